@@ -1,0 +1,16 @@
+"""One picture from a camera."""
+
+from dataclasses import dataclass
+
+from vedette_edge.prepare import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from a camera, and when it was taken."""
+
+    number: int  # counted by the camera from 1; a gap means that frames were overtaken
+    picture_rgb: Picture
+    seen_at: float  # seconds since the epoch, UTC
+    capture_ms: float  # from asking the camera to having the picture
+    source: str  # the file it came from

@@ -1,0 +1,95 @@
+"""What the three commands share: a clean terminal, and errors that a person can read."""
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import click
+from rich.console import Console
+
+from vedette_edge.errors import VedetteError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where a command's own lines go."""
+
+    out: Console  # results
+    err: Console  # everything else
+
+
+@contextmanager
+def session(log: Path | None = None) -> Iterator[Terminal]:
+    """Run a command: others' chatter goes to the log, mistakes become messages.
+
+    TensorFlow, XNNPACK and OpenCV write to the file descriptors themselves, so these are
+    turned to the log (or, without one, to nowhere); the given terminal has its own. The user's
+    mistakes leave as click.ClickException (code 1) and Ctrl-C as code 130; ours as they are.
+    """
+    with _own(1) as out, _own(2) as err:
+        terminal = Terminal(_console(out), _console(err))
+        try:
+            with _diverted(log):
+                yield terminal
+        except (VedetteError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise  # the reader of our output has gone; click ends quietly
+            raise click.ClickException(_message(error)) from error
+        except KeyboardInterrupt:
+            terminal.err.print("Stopped.")
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _message(error: VedetteError | OSError) -> str:
+    if isinstance(error, VedetteError) or not error.filename:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
+
+
+@contextmanager
+def _own(descriptor: int) -> Iterator[TextIO]:
+    """The standard stream, on a descriptor of its own that stays when the first is turned."""
+    stream = sys.stdout if descriptor == 1 else sys.stderr
+    try:
+        copy = os.dup(stream.fileno())
+    except (io.UnsupportedOperation, ValueError, OSError):  # a test's stand-in, or closed
+        yield stream
+        return
+    stream.flush()
+    with open(copy, "w", encoding=stream.encoding, errors=stream.errors) as own:  # noqa: PTH123
+        yield own
+
+
+def _console(stream: TextIO) -> Console:
+    # Off a terminal lines are as long as they need to be: something else will read them.
+    width = None if stream.isatty() else 100_000
+    return Console(
+        file=stream, width=width, soft_wrap=True, highlight=False, emoji=False, markup=False
+    )
+
+
+@contextmanager
+def _diverted(log: Path | None) -> Iterator[None]:
+    with (
+        log.open("w", encoding="utf-8") if log else tempfile.TemporaryFile("w") as file,
+        redirect_stdout(file),
+        redirect_stderr(file),
+    ):
+        kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+        for descriptor in kept:
+            os.dup2(file.fileno(), descriptor)
+        try:
+            yield
+        finally:
+            file.flush()
+            for descriptor, copy in kept.items():
+                os.dup2(copy, descriptor)
+                os.close(copy)

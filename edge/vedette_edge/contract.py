@@ -1,0 +1,173 @@
+"""The contract: all that a model needs said about its input and its output."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vedette_edge.errors import ContractError
+
+FORMAT = "vedette-contract-1"
+
+COLOURS = ("rgb",)
+FITS = ("squash", "crop", "letterbox")
+RESIZES = ("box-linear-exact-1",)
+
+# What the graph's first layer makes of a byte x. `resnet50` takes the channels as B, G, R and
+# subtracts the means of ImageNet as Caffe's ResNet-50 was trained with.
+NORMALISATIONS: Mapping[str, str] = {
+    "unit": "x / 255",
+    "centred": "(x - 127) / 128",
+    "resnet50": "BGR, x - (103.939, 116.779, 123.68)",
+}
+
+LARGEST_SIDE_PX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How scores are to be read."""
+
+    temperature: float  # softmax temperature, already folded into the last layer's weights
+    unknown_below: float  # a best score below this is called unknown; 0 turns that off
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the model came from."""
+
+    manifest_sha256: str  # of the run's split.csv: every picture, its part and its hash
+    pictures: Mapping[str, int]  # part -> number of pictures
+    seed: int
+    versions: Mapping[str, str]  # package -> version
+    accuracies: Mapping[str, float]  # 0..1; what was measured -> share right, of the test part
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What goes into a model and what comes out. Nothing in it has a default."""
+
+    labels: tuple[str, ...]  # in the order of the outputs
+    height: int  # px
+    width: int  # px
+    colour: str  # order of the channels, one of COLOURS
+    fit: str  # how a picture's shape becomes the input's, one of FITS
+    resize: str  # rule and version, one of RESIZES
+    normalisation: str  # one of NORMALISATIONS
+    normalisation_in_graph: bool  # must be true: raw bytes go in
+    confidence: Confidence
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        _check_labels(self.labels)
+        for side, pixels in (("height", self.height), ("width", self.width)):
+            if not 1 <= pixels <= LARGEST_SIDE_PX:
+                raise ContractError(
+                    f"contract: {side} is {pixels}, expected 1 to {LARGEST_SIDE_PX} pixels"
+                )
+        for key, known in (
+            ("colour", COLOURS),
+            ("fit", FITS),
+            ("resize", RESIZES),
+            ("normalisation", tuple(NORMALISATIONS)),
+        ):
+            _check_known(key, getattr(self, key), known)
+        if not self.normalisation_in_graph:
+            raise ContractError(
+                "contract: normalisation_in_graph is false; Vedette feeds raw bytes and has no "
+                "normalisation outside the graph. Convert the model again with vedette-convert"
+            )
+        if not self.confidence.temperature > 0 or not 0 <= self.confidence.unknown_below <= 1:
+            raise ContractError(
+                f"contract: {self.confidence} is out of range, "
+                "expected temperature > 0 and unknown_below from 0 to 1"
+            )
+
+
+def to_json(contract: Contract) -> str:
+    """The contract as JSON text, keys in the order of the fields, with its format's name first."""
+    return json.dumps(
+        {"format": FORMAT, **dataclasses.asdict(contract)}, indent=2, ensure_ascii=False
+    )
+
+
+def from_json(text: str | bytes) -> Contract:
+    """Read a contract. Raises ContractError for any key that is missing, unknown or mistyped."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"contract: is no JSON ({error})") from error
+    if isinstance(data, dict) and data.get("format") != FORMAT:
+        raise ContractError(
+            f"contract: format is {data.get('format')!r}, this Vedette reads {FORMAT!r}. "
+            "Convert the model again, or install the Vedette that wrote it"
+        )
+    fields = _fields(data, "contract", format=str, **_CONTRACT_TYPES)
+    del fields["format"]
+    confidence = _fields(fields["confidence"], "confidence", **_CONFIDENCE_TYPES)
+    provenance = _fields(fields["provenance"], "provenance", **_PROVENANCE_TYPES)
+    for key, kind in (("pictures", int), ("versions", str), ("accuracies", float)):
+        _fields(provenance[key], key, **dict.fromkeys(provenance[key], kind))
+    fields["labels"] = tuple(fields["labels"])
+    fields["confidence"] = Confidence(**confidence)
+    fields["provenance"] = Provenance(**provenance)
+    return Contract(**fields)
+
+
+_CONTRACT_TYPES: Mapping[str, type] = {
+    "labels": list,
+    "height": int,
+    "width": int,
+    "colour": str,
+    "fit": str,
+    "resize": str,
+    "normalisation": str,
+    "normalisation_in_graph": bool,
+    "confidence": dict,
+    "provenance": dict,
+}
+_CONFIDENCE_TYPES: Mapping[str, type] = {"temperature": float, "unknown_below": float}
+_PROVENANCE_TYPES: Mapping[str, type] = {
+    "manifest_sha256": str,
+    "pictures": dict,
+    "seed": int,
+    "versions": dict,
+    "accuracies": dict,
+}
+
+
+def _fields(data: object, where: str, **types: type) -> dict[str, Any]:
+    """`data` as a dict that has exactly these keys, each of exactly this type."""
+    if not isinstance(data, dict):
+        raise ContractError(f"contract: {where} is {data!r}, expected an object")
+    if missing := types.keys() - data.keys():
+        raise ContractError(f"contract: {where} lacks {', '.join(sorted(missing))}")
+    if unknown := data.keys() - types.keys():
+        raise ContractError(f"contract: {where} has unknown {', '.join(sorted(unknown))}")
+    for key, expected in types.items():
+        found = type(data[key])  # and not isinstance: true is no number
+        if found is not expected and not (expected is float and found is int):
+            raise ContractError(
+                f"contract: {key} is {data[key]!r}, expected a value of type {expected.__name__}"
+            )
+    return dict(data)
+
+
+def _check_labels(labels: tuple[str, ...]) -> None:
+    if len(labels) < 2:
+        raise ContractError(f"contract: {len(labels)} labels, expected at least 2")
+    for label in labels:
+        if not isinstance(label, str) or not label.strip() or len(label.splitlines()) != 1:
+            raise ContractError(f"contract: label {label!r} is not one line of text")
+    if repeated := sorted(label for label, count in Counter(labels).items() if count > 1):
+        raise ContractError(f"contract: labels stand twice: {', '.join(repeated)}")
+
+
+def _check_known(key: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ContractError(
+            f"contract: {key} is {value!r}, this Vedette knows {', '.join(known)}. "
+            "A newer Vedette may know it"
+        )

@@ -1,0 +1,29 @@
+"""What can go wrong in a way that the user can mend.
+
+Each message says what was found, what was expected and what to do next; commands print it
+and end with code 1. Anything else that is raised is a fault of Vedette's own.
+"""
+
+
+class VedetteError(Exception):
+    """A fault that the user can mend."""
+
+
+class PictureError(VedetteError, ValueError):
+    """A file or an array that is no picture."""
+
+
+class ContractError(VedetteError, ValueError):
+    """A contract that is incomplete, unknown or contradicts itself."""
+
+
+class ModelFileError(VedetteError, ValueError):
+    """A model file that is damaged, foreign or contradicts its contract."""
+
+
+class RuntimeMissingError(VedetteError, ImportError):
+    """No TFLite interpreter that works is installed."""
+
+
+class CameraError(VedetteError, OSError):
+    """A source of frames that cannot be opened or read."""

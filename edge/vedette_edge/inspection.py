@@ -1,0 +1,84 @@
+"""What a model file says of itself."""
+
+import dataclasses
+from typing import Any
+
+from rich.table import Table
+
+from vedette_edge.classifier import Classifier
+from vedette_edge.contract import NORMALISATIONS
+
+
+def inspect(classifier: Classifier) -> dict[str, Any]:
+    """Everything worth knowing of a loaded model, as plain data."""
+    model, network = classifier.model, classifier.network
+    return {
+        "file": str(model.path),
+        "bytes": {
+            "file": len(model.data),
+            "graph": model.graph_bytes,
+            "packed": model.packed_bytes,
+        },
+        "input": dataclasses.asdict(network.input),
+        "output": dataclasses.asdict(network.output),
+        "runtime": network.runtime,
+        "delegate_partitions": network.partitions(),
+        "contract": dataclasses.asdict(classifier.contract),
+    }
+
+
+def as_table(found: dict[str, Any]) -> Table:
+    """What `inspect` found, for a person."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in _rows(found):
+        table.add_row(name, value)
+    return table
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    contract, sizes = found["contract"], found["bytes"]
+    confidence, provenance = contract["confidence"], contract["provenance"]
+    partitions = found["delegate_partitions"]
+    return [
+        ("file", f"{found['file']}, {sizes['file'] / 1e6:.2f} MB"),
+        ("sizes", f"graph {sizes['graph']:,} bytes, packed with it {sizes['packed']:,} bytes"),
+        ("input", _tensor(found["input"])),
+        ("output", _tensor(found["output"])),
+        ("runtime", found["runtime"]),
+        ("delegate", "not told by this runtime" if partitions is None else _count(partitions)),
+        ("picture", f"{contract['width']} x {contract['height']} px, {contract['colour']}"),
+        ("fit", f"{contract['fit']}, resized by {contract['resize']}"),
+        (
+            "normalisation",
+            f"{contract['normalisation']}: {NORMALISATIONS[contract['normalisation']]}, "
+            "in the graph",
+        ),
+        (
+            "confidence",
+            f"temperature {confidence['temperature']:g}, "
+            f"unknown below {confidence['unknown_below']:g}",
+        ),
+        ("trained on", _pairs(provenance["pictures"])),
+        ("accuracy", _pairs({k: f"{v:.1%}" for k, v in provenance["accuracies"].items()})),
+        ("seed", str(provenance["seed"])),
+        ("manifest", f"sha256 {provenance['manifest_sha256']}"),
+        ("made with", _pairs(provenance["versions"])),
+        ("labels", f"{len(contract['labels'])}: {', '.join(contract['labels'])}"),
+    ]
+
+
+def _tensor(tensor: dict[str, Any]) -> str:
+    shape = " x ".join(map(str, tensor["shape"]))
+    return (
+        f"{tensor['dtype']} {shape}, scale {tensor['scale']:g}, zero point {tensor['zero_point']}"
+    )
+
+
+def _count(partitions: int) -> str:
+    return f"{partitions} partition{'s' * (partitions != 1)}"
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

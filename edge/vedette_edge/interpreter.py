@@ -1,0 +1,94 @@
+"""The one place that knows LiteRT from tflite-runtime."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette_edge.errors import ModelFileError, RuntimeMissingError
+
+# module -> distribution, in the order of preference
+RUNTIMES = {
+    "ai_edge_litert.interpreter": "ai-edge-litert",
+    "tflite_runtime.interpreter": "tflite-runtime",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input or output of a graph. A quantized value q stands for (q - zero_point) * scale."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float  # 0 where the tensor is not quantized
+    zero_point: int
+
+
+class Network:
+    """A graph, ready to run, with one input and one output."""
+
+    def __init__(self, model: bytes, threads: int) -> None:
+        """Raises ModelFileError if no interpreter accepts it, RuntimeMissingError without one."""
+        interpreter_class, self.runtime = _runtime()
+        try:
+            self._interpreter = interpreter_class(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except ImportError as error:
+            raise RuntimeMissingError(
+                f"{self.runtime} does not fit numpy {np.__version__} ({error}). "
+                "tflite-runtime needs numpy < 2: pip install 'numpy<2' 'opencv-python-headless<4.12'"
+            ) from error
+        except (ValueError, RuntimeError) as error:
+            raise ModelFileError(f"{self.runtime} does not accept the model: {error}") from error
+        self.input = _only(self._interpreter.get_input_details(), "input")
+        self.output = _only(self._interpreter.get_output_details(), "output")
+        self._input_index: int = self._interpreter.get_input_details()[0]["index"]
+        self._output_index: int = self._interpreter.get_output_details()[0]["index"]
+
+    def run(self, value: NDArray[Any]) -> NDArray[Any]:
+        """The output for one input; its dtype and shape must be exactly the input tensor's."""
+        # set_tensor raises where assignment into the tensor's view would cast silently.
+        self._interpreter.set_tensor(self._input_index, value)
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output_index))
+
+    def partitions(self) -> int | None:
+        """Into how many pieces the delegate took the graph; None where the runtime cannot say."""
+        operators = getattr(self._interpreter, "_get_ops_details", None)
+        if operators is None:
+            return None
+        return sum(operator["op_name"] == "DELEGATE" for operator in operators())
+
+
+def _runtime() -> tuple[Any, str]:
+    """The interpreter's class and the runtime's name and version."""
+    reasons = []
+    for module, distribution in RUNTIMES.items():
+        try:
+            found = import_module(module)
+        except ImportError as error:
+            reasons.append(f"{distribution}: {error}")
+        else:
+            return found.Interpreter, f"{distribution} {metadata.version(distribution)}"
+    raise RuntimeMissingError(
+        f"no TFLite interpreter can be imported ({'; '.join(reasons)}). "
+        "Install one: pip install ai-edge-litert"
+    )
+
+
+def _only(details: Sequence[dict[str, Any]], kind: str) -> Tensor:
+    if len(details) != 1:
+        raise ModelFileError(f"the model has {len(details)} {kind} tensors, expected one")
+    tensor = details[0]
+    scale, zero_point = tensor["quantization"]
+    return Tensor(
+        name=tensor["name"],
+        shape=tuple(int(side) for side in tensor["shape"]),
+        dtype=np.dtype(tensor["dtype"]).name,
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )

@@ -1,0 +1,144 @@
+"""Pictures in files: found in folders, and decoded to upright RGB."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vedette_edge.errors import PictureError
+from vedette_edge.prepare import Picture
+
+ENDINGS = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff".split()  # in any case
+)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the file's ending is a picture's. What is in it, decoding tells."""
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Every picture in a folder and the folders in it, sorted by path; hidden ones left out."""
+    return sorted(path for path in files_in(folder) if is_picture(path))
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Every file in a folder and the folders in it that is not hidden, in no order."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names if not name.startswith("."))
+
+
+def expand(arguments: Iterable[str]) -> list[Path]:
+    """The pictures that files, folders and glob patterns name, in the order of the arguments.
+
+    A file named outright is taken whatever its ending. Raises PictureError for an argument
+    that names nothing.
+    """
+    found: list[Path] = []
+    for argument in arguments:
+        path = Path(argument)
+        named = pictures_in(path) if path.is_dir() else [path]
+        if not path.exists():
+            matches = sorted(Path(match) for match in glob.glob(argument, recursive=True))
+            named = [match for match in matches if match.is_file()]
+        if not named:
+            raise PictureError(
+                f"{argument}: no picture there; expected a picture, a folder of pictures "
+                "or a pattern such as 'photos/*.jpg'"
+            )
+        found += named
+    return found
+
+
+def read(path: Path) -> Picture:
+    """The picture in a file: uint8, height x width x 3, R G B, upright by its EXIF orientation.
+
+    Raises PictureError, naming the file, if it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: {error.strerror or error}") from error
+    try:
+        return decode(data)
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}") from error
+
+
+def decode(data: bytes) -> Picture:
+    """The picture in the bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF (its first frame).
+
+    Grey, palette, CMYK, 16-bit and transparent pictures become 8-bit RGB; transparency is
+    dropped, and the colours that lie beneath it count. Raises PictureError for anything that
+    is no picture, or is one in part only.
+    """
+    if not data:
+        raise PictureError("the file is empty, expected a picture")
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if _is_webp(data) else 0)
+    try:
+        picture_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise PictureError(f"is no picture that OpenCV reads ({error.err})") from error
+    if picture_bgr is None:
+        raise PictureError(_why_unreadable(data))
+    picture_rgb = cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB)
+    return _upright(np.asarray(picture_rgb, np.uint8), _webp_orientation(data))
+
+
+def _why_unreadable(data: bytes) -> str:
+    if data[:4] == b"GIF8" and tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12):
+        return f"is a GIF, which OpenCV {cv2.__version__} does not read; 4.12 and newer do"
+    return (
+        f"is no picture, or a damaged one (it begins with {data[:8]!r}); "
+        "expected JPEG, PNG, BMP, WebP, GIF or TIFF"
+    )
+
+
+# OpenCV turns JPEG, PNG and TIFF by their EXIF in every version, WebP only since 4.12. To get
+# equal pictures from all of them, WebP's orientation is read here.
+
+
+def _is_webp(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
+def _webp_orientation(data: bytes) -> int:
+    """EXIF orientation 1..8 of a WebP (its RIFF chunk EXIF); 1 (upright) for anything else."""
+    position = 12
+    while _is_webp(data) and position + 8 <= len(data):
+        size = int.from_bytes(data[position + 4 : position + 8], "little")
+        if data[position : position + 4] == b"EXIF":
+            exif = data[position + 8 : position + 8 + size].removeprefix(b"Exif\0\0")
+            return _tiff_orientation(exif)
+        position += 8 + size + size % 2
+    return 1
+
+
+def _tiff_orientation(exif: bytes) -> int:
+    """Tag 0x0112 of the first directory of a TIFF header, as EXIF 2.32 lays it out."""
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(exif[at : at + size], "big" if exif[:2] == b"MM" else "little")
+
+    directory = number(4, 4)
+    for entry in range(min(number(directory, 2), 512)):
+        at = directory + 2 + 12 * entry
+        if number(at, 2) == 0x0112:
+            return number(at + 8, 2)
+    return 1
+
+
+def _upright(picture: Picture, orientation: int) -> Picture:
+    """Undo an EXIF orientation: 5 to 8 are transposed, then rows or columns are mirrored."""
+    if orientation in (5, 6, 7, 8):
+        picture = picture.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    return np.ascontiguousarray(picture)

@@ -1,0 +1,72 @@
+"""One-shot prediction: pictures in files, and what the model says of each."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from vedette_edge import pictures
+from vedette_edge.classifier import Classifier
+from vedette_edge.errors import PictureError
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model says of one file: labels, or why it could not be read."""
+
+    picture: Path
+    top: tuple[tuple[str, float], ...] = ()  # label and score 0..1, best first
+    error: str = ""
+
+
+def predict(classifier: Classifier, paths: Iterable[Path], top_k: int) -> Iterator[Prediction]:
+    """Classify files one after the other. A bad one becomes a Prediction with an error."""
+    for path in paths:
+        try:
+            picture_rgb = pictures.read(path)
+        except PictureError as error:
+            yield Prediction(path, error=str(error))
+        else:
+            yield Prediction(path, tuple(classifier.classify(picture_rgb).top(top_k)))
+
+
+def as_table(predictions: Iterable[Prediction]) -> Table:
+    """A table for a person; what could not be read is left to the caller to say."""
+    table = Table("picture", "label", "score", box=None, header_style="bold", pad_edge=False)
+    table.columns[0].overflow = "fold"
+    table.columns[2].justify = "right"
+    for prediction in predictions:
+        for rank, (label, score) in enumerate(prediction.top):
+            table.add_row(str(prediction.picture) if rank == 0 else "", label, f"{score:.1%}")
+    return table
+
+
+def as_json(prediction: Prediction) -> str:
+    """One line of JSON: the picture with its label, score and top, or with its error."""
+    row: dict[str, object] = {"picture": str(prediction.picture)}
+    if prediction.error:
+        return json.dumps(row | {"error": prediction.error}, ensure_ascii=False)
+    label, score = prediction.top[0]
+    top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
+    row |= {"label": label, "score": round(score, 4), "top": top}
+    return json.dumps(row, ensure_ascii=False)
+
+
+def as_csv(predictions: Iterable[Prediction], top_k: int) -> Iterator[str]:
+    """Lines of CSV with a head: picture, error, and a label and a score for each rank."""
+    ranks = [(f"label_{rank}", f"score_{rank}") for rank in range(2, top_k + 1)]
+    yield _csv_line(["picture", "label", "score", *(name for rank in ranks for name in rank), "error"])
+    for prediction in predictions:
+        cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
+        cells += [""] * (2 * top_k - len(cells))
+        yield _csv_line([str(prediction.picture), *cells, prediction.error])
+
+
+def _csv_line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
