@@ -74,7 +74,11 @@ def predict(
         predictions = noted(prediction.predict(classifier, tracked, top_k))
         if as_json or as_csv:
             ranks = min(top_k, len(classifier.contract.labels))
-            rows = map(prediction.as_json, predictions) if as_json else prediction.as_csv(predictions, ranks)
+            rows = (
+                map(prediction.as_json, predictions)
+                if as_json
+                else prediction.as_csv(predictions, ranks)
+            )
             for row in rows:
                 terminal.out.print(row)
         else:
@@ -147,7 +151,7 @@ def inspect(model: Path, as_json: bool) -> None:
         if as_json:
             terminal.out.print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
-            terminal.out.print(inspection.as_table(found), soft_wrap=False)
+            terminal.out.print(inspection.as_text(found))
 
 
 if __name__ == "__main__":

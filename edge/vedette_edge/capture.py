@@ -1,12 +1,11 @@
 """The newest frame wins: a camera is never made to wait."""
 
 import threading
-from collections.abc import Iterator
 
-from vedette_edge.cameras import Frame
+from vedette_edge.cameras import Frame, Frames
 
 
-def newest(frames: Iterator[Frame]) -> Iterator[Frame]:
+def newest(frames: Frames) -> Frames:
     """Take frames in a thread of their own and give always the newest that was not yet given.
 
     Frames that were overtaken leave gaps in the frame numbers. An error of the camera is
@@ -33,7 +32,7 @@ class _Slot:
         self._ended = False
         self._error: Exception | None = None
 
-    def fill(self, frames: Iterator[Frame]) -> None:
+    def fill(self, frames: Frames) -> None:
         try:
             for frame in frames:
                 if self.closed:

@@ -78,8 +78,10 @@ def _console(stream: TextIO) -> Console:
 
 @contextmanager
 def _diverted(log: Path | None) -> Iterator[None]:
+    if log:
+        log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        log.open("w", encoding="utf-8") if log else tempfile.TemporaryFile("w") as file,
+        log.open("a", encoding="utf-8") if log else tempfile.TemporaryFile("w") as file,
         redirect_stdout(file),
         redirect_stderr(file),
     ):

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from rich.table import Table
+from rich.text import Text
 
 from vedette_edge.classifier import Classifier
 from vedette_edge.contract import NORMALISATIONS
@@ -27,14 +27,10 @@ def inspect(classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def as_table(found: dict[str, Any]) -> Table:
-    """What `inspect` found, for a person."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in _rows(found):
-        table.add_row(name, value)
-    return table
+def as_text(found: dict[str, Any]) -> Text:
+    """What `inspect` found, for a person: a line each, its name first."""
+    lines = [Text.assemble((f"{name:<14}", "bold"), value) for name, value in _rows(found)]
+    return Text("\n").join(lines)
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:

@@ -40,7 +40,7 @@ class Network:
         except ImportError as error:
             raise RuntimeMissingError(
                 f"{self.runtime} does not fit numpy {np.__version__} ({error}). "
-                "tflite-runtime needs numpy < 2: pip install 'numpy<2' 'opencv-python-headless<4.12'"
+                "tflite-runtime wants: pip install 'numpy<2' 'opencv-python-headless<4.12'"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"{self.runtime} does not accept the model: {error}") from error
@@ -61,7 +61,8 @@ class Network:
         operators = getattr(self._interpreter, "_get_ops_details", None)
         if operators is None:
             return None
-        return sum(operator["op_name"] == "DELEGATE" for operator in operators())
+        names = [str(operator["op_name"]) for operator in operators()]
+        return names.count("DELEGATE")
 
 
 def _runtime() -> tuple[Any, str]:

@@ -1,8 +1,9 @@
-"""What a .tflite carries besides its graph: a zip at its end, with contract and labels.
+"""What a .tflite carries besides its graph: a zip at its end, with contract, labels, checksum.
 
 TFLite's own metadata prescribes the zip; every runtime ignores it and every zip tool lists it.
 """
 
+import hashlib
 import io
 import zipfile
 import zlib
@@ -14,7 +15,10 @@ from vedette_edge.errors import ModelFileError
 
 CONTRACT_MEMBER = "contract.json"
 LABELS_MEMBER = "labels.txt"
+CHECKSUM_MEMBER = "graph.sha256"  # of all bytes before the zip, in hexadecimal
 LARGEST_MEMBER_BYTES = 4 << 20
+
+_MEMBERS = (CONTRACT_MEMBER, LABELS_MEMBER, CHECKSUM_MEMBER)
 
 # All that zipfile raises for bytes that are no zip, or a cut or strange one.
 _BROKEN_ZIP = (
@@ -60,6 +64,9 @@ def read(path: Path) -> ModelFile:
         raise ModelFileError(f"{path}: {error.strerror or error}") from error
     _check_tflite(path, data)
     members, zip_starts = _members(path, data)
+    if hashlib.sha256(data[:zip_starts]).hexdigest().encode() != members[CHECKSUM_MEMBER].strip():
+        # Before the interpreter sees it: tflite-runtime dies of a damaged graph.
+        raise ModelFileError(f"{path}: the graph is damaged. Copy the file again")
     try:
         contract = from_json(members[CONTRACT_MEMBER])
     except ValueError as error:
@@ -85,7 +92,7 @@ def _members(path: Path, data: bytes) -> tuple[dict[str, bytes], int]:
     """Contents of the members that Vedette needs, and where in the file the zip starts."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            wanted = [archive.getinfo(name) for name in (CONTRACT_MEMBER, LABELS_MEMBER)]
+            wanted = [archive.getinfo(name) for name in _MEMBERS]
             for member in wanted:
                 if member.file_size > LARGEST_MEMBER_BYTES:
                     raise ModelFileError(

@@ -11,8 +11,8 @@ import numpy as np
 from vedette_edge.errors import PictureError
 from vedette_edge.prepare import Picture
 
-ENDINGS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff".split()  # in any case
+ENDINGS = frozenset(  # in any case
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".gif", ".tif", ".tiff"]
 )
 
 
@@ -44,7 +44,8 @@ def expand(arguments: Iterable[str]) -> list[Path]:
         path = Path(argument)
         named = pictures_in(path) if path.is_dir() else [path]
         if not path.exists():
-            matches = sorted(Path(match) for match in glob.glob(argument, recursive=True))
+            # Path.glob takes no pattern that is absolute
+            matches = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
             named = [match for match in matches if match.is_file()]
         if not named:
             raise PictureError(

@@ -59,7 +59,9 @@ def as_json(prediction: Prediction) -> str:
 def as_csv(predictions: Iterable[Prediction], top_k: int) -> Iterator[str]:
     """Lines of CSV with a head: picture, error, and a label and a score for each rank."""
     ranks = [(f"label_{rank}", f"score_{rank}") for rank in range(2, top_k + 1)]
-    yield _csv_line(["picture", "label", "score", *(name for rank in ranks for name in rank), "error"])
+    yield _csv_line(
+        ["picture", "label", "score", *(name for rank in ranks for name in rank), "error"]
+    )
     for prediction in predictions:
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * top_k - len(cells))

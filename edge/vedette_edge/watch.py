@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from vedette_edge.cameras import Frame
 from vedette_edge.classifier import Classifier
@@ -85,7 +85,7 @@ def as_line(sighting: Sighting) -> str:
 
 def as_json(sighting: Sighting) -> str:
     """A sighting for a machine: one line of JSON, its time in UTC."""
-    seen_at = datetime.fromtimestamp(sighting.seen_at, timezone.utc)
+    seen_at = datetime.fromtimestamp(sighting.seen_at, UTC)
     stages = ("capture", "prepare", "invoke")
     return json.dumps(
         {

@@ -1,0 +1,1 @@
+"""Vedette's training: photographs in class folders become a run folder."""

@@ -1,15 +1,15 @@
 """A folder of pictures, once, in the order of their names."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from vedette_edge import pictures
-from vedette_edge.cameras.frame import Frame
+from vedette_edge.cameras.frame import Frame, Frames
 from vedette_edge.errors import CameraError, PictureError
 
 
-def frames(folder: Path, report: Callable[[str], None]) -> Iterator[Frame]:
+def frames(folder: Path, report: Callable[[str], None]) -> Frames:
     """Every picture in the folder and in its folders. One that cannot be read is reported."""
     paths = pictures.pictures_in(folder)
     if not paths:
@@ -18,7 +18,7 @@ def frames(folder: Path, report: Callable[[str], None]) -> Iterator[Frame]:
     return _frames(paths, report)
 
 
-def _frames(paths: list[Path], report: Callable[[str], None]) -> Iterator[Frame]:
+def _frames(paths: list[Path], report: Callable[[str], None]) -> Frames:
     number = 0
     for path in paths:
         begin = time.perf_counter()

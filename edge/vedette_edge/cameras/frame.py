@@ -1,5 +1,6 @@
 """One picture from a camera."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from vedette_edge.prepare import Picture
@@ -14,3 +15,6 @@ class Frame:
     seen_at: float  # seconds since the epoch, UTC
     capture_ms: float  # from asking the camera to having the picture
     source: str  # the file it came from
+
+
+Frames = Generator[Frame, None, None]  # closed when its user is done

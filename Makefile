@@ -1,0 +1,100 @@
+# Everything that is done with Vedette from a checkout; `make help` explains.
+# Nothing needs to be installed first but Python 3.11 or newer, git and make.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+DATA   ?=
+RUN    ?= $(if $(DATA),runs/$(notdir $(DATA:/=)),runs/last)
+MODEL  ?= runs/last/model.tflite
+CAMERA ?= runs/last/photographs
+IMAGES ?=
+FLAGS  ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo train convert predict run check format lint types boundaries test test-edge clean
+
+help: ## Explain every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings: DATA=folder RUN=folder MODEL=file IMAGES='files or folders' CAMERA=source"
+	@echo "            FLAGS='further flags', e.g. make train DATA=photos FLAGS='--epochs 30'"
+	@echo "  After make train DATA=photos, make convert and make run work on what was made last."
+
+setup: $(READY) ## Make the environment in .venv (every other target does it by itself)
+
+$(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.toml edge/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11; say PYTHON=/path/to/a/newer/one" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "No venv for $(PYTHON); on Debian: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
+	  --editable edge --editable train --editable convert
+	@touch $@
+
+demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whole product once
+	@rm -rf runs/demo demo
+	@echo "1 of 4: drawing 50 classes of symbol cards"
+	@$(BIN)/vedette-train cards demo/cards
+	@echo "2 of 4: training on them"
+	@$(MAKE) --no-print-directory train DATA=demo/cards RUN=runs/demo
+	@echo "3 of 4: converting to one .tflite file, judged against the float model"
+	@$(MAKE) --no-print-directory convert RUN=runs/demo
+	@echo "4 of 4: classifying held-out frames; each is named after what it shows"
+	@$(BIN)/vedette predict runs/demo/model.tflite demo/cards/frames
+	@cat docs/after-the-demo.txt
+
+train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]
+	@test -n "$(DATA)" || \
+	  { echo "Say where the photographs are, one folder a class: make train DATA=photos" >&2; exit 2; }
+	$(BIN)/vedette-train fit "$(DATA)" --out "$(RUN)" $(FLAGS)
+	@ln -sfn "$(abspath $(DATA))" "$(RUN)/photographs"
+	@ln -sfn "$(abspath $(RUN))" runs/last
+
+convert: $(READY) ## Convert the run made last, or RUN=folder, to RUN/model.tflite
+	@test -d "$(RUN)" || { echo "No run yet: make train DATA=photos" >&2; exit 2; }
+	$(BIN)/vedette-convert "$(RUN)" $(FLAGS)
+
+predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL=model.tflite]
+	@test -n "$(IMAGES)" || \
+	  { echo "Say which pictures: make predict IMAGES='photo.jpg folder'" >&2; exit 2; }
+	$(BIN)/vedette predict "$(MODEL)" $(IMAGES) $(FLAGS)
+
+run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or video]
+	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(dir $(MODEL))watch.jsonl" $(FLAGS)
+
+check: format lint types boundaries test ## Judge the code: all of the below
+
+format: $(READY) ## Is the code formatted? (BIN/ruff format mends it)
+	$(BIN)/ruff format --check --quiet .
+
+lint: $(READY) ## Is it clean?
+	$(BIN)/ruff check --quiet .
+
+types: $(READY) ## Do the types agree?
+	$(BIN)/mypy
+
+boundaries: $(READY) ## Does each distribution import only what it may?
+	$(BIN)/lint-imports
+
+test: $(READY) test-edge ## Run all tests, the edge's first in an environment without TensorFlow
+	$(BIN)/pytest
+
+# The edge as a Pi gets it: the wheel alone, in a bare environment of its own.
+EDGE_PYTHON ?= $(PYTHON)
+EDGE_VENV   ?= .venv-edge
+test-edge: $(READY) ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
+	@rm -rf build/edge
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/edge ./edge
+	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
+	$(EDGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt build/edge/*.whl pytest pytest-timeout
+	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
+	$(EDGE_VENV)/bin/python -m pytest tests/edge
+
+clean: ## Remove what was built; runs/ stays
+	rm -rf .venv-edge build demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

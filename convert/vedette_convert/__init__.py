@@ -1,0 +1,1 @@
+"""Vedette's conversion: a run folder becomes one quantized .tflite file."""

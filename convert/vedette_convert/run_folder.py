@@ -1,0 +1,112 @@
+"""What conversion reads of a run folder, checked."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette_convert.errors import RunFolderError
+from vedette_edge import pictures
+from vedette_edge.contract import Contract, from_json
+from vedette_edge.errors import PictureError, VedetteError
+from vedette_edge.prepare import Picture
+
+WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
+MANIFEST, SETTINGS = "split.csv", "settings.json"
+TRAIN, TEST = "train", "test"  # parts in split.csv
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A line of split.csv."""
+
+    part: str  # train, validation or test
+    label: str
+    file: Path
+    sha256: str
+
+    def read(self) -> Picture:
+        """The picture, R G B. Raises RunFolderError if the file is not what training saw."""
+        try:
+            content = self.file.read_bytes()
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.file}: {error.strerror}. "
+                "If the photographs have moved, say where with --data"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise RunFolderError(f"{self.file}: has changed since training. Train again")
+        try:
+            return pictures.decode(content)
+        except PictureError as error:
+            raise RunFolderError(f"{self.file}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A trained run, ready to be converted."""
+
+    weights: Path
+    contract: Contract
+    photographs: tuple[Photograph, ...]
+
+    def part(self, name: str) -> list[Photograph]:
+        """The photographs of one part."""
+        return [photograph for photograph in self.photographs if photograph.part == name]
+
+
+def read_run(folder: Path, data: Path | None = None) -> Run:
+    """Read a run folder; `data` says where the photographs are now, if they have moved.
+
+    Raises RunFolderError for what is missing, damaged or does not belong together.
+    """
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: is no folder; expected one that vedette-train fit made")
+    missing = [
+        name for name in (WEIGHTS, CONTRACT, MANIFEST, SETTINGS) if not (folder / name).is_file()
+    ]
+    if missing:
+        raise RunFolderError(
+            f"{folder}: lacks {', '.join(missing)}; expected a folder that vedette-train fit made. "
+            "If training was interrupted, finish it with --resume"
+        )
+    try:
+        contract = from_json((folder / CONTRACT).read_bytes())
+    except VedetteError as error:
+        raise RunFolderError(f"{folder / CONTRACT}: {error}") from error
+    manifest = (folder / MANIFEST).read_bytes()
+    if hashlib.sha256(manifest).hexdigest() != contract.provenance.manifest_sha256:
+        raise RunFolderError(
+            f"{folder}: {MANIFEST} is not the one that {CONTRACT} was written for. Train again"
+        )
+    root = data or _data(folder / SETTINGS)
+    return Run(folder / WEIGHTS, contract, _photographs(manifest, root))
+
+
+def _data(path: Path) -> Path:
+    try:
+        return Path(json.loads(path.read_bytes())["data"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(
+            f"{path}: does not say where the photographs are ({error}). Give --data"
+        ) from error
+
+
+def _photographs(manifest: bytes, root: Path) -> tuple[Photograph, ...]:
+    lines = manifest.decode(errors="surrogateescape").splitlines(keepends=True)
+    return tuple(
+        Photograph(row["part"], row["label"], root / row["file"], row["sha256"])
+        for row in csv.DictReader(lines)
+    )
+
+
+def sample(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
+    """At most `count` photographs, from every class alike: the first of each, then the second."""
+    by_class: dict[str, int] = {}
+    ranked = []
+    for photograph in photographs:
+        rank = by_class[photograph.label] = by_class.get(photograph.label, -1) + 1
+        ranked.append((rank, photograph.label, photograph))
+    return [photograph for *_, photograph in sorted(ranked, key=lambda one: one[:2])[:count]]

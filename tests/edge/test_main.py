@@ -1,0 +1,148 @@
+"""The edge's command line, as a user meets it."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vedette_edge.__main__ import main
+
+
+def vedette(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_predict_prints_a_table(model: Path, photos: Path) -> None:
+    result = vedette("predict", model, photos)
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert rows[0] == ["picture", "label", "score"]
+    assert [row[1] for row in rows[1:]] == ["red", "green", "blue"]
+    assert result.stderr == ""
+
+
+def test_predict_prints_json_lines(model: Path, photos: Path) -> None:
+    result = vedette("predict", model, photos / "a-red.jpg", "--json", "--top-k", "2")
+    found = json.loads(result.stdout)
+    assert found["picture"] == str(photos / "a-red.jpg")
+    assert found["label"] == found["top"][0]["label"] == "red"
+    assert len(found["top"]) == 2
+
+
+def test_predict_prints_csv(model: Path, photos: Path) -> None:
+    (photos / "d, bad.jpg").write_bytes(b"no picture")
+    result = vedette("predict", model, photos, "--csv", "--top-k", "9")
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert [row["label"] for row in rows] == ["red", "green", "blue", ""]
+    assert float(rows[0]["score"]) > 0.9 > float(rows[0]["score_3"])
+    assert "no picture" in rows[3]["error"]
+
+
+def test_a_bad_picture_is_reported_the_rest_go_on_and_the_exit_code_says_so(
+    model: Path, photos: Path
+) -> None:
+    (photos / "b-bad.jpg").write_bytes(b"no picture")
+    result = vedette("predict", model, photos)
+    assert result.exit_code == 4
+    assert len(result.stdout.splitlines()) == 4
+    assert "b-bad.jpg" in result.stderr
+
+
+def test_run_prints_a_line_a_frame_and_appends_json_lines(
+    model: Path, photos: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "watch.jsonl"
+    for _ in range(2):
+        result = vedette("run", model, "--camera", photos, "--log", log)
+        assert result.exit_code == 0
+        assert len(result.stdout.splitlines()) == 3
+        assert "3 frames, 0 overtaken" in result.stderr
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [line["label"] for line in lines] == ["red", "green", "blue"] * 2
+
+
+def test_run_live_sees_a_folder_too(model: Path, photos: Path) -> None:
+    result = vedette("run", model, "--camera", photos, "--live", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout.splitlines()[-1])["label"] == "blue"
+
+
+def test_inspect_shows_contract_labels_tensors_and_sizes(model: Path) -> None:
+    text = vedette("inspect", model).stdout
+    for part in ("scale 1, zero point 0", "red, green, blue", "squash", "x / 255", "1 x 24 x 32"):
+        assert part in text
+    found = json.loads(vedette("inspect", model, "--json").stdout)
+    assert found["contract"]["labels"] == ["red", "green", "blue"]
+    assert found["bytes"]["file"] == model.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("predict", "gone.tflite", "."), "gone.tflite"),
+        (("predict", "{model}", "gone.jpg"), "gone.jpg"),
+        (("inspect", "gone.tflite"), "gone.tflite"),
+        (("run", "{model}", "--camera", "gone.mp4"), "gone.mp4"),
+        (("run", "{model}", "--camera", "{photos}", "--log", "/proc/no/log"), "/proc/no/log"),
+        (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "No space left"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_1(
+    model: Path, photos: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    filled = [one.format(model=model, photos=photos) for one in arguments]
+    result = vedette(*filled)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", [(), ("predict",), ("run",), ("inspect",)])
+def test_help_has_examples_or_commands(command: tuple[str, ...]) -> None:
+    text = vedette(*command, "--help").stdout
+    assert "Examples:" in text or "Commands:" in text
+
+
+def test_nothing_but_our_lines_reaches_a_real_terminal(model: Path, photos: Path) -> None:
+    """The runtime and OpenCV write to the file descriptors themselves."""
+    (photos / "cut.png").write_bytes((photos / "b-green.png").read_bytes()[:60])
+    done = subprocess.run(
+        [sys.executable, "-m", "vedette_edge", "predict", model, photos],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert len(done.stdout.splitlines()) == 4
+    assert done.stderr.startswith("left out ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_ends_a_watch_cleanly(model: Path, photos: Path, tmp_path: Path) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(5000):
+        (many / f"{number}.jpg").symlink_to(photos / "a-red.jpg")
+    with subprocess.Popen(
+        [sys.executable, "-m", "vedette_edge", "run", model, "--camera", many],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert "red" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said == "Stopped.\n"

@@ -1,0 +1,108 @@
+"""Folders of photographs become a list of them, with their classes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette_edge.pictures import files_in, is_picture
+from vedette_train.errors import DatasetError
+
+TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A file that should be a picture of something."""
+
+    file: str  # relative to the data folder, with forward slashes
+    label: int  # its class, as an index into the labels
+    part: str = ""  # train or test where the folders say so
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What was found in a data folder, before a file was opened."""
+
+    folder: Path
+    labels: tuple[str, ...]  # the classes' names, sorted
+    photographs: tuple[Photograph, ...]  # by class, then by name
+    strays: tuple[str, ...]  # files that are no pictures by their ending, or lie in no class
+
+
+def find(folder: Path) -> Dataset:
+    """List `folder/<class>/*`, or `folder/train/<class>/*` with `folder/test/<class>/*`.
+
+    Pictures may lie in folders within their class. Hidden and empty folders are no classes.
+    Raises DatasetError if there are fewer than two classes, or one to test and not to train.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: is no folder; expected one folder of photographs a class")
+    if (folder / TRAIN).is_dir() and (folder / TEST).is_dir():
+        parts = {TRAIN: _classes(folder / TRAIN), TEST: _classes(folder / TEST)}
+        _check_same_classes(folder, parts[TRAIN], parts[TEST])
+        loose = [*_loose(folder / TRAIN), *_loose(folder / TEST)]
+    else:
+        parts = {"": _classes(folder)}
+        loose = _loose(folder)
+    labels = tuple(sorted({name for classes in parts.values() for name in classes}))
+    _check_enough_classes(folder, labels)
+    photographs, strays = [], list(loose)
+    for part, classes in parts.items():
+        for name, files in classes.items():
+            label = labels.index(name)
+            photographs += [
+                Photograph(_relative(file, folder), label, part)
+                for file in files
+                if is_picture(file)
+            ]
+            strays += [file for file in files if not is_picture(file)]
+    photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
+    return Dataset(
+        folder,
+        labels,
+        tuple(photographs),
+        tuple(_relative(file, folder) for file in sorted(strays)),
+    )
+
+
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    """The folders that hold pictures, with every file in them."""
+    classes = {}
+    for child in folder.iterdir():
+        if child.is_dir() and not child.name.startswith("."):
+            files = sorted(files_in(child))
+            if any(map(is_picture, files)):
+                classes[child.name] = files
+    return classes
+
+
+def _loose(folder: Path) -> list[Path]:
+    """Files that lie beside the classes' folders and so belong to none."""
+    return [child for child in folder.iterdir() if child.is_file() and child.name[0] != "."]
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix()
+
+
+def _check_enough_classes(folder: Path, labels: tuple[str, ...]) -> None:
+    if len(labels) >= 2:
+        return
+    found = f"one class, {labels[0]!r}" if labels else "no class"
+    inner = [child.name for child in folder.iterdir() if child.is_dir()]
+    hint = f" Did you mean {folder / inner[0]}?" if len(inner) == 1 else ""
+    raise DatasetError(
+        f"{folder}: {found} found, expected at least two folders of photographs, one a class.{hint}"
+    )
+
+
+def _check_same_classes(folder: Path, train: Iterable[str], test: Iterable[str]) -> None:
+    for missing, here, there in (
+        (set(test) - set(train), TEST, TRAIN),
+        (set(train) - set(test), TRAIN, TEST),
+    ):
+        if missing:
+            raise DatasetError(
+                f"{folder}: {', '.join(sorted(missing))} stands in {here}/ and not in {there}/; "
+                "expected the same classes in both"
+            )

@@ -1,0 +1,11 @@
+"""What can go wrong in training in a way that the user can mend."""
+
+from vedette_edge.errors import VedetteError
+
+
+class DatasetError(VedetteError, ValueError):
+    """Photographs that cannot be trained on."""
+
+
+class RunError(VedetteError, ValueError):
+    """A run folder that cannot be written or continued."""

@@ -1,0 +1,60 @@
+"""Steps over a whole batch in the memory of a small one."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from vedette_train.architectures import Model
+
+MICROBATCH = 32  # pictures whose activations are in memory at a time
+
+
+class MicroBatched(keras.Model):  # type: ignore[misc]  # keras publishes no types
+    """Trains a compiled network; each step sums its gradients over microbatches.
+
+    The step is the same as over the whole batch, since the loss is a mean over pictures, but
+    the activations, most of training's memory, are those of a microbatch.
+    """
+
+    def __init__(self, network: Model) -> None:
+        super().__init__()
+        self.network = network
+        self.compile(network.optimizer, network.loss, metrics=["accuracy"])
+
+    def call(self, pictures: Any, training: bool = False) -> Any:
+        return self.network(pictures, training=training)
+
+    def train_step(self, batch: tuple[Any, Any]) -> dict[str, Any]:
+        """One step of the optimizer over pictures and their labels."""
+        pictures, labels = batch
+        count = tf.shape(pictures)[0]
+        weights = self.trainable_weights
+
+        def add(start: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
+            end = tf.minimum(start + MICROBATCH, count)
+            gradients = self._gradients(pictures[start:end], labels[start:end], count)
+            return end, [total + one for total, one in zip(sums, gradients, strict=True)]
+
+        _, sums = tf.while_loop(
+            lambda start, _: start < count,
+            add,
+            (0, [tf.zeros_like(weight) for weight in weights]),
+            parallel_iterations=1,
+        )
+        self.optimizer.apply(sums, weights)
+        return dict(self.get_metrics_result())
+
+    def _gradients(self, pictures: Any, labels: Any, count: Any) -> Any:
+        """This microbatch's part of the gradients of the mean loss over `count` pictures."""
+        here = tf.shape(pictures)[0]
+        with tf.GradientTape() as tape:
+            scores = self(pictures, training=True)
+            loss = self.compute_loss(x=pictures, y=labels, y_pred=scores)
+            part = loss * tf.cast(here / count, loss.dtype)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=here)
+            else:
+                metric.update_state(labels, scores)
+        return tape.gradient(part, self.trainable_weights)

@@ -1,0 +1,69 @@
+"""The run folder: what is in it, and whether a run may be made there."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from vedette_edge.atomic import write_text
+from vedette_train.errors import RunError
+from vedette_train.settings import Settings
+
+WEIGHTS = "Trained_Weight.h5"  # the whole Keras model, of the best epoch
+CHECKPOINT = "checkpoint.keras"  # the model and its optimizer after the last epoch
+HISTORY = "history.csv"
+CONTRACT = "contract.json"
+METRICS = "metrics.json"
+MANIFEST = "split.csv"
+SETTINGS = "settings.json"
+SAMPLES, CURVES, CONFUSION = "samples.png", "curves.png", "confusion.png"
+LOG = "train.log"
+
+
+def open_run(run: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
+    """Make sure that a run may be made there. Raises RunError where one would be lost by it."""
+    if resume:
+        if not (run / CHECKPOINT).exists():
+            raise RunError(f"{run}: holds no interrupted run to resume. Leave out --resume")
+        _check_same_settings(run, settings)
+    elif (run / WEIGHTS).exists() and not overwrite:
+        how = "continue it with --resume, " if (run / CHECKPOINT).exists() else ""
+        raise RunError(
+            f"{run}: holds a run already; {how}replace it with --overwrite, "
+            "or choose another folder"
+        )
+    else:
+        for name in (CHECKPOINT, HISTORY, METRICS, WEIGHTS):
+            (run / name).unlink(missing_ok=True)
+
+
+def write_settings(run: Path, settings: Settings) -> None:
+    """Write RUN/settings.json."""
+    write_text(run / SETTINGS, json.dumps(_plain(settings), indent=2) + "\n")
+
+
+def check_same_photographs(run: Path, manifest: str) -> None:
+    """Raise RunError if the photographs are not those that the run began with."""
+    with (run / MANIFEST).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        if file.read() != manifest:
+            raise RunError(
+                f"{run}: cannot be resumed, the photographs have changed since it began. "
+                "Start afresh with --overwrite"
+            )
+
+
+def _check_same_settings(run: Path, settings: Settings) -> None:
+    found = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
+    differing = [
+        f"{name} was {found.get(name)!r} and is {value!r}"
+        for name, value in _plain(settings).items()
+        if name != "epochs" and found.get(name) != value
+    ]
+    if differing:
+        raise RunError(
+            f"{run}: cannot be resumed with other settings: {'; '.join(differing)}. "
+            "Give the same, or start afresh with --overwrite"
+        )
+
+
+def _plain(settings: Settings) -> dict[str, object]:
+    return asdict(settings) | {"data": str(settings.data.resolve())}

@@ -1,0 +1,192 @@
+"""Prepared pictures on disk: decoded once, in parallel, and mapped, not loaded."""
+
+import csv
+import fcntl
+import hashlib
+import mmap
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vedette_edge.atomic import replacing
+from vedette_edge.contract import Contract
+from vedette_edge.errors import PictureError
+from vedette_edge.pictures import decode
+from vedette_edge.prepare import Picture, prepare
+from vedette_train.dataset import Dataset
+from vedette_train.errors import DatasetError
+
+Advance = Callable[[], None]  # called after each picture
+
+_PICTURES, _INDEX = "pictures.u8", "index.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the store knows of one file."""
+
+    file: str  # relative to the data folder
+    size: int  # bytes
+    mtime_ns: int
+    sha256: str = ""
+    error: str = ""  # why it could not be prepared
+
+    @property
+    def stamp(self) -> tuple[str, int, int]:
+        """What a file must share with its entry to count as unchanged."""
+        return self.file, self.size, self.mtime_ns
+
+
+class Store:
+    """Prepared pictures, one a file, in the order of the data set's photographs."""
+
+    def __init__(self, folder: Path, entries: tuple[Entry, ...], contract: Contract) -> None:
+        self.entries = entries
+        with (folder / _PICTURES).open("rb") as file:
+            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        shape = (len(entries), contract.height, contract.width, 3)
+        self._pictures: Picture = np.frombuffer(self._mapped, np.uint8).reshape(shape)
+
+    def take(self, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Picture:
+        """A copy of some pictures: uint8, rows x height x width x 3.
+
+        The pages read are given back at once, so that memory does not grow with the store.
+        """
+        pictures = self._pictures[rows]
+        if hasattr(self._mapped, "madvise"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+        return pictures
+
+
+def open_store(dataset: Dataset, contract: Contract, stores: Path, advance: Advance) -> Store:
+    """The store of a data set, made or brought up to date if files have changed.
+
+    A file that is no picture has an error in its entry and an empty row. Raises DatasetError
+    where the disk has no room, OSError where it cannot be written.
+    """
+    folder = stores / _key(dataset, contract)
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = tuple(_entry(dataset.folder, photograph.file) for photograph in dataset.photographs)
+    with _locked(folder):
+        known = _read_index(folder)
+        if [entry.stamp for entry in known] != [entry.stamp for entry in wanted]:
+            old = Store(folder, known, contract) if known else None
+            known = _build(dataset.folder, wanted, contract, folder, old, advance)
+        return Store(folder, known, contract)
+
+
+def _build(
+    data: Path,
+    wanted: tuple[Entry, ...],
+    contract: Contract,
+    folder: Path,
+    old: Store | None,
+    advance: Advance,
+) -> tuple[Entry, ...]:
+    """Prepare what is new, copy what is known, and put the new store in the old one's place."""
+    row_bytes = contract.height * contract.width * 3
+    _check_room(folder, row_bytes * len(wanted))
+    known = {entry.stamp: row for row, entry in enumerate(old.entries)} if old else {}
+    with replacing(folder / _PICTURES) as path, path.open("r+b") as file:
+        file.truncate(row_bytes * len(wanted))
+
+        def fill(row: int) -> Entry:
+            entry, known_row = wanted[row], known.get(wanted[row].stamp)
+            if old and known_row is not None:
+                entry, prepared = old.entries[known_row], old.take(np.array([known_row]))
+            else:
+                entry, prepared = _prepared(data, entry, contract)
+            _write(file.fileno(), prepared, row * row_bytes, folder)
+            advance()
+            return entry
+
+        with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
+            try:
+                entries = tuple(workers.map(fill, range(len(wanted))))
+            except BaseException:
+                workers.shutdown(cancel_futures=True)
+                raise
+        (folder / _INDEX).unlink(missing_ok=True)  # never an index beside others' pictures
+    _write_index(folder, entries)
+    return entries
+
+
+def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Picture]:
+    """A file's finished entry, and its prepared picture: empty if there is an error."""
+    try:
+        content = (data / entry.file).read_bytes()
+        prepared = prepare(decode(content), contract)
+    except (PictureError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return Entry(*entry.stamp, error=reason or str(error)), np.empty(0, np.uint8)
+    return Entry(*entry.stamp, sha256=hashlib.sha256(content).hexdigest()), prepared
+
+
+def _write(descriptor: int, prepared: Picture, offset: int, folder: Path) -> None:
+    # Written, not mapped: on a full disk a mapping would end the process with SIGBUS.
+    try:
+        os.pwrite(descriptor, prepared.tobytes(), offset)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DatasetError(
+            f"{folder}: the prepared pictures need {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB "
+            "are free. Make room, or choose another place with --store"
+        )
+
+
+def _key(dataset: Dataset, contract: Contract) -> str:
+    """Names what the prepared bytes depend on besides the files."""
+    parts = (
+        dataset.folder.resolve(),
+        contract.height,
+        contract.width,
+        contract.fit,
+        contract.resize,
+    )
+    return hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()[:16]
+
+
+def _entry(data: Path, file: str) -> Entry:
+    try:
+        status = (data / file).stat()
+    except OSError:  # gone, or a link to nowhere: reading will say why
+        return Entry(file, 0, 0)
+    return Entry(file, status.st_size, status.st_mtime_ns)
+
+
+def _read_index(folder: Path) -> tuple[Entry, ...]:
+    try:
+        with (folder / _INDEX).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            rows = list(csv.reader(file))
+        return tuple(Entry(row[0], int(row[1]), int(row[2]), row[3], row[4]) for row in rows)
+    except (OSError, ValueError, IndexError):
+        return ()  # none yet, or damaged: it is made again
+
+
+def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:
+    with (
+        replacing(folder / _INDEX) as path,
+        path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        csv.writer(file).writerows(
+            (entry.file, entry.size, entry.mtime_ns, entry.sha256, entry.error) for entry in entries
+        )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two runs that start together make the store once."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,67 @@
+"""Gradient descent, epoch by epoch, so that nothing is lost when it stops."""
+
+from pathlib import Path
+
+import keras
+from rich.console import Console
+
+from vedette_edge.atomic import replacing
+from vedette_train import history as histories
+from vedette_train.architectures import Model
+from vedette_train.batches import Batches
+from vedette_train.history import MEASURES, Epoch, best
+from vedette_train.microbatch import MicroBatched
+from vedette_train.progress import Progress
+from vedette_train.run_folder import CHECKPOINT, HISTORY, WEIGHTS
+
+
+def train(
+    network: Model,
+    batches: Batches,
+    validation: Batches,
+    epochs: int,
+    run: Path,
+    terminal: Console,
+) -> list[Epoch]:
+    """Train a compiled network up to `epochs` in all, keeping the best and the last after each.
+
+    Writes RUN/Trained_Weight.h5, checkpoint.keras and history.csv, each whole or not at all;
+    on Ctrl-C (KeyboardInterrupt) they stand as the last finished epoch left them.
+    """
+    done = epochs_done(network, batches)
+    batches.start(done)
+    keeper = Keeper(run, histories.read(run / HISTORY)[:done])
+    with Progress(terminal, len(batches), epochs, done) as progress:
+        MicroBatched(network).fit(
+            batches,
+            validation_data=validation,
+            initial_epoch=done,
+            epochs=epochs,
+            shuffle=False,  # Batches does it
+            verbose=0,
+            callbacks=[progress, keeper],
+        )
+    return keeper.history
+
+
+def epochs_done(network: Model, batches: Batches) -> int:
+    """How many epochs a compiled network has behind it: its optimizer counts the steps."""
+    return int(network.optimizer.iterations.numpy()) // len(batches)
+
+
+class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
+    """Writes down each epoch, the best model so far and where to continue."""
+
+    def __init__(self, run: Path, history: list[Epoch]) -> None:
+        super().__init__()
+        self.history = history
+        self._run = run
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
+        if best(self.history) is self.history[-1]:
+            with replacing(self._run / WEIGHTS) as path:
+                self.model.network.save(path, include_optimizer=False)
+        with replacing(self._run / CHECKPOINT) as path:
+            self.model.network.save(path)
+        histories.write(self._run / HISTORY, self.history)
