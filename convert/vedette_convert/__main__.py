@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from vedette_convert import gate
@@ -57,14 +56,9 @@ def main(run: Path, out: Path | None, data: Path | None, calibration: int, as_js
         terminal.err.print("starting TensorFlow ...")
         from vedette_convert.convert import RefusedError, convert
 
-        with Progress(
-            console=terminal.err, transient=True, disable=not terminal.err.is_terminal
-        ) as progress:
-            task = progress.add_task("quantizing and judging", total=len(found.part(TEST)))
+        with terminal.progress("quantizing and judging", len(found.part(TEST))) as advance:
             try:
-                judgement = convert(
-                    found, out, calibration, lambda count: progress.advance(task, count)
-                )
+                judgement = convert(found, out, calibration, advance)
             except RefusedError as error:
                 judgement = error.judgement
         _print(judgement, found.contract.labels, out, terminal.out, as_json)

@@ -38,11 +38,11 @@ class RefusedError(Exception):
 
 
 def convert(
-    run: Run, out: Path, calibration_pictures: int, advance: Callable[[int], None]
+    run: Run, out: Path, calibration_pictures: int, advance: Callable[[], None]
 ) -> Judgement:
     """Quantize a run's model, judge it on its test part and write it to `out`.
 
-    `advance` is called with the number of test pictures judged. Beside `out` stands what
+    `advance` is called after each test picture judged. Beside `out` stands what
     both models said of each. Raises RefusedError if the gate does not let it pass; then, as
     after any error, `out` is as it was.
     """
@@ -79,7 +79,7 @@ def _answers(
     model: Model,
     classifier: Classifier,
     photographs: Sequence[Photograph],
-    advance: Callable[[int], None],
+    advance: Callable[[], None],
 ) -> Iterator[Answer]:
     """What the float model and the edge's own Classifier say of each photograph."""
     labels = classifier.contract.labels
@@ -100,7 +100,7 @@ def _answers(
                 found.label,
                 found.score,
             )
-        advance(len(asked))
+            advance()
 
 
 def _with_accuracies(contract: Contract, verdict: Verdict) -> Contract:

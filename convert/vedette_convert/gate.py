@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_LOST = 0.01  # accuracy
-LEAST_AGREEMENT = 0.95  # over all
-LEAST_SURE_AGREEMENT = 0.99  # where the float model is sure
+# In whole percent, so that what is just enough is enough.
+MOST_LOST = 1  # accuracy
+LEAST_AGREEMENT = 95  # over all
+LEAST_SURE_AGREEMENT = 99  # where the float model is sure
 SURE = 0.5  # score
 FEWEST_JUDGED = 200  # test pictures from which on agreement is judged
 
@@ -38,29 +39,22 @@ class Verdict:
 def judge(answers: Sequence[Answer]) -> Verdict:
     """Weigh the answers to at least one test picture."""
     sure = [answer for answer in answers if answer.float_score >= SURE]
-    float_accuracy = _share([answer.float_label == answer.truth for answer in answers])
-    int8_accuracy = _share([answer.int8_label == answer.truth for answer in answers])
-    agreement, sure_agreement = _agreement(answers), _agreement(sure)
-    objections = []
-    if float_accuracy - int8_accuracy > MOST_LOST:
-        objections.append(
-            f"int8 loses {100 * (float_accuracy - int8_accuracy):.1f} points of accuracy, "
-            f"at most {100 * MOST_LOST:.0f} may be lost"
-        )
-    for found, least, where in (
-        (agreement, LEAST_AGREEMENT, "over all"),
-        (sure_agreement, LEAST_SURE_AGREEMENT, f"where float is at least {SURE:.0%} sure"),
-    ):
-        if len(answers) >= FEWEST_JUDGED and found < least:
-            objections.append(f"{found:.1%} agree {where}, at least {least:.0%} must")
+    float_right = sum(answer.float_label == answer.truth for answer in answers)
+    int8_right = sum(answer.int8_label == answer.truth for answer in answers)
     return Verdict(
-        len(answers),
-        float_accuracy,
-        int8_accuracy,
-        agreement,
-        len(sure),
-        sure_agreement,
-        tuple(objections),
+        pictures=len(answers),
+        float_accuracy=float_right / len(answers),
+        int8_accuracy=int8_right / len(answers),
+        agreement=_agreeing(answers) / len(answers),
+        sure_pictures=len(sure),
+        sure_agreement=_agreeing(sure) / len(sure) if sure else 1.0,
+        objections=(
+            *_lost(float_right - int8_right, len(answers)),
+            *_disagreement(answers, answers, LEAST_AGREEMENT, "over all"),
+            *_disagreement(
+                answers, sure, LEAST_SURE_AGREEMENT, f"where float is at least {SURE:.0%} sure"
+            ),
+        ),
     )
 
 
@@ -70,10 +64,21 @@ def per_class(answers: Sequence[Answer], labels: Sequence[str]) -> dict[str, Ver
     return {label: judge(theirs) for label, theirs in by_label.items() if theirs}
 
 
-def _agreement(answers: Sequence[Answer]) -> float:
-    return _share([answer.float_label == answer.int8_label for answer in answers])
+def _agreeing(answers: Sequence[Answer]) -> int:
+    return sum(answer.float_label == answer.int8_label for answer in answers)
 
 
-def _share(hits: Sequence[bool]) -> float:
-    """1 where there is nothing to miss."""
-    return sum(hits) / len(hits) if hits else 1.0
+def _lost(pictures: int, count: int) -> list[str]:
+    if 100 * pictures <= MOST_LOST * count:
+        return []
+    lost = 100 * pictures / count
+    return [f"int8 loses {lost:.1f} points of accuracy, at most {MOST_LOST} may be lost"]
+
+
+def _disagreement(
+    all_answers: Sequence[Answer], judged: Sequence[Answer], least: int, where: str
+) -> list[str]:
+    agreeing = _agreeing(judged)
+    if len(all_answers) < FEWEST_JUDGED or 100 * agreeing >= least * len(judged):
+        return []
+    return [f"{agreeing / len(judged):.1%} agree {where}, at least {least} % must"]

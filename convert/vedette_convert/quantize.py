@@ -17,6 +17,7 @@ Model = Any
 
 def load(path: Path) -> Model:
     """The Keras model in a file. Raises RunFolderError if there is none in it."""
+    keras.backend.clear_session()  # layers are numbered; the same file shall give the same names
     try:
         return keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:

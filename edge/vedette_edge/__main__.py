@@ -1,13 +1,13 @@
 """The edge's command line: `vedette predict`, `vedette run`, `vedette inspect`."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
 
-from vedette_edge.command_line import session
+from vedette_edge.command_line import Terminal, session
 
 UNREADABLE = 4  # exit code: some pictures could not be read, all others were classified
 
@@ -54,38 +54,24 @@ def predict(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
-    from rich.progress import track
-
     from vedette_edge import pictures, prediction
     from vedette_edge.classifier import Classifier
 
-    bad: list[str] = []
-
-    def noted(predictions: Iterable[prediction.Prediction]) -> Iterator[prediction.Prediction]:
-        for one in predictions:
-            bad.extend([one.error] if one.error else [])
-            yield one
-
+    left_out: list[str] = []
     with session() as terminal:
         paths = pictures.expand(images)
         classifier = Classifier(model, threads=threads)
-        quiet = as_json or as_csv or not terminal.err.is_terminal
-        tracked = track(paths, "classifying", console=terminal.err, disable=quiet, transient=True)
-        predictions = noted(prediction.predict(classifier, tracked, top_k))
-        if as_json or as_csv:
-            ranks = min(top_k, len(classifier.contract.labels))
-            rows = (
-                map(prediction.as_json, predictions)
-                if as_json
-                else prediction.as_csv(predictions, ranks)
-            )
-            for row in rows:
-                terminal.out.print(row)
+        report = _reporter(terminal, left_out)
+        predictions = prediction.predict(classifier, paths, top_k, report)
+        if as_json:
+            _print_each(map(prediction.as_json, predictions), terminal)
+        elif as_csv:
+            _print_each(prediction.as_csv(predictions, classifier.contract, top_k), terminal)
         else:
-            terminal.out.print(prediction.as_table(predictions), soft_wrap=False)
-        for error in bad:
-            terminal.err.print(f"left out {error}", style="yellow")
-    raise click.exceptions.Exit(UNREADABLE if bad else 0)
+            with terminal.progress("classifying", len(paths)) as advance:
+                table = prediction.as_table(predictions, advance)
+            terminal.out.print(table, soft_wrap=False)
+    raise click.exceptions.Exit(UNREADABLE if left_out else 0)
 
 
 @main.command()
@@ -111,14 +97,9 @@ def run(
     from vedette_edge.classifier import Classifier
 
     left_out: list[str] = []
-
     with session() as terminal, ExitStack() as stack:
-
-        def report(line: str) -> None:
-            left_out.append(line)
-            terminal.err.print(line, style="yellow")
-
         classifier = Classifier(model, threads=threads)
+        report = _reporter(terminal, left_out)
         frames = stack.enter_context(closing(open_camera(camera, report, live=live)))
         if live:
             frames = stack.enter_context(closing(newest(frames)))
@@ -152,6 +133,21 @@ def inspect(model: Path, as_json: bool) -> None:
             terminal.out.print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
             terminal.out.print(inspection.as_text(found))
+
+
+def _reporter(terminal: Terminal, left_out: list[str]) -> Callable[[str], None]:
+    """Says what was left out, and notes it for the exit code."""
+
+    def report(line: str) -> None:
+        left_out.append(line)
+        terminal.err.print(line, style="yellow")
+
+    return report
+
+
+def _print_each(lines: Iterable[str], terminal: Terminal) -> None:
+    for line in lines:
+        terminal.out.print(line)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TextIO
 
 import click
 from rich.console import Console
+from rich.progress import Progress
 
 from vedette_edge.errors import VedetteError
 
@@ -24,6 +25,14 @@ class Terminal:
 
     out: Console  # results
     err: Console  # everything else
+
+    @contextmanager
+    def progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
+        """Show a bar with the time to go, on a terminal; gives what to call after each step."""
+        hidden = not self.err.is_terminal
+        with Progress(console=self.err, transient=True, disable=hidden) as bar:
+            number = bar.add_task(task, total=total)
+            yield lambda: bar.advance(number)
 
 
 @contextmanager

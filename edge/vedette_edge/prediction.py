@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from vedette_edge import pictures
 from vedette_edge.classifier import Classifier
+from vedette_edge.contract import Contract
 from vedette_edge.errors import PictureError
 
 
@@ -23,25 +24,29 @@ class Prediction:
     error: str = ""
 
 
-def predict(classifier: Classifier, paths: Iterable[Path], top_k: int) -> Iterator[Prediction]:
-    """Classify files one after the other. A bad one becomes a Prediction with an error."""
+def predict(
+    classifier: Classifier, paths: Iterable[Path], top_k: int, report: Callable[[str], None]
+) -> Iterator[Prediction]:
+    """Classify files one after the other. A bad one is reported and has an error."""
     for path in paths:
         try:
             picture_rgb = pictures.read(path)
         except PictureError as error:
+            report(f"left out {error}")
             yield Prediction(path, error=str(error))
         else:
             yield Prediction(path, tuple(classifier.classify(picture_rgb).top(top_k)))
 
 
-def as_table(predictions: Iterable[Prediction]) -> Table:
-    """A table for a person; what could not be read is left to the caller to say."""
+def as_table(predictions: Iterable[Prediction], advance: Callable[[], None]) -> Table:
+    """A table for a person, of what could be read. `advance` is called after each file."""
     table = Table("picture", "label", "score", box=None, header_style="bold", pad_edge=False)
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
     for prediction in predictions:
         for rank, (label, score) in enumerate(prediction.top):
             table.add_row(str(prediction.picture) if rank == 0 else "", label, f"{score:.1%}")
+        advance()
     return table
 
 
@@ -56,12 +61,11 @@ def as_json(prediction: Prediction) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def as_csv(predictions: Iterable[Prediction], top_k: int) -> Iterator[str]:
-    """Lines of CSV with a head: picture, error, and a label and a score for each rank."""
-    ranks = [(f"label_{rank}", f"score_{rank}") for rank in range(2, top_k + 1)]
-    yield _csv_line(
-        ["picture", "label", "score", *(name for rank in ranks for name in rank), "error"]
-    )
+def as_csv(predictions: Iterable[Prediction], contract: Contract, top_k: int) -> Iterator[str]:
+    """Lines of CSV with a head: picture, a label and a score for each rank, and error."""
+    top_k = min(top_k, len(contract.labels))
+    further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
+    yield _csv_line(["picture", "label", "score", *further, "error"])
     for prediction in predictions:
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * top_k - len(cells))

@@ -48,7 +48,7 @@ def with_exif_webp(data: bytes, tags: bytes) -> bytes:
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     head = b"VP8X" + struct.pack("<I", 10) + bytes([0b1000, 0, 0, 0]) + sides
     padded = tags + bytes(len(tags) % 2)
-    chunks = b"WEBP" + head + data[12:] + b"EXIF" + struct.pack("<I", len(tags)) + padded
+    chunks: bytes = b"WEBP" + head + data[12:] + b"EXIF" + struct.pack("<I", len(tags)) + padded
     return b"RIFF" + struct.pack("<I", len(chunks)) + chunks
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
 from vedette_edge.command_line import session
 from vedette_edge.contract import FITS
@@ -75,7 +74,7 @@ def fit(
     wanted = Settings(**chosen)
     with session(run / run_folder.LOG) as terminal:
         run_folder.open_run(run, wanted, resume=resume, overwrite=overwrite)
-        material = gather(wanted, stores or run.parent / ".store", terminal.err)
+        material = gather(wanted, stores or run.parent / ".store", terminal)
         if resume:
             run_folder.check_same_photographs(run, material.manifest)
         _print_material(material, wanted, terminal.err)
@@ -92,8 +91,10 @@ def fit(
 
 @main.command()
 @click.argument("out", type=PATH)
+@_option("--train-per-class", click.IntRange(1), 48, "Pictures of each card to train on.")
+@_option("--test-per-class", click.IntRange(1), 10, "Pictures of each card to test on.")
 @_option("--seed", click.IntRange(0), 0, "Decides every picture.")
-def cards(out: Path, seed: int) -> None:
+def cards(out: Path, **wanted: int) -> None:
     """Draw the demonstration set: 50 classes of symbol cards, and a sheet to print.
 
     \b
@@ -108,11 +109,9 @@ def cards(out: Path, seed: int) -> None:
 
     with session() as terminal:
         out.mkdir(parents=True, exist_ok=True)
-        with Progress(
-            console=terminal.err, transient=True, disable=not terminal.err.is_terminal
-        ) as progress:
-            task = progress.add_task("drawing cards", total=drawing.count())
-            drawn = drawing.draw_set(out, seed=seed, advance=lambda: progress.advance(task))
+        total = drawing.count(wanted["train_per_class"], wanted["test_per_class"])
+        with terminal.progress("drawing cards", total) as advance:
+            drawn = drawing.draw_set(out, **wanted, advance=advance)
         drawing.draw_sheet(out / "cards.pdf")
         terminal.out.print(f"{drawn} pictures of {len(drawing.CARDS)} cards in {out}")
 

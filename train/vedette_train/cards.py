@@ -4,8 +4,6 @@ Photographs cannot be downloaded everywhere, so these are drawn: a glyph of Deja
 that matplotlib brings) on a paper card, held at random before a random background.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
+from vedette_edge.command_line import Terminal
 from vedette_edge.contract import Confidence, Contract, Provenance
 from vedette_train import dataset, split
-from vedette_train.dataset import Dataset
 from vedette_train.settings import Settings
 from vedette_train.store import Store, open_store
 
@@ -40,13 +38,14 @@ class Material:
         return self.rows[chosen], self.labels[chosen]
 
 
-def gather(settings: Settings, stores: Path, terminal: Console) -> Material:
+def gather(settings: Settings, stores: Path, terminal: Terminal) -> Material:
     """Find, check, prepare and split. Raises DatasetError for what cannot be trained on."""
     found = dataset.find(settings.data)
     shares = split.Shares(settings.test, settings.validation)
     split.check_enough(found, found.photographs, shares)
     contract = _contract(found.labels, settings)
-    store = _prepared(found, contract, stores, terminal)
+    with terminal.progress("preparing pictures", len(found.photographs)) as advance:
+        store = open_store(found, contract, stores, advance)
     rows = [row for row, entry in enumerate(store.entries) if not entry.error]
     photographs = [found.photographs[row] for row in rows]
     split.check_enough(found, photographs, shares)
@@ -87,9 +86,3 @@ def _contract(
             accuracies={},
         ),
     )
-
-
-def _prepared(found: Dataset, contract: Contract, stores: Path, terminal: Console) -> Store:
-    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
-        task = progress.add_task("preparing pictures", total=len(found.photographs))
-        return open_store(found, contract, stores, lambda: progress.advance(task))

@@ -1,0 +1,66 @@
+"""What the workstation's tests share: a small data set of drawn pictures, and a run on it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+SHAPES = ("bar", "disc", "square")
+
+
+@pytest.fixture(scope="session")
+def draw_shapes() -> Callable[[Path, int], Path]:
+    """Draws a data set of three classes that a small network learns in a few epochs."""
+
+    def draw(folder: Path, per_class: int) -> Path:
+        random = np.random.default_rng(7)
+        for shape in SHAPES:
+            (folder / shape).mkdir(parents=True)
+            for number in range(per_class):
+                picture = random.integers(0, 90, (60, 80, 3), np.uint8)
+                x, y = (int(place) for place in random.integers(25, 35, 2))
+                if shape == "disc":
+                    cv2.circle(picture, (x, y), 16, (40, 40, 230), -1)
+                elif shape == "square":
+                    cv2.rectangle(picture, (x - 14, y - 14), (x + 14, y + 14), (40, 230, 40), -1)
+                else:
+                    cv2.rectangle(picture, (x - 22, y - 4), (x + 22, y + 4), (230, 40, 40), -1)
+                cv2.imwrite(str(folder / shape / f"{number:03}.png"), picture)
+        return folder
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def shapes(
+    draw_shapes: Callable[[Path, int], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    return draw_shapes(tmp_path_factory.mktemp("data") / "shapes", 40)
+
+
+@pytest.fixture(scope="session")
+def train() -> Callable[..., Result]:
+    """Runs vedette-train in this process, as its command line would."""
+    from vedette_train.__main__ import main
+
+    def run(*arguments: str | Path) -> Result:
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_folder(
+    shapes: Path, train: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A finished run on the shapes, 48 x 48 px. Not to be changed by a test."""
+    run = tmp_path_factory.mktemp("runs") / "shapes"
+    result = train("fit", shapes, "--out", run, "--size", "48", "--epochs", "4", "--batch-size", 16)
+    assert result.exit_code == 0, result.stderr
+    return run

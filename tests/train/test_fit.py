@@ -1,0 +1,229 @@
+"""One run, from photographs to a run folder."""
+
+import csv
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from click.testing import Result
+
+from vedette_edge import pictures, prepare
+from vedette_edge.contract import from_json
+
+Train = Callable[..., Result]
+QUICK = ("--size", "32", "--epochs", "2", "--batch-size", "16")
+
+
+def test_a_run_folder_holds_everything(run_folder: Path) -> None:
+    assert {path.name for path in run_folder.iterdir()} == {
+        "Trained_Weight.h5", "contract.json", "history.csv", "metrics.json", "samples.png",
+        "curves.png", "confusion.png", "split.csv", "settings.json", "train.log",
+    }  # fmt: skip
+    for name in ("samples.png", "curves.png", "confusion.png"):
+        assert min(pictures.read(run_folder / name).shape[:2]) > 100
+
+
+def test_the_weights_are_a_whole_keras_model_that_takes_raw_bytes(
+    run_folder: Path, shapes: Path
+) -> None:
+    model = keras.models.load_model(run_folder / "Trained_Weight.h5", compile=False)
+    contract = from_json((run_folder / "contract.json").read_bytes())
+    assert [type(layer).__name__ for layer in model.layers] == [
+        "Rescaling", "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D", "Flatten",
+        "Dense", "Dense",
+    ]  # fmt: skip
+    prepared = prepare(pictures.read(shapes / "disc" / "000.png"), contract)
+    scores = model.predict(prepared[np.newaxis], verbose=0)[0]
+    assert contract.labels[int(np.argmax(scores))] == "disc"
+
+
+def test_metrics_tell_the_accuracy_of_the_test_part(run_folder: Path) -> None:
+    metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["test_pictures"] == 24
+    assert metrics["test_accuracy"] >= 0.9
+    assert set(metrics["per_class"]) == {"bar", "disc", "square"}
+    assert sum(one["pictures"] for one in metrics["per_class"].values()) == 24
+    assert metrics["left_out"] == {}
+    contract = from_json((run_folder / "contract.json").read_bytes())
+    assert contract.provenance.accuracies == {"float_test": metrics["test_accuracy"]}
+
+
+def test_the_best_epoch_is_kept(run_folder: Path) -> None:
+    with (run_folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        history = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
+    metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
+    assert len(history) == metrics["epochs"] == 4
+    assert history.index(max(history)) + 1 == metrics["best_epoch"]
+    assert metrics["validation_accuracy"] == max(history)
+
+
+def test_the_manifest_is_the_one_that_the_contract_names(run_folder: Path, shapes: Path) -> None:
+    manifest = (run_folder / "split.csv").read_bytes()
+    provenance = from_json((run_folder / "contract.json").read_bytes()).provenance
+    assert hashlib.sha256(manifest).hexdigest() == provenance.manifest_sha256
+    rows = list(csv.DictReader(manifest.decode().splitlines()))
+    assert len(rows) == 120
+    for row in rows[::20]:
+        assert hashlib.sha256((shapes / row["file"]).read_bytes()).hexdigest() == row["sha256"]
+        assert row["file"].startswith(row["label"])
+
+
+def test_the_same_seed_gives_the_same_scores(shapes: Path, train: Train, tmp_path: Path) -> None:
+    histories = []
+    for name in ("one", "two"):
+        train("fit", shapes, "--out", tmp_path / name, *QUICK, "--seed", "5")
+        histories.append((tmp_path / name / "split.csv").read_bytes())
+    assert histories[0] == histories[1]
+
+
+def test_a_bad_file_is_named_and_left_out(
+    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "data", 12)
+    (data / "bar" / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    (data / "disc" / "notes.txt").write_text("not a picture", encoding="utf-8")
+    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0
+    assert "bar/cut.jpg" in result.stderr
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics["left_out"]) == {"bar/cut.jpg", "disc/notes.txt"}
+    assert "cut.jpg" not in (tmp_path / "run" / "split.csv").read_text(encoding="utf-8")
+
+
+def test_pictures_of_every_kind_are_trained_on(
+    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "data", 10)
+    colour = cv2.imread(str(data / "disc" / "000.png"))
+    assert colour is not None
+    grey = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)
+    for name, picture in {
+        "a.JPG": colour,
+        "b.bmp": colour,
+        "c.WebP": colour,
+        "d.tiff": colour,
+        "e.gif": colour,
+        "grey.png": grey,
+        "deep.png": grey.astype(np.uint16) * 257,
+        "clear.png": np.dstack([colour, grey]),
+    }.items():
+        assert cv2.imwrite(str(data / "disc" / name), picture)
+    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_bytes())["left_out"] == {}
+    assert len((tmp_path / "run" / "split.csv").read_text(encoding="utf-8").splitlines()) == 39
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--resume",), "no interrupted run"),
+        ((), "holds a run already"),
+    ],
+)
+def test_a_finished_run_is_not_lost_by_mistake(
+    run_folder: Path, shapes: Path, train: Train, arguments: tuple[str, ...], said: str
+) -> None:
+    before = (run_folder / "Trained_Weight.h5").read_bytes()
+    result = train("fit", shapes, "--out", run_folder, *arguments)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert (run_folder / "Trained_Weight.h5").read_bytes() == before
+
+
+def test_overwrite_replaces_a_run(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    result = train("fit", shapes, "--out", tmp_path / "run", *QUICK, "--overwrite")
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_bytes())["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("out", "said"), [("/proc/none/run", "/proc/none"), ("{file}/run", "Not a directory")]
+)
+def test_a_folder_that_cannot_be_written_is_named(
+    shapes: Path, train: Train, tmp_path: Path, out: str, said: str
+) -> None:
+    (tmp_path / "file").touch()
+    result = train("fit", shapes, "--out", out.format(file=tmp_path / "file"))
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_too_few_pictures_are_an_error_before_tensorflow_starts(
+    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+) -> None:
+    result = train("fit", draw_shapes(tmp_path / "data", 3), "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "bar (3)" in result.stderr
+    assert "starting" not in result.stderr
+
+
+def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
+    shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = ["fit", str(shapes), "--out", str(run), "--size", "96", "--batch-size", "16"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "vedette_train", *command, "--epochs", "500"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        while "epoch   2 of 500" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "again with --resume" in said
+    assert "Traceback" not in said
+    done = len((run / "history.csv").read_text(encoding="utf-8").splitlines()) - 1
+    keras.models.load_model(run / "Trained_Weight.h5", compile=False)
+
+    result = train(*command, "--epochs", str(done + 1), "--seed", "1", "--resume")
+    assert result.exit_code == 1
+    assert "seed was 0 and is 1" in result.stderr
+    result = train(*command, "--epochs", str(done + 1), "--resume")
+    assert result.exit_code == 0
+    assert f"epoch {done + 1:>3} of {done + 1}" in result.stderr
+    assert f"epoch {done:>3} of" not in result.stderr
+    assert json.loads((run / "metrics.json").read_bytes())["epochs"] == done + 1
+    assert not (run / "checkpoint.keras").exists()
+
+
+def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vedette_train", "fit", shapes, "--out", tmp_path / "run", *QUICK],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 3
+    assert "test pictures right" in done.stdout
+    begins = [line.split()[0] for line in done.stderr.splitlines()]
+    assert begins == [f"{shapes}:", "starting", "epoch", "epoch"]
+    assert "oneDNN" in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+
+
+def test_cards_are_drawn_and_can_be_trained_on(train: Train, tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = train("cards", tmp_path / "cards", "--train-per-class", "8", "--test-per-class", "1")
+    assert result.exit_code == 0, began
+    assert "50 cards" in result.stdout
+    assert (tmp_path / "cards" / "cards.pdf").read_bytes().startswith(b"%PDF")
+    result = train("fit", tmp_path / "cards", "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "50 classes" in result.stderr

@@ -1,0 +1,34 @@
+"""A step over microbatches is the step over the whole batch."""
+
+import keras
+import numpy as np
+import pytest
+
+from vedette_train.architectures import cnn
+from vedette_train.microbatch import MICROBATCH, MicroBatched
+
+
+@pytest.mark.parametrize("count", [MICROBATCH * 4, MICROBATCH * 2 + 5, 3])
+def test_weights_and_measures_are_those_of_the_whole_batch(count: int) -> None:
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (count, 20, 20, 3), np.uint8)
+    labels = random.integers(0, 4, count)
+
+    def network() -> keras.Model:
+        keras.utils.set_random_seed(1)
+        made = cnn(20, 20, 4)
+        made.compile(
+            keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
+        return made
+
+    whole, parts = network(), network()
+    expected, found = (
+        model.fit(pictures, labels, batch_size=count, shuffle=False, verbose=0).history
+        for model in (whole, MicroBatched(parts))
+    )
+    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert found["accuracy"] == pytest.approx(expected["accuracy"])
+    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+    assert parts.optimizer.iterations == 1

@@ -1,0 +1,137 @@
+"""The store: prepared once, mapped, brought up to date, and honest about bad files."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vedette_edge import Contract, model_file, pictures, prepare
+from vedette_train import dataset, store
+from vedette_train.dataset import Dataset
+from vedette_train.errors import DatasetError
+
+
+@pytest.fixture
+def contract() -> Contract:
+    model = Path(__file__).parents[1] / "edge" / "colours.tflite"
+    return model_file.read(model).contract
+
+
+@pytest.fixture
+def data(draw_shapes: Callable[[Path, int], Path], tmp_path: Path) -> Path:
+    return draw_shapes(tmp_path / "data", 4)
+
+
+class Counter:
+    """Counts how many pictures were prepared or copied."""
+
+    count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def opened(data: Path, contract: Contract, stores: Path) -> tuple[store.Store, Dataset, int]:
+    found, counter = dataset.find(data), Counter()
+    return store.open_store(found, contract, stores, counter), found, counter.count
+
+
+def test_a_row_is_what_prepare_makes_of_the_file(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    made, found, count = opened(data, contract, tmp_path / "stores")
+    assert count == len(found.photographs) == 12
+    rows = made.take(np.arange(12))
+    for row, photograph in zip(rows, found.photographs, strict=True):
+        assert np.array_equal(row, prepare(pictures.read(data / photograph.file), contract))
+
+
+def test_a_second_run_starts_from_it(data: Path, contract: Contract, tmp_path: Path) -> None:
+    first, _, _ = opened(data, contract, tmp_path / "stores")
+    second, _, count = opened(data, contract, tmp_path / "stores")
+    assert count == 0
+    assert second.entries == first.entries
+
+
+def test_only_what_has_changed_is_read_again(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    before, _, _ = opened(data, contract, tmp_path / "stores")
+    unread = data / "bar" / "001.png"
+    stamp = unread.stat()
+    unread.write_bytes(bytes(stamp.st_size))  # as if untouched, so that it must not be read
+    os.utime(unread, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    shutil.copy(data / "disc" / "000.png", data / "bar" / "000.png")
+    (data / "bar" / "002.png").unlink()
+    after, found, _ = opened(data, contract, tmp_path / "stores")
+    assert [entry.file for entry in after.entries] == [one.file for one in found.photographs]
+    assert after.entries[0].sha256 == before.entries[4].sha256
+    assert after.entries[1] == before.entries[1]
+    assert np.array_equal(after.take(np.array([1])), before.take(np.array([1])))
+
+
+def test_another_fit_has_a_store_of_its_own(data: Path, contract: Contract, tmp_path: Path) -> None:
+    opened(data, contract, tmp_path / "stores")
+    _, _, count = opened(data, replace(contract, fit="crop"), tmp_path / "stores")
+    assert count == 12
+
+
+def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    (data / "bar" / "000.png").write_bytes(b"no picture")
+    (data / "disc" / "000.png").unlink()
+    (data / "disc" / "000.png").symlink_to(tmp_path / "nowhere.png")
+    made, found, _ = opened(data, contract, tmp_path / "stores")
+    errors = {entry.file: entry.error for entry in made.entries if entry.error}
+    assert set(errors) == {"bar/000.png", "disc/000.png"}
+    assert "no picture" in errors["bar/000.png"]
+    assert "No such file" in errors["disc/000.png"]
+    last = made.take(np.array([11]))[0]
+    assert np.array_equal(last, prepare(pictures.read(data / found.photographs[11].file), contract))
+
+
+def test_a_damaged_index_is_made_again(data: Path, contract: Contract, tmp_path: Path) -> None:
+    opened(data, contract, tmp_path / "stores")
+    (index,) = (tmp_path / "stores").glob("*/index.csv")
+    index.write_text("half a li", encoding="utf-8")
+    _, _, count = opened(data, contract, tmp_path / "stores")
+    assert count == 12
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_too_small_is_an_error_before_anything_is_written(
+    draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path, small_disk: Path
+) -> None:
+    data = draw_shapes(tmp_path / "many", 20)
+    with pytest.raises(DatasetError, match="--store"):
+        opened(data, contract, small_disk)
+
+
+def test_a_disk_that_fills_up_is_an_error_and_leaves_no_half_store(
+    data: Path,
+    contract: Contract,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (small_disk / "other").write_bytes(bytes(50_000))
+    monkeypatch.setattr(store, "_check_room", lambda *_: None)  # full only after it was checked
+    with pytest.raises(OSError, match="No space left"):
+        opened(data, contract, small_disk)
+    assert {path.name for path in small_disk.glob("*/*")} <= {"lock"}
