@@ -63,7 +63,7 @@ def test_the_best_epoch_is_kept(run_folder: Path) -> None:
         history = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
     metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
     assert len(history) == metrics["epochs"] == 4
-    assert history.index(max(history)) + 1 == metrics["best_epoch"]
+    assert len(history) - history[::-1].index(max(history)) == metrics["best_epoch"]
     assert metrics["validation_accuracy"] == max(history)
 
 

@@ -23,8 +23,8 @@ MEASURES = tuple(field.name for field in fields(Epoch))[1:]
 
 
 def best(history: Sequence[Epoch]) -> Epoch:
-    """The epoch that is kept: the first of the highest validation accuracy."""
-    return max(history, key=lambda epoch: epoch.val_accuracy)
+    """The epoch that is kept: of the highest validation accuracy, and of equals the last."""
+    return max(history, key=lambda epoch: (epoch.val_accuracy, epoch.epoch))
 
 
 def read(path: Path) -> list[Epoch]:

@@ -1,0 +1,44 @@
+"""What lies at the root keeps its promises: no addresses, no strays, nothing foreign."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONSTRAINTS = [ROOT / "constraints.txt", *sorted((ROOT / "edge").glob("constraints-*.txt"))]
+
+
+@pytest.mark.parametrize("path", CONSTRAINTS, ids=lambda path: path.name)
+def test_constraints_are_names_and_versions_alone(path: Path) -> None:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+]+", line), line
+
+
+def test_the_edge_loads_nothing_of_the_workstation() -> None:
+    """import-linter reads the imports; this runs them, those of other packages included."""
+    code = (
+        "import sys, pkgutil, importlib, vedette_edge as edge\n"
+        "for found in pkgutil.walk_packages(edge.__path__, 'vedette_edge.'):\n"
+        "    importlib.import_module(found.name)\n"
+        "print([name for name in ('tensorflow', 'keras', 'matplotlib') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_make_help_explains_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert phony
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for target in phony[1].split():
+        assert re.search(rf"^  make {target} +\S", shown, re.MULTILINE), target

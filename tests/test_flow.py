@@ -1,0 +1,73 @@
+"""The main job, end to end, as a user types it: photographs, run folder, model file, labels."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PHOTOS = Path(__file__).parents[2] / "shared" / "photos" / "objects50"
+
+
+def command(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, str]]:
+    """Train, convert, predict the test part; gives the judgement, a row a picture."""
+    run, model = work / "run", work / "model.tflite"
+    command("vedette_train", "fit", photos, "--out", run, *settings)
+    converted = command("vedette_convert", run, "--out", model, "--json")
+    with model.with_suffix(".judgement.csv").open(encoding="utf-8", newline="") as file:
+        judged = list(csv.DictReader(file))
+    predicted = command(
+        "vedette_edge", "predict", model, "--json", *(row["file"] for row in judged)
+    )
+    answers = [json.loads(line) for line in predicted.stdout.splitlines()]
+    assert [(one["picture"], one["label"]) for one in answers] == [
+        (row["file"], row["int8_label"]) for row in judged
+    ]
+    right = sum(one["label"] == row["truth"] for one, row in zip(answers, judged, strict=True))
+    assert json.loads(converted.stdout)["int8_accuracy"] == right / len(judged)
+    found = json.loads(command("vedette_edge", "inspect", model, "--json").stdout)
+    assert (found["input"]["scale"], found["input"]["zero_point"]) == (1.0, 0)
+    assert found["delegate_partitions"] == 1
+    return judged
+
+
+def test_drawn_shapes_go_all_the_way(shapes: Path, tmp_path: Path) -> None:
+    settings = ("--size", "48", "--epochs", "4", "--batch-size", "16")
+    judged = through_it_all(shapes, tmp_path, *settings)
+    assert sum(row["int8_label"] == row["truth"] for row in judged) >= 0.9 * len(judged)
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs of objects50 lie in ../shared")
+def test_real_photographs_go_all_the_way(tmp_path: Path) -> None:
+    """The recipe as it is, on 20 of the 50 classes to save time; chance would be 5 %."""
+    for folder in sorted(PHOTOS.iterdir())[:20]:
+        (tmp_path / "photos" / folder.name).parent.mkdir(exist_ok=True)
+        (tmp_path / "photos" / folder.name).symlink_to(folder)
+    judged = through_it_all(tmp_path / "photos", tmp_path)
+    assert len(judged) == 240
+    assert sum(row["int8_label"] == row["truth"] for row in judged) >= 0.4 * len(judged)
+
+
+def test_a_watch_over_the_test_pictures_logs_their_labels(
+    run_folder: Path, shapes: Path, tmp_path: Path
+) -> None:
+    command("vedette_convert", run_folder, "--out", tmp_path / "model.tflite")
+    log = tmp_path / "watch.jsonl"
+    camera = shapes / "disc"
+    command("vedette_edge", "run", tmp_path / "model.tflite", "--camera", camera, "--log", log)
+    labels = [json.loads(line)["label"] for line in log.read_text(encoding="utf-8").splitlines()]
+    assert len(labels) == 40
+    assert labels.count("disc") >= 36
