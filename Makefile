@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 DATA   ?=
-RUN    ?= $(if $(DATA),runs/$(notdir $(DATA:/=)),runs/last)
+RUN    ?= $(if $(DATA),runs/$(shell basename "$$(realpath -m "$(DATA)")"),runs/last)
 MODEL  ?= runs/last/model.tflite
 CAMERA ?= runs/last/photographs
 IMAGES ?=
@@ -32,11 +32,12 @@ $(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.
 	  { echo "No venv for $(PYTHON); on Debian: apt install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
+	  --build-constraint constraints.txt \
 	  --editable edge --editable train --editable convert
 	@touch $@
 
 demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whole product once
-	@rm -rf runs/demo demo
+	@rm -rf runs/demo demo/cards
 	@echo "1 of 4: drawing 50 classes of symbol cards"
 	@$(BIN)/vedette-train cards demo/cards
 	@echo "2 of 4: training on them"
@@ -50,9 +51,11 @@ demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whol
 train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]
 	@test -n "$(DATA)" || \
 	  { echo "Say where the photographs are, one folder a class: make train DATA=photos" >&2; exit 2; }
+	@test -d "$(DATA)" || { echo "$(DATA) is no folder" >&2; exit 2; }
+	@mkdir -p runs "$(RUN)"
+	@ln -sfn "$$(realpath "$(DATA)")" "$(RUN)/photographs"
+	@ln -sfn "$$(realpath "$(RUN)")" runs/last
 	$(BIN)/vedette-train fit "$(DATA)" --out "$(RUN)" $(FLAGS)
-	@ln -sfn "$(abspath $(DATA))" "$(RUN)/photographs"
-	@ln -sfn "$(abspath $(RUN))" runs/last
 
 convert: $(READY) ## Convert the run made last, or RUN=folder, to RUN/model.tflite
 	@test -d "$(RUN)" || { echo "No run yet: make train DATA=photos" >&2; exit 2; }
@@ -64,11 +67,11 @@ predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL
 	$(BIN)/vedette predict "$(MODEL)" $(IMAGES) $(FLAGS)
 
 run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or video]
-	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(dir $(MODEL))watch.jsonl" $(FLAGS)
+	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(MODEL:.tflite=.watch.jsonl)" $(FLAGS)
 
 check: format lint types boundaries test ## Judge the code: all of the below
 
-format: $(READY) ## Is the code formatted? (BIN/ruff format mends it)
+format: $(READY) ## Is the code formatted? (.venv/bin/ruff format . mends it)
 	$(BIN)/ruff format --check --quiet .
 
 lint: $(READY) ## Is it clean?
@@ -88,7 +91,8 @@ EDGE_PYTHON ?= $(PYTHON)
 EDGE_VENV   ?= .venv-edge
 test-edge: $(READY) ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
 	@rm -rf build/edge
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/edge ./edge
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+	  --build-constraint constraints.txt --wheel-dir build/edge ./edge
 	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
 	$(EDGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt build/edge/*.whl pytest pytest-timeout

@@ -1,6 +1,8 @@
 """What the workstation's tests share: a small data set of drawn pictures, and a run on it."""
 
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -64,3 +66,15 @@ def run_folder(
     result = train("fit", shapes, "--out", run, "--size", "48", "--epochs", "4", "--batch-size", 16)
     assert result.exit_code == 0, result.stderr
     return run
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)

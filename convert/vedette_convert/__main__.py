@@ -25,7 +25,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.argument("run", type=FOLDER)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, dir_okay=False),
     help="Model file to write. [default: RUN/model.tflite]",
 )
 @click.option("--data", type=FOLDER, help="Where the photographs are now, if they have moved.")
@@ -54,18 +54,15 @@ def main(run: Path, out: Path | None, data: Path | None, calibration: int, as_js
     with session(out.with_suffix(".log")) as terminal:
         found = read_run(run, data)
         terminal.err.print("starting TensorFlow ...")
-        from vedette_convert.convert import RefusedError, convert
+        from vedette_convert.convert import convert
 
         with terminal.progress("quantizing and judging", len(found.part(TEST))) as advance:
-            try:
-                judgement = convert(found, out, calibration, advance)
-            except RefusedError as error:
-                judgement = error.judgement
+            judgement = convert(found, out, calibration, advance)
         _print(judgement, found.contract.labels, out, terminal.out, as_json)
         for objection in judgement.verdict.objections:
             terminal.err.print(f"refused: {objection}", style="red")
         if judgement.verdict.objections:
-            terminal.err.print(f"{out} was not written; see {out.with_suffix('.judgement.csv')}")
+            terminal.err.print(f"{out} was not written; see {out.with_suffix('.refused.csv')}")
             raise click.exceptions.Exit(REFUSED)
 
 
@@ -75,6 +72,8 @@ def _print(
     verdict, classes = judgement.verdict, gate.per_class(judgement.answers, labels)
     if as_json:
         per_class = {label: asdict(one) for label, one in classes.items()}
+        for shares in per_class.values():
+            del shares["objections"]  # a class alone is not refused
         found = {"file": str(out), **asdict(verdict), "per_class": per_class}
         terminal.print(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -82,9 +81,9 @@ def _print(
     for column in table.columns[1:]:
         column.justify = "right"
     for label, one in [*classes.items(), ("all", verdict)]:
-        shares = (one.float_accuracy, one.int8_accuracy, one.agreement)
+        shown = (one.float_accuracy, one.int8_accuracy, one.agreement)
         style = "bold" if one is verdict else None
-        table.add_row(label, str(one.pictures), *(f"{share:.1%}" for share in shares), style=style)
+        table.add_row(label, str(one.pictures), *(f"{share:.1%}" for share in shown), style=style)
     terminal.print(table, soft_wrap=False)
     terminal.print(
         f"{verdict.sure_agreement:.1%} agree on the {verdict.sure_pictures} pictures of which "

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette_convert.errors import RunFolderError
 from vedette_convert.gate import Answer, Verdict, judge
@@ -14,7 +16,7 @@ from vedette_convert.pack import pack
 from vedette_convert.quantize import Model, load, quantize
 from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
 from vedette_edge.atomic import replacing, write_text
-from vedette_edge.classifier import Classifier
+from vedette_edge.classifier import Classification, Classifier
 from vedette_edge.contract import Contract
 from vedette_edge.prepare import prepare
 
@@ -29,35 +31,30 @@ class Judgement:
     verdict: Verdict
 
 
-class RefusedError(Exception):
-    """The int8 model is not good enough, and nothing was written in its place."""
-
-    def __init__(self, judgement: Judgement) -> None:
-        super().__init__(*judgement.verdict.objections)
-        self.judgement = judgement
-
-
 def convert(
     run: Run, out: Path, calibration_pictures: int, advance: Callable[[], None]
 ) -> Judgement:
-    """Quantize a run's model, judge it on its test part and write it to `out`.
+    """Quantize a run's model, judge it on its test part and, if it passes, write it to `out`.
 
-    `advance` is called after each test picture judged. Beside `out` stands what
-    both models said of each. Raises RefusedError if the gate does not let it pass; then, as
+    `advance` is called after each test picture judged. What both models said of each stands
+    beside `out`, in .judgement.csv, or in .refused.csv if the gate has objections; then, as
     after any error, `out` is as it was.
     """
     model = load(run.weights)
     _check_fits(model, run)
     chosen = sample(run.part(TRAIN), calibration_pictures)
     graph = quantize(model, [prepare(one.read(), run.contract) for one in chosen])
-    with replacing(out) as candidate:
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = Path(folder, out.name)
         candidate.write_bytes(pack(graph, run.contract))
         answers = tuple(_answers(model, Classifier(candidate), run.part(TEST), advance))
-        judgement = Judgement(answers, judge(answers))
-        write_text(out.with_suffix(".judgement.csv"), _as_csv(answers))
-        if judgement.verdict.objections:
-            raise RefusedError(judgement)
-        candidate.write_bytes(pack(graph, _with_accuracies(run.contract, judgement.verdict)))
+    judgement = Judgement(answers, judge(answers))
+    refused = bool(judgement.verdict.objections)
+    answers_file = out.with_suffix(".refused.csv" if refused else ".judgement.csv")
+    write_text(answers_file, _as_csv(answers))
+    if not refused:
+        with replacing(out) as path:
+            path.write_bytes(pack(graph, _with_accuracies(run.contract, judgement.verdict)))
     return judgement
 
 
@@ -82,25 +79,30 @@ def _answers(
     advance: Callable[[], None],
 ) -> Iterator[Answer]:
     """What the float model and the edge's own Classifier say of each photograph."""
-    labels = classifier.contract.labels
+    contract = classifier.contract
     for start in range(0, len(photographs), AT_A_TIME):
-        asked = photographs[start : start + AT_A_TIME]
-        pictures = [photograph.read() for photograph in asked]
-        prepared = np.stack([prepare(picture, classifier.contract) for picture in pictures])
-        for photograph, picture, scores in zip(
-            asked, pictures, model.predict_on_batch(prepared), strict=True
-        ):
-            found = classifier.classify(picture)
-            best = int(np.argmax(scores))
-            yield Answer(
-                str(photograph.file),
-                photograph.label,
-                labels[best],
-                float(scores[best]),
-                found.label,
-                found.score,
-            )
+        asked, prepared, found = photographs[start : start + AT_A_TIME], [], []
+        for photograph in asked:
+            picture_rgb = photograph.read()
+            prepared.append(prepare(picture_rgb, contract))
+            found.append(classifier.classify(picture_rgb))
             advance()
+        scores = model.predict_on_batch(np.stack(prepared))
+        yield from map(_answer, asked, scores, found)
+
+
+def _answer(
+    photograph: Photograph, float_scores: NDArray[np.float32], int8: Classification
+) -> Answer:
+    best = int(np.argmax(float_scores))
+    return Answer(
+        file=str(photograph.file),
+        truth=photograph.label,
+        float_label=int8.labels[best],
+        float_score=float(float_scores[best]),
+        int8_label=int8.label,
+        int8_score=int8.score,
+    )
 
 
 def _with_accuracies(contract: Contract, verdict: Verdict) -> Contract:

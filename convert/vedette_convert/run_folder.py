@@ -2,7 +2,10 @@
 
 import csv
 import hashlib
+import io
 import json
+import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +98,7 @@ def _data(path: Path) -> Path:
 
 
 def _photographs(manifest: bytes, root: Path) -> tuple[Photograph, ...]:
-    lines = manifest.decode(errors="surrogateescape").splitlines(keepends=True)
+    lines = io.StringIO(manifest.decode(errors="surrogateescape"), newline="")
     return tuple(
         Photograph(row["part"], row["label"], root / row["file"], row["sha256"])
         for row in csv.DictReader(lines)
@@ -103,10 +106,15 @@ def _photographs(manifest: bytes, root: Path) -> tuple[Photograph, ...]:
 
 
 def sample(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
-    """At most `count` photographs, from every class alike: the first of each, then the second."""
-    by_class: dict[str, int] = {}
+    """Photographs drawn from every class alike, the same each time: a first of each, a second ...
+
+    `count` of them, or one of each class if there are more classes.
+    """
+    drawn = random.Random(0).sample(photographs, len(photographs))
+    ranks: Counter[str] = Counter()
     ranked = []
-    for photograph in photographs:
-        rank = by_class[photograph.label] = by_class.get(photograph.label, -1) + 1
-        ranked.append((rank, photograph.label, photograph))
-    return [photograph for *_, photograph in sorted(ranked, key=lambda one: one[:2])[:count]]
+    for photograph in drawn:
+        ranks[photograph.label] += 1
+        ranked.append((ranks[photograph.label], photograph.label, photograph))
+    ranked.sort(key=lambda one: one[:2])
+    return [photograph for *_, photograph in ranked[: max(count, len(ranks))]]

@@ -14,7 +14,9 @@ UNREADABLE = 4  # exit code: some pictures could not be read, all others were cl
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="Interpreter threads. [default: one a core, up to 4]"
+    "--threads",
+    type=click.IntRange(1, 64),
+    help="Interpreter threads. [default: one a core, up to 4]",
 )
 
 
@@ -100,16 +102,20 @@ def run(
     with session() as terminal, ExitStack() as stack:
         classifier = Classifier(model, threads=threads)
         report = _reporter(terminal, left_out)
-        frames = stack.enter_context(closing(open_camera(camera, report, live=live)))
-        if live:
-            frames = stack.enter_context(closing(newest(frames)))
+        frames = open_camera(camera, report, live=live)
+        frames = stack.enter_context(closing(newest(frames) if live else frames))
         render = watching.as_json if as_json else watching.as_line
-        sinks = [lambda sighting: terminal.out.print(render(sighting))]
+        sinks = [lambda sighting: terminal.line(render(sighting))]
         if log:
-            file = stack.enter_context(log.open("a", encoding="utf-8", buffering=1))
+            file = stack.enter_context(
+                log.open("a", 1, encoding="utf-8", errors="backslashreplace")
+            )
             sinks.append(lambda sighting: print(watching.as_json(sighting), file=file))
-        tally = watching.watch(classifier, frames, sinks)
-        terminal.err.print(watching.as_summary(tally))
+        tally = watching.Tally()
+        try:
+            watching.watch(classifier, frames, sinks, tally)
+        finally:
+            terminal.err.print(tally.summary())
     raise click.exceptions.Exit(UNREADABLE if left_out else 0)
 
 
@@ -147,7 +153,7 @@ def _reporter(terminal: Terminal, left_out: list[str]) -> Callable[[str], None]:
 
 def _print_each(lines: Iterable[str], terminal: Terminal) -> None:
     for line in lines:
-        terminal.out.print(line)
+        terminal.line(line)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Files that are whole or not there."""
 
 import os
-import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,19 +9,19 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write beside `path`; it takes `path`'s place if all went well.
+    """Give a path to write beside `path`; what is there takes `path`'s place if all went well.
 
-    After an error or an interrupt, what stood at `path` stands there unchanged. Raises OSError
-    if the folder cannot be written or the disk is full.
+    After an error or an interrupt, what stood at `path` stands there unchanged. Raises OSError,
+    naming `path`, if the folder cannot be written or the disk is full.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
         yield temporary
         _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        # The file that the user knows; and full disks are told of without any name.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -35,9 +35,3 @@ def write_text(path: Path, text: str) -> None:
 def _flush(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _umask() -> int:
-    umask = os.umask(0)  # there is no way to read it alone
-    os.umask(umask)
-    return umask

@@ -1,6 +1,7 @@
 """The newest frame wins: a camera is never made to wait."""
 
 import threading
+from contextlib import closing
 
 from vedette_edge.cameras import Frame, Frames
 
@@ -9,7 +10,7 @@ def newest(frames: Frames) -> Frames:
     """Take frames in a thread of their own and give always the newest that was not yet given.
 
     Frames that were overtaken leave gaps in the frame numbers. An error of the camera is
-    raised here. Closing this iterator ends the thread after the frame it waits for.
+    raised here. Closing this iterator lets go of the camera after the frame it waits for.
     """
     slot = _Slot()
     thread = threading.Thread(target=slot.fill, args=(frames,), name="capture", daemon=True)
@@ -34,12 +35,13 @@ class _Slot:
 
     def fill(self, frames: Frames) -> None:
         try:
-            for frame in frames:
-                if self.closed:
-                    return
-                with self._changed:
-                    self._frame = frame
-                    self._changed.notify()
+            with closing(frames):
+                for frame in frames:
+                    if self.closed:
+                        break
+                    with self._changed:
+                        self._frame = frame
+                        self._changed.notify()
         except Exception as error:  # raised again in take, where somebody listens
             self._error = error
         finally:

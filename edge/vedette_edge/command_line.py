@@ -1,11 +1,11 @@
 """What the three commands share: a clean terminal, and errors that a person can read."""
 
+import errno
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +25,10 @@ class Terminal:
 
     out: Console  # results
     err: Console  # everything else
+
+    def line(self, text: str) -> None:
+        """Print a result as it is, to the letter."""
+        print(text, file=self.out.file, flush=True)
 
     @contextmanager
     def progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
@@ -60,7 +64,8 @@ def session(log: Path | None = None) -> Iterator[Terminal]:
 def _message(error: VedetteError | OSError) -> str:
     if isinstance(error, VedetteError) or not error.filename:
         return str(error)
-    return f"{error.filename}: {error.strerror}"
+    hint = ". Make room and try again" if error.errno == errno.ENOSPC else ""
+    return f"{error.filename}: {error.strerror}{hint}"
 
 
 @contextmanager
@@ -68,13 +73,17 @@ def _own(descriptor: int) -> Iterator[TextIO]:
     """The standard stream, on a descriptor of its own that stays when the first is turned."""
     stream = sys.stdout if descriptor == 1 else sys.stderr
     try:
-        copy = os.dup(stream.fileno())
-    except (io.UnsupportedOperation, ValueError, OSError):  # a test's stand-in, or closed
+        copy = os.dup(stream.fileno() if stream else os.open(os.devnull, os.O_WRONLY))
+    except io.UnsupportedOperation:  # a stand-in that captures
         yield stream
         return
-    stream.flush()
-    with open(copy, "w", encoding=stream.encoding, errors=stream.errors) as own:  # noqa: PTH123
-        yield own
+    # A file's name may hold bytes that are no text: shown, never a crash.
+    own = os.fdopen(
+        copy, "w", encoding=getattr(stream, "encoding", "utf-8"), errors="backslashreplace"
+    )
+    yield own
+    with suppress(OSError):  # each line was flushed, and a full disk was told of then
+        own.close()
 
 
 def _console(stream: TextIO) -> Console:
@@ -90,7 +99,7 @@ def _diverted(log: Path | None) -> Iterator[None]:
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        log.open("a", encoding="utf-8") if log else tempfile.TemporaryFile("w") as file,
+        (log or Path(os.devnull)).open("a", encoding="utf-8") as file,
         redirect_stdout(file),
         redirect_stderr(file),
     ):

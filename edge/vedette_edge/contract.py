@@ -159,8 +159,8 @@ def _check_labels(labels: tuple[str, ...]) -> None:
     if len(labels) < 2:
         raise ContractError(f"contract: {len(labels)} labels, expected at least 2")
     for label in labels:
-        if not isinstance(label, str) or not label.strip() or len(label.splitlines()) != 1:
-            raise ContractError(f"contract: label {label!r} is not one line of text")
+        if not isinstance(label, str) or not label.strip() or not label.isprintable():
+            raise ContractError(f"contract: label {label!r} is not one line of printable text")
     if repeated := sorted(label for label, count in Counter(labels).items() if count > 1):
         raise ContractError(f"contract: labels stand twice: {', '.join(repeated)}")
 

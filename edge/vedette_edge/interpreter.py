@@ -74,11 +74,18 @@ def _runtime() -> tuple[Any, str]:
         except ImportError as error:
             reasons.append(f"{distribution}: {error}")
         else:
-            return found.Interpreter, f"{distribution} {metadata.version(distribution)}"
+            return found.Interpreter, f"{distribution} {_version(distribution)}"
     raise RuntimeMissingError(
         f"no TFLite interpreter can be imported ({'; '.join(reasons)}). "
         "Install one: pip install ai-edge-litert"
     )
+
+
+def _version(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:  # installed under another name, as nightlies are
+        return "of unknown version"
 
 
 def _only(details: Sequence[dict[str, Any]], kind: str) -> Tensor:

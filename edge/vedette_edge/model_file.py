@@ -28,6 +28,7 @@ _BROKEN_ZIP = (
     KeyError,
     NotImplementedError,
     RuntimeError,
+    ValueError,
 )
 _IDENTIFIER = b"TFL3"  # at byte 4, TFLite's flatbuffer file identifier
 _FOREIGN = {
@@ -93,16 +94,13 @@ def _members(path: Path, data: bytes) -> tuple[dict[str, bytes], int]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             wanted = [archive.getinfo(name) for name in _MEMBERS]
-            for member in wanted:
-                if member.file_size > LARGEST_MEMBER_BYTES:
-                    raise ModelFileError(
-                        f"{path}: {member.filename} inside is {member.file_size} bytes, "
-                        f"expected at most {LARGEST_MEMBER_BYTES}"
-                    )
+            if max(member.file_size for member in wanted) > LARGEST_MEMBER_BYTES:
+                raise zipfile.BadZipFile("a member is larger than any that Vedette writes")
             start = min(member.header_offset for member in archive.infolist())
             return {member.filename: archive.read(member) for member in wanted}, start
     except _BROKEN_ZIP as error:
         raise ModelFileError(
-            f"{path}: carries no contract, so what it expects cannot be known. It is cut short, "
-            "or vedette-convert did not make it: copy the whole file again, or convert the model"
+            f"{path}: carries no contract that can be read, so what it expects cannot be known "
+            f"({error}). It is damaged, or vedette-convert did not make it: copy the whole file "
+            "again, or convert the model"
         ) from error

@@ -27,10 +27,22 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Every file in a folder and the folders in it that is not hidden, in no order."""
-    for root, folders, names in os.walk(folder):
+    """Every file in a folder and the folders in it that is not hidden, in no order.
+
+    Links are followed, in a circle once. Raises OSError for a folder that cannot be read.
+    """
+    seen: set[str] = set()
+    for root, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        if (real := os.path.realpath(root)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(root, name) for name in names if not name.startswith("."))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def expand(arguments: Iterable[str]) -> list[Path]:
@@ -43,7 +55,7 @@ def expand(arguments: Iterable[str]) -> list[Path]:
     for argument in arguments:
         path = Path(argument)
         named = pictures_in(path) if path.is_dir() else [path]
-        if not path.exists():
+        if not argument or not path.exists():
             # Path.glob takes no pattern that is absolute
             matches = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
             named = [match for match in matches if match.is_file()]

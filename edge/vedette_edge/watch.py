@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from vedette_edge.cameras import Frame
@@ -25,26 +25,36 @@ class Sighting:
     invoke_ms: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tally:
-    """How a watch went."""
+    """How a watch goes; it is counted on as long as the watch lasts."""
 
-    seen: int  # frames classified
-    overtaken: int  # frames that newer ones overtook
-    seconds: float
+    seen: int = 0  # frames classified
+    last: int = 0  # number of the last of them
+    began: float = field(default_factory=time.monotonic)  # s
+
+    @property
+    def overtaken(self) -> int:
+        """Frames that newer ones overtook."""
+        return self.last - self.seen
+
+    def summary(self) -> str:
+        """The tally for a person."""
+        rate = self.seen / max(1e-9, time.monotonic() - self.began)
+        return f"{self.seen} frames, {self.overtaken} overtaken, {rate:.1f} frames/s"
 
 
 def watch(
-    classifier: Classifier, frames: Iterable[Frame], sinks: Iterable[Callable[[Sighting], None]]
-) -> Tally:
+    classifier: Classifier,
+    frames: Iterable[Frame],
+    sinks: Sequence[Callable[[Sighting], None]],
+    tally: Tally,
+) -> None:
     """Classify every frame and hand what was seen to every sink, until the frames end."""
-    sinks = tuple(sinks)
-    seen, last, begin = 0, 0, time.monotonic()
     for sighting in sightings(classifier, frames):
         for sink in sinks:
             sink(sighting)
-        seen, last = seen + 1, sighting.frame
-    return Tally(seen, last - seen, time.monotonic() - begin)
+        tally.seen, tally.last = tally.seen + 1, sighting.frame
 
 
 def sightings(classifier: Classifier, frames: Iterable[Frame]) -> Iterator[Sighting]:
@@ -65,12 +75,6 @@ def sightings(classifier: Classifier, frames: Iterable[Frame]) -> Iterator[Sight
             prepare_ms=1000 * (middle - begin),
             invoke_ms=1000 * (end - middle),
         )
-
-
-def as_summary(tally: Tally) -> str:
-    """How a watch went, for a person."""
-    rate = tally.seen / tally.seconds if tally.seconds else 0.0
-    return f"{tally.seen} frames, {tally.overtaken} overtaken, {rate:.1f} frames/s"
 
 
 def as_line(sighting: Sighting) -> str:

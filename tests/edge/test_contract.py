@@ -39,6 +39,8 @@ def test_an_unknown_field_is_an_error(contract: Contract) -> None:
         ("labels", ["hen"], "at least 2"),
         ("labels", ["hen", "hen"], "twice: hen"),
         ("labels", ["hen", "fo\nx"], "one line"),
+        ("labels", ["hen\n", "fox"], "one line"),
+        ("labels", ["hen", "fo\udcffx"], "one line"),
         ("labels", ["hen", ""], "one line"),
         ("labels", ["hen", 7], "one line"),
         ("labels", "hen", "type list"),

@@ -89,6 +89,8 @@ def test_inspect_shows_contract_labels_tensors_and_sizes(model: Path) -> None:
         (("predict", "gone.tflite", "."), "gone.tflite"),
         (("predict", "{model}", "gone.jpg"), "gone.jpg"),
         (("inspect", "gone.tflite"), "gone.tflite"),
+        (("predict", "{model}", ""), "no picture there"),
+        (("run", "{model}", "--camera", ""), "is not there"),
         (("run", "{model}", "--camera", "gone.mp4"), "gone.mp4"),
         (("run", "{model}", "--camera", "{photos}", "--log", "/proc/no/log"), "/proc/no/log"),
         (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "No space left"),
@@ -145,4 +147,31 @@ def test_ctrl_c_ends_a_watch_cleanly(model: Path, photos: Path, tmp_path: Path) 
         process.stdout.read()
         said = process.stderr.read()
     assert process.returncode == 130
-    assert said == "Stopped.\n"
+    assert "frames, 0 overtaken" in said.splitlines()[0]
+    assert said.splitlines()[1:] == ["Stopped."]
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full"])
+def test_closed_and_full_streams_are_no_traceback(
+    model: Path, photos: Path, redirection: str
+) -> None:
+    done = subprocess.run(
+        f"'{sys.executable}' -m vedette_edge predict '{model}' '{photos}' {redirection}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (1 if "full" in redirection else 0)
+
+
+def test_a_picture_whose_name_is_no_text_is_classified(model: Path, photos: Path) -> None:
+    (photos / "a-red.jpg").rename(photos / "\udcff.jpg")
+    done = subprocess.run(
+        [sys.executable, "-m", "vedette_edge", "predict", model, photos],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "udcff.jpg" in done.stdout

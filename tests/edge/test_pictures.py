@@ -1,6 +1,7 @@
 """Pictures in files: every kind becomes the same upright RGB, and damage is an error."""
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def with_exif_jpeg(data: bytes, tags: bytes) -> bytes:
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
 
 
+def with_exif_png(data: bytes, tags: bytes) -> bytes:
+    """The same PNG with a chunk eXIf behind its head."""
+    chunk = b"eXIf" + tags
+    head = 8 + 25
+    length, check = struct.pack(">I", len(tags)), struct.pack(">I", zlib.crc32(chunk))
+    return data[:head] + length + chunk + check + data[head:]
+
+
 def with_exif_webp(data: bytes, tags: bytes) -> bytes:
     """The same WebP in the extended layout, with a chunk of EXIF at its end."""
     height, width = quadrants().shape[:2]
@@ -72,7 +81,8 @@ def test_exif_orientation_is_applied(orientation: int, order: str) -> None:
     jpeg = with_exif_jpeg(encoded(".jpg", bgr, cv2.IMWRITE_JPEG_QUALITY, 100), tags)
     webp = with_exif_webp(encoded(".webp", bgr, cv2.IMWRITE_WEBP_QUALITY, 101), tags)
     expected = UPRIGHT[orientation](quadrants()).astype(int)
-    for data in (jpeg, webp):
+    png = with_exif_png(encoded(".png", bgr), tags)
+    for data in (jpeg, webp, png):
         found = pictures.decode(data)
         assert found.shape == expected.shape
         assert np.abs(found - expected).mean() < 8  # JPEG smears the edges
@@ -149,6 +159,14 @@ def test_pictures_in_a_folder_are_found_at_any_depth_by_any_case_of_their_ending
         path.write_bytes(b"")
     found = [path.relative_to(tmp_path).as_posix() for path in pictures.pictures_in(tmp_path)]
     assert found == ["b.JPG", "c.webp", "sub/a.JpEg"]
+
+
+def test_linked_folders_are_followed_and_circles_only_once(tmp_path: Path, photos: Path) -> None:
+    inner = tmp_path / "links"
+    inner.mkdir()
+    (inner / "there").symlink_to(photos)
+    (inner / "circle").symlink_to(inner)
+    assert len(pictures.pictures_in(inner)) == 3
 
 
 def test_files_folders_and_patterns_are_expanded(photos: Path) -> None:

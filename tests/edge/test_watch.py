@@ -40,7 +40,8 @@ def silent(line: str) -> None:
 
 def test_every_picture_of_a_folder_is_seen_in_order(model: Path, photos: Path) -> None:
     seen: list[watch.Sighting] = []
-    tally = watch.watch(Classifier(model), open_camera(str(photos), silent), [seen.append])
+    tally = watch.Tally()
+    watch.watch(Classifier(model), open_camera(str(photos), silent), [seen.append], tally)
     assert [sighting.label for sighting in seen] == ["red", "green", "blue"]
     assert [sighting.frame for sighting in seen] == [1, 2, 3]
     assert [Path(sighting.source).name[0] for sighting in seen] == ["a", "b", "c"]
@@ -51,7 +52,8 @@ def test_a_bad_picture_is_reported_and_the_rest_go_on(model: Path, photos: Path)
     (photos / "b-bad.jpg").write_bytes(b"no picture")
     reported: list[str] = []
     seen: list[watch.Sighting] = []
-    watch.watch(Classifier(model), open_camera(str(photos), reported.append), [seen.append])
+    frames = open_camera(str(photos), reported.append)
+    watch.watch(Classifier(model), frames, [seen.append], watch.Tally())
     assert [sighting.frame for sighting in seen] == [1, 2, 3]
     assert len(reported) == 1
     assert "b-bad.jpg" in reported[0]
@@ -59,7 +61,8 @@ def test_a_bad_picture_is_reported_and_the_rest_go_on(model: Path, photos: Path)
 
 def test_every_frame_of_a_video_is_seen(model: Path, video: Path) -> None:
     seen: list[watch.Sighting] = []
-    watch.watch(Classifier(model), open_camera(str(video), silent), [seen.append])
+    frames = open_camera(str(video), silent)
+    watch.watch(Classifier(model), frames, [seen.append], watch.Tally())
     assert [sighting.label for sighting in seen] == ["red"] * 10 + ["green"] * 10 + ["blue"] * 10
 
 
@@ -90,7 +93,8 @@ def test_the_newest_frame_wins_and_the_overtaken_leave_gaps(model: Path) -> None
 
 def test_overtaken_frames_are_counted(model: Path) -> None:
     frames = [frame for frame in numbered(10) if frame.number in (1, 4, 10)]
-    tally = watch.watch(Classifier(model), frames, [])
+    tally = watch.Tally()
+    watch.watch(Classifier(model), frames, [], tally)
     assert (tally.seen, tally.overtaken) == (3, 7)
 
 
@@ -115,6 +119,27 @@ def test_a_camera_is_let_go_when_the_watch_ends_early() -> None:
     given = newest(frames())
     next(given)
     given.close()
+    assert let_go.wait(10)
+
+
+def test_stopping_a_watch_while_the_camera_is_slow_lets_go_of_it_afterwards() -> None:
+    asked, go_on, let_go = threading.Event(), threading.Event(), threading.Event()
+
+    def frames() -> Frames:
+        try:
+            yield from numbered(1)
+            asked.set()
+            assert go_on.wait(10)
+            yield from numbered(1)
+        finally:
+            let_go.set()
+
+    given = newest(frames())
+    next(given)
+    assert asked.wait(10)
+    given.close()
+    assert not let_go.is_set()
+    go_on.set()
     assert let_go.wait(10)
 
 

@@ -38,9 +38,17 @@ def test_hidden_and_empty_folders_are_no_classes(tmp_path: Path) -> None:
 
 def test_strays_are_named(tmp_path: Path) -> None:
     found = dataset.find(
-        files(tmp_path, "hen/1.jpg", "hen/notes.txt", "fox/1.jpg", "loose.jpg", ".DS_Store")
+        files(
+            tmp_path,
+            "hen/1.jpg",
+            "hen/notes.txt",
+            "fox/1.jpg",
+            "loose.jpg",
+            ".DS_Store",
+            "hen/\r.jpg",
+        )
     )
-    assert found.strays == ("hen/notes.txt", "loose.jpg")
+    assert found.strays == ("hen/\r.jpg", "hen/notes.txt", "loose.jpg")
 
 
 def test_pictures_in_folders_within_a_class_belong_to_it(tmp_path: Path) -> None:
@@ -76,6 +84,7 @@ def test_a_train_and_a_test_folder_are_the_split(tmp_path: Path) -> None:
         (("photos/hen/1.jpg", "photos/fox/1.jpg"), "Did you mean .*photos"),
         (("train/hen/1.jpg", "train/fox/1.jpg", "test/hen/1.jpg"), "fox stands in train/"),
         (("train/hen/1.jpg", "test/hen/1.jpg", "test/fox/1.jpg"), "fox stands in test/"),
+        (("train/hen/1.jpg", "train/fox/1.jpg", "val/hen/1.jpg", "val/fox/1.jpg"), "has train/"),
     ],
 )
 def test_what_cannot_be_trained_on_is_an_error(

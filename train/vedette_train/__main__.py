@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -13,11 +13,13 @@ from rich.console import Console
 from vedette_edge.command_line import session
 from vedette_edge.contract import FITS
 from vedette_train import history, run_folder
-from vedette_train.material import Material, gather
 from vedette_train.settings import Settings
 
+if TYPE_CHECKING:
+    from vedette_train.material import Material
+
 PATH = click.Path(path_type=Path)
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+SHARE = click.FloatRange(0.01, 0.9)
 MOST_NAMED = 10  # files left out that are named on the terminal; metrics.json names all
 
 
@@ -49,7 +51,7 @@ def _option(name: str, kind: Any, default: Any, help_text: str) -> Callable[[Any
 @_option("--learning-rate", click.FloatRange(0, min_open=True), 0.001, "Its step size.")
 @_option("--validation", SHARE, 0.2, "Share of the training part that chooses the epoch.")
 @_option("--test", SHARE, 0.2, "Share of all photographs to test on, where DATA has no test/.")
-@_option("--seed", click.IntRange(0), 0, "Decides the split, the weights and the order.")
+@_option("--seed", click.IntRange(0, 2**32 - 1), 0, "Decides the split, the weights and the order.")
 @click.option(
     "--store", "stores", type=PATH, help="For prepared pictures. [default: RUN/../.store]"
 )
@@ -72,11 +74,17 @@ def fit(
       vedette-train fit photos --out runs/hens --resume
     """
     wanted = Settings(**chosen)
+    if wanted.data.resolve() in (run.resolve(), *run.resolve().parents):
+        raise click.UsageError(f"{run} lies within {wanted.data}; choose a folder outside of it")
+    from vedette_train.material import gather
+
     with session(run / run_folder.LOG) as terminal:
-        run_folder.open_run(run, wanted, resume=resume, overwrite=overwrite)
+        run_folder.check_free(run, wanted, resume=resume, overwrite=overwrite)
         material = gather(wanted, stores or run.parent / ".store", terminal)
         if resume:
             run_folder.check_same_photographs(run, material.manifest)
+        else:
+            run_folder.clear(run)
         _print_material(material, wanted, terminal.err)
         terminal.err.print("starting TensorFlow ...")
         from vedette_train import fit as fitting
@@ -116,7 +124,7 @@ def cards(out: Path, **wanted: int) -> None:
         terminal.out.print(f"{drawn} pictures of {len(drawing.CARDS)} cards in {out}")
 
 
-def _print_material(material: Material, chosen: Settings, terminal: Console) -> None:
+def _print_material(material: "Material", chosen: Settings, terminal: Console) -> None:
     pictures = material.contract.provenance.pictures
     parts = ", ".join(f"{count} {part}" for part, count in pictures.items())
     terminal.print(f"{chosen.data}: {len(material.contract.labels)} classes, pictures: {parts}")
@@ -149,7 +157,9 @@ def _kept_on_interrupt(chosen: Settings, run: Path, terminal: Console) -> Iterat
                 f"{len(epochs)} of {chosen.epochs} epochs are done; the best, epoch {kept.epoch} "
                 f"(validation {kept.val_accuracy:.1%}), is in {run / run_folder.WEIGHTS}"
             )
-            terminal.print("To continue, give the same command again with --resume")
+            terminal.print(
+                "To continue, give the same command again with --resume (make: FLAGS=--resume)"
+            )
         else:
             terminal.print("No epoch was finished; give the same command again.")
         raise

@@ -33,7 +33,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
         return self._store.take(self._rows[chosen]), self._labels[chosen]
 
     def start(self, epoch: int) -> None:
-        """Put the rows in the order of that epoch, counted from 0."""
+        """Put the rows in the order that the seed has for a number."""
         self._epoch = epoch
         self._order = np.arange(len(self._rows))
         if self._seed is not None:

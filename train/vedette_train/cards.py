@@ -23,6 +23,8 @@ from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from vedette_edge.atomic import replacing
+
 _TABLE = """
     aeroplane ✈  anchor ⚓  arrow_down ⬇  arrow_left ⬅  arrow_right ➡
     arrow_up ⬆  atom ⚛  beamed_notes ♫  biohazard ☣  cat 🐱
@@ -240,15 +242,11 @@ def _write(picture: Picture, seed: int) -> None:
 
 def draw_sheet(path: Path) -> None:
     """Write a PDF of all cards to print and cut out, six to an A4 page, replacing `path`."""
-    partly = path.with_name(f".{path.name}.part")
     names = list(CARDS)
-    try:
-        with PdfPages(partly, metadata={"Title": "Symbol cards", "CreationDate": None}) as pdf:
-            for first in range(0, len(names), 6):
-                pdf.savefig(_page(names[first : first + 6]))
-        partly.replace(path)
-    finally:
-        partly.unlink(missing_ok=True)
+    metadata = {"Title": "Symbol cards", "CreationDate": None}
+    with replacing(path) as temporary, PdfPages(temporary, metadata=metadata) as pdf:
+        for first in range(0, len(names), 6):
+            pdf.savefig(_page(names[first : first + 6]))
 
 
 def _page(names: list[str]) -> Figure:

@@ -26,14 +26,15 @@ class Dataset:
     folder: Path
     labels: tuple[str, ...]  # the classes' names, sorted
     photographs: tuple[Photograph, ...]  # by class, then by name
-    strays: tuple[str, ...]  # files that are no pictures by their ending, or lie in no class
+    strays: tuple[str, ...]  # files that are no pictures by their name, or lie in no class
 
 
 def find(folder: Path) -> Dataset:
     """List `folder/<class>/*`, or `folder/train/<class>/*` with `folder/test/<class>/*`.
 
-    Pictures may lie in folders within their class. Hidden and empty folders are no classes.
-    Raises DatasetError if there are fewer than two classes, or one to test and not to train.
+    Pictures may lie in folders within their class. Hidden and empty folders are no classes; what
+    lies beside train/ and test/ is left alone. Raises DatasetError if there are fewer than two
+    classes, or one to test and not to train.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is no folder; expected one folder of photographs a class")
@@ -42,6 +43,7 @@ def find(folder: Path) -> Dataset:
         _check_same_classes(folder, parts[TRAIN], parts[TEST])
         loose = [*_loose(folder / TRAIN), *_loose(folder / TEST)]
     else:
+        _check_no_half_split(folder)
         parts = {"": _classes(folder)}
         loose = _loose(folder)
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
@@ -53,9 +55,9 @@ def find(folder: Path) -> Dataset:
             photographs += [
                 Photograph(_relative(file, folder), label, part)
                 for file in files
-                if is_picture(file)
+                if _is_usable(file)
             ]
-            strays += [file for file in files if not is_picture(file)]
+            strays += [file for file in files if not _is_usable(file)]
     photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
     return Dataset(
         folder,
@@ -71,9 +73,14 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     for child in folder.iterdir():
         if child.is_dir() and not child.name.startswith("."):
             files = sorted(files_in(child))
-            if any(map(is_picture, files)):
+            if any(map(_is_usable, files)):
                 classes[child.name] = files
     return classes
+
+
+def _is_usable(file: Path) -> bool:
+    """A picture by its ending, with a name that is text: lists and logs must name it."""
+    return is_picture(file) and file.name.isprintable()
 
 
 def _loose(folder: Path) -> list[Path]:
@@ -83,6 +90,17 @@ def _loose(folder: Path) -> list[Path]:
 
 def _relative(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
+
+
+def _check_no_half_split(folder: Path) -> None:
+    """Folders named train or test that hold folders alone are no classes."""
+    for part in (TRAIN, TEST):
+        if (folder / part).is_dir() and not _loose(folder / part):
+            raise DatasetError(
+                f"{folder}: has {part}/ with folders in it; expected {TRAIN}/ and {TEST}/ with the "
+                "same classes in both, or one folder a class and nothing else. "
+                "Rename what you have, or name one of its folders"
+            )
 
 
 def _check_enough_classes(folder: Path, labels: tuple[str, ...]) -> None:

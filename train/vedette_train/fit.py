@@ -14,7 +14,7 @@ from rich.console import Console
 
 from vedette_edge.atomic import write_text
 from vedette_edge.contract import to_json
-from vedette_train import plots, run_folder, split, training
+from vedette_train import checkpoint, plots, run_folder, split, training
 from vedette_train.architectures import ARCHITECTURES, Model
 from vedette_train.batches import Batches
 from vedette_train.dataset import TEST, TRAIN
@@ -28,7 +28,7 @@ from vedette_train.settings import Settings
 def fit(material: Material, chosen: Settings, run: Path, terminal: Console) -> dict[str, Any]:
     """Train and evaluate; RUN/ then holds everything. Returns what metrics.json says.
 
-    Continues where RUN/checkpoint.keras stands, if it does. Raises KeyboardInterrupt on Ctrl-C.
+    Continues where RUN/checkpoint.npz stands, if it does. Raises KeyboardInterrupt on Ctrl-C.
     """
     began = time.monotonic()
     keras.utils.set_random_seed(chosen.seed)
@@ -61,14 +61,14 @@ def _record(material: Material, chosen: Settings, run: Path) -> None:
 
 
 def _model(material: Material, chosen: Settings, run: Path) -> Model:
-    if (run / run_folder.CHECKPOINT).exists():
-        return keras.models.load_model(run / run_folder.CHECKPOINT)
     contract = material.contract
     build = ARCHITECTURES[chosen.architecture]
     model = build(contract.height, contract.width, len(contract.labels))
     optimizer = keras.optimizers.get(chosen.optimizer)
     optimizer.learning_rate = chosen.learning_rate
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    if (run / run_folder.CHECKPOINT).exists():
+        checkpoint.restore(model, run / run_folder.CHECKPOINT)
     return model
 
 

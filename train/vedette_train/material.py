@@ -17,7 +17,7 @@ from vedette_train.settings import Settings
 from vedette_train.store import Store, open_store
 
 VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-headless")
-STRAY = "is no picture by its ending, or lies in no class's folder"
+STRAY = "is no picture by its name, or lies in no class's folder"
 
 
 @dataclass(frozen=True, slots=True)

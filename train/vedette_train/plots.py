@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import seaborn
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -53,23 +52,20 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     classes = len(evaluation.labels)
     side = max(5.0, 0.24 * classes + 2)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    figure.colorbar(image, shrink=0.6, label="share of the class")
     names = [_shortened(label, 22) for label in evaluation.labels]
-    axes = seaborn.heatmap(
-        shares,
-        ax=figure.subplots(),
-        vmin=0,
-        vmax=1,
-        cmap="Blues",
-        square=True,
-        linewidths=0.3,
-        linecolor="0.9",
-        annot=counts if classes <= MOST_NUMBERED else None,
-        fmt="d",
-        xticklabels=names,
-        yticklabels=names,
-        cbar_kws={"shrink": 0.6, "label": "share of the class"},
-    )
-    axes.tick_params(labelsize=8)
+    axes.set_xticks(range(classes), names, rotation=90, fontsize=8)
+    axes.set_yticks(range(classes), names, fontsize=8)
+    axes.set_xticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="0.9", linewidth=0.4)
+    axes.tick_params(which="minor", length=0)
+    if classes <= MOST_NUMBERED:
+        for (row, column), count in np.ndenumerate(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count), ha="center", va="center", color=colour)
     pictures = len(evaluation.truth)
     axes.set(
         xlabel="answer",
@@ -80,7 +76,8 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
 
 
 def _shortened(text: str, longest: int = 14) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    short = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return short.replace("$", r"\$")  # no formulas
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -9,7 +9,7 @@ from vedette_train.errors import RunError
 from vedette_train.settings import Settings
 
 WEIGHTS = "Trained_Weight.h5"  # the whole Keras model, of the best epoch
-CHECKPOINT = "checkpoint.keras"  # the model and its optimizer after the last epoch
+CHECKPOINT = "checkpoint.npz"  # network and optimizer after the last epoch, to resume from
 HISTORY = "history.csv"
 CONTRACT = "contract.json"
 METRICS = "metrics.json"
@@ -17,10 +17,13 @@ MANIFEST = "split.csv"
 SETTINGS = "settings.json"
 SAMPLES, CURVES, CONFUSION = "samples.png", "curves.png", "confusion.png"
 LOG = "train.log"
+MADE = (
+    WEIGHTS, CHECKPOINT, HISTORY, CONTRACT, METRICS, MANIFEST, SETTINGS, SAMPLES, CURVES, CONFUSION
+)  # fmt: skip
 
 
-def open_run(run: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
-    """Make sure that a run may be made there. Raises RunError where one would be lost by it."""
+def check_free(run: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
+    """Raise RunError where a run would be lost by making one there, or cannot be resumed."""
     if resume:
         if not (run / CHECKPOINT).exists():
             raise RunError(f"{run}: holds no interrupted run to resume. Leave out --resume")
@@ -31,9 +34,12 @@ def open_run(run: Path, settings: Settings, *, resume: bool, overwrite: bool) ->
             f"{run}: holds a run already; {how}replace it with --overwrite, "
             "or choose another folder"
         )
-    else:
-        for name in (CHECKPOINT, HISTORY, METRICS, WEIGHTS):
-            (run / name).unlink(missing_ok=True)
+
+
+def clear(run: Path) -> None:
+    """Remove what an earlier run left there, and the model that was made of it."""
+    for name in (*MADE, "model.tflite", "model.judgement.csv"):
+        (run / name).unlink(missing_ok=True)
 
 
 def write_settings(run: Path, settings: Settings) -> None:
@@ -52,7 +58,10 @@ def check_same_photographs(run: Path, manifest: str) -> None:
 
 
 def _check_same_settings(run: Path, settings: Settings) -> None:
-    found = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
+    try:
+        found = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run / SETTINGS}: {error}. Start afresh with --overwrite") from error
     differing = [
         f"{name} was {found.get(name)!r} and is {value!r}"
         for name, value in _plain(settings).items()

@@ -26,6 +26,11 @@ class Shares:
     test: float  # of all; nothing is taken where a test folder is given
     validation: float  # of what is left for training
 
+    def __post_init__(self) -> None:
+        for share in (self.test, self.validation):
+            if not 0 < share < 1:  # which also refuses nan
+                raise DatasetError(f"share is {share}, expected more than 0 and less than 1")
+
 
 def split(photographs: Sequence[Photograph], shares: Shares, seed: int) -> list[str]:
     """A part for each photograph: stratified by class, the same for the same seed."""

@@ -1,6 +1,7 @@
 """Prepared pictures on disk: decoded once, in parallel, and mapped, not loaded."""
 
 import csv
+import errno
 import fcntl
 import hashlib
 import mmap
@@ -74,7 +75,7 @@ def open_store(dataset: Dataset, contract: Contract, stores: Path, advance: Adva
     folder.mkdir(parents=True, exist_ok=True)
     wanted = tuple(_entry(dataset.folder, photograph.file) for photograph in dataset.photographs)
     with _locked(folder):
-        known = _read_index(folder)
+        known = _read_index(folder, _row_bytes(contract))
         if [entry.stamp for entry in known] != [entry.stamp for entry in wanted]:
             old = Store(folder, known, contract) if known else None
             known = _build(dataset.folder, wanted, contract, folder, old, advance)
@@ -90,10 +91,12 @@ def _build(
     advance: Advance,
 ) -> tuple[Entry, ...]:
     """Prepare what is new, copy what is known, and put the new store in the old one's place."""
-    row_bytes = contract.height * contract.width * 3
+    row_bytes = _row_bytes(contract)
+    for left in folder.glob(f".{Path(_PICTURES).stem}-*"):  # by a run that was killed
+        left.unlink()
     _check_room(folder, row_bytes * len(wanted))
     known = {entry.stamp: row for row, entry in enumerate(old.entries)} if old else {}
-    with replacing(folder / _PICTURES) as path, path.open("r+b") as file:
+    with replacing(folder / _PICTURES) as path, path.open("wb") as file:
         file.truncate(row_bytes * len(wanted))
 
         def fill(row: int) -> Entry:
@@ -131,7 +134,9 @@ def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Pict
 def _write(descriptor: int, prepared: Picture, offset: int, folder: Path) -> None:
     # Written, not mapped: on a full disk a mapping would end the process with SIGBUS.
     try:
-        os.pwrite(descriptor, prepared.tobytes(), offset)
+        written = os.pwrite(descriptor, prepared.tobytes(), offset)
+        if written < prepared.nbytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
 
@@ -143,6 +148,10 @@ def _check_room(folder: Path, needed: int) -> None:
             f"{folder}: the prepared pictures need {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB "
             "are free. Make room, or choose another place with --store"
         )
+
+
+def _row_bytes(contract: Contract) -> int:
+    return contract.height * contract.width * 3
 
 
 def _key(dataset: Dataset, contract: Contract) -> str:
@@ -165,13 +174,15 @@ def _entry(data: Path, file: str) -> Entry:
     return Entry(file, status.st_size, status.st_mtime_ns)
 
 
-def _read_index(folder: Path) -> tuple[Entry, ...]:
+def _read_index(folder: Path, row_bytes: int) -> tuple[Entry, ...]:
     try:
         with (folder / _INDEX).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = list(csv.reader(file))
-        return tuple(Entry(row[0], int(row[1]), int(row[2]), row[3], row[4]) for row in rows)
-    except (OSError, ValueError, IndexError):
-        return ()  # none yet, or damaged: it is made again
+        entries = tuple(Entry(row[0], int(row[1]), int(row[2]), row[3], row[4]) for row in rows)
+        whole = (folder / _PICTURES).stat().st_size == len(entries) * row_bytes
+    except (OSError, ValueError, IndexError, csv.Error):
+        whole = False
+    return entries if whole else ()  # none yet, or damaged: it is made again
 
 
 def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:

@@ -1,11 +1,18 @@
 """Gradient descent, epoch by epoch, so that nothing is lost when it stops."""
 
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 from rich.console import Console
 
 from vedette_edge.atomic import replacing
+from vedette_train import checkpoint
 from vedette_train import history as histories
 from vedette_train.architectures import Model
 from vedette_train.batches import Batches
@@ -25,7 +32,7 @@ def train(
 ) -> list[Epoch]:
     """Train a compiled network up to `epochs` in all, keeping the best and the last after each.
 
-    Writes RUN/Trained_Weight.h5, checkpoint.keras and history.csv, each whole or not at all;
+    Writes RUN/Trained_Weight.h5, checkpoint.npz and history.csv, each whole or not at all;
     on Ctrl-C (KeyboardInterrupt) they stand as the last finished epoch left them.
     """
     done = epochs_done(network, batches)
@@ -59,9 +66,26 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
-        if best(self.history) is self.history[-1]:
-            with replacing(self._run / WEIGHTS) as path:
-                self.model.network.save(path, include_optimizer=False)
-        with replacing(self._run / CHECKPOINT) as path:
-            self.model.network.save(path)
-        histories.write(self._run / HISTORY, self.history)
+        with _undisturbed():
+            if best(self.history) is self.history[-1]:
+                self._save_weights()
+            histories.write(self._run / HISTORY, self.history)
+            checkpoint.save(self.model.network, self._run / CHECKPOINT)
+
+    def _save_weights(self) -> None:
+        network = self.model.network
+        needed = 5 * network.count_params()  # bytes; h5py must not be let run into a full disk
+        if shutil.disk_usage(self._run).free < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._run / WEIGHTS))
+        with replacing(self._run / WEIGHTS) as path:
+            network.save(path, include_optimizer=False)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back until what belongs together is written."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,7 +12,7 @@ from vedette_edge.cameras.frame import Frame, Frames
 from vedette_edge.errors import CameraError
 
 Report = Callable[[str], None]  # told of what was left out, in one line
-Camera = Callable[[Path, Report], Frames]
+Camera = Callable[[Path, Report, bool], Frames]  # the last: live, at the source's own rate
 
 CAMERAS: Mapping[str, Camera] = {
     "a folder of pictures": folder.frames,
@@ -25,8 +25,7 @@ __all__ = ["CAMERAS", "Camera", "Frame", "Frames", "Report", "open_camera"]
 def open_camera(source: str, report: Report, *, live: bool = False) -> Frames:
     """The frames of a source. `live` plays a video at its own rate, as a camera would."""
     path = Path(source)
-    if path.is_dir():
-        return folder.frames(path, report)
-    if path.is_file():
-        return video.frames(path, report, live=live)
-    raise CameraError(f"{source}: is not there; expected {' or '.join(CAMERAS)}")
+    if not source or not path.exists():
+        raise CameraError(f"{source!r} is not there; expected {' or '.join(CAMERAS)}")
+    kind = "a folder of pictures" if path.is_dir() else "a video file"
+    return CAMERAS[kind](path, report, live)

@@ -9,8 +9,11 @@ from vedette_edge.cameras.frame import Frame, Frames
 from vedette_edge.errors import CameraError, PictureError
 
 
-def frames(folder: Path, report: Callable[[str], None]) -> Frames:
-    """Every picture in the folder and in its folders. One that cannot be read is reported."""
+def frames(folder: Path, report: Callable[[str], None], live: bool = False) -> Frames:
+    """Every picture in the folder and in its folders. One that cannot be read is reported.
+
+    `live` changes nothing: a folder has no rate of its own.
+    """
     paths = pictures.pictures_in(folder)
     if not paths:
         endings = " ".join(sorted(pictures.ENDINGS))

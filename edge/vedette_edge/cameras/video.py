@@ -12,7 +12,7 @@ from vedette_edge.cameras.frame import Frame, Frames
 from vedette_edge.errors import CameraError
 
 
-def frames(path: Path, report: Callable[[str], None], *, live: bool = False) -> Frames:
+def frames(path: Path, report: Callable[[str], None], live: bool = False) -> Frames:
     """The frames of a video. It says so when the file ends before it should."""
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
