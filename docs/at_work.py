@@ -3,11 +3,13 @@
 .venv/bin/python docs/at_work.py
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from vedette_edge import Classifier, pictures
 
@@ -33,7 +35,10 @@ def main() -> None:
             family="monospace",
         )
     FigureCanvasAgg(figure)
-    figure.savefig(ROOT / "docs" / "at-work.png", dpi=110)
+    png = io.BytesIO()
+    figure.savefig(png, dpi=100)
+    few_colours = Image.open(png).convert("RGB").quantize(96)  # a sixth of the bytes
+    few_colours.save(ROOT / "docs" / "at-work.png", optimize=True)
 
 
 if __name__ == "__main__":
