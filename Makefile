@@ -67,7 +67,7 @@ predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL
 	$(BIN)/vedette predict "$(MODEL)" $(IMAGES) $(FLAGS)
 
 run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or video]
-	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(MODEL:.tflite=.watch.jsonl)" $(FLAGS)
+	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(basename $(MODEL)).watch.jsonl" $(FLAGS)
 
 check: format lint types boundaries test ## Judge the code: all of the below
 

@@ -81,9 +81,11 @@ def _own(descriptor: int) -> Iterator[TextIO]:
     own = os.fdopen(
         copy, "w", encoding=getattr(stream, "encoding", "utf-8"), errors="backslashreplace"
     )
-    yield own
-    with suppress(OSError):  # each line was flushed, and a full disk was told of then
-        own.close()
+    try:
+        yield own
+    finally:
+        with suppress(OSError):  # each line was flushed, and a full disk was told of then
+            own.close()
 
 
 def _console(stream: TextIO) -> Console:

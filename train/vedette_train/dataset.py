@@ -48,23 +48,17 @@ def find(folder: Path) -> Dataset:
         loose = _loose(folder)
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     _check_enough_classes(folder, labels)
-    photographs, strays = [], list(loose)
-    for part, classes in parts.items():
-        for name, files in classes.items():
-            label = labels.index(name)
-            photographs += [
-                Photograph(_relative(file, folder), label, part)
-                for file in files
-                if _is_usable(file)
-            ]
-            strays += [file for file in files if not _is_usable(file)]
+    files = [
+        (file, Photograph(_relative(file, folder), labels.index(name), part))
+        for part, classes in parts.items()
+        for name in classes
+        for file in classes[name]
+    ]
+    photographs = [photograph for file, photograph in files if _is_usable(file)]
     photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
-    return Dataset(
-        folder,
-        labels,
-        tuple(photographs),
-        tuple(_relative(file, folder) for file in sorted(strays)),
-    )
+    strays = [*loose, *(file for file, _ in files if not _is_usable(file))]
+    strays_relative = sorted(_relative(file, folder) for file in strays)
+    return Dataset(folder, labels, tuple(photographs), tuple(strays_relative))
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
