@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 
 DATA   ?=
 RUN    ?= $(if $(DATA),runs/$(shell basename "$$(realpath -m "$(DATA)")"),runs/last)
-MODEL  ?= runs/last/model.tflite
+MODEL  ?= $(RUN)/model.tflite
 CAMERA ?= runs/last/photographs
 IMAGES ?=
 FLAGS  ?=
@@ -19,7 +19,8 @@ FLAGS  ?=
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Settings: DATA=folder RUN=folder MODEL=file IMAGES='files or folders' CAMERA=source"
+	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
+	@echo "            (names with spaces in further quotes: IMAGES=\"'my photo.jpg' b.jpg\")"
 	@echo "            FLAGS='further flags', e.g. make train DATA=photos FLAGS='--epochs 30'"
 	@echo "  After make train DATA=photos, make convert and make run work on what was made last."
 
@@ -52,13 +53,15 @@ train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]
 	@test -n "$(DATA)" || \
 	  { echo "Say where the photographs are, one folder a class: make train DATA=photos" >&2; exit 2; }
 	@test -d "$(DATA)" || { echo "$(DATA) is no folder" >&2; exit 2; }
-	@mkdir -p runs "$(RUN)"
-	@ln -sfn "$$(realpath "$(DATA)")" "$(RUN)/photographs"
-	@ln -sfn "$$(realpath "$(RUN)")" runs/last
-	$(BIN)/vedette-train fit "$(DATA)" --out "$(RUN)" $(FLAGS)
+	@# Only a run that was made or interrupted becomes the last one, hence the trap.
+	@echo '$(BIN)/vedette-train fit "$(DATA)" --out "$(RUN)" $(FLAGS)'; trap : INT; \
+	  $(BIN)/vedette-train fit "$(DATA)" --out "$(RUN)" $(FLAGS); code=$$?; \
+	  if [ $$code = 0 -o $$code = 130 ] && [ -e "$(RUN)/Trained_Weight.h5" ]; then mkdir -p runs; \
+	    ln -sfn "$$(realpath "$(DATA)")" "$(RUN)/photographs"; \
+	    ln -sfn "$$(realpath "$(RUN)")" runs/last; fi; exit $$code
 
 convert: $(READY) ## Convert the run made last, or RUN=folder, to RUN/model.tflite
-	@test -d "$(RUN)" || { echo "No run yet: make train DATA=photos" >&2; exit 2; }
+	@test -d "$(RUN)" || { echo "$(RUN) is no run: make train DATA=photos first" >&2; exit 2; }
 	$(BIN)/vedette-convert "$(RUN)" $(FLAGS)
 
 predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL=model.tflite]
@@ -67,6 +70,8 @@ predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL
 	$(BIN)/vedette predict "$(MODEL)" $(IMAGES) $(FLAGS)
 
 run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or video]
+	@test "$(CAMERA)" != runs/last/photographs || \
+	  echo "Watching the photographs themselves, those that it was trained on among them" >&2
 	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(basename $(MODEL)).watch.jsonl" $(FLAGS)
 
 check: format lint types boundaries test ## Judge the code: all of the below

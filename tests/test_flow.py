@@ -1,7 +1,10 @@
 """The main job, end to end, as a user types it: photographs, run folder, model file, labels."""
 
+import contextlib
 import csv
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +62,37 @@ def test_real_photographs_go_all_the_way(tmp_path: Path) -> None:
     judged = through_it_all(tmp_path / "photos", tmp_path)
     assert len(judged) == 240
     assert sum(row["int8_label"] == row["truth"] for row in judged) >= 0.4 * len(judged)
+
+
+def on_a_terminal(*command: str | Path) -> str:
+    """What a command shows where both its streams are a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([sys.executable, "-m", *map(str, command)], stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux says that the other side has ended
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    return shown.decode()
+
+
+def test_on_a_terminal_only_our_own_lines_are_shown(shapes: Path, tmp_path: Path) -> None:
+    run, settings = tmp_path / "run", ("--size", "32", "--epochs", "2", "--batch-size", "16")
+    shown = on_a_terminal("vedette_train", "fit", shapes, "--out", run, *settings)
+    assert "epoch   2 of 2" in shown
+    shown += on_a_terminal("vedette_convert", run, "--out", tmp_path / "model.tflite")
+    assert "test pictures are too few" in shown
+    for chatter in (
+        "WARNING",
+        "absl",
+        "Saved artifact",
+        "TensorSpec",
+        "Warning",
+        "XNNPACK",
+        "/src/",
+    ):
+        assert chatter not in shown
 
 
 def test_a_watch_over_the_test_pictures_logs_their_labels(

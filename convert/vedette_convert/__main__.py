@@ -62,7 +62,10 @@ def main(run: Path, out: Path | None, data: Path | None, calibration: int, as_js
         for objection in judgement.verdict.objections:
             terminal.err.print(f"refused: {objection}", style="red")
         if judgement.verdict.objections:
-            terminal.err.print(f"{out} was not written; see {out.with_suffix('.refused.csv')}")
+            terminal.err.print(
+                f"{out} was not written; {out.with_suffix('.refused.csv')} has every answer. What "
+                "helps: more pictures to test by, longer training, a larger --calibration"
+            )
             raise click.exceptions.Exit(REFUSED)
 
 

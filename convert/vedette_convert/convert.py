@@ -53,6 +53,7 @@ def convert(
     answers_file = out.with_suffix(".refused.csv" if refused else ".judgement.csv")
     write_text(answers_file, _as_csv(answers))
     if not refused:
+        out.with_suffix(".refused.csv").unlink(missing_ok=True)
         with replacing(out) as path:
             path.write_bytes(pack(graph, _with_accuracies(run.contract, judgement.verdict)))
     return judgement

@@ -72,7 +72,10 @@ def _lost(pictures: int, count: int) -> list[str]:
     if 100 * pictures <= MOST_LOST * count:
         return []
     lost = 100 * pictures / count
-    return [f"int8 loses {lost:.1f} points of accuracy, at most {MOST_LOST} may be lost"]
+    return [
+        f"int8 loses {lost:.1f} points of accuracy ({pictures} of {count} pictures), "
+        f"at most {MOST_LOST} may be lost"
+    ]
 
 
 def _disagreement(

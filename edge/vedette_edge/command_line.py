@@ -1,5 +1,6 @@
 """What the three commands share: a clean terminal, and errors that a person can read."""
 
+import atexit
 import errno
 import io
 import os
@@ -12,7 +13,7 @@ from typing import TextIO
 
 import click
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, ProgressColumn
 
 from vedette_edge.errors import VedetteError
 
@@ -33,10 +34,21 @@ class Terminal:
     @contextmanager
     def progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
         """Show a bar with the time to go, on a terminal; gives what to call after each step."""
-        hidden = not self.err.is_terminal
-        with Progress(console=self.err, transient=True, disable=hidden) as bar:
+        with progress_bar(self.err, *Progress.get_default_columns()) as bar:
             number = bar.add_task(task, total=total)
             yield lambda: bar.advance(number)
+
+
+def progress_bar(console: Console, *columns: str | ProgressColumn) -> Progress:
+    """A bar that shows on a terminal only, and leaves the chatter of others where it goes."""
+    return Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 @contextmanager
@@ -47,6 +59,8 @@ def session(log: Path | None = None) -> Iterator[Terminal]:
     turned to the log (or, without one, to nowhere); the given terminal has its own. The user's
     mistakes leave as click.ClickException (code 1) and Ctrl-C as code 130; ours as they are.
     """
+    if log:  # TensorFlow talks on when Python has ended
+        atexit.register(_turn, 2, log)
     with _own(1) as out, _own(2) as err:
         terminal = Terminal(_console(out), _console(err))
         try:
@@ -59,6 +73,11 @@ def session(log: Path | None = None) -> Iterator[Terminal]:
         except KeyboardInterrupt:
             terminal.err.print("Stopped.")
             raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _turn(descriptor: int, log: Path) -> None:
+    with suppress(OSError), log.open("a") as file:
+        os.dup2(file.fileno(), descriptor)
 
 
 def _message(error: VedetteError | OSError) -> str:

@@ -100,7 +100,7 @@ def _members(path: Path, data: bytes) -> tuple[dict[str, bytes], int]:
             return {member.filename: archive.read(member) for member in wanted}, start
     except _BROKEN_ZIP as error:
         raise ModelFileError(
-            f"{path}: carries no contract that can be read, so what it expects cannot be known "
-            f"({error}). It is damaged, or vedette-convert did not make it: copy the whole file "
-            "again, or convert the model"
+            f"{path}: is damaged or cut short, or vedette-convert did not make it: it carries no "
+            "contract, so what it expects cannot be known. Copy the whole file again, or convert "
+            "the model"
         ) from error

@@ -103,13 +103,26 @@ def decode(data: bytes) -> Picture:
     return _upright(np.asarray(picture_rgb, np.uint8), _webp_orientation(data))
 
 
+_KINDS = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG": "PNG",
+    b"RIFF": "WebP",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
+
+
 def _why_unreadable(data: bytes) -> str:
     if data[:4] == b"GIF8" and tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12):
         return f"is a GIF, which OpenCV {cv2.__version__} does not read; 4.12 and newer do"
-    return (
-        f"is no picture, or a damaged one (it begins with {data[:8]!r}); "
-        "expected JPEG, PNG, BMP, WebP, GIF or TIFF"
-    )
+    if data[4:8] == b"ftyp":
+        return "is a HEIC or AVIF picture, which is not read; export it as JPEG"
+    for begin, kind in _KINDS.items():
+        if data.startswith(begin):
+            return f"is a {kind} that is damaged or cut short, or of a kind that OpenCV cannot read"
+    return "is no picture; expected JPEG, PNG, BMP, WebP, GIF or TIFF"
 
 
 # OpenCV turns JPEG, PNG and TIFF by their EXIF in every version, WebP only since 4.12. To get

@@ -48,7 +48,11 @@ def test_strays_are_named(tmp_path: Path) -> None:
             "hen/\r.jpg",
         )
     )
-    assert found.strays == ("hen/\r.jpg", "hen/notes.txt", "loose.jpg")
+    assert found.strays == {
+        "loose.jpg": dataset.LOOSE,
+        "hen/\r.jpg": dataset.UNNAMED,
+        "hen/notes.txt": dataset.UNNAMED,
+    }
 
 
 def test_pictures_in_folders_within_a_class_belong_to_it(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def photographs(*counts: int, part: str = "") -> list[Photograph]:
 
 def data(found: list[Photograph]) -> Dataset:
     labels = tuple(sorted({f"class{one.label}" for one in found}))
-    return Dataset(Path("photos"), labels, tuple(found), ())
+    return Dataset(Path("photos"), labels, tuple(found), {})
 
 
 def test_every_class_is_split_in_the_same_shares() -> None:

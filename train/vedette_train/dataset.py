@@ -9,6 +9,9 @@ from vedette_train.errors import DatasetError
 
 TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
 
+LOOSE = "lies in no class's folder"
+UNNAMED = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF and TIFF are read"
+
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
@@ -26,7 +29,7 @@ class Dataset:
     folder: Path
     labels: tuple[str, ...]  # the classes' names, sorted
     photographs: tuple[Photograph, ...]  # by class, then by name
-    strays: tuple[str, ...]  # files that are no pictures by their name, or lie in no class
+    strays: dict[str, str]  # files that are no photographs of a class -> why not
 
 
 def find(folder: Path) -> Dataset:
@@ -56,9 +59,9 @@ def find(folder: Path) -> Dataset:
     ]
     photographs = [photograph for file, photograph in files if _is_usable(file)]
     photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
-    strays = [*loose, *(file for file, _ in files if not _is_usable(file))]
-    strays_relative = sorted(_relative(file, folder) for file in strays)
-    return Dataset(folder, labels, tuple(photographs), tuple(strays_relative))
+    strays = {_relative(file, folder): LOOSE for file in sorted(loose)}
+    strays |= {_relative(file, folder): UNNAMED for file, _ in files if not _is_usable(file)}
+    return Dataset(folder, labels, tuple(photographs), strays)
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:

@@ -17,7 +17,6 @@ from vedette_train.settings import Settings
 from vedette_train.store import Store, open_store
 
 VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-headless")
-STRAY = "is no picture by its name, or lies in no class's folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +58,7 @@ def gather(settings: Settings, stores: Path, terminal: Terminal) -> Material:
         labels=np.array([photograph.label for photograph in photographs]),
         parts=np.array(parts),
         manifest=manifest,
-        left_out=dict.fromkeys(found.strays, STRAY)
-        | {entry.file: entry.error for entry in store.entries if entry.error},
+        left_out=found.strays | {entry.file: entry.error for entry in store.entries if entry.error},
     )
 
 

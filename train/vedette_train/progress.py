@@ -4,8 +4,10 @@ import time
 from types import TracebackType
 
 import keras
-from rich import progress
 from rich.console import Console
+from rich.progress import Progress as RichProgress
+
+from vedette_edge.command_line import progress_bar
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
@@ -15,15 +17,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
         super().__init__()
         self._terminal, self._batches, self._epochs = terminal, batches, epochs
         self._began = time.monotonic()
-        self._bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.TextColumn("{task.percentage:>3.0f} %"),
-            progress.TimeRemainingColumn(),
-            console=terminal,
-            transient=True,
-            disable=not terminal.is_terminal,
-        )
+        self._bar = progress_bar(terminal, *RichProgress.get_default_columns())
         self._task = self._bar.add_task(
             f"epoch {done + 1} of {epochs}", total=batches * epochs, completed=batches * done
         )

@@ -38,7 +38,7 @@ def check_free(run: Path, settings: Settings, *, resume: bool, overwrite: bool) 
 
 def clear(run: Path) -> None:
     """Remove what an earlier run left there, and the model that was made of it."""
-    for name in (*MADE, "model.tflite", "model.judgement.csv"):
+    for name in (*MADE, "model.tflite", "model.judgement.csv", "model.refused.csv"):
         (run / name).unlink(missing_ok=True)
 
 

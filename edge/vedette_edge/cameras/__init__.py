@@ -26,6 +26,9 @@ def open_camera(source: str, report: Report, *, live: bool = False) -> Frames:
     """The frames of a source. `live` plays a video at its own rate, as a camera would."""
     path = Path(source)
     if not source or not path.exists():
-        raise CameraError(f"{source!r} is not there; expected {' or '.join(CAMERAS)}")
+        raise CameraError(
+            f"{source!r} is not there; expected {' or '.join(CAMERAS)} "
+            "(cameras themselves cannot be opened yet)"
+        )
     kind = "a folder of pictures" if path.is_dir() else "a video file"
     return CAMERAS[kind](path, report, live)
