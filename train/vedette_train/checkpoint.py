@@ -1,6 +1,6 @@
 """Where to continue: the state of a network and its optimizer.
 
-Plain arrays, because they are written after every epoch and Keras' own format takes long.
+Plain arrays, because Keras' own format takes long to write.
 """
 
 import zipfile
@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette_edge.atomic import replacing
 from vedette_train.architectures import Model
 from vedette_train.errors import RunError
 
+State = list[NDArray[Any]]
 
-def save(network: Model, path: Path) -> None:
-    """Write the state of a compiled network, whole or not at all."""
+
+def state(network: Model) -> State:
+    """A copy of the state of a compiled network."""
+    return [np.array(variable.numpy()) for variable in _variables(network)]
+
+
+def save(state: State, path: Path) -> None:
+    """Write a state, whole or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, *(variable.numpy() for variable in _variables(network)))
+        np.savez(file, *state)
 
 
 def restore(network: Model, path: Path) -> None:

@@ -114,4 +114,4 @@ def _conclude(
     write_text(
         run / run_folder.CONTRACT, to_json(replace(material.contract, provenance=provenance)) + "\n"
     )
-    (run / run_folder.CHECKPOINT).unlink()
+    (run / run_folder.CHECKPOINT).unlink(missing_ok=True)

@@ -29,20 +29,22 @@ class MicroBatched(keras.Model):  # type: ignore[misc]  # keras publishes no typ
         """One step of the optimizer over pictures and their labels."""
         pictures, labels = batch
         count = tf.shape(pictures)[0]
-        weights = self.trainable_weights
+
+        def gradients(start: Any) -> Any:
+            end = start + MICROBATCH
+            return self._gradients(pictures[start:end], labels[start:end], count)
 
         def add(start: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
-            end = tf.minimum(start + MICROBATCH, count)
-            gradients = self._gradients(pictures[start:end], labels[start:end], count)
-            return end, [total + one for total, one in zip(sums, gradients, strict=True)]
+            more = zip(sums, gradients(start), strict=True)
+            return start + MICROBATCH, [total + one for total, one in more]
 
         _, sums = tf.while_loop(
             lambda start, _: start < count,
             add,
-            (0, [tf.zeros_like(weight) for weight in weights]),
+            (MICROBATCH, gradients(0)),
             parallel_iterations=1,
         )
-        self.optimizer.apply(sums, weights)
+        self.optimizer.apply(sums, self.trainable_weights)
         return dict(self.get_metrics_result())
 
     def _gradients(self, pictures: Any, labels: Any, count: Any) -> Any:

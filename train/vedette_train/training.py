@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from vedette_train.history import MEASURES, Epoch, best
 from vedette_train.microbatch import MicroBatched
 from vedette_train.progress import Progress
 from vedette_train.run_folder import CHECKPOINT, HISTORY, WEIGHTS
+
+CHECKPOINT_EVERY_S = 30
 
 
 def train(
@@ -38,7 +41,7 @@ def train(
     done = epochs_done(network, batches)
     batches.start(done)
     keeper = Keeper(run, histories.read(run / HISTORY)[:done])
-    with Progress(terminal, len(batches), epochs, done) as progress:
+    with Progress(terminal, len(batches), epochs, done) as progress, keeper:
         MicroBatched(network).fit(
             batches,
             validation_data=validation,
@@ -57,12 +60,25 @@ def epochs_done(network: Model, batches: Batches) -> int:
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
-    """Writes down each epoch, the best model so far and where to continue."""
+    """Writes down each epoch, the best model so far and where to continue.
+
+    Used with `with`: where to continue is large, so it is written every now and then and,
+    however training ends, at the end.
+    """
 
     def __init__(self, run: Path, history: list[Epoch]) -> None:
         super().__init__()
         self.history = history
         self._run = run
+        self._unsaved: checkpoint.State = []
+        self._saved_at = float("-inf")  # the first epoch is saved at once
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._unsaved:
+            self._save_checkpoint()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
@@ -70,7 +86,13 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes
             if best(self.history) is self.history[-1]:
                 self._save_weights()
             histories.write(self._run / HISTORY, self.history)
-            checkpoint.save(self.model.network, self._run / CHECKPOINT)
+            self._unsaved = checkpoint.state(self.model.network)
+            if time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
+                self._save_checkpoint()
+
+    def _save_checkpoint(self) -> None:
+        checkpoint.save(self._unsaved, self._run / CHECKPOINT)
+        self._unsaved, self._saved_at = [], time.monotonic()
 
     def _save_weights(self) -> None:
         network = self.model.network
