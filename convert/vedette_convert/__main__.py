@@ -32,7 +32,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option(
     "--calibration",
     type=click.IntRange(1),
-    default=200,
+    default=100,
     show_default=True,
     help="Pictures of the training part that set the int8 ranges.",
 )
