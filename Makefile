@@ -9,7 +9,7 @@ READY  := $(VENV)/.ready
 DATA   ?=
 RUN    ?= $(if $(DATA),runs/$(shell basename "$$(realpath -m "$(DATA)")"),runs/last)
 MODEL  ?= $(RUN)/model.tflite
-CAMERA ?= runs/last/photographs
+CAMERA ?= $(RUN)/photographs
 IMAGES ?=
 FLAGS  ?=
 
@@ -70,7 +70,7 @@ predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL
 	$(BIN)/vedette predict "$(MODEL)" $(IMAGES) $(FLAGS)
 
 run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or video]
-	@test "$(CAMERA)" != runs/last/photographs || \
+	@test "$(CAMERA)" != "$(RUN)/photographs" || \
 	  echo "Watching the photographs themselves, those that it was trained on among them" >&2
 	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(basename $(MODEL)).watch.jsonl" $(FLAGS)
 
