@@ -64,7 +64,7 @@ def main(run: Path, out: Path | None, data: Path | None, calibration: int, as_js
         if judgement.verdict.objections:
             terminal.err.print(
                 f"{out} was not written; {out.with_suffix('.refused.csv')} has every answer. What "
-                "helps: more pictures to test by, longer training, a larger --calibration"
+                "helps: more pictures to test by, longer training, another --calibration"
             )
             raise click.exceptions.Exit(REFUSED)
 

@@ -49,13 +49,13 @@ def convert(
         candidate.write_bytes(pack(graph, run.contract))
         answers = tuple(_answers(model, Classifier(candidate), run.part(TEST), advance))
     judgement = Judgement(answers, judge(answers))
-    refused = bool(judgement.verdict.objections)
-    answers_file = out.with_suffix(".refused.csv" if refused else ".judgement.csv")
-    write_text(answers_file, _as_csv(answers))
-    if not refused:
-        out.with_suffix(".refused.csv").unlink(missing_ok=True)
-        with replacing(out) as path:
-            path.write_bytes(pack(graph, _with_accuracies(run.contract, judgement.verdict)))
+    if judgement.verdict.objections:
+        write_text(out.with_suffix(".refused.csv"), _as_csv(answers))
+        return judgement
+    with replacing(out) as path:
+        path.write_bytes(pack(graph, _with_accuracies(run.contract, judgement.verdict)))
+    write_text(out.with_suffix(".judgement.csv"), _as_csv(answers))
+    out.with_suffix(".refused.csv").unlink(missing_ok=True)
     return judgement
 
 

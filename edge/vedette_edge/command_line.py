@@ -13,7 +13,7 @@ from typing import TextIO
 
 import click
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn
+from rich.progress import Progress
 
 from vedette_edge.errors import VedetteError
 
@@ -34,15 +34,14 @@ class Terminal:
     @contextmanager
     def progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
         """Show a bar with the time to go, on a terminal; gives what to call after each step."""
-        with progress_bar(self.err, *Progress.get_default_columns()) as bar:
+        with progress_bar(self.err) as bar:
             number = bar.add_task(task, total=total)
             yield lambda: bar.advance(number)
 
 
-def progress_bar(console: Console, *columns: str | ProgressColumn) -> Progress:
+def progress_bar(console: Console) -> Progress:
     """A bar that shows on a terminal only, and leaves the chatter of others where it goes."""
     return Progress(
-        *columns,
         console=console,
         transient=True,
         disable=not console.is_terminal,
@@ -60,7 +59,7 @@ def session(log: Path | None = None) -> Iterator[Terminal]:
     mistakes leave as click.ClickException (code 1) and Ctrl-C as code 130; ours as they are.
     """
     if log:  # TensorFlow talks on when Python has ended
-        atexit.register(_turn, 2, log)
+        atexit.register(_turn_stderr, log)
     with _own(1) as out, _own(2) as err:
         terminal = Terminal(_console(out), _console(err))
         try:
@@ -75,9 +74,9 @@ def session(log: Path | None = None) -> Iterator[Terminal]:
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def _turn(descriptor: int, log: Path) -> None:
-    with suppress(OSError), log.open("a") as file:
-        os.dup2(file.fileno(), descriptor)
+def _turn_stderr(log: Path) -> None:
+    with suppress(OSError), log.open("a", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 2)
 
 
 def _message(error: VedetteError | OSError) -> str:

@@ -58,7 +58,7 @@ class ModelFile:
 
 
 def read(path: Path) -> ModelFile:
-    """Read and check a model file. Raises ModelFileError, or ContractError, naming the file."""
+    """Read and check a model file. Raises ModelFileError, naming the file."""
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -33,7 +33,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
         return self._store.take(self._rows[chosen]), self._labels[chosen]
 
     def start(self, epoch: int) -> None:
-        """Put the rows in the order that the seed has for a number."""
+        """Shuffle anew: the same seed and epoch give the same order. Without a seed, as given."""
         self._epoch = epoch
         self._order = np.arange(len(self._rows))
         if self._seed is not None:

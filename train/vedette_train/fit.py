@@ -39,11 +39,13 @@ def fit(material: Material, chosen: Settings, run: Path, terminal: Console) -> d
     history = training.train(model, batches, validation, chosen.epochs, run, terminal)
     fitted = time.monotonic()
 
-    kept = keras.models.load_model(run / run_folder.WEIGHTS)
+    kept = keras.models.load_model(run / run_folder.WEIGHTS, compile=False)
     evaluation = evaluate(kept, _batches(material, TEST), material.contract.labels)
+    plots.draw_curves(history, run / run_folder.CURVES)
+    plots.draw_confusion(evaluation, run / run_folder.CONFUSION)
     metrics = _metrics(evaluation, history, material)
     metrics["seconds"] = {"fit": fitted - began, "all": time.monotonic() - began}
-    _conclude(material, evaluation, history, metrics, run)
+    _conclude(material, metrics, run)
     return metrics
 
 
@@ -99,17 +101,10 @@ def _peak_memory_mb() -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, KiB here
 
 
-def _conclude(
-    material: Material,
-    evaluation: Evaluation,
-    history: list[Epoch],
-    metrics: dict[str, Any],
-    run: Path,
-) -> None:
-    plots.draw_curves(history, run / run_folder.CURVES)
-    plots.draw_confusion(evaluation, run / run_folder.CONFUSION)
+def _conclude(material: Material, metrics: dict[str, Any], run: Path) -> None:
+    """Write down what came of it; there is then nothing left to resume."""
     write_text(run / run_folder.METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    accuracies = {"float_test": evaluation.accuracy}
+    accuracies = {"float_test": metrics["test_accuracy"]}
     provenance = replace(material.contract.provenance, accuracies=accuracies)
     write_text(
         run / run_folder.CONTRACT, to_json(replace(material.contract, provenance=provenance)) + "\n"

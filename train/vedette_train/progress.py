@@ -1,11 +1,9 @@
 """How far a training is: a bar with the time to go, or a line an epoch where no terminal is."""
 
 import time
-from types import TracebackType
 
 import keras
 from rich.console import Console
-from rich.progress import Progress as RichProgress
 
 from vedette_edge.command_line import progress_bar
 
@@ -17,7 +15,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
         super().__init__()
         self._terminal, self._batches, self._epochs = terminal, batches, epochs
         self._began = time.monotonic()
-        self._bar = progress_bar(terminal, *RichProgress.get_default_columns())
+        self._bar = progress_bar(terminal)
         self._task = self._bar.add_task(
             f"epoch {done + 1} of {epochs}", total=batches * epochs, completed=batches * done
         )
@@ -26,12 +24,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:

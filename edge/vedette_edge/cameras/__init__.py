@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vedette_edge.cameras import folder, video
-from vedette_edge.cameras.frame import Frame, Frames
+from vedette_edge.cameras.frame import Frame, Frames, Report
 from vedette_edge.errors import CameraError
 
-Report = Callable[[str], None]  # told of what was left out, in one line
 Camera = Callable[[Path, Report, bool], Frames]  # the last: live, at the source's own rate
 
 CAMERAS: Mapping[str, Camera] = {

@@ -1,15 +1,14 @@
 """A folder of pictures, once, in the order of their names."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from vedette_edge import pictures
-from vedette_edge.cameras.frame import Frame, Frames
+from vedette_edge.cameras.frame import Frame, Frames, Report
 from vedette_edge.errors import CameraError, PictureError
 
 
-def frames(folder: Path, report: Callable[[str], None], live: bool = False) -> Frames:
+def frames(folder: Path, report: Report, live: bool = False) -> Frames:
     """Every picture in the folder and in its folders. One that cannot be read is reported.
 
     `live` changes nothing: a folder has no rate of its own.
@@ -21,7 +20,7 @@ def frames(folder: Path, report: Callable[[str], None], live: bool = False) -> F
     return _frames(paths, report)
 
 
-def _frames(paths: list[Path], report: Callable[[str], None]) -> Frames:
+def _frames(paths: list[Path], report: Report) -> Frames:
     number = 0
     for path in paths:
         begin = time.perf_counter()

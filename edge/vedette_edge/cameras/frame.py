@@ -1,6 +1,6 @@
 """One picture from a camera."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from vedette_edge.prepare import Picture
@@ -18,3 +18,4 @@ class Frame:
 
 
 Frames = Generator[Frame, None, None]  # closed when its user is done
+Report = Callable[[str], None]  # told of what was left out, in one line

@@ -2,17 +2,16 @@
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from vedette_edge.cameras.frame import Frame, Frames
+from vedette_edge.cameras.frame import Frame, Frames, Report
 from vedette_edge.errors import CameraError
 
 
-def frames(path: Path, report: Callable[[str], None], live: bool = False) -> Frames:
+def frames(path: Path, report: Report, live: bool = False) -> Frames:
     """The frames of a video. It says so when the file ends before it should."""
     video = cv2.VideoCapture(str(path))
     if not video.isOpened():
@@ -22,9 +21,7 @@ def frames(path: Path, report: Callable[[str], None], live: bool = False) -> Fra
     return _frames(video, path, report, live)
 
 
-def _frames(
-    video: cv2.VideoCapture, path: Path, report: Callable[[str], None], live: bool
-) -> Frames:
+def _frames(video: cv2.VideoCapture, path: Path, report: Report, live: bool) -> Frames:
     expected = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     pause_s = 1 / _rate(video) if live else 0.0
     number, started = 0, time.monotonic()
