@@ -22,7 +22,9 @@ def draw_shapes() -> Callable[[Path, int], Path]:
         for shape in SHAPES:
             (folder / shape).mkdir(parents=True)
             for number in range(per_class):
-                picture = random.integers(0, 90, (60, 80, 3), np.uint8)
+                # Grounds of few colours, or pictures would be taken for near-duplicates.
+                ground = random.integers(0, 90, (4, 5, 3), np.uint8)
+                picture = cv2.resize(ground, (80, 60), interpolation=cv2.INTER_CUBIC)
                 x, y = (int(place) for place in random.integers(25, 35, 2))
                 if shape == "disc":
                     cv2.circle(picture, (x, y), 16, (40, 40, 230), -1)

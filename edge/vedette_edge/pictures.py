@@ -114,14 +114,18 @@ _KINDS = {
 }
 
 
+def kind(data: bytes) -> str:
+    """JPEG, PNG, WebP, GIF, BMP or TIFF, by how a file's bytes begin; empty for anything else."""
+    return next((name for begin, name in _KINDS.items() if data.startswith(begin)), "")
+
+
 def _why_unreadable(data: bytes) -> str:
     if data[:4] == b"GIF8" and tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12):
         return f"is a GIF, which OpenCV {cv2.__version__} does not read; 4.12 and newer do"
     if data[4:8] == b"ftyp":
         return "is a HEIC or AVIF picture, which is not read; export it as JPEG"
-    for begin, kind in _KINDS.items():
-        if data.startswith(begin):
-            return f"is a {kind} that is damaged or cut short, or of a kind that OpenCV cannot read"
+    if found := kind(data):
+        return f"is a {found} that is damaged or cut short, or of a kind that OpenCV cannot read"
     return "is no picture; expected JPEG, PNG, BMP, WebP, GIF or TIFF"
 
 

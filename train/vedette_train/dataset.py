@@ -1,6 +1,7 @@
 """Folders of photographs become a list of them, with their classes."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class Dataset:
     labels: tuple[str, ...]  # the classes' names, sorted
     photographs: tuple[Photograph, ...]  # by class, then by name
     strays: dict[str, str]  # files that are no photographs of a class -> why not
+    empty: tuple[str, ...] = ()  # folders that are no classes, since no picture is in them
+    hidden: tuple[str, ...] = ()  # folders that are left alone
 
 
 def find(folder: Path) -> Dataset:
@@ -41,38 +44,68 @@ def find(folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is no folder; expected one folder of photographs a class")
-    if (folder / TRAIN).is_dir() and (folder / TEST).is_dir():
-        parts = {TRAIN: _classes(folder / TRAIN), TEST: _classes(folder / TEST)}
+    tops = _tops(folder)
+    parts = {part: _classes(top) for part, top in tops.items()}
+    if TEST in parts:
         _check_same_classes(folder, parts[TRAIN], parts[TEST])
-        loose = [*_loose(folder / TRAIN), *_loose(folder / TEST)]
-    else:
-        _check_no_half_split(folder)
-        parts = {"": _classes(folder)}
-        loose = _loose(folder)
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     _check_enough_classes(folder, labels)
+    numbers = {name: label for label, name in enumerate(labels)}
     files = [
-        (file, Photograph(_relative(file, folder), labels.index(name), part))
+        (file, Photograph(_relative(file, folder), numbers[name], part))
         for part, classes in parts.items()
         for name in classes
         for file in classes[name]
     ]
     photographs = [photograph for file, photograph in files if _is_usable(file)]
     photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
-    strays = {_relative(file, folder): LOOSE for file in sorted(loose)}
+    loose = sorted(file for top in tops.values() for file in _loose(top))
+    strays = {_relative(file, folder): LOOSE for file in loose}
     strays |= {_relative(file, folder): UNNAMED for file, _ in files if not _is_usable(file)}
-    return Dataset(folder, labels, tuple(photographs), strays)
+    return Dataset(folder, labels, tuple(photographs), strays, *_no_classes(folder, tops, parts))
+
+
+def _tops(folder: Path) -> dict[str, Path]:
+    """The folders in which the classes lie, by part; the data folder itself is of no part."""
+    if (folder / TRAIN).is_dir() and (folder / TEST).is_dir():
+        return {TRAIN: folder / TRAIN, TEST: folder / TEST}
+    _check_no_half_split(folder)
+    return {"": folder}
+
+
+def _no_classes(
+    folder: Path, tops: Mapping[str, Path], parts: Mapping[str, Mapping[str, object]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Folders that are no classes: those in which no picture is, and hidden ones."""
+    empty = [
+        child
+        for part, top in tops.items()
+        for child in _folders(top)
+        if child.name not in parts[part]
+    ]
+    hidden = {
+        Path(root, name)
+        for root, names, _ in os.walk(folder)
+        for name in names
+        if name.startswith(".")
+    }
+    return tuple(sorted(_relative(child, folder) for child in empty)), tuple(
+        sorted(_relative(child, folder) for child in hidden)
+    )
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
     """The folders that hold pictures, with every file in them."""
     classes = {}
-    for child in folder.iterdir():
-        if child.is_dir() and not child.name.startswith("."):
-            files = sorted(files_in(child))
-            if any(map(_is_usable, files)):
-                classes[child.name] = files
+    for child in _folders(folder):
+        files = sorted(files_in(child))
+        if any(map(_is_usable, files)):
+            classes[child.name] = files
     return classes
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
 
 
 def _is_usable(file: Path) -> bool:

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from vedette_edge.command_line import Terminal
 from vedette_edge.contract import Confidence, Contract, Provenance
+from vedette_edge.prepare import Picture
 from vedette_train import dataset, split
-from vedette_train.settings import Settings
-from vedette_train.store import Store, open_store
+from vedette_train.audit import Audit
+from vedette_train.settings import RECIPES, Settings
+from vedette_train.store import Store
+from vedette_train.survey import survey_of
 
 VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-headless")
 
@@ -28,7 +31,9 @@ class Material:
     rows: NDArray[np.intp]  # of the store, one a photograph
     labels: NDArray[np.intp]  # index of the class, one a photograph
     parts: NDArray[np.str_]  # train, validation or test, one a photograph
+    files: tuple[str, ...]  # relative to the data folder, one a photograph
     manifest: str  # the text of split.csv
+    audit: Audit
     left_out: dict[str, str]  # file -> reason
 
     def part(self, name: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -36,46 +41,104 @@ class Material:
         chosen = self.parts == name
         return self.rows[chosen], self.labels[chosen]
 
+    def part_files(self, name: str) -> list[str]:
+        """The files of one part, in the order of its rows."""
+        return [self.files[place] for place in np.flatnonzero(self.parts == name)]
 
-def gather(settings: Settings, stores: Path, terminal: Terminal) -> Material:
-    """Find, check, prepare and split. Raises DatasetError for what cannot be trained on."""
+    @property
+    def hashes(self) -> list[str]:
+        """SHA-256 of the files, one a row of the store."""
+        return [entry.sha256 for entry in self.store.entries]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """SHA-256 of each photograph -> its label."""
+        hashes, names = self.hashes, self.contract.labels
+        pairs = zip(self.rows, self.labels, strict=True)
+        return {hashes[row]: names[label] for row, label in pairs}
+
+    def picture(self, file: str) -> Picture | None:
+        """A file's prepared picture; None if it could not be read."""
+        for row, entry in enumerate(self.store.entries):
+            if entry.file == file and not entry.error:
+                return np.asarray(self.store.take([row])[0])
+        return None
+
+
+def gather(
+    settings: Settings, stores: Path, terminal: Terminal, known: Mapping[str, str]
+) -> Material:
+    """Find, check, prepare, audit and split.
+
+    `known` maps SHA-256 to the part that a photograph had in an earlier run. Raises DatasetError
+    for what cannot be trained on.
+    """
     found = dataset.find(settings.data)
     shares = split.Shares(settings.test, settings.validation)
     split.check_enough(found, found.photographs, shares)
-    contract = _contract(found.labels, settings)
-    with terminal.progress("preparing pictures", len(found.photographs)) as advance:
-        store = open_store(found, contract, stores, advance)
-    rows = [row for row, entry in enumerate(store.entries) if not entry.error]
+    drafted = draft(found.labels, settings.size, settings.fit)
+    survey = survey_of(found, drafted, stores, terminal)
+    store = survey.store
+    left_out = found.strays | {entry.file: entry.error for entry in store.entries if entry.error}
+    left_out |= _too_like_the_test(found, survey.alike)
+    rows = [row for row, entry in enumerate(store.entries) if entry.file not in left_out]
+    places = {row: place for place, row in enumerate(rows)}
     photographs = [found.photographs[row] for row in rows]
-    split.check_enough(found, photographs, shares)
-    parts = split.split(photographs, shares, settings.seed)
     hashes = [store.entries[row].sha256 for row in rows]
+    alike = [[places[row] for row in group if row in places] for group in survey.alike]
+    alike = [group for group in alike if group]
+    split.check_enough(found, photographs, shares, alike)
+    before = {place: known[sha256] for place, sha256 in enumerate(hashes) if sha256 in known}
+    parts = split.split(photographs, shares, settings.seed, alike, before)
     manifest = split.manifest(photographs, parts, hashes, found.labels)
     return Material(
-        contract=_contract(found.labels, settings, manifest, parts),
+        contract=_contract(drafted, settings, manifest, parts),
         store=store,
         rows=np.array(rows),
         labels=np.array([photograph.label for photograph in photographs]),
         parts=np.array(parts),
+        files=tuple(photograph.file for photograph in photographs),
         manifest=manifest,
-        left_out=found.strays | {entry.file: entry.error for entry in store.entries if entry.error},
+        audit=survey.audit,
+        left_out=left_out,
     )
 
 
-def _contract(
-    labels: tuple[str, ...], settings: Settings, manifest: str = "", parts: Sequence[str] = ()
-) -> Contract:
-    """What the model will need said; before the split, without its provenance."""
+def _too_like_the_test(found: dataset.Dataset, alike: Sequence[Sequence[int]]) -> dict[str, str]:
+    """Photographs given for training that look like one given for the test: file -> reason."""
+    left_out = {}
+    for group in alike:
+        members = [found.photographs[row] for row in group]
+        tested = [one.file for one in members if one.part == dataset.TEST]
+        for one in members:
+            if tested and one.part == dataset.TRAIN:
+                left_out[one.file] = f"looks like {tested[0]}, which is tested on"
+    return left_out
+
+
+def draft(labels: tuple[str, ...], size: int, fit: str) -> Contract:
+    """A contract that says how pictures are prepared; the rest is not known yet."""
     return Contract(
         labels=labels,
-        height=settings.size,
-        width=settings.size,
+        height=size,
+        width=size,
         colour="rgb",
-        fit=settings.fit,
+        fit=fit,
         resize="box-linear-exact-1",
         normalisation="unit",
         normalisation_in_graph=True,
         confidence=Confidence(temperature=1.0, unknown_below=0.0),
+        provenance=Provenance("", {}, 0, {}, {}),
+    )
+
+
+def _contract(
+    drafted: Contract, settings: Settings, manifest: str, parts: Sequence[str]
+) -> Contract:
+    """What the model will need said, but for what only training can tell."""
+    return replace(
+        drafted,
+        normalisation=RECIPES[settings.architecture].normalisation,
         provenance=Provenance(
             manifest_sha256=hashlib.sha256(split.encoded(manifest)).hexdigest(),
             pictures={part: Counter(parts)[part] for part in split.PARTS},

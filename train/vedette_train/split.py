@@ -5,8 +5,9 @@ import io
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,31 +33,84 @@ class Shares:
                 raise DatasetError(f"share is {share}, expected more than 0 and less than 1")
 
 
-def split(photographs: Sequence[Photograph], shares: Shares, seed: int) -> list[str]:
-    """A part for each photograph: stratified by class, the same for the same seed."""
-    parts = np.array([photograph.part or TRAIN for photograph in photographs], dtype="U10")
-    labels = np.array([photograph.label for photograph in photographs])
-    if TEST not in parts:
-        parts[_drawn(parts, labels, shares.test, seed)] = TEST
-    parts[_drawn(parts, labels, shares.validation, seed)] = VALIDATION
-    return [str(part) for part in parts]
+def split(
+    photographs: Sequence[Photograph],
+    shares: Shares,
+    seed: int,
+    alike: Iterable[Sequence[int]] = (),
+    known: Mapping[int, str] = MappingProxyType({}),
+) -> list[str]:
+    """A part for each photograph: stratified by class, the same for the same seed.
+
+    `alike` are groups of places of photographs that look alike: they stay together. `known` maps
+    places to the part that they had in an earlier run, which they keep, for what that run
+    learned must never be tested on; a group goes to the first of train, validation and test
+    that one of it had. Only the rest is drawn, so that all in all the shares come out about right.
+    """
+    units = _units(len(photographs), alike)
+    parts = np.array([_given(photographs, unit, known) for unit in units], dtype="U10")
+    labels = np.array([photographs[unit[0]].label for unit in units])
+    if not any(photograph.part for photograph in photographs):
+        _draw(parts, labels, TEST, shares.test, seed)
+    _draw(parts, labels, VALIDATION, shares.validation, seed)
+    found = [TRAIN] * len(photographs)
+    for unit, part in zip(units, parts, strict=True):
+        for place in unit:
+            found[place] = str(part) or TRAIN
+    return found
 
 
-def _drawn(
-    parts: NDArray[np.str_], labels: NDArray[np.intp], share: float, seed: int
-) -> NDArray[np.intp]:
-    """Which of the photographs for training are drawn for another part."""
-    rows = np.flatnonzero(parts == TRAIN)
-    _, drawn = train_test_split(rows, test_size=share, stratify=labels[rows], random_state=seed)
-    return np.asarray(drawn)
+def _units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
+    """All places, those that look alike together, in the order of their first."""
+    first = {min(group): sorted(group) for group in alike}
+    rest = {place for group in first.values() for place in group} - first.keys()
+    return [first.get(place, [place]) for place in range(count) if place not in rest]
 
 
-def check_enough(dataset: Dataset, photographs: Sequence[Photograph], shares: Shares) -> None:
-    """Raise DatasetError, naming the classes, if one is too small to have a part in each part."""
+def _given(photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping[int, str]) -> str:
+    """The part of what goes together, if there is one yet."""
+    if photographs[unit[0]].part == TEST:
+        return TEST
+    return min((known[place] for place in unit if place in known), key=PARTS.index, default="")
+
+
+def _draw(
+    parts: NDArray[np.str_], labels: NDArray[np.intp], part: str, share: float, seed: int
+) -> None:
+    """Give units that have no part this one, so that it has its share of those not in a test."""
+    free = np.flatnonzero(parts == "")
+    pool = np.flatnonzero(parts != TEST) if part == VALIDATION else np.arange(len(parts))
+    wanted = share * len(pool) - np.count_nonzero(parts == part)
+    if wanted >= 1 and len(free) > 1:
+        share = share if len(free) == len(pool) else min(wanted / len(free), 0.9)
+        _, drawn = train_test_split(
+            free, test_size=share, stratify=_stratified(labels[free], share), random_state=seed
+        )
+        parts[drawn] = part
+
+
+def _stratified(labels: NDArray[np.intp], share: float) -> NDArray[np.intp] | None:
+    """The labels to stratify by; None where a class has too few for that."""
+    classes, counts = np.unique(labels, return_counts=True)
+    fewest = min(share, 1 - share) * len(labels)
+    return labels if counts.min() >= 2 and fewest >= len(classes) else None
+
+
+def check_enough(
+    dataset: Dataset,
+    photographs: Sequence[Photograph],
+    shares: Shares,
+    alike: Iterable[Sequence[int]] = (),
+) -> None:
+    """Raise DatasetError, naming the classes, if one is too small to have a part in each part.
+
+    Photographs that look alike count as one, since they stay together.
+    """
     given = any(photograph.part for photograph in photographs)
     needed = {TRAIN: _fewest(0 if given else shares.test, shares.validation), TEST: 1}
+    units = [photographs[unit[0]] for unit in _units(len(photographs), alike)]
     for part in (TRAIN, TEST) if given else ("",):
-        counts = Counter(one.label for one in photographs if one.part == part)
+        counts = Counter(one.label for one in units if one.part == part)
         fewest = needed[part or TRAIN]
         small = [
             f"{name} ({counts[label]})"
@@ -64,10 +118,11 @@ def check_enough(dataset: Dataset, photographs: Sequence[Photograph], shares: Sh
             if counts[label] < fewest
         ]
         if small:
+            apart = " that do not look alike" if len(units) < len(photographs) else ""
             raise DatasetError(
                 f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; "
-                f"each class needs {fewest}, so that training, validation and test all see it. "
-                "Add pictures or take the class out"
+                f"each class needs {fewest}{apart}, so that training, validation and test all "
+                "see it. Add pictures or take the class out"
             )
 
 

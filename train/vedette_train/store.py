@@ -7,21 +7,23 @@ import hashlib
 import mmap
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette_edge.atomic import replacing
 from vedette_edge.contract import Contract
 from vedette_edge.errors import PictureError
-from vedette_edge.pictures import decode
+from vedette_edge.pictures import decode, kind
 from vedette_edge.prepare import Picture, prepare
 from vedette_train.dataset import Dataset
 from vedette_train.errors import DatasetError
+from vedette_train.looks import Look, from_row, look_at
 
 Advance = Callable[[], None]  # called after each picture
 
@@ -37,6 +39,7 @@ class Entry:
     mtime_ns: int
     sha256: str = ""
     error: str = ""  # why it could not be prepared
+    look: Look = field(default_factory=Look)
 
     @property
     def stamp(self) -> tuple[str, int, int]:
@@ -48,13 +51,13 @@ class Store:
     """Prepared pictures, one a file, in the order of the data set's photographs."""
 
     def __init__(self, folder: Path, entries: tuple[Entry, ...], contract: Contract) -> None:
-        self.entries = entries
+        self.folder, self.entries = folder, entries
         with (folder / _PICTURES).open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         shape = (len(entries), contract.height, contract.width, 3)
         self._pictures: Picture = np.frombuffer(self._mapped, np.uint8).reshape(shape)
 
-    def take(self, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Picture:
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Picture:
         """A copy of some pictures: uint8, rows x height x width x 3.
 
         The pages read are given back at once, so that memory does not grow with the store.
@@ -102,7 +105,7 @@ def _build(
         def fill(row: int) -> Entry:
             entry, known_row = wanted[row], known.get(wanted[row].stamp)
             if old and known_row is not None:
-                entry, prepared = old.entries[known_row], old.take(np.array([known_row]))
+                entry, prepared = old.entries[known_row], old.take([known_row])
             else:
                 entry, prepared = _prepared(data, entry, contract)
             _write(file.fileno(), prepared, row * row_bytes, folder)
@@ -124,11 +127,16 @@ def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Pict
     """A file's finished entry, and its prepared picture: empty if there is an error."""
     try:
         content = (data / entry.file).read_bytes()
-        prepared = prepare(decode(content), contract)
-    except (PictureError, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        return Entry(*entry.stamp, error=reason or str(error)), np.empty(0, np.uint8)
-    return Entry(*entry.stamp, sha256=hashlib.sha256(content).hexdigest()), prepared
+    except OSError as error:
+        return replace(entry, error=error.strerror or str(error)), np.empty(0, np.uint8)
+    try:
+        picture = decode(content)
+    except PictureError as error:
+        look = Look(kind=kind(content))
+        return replace(entry, error=str(error), look=look), np.empty(0, np.uint8)
+    prepared = prepare(picture, contract)
+    look = look_at(content, picture, prepared)
+    return replace(entry, sha256=hashlib.sha256(content).hexdigest(), look=look), prepared
 
 
 def _write(descriptor: int, prepared: Picture, offset: int, folder: Path) -> None:
@@ -178,7 +186,10 @@ def _read_index(folder: Path, row_bytes: int) -> tuple[Entry, ...]:
     try:
         with (folder / _INDEX).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = list(csv.reader(file))
-        entries = tuple(Entry(row[0], int(row[1]), int(row[2]), row[3], row[4]) for row in rows)
+        entries = tuple(
+            Entry(row[0], int(row[1]), int(row[2]), row[3], row[4], from_row(row[5:]))
+            for row in rows
+        )
         whole = (folder / _PICTURES).stat().st_size == len(entries) * row_bytes
     except (OSError, ValueError, IndexError, csv.Error):
         whole = False
@@ -191,7 +202,7 @@ def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:
         path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         csv.writer(file).writerows(
-            (entry.file, entry.size, entry.mtime_ns, entry.sha256, entry.error) for entry in entries
+            (*entry.stamp, entry.sha256, entry.error, *astuple(entry.look)) for entry in entries
         )
 
 

@@ -1,0 +1,104 @@
+"""The command line of `vedette-train audit`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vedette_edge.atomic import write_text
+from vedette_edge.command_line import Terminal, session
+from vedette_edge.contract import FITS
+from vedette_train.options import FOLDER, PATH, option
+
+if TYPE_CHECKING:
+    from vedette_train.audit import Audit
+
+
+@click.command()
+@click.argument("data", type=FOLDER)
+@option("--out", PATH, Path("audit.json"), "File to write all findings to.")
+@option("--size", click.IntRange(16, 1024), 150, "Height and width of the model's input, px.")
+@option("--fit", click.Choice(FITS), "squash", "How a picture's shape becomes the input's.")
+@option("--store", PATH, Path("runs/.store"), "For prepared pictures; fit takes them from there.")
+@click.option("--quarantine", type=PATH, help="Folder for a list of files better taken out.")
+@click.option("--apply", is_flag=True, help="Move these files to the quarantine.")
+@click.option("--json", "as_json", is_flag=True, help="Print all findings.")
+def audit(
+    data: Path,
+    out: Path,
+    size: int,
+    fit: str,
+    store: Path,
+    quarantine: Path | None,
+    apply: bool,
+    as_json: bool,
+) -> None:
+    """Look at photographs before training: what is damaged, doubled, odd or too few.
+
+    The exit code is 0 whatever is found. Nothing is moved without --apply.
+
+    \b
+    Examples:
+      vedette-train audit photos
+      vedette-train audit photos --quarantine set-aside
+      vedette-train audit photos --quarantine set-aside --apply
+    """
+    if apply and not quarantine:
+        raise click.UsageError("--apply moves files; say where with --quarantine FOLDER")
+    from vedette_train.audit import to_json
+
+    with session() as terminal:
+        found = _survey(data, size, fit, store, terminal)
+        write_text(out, to_json(found) + "\n")
+        if as_json:
+            terminal.line(to_json(found))
+        else:
+            _print(found, data, out, terminal.out)
+        if quarantine:
+            _quarantine(found, data, quarantine, terminal.err, apply=apply)
+
+
+def _survey(data: Path, size: int, fit: str, store: Path, terminal: Terminal) -> "Audit":
+    from vedette_train import dataset
+    from vedette_train.material import draft
+    from vedette_train.survey import survey_of
+
+    found = dataset.find(data)
+    return survey_of(found, draft(found.labels, size, fit), store, terminal).audit
+
+
+def _print(found: "Audit", data: Path, out: Path, terminal: Console) -> None:
+    from vedette_train.audit import KINDS
+
+    terminal.print(
+        f"{data}: {len(found.pictures)} classes, {sum(found.pictures.values())} pictures"
+    )
+    if not found.findings:
+        terminal.print("Nothing found that needs a look.")
+        return
+    table = Table("found", "", "for example", "what to do", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    for kind, count in found.counts().items():
+        first = next(finding for finding in found.findings if finding.kind == kind)
+        example = Text(" ".join(first.files[:2]) or first.detail, overflow="fold")
+        table.add_row(KINDS[kind].title, str(count), example, KINDS[kind].advice)
+    terminal.print(table)
+    terminal.print(f"All of them: {out}")
+
+
+def _quarantine(
+    found: "Audit", data: Path, folder: Path, terminal: Console, *, apply: bool
+) -> None:
+    from vedette_train import quarantine
+
+    quarantine.check_outside(data, folder)
+    suspects = quarantine.suspects(found)
+    written = quarantine.write_list(suspects, folder)
+    if apply:
+        quarantine.move(suspects, data, folder)
+        terminal.print(f"{len(suspects)} files moved to {folder}; {written} says why")
+    else:
+        terminal.print(f"{len(suspects)} files in {written}; nothing moved, --apply moves them")

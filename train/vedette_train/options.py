@@ -1,0 +1,15 @@
+"""What the options of the commands have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+def option(name: str, kind: Any, default: Any, help_text: str) -> Callable[[Any], Any]:
+    """An option that shows its default."""
+    return click.option(name, type=kind, default=default, show_default=True, help=help_text)
