@@ -20,6 +20,7 @@ RESIZES = ("box-linear-exact-1",)
 NORMALISATIONS: Mapping[str, str] = {
     "unit": "x / 255",
     "centred": "(x - 127) / 128",
+    "signed": "x / 127.5 - 1",
     "resnet50": "BGR, x - (103.939, 116.779, 123.68)",
 }
 

@@ -9,3 +9,7 @@ class DatasetError(VedetteError, ValueError):
 
 class RunError(VedetteError, ValueError):
     """A run folder that cannot be written or continued."""
+
+
+class WeightsError(VedetteError, ValueError):
+    """Pretrained weights that are not installed, damaged or not what they should be."""

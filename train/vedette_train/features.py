@@ -1,0 +1,120 @@
+"""What a frozen backbone makes of pictures: computed once, kept beside the prepared pictures."""
+
+import fcntl
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette_edge.prepare import Picture
+from vedette_train.batches import Rows, Take
+from vedette_train.store import Advance
+
+Extract = Callable[[Picture], NDArray[np.float32]]  # uint8 pictures -> features, a row a picture
+AT_A_TIME = 32  # pictures
+
+_HASH_BYTES = 32
+
+
+def compute(
+    path: Path,
+    hashes: Sequence[str],
+    take: Callable[[list[int]], Picture],
+    extract: Extract,
+    width: int,
+    advance: Advance,
+) -> "Features":
+    """The features of pictures named by their hashes, those that are not in the file computed.
+
+    `take` gives the pictures of some of the hashes, by place. `advance` is called for each.
+    Raises OSError, naming the file, where it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        features = Features(path, width)
+        missing = features.missing(hashes)
+        for _ in range(len(hashes) - len(missing)):
+            advance()
+        for start in range(0, len(missing), AT_A_TIME):
+            chosen = missing[start : start + AT_A_TIME]
+            features.append([hashes[place] for place in chosen], extract(take(chosen)))
+            for _ in chosen:
+                advance()
+    return features
+
+
+class Features:
+    """Rows of features in a file, found by the SHA-256 of the pictures they were made of.
+
+    Rows are only ever appended, the row first and then its hash, so that what was computed
+    before a crash or Ctrl-C counts.
+    """
+
+    def __init__(self, path: Path, width: int) -> None:
+        self._path, self._width = path, width
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._places = {sha256: place for place, sha256 in enumerate(self._known())}
+
+    def missing(self, hashes: Sequence[str]) -> list[int]:
+        """Places of those that have no features yet; of equals the last."""
+        places = {sha256: place for place, sha256 in enumerate(hashes)}
+        return [place for sha256, place in places.items() if sha256 not in self._places]
+
+    def append(self, hashes: Sequence[str], features: NDArray[np.float32]) -> None:
+        """Keep the features of some pictures."""
+        known = len(self._places)
+        index = b"".join(map(bytes.fromhex, hashes))
+        _append(self._path, known * self._row_bytes, features.astype(np.float32).tobytes())
+        _append(self._index, known * _HASH_BYTES, index)
+        self._places |= {sha256: known + number for number, sha256 in enumerate(hashes)}
+
+    def take(self, hashes: Sequence[str]) -> NDArray[np.float32]:
+        """The features of some pictures: float32, a row a picture."""
+        shape = (len(self._places), self._width)
+        rows = np.memmap(self._path, np.float32, "r", shape=shape)
+        return np.array(rows[[self._places[sha256] for sha256 in hashes]])
+
+    @property
+    def _index(self) -> Path:
+        return self._path.with_suffix(".index")
+
+    @property
+    def _row_bytes(self) -> int:
+        return 4 * self._width
+
+    def _known(self) -> list[str]:
+        for path in (self._path, self._index):
+            path.touch()
+        index = self._index.read_bytes()
+        whole = min(len(index) // _HASH_BYTES, self._path.stat().st_size // self._row_bytes)
+        starts = range(0, whole * _HASH_BYTES, _HASH_BYTES)
+        return [index[start : start + _HASH_BYTES].hex() for start in starts]
+
+
+def _append(path: Path, whole: int, more: bytes) -> None:
+    """Write after the first `whole` bytes; what was cut short beyond them goes."""
+    try:
+        with path.open("r+b") as file:
+            file.truncate(whole)
+            file.seek(0, os.SEEK_END)
+            file.write(more)
+    except OSError as error:  # a full disk is told of without a name
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def drawn(passes: Sequence[Features], hashes: Sequence[str], seed: int) -> Take:
+    """Takes each row's features from one of the passes, drawn anew for each epoch."""
+
+    def take(rows: Rows, epoch: int) -> NDArray[np.float32]:
+        random = np.random.default_rng((seed, epoch))
+        chosen = random.integers(len(passes), size=len(hashes))[rows]
+        taken = passes[0].take([hashes[row] for row in rows])
+        for number, features in enumerate(passes[1:], 1):
+            here = chosen == number
+            taken[here] = features.take([hashes[row] for row in rows[here]])
+        return taken
+
+    return take
