@@ -28,4 +28,29 @@ def cnn(height: int, width: int, classes: int) -> Model:
     )
 
 
-ARCHITECTURES: Mapping[str, Callable[[int, int, int], Model]] = {"cnn": cnn}
+def small(height: int, width: int, classes: int) -> Model:
+    """To be trained from scratch on few photographs: separable convolutions and few weights.
+
+    The maps are small early, and only small maps have batch normalisation, which takes
+    most of the time of training on a processor.
+    """
+    picture = keras.Input((height, width, 3), name="picture")
+    maps = layers.Rescaling(1 / 255, name="unit")(picture)
+    maps = layers.AveragePooling2D(2)(maps)
+    maps = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(maps)
+    for filters in (96, 192, 384):
+        maps = _separable(maps, filters, strides=2)
+        maps = _separable(maps, filters, strides=1)
+    features = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(maps))
+    scores = layers.Dense(classes, activation="softmax", name="scores")(features)
+    return keras.Model(picture, scores, name="small")
+
+
+def _separable(maps: Any, filters: int, strides: int) -> Any:
+    maps = layers.SeparableConv2D(filters, 3, strides, padding="same", use_bias=False)(maps)
+    # Few steps are taken: an average over more of them would lag behind.
+    maps = layers.BatchNormalization(momentum=0.9)(maps)
+    return layers.ReLU(6)(maps)
+
+
+ARCHITECTURES: Mapping[str, Callable[[int, int, int], Model]] = {"cnn": cnn, "small": small}
