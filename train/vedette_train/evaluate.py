@@ -25,9 +25,14 @@ class Evaluation:
         return np.asarray(np.argmax(self.scores, axis=1))
 
     @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether the answer is right, a picture each."""
+        return np.asarray(self.answers == self.truth)
+
+    @property
     def accuracy(self) -> float:
         """Share of right answers, 0..1."""
-        return float(np.mean(self.answers == self.truth))
+        return float(np.mean(self.right))
 
     def confusion(self) -> NDArray[np.intp]:
         """Pictures by true label (rows) and answer (columns)."""
