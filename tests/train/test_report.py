@@ -1,0 +1,384 @@
+"""The page of a run, opened in a real browser."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+from vedette_edge import pictures
+from vedette_edge.contract import Confidence, Contract, Provenance
+from vedette_edge.prepare import Picture
+from vedette_train import plots, report
+from vedette_train.audit import KINDS, Audit, Finding
+from vedette_train.calibration import reliability
+from vedette_train.evaluate import Evaluation
+from vedette_train.history import Epoch
+from vedette_train.report import Report
+
+HOSTILE = "<b>a$_$b [red]</b>"
+Open = Callable[..., Chrome]
+
+
+def label(number: int) -> str:
+    return HOSTILE if number == 0 else f"class_{number:03}"
+
+
+def draw(file: str) -> Picture | None:
+    """The picture of a file, of a colour that is its own; of a broken one none."""
+    if "broken" in file:
+        return None
+    picture = np.full(
+        (48, 64, 3), [zlib.crc32(file.encode()) >> shift & 255 for shift in (0, 8, 16)], np.uint8
+    )
+    return np.asarray(cv2.circle(picture, (32, 24), 15, (250, 250, 250), -1), np.uint8)
+
+
+def evaluated(classes: int, per_class: int, right: float) -> Evaluation:
+    """Answers of which about that share is right, sure of themselves by as much."""
+    random = np.random.default_rng(3)
+    truth = np.repeat(np.arange(classes), per_class)
+    guesses = (truth + random.integers(1, 4, len(truth))) % classes
+    answers = np.where(random.random(len(truth)) < right, truth, guesses)
+    scores = random.random((len(truth), classes)) ** 3
+    scores[np.arange(len(truth)), answers] = 1 + random.random(len(truth)) * classes / 2
+    scores /= scores.sum(axis=1, keepdims=True)
+    return Evaluation(truth, scores.astype(np.float32), tuple(map(label, range(classes))))
+
+
+def told(evaluation: Evaluation, audit: Audit) -> Report:
+    """A report with everything in it."""
+    found = reliability(evaluation.scores, evaluation.truth)
+    files = [f"{label(number)}/{place}.jpg" for place, number in enumerate(evaluation.truth)]
+    samples = [draw(file) for file in files[:50]]
+    return Report(
+        name="flowers & <i>ferns</i>",
+        contract=contract(evaluation.labels),
+        settings={"architecture": "cnn", "data": "/photos", "seed": 7, "start": None, "flip": True},
+        metrics=metrics(evaluation),
+        history=[Epoch(n, 2 / n, 1 - 0.5 / n, 2.2 / n, 1 - 0.6 / n) for n in range(1, 9)],
+        evaluation=evaluation,
+        files=files,
+        before=found,
+        after=found,
+        audit=audit,
+        samples=[(HOSTILE, sample) for sample in samples if sample is not None],
+        augmented=np.zeros((16, 48, 64, 3), np.uint8),
+        picture=draw,
+        command="vedette-train fit '<photos>'",
+    )
+
+
+def contract(labels: tuple[str, ...]) -> Contract:
+    parts = {"train": 1600, "validation": 400, "test": 600}
+    provenance = Provenance("5eed" * 16, parts, 7, {"keras": "3.15.1"}, {})
+    return Contract(
+        labels, 48, 64, "rgb", "squash", "box-linear-exact-1", "unit", True,
+        Confidence(1.7, 0.43), provenance,
+    )  # fmt: skip
+
+
+def metrics(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "test_accuracy": 0.8133,
+        "test_interval": [0.7801, 0.8426],
+        "test_pictures": len(evaluation.truth),
+        "validation_accuracy": 0.83,
+        "best_epoch": 8,
+        "epochs": 8,
+        "calibration": {"temperature": 1.7, "ece_before": 0.124, "ece_after": 0.031},
+        "unknown": unknown(),
+        "changes": {"since": "runs/old", "added": 1234, "gone": 0, "relabelled": 2},
+        "peak_memory_mb": 1413.1,
+        "per_class": evaluation.per_class(),
+        "left_out": {},
+        "seconds": {"fit": 58.2, "all": 3725.0},
+    }
+
+
+def unknown(**changes: Any) -> dict[str, Any]:
+    return {
+        "below": 0.43,
+        "precision_wanted": 0.95,
+        "precision_reached": True,
+        "test_precision": 0.961,
+        "test_answered": 0.812,
+        "pictures": 120,
+        "false_accepts": 0.07,
+    } | changes
+
+
+AUDIT = Audit(
+    {HOSTILE: 40, "class_001": 65},
+    (
+        Finding("truncated", ("class_001/broken.jpg",), "is a JPEG that is cut short"),
+        Finding("identical-across-classes", ("a/1.jpg", "b/1.jpg"), "a, b"),
+        Finding("alike", tuple(f"a/{n}.jpg" for n in range(9)), HOSTILE),
+        *(Finding("grey", (f"grey/{n}.jpg",), "JPEG") for n in range(318)),
+        Finding("few", (), "class_001: 3"),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def fifty() -> Report:
+    """600 test pictures of 50 classes."""
+    return told(evaluated(50, 12, right=0.8), AUDIT)
+
+
+def written(page: Report, folder: Path) -> str:
+    report.write(page, folder / "report.html")
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("needs chromium and chromedriver: apt install chromium chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = Chrome(options, ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def opened(browser: Chrome, tmp_path: Path) -> Open:
+    """Opens a report, in a window of that width and colour scheme."""
+
+    def open_page(page: Report, width: int = 1280, scheme: str = "light") -> Chrome:
+        for log in ("browser", "performance"):
+            logged(browser, log)  # what was there before
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        report.write(page, tmp_path / "report.html")
+        browser.get((tmp_path / "report.html").as_uri())
+        return browser
+
+    return open_page
+
+
+def text(chrome: Chrome) -> str:
+    return str(chrome.execute_script("return document.body.innerText"))
+
+
+def logged(chrome: Chrome, log: str) -> list[Any]:
+    """What a log of the browser says since it was last asked."""
+    return list(chrome.get_log(log))  # type: ignore[no-untyped-call]  # selenium gives no types
+
+
+def test_the_page_tells_how_good_the_model_is_and_how_sure_that_is(
+    fifty: Report, opened: Open
+) -> None:
+    said = text(opened(fifty))
+    assert "81.3%" in said.replace("\n", "")
+    assert "between 78.0% and 84.3% (95% interval)" in said
+    right = int(fifty.evaluation.right.sum())
+    assert f"Of 600 test photographs that it had never seen, the model named {right} right" in said
+    assert "Always giving the commonest answer would reach 2.0%" in said
+
+
+def test_the_page_tells_how_the_run_was_made(fifty: Report, opened: Open) -> None:
+    said = text(opened(fifty))
+    for what in (
+        "flowers & <i>ferns</i>", "vedette-train fit '<photos>'", "5eed" * 16, "keras\n3.15.1",
+        "1 h 2 min", "1.41 GB", "seed\n7", "start\nnone", "flip\nyes", "added\n1,234",
+    ):  # fmt: skip
+        assert what in said
+
+
+def test_a_browser_finds_no_fault_and_asks_the_network_for_nothing(
+    fifty: Report, opened: Open
+) -> None:
+    chrome = opened(fifty)
+    assert logged(chrome, "browser") == []
+    sent = [json.loads(entry["message"])["message"] for entry in logged(chrome, "performance")]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in sent
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert [url for url in asked if not url.startswith("data:")] == [chrome.current_url]
+
+
+def test_every_picture_is_shown(fifty: Report, opened: Open) -> None:
+    chrome = opened(fifty)
+    widths = chrome.execute_script("return [...document.images].map(image => image.naturalWidth)")
+    samples, augmented, worst, audit = 30, 16, 18, 2 + 4 + 6
+    assert widths == [64] * (samples + augmented + worst + audit)
+
+
+def test_no_two_parts_of_the_page_have_the_same_id(fifty: Report, opened: Open) -> None:
+    script = "return [...document.querySelectorAll('[id]')].map(element => element.id)"
+    ids = opened(fifty).execute_script(script)
+    assert len(ids) == len(set(ids)) > 50
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_in_dark(fifty: Report, opened: Open, scheme: str) -> None:
+    chrome = opened(fifty, scheme=scheme)
+    paper = luminance(style(chrome, "body", "backgroundColor"))
+    assert paper < 0.05 if scheme == "dark" else paper > 0.9
+    for what in ("body", ".soft", ".wrong", ".accent", "figcaption", ".matrix thead th"):
+        assert contrast(paper, luminance(style(chrome, what, "color"))) >= 4.5
+    assert contrast(paper, luminance(style(chrome, "svg text", "fill"))) >= 4.5
+
+
+def style(chrome: Chrome, selector: str, name: str) -> str:
+    script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
+    return str(chrome.execute_script(script, selector, name))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of an rgb(...), by WCAG 2.2."""
+    channels = np.array([int(part) for part in colour[4:-1].split(",")]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: float, other: float) -> float:
+    """Contrast ratio of two luminances, by WCAG 2.2."""
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def test_the_confusion_of_fifty_classes_stays_readable(fifty: Report, opened: Open) -> None:
+    chrome = opened(fifty)
+    assert chrome.execute_script("return document.querySelectorAll('.matrix td').length") == 2500
+    counts = fifty.evaluation.confusion()
+    shown = chrome.execute_script(
+        "return [...document.querySelectorAll('.matrix td')].map(cell => Number(cell.innerText))"
+    )
+    assert shown == counts.ravel().tolist()
+    labels = chrome.execute_script(
+        """return [...document.querySelectorAll('.matrix tbody th, .matrix thead th + th')].map(
+            one => [one.innerText, parseFloat(getComputedStyle(one).fontSize), one.offsetHeight])"""
+    )
+    assert [name for name, *_ in labels] == list(fifty.evaluation.labels) * 2
+    assert min(size for _, size, _ in labels) >= 9
+    assert min(height for *_, height in labels) >= 9
+    row, column = np.argwhere(counts - np.diag(counts.diagonal()))[5]
+    tooltip = f"{label(row)} taken for {label(column)}: {counts[row, column]} of 12"
+    assert chrome.execute_script(
+        "return [...document.querySelectorAll('.no')].some(cell => cell.title === arguments[0])",
+        tooltip,
+    )
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "w" * 200])
+def test_the_page_fits_a_phone(fifty: Report, opened: Open, name: str) -> None:
+    long = replace(
+        fifty, name=name, command=name, samples=[(name, one) for _, one in fifty.samples]
+    )
+    labels = (name, *fifty.evaluation.labels[1:])
+    evaluation = replace(fifty.evaluation, labels=labels)
+    per_class = {"per_class": evaluation.per_class()}
+    chrome = opened(
+        replace(long, evaluation=evaluation, metrics={**fifty.metrics, **per_class}), width=400
+    )
+    assert chrome.execute_script("return document.documentElement.scrollWidth") == 400
+    assert chrome.execute_script("return document.querySelector('.matrix').scrollWidth") > 800
+
+
+def test_a_name_is_only_a_name(fifty: Report, opened: Open) -> None:
+    chrome = opened(fifty)
+    assert text(chrome).count(HOSTILE) > 5
+    script = "return [...document.querySelectorAll('b, i')].map(element => element.innerText)"
+    assert "a$_$b [red]" not in chrome.execute_script(script)
+
+
+def test_the_surest_mistakes_come_first(fifty: Report, opened: Open) -> None:
+    evaluation = fifty.evaluation
+    wrong = np.flatnonzero(~evaluation.right)
+    surest = wrong[np.argmax(evaluation.scores[wrong].max(axis=1))]
+    shown = opened(fifty).execute_script("return document.querySelector('.worst li').innerText")
+    assert shown.split("\n") == [
+        f"{label(evaluation.answers[surest])} {evaluation.scores[surest].max():.1%}",
+        f"is {label(evaluation.truth[surest])}",
+        fifty.files[surest],
+    ]
+
+
+def test_the_audit_shows_some_and_counts_all(fifty: Report, opened: Open) -> None:
+    chrome = opened(fifty)
+    found = chrome.execute_script("return document.querySelector('#audit').innerText")
+    for what in (
+        "105 usable pictures in 2 classes, from 40", "1damaged or cut short", "318grey",
+        "class_001/broken.jpg", "and 312 more in audit.json", "and 5 more files", "class_001: 3",
+    ):  # fmt: skip
+        assert what in found
+
+
+def test_nothing_to_find_is_one_line(fifty: Report, opened: Open) -> None:
+    clean = replace(fifty, audit=Audit({"a": 30, "b": 30}, ()))
+    found = opened(clean).execute_script("return document.querySelector('#audit').innerText")
+    assert found.splitlines()[-1] == (
+        "60 usable pictures in 2 classes, 30 in each. The audit found nothing to mend."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ["below 43.0% is called unknown", "81.2% of the pictures get a label, and 96.1%",
+              "Of 120 pictures of none of the classes, 7.0%"]),
+        ({"below": 0.0}, ["Never: without a threshold, at least 95% of the answers"]),
+        ({"below": 0.0, "precision_reached": False}, ["Never: no threshold gives the 95% right"]),
+        ({"test_answered": 0.0, "test_precision": None}, ["0.0% of the pictures get a label."]),
+        ({"pictures": None, "false_accepts": None}, ["--unknown FOLDER"]),
+    ],
+)  # fmt: skip
+def test_the_page_tells_what_the_threshold_does(
+    fifty: Report, opened: Open, changes: dict[str, Any], said: Sequence[str]
+) -> None:
+    chrome = opened(replace(fifty, metrics={**fifty.metrics, "unknown": unknown(**changes)}))
+    shown = text(chrome)
+    for what in said:
+        assert what in shown
+
+
+def test_a_model_without_mistakes_and_without_augmentation_is_told_of(opened: Open) -> None:
+    page = told(evaluated(3, 10, right=1.0), AUDIT)
+    metrics = {name: value for name, value in page.metrics.items() if name != "changes"}
+    said = text(opened(replace(page, augmented=None, metrics=metrics, command="")))
+    assert "None: every test picture was named right" in said
+    assert "taken for" not in said
+    assert "Augmented" not in said
+    assert "Changes in the data" not in said
+
+
+def test_the_page_of_a_thousand_classes_stays_small(tmp_path: Path) -> None:
+    many = Audit(
+        {label(number): 5 for number in range(1000)},
+        tuple(
+            Finding(kind, tuple(f"{kind}/{place}.jpg" for place in range(50)), "alike")
+            for kind in KINDS
+            for _ in range(300)
+        ),
+    )
+    page = written(told(evaluated(1000, 5, right=0.5), many), tmp_path)
+    assert "the 60 classes with the most mistakes of 1,000" in page
+    assert "all 1,000 stand in <code>metrics.json</code>" in page
+    assert "and 294 more in <code>audit.json</code>" in page
+    assert len(page) < 1.5e6
+
+
+def test_the_same_run_gives_the_same_page(fifty: Report, tmp_path: Path) -> None:
+    assert written(fifty, tmp_path) == written(fifty, tmp_path)
+
+
+def test_the_drawn_confusion_of_many_classes_stays_small(tmp_path: Path) -> None:
+    plots.draw_confusion(evaluated(300, 2, right=0.5), tmp_path / "confusion.png")
+    assert max(pictures.read(tmp_path / "confusion.png").shape) < 2000

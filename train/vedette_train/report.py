@@ -1,0 +1,207 @@
+"""The page that tells a person what came of a run: one file, and nothing else is needed to read it.
+
+What may be long is cut, and the page says where the rest stands; its size is bounded whatever
+the number of pictures and classes.
+"""
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+from markupsafe import Markup, escape
+
+from vedette_edge.atomic import write_text
+from vedette_edge.contract import Contract
+from vedette_edge.prepare import Picture
+from vedette_train import mistakes, plots
+from vedette_train.audit import KINDS, Audit, Finding, Kind
+from vedette_train.calibration import Reliability
+from vedette_train.evaluate import Evaluation
+from vedette_train.history import Epoch
+
+THUMBNAIL_PX, THUMBNAIL_QUALITY = 112, 80
+MOST_SAMPLES, MOST_WORST, MOST_PAIRS = 30, 18, 10
+MOST_CLASSES = 60  # in the matrix and in the table
+MOST_FINDINGS, MOST_IN_A_GROUP = 6, 4  # of a kind; files of one finding
+MOST_CHANGES = 12  # files that are named of each change in the data
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the page tells."""
+
+    name: str  # of the run
+    contract: Contract
+    settings: Mapping[str, object]  # what settings.json says
+    metrics: Mapping[str, Any]  # what metrics.json says
+    history: Sequence[Epoch]
+    evaluation: Evaluation  # of the test part, with calibrated scores
+    files: Sequence[str]  # the test pictures' files, in the evaluation's order
+    before: Reliability  # of the test part without the temperature
+    after: Reliability  # with it
+    audit: Audit
+    samples: Sequence[tuple[str, Picture]]  # label, prepared picture
+    augmented: Picture | None  # uint8, 16 x height x width x 3; None: no augmentation
+    picture: Callable[[str], Picture | None]  # a file's prepared picture; None: it was not read
+    command: str = ""  # that made it, as it was typed
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Pictures of one class that got one answer."""
+
+    pictures: int
+    share: float  # of the class's pictures, above 0 to 1
+    right: bool
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The confusion matrix, or the part of it in which most goes wrong."""
+
+    labels: tuple[str, ...]
+    rows: tuple[tuple[Cell | None, ...], ...]  # by truth, then answer; None: no picture
+    side_px: int  # of a cell
+    numbered: bool  # whether the cells are large enough for their numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """What the audit found of one kind."""
+
+    kind: Kind
+    count: int
+    shown: tuple[Finding, ...]
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the page, whole or not at all."""
+    write_text(path, _page(report))
+
+
+def _page(report: Report) -> str:
+    evaluation, history = report.evaluation, report.history
+    return _template().render(
+        report=report,
+        metrics=report.metrics,
+        contract=report.contract,
+        samples=report.samples[:MOST_SAMPLES],
+        commonest=float(np.bincount(evaluation.truth).max() / len(evaluation.truth)),
+        right=int(evaluation.right.sum()),
+        curves=[Markup(plots.curve(history, measure)) for measure in ("accuracy", "loss")],
+        calibration=Markup(plots.calibration(report.before, report.after)),
+        matrix=_matrix(evaluation),
+        pairs=mistakes.pairs(evaluation, MOST_PAIRS),
+        classes=_hardest(report.metrics["per_class"]),
+        worst=mistakes.worst(evaluation, MOST_WORST),
+        concerns=list(_concerns(report.audit)),
+        most_in_a_group=MOST_IN_A_GROUP,
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": "{:.1%}".format,
+        "number": "{:,}".format,
+        "count": _counted,
+        "duration": _duration,
+        "thumbnail": _thumbnail,
+        "plain": _plain,
+        "breakable": _breakable,
+    }
+    return environment.get_template("report.html.j2")
+
+
+def _matrix(evaluation: Evaluation) -> Matrix:
+    counts = evaluation.confusion()
+    shown = mistakes.muddled(counts, MOST_CLASSES)
+    labels = evaluation.labels
+    side = 38 if len(shown) <= 12 else 26 if len(shown) <= 25 else 16
+    return Matrix(
+        labels=tuple(labels[label] for label in shown),
+        rows=tuple(
+            tuple(_cell(labels, counts[row], row, column) for column in shown) for row in shown
+        ),
+        side_px=side,
+        numbered=len(str(counts.max())) * 7 <= side,
+    )
+
+
+def _cell(labels: Sequence[str], counts: Any, row: int, column: int) -> Cell | None:
+    """The cell of an answer, in the counts of its row of the confusion matrix."""
+    pictures, of = int(counts[column]), int(counts.sum())
+    if not pictures:
+        return None
+    right = row == column
+    what = f"{labels[row]} right" if right else f"{labels[row]} taken for {labels[column]}"
+    return Cell(pictures, pictures / of, right, f"{what}: {pictures:,} of {of:,}")
+
+
+def _hardest(per_class: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Mapping[str, float]]]:
+    """The classes of the lowest F1, the lowest first."""
+    return sorted(per_class.items(), key=lambda one: (one[1]["f1"], one[0]))[:MOST_CLASSES]
+
+
+def _concerns(audit: Audit) -> Iterator[Concern]:
+    for key, kind in KINDS.items():
+        found = [finding for finding in audit.findings if finding.kind == key]
+        if found:
+            yield Concern(kind, len(found), tuple(found[:MOST_FINDINGS]))
+
+
+def _thumbnail(picture: Picture) -> str:
+    """The picture as a JPEG in a data: URI, its longer side at most THUMBNAIL_PX."""
+    height, width = picture.shape[:2]
+    scale = THUMBNAIL_PX / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    picture_bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".jpg", picture_bgr, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may go on in the next line where a person would break it."""
+    return Markup(re.sub("([/_-])", r"\1<wbr>", str(escape(name))))
+
+
+def _counted(number: int, one: str, more: str = "") -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _plain(value: object) -> str:
+    """A value of a JSON file, for a person."""
+    if value is None or value == "" or value == [] or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        value = [f"{name} {_plain(one)}" for name, one in value.items()]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        more = len(value) - MOST_CHANGES
+        named = ", ".join(map(_plain, value[:MOST_CHANGES]))
+        return f"{named} and {more:,} more" if more > 0 else named
+    return f"{value:,}" if isinstance(value, int) else str(value)
