@@ -29,6 +29,7 @@ def test_a_run_folder_holds_everything(run_folder: Path) -> None:
     assert {path.name for path in run_folder.iterdir()} == {
         "Trained_Weight.h5", "contract.json", "history.csv", "metrics.json", "samples.png",
         "curves.png", "confusion.png", "split.csv", "settings.json", "train.log",
+        "report.html", "audit.json",
     }  # fmt: skip
     for name in ("samples.png", "curves.png", "confusion.png"):
         assert min(pictures.read(run_folder / name).shape[:2]) > 100
@@ -161,8 +162,9 @@ def test_a_full_disk_is_an_error_and_never_a_half_file(
 ) -> None:
     result = train("fit", shapes, "--out", small_disk / "run", "--store", tmp_path, "--size", "64")
     assert result.exit_code == 1
-    assert "Trained_Weight.h5: No space left on device. Make room" in result.stderr
-    assert not (small_disk / "run" / "Trained_Weight.h5").exists()
+    assert "checkpoint.npz: No space left on device. Make room" in result.stderr
+    for name in ("checkpoint.npz", "Trained_Weight.h5", "metrics.json"):
+        assert not (small_disk / "run" / name).exists()
 
 
 def test_a_run_within_the_photographs_is_refused(shapes: Path, train: Train) -> None:
@@ -268,7 +270,7 @@ def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None
         timeout=200,
         check=True,
     )
-    assert len(done.stdout.splitlines()) == 3
+    assert len(done.stdout.splitlines()) == 4
     assert "test pictures right" in done.stdout
     begins = [line.split()[0] for line in done.stderr.splitlines()]
     assert begins == [f"{shapes}:", "starting", "epoch", "epoch"]

@@ -16,19 +16,18 @@ def test_weights_and_measures_are_those_of_the_whole_batch(count: int) -> None:
 
     def network() -> keras.Model:
         keras.utils.set_random_seed(1)
-        made = cnn(20, 20, 4)
-        made.compile(
-            keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"]
-        )
-        return made
+        return cnn(20, 20, 4)
 
     whole, parts = network(), network()
+    loss = "sparse_categorical_crossentropy"
+    whole.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
+    stepping = MicroBatched(parts, keras.optimizers.SGD(0.1))
     expected, found = (
         model.fit(pictures, labels, batch_size=count, shuffle=False, verbose=0).history
-        for model in (whole, MicroBatched(parts))
+        for model in (whole, stepping)
     )
     assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     assert found["accuracy"] == pytest.approx(expected["accuracy"])
     for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
         assert one == pytest.approx(other, abs=1e-6)
-    assert parts.optimizer.iterations == 1
+    assert stepping.optimizer.iterations == 1

@@ -1,44 +1,75 @@
-"""Batches of prepared pictures from a store."""
+"""Batches of what a network learns from: prepared pictures, or their features."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.prepare import Picture
-from vedette_train.store import Store
+Rows = NDArray[np.intp]
+Take = Callable[[Rows, int], NDArray[Any]]  # rows of a store and the epoch -> what is there
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How training goes through its part: differently each epoch, the same for the same seed."""
+
+    seed: int
+    balance: bool = False  # see each class equally often, instead of each picture once
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes no types
-    """Batches of a store's rows; with a seed, in an order that depends on it and the epoch."""
+    """Batches of rows, in the order given or, with an Order, in another each epoch."""
 
     def __init__(
         self,
-        store: Store,
-        rows: NDArray[np.intp],
+        take: Take,
+        rows: Rows,
         labels: NDArray[np.intp],
         batch_size: int,
-        seed: int | None = None,
+        order: Order | None = None,
     ) -> None:
         super().__init__()
-        self._store, self._rows, self._labels = store, rows, labels
-        self._batch_size, self._seed = batch_size, seed
+        self._take, self._rows, self._labels = take, rows, labels
+        self._batch_size, self._order = batch_size, order
         self.start(0)
 
     def __len__(self) -> int:
         return -(-len(self._rows) // self._batch_size)
 
-    def __getitem__(self, batch: int) -> tuple[Picture, NDArray[np.intp]]:
-        """Pictures, uint8, batch x height x width x 3, and their labels."""
-        chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
-        return self._store.take(self._rows[chosen]), self._labels[chosen]
+    def __getitem__(self, batch: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
+        """What was taken, batch x ..., and its labels."""
+        chosen = self._places[batch * self._batch_size : (batch + 1) * self._batch_size]
+        return self._take(self._rows[chosen], self._epoch), self._labels[chosen]
 
     def start(self, epoch: int) -> None:
-        """Shuffle anew: the same seed and epoch give the same order. Without a seed, as given."""
+        """Begin an epoch, counted from 0."""
         self._epoch = epoch
-        self._order = np.arange(len(self._rows))
-        if self._seed is not None:
-            np.random.default_rng((self._seed, epoch)).shuffle(self._order)
+        self._places = self._ordered(epoch)
 
     def on_epoch_end(self) -> None:
         """Keras says that an epoch is over."""
         self.start(self._epoch + 1)
+
+    def _ordered(self, epoch: int) -> Rows:
+        if not self._order:
+            return np.arange(len(self._rows))
+        random = np.random.default_rng((self._order.seed, epoch))
+        places = np.arange(len(self._rows))
+        if self._order.balance:
+            places = _balanced(self._labels, random)
+        random.shuffle(places)
+        return places
+
+
+def _balanced(labels: NDArray[np.intp], random: np.random.Generator) -> Rows:
+    """As many places as labels, each class as often as any other to within one."""
+    classes = random.permutation(np.unique(labels))
+    counts = np.bincount(np.arange(len(labels)) % len(classes))
+    drawn = []
+    for label, count in zip(classes, counts, strict=True):
+        members = random.permutation(np.flatnonzero(labels == label))
+        drawn.append(np.resize(members, count))  # begins again where a class has too few
+    return np.concatenate(drawn)

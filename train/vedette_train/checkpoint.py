@@ -1,9 +1,11 @@
-"""Where to continue: the state of a network and its optimizer.
+"""Where a run stands: all that is needed to go on from there.
 
 Plain arrays, because Keras' own format takes long to write.
 """
 
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +13,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.atomic import replacing
-from vedette_train.architectures import Model
 from vedette_train.errors import RunError
 
-State = list[NDArray[Any]]
+Weights = list[NDArray[Any]]
+
+_WEIGHTS = ("network", "optimizer", "best")
 
 
-def state(network: Model) -> State:
-    """A copy of the state of a compiled network."""
-    return [np.array(variable.numpy()) for variable in _variables(network)]
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run after one of its epochs."""
+
+    stage: int  # which of the run's stages it is in, from 0
+    before: int  # epochs done before that stage
+    epoch: int  # epochs done in all
+    network: Weights  # of the stage's network
+    optimizer: Weights
+    best: Weights  # of the stage's network after its best epoch
 
 
-def save(state: State, path: Path) -> None:
-    """Write a state, whole or not at all."""
+def values(variables: Sequence[Any]) -> Weights:
+    """A copy of what Keras variables hold."""
+    return [np.array(variable.numpy()) for variable in variables]
+
+
+def assign(variables: Sequence[Any], weights: Weights) -> None:
+    """Put values into Keras variables. Raises ValueError if they are not of the same shapes."""
+    for variable, value in zip(variables, weights, strict=True):
+        variable.assign(value)
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint, whole or not at all."""
+    named = {
+        f"{name}-{place}": array
+        for name in _WEIGHTS
+        for place, array in enumerate(getattr(checkpoint, name))
+    }
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, *state)
+        place = (checkpoint.stage, checkpoint.before, checkpoint.epoch)
+        np.savez(file, place=place, **named)
 
 
-def restore(network: Model, path: Path) -> None:
-    """Put a network, compiled in the same way, into the saved state. Raises RunError."""
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint. Raises RunError if it is damaged."""
     try:
-        with np.load(path) as saved:
-            for variable, name in zip(_variables(network), saved.files, strict=True):
-                variable.assign(saved[name])
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path}: is damaged ({error}). Start afresh with --overwrite") from error
+        with path.open("rb") as file, np.load(file) as saved:
+            stage, before, epoch = map(int, saved["place"])
+            network, optimizer, best = (_named(saved, name) for name in _WEIGHTS)
+            return Checkpoint(stage, before, epoch, network, optimizer, best)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise damaged(path, error) from error
 
 
-def _variables(network: Model) -> list[Any]:
-    network.optimizer.build(network.trainable_variables)  # does nothing the second time
-    return [*network.variables, *network.optimizer.variables]
+def damaged(path: Path, error: Exception) -> RunError:
+    """What to raise for a checkpoint that cannot be gone on from."""
+    return RunError(f"{path}: is damaged ({error}). Start afresh with --overwrite")
+
+
+def _named(saved: Any, name: str) -> Weights:
+    return [saved[member] for member in saved.files if member.startswith(f"{name}-")]

@@ -1,51 +1,69 @@
 """One seeded run: prepared photographs become a trained model and all that belongs to it."""
 
+import errno
 import json
-import resource
-import sys
+import os
+import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from rich.console import Console
 
-from vedette_edge.atomic import write_text
-from vedette_edge.contract import to_json
-from vedette_train import checkpoint, plots, run_folder, split, training
-from vedette_train.architectures import ARCHITECTURES, Model
-from vedette_train.batches import Batches
+from vedette_edge.atomic import replacing, write_text
+from vedette_edge.command_line import Terminal
+from vedette_edge.contract import Confidence, Contract, to_json
+from vedette_edge.prepare import Picture
+from vedette_train import plots, report, run_folder, training
+from vedette_train.architectures import Model
+from vedette_train.audit import to_json as audit_to_json
+from vedette_train.augment import augment
+from vedette_train.calibration import cooled, fit_temperature, reliability, threshold
 from vedette_train.dataset import TEST, TRAIN
-from vedette_train.evaluate import Evaluation, evaluate
-from vedette_train.history import Epoch, best
+from vedette_train.devices import prepare_devices, settled
+from vedette_train.earlier import Earlier, changes
+from vedette_train.history import Epoch
 from vedette_train.material import Material
-from vedette_train.microbatch import MICROBATCH
+from vedette_train.outcome import Outcome
+from vedette_train.plan import Plan, make_plan
 from vedette_train.settings import Settings
+from vedette_train.split import VALIDATION
+from vedette_train.unknown import Strangers
 
 
-def fit(material: Material, chosen: Settings, run: Path, terminal: Console) -> dict[str, Any]:
-    """Train and evaluate; RUN/ then holds everything. Returns what metrics.json says.
+def fit(
+    material: Material,
+    chosen: Settings,
+    run: Path,
+    terminal: Terminal,
+    *,
+    earlier: Earlier | None = None,
+    strangers: Strangers | None = None,
+    tensorboard: bool = False,
+) -> dict[str, Any]:
+    """Train, calibrate and evaluate; RUN/ then holds everything. Returns what metrics.json says.
 
     Continues where RUN/checkpoint.npz stands, if it does. Raises KeyboardInterrupt on Ctrl-C.
     """
     began = time.monotonic()
-    keras.utils.set_random_seed(chosen.seed)
     _record(material, chosen, run)
-    model = _model(material, chosen, run)
-    batches = _batches(material, TRAIN, chosen.batch_size, seed=chosen.seed)
-    validation = _batches(material, split.VALIDATION)
-    history = training.train(model, batches, validation, chosen.epochs, run, terminal)
+    with prepare_devices(chosen.seed).scope():
+        plan = make_plan(material, chosen, earlier.weights if earlier else None, terminal)
+        callbacks = [_tensorboard(run)] if tensorboard else []
+        try:
+            history = training.train(plan.stages, run, terminal.err, callbacks)
+        except KeyboardInterrupt:
+            _save(settled(plan.model), run)
+            raise
     fitted = time.monotonic()
-
-    kept = keras.models.load_model(run / run_folder.WEIGHTS, compile=False)
-    evaluation = evaluate(kept, _batches(material, TEST), material.contract.labels)
-    plots.draw_curves(history, run / run_folder.CURVES)
-    plots.draw_confusion(evaluation, run / run_folder.CONFUSION)
-    metrics = _metrics(evaluation, history, material)
+    outcome = _measure(plan, material, chosen, history, earlier, strangers)
+    model = _tempered(settled(plan.model), outcome.temperature)
+    metrics = outcome.metrics() | {"left_out": material.left_out}
     metrics["seconds"] = {"fit": fitted - began, "all": time.monotonic() - began}
-    _conclude(material, metrics, run)
+    _conclude(material, chosen, outcome, model, metrics, run)
     return metrics
 
 
@@ -53,60 +71,112 @@ def _record(material: Material, chosen: Settings, run: Path) -> None:
     """Write down before training what is known before it."""
     run_folder.write_settings(run, chosen)
     write_text(run / run_folder.MANIFEST, material.manifest)
+    write_text(run / run_folder.AUDIT, audit_to_json(material.audit) + "\n")
     write_text(run / run_folder.CONTRACT, to_json(material.contract) + "\n")
+    labels, pictures = zip(*_samples(material), strict=True)
+    plots.draw_samples(pictures, labels, run / run_folder.SAMPLES)
+
+
+def _samples(material: Material) -> list[tuple[str, Picture]]:
+    """Pictures that are trained on, with their labels: one of each class, then a second ..."""
     rows, labels = material.part(TRAIN)
     _, first = np.unique(labels, return_index=True)
     rank = np.arange(len(labels)) - first[labels]  # photographs stand class by class
-    shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]  # one of each class, then a second
+    shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]
     names = [material.contract.labels[label] for label in labels[shown]]
-    plots.draw_samples(list(material.store.take(rows[shown])), names, run / run_folder.SAMPLES)
+    return list(zip(names, material.store.take(rows[shown]), strict=True))
 
 
-def _model(material: Material, chosen: Settings, run: Path) -> Model:
-    contract = material.contract
-    build = ARCHITECTURES[chosen.architecture]
-    model = build(contract.height, contract.width, len(contract.labels))
-    optimizer = keras.optimizers.get(chosen.optimizer)
-    optimizer.learning_rate = chosen.learning_rate
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    if (run / run_folder.CHECKPOINT).exists():
-        checkpoint.restore(model, run / run_folder.CHECKPOINT)
+def _tensorboard(run: Path) -> Any:
+    return keras.callbacks.TensorBoard(run / run_folder.TENSORBOARD, write_graph=False)
+
+
+def _measure(
+    plan: Plan,
+    material: Material,
+    chosen: Settings,
+    history: Sequence[Epoch],
+    earlier: Earlier | None,
+    strangers: Strangers | None,
+) -> Outcome:
+    """Fit temperature and threshold on the validation part, and see what they do on the test."""
+    validation, test = (plan.evaluation(material, part) for part in (VALIDATION, TEST))
+    temperature = fit_temperature(validation.scores, validation.truth)
+    sure = cooled(validation.scores, temperature)
+    calibrated = replace(test, scores=cooled(test.scores, temperature))
+    return Outcome(
+        history=history,
+        test=calibrated,
+        temperature=temperature,
+        before=reliability(test.scores, test.truth),
+        after=reliability(calibrated.scores, test.truth),
+        threshold=threshold(sure, validation.truth, chosen.precision),
+        strangers=strangers.best_scores(settled(plan.model), temperature) if strangers else None,
+        changes=changes(earlier, material.named) if earlier else None,
+    )
+
+
+def _tempered(model: Model, temperature: float) -> Model:
+    """Divide the last layer's weights: scores are calibrated without work at run time."""
+    scores = model.layers[-1]
+    scores.set_weights([weights / temperature for weights in scores.get_weights()])
     return model
 
 
-def _batches(
-    material: Material, part: str, size: int = MICROBATCH, seed: int | None = None
-) -> Batches:
-    rows, labels = material.part(part)
-    return Batches(material.store, rows, labels, size, seed)
-
-
-def _metrics(evaluation: Evaluation, history: list[Epoch], material: Material) -> dict[str, Any]:
-    kept = best(history)
-    return {
-        "test_accuracy": evaluation.accuracy,
-        "test_pictures": len(evaluation.truth),
-        "validation_accuracy": kept.val_accuracy,
-        "best_epoch": kept.epoch,
-        "epochs": len(history),
-        "peak_memory_mb": _peak_memory_mb(),
-        "per_class": evaluation.per_class(),
-        "left_out": material.left_out,
-    }
-
-
-def _peak_memory_mb() -> float:
-    """The most memory this process has held, in MB of 10**6 bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, KiB here
-
-
-def _conclude(material: Material, metrics: dict[str, Any], run: Path) -> None:
+def _conclude(
+    material: Material,
+    chosen: Settings,
+    outcome: Outcome,
+    model: Model,
+    metrics: dict[str, Any],
+    run: Path,
+) -> None:
     """Write down what came of it; there is then nothing left to resume."""
+    contract = _concluded(material.contract, outcome)
+    _save(model, run)
+    write_text(run / run_folder.CONTRACT, to_json(contract) + "\n")
+    plots.draw_curves(outcome.history, run / run_folder.CURVES)
+    plots.draw_confusion(outcome.test, run / run_folder.CONFUSION)
     write_text(run / run_folder.METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    accuracies = {"float_test": metrics["test_accuracy"]}
-    provenance = replace(material.contract.provenance, accuracies=accuracies)
-    write_text(
-        run / run_folder.CONTRACT, to_json(replace(material.contract, provenance=provenance)) + "\n"
+    page = report.Report(
+        name=run.name,
+        contract=contract,
+        settings=run_folder.plain(chosen),
+        metrics=metrics,
+        history=outcome.history,
+        evaluation=outcome.test,
+        files=material.part_files(TEST),
+        before=outcome.before,
+        after=outcome.after,
+        audit=material.audit,
+        samples=_samples(material),
+        augmented=_augmented(material, chosen) if chosen.augment else None,
+        picture=material.picture,
     )
+    report.write(page, run / run_folder.REPORT)
     (run / run_folder.CHECKPOINT).unlink(missing_ok=True)
+
+
+def _concluded(contract: Contract, outcome: Outcome) -> Contract:
+    return replace(
+        contract,
+        confidence=Confidence(outcome.temperature, outcome.threshold.below),
+        provenance=replace(contract.provenance, accuracies={"float_test": outcome.test.accuracy}),
+    )
+
+
+def _augmented(material: Material, chosen: Settings) -> Picture:
+    """Sixteen pictures of the training part as augmentation shows them."""
+    rows, _ = material.part(TRAIN)
+    shown = np.random.default_rng(chosen.seed).choice(rows, 16)
+    keys = [(chosen.seed, place) for place in range(len(shown))]
+    return augment(material.store.take(shown), keys, flip=chosen.flip)
+
+
+def _save(model: Model, run: Path) -> None:
+    """Write RUN/Trained_Weight.h5, whole or not at all."""
+    needed = 5 * model.count_params()  # bytes; h5py must not be let run into a full disk
+    if shutil.disk_usage(run).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / run_folder.WEIGHTS))
+    with replacing(run / run_folder.WEIGHTS) as path:
+        model.save(path, include_optimizer=False)

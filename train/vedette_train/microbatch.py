@@ -11,16 +11,20 @@ MICROBATCH = 32  # pictures whose activations are in memory at a time
 
 
 class MicroBatched(keras.Model):  # type: ignore[misc]  # keras publishes no types
-    """Trains a compiled network; each step sums its gradients over microbatches.
+    """Trains a network; each step sums its gradients over microbatches.
 
     The step is the same as over the whole batch, since the loss is a mean over pictures, but
-    the activations, most of training's memory, are those of a microbatch.
+    the activations, most of training's memory, are those of a microbatch. Only layers that look
+    at their whole batch, as batch normalisation does, see a microbatch instead.
     """
 
-    def __init__(self, network: Model) -> None:
+    def __init__(self, network: Model, optimizer: Any) -> None:
         super().__init__()
         self.network = network
-        self.compile(network.optimizer, network.loss, metrics=["accuracy"])
+        # Compiled by XLA, slices of unknown length are refused.
+        loss = "sparse_categorical_crossentropy"
+        self.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+        self.optimizer.build(network.trainable_variables)
 
     def call(self, pictures: Any, training: bool = False) -> Any:
         return self.network(pictures, training=training)
@@ -53,10 +57,12 @@ class MicroBatched(keras.Model):  # type: ignore[misc]  # keras publishes no typ
         with tf.GradientTape() as tape:
             scores = self(pictures, training=True)
             loss = self.compute_loss(x=pictures, y=labels, y_pred=scores)
-            part = loss * tf.cast(here / count, loss.dtype)
+            part = self.optimizer.scale_loss(loss * tf.cast(here / count, loss.dtype))
         for metric in self.metrics:
             if metric.name == "loss":
-                metric.update_state(loss, sample_weight=here)
+                # Keras gives each of several devices its share of the loss.
+                devices = self.distribute_strategy.num_replicas_in_sync
+                metric.update_state(loss * devices, sample_weight=here)
             else:
                 metric.update_state(labels, scores)
         return tape.gradient(part, self.trainable_weights)

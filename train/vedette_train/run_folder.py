@@ -1,6 +1,7 @@
 """The run folder: what is in it, and whether a run may be made there."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,15 +11,19 @@ from vedette_train.settings import Settings
 
 WEIGHTS = "Trained_Weight.h5"  # the whole Keras model, of the best epoch
 CHECKPOINT = "checkpoint.npz"  # network and optimizer after the last epoch, to resume from
+REPORT = "report.html"
+AUDIT = "audit.json"
 HISTORY = "history.csv"
 CONTRACT = "contract.json"
 METRICS = "metrics.json"
 MANIFEST = "split.csv"
 SETTINGS = "settings.json"
 SAMPLES, CURVES, CONFUSION = "samples.png", "curves.png", "confusion.png"
+TENSORBOARD = "tensorboard"  # a folder
 LOG = "train.log"
 MADE = (
-    WEIGHTS, CHECKPOINT, HISTORY, CONTRACT, METRICS, MANIFEST, SETTINGS, SAMPLES, CURVES, CONFUSION
+    WEIGHTS, CHECKPOINT, REPORT, AUDIT, HISTORY, CONTRACT, METRICS, MANIFEST, SETTINGS,
+    SAMPLES, CURVES, CONFUSION,
 )  # fmt: skip
 
 
@@ -28,7 +33,7 @@ def check_free(run: Path, settings: Settings, *, resume: bool, overwrite: bool) 
         if not (run / CHECKPOINT).exists():
             raise RunError(f"{run}: holds no interrupted run to resume. Leave out --resume")
         _check_same_settings(run, settings)
-    elif (run / WEIGHTS).exists() and not overwrite:
+    elif any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
         how = "continue it with --resume, " if (run / CHECKPOINT).exists() else ""
         raise RunError(
             f"{run}: holds a run already; {how}replace it with --overwrite, "
@@ -40,11 +45,12 @@ def clear(run: Path) -> None:
     """Remove what an earlier run left there, and the model that was made of it."""
     for name in (*MADE, "model.tflite", "model.judgement.csv", "model.refused.csv"):
         (run / name).unlink(missing_ok=True)
+    shutil.rmtree(run / TENSORBOARD, ignore_errors=True)
 
 
 def write_settings(run: Path, settings: Settings) -> None:
     """Write RUN/settings.json."""
-    write_text(run / SETTINGS, json.dumps(_plain(settings), indent=2) + "\n")
+    write_text(run / SETTINGS, json.dumps(plain(settings), indent=2) + "\n")
 
 
 def check_same_photographs(run: Path, manifest: str) -> None:
@@ -64,7 +70,7 @@ def _check_same_settings(run: Path, settings: Settings) -> None:
         raise RunError(f"{run / SETTINGS}: {error}. Start afresh with --overwrite") from error
     differing = [
         f"{name} was {found.get(name)!r} and is {value!r}"
-        for name, value in _plain(settings).items()
+        for name, value in plain(settings).items()
         if name != "epochs" and found.get(name) != value
     ]
     if differing:
@@ -74,5 +80,7 @@ def _check_same_settings(run: Path, settings: Settings) -> None:
         )
 
 
-def _plain(settings: Settings) -> dict[str, object]:
-    return asdict(settings) | {"data": str(settings.data.resolve())}
+def plain(settings: Settings) -> dict[str, object]:
+    """What settings.json says."""
+    paths = {name: value for name, value in asdict(settings).items() if isinstance(value, Path)}
+    return asdict(settings) | {name: str(path.resolve()) for name, path in paths.items()}

@@ -1,76 +1,103 @@
-"""Gradient descent, epoch by epoch, so that nothing is lost when it stops."""
+"""Gradient descent, stage by stage and epoch by epoch, so that nothing is lost when it stops."""
 
-import errno
-import os
-import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 from rich.console import Console
 
-from vedette_edge.atomic import replacing
 from vedette_train import checkpoint
 from vedette_train import history as histories
 from vedette_train.architectures import Model
 from vedette_train.batches import Batches
+from vedette_train.checkpoint import Checkpoint
 from vedette_train.history import MEASURES, Epoch, best
 from vedette_train.microbatch import MicroBatched
 from vedette_train.progress import Progress
-from vedette_train.run_folder import CHECKPOINT, HISTORY, WEIGHTS
+from vedette_train.run_folder import CHECKPOINT, HISTORY
 
 CHECKPOINT_EVERY_S = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Some epochs of one network on one kind of input."""
+
+    network: Model
+    optimizer: Any
+    batches: Batches
+    validation: Batches
+    epochs: int
+    patience: int  # epochs without a better one after which the stage ends; 0: never
+
+
 def train(
-    network: Model,
-    batches: Batches,
-    validation: Batches,
-    epochs: int,
-    run: Path,
-    terminal: Console,
+    stages: Sequence[Stage], run: Path, terminal: Console, callbacks: Sequence[Any] = ()
 ) -> list[Epoch]:
-    """Train a compiled network up to `epochs` in all, keeping the best and the last after each.
+    """Train one stage after the other; each network then has the weights of the best epoch.
 
-    Writes RUN/Trained_Weight.h5, checkpoint.npz and history.csv, each whole or not at all;
-    on Ctrl-C (KeyboardInterrupt) they stand as the last finished epoch left them.
+    Goes on from RUN/checkpoint.npz, if there is one. Writes that file and history.csv, each
+    whole or not at all; on Ctrl-C (KeyboardInterrupt) they stand as the last epoch left them,
+    and the network has the weights of the best so far.
     """
-    done = epochs_done(network, batches)
-    batches.start(done)
-    keeper = Keeper(run, histories.read(run / HISTORY)[:done])
-    with Progress(terminal, len(batches), epochs, done) as progress, keeper:
-        MicroBatched(network).fit(
-            batches,
-            validation_data=validation,
-            initial_epoch=done,
-            epochs=epochs,
-            shuffle=False,  # Batches does it
-            verbose=0,
-            callbacks=[progress, keeper],
+    saved = checkpoint.load(run / CHECKPOINT) if (run / CHECKPOINT).exists() else None
+    history = histories.read(run / HISTORY)[: saved.epoch if saved else 0]
+    total = sum(stage.epochs for stage in stages)
+    for number, stage in enumerate(stages):
+        if saved and saved.stage > number:
+            continue
+        here = saved if saved and saved.stage == number else None
+        keeper = Keeper(MicroBatched(stage.network, stage.optimizer), number, history, run, here)
+        with keeper, Progress(terminal, len(stage.batches), total, len(history)) as progress:
+            _descend(stage, keeper, [progress, *callbacks])
+    return history
+
+
+def _descend(stage: Stage, keeper: "Keeper", callbacks: list[Any]) -> None:
+    """The epochs of a stage that are still to come."""
+    done, end = len(keeper.history), keeper.before + stage.epochs
+    if done >= end or keeper.stalled(stage.patience):
+        return
+    stage.batches.start(done)
+    stopping = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: setattr(
+            keeper.model, "stop_training", keeper.stalled(stage.patience)
         )
-    return keeper.history
-
-
-def epochs_done(network: Model, batches: Batches) -> int:
-    """How many epochs a compiled network has behind it: its optimizer counts the steps."""
-    return int(network.optimizer.iterations.numpy()) // len(batches)
+    )
+    keeper.model.fit(
+        stage.batches,
+        validation_data=stage.validation,
+        initial_epoch=done,
+        epochs=end,
+        shuffle=False,  # Batches does it
+        verbose=0,
+        callbacks=[*callbacks, keeper, stopping],
+    )
 
 
 class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
-    """Writes down each epoch, the best model so far and where to continue.
+    """Writes down each epoch of a stage, its best weights and where to continue.
 
     Used with `with`: where to continue is large, so it is written every now and then and,
-    however training ends, at the end.
+    however training ends, at the end; the network then gets the best weights.
     """
 
-    def __init__(self, run: Path, history: list[Epoch]) -> None:
+    def __init__(
+        self, model: Model, stage: int, history: list[Epoch], run: Path, saved: Checkpoint | None
+    ) -> None:
         super().__init__()
-        self.history = history
-        self._run = run
-        self._unsaved: checkpoint.State = []
+        self.set_model(model)
+        self.history, self.before = history, saved.before if saved else len(history)
+        self._stage, self._run = stage, run
+        if saved:
+            self._restore(saved)
+        self._best = saved.best if saved else checkpoint.values(model.network.variables)
+        self._unsaved: Checkpoint | None = None
         self._saved_at = float("-inf")  # the first epoch is saved at once
 
     def __enter__(self) -> "Keeper":
@@ -78,29 +105,41 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes
 
     def __exit__(self, *_: object) -> None:
         if self._unsaved:
-            self._save_checkpoint()
+            self._save(self._unsaved)
+        checkpoint.assign(self.model.network.variables, self._best)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
         with _undisturbed():
+            self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
+            weights = checkpoint.values(self.model.network.variables)
             if best(self.history) is self.history[-1]:
-                self._save_weights()
+                self._best = weights
             histories.write(self._run / HISTORY, self.history)
-            self._unsaved = checkpoint.state(self.model.network)
+            optimizer = checkpoint.values(self.model.optimizer.variables)
+            self._unsaved = Checkpoint(
+                self._stage, self.before, epoch + 1, weights, optimizer, self._best
+            )
             if time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
-                self._save_checkpoint()
+                self._save(self._unsaved)
 
-    def _save_checkpoint(self) -> None:
-        checkpoint.save(self._unsaved, self._run / CHECKPOINT)
-        self._unsaved, self._saved_at = [], time.monotonic()
+    def stalled(self, patience: int) -> bool:
+        """Whether the stage has gone on for that many epochs without a better one."""
+        if not 0 < patience <= len(self.history) - self.before:
+            return False
+        recent, earlier = self.history[-patience:], self.history[:-patience]
+        highest = max((epoch.val_accuracy for epoch in earlier), default=-1.0)
+        return max(epoch.val_accuracy for epoch in recent) <= highest
 
-    def _save_weights(self) -> None:
-        network = self.model.network
-        needed = 5 * network.count_params()  # bytes; h5py must not be let run into a full disk
-        if shutil.disk_usage(self._run).free < needed:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._run / WEIGHTS))
-        with replacing(self._run / WEIGHTS) as path:
-            network.save(path, include_optimizer=False)
+    def _save(self, reached: Checkpoint) -> None:
+        checkpoint.save(reached, self._run / CHECKPOINT)
+        self._unsaved, self._saved_at = None, time.monotonic()
+
+    def _restore(self, saved: Checkpoint) -> None:
+        try:
+            checkpoint.assign(self.model.network.variables, saved.network)
+            checkpoint.assign(self.model.optimizer.variables, saved.optimizer)
+        except ValueError as error:
+            raise checkpoint.damaged(self._run / CHECKPOINT, error) from error
 
 
 @contextmanager

@@ -1,0 +1,140 @@
+"""What a run trains: which network, in which stages, on what."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from vedette_edge.command_line import Terminal
+from vedette_train import transfer
+from vedette_train.architectures import ARCHITECTURES, Model
+from vedette_train.augment import augment
+from vedette_train.backbones import BACKBONES, thaw, with_head
+from vedette_train.batches import Batches, Order, Rows, Take
+from vedette_train.dataset import TRAIN
+from vedette_train.evaluate import Evaluation, evaluate
+from vedette_train.features import drawn
+from vedette_train.material import Material
+from vedette_train.microbatch import MICROBATCH
+from vedette_train.settings import RECIPES, Settings
+from vedette_train.split import VALIDATION
+from vedette_train.training import Stage
+
+FINE_TUNING_RATE = 1 / 30  # of the learning rate of the head
+WARM_UP = 0.1  # share of the steps in which a cosine schedule rises
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A classifier, how it is trained, and what to ask for its scores."""
+
+    model: Model  # pictures -> scores
+    stages: tuple[Stage, ...]
+    scoring: Model  # gives the same scores as the model, of what `take` gives
+    take: Take
+
+    def evaluation(self, material: Material, part: str) -> Evaluation:
+        """The model's answers on one part."""
+        batches = Batches(self.take, *material.part(part), MICROBATCH)
+        return evaluate(self.scoring, batches, material.contract.labels)
+
+
+def make_plan(
+    material: Material, chosen: Settings, weights: Path | None, terminal: Terminal
+) -> Plan:
+    """The plan for the chosen architecture; `weights` is a Keras model to begin from.
+
+    Raises WeightsError where pretrained weights are not to be had.
+    """
+    if RECIPES[chosen.architecture].pretrained:
+        return _transfer(material, chosen, weights, terminal)
+    contract = material.contract
+    build = ARCHITECTURES[chosen.architecture]
+    model = build(contract.height, contract.width, len(contract.labels))
+    _start(model, weights)
+    stage = _on_pictures(model, material, chosen, chosen.epochs, chosen.learning_rate)
+    return Plan(model, (stage,), model, _plain(material))
+
+
+def _transfer(
+    material: Material, chosen: Settings, weights: Path | None, terminal: Terminal
+) -> Plan:
+    """A head learns from the features of a frozen backbone; then, if wanted, its upper layers."""
+    contract = material.contract
+    backbone = BACKBONES[chosen.architecture](contract.height, contract.width)
+    model, head = with_head(backbone, len(contract.labels))
+    _start(model, weights)
+    passes = transfer.passes(backbone, material, chosen, terminal)
+    take = drawn(passes[:1], material.hashes, chosen.seed)
+    learning = _learning(drawn(passes, material.hashes, chosen.seed), material, chosen)
+    stage = _stage(head, learning, take, material, chosen, chosen.epochs, chosen.learning_rate)
+    if not chosen.fine_tune:
+        return Plan(model, (stage,), head, take)
+    thaw(backbone)
+    rate = chosen.learning_rate * FINE_TUNING_RATE
+    tuning = _on_pictures(model, material, chosen, chosen.fine_tune, rate)
+    return Plan(model, (stage, tuning), model, _plain(material))
+
+
+def _on_pictures(
+    model: Model, material: Material, chosen: Settings, epochs: int, rate: float
+) -> Stage:
+    plain = _plain(material)
+    learning = _learning(
+        _augmented(material, chosen) if chosen.augment else plain, material, chosen
+    )
+    return _stage(model, learning, plain, material, chosen, epochs, rate)
+
+
+def _stage(
+    network: Model,
+    learning: Batches,
+    plain: Take,
+    material: Material,
+    chosen: Settings,
+    epochs: int,
+    rate: float,
+) -> Stage:
+    validation = Batches(plain, *material.part(VALIDATION), MICROBATCH)
+    rule = _optimizer(chosen, rate, epochs * len(learning))
+    return Stage(network, rule, learning, validation, epochs, chosen.patience)
+
+
+def _learning(take: Take, material: Material, chosen: Settings) -> Batches:
+    order = Order(chosen.seed, chosen.balance)
+    return Batches(take, *material.part(TRAIN), chosen.batch_size, order)
+
+
+def _optimizer(chosen: Settings, rate: float, steps: int) -> Any:
+    """The rule of descent; with `cosine`, its rate rises from a tenth and falls to nothing."""
+    if chosen.schedule == "cosine":
+        warm_up = round(WARM_UP * steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate / 10, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
+        )
+    rules = {
+        "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
+        "rmsprop": keras.optimizers.RMSprop,
+        "sgd": keras.optimizers.SGD,
+    }
+    return rules[chosen.optimizer](learning_rate=rate)
+
+
+def _plain(material: Material) -> Take:
+    return lambda rows, _: material.store.take(rows)
+
+
+def _augmented(material: Material, chosen: Settings) -> Take:
+    def take(rows: Rows, epoch: int) -> Any:
+        keys = [(chosen.seed, epoch, int(row)) for row in rows]
+        return augment(material.store.take(rows), keys, flip=chosen.flip)
+
+    return take
+
+
+def _start(model: Model, weights: Path | None) -> None:
+    """Begin from an earlier run's weights."""
+    if weights:
+        model.set_weights(keras.models.load_model(weights, compile=False).get_weights())
