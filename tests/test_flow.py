@@ -47,9 +47,10 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
     return judged
 
 
-def test_drawn_shapes_go_all_the_way(shapes: Path, tmp_path: Path) -> None:
-    settings = ("--size", "48", "--epochs", "4", "--batch-size", "16")
-    judged = through_it_all(shapes, tmp_path, *settings)
+@pytest.mark.parametrize("architecture", ["cnn", "small", "efficientnet_lite0"])
+def test_drawn_shapes_go_all_the_way(shapes: Path, tmp_path: Path, architecture: str) -> None:
+    settings = ("--size", "48", "--epochs", "8", "--batch-size", "16")
+    judged = through_it_all(shapes, tmp_path, *settings, "--architecture", architecture)
     assert sum(row["int8_label"] == row["truth"] for row in judged) >= 0.9 * len(judged)
 
 

@@ -87,7 +87,7 @@ class Features:
 
     def _known(self) -> list[str]:
         for path in (self._path, self._index):
-            path.touch()
+            path.open("ab").close()  # there from now on, and otherwise untouched
         index = self._index.read_bytes()
         whole = min(len(index) // _HASH_BYTES, self._path.stat().st_size // self._row_bytes)
         starts = range(0, whole * _HASH_BYTES, _HASH_BYTES)

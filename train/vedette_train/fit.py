@@ -3,9 +3,12 @@
 import errno
 import json
 import os
+import shlex
 import shutil
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,21 +53,31 @@ def fit(
     """
     began = time.monotonic()
     _record(material, chosen, run)
-    with prepare_devices(chosen.seed).scope():
+    strategy = prepare_devices(chosen.seed)
+    with strategy.scope():
         plan = make_plan(material, chosen, earlier.weights if earlier else None, terminal)
-        callbacks = [_tensorboard(run)] if tensorboard else []
-        try:
+    with _saved_on_interrupt(plan, run):
+        with strategy.scope():
+            callbacks = [_tensorboard(run)] if tensorboard else []
             history = training.train(plan.stages, run, terminal.err, callbacks)
-        except KeyboardInterrupt:
-            _save(settled(plan.model), run)
-            raise
-    fitted = time.monotonic()
-    outcome = _measure(plan, material, chosen, history, earlier, strangers)
+        fitted = time.monotonic()
+        outcome = _measure(plan, material, chosen, history, earlier, strangers)
     model = _tempered(settled(plan.model), outcome.temperature)
     metrics = outcome.metrics() | {"left_out": material.left_out}
     metrics["seconds"] = {"fit": fitted - began, "all": time.monotonic() - began}
     _conclude(material, chosen, outcome, model, metrics, run)
     return metrics
+
+
+@contextmanager
+def _saved_on_interrupt(plan: Plan, run: Path) -> Iterator[None]:
+    """On Ctrl-C, keep the best model so far, if an epoch was finished."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (run / run_folder.CHECKPOINT).exists():
+            _save(settled(plan.model), run)
+        raise
 
 
 def _record(material: Material, chosen: Settings, run: Path) -> None:
@@ -151,7 +164,8 @@ def _conclude(
         audit=material.audit,
         samples=_samples(material),
         augmented=_augmented(material, chosen) if chosen.augment else None,
-        picture=material.picture,
+        picture=material.by_file(),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
     report.write(page, run / run_folder.REPORT)
     (run / run_folder.CHECKPOINT).unlink(missing_ok=True)

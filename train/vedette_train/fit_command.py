@@ -40,9 +40,7 @@ def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[
 @option("--fit", click.Choice(FITS), "squash", "How a picture's shape becomes the input's.")
 @_recipe_option("--epochs", click.IntRange(1), "epochs", "Passes over the training part.")
 @option("--fine-tune", click.IntRange(0), 0, "Epochs in which a pretrained network learns, too.")
-@_recipe_option(
-    "--patience", click.IntRange(0), "patience", "Epochs to wait for a better one; 0: all."
-)
+@option("--patience", click.IntRange(0), 0, "Epochs to wait for a better one; 0: do them all.")
 @_recipe_option("--batch-size", click.IntRange(1), "batch_size", "Pictures a step.")
 @_recipe_option("--optimizer", click.Choice(OPTIMIZERS), "optimizer", "Rule of descent.")
 @_recipe_option("--learning-rate", click.FloatRange(0, min_open=True), "learning_rate", "Its step.")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -57,12 +57,14 @@ class Material:
         pairs = zip(self.rows, self.labels, strict=True)
         return {hashes[row]: names[label] for row, label in pairs}
 
-    def picture(self, file: str) -> Picture | None:
-        """A file's prepared picture; None if it could not be read."""
-        for row, entry in enumerate(self.store.entries):
-            if entry.file == file and not entry.error:
-                return np.asarray(self.store.take([row])[0])
-        return None
+    def by_file(self) -> Callable[[str], Picture | None]:
+        """Gives a file's prepared picture; None if it could not be read."""
+        rows = {entry.file: row for row, entry in enumerate(self.store.entries) if not entry.error}
+
+        def picture(file: str) -> Picture | None:
+            return np.asarray(self.store.take([rows[file]])[0]) if file in rows else None
+
+        return picture
 
 
 def gather(

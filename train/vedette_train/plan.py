@@ -13,6 +13,7 @@ from vedette_train.augment import augment
 from vedette_train.backbones import BACKBONES, thaw, with_head
 from vedette_train.batches import Batches, Order, Rows, Take
 from vedette_train.dataset import TRAIN
+from vedette_train.devices import settled
 from vedette_train.evaluate import Evaluation, evaluate
 from vedette_train.features import drawn
 from vedette_train.material import Material
@@ -37,7 +38,7 @@ class Plan:
     def evaluation(self, material: Material, part: str) -> Evaluation:
         """The model's answers on one part."""
         batches = Batches(self.take, *material.part(part), MICROBATCH)
-        return evaluate(self.scoring, batches, material.contract.labels)
+        return evaluate(settled(self.scoring), batches, material.contract.labels)
 
 
 def make_plan(

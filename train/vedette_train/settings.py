@@ -45,16 +45,15 @@ class Recipe:
     optimizer: str
     learning_rate: float
     schedule: str
-    patience: int
     augment: bool
 
 
-_HEAD = Recipe("centred", True, 30, 64, "adam", 0.003, "cosine", 0, augment=True)
-_SIGNED_HEAD = Recipe("signed", True, 30, 64, "adam", 0.003, "cosine", 0, augment=True)
+_HEAD = Recipe("centred", True, 30, 64, "adam", 0.003, "cosine", augment=True)
+_SIGNED_HEAD = Recipe("signed", True, 30, 64, "adam", 0.003, "cosine", augment=True)
 
 RECIPES: Mapping[str, Recipe] = {
-    "cnn": Recipe("unit", False, 15, 128, "adam", 0.001, "constant", 0, augment=False),
-    "small": Recipe("unit", False, 40, 32, "adamw", 0.003, "cosine", 0, augment=True),
+    "cnn": Recipe("unit", False, 15, 128, "adam", 0.001, "constant", augment=False),
+    "small": Recipe("unit", False, 22, 32, "adamw", 0.006, "cosine", augment=True),
     "efficientnet_lite0": _HEAD,
     "mobilenet_v2": _SIGNED_HEAD,
     "mobilenet_v3_small": _SIGNED_HEAD,

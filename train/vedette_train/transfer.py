@@ -14,7 +14,7 @@ from vedette_train.frozen import frozen
 from vedette_train.material import Material
 from vedette_train.settings import Settings
 
-AUGMENTED_PASSES = 2  # times that features are computed of the training part, augmented
+AUGMENTED_PASSES = 4  # times that features are computed of the training part, augmented
 
 
 def passes(
