@@ -36,8 +36,7 @@ def small(height: int, width: int, classes: int) -> Model:
     """
     picture = keras.Input((height, width, 3), name="picture")
     maps = layers.Rescaling(1 / 255, name="unit")(picture)
-    maps = layers.AveragePooling2D(2)(maps)
-    maps = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(maps)
+    maps = layers.Conv2D(32, 7, strides=4, padding="same", activation="relu")(maps)
     for filters in (96, 192, 384):
         maps = _separable(maps, filters, strides=2)
         maps = _separable(maps, filters, strides=1)

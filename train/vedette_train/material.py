@@ -32,6 +32,7 @@ class Material:
     labels: NDArray[np.intp]  # index of the class, one a photograph
     parts: NDArray[np.str_]  # train, validation or test, one a photograph
     files: tuple[str, ...]  # relative to the data folder, one a photograph
+    hashes: tuple[str, ...]  # SHA-256 of the files, one a row of the store
     manifest: str  # the text of split.csv
     audit: Audit
     left_out: dict[str, str]  # file -> reason
@@ -46,16 +47,10 @@ class Material:
         return [self.files[place] for place in np.flatnonzero(self.parts == name)]
 
     @property
-    def hashes(self) -> list[str]:
-        """SHA-256 of the files, one a row of the store."""
-        return [entry.sha256 for entry in self.store.entries]
-
-    @property
     def named(self) -> dict[str, str]:
         """SHA-256 of each photograph -> its label."""
-        hashes, names = self.hashes, self.contract.labels
-        pairs = zip(self.rows, self.labels, strict=True)
-        return {hashes[row]: names[label] for row, label in pairs}
+        names, pairs = self.contract.labels, zip(self.rows, self.labels, strict=True)
+        return {self.hashes[row]: names[label] for row, label in pairs}
 
     def by_file(self) -> Callable[[str], Picture | None]:
         """Gives a file's prepared picture; None if it could not be read."""
@@ -100,6 +95,7 @@ def gather(
         labels=np.array([photograph.label for photograph in photographs]),
         parts=np.array(parts),
         files=tuple(photograph.file for photograph in photographs),
+        hashes=tuple(entry.sha256 for entry in store.entries),
         manifest=manifest,
         audit=survey.audit,
         left_out=left_out,

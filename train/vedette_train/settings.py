@@ -53,7 +53,7 @@ _SIGNED_HEAD = Recipe("signed", True, 30, 64, "adam", 0.003, "cosine", augment=T
 
 RECIPES: Mapping[str, Recipe] = {
     "cnn": Recipe("unit", False, 15, 128, "adam", 0.001, "constant", augment=False),
-    "small": Recipe("unit", False, 22, 32, "adamw", 0.006, "cosine", augment=True),
+    "small": Recipe("unit", False, 20, 32, "adamw", 0.006, "cosine", augment=True),
     "efficientnet_lite0": _HEAD,
     "mobilenet_v2": _SIGNED_HEAD,
     "mobilenet_v3_small": _SIGNED_HEAD,
