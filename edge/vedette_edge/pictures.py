@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -11,9 +11,14 @@ import numpy as np
 from vedette_edge.errors import PictureError
 from vedette_edge.prepare import Picture
 
-ENDINGS = frozenset(  # in any case
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".gif", ".tif", ".tiff"]
-)
+ENDINGS: Mapping[str, str] = {  # in small letters -> what should be in the file
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    **dict.fromkeys((".bmp", ".dib"), "BMP"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    ".png": "PNG",
+    ".webp": "WebP",
+    ".gif": "GIF",
+}
 
 
 def is_picture(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """The audit describes a data set made of odd files without one mistake."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,6 +191,16 @@ def test_a_file_in_the_quarantine_is_never_overwritten(train: Train, odd: Path) 
 def test_a_quarantine_within_the_data_is_refused(train: Train, odd: Path) -> None:
     flags = ("--out", odd.parent / "a.json", "--store", odd.parent / ".store")
     result = train("audit", odd, *flags, "--quarantine", odd / "aside")
-    assert result.exit_code == 1
-    assert "choose a folder outside of it" in result.stderr
+    assert result.exit_code == 2
+    assert "choose a place outside of it" in result.stderr
     assert train("audit", odd, *flags, "--apply").exit_code == 2
+
+
+def test_pictures_of_a_format_that_is_not_read_are_named(train: Train, shapes: Path) -> None:
+    data = shapes.parent / "with-phones"
+    shutil.copytree(shapes, data)
+    (data / "phone").mkdir()
+    (data / "phone" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    found = audited(train, data, "--size", "48")
+    assert found["empty"] == [("phone",)]
+    assert [finding[0] for finding in found["stray"]] == ["phone/IMG_1.HEIC"]

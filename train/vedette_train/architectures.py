@@ -22,7 +22,7 @@ def cnn(height: int, width: int, classes: int) -> Model:
             layers.MaxPooling2D(),
             layers.Flatten(),
             layers.Dense(128, activation="relu"),
-            layers.Dense(classes, activation="softmax", name="scores"),
+            layers.Dense(classes, activation="softmax", name="scores", dtype="float32"),
         ],
         name="cnn",
     )
@@ -41,7 +41,7 @@ def small(height: int, width: int, classes: int) -> Model:
         maps = _separable(maps, filters, strides=2)
         maps = _separable(maps, filters, strides=1)
     features = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(maps))
-    scores = layers.Dense(classes, activation="softmax", name="scores")(features)
+    scores = layers.Dense(classes, activation="softmax", name="scores", dtype="float32")(features)
     return keras.Model(picture, scores, name="small")
 
 

@@ -6,21 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 
+from vedette_edge import pictures
 from vedette_edge.contract import Contract
 from vedette_train.dataset import TEST, Dataset, Photograph
 from vedette_train.store import Entry
 
 FEWEST = 20  # pictures of a class that can be learned from
 MOST_UNEVEN = 3  # times as many in the largest class as in the smallest
-
-ENDINGS: Mapping[str, str] = {
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-    **dict.fromkeys((".bmp", ".dib"), "BMP"),
-    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
-    ".png": "PNG",
-    ".webp": "WebP",
-    ".gif": "GIF",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +26,7 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "unreadable": Kind("no picture", "left out; delete it or save it again"),
     "truncated": Kind("damaged or cut short", "left out; copy it again from where it came"),
+    "unopened": Kind("cannot be opened", "left out; may it be read by you?"),
     "identical-across-classes": Kind("same file in several classes", "only one can be right"),
     "alike-across-classes": Kind("looks alike in several classes", "is each in its class?"),
     "identical": Kind("same file twice in a class", "kept in one part; one is enough"),
@@ -110,9 +103,10 @@ def examine(
 def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
     look, files = entry.look, (entry.file,)
     if entry.error:
-        yield Finding("truncated" if look.kind else "unreadable", files, entry.error)
+        damaged = "truncated" if look.kind else "unreadable"
+        yield Finding("unopened" if entry.unopened else damaged, files, entry.error)
         return
-    if ENDINGS[PurePath(entry.file).suffix.lower()] != look.kind:
+    if pictures.ENDINGS[PurePath(entry.file).suffix.lower()] != look.kind:
         yield Finding("ending", files, f"is a {look.kind}")
     if look.width < contract.width or look.height < contract.height:
         yield Finding("small", files, f"{look.width} x {look.height} px")
@@ -122,7 +116,7 @@ def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
         yield Finding("deep", files, f"{look.bits} bits")
     if look.colour:
         yield Finding(look.colour.lower(), files, look.kind)
-    if look.orientation != 1:
+    if look.orientation in range(2, 9):
         yield Finding("turned", files, f"orientation {look.orientation}")
 
 

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from vedette_edge.atomic import write_text
 from vedette_edge.command_line import Terminal, session
@@ -48,6 +46,9 @@ def audit(
     """
     if apply and not quarantine:
         raise click.UsageError("--apply moves files; say where with --quarantine FOLDER")
+    for path in filter(None, (out, store, quarantine)):
+        if data.resolve() in path.resolve().parents:
+            raise click.UsageError(f"{path} lies within {data}; choose a place outside of it")
     from vedette_train.audit import to_json
 
     with session() as terminal:
@@ -71,22 +72,15 @@ def _survey(data: Path, size: int, fit: str, store: Path, terminal: Terminal) ->
 
 
 def _print(found: "Audit", data: Path, out: Path, terminal: Console) -> None:
-    from vedette_train.audit import KINDS
+    from vedette_train.audit_table import table
 
-    terminal.print(
-        f"{data}: {len(found.pictures)} classes, {sum(found.pictures.values())} pictures"
-    )
-    if not found.findings:
+    pictures = sum(found.pictures.values())
+    terminal.print(f"{data}: {len(found.pictures)} classes, {pictures} pictures")
+    if found.findings:
+        terminal.print(table(found))
+        terminal.print(f"All of them: {out}")
+    else:
         terminal.print("Nothing found that needs a look.")
-        return
-    table = Table("found", "", "for example", "what to do", box=None, pad_edge=False)
-    table.columns[1].justify = "right"
-    for kind, count in found.counts().items():
-        first = next(finding for finding in found.findings if finding.kind == kind)
-        example = Text(" ".join(first.files[:2]) or first.detail, overflow="fold")
-        table.add_row(KINDS[kind].title, str(count), example, KINDS[kind].advice)
-    terminal.print(table)
-    terminal.print(f"All of them: {out}")
 
 
 def _quarantine(
@@ -94,11 +88,10 @@ def _quarantine(
 ) -> None:
     from vedette_train import quarantine
 
-    quarantine.check_outside(data, folder)
-    suspects = quarantine.suspects(found)
+    suspects = quarantine.suspects(found, folder)
     written = quarantine.write_list(suspects, folder)
     if apply:
-        quarantine.move(suspects, data, folder)
-        terminal.print(f"{len(suspects)} files moved to {folder}; {written} says why")
+        moved = quarantine.move(suspects, data, folder)
+        terminal.print(f"{moved} files moved to {folder}; {written} says why")
     else:
         terminal.print(f"{len(suspects)} files in {written}; nothing moved, --apply moves them")

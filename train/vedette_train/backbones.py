@@ -69,6 +69,8 @@ def _downloaded(
         return build(
             input_tensor=signed, include_top=False, pooling="avg", weights=weights, **options
         )
+    except ValueError as error:
+        raise WeightsError(f"{build.__name__} cannot be built: {error}") from error
     except Exception as error:  # keras raises no narrower one where a download fails
         raise WeightsError(
             f"the weights of {build.__name__} could not be loaded ({error}). They are downloaded "

@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+LEAST = 16  # rows in a batch where there are several; no fewer than a machine has devices
+
 Rows = NDArray[np.intp]
 Take = Callable[[Rows, int], NDArray[Any]]  # rows of a store and the epoch -> what is there
 
@@ -33,15 +35,15 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
     ) -> None:
         super().__init__()
         self._take, self._rows, self._labels = take, rows, labels
-        self._batch_size, self._order = batch_size, order
+        self._edges, self._order = _edges(len(rows), batch_size), order
         self.start(0)
 
     def __len__(self) -> int:
-        return -(-len(self._rows) // self._batch_size)
+        return len(self._edges) - 1
 
     def __getitem__(self, batch: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
         """What was taken, batch x ..., and its labels."""
-        chosen = self._places[batch * self._batch_size : (batch + 1) * self._batch_size]
+        chosen = self._places[self._edges[batch] : self._edges[batch + 1]]
         return self._take(self._rows[chosen], self._epoch), self._labels[chosen]
 
     def start(self, epoch: int) -> None:
@@ -62,6 +64,18 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
             places = _balanced(self._labels, random)
         random.shuffle(places)
         return places
+
+
+def _edges(rows: int, batch_size: int) -> list[int]:
+    """Where batches begin and end: each full but the last, which is what is left.
+
+    If that is less than LEAST, all are of about the same size, a little less than full: of a
+    tiny batch some of several devices would get nothing, which TensorFlow does not bear.
+    """
+    count = -(-rows // batch_size)
+    if count > 1 and 0 < rows % batch_size < LEAST:
+        return [round(rows * batch / count) for batch in range(count + 1)]
+    return [*range(0, rows, batch_size), rows]
 
 
 def _balanced(labels: NDArray[np.intp], random: np.random.Generator) -> Rows:

@@ -1,7 +1,7 @@
 """Folders of photographs become a list of them, with their classes."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,9 @@ def find(folder: Path) -> Dataset:
     photographs = [photograph for file, photograph in files if _is_usable(file)]
     photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
     loose = sorted(file for top in tops.values() for file in _loose(top))
+    others = [file for part, top in tops.items() for file in _in_no_class(top, parts[part])]
     strays = {_relative(file, folder): LOOSE for file in loose}
+    strays |= {_relative(file, folder): UNNAMED for file in others}
     strays |= {_relative(file, folder): UNNAMED for file, _ in files if not _is_usable(file)}
     return Dataset(folder, labels, tuple(photographs), strays, *_no_classes(folder, tops, parts))
 
@@ -102,6 +104,12 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes
+
+
+def _in_no_class(top: Path, classes: Container[str]) -> list[Path]:
+    """Files in folders that hold no picture, such as those of a format that is not read."""
+    others = [child for child in _folders(top) if child.name not in classes]
+    return sorted(file for child in others for file in files_in(child))
 
 
 def _folders(folder: Path) -> list[Path]:

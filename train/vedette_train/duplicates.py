@@ -1,55 +1,98 @@
 """Pictures that look alike: found by their perceptual hashes, confirmed by their pixels."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from vedette_train.likeness import Detail, alike, detail, unboxed
 from vedette_train.store import Store
 
-MOST_BITS_APART = 12  # of 64, for two hashes that are looked at closer
-TABLES = 24  # times that hashes are sorted by some of their bits, drawn at random
-NEIGHBOURS = 8  # that a hash is compared with in each
-THUMBNAIL_PX = 24
-LEAST_CORRELATION = 0.97  # of two thumbnails, colours included
-MOST_APART = 20.0  # grey levels, root mean square, of two thumbnails of equal mean
-FLAT = 6.0  # grey levels, standard deviation, below which nothing correlates
+MOST_BITS_APART = 14  # of the 64 of the lowest frequencies, for a closer look
+MOST_BITS_APART_ALL = 76  # of all 256
+TABLES = 24  # times that hashes are sorted by their bits, in an order drawn at random
+NEIGHBOURS = 16  # that a hash is compared with in each
+MOST_REFUSALS = 12  # after which a picture close to many, and like none of them, is left alone
 
-Pairs = NDArray[np.intp]  # pairs x 2
+Hashes = NDArray[np.uint64]  # pictures x 4, the lowest frequencies first
 
 
 def groups(store: Store, rows: Sequence[int]) -> list[list[int]]:
-    """Those of the rows whose pictures look alike, group by group, each of two or more.
+    """Those of the rows whose pictures look alike, group by group, each of two or more, in order.
 
-    The time grows with the number of pictures: each is compared with TABLES x NEIGHBOURS others
-    at most, however alike all of them are. A picture in a chain of likenesses is in one group
-    with all of the chain.
+    Files of the same content are alike. Each other is compared by its hash with TABLES x
+    NEIGHBOURS at most, and by its pixels with those of like hash, until MOST_REFUSALS of them
+    look different: so the time grows with the number of pictures, however alike all of them are.
+    A picture in a chain of likenesses is in one group with all of the chain.
     """
-    rows_ = np.asarray(rows, np.intp)
-    hashes = np.array([int(store.entries[row].look.hash, 16) for row in rows], np.uint64)
-    pairs = _candidates(hashes)
-    alike = pairs[_confirmed(store, rows_, pairs)]
-    return [[int(rows_[place]) for place in group] for group in _connected(alike, len(rows_))]
+    parents: list[int] = []
+    first: dict[str, int] = {}
+    for place, row in enumerate(rows):
+        parents.append(first.setdefault(store.entries[row].sha256, place))
+    _join_alike(parents, list(first.values()), store, rows)
+    members: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        members.setdefault(_root(parents, place), []).append(row)
+    return [group for group in members.values() if len(group) > 1]
 
 
-def _candidates(hashes: NDArray[np.uint64]) -> Pairs:
-    """Pairs of places, the lower first, of hashes that are few bits apart.
+def _join_alike(
+    parents: list[int], places: Sequence[int], store: Store, rows: Sequence[int]
+) -> None:
+    """Make one tree of the places whose pictures are alike; each points to its parent."""
 
-    Hashes are sorted by some of their bits, and neighbours are compared: locality-sensitive
-    hashing by bit sampling (Indyk and Motwani, 1998), with buckets of bounded size.
+    @lru_cache(maxsize=1024)
+    def detail_of(place: int) -> Detail:
+        return detail(unboxed(store.take([rows[place]])[0]))
+
+    refused: set[tuple[int, int]] = set()
+    refusals = Counter[int]()
+    hashes = _hashes([store.entries[rows[place]].look.hash for place in places])
+    for pair in _candidates(hashes):
+        one, other = sorted((places[pair[0]], places[pair[1]]))
+        if max(refusals[one], refusals[other]) >= MOST_REFUSALS or (one, other) in refused:
+            continue
+        roots = sorted((_root(parents, one), _root(parents, other)))
+        if roots[0] == roots[1]:
+            continue
+        if alike(detail_of(one), detail_of(other)):
+            parents[roots[1]] = roots[0]
+        else:
+            refused.add((one, other))
+            refusals.update((one, other))
+
+
+def _root(parents: list[int], place: int) -> int:
+    """The lowest place of a tree; the way there is halved."""
+    while parents[place] != place:
+        parents[place] = parents[parents[place]]
+        place = parents[place]
+    return place
+
+
+def _hashes(texts: Sequence[str]) -> Hashes:
+    return np.frombuffer(bytes.fromhex("".join(texts)), ">u8").astype(np.uint64).reshape(-1, 4)
+
+
+def _candidates(hashes: Hashes) -> Iterator[tuple[int, int]]:
+    """Pairs of places, some more than once, of hashes that are few bits apart.
+
+    Hashes are sorted by bits drawn at random, and neighbours are compared: locality-sensitive
+    hashing by bit sampling (Indyk and Motwani, 1998), in sorted order as Charikar (2002) has it,
+    since no bucket can fill up then.
     """
     random = np.random.default_rng(0)
-    found = [np.empty((0, 2), np.intp)]
     for _ in range(TABLES):
-        order = np.argsort(_shuffled_bits(hashes, random), kind="stable")
+        order = np.argsort(_shuffled_bits(hashes[:, 0], random), kind="stable")
+        ordered = hashes[order]
         for distance in range(1, min(NEIGHBOURS, len(hashes) - 1) + 1):
-            pairs = np.stack([order[:-distance], order[distance:]], axis=1)
-            apart = np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]])
-            found.append(np.sort(pairs[apart <= MOST_BITS_APART], axis=1))
-    return np.unique(np.concatenate(found), axis=0)
+            low = np.bitwise_count(ordered[distance:, 0] ^ ordered[:-distance, 0])
+            near = np.flatnonzero(low <= MOST_BITS_APART)
+            apart = np.bitwise_count(ordered[near] ^ ordered[near + distance]).sum(axis=1)
+            near = near[apart <= MOST_BITS_APART_ALL]
+            yield from zip(order[near].tolist(), order[near + distance].tolist(), strict=True)
 
 
 def _shuffled_bits(hashes: NDArray[np.uint64], random: np.random.Generator) -> NDArray[np.uint64]:
@@ -58,50 +101,3 @@ def _shuffled_bits(hashes: NDArray[np.uint64], random: np.random.Generator) -> N
     for place, bit in enumerate(random.permutation(64).tolist()):
         shuffled |= ((hashes >> np.uint64(bit)) & np.uint64(1)) << np.uint64(place)
     return shuffled
-
-
-def _confirmed(store: Store, rows: NDArray[np.intp], pairs: Pairs) -> NDArray[np.bool_]:
-    """Whether the thumbnails of a pair are alike, a pair each."""
-    wanted = np.unique(pairs)
-    thumbnails = _thumbnails(store, rows[wanted])
-    places = np.searchsorted(wanted, pairs)
-    alike = [_alike(thumbnails[some[:, 0]], thumbnails[some[:, 1]]) for some in _some(places, 4096)]
-    return np.concatenate([np.empty(0, bool), *alike])
-
-
-def _thumbnails(store: Store, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Small pictures: uint8, rows x values."""
-    size = (THUMBNAIL_PX, THUMBNAIL_PX)
-    small = np.empty((len(rows), THUMBNAIL_PX * THUMBNAIL_PX * 3), np.uint8)
-    places = np.arange(len(rows))
-    for some in _some(places, 256):
-        for place, picture in zip(some, store.take(rows[some]), strict=True):
-            small[place] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).ravel()
-    return small
-
-
-def _alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Of each two thumbnails, whether they correlate and, brightness aside, hardly differ."""
-    ours, theirs = (side - side.mean(axis=1, keepdims=True) for side in (one, other))
-    deviations = [side.std(axis=1) for side in (ours, theirs)]
-    product = np.maximum(deviations[0] * deviations[1], 1e-6)
-    correlation = (ours * theirs).mean(axis=1) / product
-    apart = np.sqrt(np.square(ours - theirs).mean(axis=1))
-    flat = np.maximum(*deviations) < FLAT
-    same_colour = np.abs(one.mean(axis=1) - other.mean(axis=1)) < FLAT
-    alike = (correlation >= LEAST_CORRELATION) & (apart <= MOST_APART)
-    return np.asarray(np.where(flat, same_colour, alike), bool)
-
-
-def _some(array: NDArray[np.intp], most: int) -> Iterator[NDArray[np.intp]]:
-    return (array[start : start + most] for start in range(0, len(array), most))
-
-
-def _connected(pairs: Pairs, count: int) -> list[list[int]]:
-    """Groups of two or more places that pairs connect, in order."""
-    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), (count, count))
-    _, names = connected_components(graph, directed=False)
-    members: dict[int, list[int]] = {}
-    for place in np.flatnonzero(np.bincount(names)[names] > 1).tolist():
-        members.setdefault(int(names[place]), []).append(place)
-    return list(members.values())

@@ -51,7 +51,7 @@ def read_earlier(folder: Path) -> Earlier:
         found = f"lacks {', '.join(missing)}" if missing else "was interrupted"
         raise RunError(f"{folder}: {found}; expected a finished run to start from")
     try:
-        architecture = json.loads((folder / SETTINGS).read_bytes())["architecture"]
+        settings = json.loads((folder / SETTINGS).read_bytes())
         contract = from_json((folder / CONTRACT).read_bytes())
         with (folder / MANIFEST).open(
             encoding="utf-8", errors="surrogateescape", newline=""
@@ -61,7 +61,10 @@ def read_earlier(folder: Path) -> Earlier:
         labels = {row["sha256"]: row["label"] for row in rows}
     except (VedetteError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: is damaged ({error}), expected a finished run") from error
-    return Earlier(folder, str(architecture), contract, parts, labels)
+    if settings.get("start") and Path(settings["start"]).is_dir():
+        # What the run before that one learned is in the weights, too.
+        parts = dict(read_earlier(Path(settings["start"])).parts) | parts
+    return Earlier(folder, str(settings["architecture"]), contract, parts, labels)
 
 
 def check_agrees(earlier: Earlier, architecture: str, contract: Contract) -> None:

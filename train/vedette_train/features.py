@@ -1,6 +1,7 @@
 """What a frozen backbone makes of pictures: computed once, kept beside the prepared pictures."""
 
 import fcntl
+import functools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -108,9 +109,12 @@ def _append(path: Path, whole: int, more: bytes) -> None:
 def drawn(passes: Sequence[Features], hashes: Sequence[str], seed: int) -> Take:
     """Takes each row's features from one of the passes, drawn anew for each epoch."""
 
+    @functools.lru_cache(maxsize=2)  # an epoch, and the next, which is prefetched
+    def choice(epoch: int) -> NDArray[np.intp]:
+        return np.random.default_rng((seed, epoch)).integers(len(passes), size=len(hashes))
+
     def take(rows: Rows, epoch: int) -> NDArray[np.float32]:
-        random = np.random.default_rng((seed, epoch))
-        chosen = random.integers(len(passes), size=len(hashes))[rows]
+        chosen = choice(epoch)[rows]
         taken = passes[0].take([hashes[row] for row in rows])
         for number, features in enumerate(passes[1:], 1):
             here = chosen == number

@@ -43,28 +43,38 @@ def fit(
     run: Path,
     terminal: Terminal,
     *,
+    resume: bool,
+    began: float,
     earlier: Earlier | None = None,
     strangers: Strangers | None = None,
     tensorboard: bool = False,
 ) -> dict[str, Any]:
     """Train, calibrate and evaluate; RUN/ then holds everything. Returns what metrics.json says.
 
-    Continues where RUN/checkpoint.npz stands, if it does. Raises KeyboardInterrupt on Ctrl-C.
+    `began` is when the command did, in seconds of time.monotonic(). Unless it is resumed, what
+    RUN/ held is removed once all is there that the new run needs. Raises KeyboardInterrupt on
+    Ctrl-C, WeightsError where pretrained weights are not to be had.
     """
-    began = time.monotonic()
-    _record(material, chosen, run)
     strategy = prepare_devices(chosen.seed)
     with strategy.scope():
         plan = make_plan(material, chosen, earlier.weights if earlier else None, terminal)
+    if not resume:
+        run_folder.clear(run)
+    _record(material, chosen, run)
+    preparation_s = time.monotonic() - began
     with _saved_on_interrupt(plan, run):
         with strategy.scope():
             callbacks = [_tensorboard(run)] if tensorboard else []
             history = training.train(plan.stages, run, terminal.err, callbacks)
-        fitted = time.monotonic()
+        fit_s = time.monotonic() - began - preparation_s
         outcome = _measure(plan, material, chosen, history, earlier, strangers)
     model = _tempered(settled(plan.model), outcome.temperature)
     metrics = outcome.metrics() | {"left_out": material.left_out}
-    metrics["seconds"] = {"fit": fitted - began, "all": time.monotonic() - began}
+    metrics["seconds"] = {
+        "preparation": preparation_s,
+        "fit": fit_s,
+        "all": time.monotonic() - began,
+    }
     _conclude(material, chosen, outcome, model, metrics, run)
     return metrics
 

@@ -1,6 +1,7 @@
 """The command line of `vedette-train fit`."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -135,6 +136,7 @@ def _fit(
     resume: bool,
     tensorboard: bool,
 ) -> dict[str, Any]:
+    began = time.monotonic()
     from vedette_train.material import gather
     from vedette_train.unknown import gather_strangers
 
@@ -148,8 +150,6 @@ def _fit(
         strangers = gather_strangers(wanted.unknown, material.contract, stores, terminal)
     if resume:
         run_folder.check_same_photographs(run, material.manifest)
-    else:
-        run_folder.clear(run)
     _print_material(material, wanted, terminal.err)
     terminal.err.print("starting TensorFlow ...")
     from vedette_train import fit as fitting
@@ -160,6 +160,8 @@ def _fit(
             wanted,
             run,
             terminal,
+            resume=resume,
+            began=began,
             earlier=before,
             strangers=strangers,
             tensorboard=tensorboard,
@@ -167,9 +169,13 @@ def _fit(
 
 
 def _print_material(material: "Material", chosen: Settings, terminal: Console) -> None:
+    from vedette_train.audit_table import table
+
     pictures = material.contract.provenance.pictures
     parts = ", ".join(f"{count} {part}" for part, count in pictures.items())
     terminal.print(f"{chosen.data}: {len(material.contract.labels)} classes, pictures: {parts}")
+    if material.audit.findings:
+        terminal.print(table(material.audit))
     for file, reason in list(material.left_out.items())[:MOST_NAMED]:
         terminal.print(f"left out {file}: {reason}", style="yellow")
     if (more := len(material.left_out) - MOST_NAMED) > 0:
@@ -197,10 +203,9 @@ def _calibration(metrics: dict[str, Any]) -> str:
         f"{found['ece_before']:.1%} before calibration"
     )
     if unknown["below"]:
-        said += (
-            f"\nunknown below {unknown['below']:.2f}: {unknown['test_answered']:.0%} answered, "
-            f"{unknown['test_precision']:.1%} of them right"
-        )
+        said += f"\nunknown below {unknown['below']:.2f}: {unknown['test_answered']:.0%} answered"
+        if unknown["test_answered"]:
+            said += f", {unknown['test_precision']:.1%} of them right"
     elif not unknown["precision_reached"]:
         said += f"\nno threshold makes {unknown['precision_wanted']:.0%} of the answers right"
     if unknown["pictures"]:

@@ -1,6 +1,10 @@
 """What can be told of a picture file besides its picture: for the audit."""
 
 import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -9,8 +13,13 @@ from PIL import Image
 
 from vedette_edge.pictures import kind
 from vedette_edge.prepare import Picture
+from vedette_train.likeness import unboxed
 
+PLAIN = 2.0  # grey levels, standard deviation of a picture in which nothing is to be seen
+
+_HASH_DIGITS = 64
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class Look:
     orientation: int = 1  # EXIF's, 1 is upright
     bits: int = 8  # a channel
     colour: str = ""  # grey or CMYK; empty: RGB
-    hash: str = ""  # 64 bits as 16 hexadecimal digits: alike for pictures that look alike
+    hash: str = ""  # 256 bits, hexadecimal: few differ between pictures that look alike
 
 
 def look_at(content: bytes, picture: Picture, prepared: Picture) -> Look:
@@ -40,38 +49,59 @@ def look_at(content: bytes, picture: Picture, prepared: Picture) -> Look:
         orientation=orientation,
         bits=bits,
         colour="CMYK" if cmyk else "grey" if grey else "",
-        hash=perceptual_hash(prepared),
+        hash=perceptual_hash(unboxed(prepared)),
     )
 
 
 def from_row(row: list[str]) -> Look:
     """The fields of a Look as text, read. Raises ValueError or IndexError for anything else."""
     width, height, frames, orientation, bits = (int(cell) for cell in row[1:6])
+    if len(row[7]) not in (0, _HASH_DIGITS):
+        raise ValueError(f"{row[7]!r} is no perceptual hash")
     return Look(row[0], width, height, frames, orientation, bits, row[6], row[7])
 
 
 def perceptual_hash(picture: Picture) -> str:
-    """Which of the 64 lowest frequencies are above their median.
+    """Which of the 256 lowest frequencies are above their median, the lowest 64 of them first.
 
     The DCT hash of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,
-    2010, section 3.2.1: of a 32 x 32 grey picture, without the mean.
+    2010, section 3.2.1, of a 32 x 32 grey picture, with more of its bits. A plain picture, of
+    which the bits would be those of its noise, has the hash of one without any.
     """
     grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(small.astype(np.float32))[1:9, 1:9]
-    return np.packbits(low > np.median(low)).tobytes().hex()
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if small.std() < PLAIN:
+        small[:] = 0
+    frequencies = cv2.dct(small)[:16, :16]
+    bits = frequencies > np.median(frequencies)
+    ordered = np.concatenate([bits[:8, :8].ravel(), bits[:8, 8:].ravel(), bits[8:].ravel()])
+    return np.packbits(ordered).tobytes().hex()
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """Pillow warns of odd files; filters are the whole process's, so one thread at a time."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _header(content: bytes) -> tuple[int, int, int, bool]:
     """Frames, EXIF orientation, bits a channel, and whether it is CMYK."""
-    Image.MAX_IMAGE_PIXELS = None  # nothing is decoded here, so that no size is a danger
     try:
-        with Image.open(io.BytesIO(content)) as header:
+        with _in_silence(), Image.open(io.BytesIO(content)) as header:
             frames = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
-            orientation = header.getexif().get(_ORIENTATION, 1)
-            return frames, int(orientation), _bits(content, header), header.mode == "CMYK"
+            return frames, _orientation(header), _bits(content, header), header.mode == "CMYK"
     except Exception:  # Pillow raises all there is at odd files; that OpenCV reads them is enough
         return 1, 1, 8, False
+
+
+def _orientation(header: Image.Image) -> int:
+    try:
+        found = header.getexif().get(_ORIENTATION)
+    except Exception:  # as above; the rest of the header may be fine
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _bits(content: bytes, header: Image.Image) -> int:

@@ -78,6 +78,7 @@ def gather(
     store = survey.store
     left_out = found.strays | {entry.file: entry.error for entry in store.entries if entry.error}
     left_out |= _too_like_the_test(found, survey.alike)
+    left_out |= _learned_before(found, store, known)
     rows = [row for row, entry in enumerate(store.entries) if entry.file not in left_out]
     places = {row: place for place, row in enumerate(rows)}
     photographs = [found.photographs[row] for row in rows]
@@ -87,6 +88,7 @@ def gather(
     split.check_enough(found, photographs, shares, alike)
     before = {place: known[sha256] for place, sha256 in enumerate(hashes) if sha256 in known}
     parts = split.split(photographs, shares, settings.seed, alike, before)
+    split.check_all(parts, settings.data)
     manifest = split.manifest(photographs, parts, hashes, found.labels)
     return Material(
         contract=_contract(drafted, settings, manifest, parts),
@@ -112,6 +114,17 @@ def _too_like_the_test(found: dataset.Dataset, alike: Sequence[Sequence[int]]) -
             if tested and one.part == dataset.TRAIN:
                 left_out[one.file] = f"looks like {tested[0]}, which is tested on"
     return left_out
+
+
+def _learned_before(
+    found: dataset.Dataset, store: Store, known: Mapping[str, str]
+) -> dict[str, str]:
+    """Photographs given for the test that an earlier run has learned from: file -> reason."""
+    return {
+        photograph.file: "the run that this one starts from has learned it"
+        for photograph, entry in zip(found.photographs, store.entries, strict=True)
+        if photograph.part == dataset.TEST and known.get(entry.sha256, dataset.TEST) != dataset.TEST
+    }
 
 
 def draft(labels: tuple[str, ...], size: int, fit: str) -> Contract:

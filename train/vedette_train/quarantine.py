@@ -1,16 +1,21 @@
 """Taking files out of a data set: first a list of them, and only then, if wanted, the moving."""
 
 import csv
+import errno
+import filecmp
 import io
+import os
 import shutil
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from vedette_edge.atomic import write_text
 from vedette_train.audit import KINDS, Audit
 from vedette_train.errors import DatasetError
 
-LIST = "quarantine.csv"
+LIST = "quarantine.csv"  # what was moved, or would be
+MOVING = ".moving.csv"  # what is being moved; stays behind where that was interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +26,13 @@ class Suspect:
     reason: str
 
 
-def suspects(audit: Audit) -> list[Suspect]:
+def suspects(audit: Audit, folder: Path) -> list[Suspect]:
     """What cannot be read, further copies of a file, and all copies of one in several classes.
 
     Of those in several classes none stays, since only a person can tell which label is right.
+    What an interrupted move left behind comes with it: the half of a pair looks harmless.
     """
-    found: dict[str, str] = {}
+    found = {one.file: one.reason for one in _read(folder / MOVING)}
     for finding in audit.findings:
         title = KINDS[finding.kind].title
         if finding.kind in ("unreadable", "truncated", "identical-across-classes"):
@@ -37,34 +43,71 @@ def suspects(audit: Audit) -> list[Suspect]:
     return [Suspect(file, reason) for file, reason in sorted(found.items())]
 
 
-def check_outside(data: Path, folder: Path) -> None:
-    """Raise DatasetError if the quarantine would lie within the data set."""
-    if data.resolve() in (folder.resolve(), *folder.resolve().parents):
-        raise DatasetError(f"{folder}: lies within {data}; choose a folder outside of it")
-
-
-def write_list(found: list[Suspect], folder: Path) -> Path:
-    """Write FOLDER/quarantine.csv; moves nothing."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "reason"))
-    writer.writerows((suspect.file, suspect.reason) for suspect in found)
+def write_list(found: Sequence[Suspect], folder: Path) -> Path:
+    """Write FOLDER/quarantine.csv, which goes on naming what was moved before; moves nothing."""
+    before = [one for one in _read(folder / LIST) if _is_there(folder / one.file)]
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / LIST, text.getvalue())
+    _write(folder / LIST, list({one.file: one for one in (*before, *found)}.values()))
     return folder / LIST
 
 
-def move(found: list[Suspect], data: Path, folder: Path) -> None:
-    """Move files from the data folder to the same place in the quarantine.
+def move(found: Sequence[Suspect], data: Path, folder: Path) -> int:
+    """Move files from the data folder to the same place in the quarantine; gives their number.
 
     Nothing is overwritten: if one is there already, DatasetError is raised before any is moved.
     """
-    for suspect in found:
-        if (folder / suspect.file).exists():
+    waiting = [one for one in found if _is_there(data / one.file)]
+    for one in waiting:
+        if _is_there(folder / one.file) and not _is_copied(data / one.file, folder / one.file):
             raise DatasetError(
-                f"{folder / suspect.file}: is there already, and nothing was moved. "
+                f"{folder / one.file}: is there already, and nothing was moved. "
                 "Choose another folder"
             )
-    for suspect in found:
-        (folder / suspect.file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(data / suspect.file, folder / suspect.file)
+    _write(folder / MOVING, waiting)
+    for one in waiting:
+        _move(data / one.file, folder / one.file)
+    (folder / MOVING).unlink()
+    return len(waiting)
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file, to another file system, too; it is whole in one of both places at any time."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = target.with_name(f".{target.name}-part")
+        shutil.copy2(source, part, follow_symlinks=False)
+        part.rename(target)
+        source.unlink()
+
+
+def _is_copied(source: Path, target: Path) -> bool:
+    """Whether a move to another file system ended between its two last steps."""
+    return target.is_file() and source.is_file() and filecmp.cmp(source, target, shallow=False)
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)  # a link to nowhere is there, too
+
+
+def _read(path: Path) -> list[Suspect]:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return [Suspect(row["file"], row["reason"]) for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return []
+    except (KeyError, csv.Error) as error:
+        raise DatasetError(
+            f"{path}: is no list of a quarantine ({error!r}); choose another folder"
+        ) from error
+
+
+def _write(path: Path, found: Sequence[Suspect]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("file", "reason"))
+    writer.writerows(map(astuple, found))
+    write_text(path, text.getvalue())

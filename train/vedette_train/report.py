@@ -29,7 +29,6 @@ THUMBNAIL_PX, THUMBNAIL_QUALITY = 112, 80
 MOST_SAMPLES, MOST_WORST, MOST_PAIRS = 30, 18, 10
 MOST_CLASSES = 60  # in the matrix and in the table
 MOST_FINDINGS, MOST_IN_A_GROUP = 6, 4  # of a kind; files of one finding
-MOST_CHANGES = 12  # files that are named of each change in the data
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +197,4 @@ def _plain(value: object) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        value = [f"{name} {_plain(one)}" for name, one in value.items()]
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        more = len(value) - MOST_CHANGES
-        named = ", ".join(map(_plain, value[:MOST_CHANGES]))
-        return f"{named} and {more:,} more" if more > 0 else named
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -71,7 +71,7 @@ def _check_same_settings(run: Path, settings: Settings) -> None:
     differing = [
         f"{name} was {found.get(name)!r} and is {value!r}"
         for name, value in plain(settings).items()
-        if name != "epochs" and found.get(name) != value
+        if found.get(name) != value and not (name == "epochs" and settings.schedule == "constant")
     ]
     if differing:
         raise RunError(

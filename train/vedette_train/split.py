@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -45,19 +46,39 @@ def split(
     `alike` are groups of places of photographs that look alike: they stay together. `known` maps
     places to the part that they had in an earlier run, which they keep, for what that run
     learned must never be tested on; a group goes to the first of train, validation and test
-    that one of it had. Only the rest is drawn, so that all in all the shares come out about right.
+    that one of it had. All are drawn first as if they were new and none like another, so that
+    the shares come out about right, and a near-duplicate more or less moves no other photograph.
     """
+    drawn = _drawn_apart(photographs, shares, seed)
     units = _units(len(photographs), alike)
-    parts = np.array([_given(photographs, unit, known) for unit in units], dtype="U10")
-    labels = np.array([photographs[unit[0]].label for unit in units])
-    if not any(photograph.part for photograph in photographs):
-        _draw(parts, labels, TEST, shares.test, seed)
-    _draw(parts, labels, VALIDATION, shares.validation, seed)
+    kept = [_kept(photographs, unit, known) for unit in units]
+    parts = [part or drawn[unit[0]] for unit, part in zip(units, kept, strict=True)]
+    labels = [photographs[unit[0]].label for unit in units]
+    _fill_gaps(parts, labels, movable=[not part for part in kept], wanted=set(drawn))
     found = [TRAIN] * len(photographs)
     for unit, part in zip(units, parts, strict=True):
         for place in unit:
-            found[place] = str(part) or TRAIN
+            found[place] = part
     return found
+
+
+def _drawn_apart(photographs: Sequence[Photograph], shares: Shares, seed: int) -> list[str]:
+    """A part for each photograph, drawn by itself."""
+    parts = np.array([photograph.part or TRAIN for photograph in photographs], dtype="U10")
+    labels = np.array([photograph.label for photograph in photographs])
+    if TEST not in parts:
+        parts[_drawn(parts, labels, shares.test, seed)] = TEST
+    parts[_drawn(parts, labels, shares.validation, seed)] = VALIDATION
+    return [str(part) for part in parts]
+
+
+def _drawn(
+    parts: NDArray[np.str_], labels: NDArray[np.intp], share: float, seed: int
+) -> NDArray[np.intp]:
+    """Which of the photographs for training are drawn for another part."""
+    rows = np.flatnonzero(parts == TRAIN)
+    _, drawn = train_test_split(rows, test_size=share, stratify=labels[rows], random_state=seed)
+    return np.asarray(drawn)
 
 
 def _units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
@@ -67,33 +88,37 @@ def _units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
     return [first.get(place, [place]) for place in range(count) if place not in rest]
 
 
-def _given(photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping[int, str]) -> str:
-    """The part of what goes together, if there is one yet."""
+def _kept(photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping[int, str]) -> str:
+    """The part of what goes together if nobody is free to choose it, or empty."""
     if photographs[unit[0]].part == TEST:
         return TEST
     return min((known[place] for place in unit if place in known), key=PARTS.index, default="")
 
 
-def _draw(
-    parts: NDArray[np.str_], labels: NDArray[np.intp], part: str, share: float, seed: int
+def _fill_gaps(
+    parts: list[str], labels: Sequence[int], movable: Sequence[bool], wanted: Iterable[str]
 ) -> None:
-    """Give units that have no part this one, so that it has its share of those not in a test."""
-    free = np.flatnonzero(parts == "")
-    pool = np.flatnonzero(parts != TEST) if part == VALIDATION else np.arange(len(parts))
-    wanted = share * len(pool) - np.count_nonzero(parts == part)
-    if wanted >= 1 and len(free) > 1:
-        share = share if len(free) == len(pool) else min(wanted / len(free), 0.9)
-        _, drawn = train_test_split(
-            free, test_size=share, stratify=_stratified(labels[free], share), random_state=seed
+    """Give each class that has lost its last unit of a part one from where it has most."""
+    members: dict[int, list[int]] = {}
+    for unit, label in enumerate(labels):
+        members.setdefault(label, []).append(unit)
+    for mine in members.values():
+        counts = Counter(parts[unit] for unit in mine)
+        for part in PARTS:
+            free = [unit for unit in mine if movable[unit] and counts[parts[unit]] > 1]
+            if part in wanted and not counts[part] and free:
+                moved = max(free, key=lambda unit: counts[parts[unit]])
+                counts.update({part: 1, parts[moved]: -1})
+                parts[moved] = part
+
+
+def check_all(parts: Iterable[str], folder: Path) -> None:
+    """Raise DatasetError if a part has no photograph, as when an earlier run has learned all."""
+    if missing := set(PARTS) - set(parts):
+        raise DatasetError(
+            f"{folder}: no photograph is left for {' and '.join(sorted(missing))}, for those that "
+            "an earlier run had keep their part. Add new ones, or train without --start"
         )
-        parts[drawn] = part
-
-
-def _stratified(labels: NDArray[np.intp], share: float) -> NDArray[np.intp] | None:
-    """The labels to stratify by; None where a class has too few for that."""
-    classes, counts = np.unique(labels, return_counts=True)
-    fewest = min(share, 1 - share) * len(labels)
-    return labels if counts.min() >= 2 and fewest >= len(classes) else None
 
 
 def check_enough(

@@ -27,6 +27,9 @@ from vedette_train.looks import Look, from_row, look_at
 
 Advance = Callable[[], None]  # called after each picture
 
+ROWS_A_TASK = 16  # prepared by one thread before it takes others
+UNPREPARED = -1  # no file was changed then: it is prepared, or tried, again
+
 _PICTURES, _INDEX = "pictures.u8", "index.csv"
 
 
@@ -40,6 +43,11 @@ class Entry:
     sha256: str = ""
     error: str = ""  # why it could not be prepared
     look: Look = field(default_factory=Look)
+
+    @property
+    def unopened(self) -> bool:
+        """Whether the file could not even be opened."""
+        return self.mtime_ns == UNPREPARED
 
     @property
     def stamp(self) -> tuple[str, int, int]:
@@ -98,7 +106,11 @@ def _build(
     for left in folder.glob(f".{Path(_PICTURES).stem}-*"):  # by a run that was killed
         left.unlink()
     _check_room(folder, row_bytes * len(wanted))
-    known = {entry.stamp: row for row, entry in enumerate(old.entries)} if old else {}
+    known = {
+        entry.stamp: row
+        for row, entry in enumerate(old.entries if old else ())
+        if entry.mtime_ns != UNPREPARED
+    }
     with replacing(folder / _PICTURES) as path, path.open("wb") as file:
         file.truncate(row_bytes * len(wanted))
 
@@ -112,15 +124,40 @@ def _build(
             advance()
             return entry
 
-        with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
-            try:
-                entries = tuple(workers.map(fill, range(len(wanted))))
-            except BaseException:
-                workers.shutdown(cancel_futures=True)
-                raise
+        entries, interrupted = _filled(fill, wanted)
+        if interrupted and sum(entry.mtime_ns != UNPREPARED for entry in entries) < len(known):
+            raise KeyboardInterrupt  # what was there is more
         (folder / _INDEX).unlink(missing_ok=True)  # never an index beside others' pictures
     _write_index(folder, entries)
+    if interrupted:
+        raise KeyboardInterrupt
     return entries
+
+
+def _filled(
+    fill: Callable[[int], Entry], wanted: Sequence[Entry]
+) -> tuple[tuple[Entry, ...], bool]:
+    """Entries by `fill`, in parallel, and whether Ctrl-C ended that.
+
+    What was prepared until then is kept: the rest has entries that no file agrees with.
+    """
+    entries = [replace(entry, mtime_ns=UNPREPARED) for entry in wanted]
+
+    def fill_some(start: int) -> None:
+        for row in range(start, min(start + ROWS_A_TASK, len(wanted))):
+            entries[row] = fill(row)
+
+    interrupted = False
+    with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
+        try:
+            for _ in workers.map(fill_some, range(0, len(wanted), ROWS_A_TASK)):
+                pass
+        except BaseException as error:
+            workers.shutdown(cancel_futures=True)
+            interrupted = isinstance(error, KeyboardInterrupt)
+            if not interrupted:
+                raise
+    return tuple(entries), interrupted
 
 
 def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Picture]:
@@ -128,7 +165,9 @@ def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Pict
     try:
         content = (data / entry.file).read_bytes()
     except OSError as error:
-        return replace(entry, error=error.strerror or str(error)), np.empty(0, np.uint8)
+        # Perhaps only for now: such a stamp is never that of a file, so that it is tried again.
+        unopened = replace(entry, mtime_ns=UNPREPARED, error=error.strerror or str(error))
+        return unopened, np.empty(0, np.uint8)
     try:
         picture = decode(content)
     except PictureError as error:

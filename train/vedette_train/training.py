@@ -1,6 +1,7 @@
 """Gradient descent, stage by stage and epoch by epoch, so that nothing is lost when it stops."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -145,8 +146,14 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Hold Ctrl-C back until what belongs together is written."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals do not come here
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+        if caught:
+            signal.raise_signal(signal.SIGINT)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from vedette_edge.command_line import Terminal
 from vedette_edge.prepare import Picture
+from vedette_train import augment as augmentation
 from vedette_train.architectures import Model
 from vedette_train.augment import augment
 from vedette_train.dataset import TRAIN
+from vedette_train.devices import settled
 from vedette_train.features import Features, compute
 from vedette_train.frozen import frozen
 from vedette_train.material import Material
@@ -25,7 +27,7 @@ def passes(
     learned = [material.hashes[row] for row in material.part(TRAIN)[0]]
     wanted = [everything] + [learned] * (AUGMENTED_PASSES if chosen.augment else 0)
     places = {sha256: row for row, sha256 in enumerate(material.hashes)}
-    extract = frozen(backbone)
+    extract = frozen(settled(backbone))
     name = f"{chosen.architecture}-{_digest(backbone)}"
     with terminal.progress("computing features", sum(map(len, wanted))) as advance:
         return [
@@ -43,7 +45,8 @@ def passes(
 
 def _file(name: str, number: int, chosen: Settings) -> Path:
     mirrored = "" if chosen.flip else "-unmirrored"
-    return Path(f"{name}-augmented-{number}{mirrored}.f32" if number else f"{name}.f32")
+    how = hashlib.sha256(Path(augmentation.__file__).read_bytes()).hexdigest()[:8]
+    return Path(f"{name}-{how}-{number}{mirrored}.f32" if number else f"{name}.f32")
 
 
 def _taking(
