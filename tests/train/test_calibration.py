@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vedette_train.calibration import cooled, fit_temperature, reliability, threshold
+from vedette_train.calibration import chance_error, cooled, fit_temperature, reliability, threshold
 
 PICTURES, LABELS = 4000, 5
 
@@ -42,6 +42,17 @@ def test_a_temperature_changes_no_answer_and_leaves_sums_at_one(
     assert changed.dtype == np.float32
     np.testing.assert_array_equal(changed.argmax(axis=1), honest[0].argmax(axis=1))
     np.testing.assert_allclose(changed.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_error_by_chance_is_what_exact_scores_show(
+    honest: tuple[np.ndarray, np.ndarray],
+) -> None:
+    scores, truth = honest
+    parts = range(0, PICTURES, 400)
+    shown = [reliability(scores[at : at + 400], truth[at : at + 400]).error for at in parts]
+    assert chance_error(scores[:400]) == pytest.approx(np.mean(shown), rel=0.25)
+    assert chance_error(scores) < chance_error(scores[:400]) / 2  # more pictures, less chance
+    assert chance_error(np.eye(3, dtype=np.float32)) == 0
 
 
 def test_scores_of_exactly_zero_and_one_are_no_trouble() -> None:

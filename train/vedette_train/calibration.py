@@ -9,6 +9,7 @@ from scipy.special import softmax
 
 BINS = 10
 COLDEST, HOTTEST = 0.05, 20.0  # where a temperature is looked for
+DRAWS = 200  # how often a test is imagined
 
 Scores = NDArray[np.float32]  # pictures x labels, 0..1, each row sums to 1
 Truth = NDArray[np.intp]  # index of the right label, a picture each
@@ -79,6 +80,21 @@ def reliability(scores: Scores, truth: Truth) -> Reliability:
     )
     error = sum(abs(one.score - one.accuracy) * one.pictures for one in bins) / len(truth)
     return Reliability(bins, error)
+
+
+def chance_error(scores: Scores) -> float:
+    """The calibration error to expect if every score were exactly true, 0..1.
+
+    Not zero, since a bin of few pictures is seldom right just as often as it should be: the
+    mean over tests of these pictures with answers right by chance, the same at each call.
+    """
+    best, draw = scores.max(axis=1), np.random.default_rng(0)
+    places = np.minimum((best * BINS).astype(int), BINS - 1)
+    errors = [
+        np.abs(np.bincount(places, best - (draw.random(len(best)) < best))).sum() / len(best)
+        for _ in range(DRAWS)
+    ]
+    return float(np.mean(errors))
 
 
 def threshold(scores: Scores, truth: Truth, precision: float) -> Threshold:

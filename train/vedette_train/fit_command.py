@@ -37,7 +37,7 @@ def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[
 @click.option("--out", "run", type=PATH, required=True, metavar="RUN", help="Folder to make.")
 @option("--architecture", click.Choice(list(RECIPES)), "cnn", "Network; cnn is the recipe's.")
 @click.option("--start", type=FOLDER, metavar="RUN", help="Begin from an earlier run's weights.")
-@option("--size", click.IntRange(16, 1024), 150, "Height and width of the input, px.")
+@_recipe_option("--size", click.IntRange(16, 1024), "size", "Height and width of the input, px.")
 @option("--fit", click.Choice(FITS), "squash", "How a picture's shape becomes the input's.")
 @_recipe_option("--epochs", click.IntRange(1), "epochs", "Passes over the training part.")
 @option("--fine-tune", click.IntRange(0), 0, "Epochs in which a pretrained network learns, too.")

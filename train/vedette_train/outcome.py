@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from vedette_train.calibration import Reliability, Threshold
+from vedette_train.calibration import Reliability, Threshold, chance_error
 from vedette_train.earlier import Changes
 from vedette_train.evaluate import Evaluation
 from vedette_train.history import Epoch, best
@@ -45,6 +45,7 @@ class Outcome:
                 "temperature": self.temperature,
                 "ece_before": self.before.error,
                 "ece_after": self.after.error,
+                "ece_by_chance": chance_error(self.test.scores),
             },
             "unknown": self._unknown(),
             **({"changes": asdict(self.changes)} if self.changes else {}),

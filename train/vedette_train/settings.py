@@ -40,6 +40,7 @@ class Recipe:
 
     normalisation: str  # of the contract
     pretrained: bool  # whether it comes with weights, under a head that is trained
+    size: int
     epochs: int
     batch_size: int
     optimizer: str
@@ -48,12 +49,12 @@ class Recipe:
     augment: bool
 
 
-_HEAD = Recipe("centred", True, 30, 64, "adam", 0.003, "cosine", augment=True)
-_SIGNED_HEAD = Recipe("signed", True, 30, 64, "adam", 0.003, "cosine", augment=True)
+_HEAD = Recipe("centred", True, 192, 30, 64, "adam", 0.003, "cosine", augment=True)
+_SIGNED_HEAD = Recipe("signed", True, 192, 30, 64, "adam", 0.003, "cosine", augment=True)
 
 RECIPES: Mapping[str, Recipe] = {
-    "cnn": Recipe("unit", False, 15, 128, "adam", 0.001, "constant", augment=False),
-    "small": Recipe("unit", False, 20, 32, "adamw", 0.006, "cosine", augment=True),
+    "cnn": Recipe("unit", False, 150, 15, 128, "adam", 0.001, "constant", augment=False),
+    "small": Recipe("unit", False, 150, 20, 32, "adamw", 0.006, "cosine", augment=True),
     "efficientnet_lite0": _HEAD,
     "mobilenet_v2": _SIGNED_HEAD,
     "mobilenet_v3_small": _SIGNED_HEAD,
