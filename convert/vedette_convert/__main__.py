@@ -55,9 +55,11 @@ def main(run: Path, out: Path | None, data: Path | None, calibration: int, as_js
         found = read_run(run, data)
         terminal.err.print("starting TensorFlow ...")
         from vedette_convert.convert import convert
+        from vedette_convert.quantize import load
 
+        model = load(found.weights)
         with terminal.progress("quantizing and judging", len(found.part(TEST))) as advance:
-            judgement = convert(found, out, calibration, advance)
+            judgement = convert(model, found, out, calibration, advance)
         _print(judgement, found.contract.labels, out, terminal.out, as_json)
         for objection in judgement.verdict.objections:
             terminal.err.print(f"refused: {objection}", style="red")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vedette_convert.errors import RunFolderError
 from vedette_convert.gate import Answer, Verdict, judge
 from vedette_convert.pack import pack
-from vedette_convert.quantize import Model, load, quantize
+from vedette_convert.quantize import Model, quantize
 from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
 from vedette_edge.atomic import replacing, write_text
 from vedette_edge.classifier import Classification, Classifier
@@ -32,7 +32,7 @@ class Judgement:
 
 
 def convert(
-    run: Run, out: Path, calibration_pictures: int, advance: Callable[[], None]
+    model: Model, run: Run, out: Path, calibration_pictures: int, advance: Callable[[], None]
 ) -> Judgement:
     """Quantize a run's model, judge it on its test part and, if it passes, write it to `out`.
 
@@ -40,7 +40,6 @@ def convert(
     beside `out`, in .judgement.csv, or in .refused.csv if the gate has objections; then, as
     after any error, `out` is as it was.
     """
-    model = load(run.weights)
     _check_fits(model, run)
     chosen = sample(run.part(TRAIN), calibration_pictures)
     graph = quantize(model, [prepare(one.read(), run.contract) for one in chosen])
