@@ -93,7 +93,12 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "validation_accuracy": 0.83,
         "best_epoch": 8,
         "epochs": 8,
-        "calibration": {"temperature": 1.7, "ece_before": 0.124, "ece_after": 0.031, "ece_by_chance": 0.02},
+        "calibration": {
+            "temperature": 1.7,
+            "ece_before": 0.124,
+            "ece_after": 0.031,
+            "ece_by_chance": 0.02,
+        },
         "unknown": unknown(),
         "changes": {"since": "runs/old", "added": 1234, "gone": 0, "relabelled": 2},
         "peak_memory_mb": 1413.1,
