@@ -1,0 +1,115 @@
+"""TFLite's standard metadata: what other people's runtimes read of a model."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+from flatbuffers import Builder
+from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT, ModelT
+
+from vedette_convert.flatbuffer import Json, flatbuffer, read_schema
+from vedette_edge.contract import Contract
+from vedette_edge.model_file import LABELS_MEMBER
+
+ENTRY = "TFLITE_METADATA"  # the name by which readers look for it in the graph
+ALIGNMENT = 16  # bytes; `force_align` of a buffer's data in TFLite's schema
+
+# The newest of the versions that brought in a field which is written: all are the first's.
+MIN_PARSER_VERSION = "1.0.0"
+
+
+def described(graph: bytes, contract: Contract) -> bytes:
+    """The graph with the contract as TFLite metadata in it; all else stays as it was.
+
+    `graph` is a .tflite of one input and one output, without a zip. Every buffer's data are
+    aligned as the schema asks; TensorFlow's converter leaves them where they fall.
+    """
+    schema = read_schema(
+        files("vedette_convert").joinpath("metadata.fbs").read_text(encoding="utf-8")
+    )
+    data = flatbuffer(schema, "ModelMetadata", metadata(contract), b"M001")
+    model = ModelT.InitFromPackedBuf(graph)
+    entry = MetadataT()
+    entry.name, entry.buffer = ENTRY, len(model.buffers)
+    model.metadata = [*(model.metadata or ()), entry]
+    model.buffers = [*map(_aligned, model.buffers), _Aligned(data)]
+    builder = Builder(len(graph))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@dataclass(frozen=True, slots=True)
+class _Aligned:
+    """A buffer for TensorFlow's object API to pack; its own buffers are not aligned."""
+
+    data: bytes
+
+    def Pack(self, builder: Builder) -> int:  # noqa: N802  the object API's name
+        builder.StartVector(1, len(self.data), ALIGNMENT)
+        builder.head -= len(self.data)
+        builder.Bytes[builder.head : builder.head + len(self.data)] = self.data
+        data = builder.EndVector()
+        builder.StartObject(1)
+        builder.PrependUOffsetTRelativeSlot(0, data, 0)
+        return int(builder.EndObject())
+
+
+def _aligned(buffer: BufferT) -> BufferT | _Aligned:
+    return buffer if buffer.data is None else _Aligned(np.asarray(buffer.data, np.uint8).tobytes())
+
+
+def metadata(contract: Contract) -> Json:
+    """What the contract says, in the terms of TFLite's ModelMetadata."""
+    size = f"{contract.width} x {contract.height} px"
+    return {
+        "name": "Vedette image classifier",
+        "description": f"Tells {len(contract.labels)} classes apart in pictures of {size}",
+        "subgraph_metadata": [
+            {
+                "input_tensor_metadata": [_input(contract)],
+                "output_tensor_metadata": [_output(contract)],
+            }
+        ],
+        "min_parser_version": MIN_PARSER_VERSION,
+    }
+
+
+def _input(contract: Contract) -> Json:
+    """Values from 0 to 255 go in as they are: the contract's normalisation lies in the graph."""
+    return {
+        "name": "image",
+        "description": f"R, G, B from 0 to 255; fit {contract.fit}, resize {contract.resize}",
+        "content": {
+            "content_properties_type": "ImageProperties",
+            "content_properties": {"color_space": contract.colour.upper()},
+        },
+        "process_units": [
+            {
+                "options_type": "NormalizationOptions",
+                "options": {"mean": [0.0], "std": [1.0]},
+            }
+        ],
+        "stats": {"max": [255.0], "min": [0.0]},
+    }
+
+
+def _output(contract: Contract) -> Json:
+    return {
+        "name": "probability",
+        "description": "A score from 0 to 1 for each class",
+        "content": {"content_properties_type": "FeatureProperties", "content_properties": {}},
+        "process_units": [
+            {
+                "options_type": "ScoreThresholdingOptions",
+                "options": {"global_score_threshold": contract.confidence.unknown_below},
+            }
+        ],
+        "stats": {"max": [1.0], "min": [0.0]},
+        "associated_files": [
+            {
+                "name": LABELS_MEMBER,
+                "description": "The classes' names in the order of the scores",
+                "type": "TENSOR_AXIS_LABELS",
+            }
+        ],
+    }
