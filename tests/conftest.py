@@ -1,6 +1,7 @@
 """What the workstation's tests share: a small data set of drawn pictures, and a run on it."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+
+# Where tests run in the background, Ctrl-C is ignored, and what they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHAPES = ("bar", "disc", "square")
 
