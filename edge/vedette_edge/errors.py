@@ -17,6 +17,10 @@ class ContractError(VedetteError, ValueError):
     """A contract that is incomplete, unknown or contradicts itself."""
 
 
+class LabelsError(VedetteError, ValueError):
+    """A file of labels that cannot be read, or names none or one twice."""
+
+
 class ModelFileError(VedetteError, ValueError):
     """A model file that is damaged, foreign or contradicts its contract."""
 
@@ -27,3 +31,7 @@ class RuntimeMissingError(VedetteError, ImportError):
 
 class CameraError(VedetteError, OSError):
     """A source of frames that cannot be opened or read."""
+
+
+class SelfTestError(VedetteError, RuntimeError):
+    """A machine on which a model does not do what it did at conversion."""
