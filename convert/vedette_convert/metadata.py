@@ -9,9 +9,8 @@ from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT, Model
 
 from vedette_convert.flatbuffer import Json, flatbuffer, read_schema
 from vedette_edge.contract import Contract
-from vedette_edge.model_file import LABELS_MEMBER
+from vedette_edge.model_file import CONTRACT_MEMBER, ENTRY, LABELS_MEMBER, MARK
 
-ENTRY = "TFLITE_METADATA"  # the name by which readers look for it in the graph
 ALIGNMENT = 16  # bytes; `force_align` of a buffer's data in TFLite's schema
 
 # The newest of the versions that brought in a field which is written: all are the first's.
@@ -27,15 +26,23 @@ def described(graph: bytes, contract: Contract) -> bytes:
     schema = read_schema(
         files("vedette_convert").joinpath("metadata.fbs").read_text(encoding="utf-8")
     )
-    data = flatbuffer(schema, "ModelMetadata", metadata(contract), b"M001")
+    entries = {
+        ENTRY: flatbuffer(schema, "ModelMetadata", metadata(contract), b"M001"),
+        MARK: CONTRACT_MEMBER.encode(),
+    }
     model = ModelT.InitFromPackedBuf(graph)
-    entry = MetadataT()
-    entry.name, entry.buffer = ENTRY, len(model.buffers)
-    model.metadata = [*(model.metadata or ()), entry]
-    model.buffers = [*map(_aligned, model.buffers), _Aligned(data)]
+    named = [_entry(name, place) for place, name in enumerate(entries, len(model.buffers))]
+    model.metadata = [*(model.metadata or ()), *named]
+    model.buffers = [*map(_aligned, model.buffers), *map(_Aligned, entries.values())]
     builder = Builder(len(graph))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _entry(name: str, buffer: int) -> MetadataT:
+    entry = MetadataT()
+    entry.name, entry.buffer = name, buffer
+    return entry
 
 
 @dataclass(frozen=True, slots=True)

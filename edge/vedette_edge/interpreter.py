@@ -27,15 +27,29 @@ class Tensor:
     scale: float  # 0 where the tensor is not quantized
     zero_point: int
 
+    def values(self, content: NDArray[Any]) -> NDArray[np.float32]:
+        """What the numbers in the tensor stand for."""
+        if not self.scale:
+            return content.astype(np.float32, copy=False)
+        return (content.astype(np.float32) - self.zero_point) * np.float32(self.scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A TFLite interpreter that is installed."""
+
+    interpreter_class: Any
+    name: str  # distribution and version
+
 
 class Network:
     """A graph, ready to run, with one input and one output."""
 
-    def __init__(self, model: bytes, threads: int) -> None:
-        """Raises ModelFileError if no interpreter accepts it, RuntimeMissingError without one."""
-        interpreter_class, self.runtime = _runtime()
+    def __init__(self, model: bytes, threads: int, runtime: Runtime) -> None:
+        """Raises ModelFileError if the runtime does not accept the graph."""
+        self.runtime = runtime.name
         try:
-            self._interpreter = interpreter_class(model_content=model, num_threads=threads)
+            self._interpreter = runtime.interpreter_class(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
         except ImportError as error:
             raise RuntimeMissingError(
@@ -65,8 +79,8 @@ class Network:
         return names.count("DELEGATE")
 
 
-def _runtime() -> tuple[Any, str]:
-    """The interpreter's class and the runtime's name and version."""
+def installed() -> Runtime:
+    """The interpreter to use. Raises RuntimeMissingError if none can be imported."""
     reasons = []
     for module, distribution in RUNTIMES.items():
         try:
@@ -74,7 +88,7 @@ def _runtime() -> tuple[Any, str]:
         except ImportError as error:
             reasons.append(f"{distribution}: {error}")
         else:
-            return found.Interpreter, f"{distribution} {_version(distribution)}"
+            return Runtime(found.Interpreter, f"{distribution} {_version(distribution)}")
     raise RuntimeMissingError(
         f"no TFLite interpreter can be imported ({'; '.join(reasons)}). "
         "Install one: pip install ai-edge-litert"

@@ -1,4 +1,4 @@
-"""What a .tflite carries besides its graph: a zip at its end, with contract, labels, checksum.
+"""What a .tflite carries besides its graph: a zip at its end, with contract, labels and samples.
 
 TFLite's own metadata prescribes the zip; every runtime ignores it and every zip tool lists it.
 """
@@ -7,18 +7,26 @@ import hashlib
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette_edge.contract import Contract, from_json
+from vedette_edge import golden
+from vedette_edge.contract import Contract
+from vedette_edge.contract import from_json as contract_from_json
 from vedette_edge.errors import ModelFileError
+from vedette_edge.flatbuffer import DamagedError
+from vedette_edge.golden import Sample
+from vedette_edge.graph import Graph, read_graph
 
 CONTRACT_MEMBER = "contract.json"
 LABELS_MEMBER = "labels.txt"
 CHECKSUM_MEMBER = "graph.sha256"  # of all bytes before the zip, in hexadecimal
-LARGEST_MEMBER_BYTES = 4 << 20
-
-_MEMBERS = (CONTRACT_MEMBER, LABELS_MEMBER, CHECKSUM_MEMBER)
+ENTRY = "TFLITE_METADATA"  # the graph's entry for the metadata that everybody reads
+MARK = "VEDETTE"  # its entry that says that a contract belongs to it
+LARGEST_FILE_BYTES = 256 << 20
+LARGEST_MEMBER_BYTES, LARGEST_ZIP_BYTES = 1 << 20, 8 << 20  # unpacked
+MOST_MEMBERS = 64
 
 # All that zipfile raises for bytes that are no zip, or a cut or strange one.
 _BROKEN_ZIP = (
@@ -30,6 +38,7 @@ _BROKEN_ZIP = (
     RuntimeError,
     ValueError,
 )
+_END_OF_ZIP = b"PK\x05\x06"
 _IDENTIFIER = b"TFL3"  # at byte 4, TFLite's flatbuffer file identifier
 _FOREIGN = {
     b"\x89HDF": "a Keras .h5 file: convert it with vedette-convert",
@@ -49,7 +58,10 @@ class ModelFile:
     path: Path
     data: bytes  # the whole file; the interpreter passes over the zip at its end
     packed_bytes: int  # size of the zip at the end
-    contract: Contract
+    members: Mapping[str, bytes]  # of the zip
+    graph: Graph
+    contract: Contract | None  # None: another tool made it
+    samples: tuple[Sample, ...]  # for the self-test
 
     @property
     def graph_bytes(self) -> int:
@@ -60,47 +72,80 @@ class ModelFile:
 def read(path: Path) -> ModelFile:
     """Read and check a model file. Raises ModelFileError, naming the file."""
     try:
-        data = path.read_bytes()
+        data = _content(path)
+        members, zip_starts = _members(data)
+        if CONTRACT_MEMBER in members:
+            _check_whole(data[:zip_starts], members)
+        graph = read_graph(data[:zip_starts])
+        if MARK in graph.metadata and CONTRACT_MEMBER not in members:
+            raise DamagedError("the contract is missing at its end")
+        contract, samples = _read_members(members)
     except OSError as error:
         raise ModelFileError(f"{path}: {error.strerror or error}") from error
-    _check_tflite(path, data)
-    members, zip_starts = _members(path, data)
-    if hashlib.sha256(data[:zip_starts]).hexdigest().encode() != members[CHECKSUM_MEMBER].strip():
-        # Before the interpreter sees it: tflite-runtime dies of a damaged graph.
-        raise ModelFileError(f"{path}: the graph is damaged. Copy the file again")
-    try:
-        contract = from_json(members[CONTRACT_MEMBER])
+    except DamagedError as error:
+        raise ModelFileError(
+            f"{path}: is damaged or cut short ({error}). Copy the whole file again"
+        ) from error
     except ValueError as error:
         raise ModelFileError(f"{path}: {error}") from error
-    labels = tuple(members[LABELS_MEMBER].decode(errors="replace").splitlines())
-    if labels != contract.labels:
-        raise ModelFileError(
-            f"{path}: {LABELS_MEMBER} and {CONTRACT_MEMBER} inside the file name different labels. "
-            "Convert the model again"
-        )
-    return ModelFile(path, data, len(data) - zip_starts, contract)
+    return ModelFile(path, data, len(data) - zip_starts, members, graph, contract, samples)
 
 
-def _check_tflite(path: Path, data: bytes) -> None:
+def _content(path: Path) -> bytes:
+    if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
+        raise ModelFileError(f"is of {size} bytes, at most {LARGEST_FILE_BYTES} are read")
+    data = path.read_bytes()
     if not data:
-        raise ModelFileError(f"{path}: the file is empty. Copy or convert the model again")
+        raise ModelFileError("the file is empty. Copy or convert the model again")
     if data[4:8] != _IDENTIFIER:
         kind = _FOREIGN.get(data[:4]) or _FOREIGN.get(data[:2]) or f"begins with {data[:8]!r}"
-        raise ModelFileError(f"{path}: is no .tflite model ({kind})")
+        raise ModelFileError(f"is no .tflite model ({kind})")
+    return data
 
 
-def _members(path: Path, data: bytes) -> tuple[dict[str, bytes], int]:
-    """Contents of the members that Vedette needs, and where in the file the zip starts."""
+def _check_whole(graph: bytes, members: Mapping[str, bytes]) -> None:
+    """Before the interpreter sees the graph: tflite-runtime dies of a damaged one."""
+    if hashlib.sha256(graph).hexdigest().encode() != members.get(CHECKSUM_MEMBER, b"").strip():
+        raise ModelFileError("the graph is damaged. Copy the file again")
+
+
+def _read_members(members: Mapping[str, bytes]) -> tuple[Contract | None, tuple[Sample, ...]]:
+    if CONTRACT_MEMBER not in members:
+        return None, ()
+    contract = contract_from_json(members[CONTRACT_MEMBER])
+    labels = tuple(members.get(LABELS_MEMBER, b"").decode(errors="replace").splitlines())
+    if labels != contract.labels:
+        raise ModelFileError(
+            f"{LABELS_MEMBER} and {CONTRACT_MEMBER} inside the file name different labels. "
+            "Convert the model again"
+        )
+    return contract, golden.from_json(members[golden.INDEX]) if golden.INDEX in members else ()
+
+
+def _members(data: bytes) -> tuple[dict[str, bytes], int]:
+    """Contents of the zip at the end by name, and where in the file it starts."""
+    if _END_OF_ZIP not in data[-(1 << 16) - 22 :]:
+        return {}, len(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            wanted = [archive.getinfo(name) for name in _MEMBERS]
-            if max(member.file_size for member in wanted) > LARGEST_MEMBER_BYTES:
-                raise zipfile.BadZipFile("a member is larger than any that Vedette writes")
-            start = min(member.header_offset for member in archive.infolist())
-            return {member.filename: archive.read(member) for member in wanted}, start
+            found = archive.infolist()
+            _check_members(found)
+            start = min((member.header_offset for member in found), default=len(data))
+            return {member.filename: archive.read(member) for member in found}, start
     except _BROKEN_ZIP as error:
         raise ModelFileError(
-            f"{path}: is damaged or cut short, or vedette-convert did not make it: it carries no "
-            "contract, so what it expects cannot be known. Copy the whole file again, or convert "
-            "the model"
+            f"the zip at its end is damaged ({error}). Copy the whole file again"
         ) from error
+
+
+def _check_members(members: Sequence[zipfile.ZipInfo]) -> None:
+    """What no tool writes, and what would fill the memory."""
+    names = [member.filename for member in members]
+    if len(names) > MOST_MEMBERS or len(set(names)) < len(names):
+        raise zipfile.BadZipFile(f"{len(names)} members, {len(set(names))} names")
+    for name in names:
+        if "\\" in name or name.startswith("/") or ".." in name.split("/"):
+            raise zipfile.BadZipFile(f"a member is called {name!r}")
+    sizes = [member.file_size for member in members]
+    if max(sizes, default=0) > LARGEST_MEMBER_BYTES or sum(sizes) > LARGEST_ZIP_BYTES:
+        raise zipfile.BadZipFile(f"{sum(sizes)} bytes unpacked, more than any model carries")

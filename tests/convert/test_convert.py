@@ -18,7 +18,7 @@ from vedette_convert import convert as converting
 from vedette_convert.__main__ import main
 from vedette_convert.quantize import quantize
 from vedette_convert.run_folder import Photograph, sample
-from vedette_edge import Classifier, model_file, pictures
+from vedette_edge import Classifier, pictures
 from vedette_edge.prepare import Picture
 from vedette_train.architectures import cnn
 
@@ -89,7 +89,7 @@ def test_the_judgement_is_what_the_edge_says_picture_by_picture(
     for row in rows:
         found = classifier.classify(pictures.read(Path(row["file"])))
         assert (found.label, found.score) == (row["int8_label"], float(row["int8_score"]))
-    accuracies = model_file.read(model).contract.provenance.accuracies
+    accuracies = classifier.contract.provenance.accuracies
     right = sum(row["int8_label"] == row["truth"] for row in rows)
     assert accuracies["int8_test"] == right / 24
     metrics = json.loads((run_folder / "metrics.json").read_bytes())

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge import model_file, pictures, prepare
+from vedette_edge import Classifier, pictures, prepare
 from vedette_train import torch_file
 from vedette_train.errors import WeightsError
 from vedette_train.lite0 import _imagenet_file, lite0, load_imagenet
@@ -50,7 +50,7 @@ def classes(
     network: keras.Model, weights: dict[str, NDArray[Any]], files: Iterable[Path]
 ) -> list[int]:
     """What ImageNet's classes the pictures show, by the classifier that is in the file too."""
-    contract = model_file.read(Path(__file__).parents[1] / "edge" / "colours.tflite").contract
+    contract = Classifier(Path(__file__).parents[1] / "edge" / "colours.tflite").contract
     contract = replace(contract, height=SIZE_PX, width=SIZE_PX, fit="crop")
     batch = np.stack([prepare(pictures.read(file), contract) for file in files])
     logits = network.predict_on_batch(batch) @ weights["_fc.weight"].T + weights["_fc.bias"]

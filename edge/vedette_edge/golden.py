@@ -1,0 +1,130 @@
+"""The self-test: pictures inside the model file, and what must come of them on every machine.
+
+Inputs must match to the byte and labels exactly; scores may differ by two output steps, since
+runtimes round differently (one step was seen between tflite-runtime 2.14 and LiteRT 2.3).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vedette_edge import pictures
+from vedette_edge.cameras import synthetic
+from vedette_edge.errors import ModelFileError, PictureError, SelfTestError
+from vedette_edge.prepare import Picture, prepare
+
+if TYPE_CHECKING:
+    from vedette_edge.classifier import Classifier
+
+FOLDER = "golden/"  # within the zip of the model file
+INDEX = FOLDER + "samples.json"
+FORMAT = "vedette-golden-1"
+FRAME = "frame"  # name of the sample that is drawn and not stored: what a camera would give
+MOST_SAMPLES = 64
+MOST_STEPS = 2  # of a score; a step of 8 bits is 1/256
+STEP = 1 / 256
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture, and what conversion made of it."""
+
+    name: str  # its file in the model file's folder golden/, or FRAME
+    picture_sha256: str  # of the decoded picture's bytes, R G B, upright
+    prepared_sha256: str  # of the model's input
+    label: str
+    scores: tuple[float, ...]  # 0..1, in the order of the labels
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How a sample came out here."""
+
+    name: str
+    expected: str  # label
+    found: str  # label
+    steps: float  # greatest difference of a score, in output steps
+    differs: str  # what differs, empty if nothing does
+
+
+def to_json(samples: tuple[Sample, ...]) -> str:
+    """samples.json."""
+    rows = [asdict(sample) for sample in samples]
+    return json.dumps({"format": FORMAT, "samples": rows}, ensure_ascii=False) + "\n"
+
+
+def from_json(text: bytes) -> tuple[Sample, ...]:
+    """Read samples.json. Raises ModelFileError for anything else."""
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT or len(data["samples"]) > MOST_SAMPLES:
+            raise ValueError(f"expected {FORMAT!r} and at most {MOST_SAMPLES} samples")
+        return tuple(
+            Sample(**{**row, "scores": tuple(map(float, row["scores"]))}) for row in data["samples"]
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelFileError(f"{INDEX} inside the file is damaged ({error!r})") from error
+
+
+def self_test(classifier: "Classifier") -> None:
+    """Replay every sample; raises SelfTestError, saying what differs, unless all are equal."""
+    replays = list(replay(classifier))
+    if bad := [one for one in replays if one.differs]:
+        raise SelfTestError(
+            f"{classifier.model.path}: the self-test failed, {len(bad)} of {len(replays)} samples "
+            f"differ from what conversion saw; {bad[0].name}: {bad[0].differs}. "
+            "'vedette check' shows them all"
+        )
+
+
+def replay(classifier: "Classifier") -> Iterator[Replay]:
+    """Take each sample the whole way from its file to its scores."""
+    for sample in classifier.model.samples:
+        try:
+            picture_rgb = picture(sample.name, classifier.model.members)
+        except PictureError as error:
+            yield Replay(sample.name, sample.label, "", 0.0, f"the picture cannot be read: {error}")
+        else:
+            yield _compare(sample, picture_rgb, classifier)
+
+
+def picture(name: str, members: Mapping[str, bytes]) -> Picture:
+    """A sample's picture. Raises PictureError if it cannot be decoded."""
+    if name == FRAME:
+        return synthetic.picture(0)
+    return pictures.decode(members.get(FOLDER + name, b""))
+
+
+def digest(picture: Picture) -> str:
+    """SHA-256 of a picture's bytes, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()
+
+
+def _compare(sample: Sample, picture_rgb: Picture, classifier: "Classifier") -> Replay:
+    prepared = prepare(picture_rgb, classifier.contract)
+    found = classifier.score(prepared)
+    if len(sample.scores) != len(found.scores):
+        differs = f"has scores for {len(sample.scores)} labels, the model has {len(found.scores)}"
+        return Replay(sample.name, sample.label, found.label, 0.0, differs)
+    steps = float(np.abs(found.scores - np.array(sample.scores, np.float32)).max() / STEP)
+    differs = _input_difference(sample, picture_rgb, prepared)
+    if not differs and found.label != sample.label:
+        differs = f"the label is {found.label!r}, expected {sample.label!r}"
+    if not differs and steps > MOST_STEPS + 1e-3:
+        differs = f"a score is {steps:.1f} output steps off, at most {MOST_STEPS} are allowed"
+    return Replay(sample.name, sample.label, found.label, steps, differs)
+
+
+def _input_difference(sample: Sample, picture_rgb: Picture, prepared: Picture) -> str:
+    """What happened to the picture on its way to the model's input."""
+    if digest(prepared) == sample.prepared_sha256:
+        return ""
+    if digest(prepared[..., ::-1]) == sample.prepared_sha256:
+        return "the channels of the input are swapped: B, G, R where R, G, B was expected"
+    if digest(picture_rgb) == sample.picture_sha256:
+        return "the same picture is resized to another input than at conversion"
+    return "the picture is decoded to other pixels than at conversion"
