@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from importlib.resources import files
 
-import numpy as np
 from flatbuffers import Builder
 from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT, ModelT
 
@@ -52,17 +51,15 @@ class _Aligned:
     data: bytes
 
     def Pack(self, builder: Builder) -> int:  # noqa: N802  the object API's name
-        builder.StartVector(1, len(self.data), ALIGNMENT)
-        builder.head -= len(self.data)
-        builder.Bytes[builder.head : builder.head + len(self.data)] = self.data
-        data = builder.EndVector()
+        builder.Prep(ALIGNMENT, len(self.data))
+        data = builder.CreateByteVector(self.data)
         builder.StartObject(1)
         builder.PrependUOffsetTRelativeSlot(0, data, 0)
         return int(builder.EndObject())
 
 
 def _aligned(buffer: BufferT) -> BufferT | _Aligned:
-    return buffer if buffer.data is None else _Aligned(np.asarray(buffer.data, np.uint8).tobytes())
+    return buffer if buffer.data is None else _Aligned(buffer.data.tobytes())
 
 
 def metadata(contract: Contract) -> Json:
