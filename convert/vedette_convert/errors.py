@@ -9,3 +9,7 @@ class RunFolderError(VedetteError, ValueError):
 
 class ConversionError(VedetteError, ValueError):
     """A model that cannot be quantized as Vedette needs it."""
+
+
+class KerasFileError(VedetteError, ValueError):
+    """A model from elsewhere that does not load, or of which too much is unknown."""

@@ -16,12 +16,15 @@ FITS = ("squash", "crop", "letterbox")
 RESIZES = ("box-linear-exact-1",)
 
 # What the graph's first layer makes of a byte x. `resnet50` takes the channels as B, G, R and
-# subtracts the means of ImageNet as Caffe's ResNet-50 was trained with.
+# subtracts the means of ImageNet as Caffe's ResNet-50 was trained with; `imagenet` is torchvision's.
 NORMALISATIONS: Mapping[str, str] = {
     "unit": "x / 255",
     "centred": "(x - 127) / 128",
     "signed": "x / 127.5 - 1",
     "resnet50": "BGR, x - (103.939, 116.779, 123.68)",
+    "imagenet": "(x / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)",
+    "none": "x",
+    "own": "by the model's own first layers",
 }
 
 LARGEST_SIDE_PX = 4096
