@@ -37,10 +37,10 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
     )
     answers = [json.loads(line) for line in predicted.stdout.splitlines()]
     assert [(one["picture"], one["label"]) for one in answers] == [
-        (row["file"], row["int8_label"]) for row in judged
+        (row["file"], row["tflite_label"]) for row in judged
     ]
     right = sum(one["label"] == row["truth"] for one, row in zip(answers, judged, strict=True))
-    assert json.loads(converted.stdout)["int8_accuracy"] == right / len(judged)
+    assert json.loads(converted.stdout)["tflite_accuracy"] == right / len(judged)
     found = json.loads(command("vedette_edge", "inspect", model, "--json").stdout)
     assert (found["input"]["scale"], found["input"]["zero_point"]) == (1.0, 0)
     assert found["delegate_partitions"] == 1
@@ -57,7 +57,7 @@ def test_drawn_shapes_go_all_the_way(
 ) -> None:
     settings = ("--size", "48", "--epochs", str(epochs), "--batch-size", "8")
     judged = through_it_all(shapes, tmp_path, *settings, "--architecture", architecture)
-    assert sum(row["int8_label"] == row["truth"] for row in judged) >= least * len(judged)
+    assert sum(row["tflite_label"] == row["truth"] for row in judged) >= least * len(judged)
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs of objects50 lie in ../shared")
@@ -68,7 +68,7 @@ def test_real_photographs_go_all_the_way(tmp_path: Path) -> None:
         (tmp_path / "photos" / folder.name).symlink_to(folder)
     judged = through_it_all(tmp_path / "photos", tmp_path)
     assert len(judged) == 240
-    assert sum(row["int8_label"] == row["truth"] for row in judged) >= 0.4 * len(judged)
+    assert sum(row["tflite_label"] == row["truth"] for row in judged) >= 0.4 * len(judged)
 
 
 def on_a_terminal(*command: str | Path) -> str:

@@ -2,60 +2,84 @@
 
 import csv
 import io
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from vedette_convert.attempts import Attempt, Bench, Progress
+from vedette_convert.clock import Clock
 from vedette_convert.errors import RunFolderError
-from vedette_convert.gate import Answer, Verdict, judge
+from vedette_convert.gate import Answer
 from vedette_convert.pack import pack
-from vedette_convert.quantize import Model, quantize
-from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
+from vedette_convert.quantize import Model
+from vedette_convert.remedies import to_try
+from vedette_convert.run_folder import TEST, Run
+from vedette_convert.scheme import INT8, OLD, Scheme
 from vedette_edge.atomic import replacing, write_text
-from vedette_edge.classifier import Classification, Classifier
 from vedette_edge.contract import Contract
-from vedette_edge.prepare import prepare
 
-AT_A_TIME = 32  # pictures that the float model is asked about together
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a conversion."""
+
+    scheme: Scheme = INT8
+    runtime: str = OLD  # one of RUNTIMES, which must be able to run the graph
+    calibration: int = 100  # pictures of the training part
+    allowed: tuple[str, ...] = ()  # of ALLOWABLE
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How the int8 model did beside the float model."""
+    """How the graphs that were made did beside the float model."""
 
-    answers: tuple[Answer, ...]
-    verdict: Verdict
+    attempts: tuple[Attempt, ...]  # in the order of trying
+    attempt: Attempt  # the one that passed or, if none did, the one that agrees most
+    float_bytes: int  # of the model as a float32 graph
+    float_ms: float  # that graph's median milliseconds a picture
 
 
 def convert(
-    model: Model, run: Run, out: Path, calibration_pictures: int, advance: Callable[[], None]
+    model: Model, run: Run, out: Path, wish: Wish, progress: Progress, clock: Clock
 ) -> Judgement:
     """Quantize a run's model, judge it on its test part and, if it passes, write it to `out`.
 
-    `advance` is called after each test picture judged. What both models said of each stands
-    beside `out`, in .judgement.csv, or in .refused.csv if the gate has objections; then, as
-    after any error, `out` is as it was.
+    Where the gate objects, the remedies are tried that `wish` allows. What both models said of
+    each picture stands beside `out`, in .judgement.csv, or in .refused.csv if there are
+    objections to the last attempt too; then, as after any error, `out` is as it was.
     """
     _check_fits(model, run)
-    chosen = sample(run.part(TRAIN), calibration_pictures)
-    graph = quantize(model, [prepare(one.read(), run.contract) for one in chosen])
-    with tempfile.TemporaryDirectory() as folder:
-        candidate = Path(folder, out.name)
-        candidate.write_bytes(pack(graph, run.contract))
-        answers = tuple(_answers(model, Classifier(candidate), run.part(TEST), advance))
-    judgement = Judgement(answers, judge(answers))
-    if judgement.verdict.objections:
-        write_text(out.with_suffix(".refused.csv"), _as_csv(answers))
-        return judgement
-    with replacing(out) as path:
-        path.write_bytes(pack(graph, _with_accuracies(run.contract, judgement.verdict)))
-    write_text(out.with_suffix(".judgement.csv"), _as_csv(answers))
-    out.with_suffix(".refused.csv").unlink(missing_ok=True)
+    bench = Bench(model, run, wish.runtime, progress, clock)
+    attempts = _attempts(bench, wish)
+    passed = not attempts[-1].objections
+    best = attempts[-1] if passed else max(attempts, key=lambda one: one.verdict.agreement)
+    judgement = Judgement(attempts, best, len(bench.float_graph), bench.float_ms())
+    if passed:
+        _write(best, run.contract, out)
+    write_text(out.with_suffix(f".{'judgement' if passed else 'refused'}.csv"), _as_csv(best))
     return judgement
+
+
+def _attempts(bench: Bench, wish: Wish) -> tuple[Attempt, ...]:
+    """One at least; the last has no objections, or there is no more to try."""
+    made: list[Attempt] = []
+    for remedy in to_try(wish.scheme, wish.calibration, wish.allowed):
+        if attempt := bench.attempt(remedy):
+            made.append(attempt)
+            if not attempt.objections:
+                break
+    return tuple(made)
+
+
+def _write(attempt: Attempt, contract: Contract, out: Path) -> None:
+    accuracies = {
+        "float_test": attempt.verdict.float_accuracy,
+        f"{attempt.quantization}_test": attempt.verdict.tflite_accuracy,
+    }
+    known = {name: share for name, share in accuracies.items() if share is not None}
+    described = replace(contract, provenance=replace(contract.provenance, accuracies=known))
+    with replacing(out) as path:
+        path.write_bytes(pack(attempt.graph, described))
+    out.with_suffix(".refused.csv").unlink(missing_ok=True)
 
 
 def _check_fits(model: Model, run: Run) -> None:
@@ -72,47 +96,9 @@ def _check_fits(model: Model, run: Run) -> None:
         raise RunFolderError(f"{run.weights.parent}: has no test part to judge by. Train again")
 
 
-def _answers(
-    model: Model,
-    classifier: Classifier,
-    photographs: Sequence[Photograph],
-    advance: Callable[[], None],
-) -> Iterator[Answer]:
-    """What the float model and the edge's own Classifier say of each photograph."""
-    contract = classifier.contract
-    for start in range(0, len(photographs), AT_A_TIME):
-        asked, prepared, found = photographs[start : start + AT_A_TIME], [], []
-        for photograph in asked:
-            picture_rgb = photograph.read()
-            prepared.append(prepare(picture_rgb, contract))
-            found.append(classifier.classify(picture_rgb))
-            advance()
-        scores = model.predict_on_batch(np.stack(prepared))
-        yield from map(_answer, asked, scores, found)
-
-
-def _answer(
-    photograph: Photograph, float_scores: NDArray[np.float32], int8: Classification
-) -> Answer:
-    best = int(np.argmax(float_scores))
-    return Answer(
-        file=str(photograph.file),
-        truth=photograph.label,
-        float_label=int8.labels[best],
-        float_score=float(float_scores[best]),
-        int8_label=int8.label,
-        int8_score=int8.score,
-    )
-
-
-def _with_accuracies(contract: Contract, verdict: Verdict) -> Contract:
-    accuracies = {"float_test": verdict.float_accuracy, "int8_test": verdict.int8_accuracy}
-    return replace(contract, provenance=replace(contract.provenance, accuracies=accuracies))
-
-
-def _as_csv(answers: Sequence[Answer]) -> str:
+def _as_csv(attempt: Attempt) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields(Answer)])
-    writer.writerows(map(astuple, answers))
+    writer.writerows(map(astuple, attempt.answers))
     return text.getvalue()

@@ -1,7 +1,8 @@
-"""A Keras model and calibration pictures become the bytes of an int8 .tflite graph."""
+"""A Keras model and calibration pictures become the bytes of a .tflite graph."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -9,10 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 from vedette_convert.errors import ConversionError, RunFolderError
+from vedette_convert.scheme import INT8, Scheme
 from vedette_edge.prepare import Picture
 
 # keras and tensorflow publish no types
 Model = Any
+
+# quantization -> the converter's name for the kernels that it must find
+_KERNELS: Mapping[str, str] = MappingProxyType(
+    {
+        "int8": "TFLITE_BUILTINS_INT8",
+        "int16x8": "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",
+    }
+)
 
 
 def load(path: Path) -> Model:
@@ -26,35 +36,51 @@ def load(path: Path) -> Model:
         ) from error
 
 
-def quantize(model: Model, calibration: Sequence[Picture]) -> bytes:
-    """Full-integer int8, uint8 in and out, for one picture at a time.
+def quantize(
+    model: Model,
+    calibration: Sequence[Picture],
+    scheme: Scheme = INT8,
+    advance: Callable[[], None] = lambda: None,
+) -> bytes:
+    """A graph for one picture at a time, whose input takes the bytes of R, G and B.
 
-    `calibration` are prepared pictures, uint8. The input tensor has scale 1 and zero point 0,
-    so that raw bytes go in. Dense layers are quantized per tensor, since tflite-runtime 2.14
-    on Arm crashes where they are per channel.
+    int8: uint8 in and out, the input with scale 1 and zero point 0, so that bytes go in as they
+    are. Any other scheme: float32 in, 0..255, and float32 out, 0..1. `calibration` are prepared
+    pictures, uint8, which set the ranges of integer activations; `advance` is called after each.
     """
-    if not len(calibration):
+    if scheme.calibrated and not len(calibration):
         raise ConversionError("no pictures to calibrate with; expected some of the training part")
     converter = tf.lite.TFLiteConverter.from_keras_model(_one_at_a_time(model))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: _representative(calibration)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    converter.inference_output_type = tf.uint8
-    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    if scheme.quantization != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if scheme.quantization == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if scheme.calibrated:
+        converter.representative_dataset = lambda: _representative(calibration, advance)
+        kernels = getattr(tf.lite.OpsSet, _KERNELS[scheme.quantization])
+        converter.target_spec.supported_ops = [kernels]
+    if scheme.quantization == "int8":
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = (
+        not scheme.dense_per_channel
+    )
     return bytes(converter.convert())
 
 
 def _one_at_a_time(model: Model) -> Model:
     """The same model for a batch of exactly one, which the delegate takes as a whole."""
     picture = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="picture")
-    return keras.Model(picture, model(picture))
+    # Named, since Keras would number it, and the next graph would have other names in it.
+    return keras.Model(picture, model(picture), name="one_at_a_time")
 
 
-def _representative(calibration: Sequence[Picture]) -> Iterator[list[Any]]:
+def _representative(
+    calibration: Sequence[Picture], advance: Callable[[], None]
+) -> Iterator[list[Any]]:
     """Float batches of one. The first spans all of 0..255, so that the input's scale is 1."""
     for number, prepared in enumerate(calibration):
         batch = prepared[np.newaxis].astype(np.float32)
         if number == 0:
             batch[0, 0, 0], batch[0, -1, -1] = 0, 255
         yield [batch]
+        advance()

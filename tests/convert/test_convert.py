@@ -7,6 +7,7 @@ import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from click.testing import CliRunner, Result
 
-from vedette_convert import convert as converting
+from vedette_convert import attempts
 from vedette_convert.__main__ import main
 from vedette_convert.quantize import quantize
 from vedette_convert.run_folder import Photograph, sample
@@ -88,9 +89,9 @@ def test_the_judgement_is_what_the_edge_says_picture_by_picture(
     classifier = Classifier(model)
     for row in rows:
         found = classifier.classify(pictures.read(Path(row["file"])))
-        assert (found.label, found.score) == (row["int8_label"], float(row["int8_score"]))
+        assert (found.label, found.score) == (row["tflite_label"], float(row["tflite_score"]))
     accuracies = classifier.contract.provenance.accuracies
-    right = sum(row["int8_label"] == row["truth"] for row in rows)
+    right = sum(row["tflite_label"] == row["truth"] for row in rows)
     assert accuracies["int8_test"] == right / 24
     metrics = json.loads((run_folder / "metrics.json").read_bytes())
     assert accuracies["float_test"] == metrics["test_accuracy"]
@@ -120,12 +121,12 @@ def test_a_refused_model_is_code_3_and_the_old_file_stands(
 ) -> None:
     """A graph of other weights stands for one that quantization has spoilt."""
 
-    def spoilt(model: keras.Model, calibration: list[Picture]) -> bytes:
+    def spoilt(model: keras.Model, calibration: list[Picture], *rest: Any) -> bytes:
         other = cnn(48, 48, 3)
         other.layers[-1].set_weights([np.zeros((128, 3)), np.array([9.0, 0.0, 0.0])])
-        return quantize(other, calibration)
+        return quantize(other, calibration, *rest)
 
-    monkeypatch.setattr(converting, "quantize", spoilt)
+    monkeypatch.setattr(attempts, "quantize", spoilt)
     result = convert(run)
     assert result.exit_code == 3
     assert "points of accuracy" in result.stderr

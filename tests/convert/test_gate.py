@@ -1,21 +1,22 @@
-"""The gate: what is lost, what agrees, and from how many pictures on it is judged."""
+"""The gate: what is lost, what agrees, and how many pictures it takes to tell."""
 
 from dataclasses import replace
 
 import pytest
 
-from vedette_convert.gate import Answer, judge, per_class
+from vedette_convert.gate import Answer, by_chance, change_interval, interval, judge, per_class
 
 RIGHT = Answer("a.jpg", "hen", "hen", 0.9, "hen", 0.9)
-LOST = replace(RIGHT, int8_label="fox")  # float was right, int8 is not
+LOST = replace(RIGHT, tflite_label="fox")  # float was right, int8 is not
 SWAPPED = replace(RIGHT, float_label="fox", float_score=0.3)  # float was wrong, int8 is right
-UNSURE = replace(RIGHT, truth="fox", float_score=0.3, int8_label="cow")  # both wrong
+UNKNOWN = replace(RIGHT, truth="", float_score=0.4)
+UNSURE = replace(RIGHT, truth="fox", float_score=0.3, tflite_label="cow")  # both wrong
 
 
 def test_equal_answers_pass() -> None:
     verdict = judge([RIGHT] * 300)
     assert verdict.objections == ()
-    assert verdict.float_accuracy == verdict.int8_accuracy == verdict.agreement == 1
+    assert verdict.float_accuracy == verdict.tflite_accuracy == verdict.agreement == 1
 
 
 @pytest.mark.parametrize(("lost", "objections"), [(10, 0), (11, 1)])
@@ -25,8 +26,51 @@ def test_more_than_one_point_of_accuracy_lost_is_refused(lost: int, objections: 
     assert len(found) == objections
 
 
-def test_accuracy_is_judged_on_few_pictures_as_well() -> None:
-    assert "loses 10.0 points" in judge([LOST] + [RIGHT] * 9).objections[0]
+@pytest.mark.parametrize(("lost", "gained", "objections"), [(4, 0, 0), (5, 0, 1), (7, 1, 1)])
+def test_of_fewer_than_100_pictures_only_a_loss_beyond_chance_is_refused(
+    lost: int, gained: int, objections: int
+) -> None:
+    answers = [LOST] * lost + [SWAPPED] * gained
+    verdict = judge(answers + [RIGHT] * (99 - len(answers)))
+    assert len(verdict.objections) == objections
+    assert all("beyond chance" in one for one in verdict.objections)
+
+
+def test_from_100_pictures_on_two_lost_ones_are_too_many() -> None:
+    assert judge([LOST] * 2 + [RIGHT] * 97).objections == ()
+    assert judge([LOST] * 2 + [RIGHT] * 98).objections == (
+        "loses 2.0 points of accuracy (2 of 100 pictures), at most 1 may be lost",
+    )
+
+
+def test_the_sign_test_is_exact() -> None:
+    assert by_chance(5, 0) == pytest.approx(1 / 32)
+    assert by_chance(4, 1) == pytest.approx(6 / 32)
+    assert by_chance(0, 0) == 1
+
+
+def test_a_verdict_on_few_pictures_tells_how_little_they_can_tell() -> None:
+    few = judge([LOST] * 3 + [SWAPPED] + [RIGHT] * 26).notes
+    low, high = change_interval(3, 1, 30)
+    assert low == pytest.approx(-0.2110, abs=1e-4)
+    assert high == pytest.approx(0.0860, abs=1e-4)
+    assert "changes by -21.1 to +8.6 points (95 % interval)" in few[0]
+    assert "30 test pictures are too few to judge agreement by" in few[1]
+    assert judge([RIGHT] * 200).notes == ()
+
+
+def test_of_a_share_the_interval_is_wilsons() -> None:
+    assert interval(0.9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
+    assert interval(1.0, 24) == pytest.approx((0.8620, 1.0), abs=1e-4)
+
+
+@pytest.mark.parametrize(("unlike", "objections"), [(3, 0), (4, 0), (5, 1)])
+def test_without_truth_agreement_alone_is_judged(unlike: int, objections: int) -> None:
+    other = replace(UNKNOWN, tflite_label="fox")
+    verdict = judge([other] * unlike + [UNKNOWN] * (40 - unlike))
+    assert (verdict.float_accuracy, verdict.tflite_accuracy) == (None, None)
+    assert len(verdict.objections) == objections
+    assert "agreement alone is judged" in verdict.notes[0]
 
 
 def test_what_is_gained_is_no_objection() -> None:
@@ -51,7 +95,7 @@ def test_less_than_99_percent_agreement_where_float_is_sure_is_refused(
 
 @pytest.mark.parametrize(("pictures", "objections"), [(199, 0), (200, 2)])
 def test_agreement_is_judged_from_200_pictures_on(pictures: int, objections: int) -> None:
-    half = [replace(RIGHT, truth="cow", int8_label="fox")] * (pictures // 2)
+    half = [replace(RIGHT, truth="cow", tflite_label="fox")] * (pictures // 2)
     verdict = judge(half + [RIGHT] * (pictures - len(half)))
     assert len(verdict.objections) == objections
 
@@ -59,5 +103,5 @@ def test_agreement_is_judged_from_200_pictures_on(pictures: int, objections: int
 def test_classes_are_judged_by_the_truth() -> None:
     classes = per_class([RIGHT, LOST, UNSURE], ("cow", "fox", "hen"))
     assert {label: one.pictures for label, one in classes.items()} == {"fox": 1, "hen": 2}
-    assert classes["hen"].int8_accuracy == 0.5
+    assert classes["hen"].tflite_accuracy == 0.5
     assert classes["fox"].agreement == 0

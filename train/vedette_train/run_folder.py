@@ -43,7 +43,13 @@ def check_free(run: Path, settings: Settings, *, resume: bool, overwrite: bool) 
 
 def clear(run: Path) -> None:
     """Remove what an earlier run left there, and the model that was made of it."""
-    for name in (*MADE, "model.tflite", "model.judgement.csv", "model.refused.csv"):
+    for name in (
+        *MADE,
+        "model.tflite",
+        "model.judgement.csv",
+        "model.refused.csv",
+        "model.report.html",
+    ):
         (run / name).unlink(missing_ok=True)
     shutil.rmtree(run / TENSORBOARD, ignore_errors=True)
 

@@ -1,0 +1,153 @@
+"""One attempt after another at a graph that the gate lets pass."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from vedette_convert import layers
+from vedette_convert.clock import Clock
+from vedette_convert.examine import Latency, Scores, examine, float_scores
+from vedette_convert.gate import Answer, Verdict, judge
+from vedette_convert.layers import LayerError, Layers
+from vedette_convert.pack import pack
+from vedette_convert.quantize import Model, quantize
+from vedette_convert.remedies import Remedy
+from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
+from vedette_convert.scheme import FLOAT32, NEW, OLD, Scheme
+from vedette_edge import compatibility
+from vedette_edge.classifier import Classifier
+from vedette_edge.contract import Contract
+from vedette_edge.graph import read_graph
+from vedette_edge.prepare import Picture, prepare
+
+LOOKED_INTO = 8  # test pictures for the error of each layer
+TIMED = 50  # test pictures for the float graph's milliseconds
+
+# Shows how far a task with so many steps is; what it gives is called after each.
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A graph that was made and judged."""
+
+    name: str  # the remedy's
+    quantization: str
+    calibration: int  # pictures that set its ranges
+    graph: bytes
+    latency: Latency
+    answers: tuple[Answer, ...]
+    verdict: Verdict
+    objections: tuple[str, ...]  # the verdict's and the runtime's; none: it passes
+    layers: tuple[LayerError, ...]  # none where activations stay float
+
+
+class Bench:
+    """Makes attempts at one model; what they share is made once.
+
+    `float_graph` is the model as a float32 graph, which they are compared with.
+    """
+
+    def __init__(
+        self, model: Model, run: Run, runtime: str, progress: Progress, clock: Clock
+    ) -> None:
+        self._model, self._run, self._runtime = model, run, runtime
+        self._progress, self._clock = progress, clock
+        self._prepared: list[Picture] = []  # calibration pictures, as many as were asked for yet
+        self._ways: set[tuple[Scheme, tuple[int, ...]]] = set()
+        self._graphs: set[bytes] = set()
+        self.float_graph = self._graph(FLOAT32, [], "converting the float model")
+
+    def attempt(self, remedy: Remedy) -> Attempt | None:
+        """Make and judge a graph. None if the remedy changes nothing."""
+        pictures = self._calibration(remedy) if remedy.scheme.calibrated else []
+        way = (remedy.scheme, tuple(map(id, pictures)))
+        if way in self._ways:
+            return None
+        self._ways.add(way)
+        graph = self._graph(remedy.scheme, pictures, f"quantizing, {remedy.name}")
+        if graph in self._graphs:
+            return None
+        self._graphs.add(graph)
+        return self._judged(remedy, len(pictures), graph)
+
+    def float_ms(self) -> float:
+        """The median time of the edge's Classifier for a picture, with the float graph."""
+        with self._clock.stage("judge"):
+            _, latency = self._examined(self.float_graph, self._run.part(TEST)[:TIMED], "timing")
+        return latency.score_ms
+
+    def _calibration(self, remedy: Remedy) -> list[Picture]:
+        chosen = sample(self._run.part(TRAIN), remedy.calibration)
+        new = chosen[len(self._prepared) :]  # a larger sample begins with the smaller one
+        with self._clock.stage("quantize"):
+            with self._progress("reading calibration pictures", len(new)) as advance:
+                for photograph in new:
+                    self._prepared.append(prepare(photograph.read(), self._run.contract))
+                    advance()
+            pictures = self._prepared[: len(chosen)]
+            if not remedy.clipped:
+                return pictures
+            with self._progress("looking for outliers", len(pictures)) as advance:
+                return layers.usual(self._float_layers, pictures, advance)
+
+    def _graph(self, scheme: Scheme, pictures: Sequence[Picture], task: str) -> bytes:
+        with self._clock.stage("quantize"), self._progress(task, len(pictures)) as advance:
+            return quantize(self._model, pictures, scheme, advance)
+
+    def _judged(self, remedy: Remedy, calibration: int, graph: bytes) -> Attempt:
+        with self._clock.stage("judge"):
+            task = f"judging, {remedy.name}"
+            answers, latency = self._examined(graph, self._run.part(TEST), task)
+            verdict = judge(answers)
+            return Attempt(
+                name=remedy.name,
+                quantization=remedy.scheme.quantization,
+                calibration=calibration,
+                graph=graph,
+                latency=latency,
+                answers=answers,
+                verdict=verdict,
+                objections=(*verdict.objections, *self._unrunnable(graph)),
+                layers=tuple(self._layer_errors(graph)) if remedy.scheme.calibrated else (),
+            )
+
+    def _examined(
+        self, graph: bytes, photographs: Sequence[Photograph], task: str
+    ) -> tuple[tuple[Answer, ...], Latency]:
+        scores = self._scores[: len(photographs)]
+        classifier = loaded(graph, self._run.contract)
+        with self._progress(task, len(photographs)) as advance:
+            return examine(classifier, photographs, scores, advance)
+
+    def _unrunnable(self, graph: bytes) -> list[str]:
+        if self._runtime != OLD:
+            return []
+        found = compatibility.objections(read_graph(graph), arm=True)
+        return [f"{compatibility.OLD} cannot run {what}; --runtime {NEW} would" for what in found]
+
+    def _layer_errors(self, graph: bytes) -> list[LayerError]:
+        test = sample(self._run.part(TEST), LOOKED_INTO)[:LOOKED_INTO]
+        pictures = [prepare(photograph.read(), self._run.contract) for photograph in test]
+        return layers.errors(self._float_layers, Layers(graph, self._model), pictures)
+
+    @cached_property
+    def _float_layers(self) -> Layers:
+        return Layers(self.float_graph, self._model)
+
+    @cached_property
+    def _scores(self) -> Scores:
+        photographs = self._run.part(TEST)
+        with self._progress("asking the float model", len(photographs)) as advance:
+            return float_scores(self._model, photographs, self._run.contract, advance)
+
+
+def loaded(graph: bytes, contract: Contract) -> Classifier:
+    """The edge's Classifier for a graph that is in no file yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = Path(folder, "candidate.tflite")
+        candidate.write_bytes(pack(graph, contract))
+        return Classifier(candidate)

@@ -1,0 +1,137 @@
+"""What the terminal shows of a conversion, for people and for machines."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vedette_convert import gate
+from vedette_convert.attempts import Attempt
+from vedette_convert.clock import Clock
+from vedette_convert.convert import Judgement, Wish
+from vedette_convert.remedies import untried
+
+WORST = 3  # layers that a refusal names
+
+
+def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
+    """The whole judgement, but for the single answers."""
+    attempt = judgement.attempt
+    per_class = {}
+    for label, verdict in gate.per_class(attempt.answers, labels).items():
+        per_class[label] = asdict(verdict)
+        del per_class[label]["objections"], per_class[label]["notes"]  # a class is not refused
+    found = {
+        "file": str(out),
+        "quantization": attempt.quantization,
+        **asdict(attempt.verdict),
+        "objections": attempt.objections,
+        "float_bytes": judgement.float_bytes,
+        "float_ms": round(judgement.float_ms, 3),
+        "latency": {stage: round(ms, 3) for stage, ms in asdict(attempt.latency).items()},
+        "attempts": [_told(one) for one in judgement.attempts],
+        "layers": [asdict(layer) for layer in attempt.layers],
+        "per_class": per_class,
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _told(attempt: Attempt) -> dict[str, object]:
+    return {
+        "name": attempt.name,
+        "quantization": attempt.quantization,
+        "calibration": attempt.calibration,
+        "accuracy": attempt.verdict.tflite_accuracy,
+        "agreement": attempt.verdict.agreement,
+        "bytes": len(attempt.graph),
+        "ms": round(attempt.latency.score_ms, 3),
+        "objections": attempt.objections,
+    }
+
+
+def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> None:
+    """Class by class, attempt by attempt, and what both are worth."""
+    verdict = judgement.attempt.verdict
+    terminal.print(_classes(judgement.attempt, labels), soft_wrap=False)
+    terminal.print(
+        f"{verdict.sure_agreement:.1%} agree on the {verdict.sure_pictures} pictures of which "
+        f"float is at least {gate.SURE:.0%} sure"
+    )
+    for note in verdict.notes:
+        terminal.print(f"note: {note}")
+    terminal.print()
+    terminal.print(_attempts(judgement), soft_wrap=False)
+
+
+def show_refusal(judgement: Judgement, wish: Wish, out: Path, terminal: Console) -> None:
+    """What speaks against each attempt, where it hurts, and what could still be tried."""
+    for attempt in judgement.attempts:
+        for objection in attempt.objections:
+            named = f"{attempt.quantization}, {attempt.name}"
+            terminal.print(f"refused ({named}): {objection}", style="red")
+    worst = sorted(judgement.attempt.layers, key=lambda one: -one.error)[:WORST]
+    if worst:
+        named = ", ".join(f"{one.layer} ({one.error:.1%})" for one in worst)
+        terminal.print(f"layers of the largest error: {named}")
+    beside = f"{out.with_suffix('.report.html')} shows it, {out.with_suffix('.refused.csv')} has"
+    helps = "more pictures to test by, longer training, another --calibration"
+    if names := untried(wish.scheme, wish.allowed):
+        allow = " or ".join(f"--allow {name}" for name in names)
+        helps = f"{allow} ({'it was' if len(names) == 1 else 'they were'} not tried), {helps}"
+    terminal.print(f"{out} was not written; {beside} every answer. What helps: {helps}")
+
+
+def show_stages(judgement: Judgement, clock: Clock, page: Path, terminal: Console) -> None:
+    """How long each stage took, and the size of what it made."""
+    attempts, verdict = judgement.attempts, judgement.attempt.verdict
+    made = {
+        "quantize": f"{len(judgement.attempt.graph) / 1e6:.2f} MB from "
+        f"{judgement.float_bytes / 1e6:.2f} MB, {len(attempts)} tried",
+        "judge": f"{verdict.pictures} pictures",
+        "report": f"{page.stat().st_size / 1e6:.2f} MB",
+    }
+    for stage, seconds in clock.seconds.items():
+        terminal.print(f"{stage:<9}{seconds:6.1f} s  {made[stage]}")
+
+
+def _classes(attempt: Attempt, labels: tuple[str, ...]) -> Table:
+    header = ("label", "pictures", "float", attempt.quantization, "agree")
+    table = _table(*header)
+    rows = [*gate.per_class(attempt.answers, labels).items(), ("all", attempt.verdict)]
+    for label, one in rows:
+        shares = (one.float_accuracy, one.tflite_accuracy, one.agreement)
+        style = "bold" if one is attempt.verdict else None
+        table.add_row(label, str(one.pictures), *map(_percent, shares), style=style)
+    return table
+
+
+def _attempts(judgement: Judgement) -> Table:
+    table = _table("attempt", "accuracy", "agree", "MB", "ms", "verdict")
+    first = judgement.attempts[0].verdict
+    float_mb = f"{judgement.float_bytes / 1e6:.2f}"
+    table.add_row(
+        "float", _percent(first.float_accuracy), "", float_mb, f"{judgement.float_ms:.2f}"
+    )
+    for one in judgement.attempts:
+        table.add_row(
+            f"{one.quantization}, {one.name}",
+            _percent(one.verdict.tflite_accuracy),
+            _percent(one.verdict.agreement),
+            f"{len(one.graph) / 1e6:.2f}",
+            f"{one.latency.score_ms:.2f}",
+            "refused" if one.objections else "passed",
+        )
+    return table
+
+
+def _table(*header: str) -> Table:
+    table = Table(*header, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
