@@ -7,14 +7,18 @@ set by hand. Run it again when the contract or the converter changes:
     .venv/bin/python tests/make_colours.py
 """
 
+import tempfile
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 from keras import layers
 
+from vedette_convert.golden import samples, turned_jpeg
 from vedette_convert.pack import pack
 from vedette_convert.quantize import quantize
+from vedette_edge import Classifier
 from vedette_edge.contract import Confidence, Contract, Provenance
 
 PATH = Path(__file__).parent / "edge" / "colours.tflite"
@@ -48,7 +52,26 @@ def colours() -> bytes:
     network.layers[-1].set_weights([8 * np.eye(3), np.zeros(3)])
     shape = (CONTRACT.height, CONTRACT.width, 3)
     plain = [np.full(shape, colour, np.uint8) for colour in np.eye(3, dtype=np.uint8) * 255]
-    return pack(quantize(network, plain), CONTRACT)
+    graph, pictures = quantize(network, plain), drawn()
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder, "bare.tflite")
+        bare.write_bytes(pack(graph, CONTRACT))
+        return pack(graph, CONTRACT, pictures, samples(pictures, Classifier(bare)))
+
+
+def drawn() -> dict[str, bytes]:
+    """The pictures it proves itself by: one of each colour, with detail, one of them turned."""
+    rows, columns = np.mgrid[0:90, 0:160]
+    grain = (7 * rows * columns + 3 * columns) % 64
+    red, green, blue = (
+        (grain[..., np.newaxis] + 170 * np.eye(3, dtype=np.int64)[channel]).astype(np.uint8)
+        for channel in range(3)
+    )
+    return {
+        "red.png": cv2.imencode(".png", red[..., ::-1])[1].tobytes(),
+        "green.jpeg": turned_jpeg(green, 80),
+        "blue.png": cv2.imencode(".png", blue[..., ::-1])[1].tobytes(),
+    }
 
 
 if __name__ == "__main__":

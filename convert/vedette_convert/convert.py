@@ -5,17 +5,17 @@ import io
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-from vedette_convert.attempts import Attempt, Bench, Progress
+from vedette_convert.attempts import Attempt, Bench, Progress, loaded
 from vedette_convert.clock import Clock
 from vedette_convert.errors import RunFolderError
 from vedette_convert.gate import Answer
+from vedette_convert.golden import golden
 from vedette_convert.pack import pack
 from vedette_convert.quantize import Model
 from vedette_convert.remedies import to_try
 from vedette_convert.run_folder import TEST, Run
 from vedette_convert.scheme import INT8, OLD, Scheme
 from vedette_edge.atomic import replacing, write_text
-from vedette_edge.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def convert(
     best = attempts[-1] if passed else max(attempts, key=lambda one: one.verdict.agreement)
     judgement = Judgement(attempts, best, len(bench.float_graph), bench.float_ms())
     if passed:
-        _write(best, run.contract, out)
+        _write(best, run, out)
     write_text(out.with_suffix(f".{'judgement' if passed else 'refused'}.csv"), _as_csv(best))
     return judgement
 
@@ -70,15 +70,18 @@ def _attempts(bench: Bench, wish: Wish) -> tuple[Attempt, ...]:
     return tuple(made)
 
 
-def _write(attempt: Attempt, contract: Contract, out: Path) -> None:
+def _write(attempt: Attempt, run: Run, out: Path) -> None:
     accuracies = {
         "float_test": attempt.verdict.float_accuracy,
         f"{attempt.quantization}_test": attempt.verdict.tflite_accuracy,
     }
     known = {name: share for name, share in accuracies.items() if share is not None}
-    described = replace(contract, provenance=replace(contract.provenance, accuracies=known))
+    provenance = replace(run.contract.provenance, accuracies=known)
+    contract = replace(run.contract, provenance=provenance)
+    scores = [answer.tflite_score for answer in attempt.answers]
+    proof = golden(run.part(TEST), scores, loaded(attempt.graph, contract))
     with replacing(out) as path:
-        path.write_bytes(pack(attempt.graph, described))
+        path.write_bytes(pack(attempt.graph, contract, *proof))
     out.with_suffix(".refused.csv").unlink(missing_ok=True)
 
 

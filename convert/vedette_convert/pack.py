@@ -1,25 +1,39 @@
-"""Graph, contract and labels become one file."""
+"""Graph, contract, labels and samples become one file."""
 
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping, Sequence
 
 from vedette_convert.metadata import described
+from vedette_edge import golden
 from vedette_edge.contract import Contract, to_json
+from vedette_edge.golden import Sample
 from vedette_edge.model_file import CHECKSUM_MEMBER, CONTRACT_MEMBER, LABELS_MEMBER
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first; the same model gives the same bytes on any day
 
 
-def pack(graph: bytes, contract: Contract) -> bytes:
-    """The graph with a zip at its end, in the way that TFLite metadata prescribes."""
+def pack(
+    graph: bytes,
+    contract: Contract,
+    pictures: Mapping[str, bytes] | None = None,
+    samples: Sequence[Sample] = (),
+) -> bytes:
+    """The graph with a zip at its end, in the way that TFLite metadata prescribes.
+
+    `samples` and the `pictures` that they name are what the file proves itself by.
+    """
     graph = described(graph, contract)
+    members = {
+        LABELS_MEMBER: "\n".join(contract.labels) + "\n",
+        CONTRACT_MEMBER: to_json(contract) + "\n",
+        CHECKSUM_MEMBER: hashlib.sha256(graph).hexdigest() + "\n",
+        **{golden.FOLDER + name: picture for name, picture in (pictures or {}).items()},
+        **({golden.INDEX: golden.to_json(samples)} if samples else {}),
+    }
     file = io.BytesIO(graph)
-    with zipfile.ZipFile(file, "a") as archive:
-        for name, text in (
-            (LABELS_MEMBER, "\n".join(contract.labels) + "\n"),
-            (CONTRACT_MEMBER, to_json(contract) + "\n"),
-            (CHECKSUM_MEMBER, hashlib.sha256(graph).hexdigest() + "\n"),
-        ):
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), text)
+    with zipfile.ZipFile(file, "a") as archive:  # stored as it is: MediaPipe reads nothing else
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
     return file.getvalue()

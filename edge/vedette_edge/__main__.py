@@ -1,13 +1,19 @@
-"""The edge's command line: `vedette predict`, `vedette run`, `vedette inspect`."""
+"""The edge's command line: `vedette predict`, `run`, `inspect` and `check`."""
 
 import json
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vedette_edge.command_line import Terminal, session
+from vedette_edge.foreign_flags import foreign_flags
+
+if TYPE_CHECKING:
+    from vedette_edge.classifier import Classifier
+    from vedette_edge.foreign import Said
 
 UNREADABLE = 4  # exit code: some pictures could not be read, all others were classified
 
@@ -17,6 +23,9 @@ threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 64),
     help="Interpreter threads. [default: one a core, up to 4]",
+)
+no_self_test_option = click.option(
+    "--no-self-test", is_flag=True, help="Start without proof that this machine sees alike."
 )
 
 
@@ -38,6 +47,8 @@ def main() -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, for spreadsheets.")
 @click.option("--top-k", type=click.IntRange(1), default=1, show_default=True, help="Labels shown.")
 @threads_option
+@no_self_test_option
+@foreign_flags
 def predict(
     model: Path,
     images: tuple[str, ...],
@@ -45,6 +56,8 @@ def predict(
     as_csv: bool,
     top_k: int,
     threads: int | None,
+    no_self_test: bool,
+    said: "Said",
 ) -> None:
     """Classify pictures: files, folders and patterns.
 
@@ -53,6 +66,7 @@ def predict(
       vedette predict model.tflite photo.jpg
       vedette predict model.tflite photos/ --top-k 3
       vedette predict model.tflite 'photos/**/*.png' --json > labels.jsonl
+      vedette predict foreign.tflite photo.jpg --labels labels.txt --mean 127.5 --std 127.5
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
@@ -62,13 +76,14 @@ def predict(
     left_out: list[str] = []
     with session() as terminal:
         paths = pictures.expand(images)
-        classifier = Classifier(model, threads=threads)
+        classifier = Classifier(model, threads=threads, said=said)
+        _prove(classifier, terminal, skip=no_self_test)
         report = _reporter(terminal, left_out)
         predictions = prediction.predict(classifier, paths, top_k, report)
         if as_json:
             _print_each(map(prediction.as_json, predictions), terminal)
         elif as_csv:
-            _print_each(prediction.as_csv(predictions, classifier.contract, top_k), terminal)
+            _print_each(prediction.as_csv(predictions, classifier.contract.labels, top_k), terminal)
         else:
             with terminal.progress("classifying", len(paths)) as advance:
                 table = prediction.as_table(predictions, advance)
@@ -83,8 +98,17 @@ def predict(
 @click.option("--log", type=click.Path(path_type=Path), help="Append JSON lines to this file.")
 @json_option
 @threads_option
+@no_self_test_option
+@foreign_flags
 def run(
-    model: Path, camera: str, live: bool, log: Path | None, as_json: bool, threads: int | None
+    model: Path,
+    camera: str,
+    live: bool,
+    log: Path | None,
+    as_json: bool,
+    threads: int | None,
+    no_self_test: bool,
+    said: "Said",
 ) -> None:
     """Watch: classify every frame of a camera and log its label.
 
@@ -100,7 +124,8 @@ def run(
 
     left_out: list[str] = []
     with session() as terminal, ExitStack() as stack:
-        classifier = Classifier(model, threads=threads)
+        classifier = Classifier(model, threads=threads, said=said)
+        _prove(classifier, terminal, skip=no_self_test)
         report = _reporter(terminal, left_out)
         frames = open_camera(camera, report, live=live)
         frames = stack.enter_context(closing(newest(frames) if live else frames))
@@ -122,7 +147,8 @@ def run(
 @main.command()
 @model_argument
 @json_option
-def inspect(model: Path, as_json: bool) -> None:
+@foreign_flags
+def inspect(model: Path, as_json: bool, said: "Said") -> None:
     """Show what a model file carries: contract, labels, tensors, sizes.
 
     \b
@@ -134,11 +160,58 @@ def inspect(model: Path, as_json: bool) -> None:
     from vedette_edge.classifier import Classifier
 
     with session() as terminal:
-        found = inspection.inspect(Classifier(model))
+        found = inspection.inspect(Classifier(model, said=said))
         if as_json:
             terminal.out.print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
             terminal.out.print(inspection.as_text(found))
+
+
+@main.command()
+@model_argument
+@json_option
+@threads_option
+def check(model: Path, as_json: bool, threads: int | None) -> None:
+    """Replay the samples that a model file carries: does this machine see what training saw?
+
+    Each goes the whole way: decoded, turned, resized, classified. Inputs must be equal to the
+    byte, labels equal, scores within two output steps. Code 1 if anything differs.
+
+    \b
+    Examples:
+      vedette check model.tflite
+      vedette check model.tflite --json
+    """
+    from vedette_edge import golden
+    from vedette_edge.classifier import Classifier
+
+    with session() as terminal:
+        classifier = Classifier(model, threads=threads)
+        replays = list(golden.replay(classifier))
+        if as_json:
+            terminal.out.print(golden.as_json(replays))
+        else:
+            terminal.out.print(golden.as_table(replays), soft_wrap=False)
+        golden.judge(classifier, replays)
+        terminal.err.print(
+            f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
+        )
+
+
+def _prove(classifier: "Classifier", terminal: Terminal, *, skip: bool) -> None:
+    """The self-test, before anything is said about a picture; what is assumed stands at its head."""
+    from vedette_edge import golden
+
+    for assumption in classifier.assumptions:
+        terminal.err.print(f"assumed: {assumption}", style="yellow")
+    if skip:
+        terminal.err.print("no self-test: whether this machine sees alike is not proved")
+    elif classifier.model.samples:
+        golden.judge(classifier, list(golden.replay(classifier)))
+    else:
+        terminal.err.print(
+            "the model carries no samples: whether this machine sees alike is unknown"
+        )
 
 
 def _reporter(terminal: Terminal, left_out: list[str]) -> Callable[[str], None]:

@@ -6,11 +6,13 @@ runtimes round differently (one step was seen between tflite-runtime 2.14 and Li
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.table import Table
 
 from vedette_edge import pictures
 from vedette_edge.cameras import synthetic
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "golden/"  # within the zip of the model file
 INDEX = FOLDER + "samples.json"
 FORMAT = "vedette-golden-1"
-FRAME = "frame"  # name of the sample that is drawn and not stored: what a camera would give
+FRAME = "frame-"  # and a number: a sample that is drawn and not stored, as a camera gives it
 MOST_SAMPLES = 64
 MOST_STEPS = 2  # of a score; a step of 8 bits is 1/256
 STEP = 1 / 256
@@ -33,11 +35,11 @@ STEP = 1 / 256
 class Sample:
     """A picture, and what conversion made of it."""
 
-    name: str  # its file in the model file's folder golden/, or FRAME
+    name: str  # its file in the model file's folder golden/, or FRAME with a number
     picture_sha256: str  # of the decoded picture's bytes, R G B, upright
     prepared_sha256: str  # of the model's input
     label: str
-    scores: tuple[float, ...]  # 0..1, in the order of the labels
+    scores: tuple[float, ...]  # in output steps, 0..256, in the order of the labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Replay:
     differs: str  # what differs, empty if nothing does
 
 
-def to_json(samples: tuple[Sample, ...]) -> str:
+def to_json(samples: Sequence[Sample]) -> str:
     """samples.json."""
     rows = [asdict(sample) for sample in samples]
     return json.dumps({"format": FORMAT, "samples": rows}, ensure_ascii=False) + "\n"
@@ -70,15 +72,16 @@ def from_json(text: bytes) -> tuple[Sample, ...]:
         raise ModelFileError(f"{INDEX} inside the file is damaged ({error!r})") from error
 
 
-def self_test(classifier: "Classifier") -> None:
-    """Replay every sample; raises SelfTestError, saying what differs, unless all are equal."""
-    replays = list(replay(classifier))
+def judge(classifier: "Classifier", replays: Sequence[Replay]) -> None:
+    """Raises SelfTestError, saying what differs, unless all came out equal."""
     if bad := [one for one in replays if one.differs]:
         raise SelfTestError(
-            f"{classifier.model.path}: the self-test failed, {len(bad)} of {len(replays)} samples "
-            f"differ from what conversion saw; {bad[0].name}: {bad[0].differs}. "
+            f"{classifier.model.path}: this machine does not see what conversion saw: "
+            f"{len(bad)} of {len(replays)} samples differ. {bad[0].name}: {bad[0].differs}. "
             "'vedette check' shows them all"
         )
+    if not replays:
+        raise SelfTestError(f"{classifier.model.path}: carries no samples, so nothing is proved")
 
 
 def replay(classifier: "Classifier") -> Iterator[Replay]:
@@ -92,10 +95,27 @@ def replay(classifier: "Classifier") -> Iterator[Replay]:
             yield _compare(sample, picture_rgb, classifier)
 
 
+def as_table(replays: Sequence[Replay]) -> Table:
+    """A line a sample, for a person."""
+    head = ("sample", "label", "score off by", "")
+    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+    for one in replays:
+        steps = f"{one.steps:.1f} steps"
+        table.add_row(one.name, one.found, steps, one.differs or "equal")
+    return table
+
+
+def as_json(replays: Sequence[Replay]) -> str:
+    """An object a sample, for a machine."""
+    rows = [{**asdict(one), "steps": round(one.steps, 3)} for one in replays]
+    equal = bool(rows) and not any(one.differs for one in replays)
+    return json.dumps({"equal": equal, "samples": rows}, indent=2, ensure_ascii=False)
+
+
 def picture(name: str, members: Mapping[str, bytes]) -> Picture:
     """A sample's picture. Raises PictureError if it cannot be decoded."""
-    if name == FRAME:
-        return synthetic.picture(0)
+    if re.fullmatch(FRAME + r"[0-9]{1,4}", name):
+        return synthetic.picture(int(name.removeprefix(FRAME)))
     return pictures.decode(members.get(FOLDER + name, b""))
 
 
@@ -110,11 +130,11 @@ def _compare(sample: Sample, picture_rgb: Picture, classifier: "Classifier") -> 
     if len(sample.scores) != len(found.scores):
         differs = f"has scores for {len(sample.scores)} labels, the model has {len(found.scores)}"
         return Replay(sample.name, sample.label, found.label, 0.0, differs)
-    steps = float(np.abs(found.scores - np.array(sample.scores, np.float32)).max() / STEP)
+    steps = float(np.abs(found.scores / STEP - np.array(sample.scores)).max())
     differs = _input_difference(sample, picture_rgb, prepared)
     if not differs and found.label != sample.label:
         differs = f"the label is {found.label!r}, expected {sample.label!r}"
-    if not differs and steps > MOST_STEPS + 1e-3:
+    if not differs and steps > MOST_STEPS:
         differs = f"a score is {steps:.1f} output steps off, at most {MOST_STEPS} are allowed"
     return Replay(sample.name, sample.label, found.label, steps, differs)
 

@@ -56,7 +56,10 @@ def test_raw_bytes_go_in_and_one_delegate_takes_the_whole_graph(model: Path) -> 
 def test_labels_and_contract_are_packed_where_zip_tools_find_them(model: Path) -> None:
     with zipfile.ZipFile(model) as archive:
         assert archive.testzip() is None
-        assert archive.namelist() == ["labels.txt", "contract.json", "graph.sha256"]
+        names = archive.namelist()
+        assert names[:3] == ["labels.txt", "contract.json", "graph.sha256"]
+        assert all(name.startswith("golden/") for name in names[3:])
+        assert names[-1] == "golden/samples.json"
         assert archive.read("labels.txt") == b"bar\ndisc\nsquare\n"
     unzip = shutil.which("unzip")
     if unzip:
@@ -90,6 +93,7 @@ def test_the_judgement_is_what_the_edge_says_picture_by_picture(
     for row in rows:
         found = classifier.classify(pictures.read(Path(row["file"])))
         assert (found.label, found.score) == (row["tflite_label"], float(row["tflite_score"]))
+    assert isinstance(classifier.contract, Contract)
     accuracies = classifier.contract.provenance.accuracies
     right = sum(row["tflite_label"] == row["truth"] for row in rows)
     assert accuracies["int8_test"] == right / 24
