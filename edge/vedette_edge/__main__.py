@@ -199,7 +199,7 @@ def check(model: Path, as_json: bool, threads: int | None) -> None:
 
 
 def _prove(classifier: "Classifier", terminal: Terminal, *, skip: bool) -> None:
-    """The self-test, before anything is said about a picture; what is assumed stands at its head."""
+    """What is assumed, and the self-test, before anything is said about a picture."""
     from vedette_edge import golden
 
     for assumption in classifier.assumptions:

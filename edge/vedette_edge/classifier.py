@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge import compatibility, interpreter, model_file
+from vedette_edge import compatibility, foreign, interpreter, model_file, probe
 from vedette_edge.contract import Contract
 from vedette_edge.errors import ModelFileError
+from vedette_edge.feeding import Feed, feed_bytes, feed_numbers
+from vedette_edge.foreign import Assumed, Said
 from vedette_edge.interpreter import Network, Tensor
+from vedette_edge.model_file import ModelFile
 from vedette_edge.prepare import Picture, prepare
 
+NOTHING_SAID = Said()
 KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input takes 0..255
 
 
@@ -35,20 +39,32 @@ class Classification:
 class Classifier:
     """`Classifier("model.tflite").classify(picture_rgb)`.
 
-    Raises ModelFileError if the file is damaged, foreign, cannot run on this machine's runtime,
-    or its graph contradicts its contract, and RuntimeMissingError where no TFLite interpreter
-    works.
+    Raises ModelFileError if the file is damaged, cannot run on this machine's runtime, its graph
+    contradicts its contract or it has none and nobody says enough of it, and RuntimeMissingError
+    where no TFLite interpreter works.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None) -> None:
-        """`threads` is for the interpreter; by default one a core, at most four."""
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        threads: int | None = None,
+        said: Said = NOTHING_SAID,
+    ) -> None:
+        """`threads` is for the interpreter; by default one a core, at most four.
+
+        `said` is for a model without a contract, `contract` then what was settled on.
+        """
         self.model = model_file.read(Path(path))
-        runtime = interpreter.installed()
+        runtime, threads = interpreter.installed(), threads or min(4, os.cpu_count() or 1)
         try:
-            self.contract: Contract = _stated(self.model.contract)
+            _check_unsaid(self.model.contract, said)
             compatibility.check(self.model.graph, runtime.name, platform.machine())
-            self.network = Network(self.model.data, threads or min(4, os.cpu_count() or 1), runtime)
-            _check_agrees(self.contract, self.network.input, self.network.output)
+            if self.model.contract is None:  # and so no checksum
+                probe.check(self.model.data, threads)
+            self.network = Network(self.model.data, threads, runtime)
+            self.contract: Contract | Assumed = _settled(self.model, self.network, said)
+            self._feed = _feed(self.contract, self.network.input)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
 
@@ -58,21 +74,40 @@ class Classifier:
 
     def score(self, prepared: Picture) -> Classification:
         """Classify what `prepare` made of a picture."""
-        # A quantized input has scale 1 and zero point 0, so bytes are 0..255 for either dtype.
-        given = prepared[np.newaxis].astype(self.network.input.dtype, copy=False)
-        scores = self.network.output.values(self.network.run(given)[0])
+        values = self.network.output.values(self.network.run(self._feed(prepared))).ravel()
+        scores = foreign.softmax(values) if self._gives_logits else values
         best = int(np.argmax(scores))
         labels = self.contract.labels
         return Classification(labels[best], float(scores[best]), scores, labels)
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What nobody said of a model without a contract, a line each; none for one that has it."""
+        return self.contract.assumptions if isinstance(self.contract, Assumed) else ()
 
-def _stated(contract: Contract | None) -> Contract:
-    if contract is None:
+    @property
+    def _gives_logits(self) -> bool:
+        return isinstance(self.contract, Assumed) and self.contract.logits
+
+
+def _check_unsaid(contract: Contract | None, said: Said) -> None:
+    if contract is not None and said != NOTHING_SAID:
         raise ModelFileError(
-            "vedette-convert did not make it: it carries no contract, so what it expects cannot "
-            "be known. Convert the model"
+            f"carries its own contract; {said.flags()} would contradict it. Leave that out"
         )
-    return contract
+
+
+def _settled(model: ModelFile, network: Network, said: Said) -> Contract | Assumed:
+    if model.contract is None:
+        return foreign.settle(model, network, said)
+    _check_agrees(model.contract, network.input, network.output)
+    return model.contract
+
+
+def _feed(contract: Contract | Assumed, given: Tensor) -> Feed:
+    if isinstance(contract, Contract):
+        return feed_bytes(given)
+    return feed_numbers(given, contract.colour, contract.mean, contract.std)
 
 
 def _check_agrees(contract: Contract, given: Tensor, made: Tensor) -> None:

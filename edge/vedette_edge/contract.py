@@ -13,10 +13,11 @@ FORMAT = "vedette-contract-1"
 
 COLOURS = ("rgb",)
 FITS = ("squash", "crop", "letterbox")
-RESIZES = ("box-linear-exact-1",)
+RESIZES = ("box-linear-exact-1", "linear-1")  # the second differs from machine to machine
 
 # What the graph's first layer makes of a byte x. `resnet50` takes the channels as B, G, R and
-# subtracts the means of ImageNet as Caffe's ResNet-50 was trained with; `imagenet` is torchvision's.
+# subtracts the means of ImageNet as Caffe's ResNet-50 was trained with; `imagenet` is
+# torchvision's.
 NORMALISATIONS: Mapping[str, str] = {
     "unit": "x / 255",
     "centred": "(x - 127) / 128",

@@ -7,11 +7,16 @@ from rich.text import Text
 
 from vedette_edge.classifier import Classifier
 from vedette_edge.contract import NORMALISATIONS
+from vedette_edge.foreign import Assumed
 
 
 def inspect(classifier: Classifier) -> dict[str, Any]:
-    """Everything worth knowing of a loaded model, as plain data."""
-    model, network = classifier.model, classifier.network
+    """Everything worth knowing of a loaded model, as plain data.
+
+    `contract` is null for a model without one; `assumed` then says what stands in its place.
+    """
+    model, network, contract = classifier.model, classifier.network, classifier.contract
+    foreign = isinstance(contract, Assumed)
     return {
         "file": str(model.path),
         "bytes": {
@@ -23,7 +28,8 @@ def inspect(classifier: Classifier) -> dict[str, Any]:
         "output": dataclasses.asdict(network.output),
         "runtime": network.runtime,
         "delegate_partitions": network.partitions(),
-        "contract": dataclasses.asdict(classifier.contract),
+        "contract": None if foreign else dataclasses.asdict(contract),
+        "assumed": dataclasses.asdict(contract) if foreign else None,
     }
 
 
@@ -34,9 +40,8 @@ def as_text(found: dict[str, Any]) -> Text:
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
-    contract, sizes = found["contract"], found["bytes"]
-    confidence, provenance = contract["confidence"], contract["provenance"]
-    partitions = found["delegate_partitions"]
+    contract, sizes = found["contract"] or found["assumed"], found["bytes"]
+    confidence, partitions = contract["confidence"], found["delegate_partitions"]
     return [
         ("file", f"{found['file']}, {sizes['file'] / 1e6:.2f} MB"),
         ("sizes", f"graph {sizes['graph']:,} bytes, packed with it {sizes['packed']:,} bytes"),
@@ -47,21 +52,34 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("picture", f"{contract['width']} x {contract['height']} px, {contract['colour']}"),
         ("fit", f"{contract['fit']}, resized by {contract['resize']}"),
         (
-            "normalisation",
-            f"{contract['normalisation']}: {NORMALISATIONS[contract['normalisation']]}, "
-            "in the graph",
-        ),
-        (
             "confidence",
             f"temperature {confidence['temperature']:g}, "
             f"unknown below {confidence['unknown_below']:g}",
         ),
+        *(_contract_rows(contract) if found["contract"] else _assumed_rows(contract)),
+        ("labels", f"{len(contract['labels'])}: {', '.join(contract['labels'])}"),
+    ]
+
+
+def _contract_rows(contract: dict[str, Any]) -> list[tuple[str, str]]:
+    name, provenance = contract["normalisation"], contract["provenance"]
+    return [
+        ("normalisation", f"{name}: {NORMALISATIONS[name]}, in the graph"),
         ("trained on", _pairs(provenance["pictures"])),
         ("accuracy", _pairs({k: f"{v:.1%}" for k, v in provenance["accuracies"].items()})),
         ("seed", str(provenance["seed"])),
         ("manifest", f"sha256 {provenance['manifest_sha256']}"),
         ("made with", _pairs(provenance["versions"])),
-        ("labels", f"{len(contract['labels'])}: {', '.join(contract['labels'])}"),
+    ]
+
+
+def _assumed_rows(assumed: dict[str, Any]) -> list[tuple[str, str]]:
+    mean, std = (" ".join(f"{number:g}" for number in assumed[key]) for key in ("mean", "std"))
+    return [
+        ("contract", "none: made by another tool"),
+        ("normalisation", f"(x - {mean}) / {std}" if mean else "none outside the graph"),
+        ("outputs", "logits, a softmax makes scores of them" if assumed["logits"] else "scores"),
+        *(("assumed", assumption) for assumption in assumed["assumptions"]),
     ]
 
 

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from rich.table import Table
 
 from vedette_edge import pictures
 from vedette_edge.classifier import Classifier
-from vedette_edge.contract import Contract
 from vedette_edge.errors import PictureError
 
 
@@ -61,9 +60,9 @@ def as_json(prediction: Prediction) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def as_csv(predictions: Iterable[Prediction], contract: Contract, top_k: int) -> Iterator[str]:
+def as_csv(predictions: Iterable[Prediction], labels: Sequence[str], top_k: int) -> Iterator[str]:
     """Lines of CSV with a head: picture, a label and a score for each rank, and error."""
-    top_k = min(top_k, len(contract.labels))
+    top_k = min(top_k, len(labels))
     further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
     yield _csv_line(["picture", "label", "score", *further, "error"])
     for prediction in predictions:

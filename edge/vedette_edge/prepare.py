@@ -3,16 +3,17 @@
 Training, calibration, evaluation, one-shot prediction and the live camera call `prepare`.
 Its result is bit-identical on every machine: it uses integer arithmetic, and of OpenCV only
 what gives equal bytes on x86-64 and Arm and across versions 4.10 to 5.0. A changed rule gets
-a new name in the contract; the old one stays.
+a new name in the contract; the old one stays. `linear-1` alone promises no equal bytes: it is
+there for the models of others, who trained with it.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.contract import Contract
 from vedette_edge.errors import PictureError
 
 Picture = NDArray[np.uint8]  # height x width x 3; R, G, B unless a name says otherwise
@@ -21,7 +22,20 @@ Resize = Callable[[Picture, int, int], Picture]
 LETTERBOX_GREY = 128
 
 
-def prepare(picture_rgb: Picture, contract: Contract) -> Picture:
+class Framing(Protocol):
+    """What `prepare` needs said: a Contract says it."""
+
+    @property
+    def height(self) -> int: ...  # px
+    @property
+    def width(self) -> int: ...  # px
+    @property
+    def fit(self) -> str: ...  # one of contract.FITS
+    @property
+    def resize(self) -> str: ...  # one of contract.RESIZES
+
+
+def prepare(picture_rgb: Picture, contract: Framing) -> Picture:
     """The model's input for a picture: uint8, contract.height x contract.width x 3, R G B.
 
     `picture_rgb` is uint8, height x width x 3, of any size from 1 x 1, upright.
@@ -85,6 +99,11 @@ def _box_linear_exact_1(picture: Picture, height: int, width: int) -> Picture:
     return _resized(picture, height, width, cv2.INTER_LINEAR_EXACT)
 
 
+def _linear_1(picture: Picture, height: int, width: int) -> Picture:
+    """Plain bilinear, OpenCV's default: aliases, and differs between machines by up to 2 of 255."""
+    return _resized(picture, height, width, cv2.INTER_LINEAR)
+
+
 def _resized(picture: Picture, height: int, width: int, interpolation: int) -> Picture:
     resized = cv2.resize(picture, (width, height), interpolation=interpolation)
     return np.asarray(resized, np.uint8)
@@ -95,4 +114,7 @@ _FITS: Mapping[str, Callable[[Picture, int, int, Resize], Picture]] = {
     "crop": _crop,
     "letterbox": _letterbox,
 }
-_RESIZES: Mapping[str, Resize] = {"box-linear-exact-1": _box_linear_exact_1}
+_RESIZES: Mapping[str, Resize] = {
+    "box-linear-exact-1": _box_linear_exact_1,
+    "linear-1": _linear_1,
+}

@@ -19,7 +19,7 @@ from vedette_convert import attempts
 from vedette_convert.__main__ import main
 from vedette_convert.quantize import quantize
 from vedette_convert.run_folder import Photograph, sample
-from vedette_edge import Classifier, pictures
+from vedette_edge import Classifier, Contract, pictures
 from vedette_edge.prepare import Picture
 from vedette_train.architectures import cnn
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge import Classifier, Contract
+from vedette_edge import Contract, model_file
 
 Picture = NDArray[np.uint8]
 
@@ -21,7 +21,9 @@ def model() -> Path:
 
 @pytest.fixture(scope="session")
 def contract(model: Path) -> Contract:
-    return Classifier(model).contract
+    found = model_file.read(model).contract
+    assert found
+    return found
 
 
 @pytest.fixture(scope="session")

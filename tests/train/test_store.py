@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vedette_edge import Classifier, Contract, pictures, prepare
+from vedette_edge import Contract, model_file, pictures, prepare
 from vedette_train import dataset, store
 from vedette_train.dataset import Dataset
 from vedette_train.errors import DatasetError
@@ -20,7 +20,9 @@ from vedette_train.errors import DatasetError
 @pytest.fixture
 def contract() -> Contract:
     model = Path(__file__).parents[1] / "edge" / "colours.tflite"
-    return Classifier(model).contract
+    found = model_file.read(model).contract
+    assert found
+    return found
 
 
 @pytest.fixture
