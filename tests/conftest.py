@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,6 +73,29 @@ def run_folder(
     result = train("fit", shapes, "--out", run, "--size", "48", "--epochs", "4", "--batch-size", 16)
     assert result.exit_code == 0, result.stderr
     return run
+
+
+@pytest.fixture(scope="session")
+def environment() -> Callable[..., Path]:
+    """Makes an environment of its own for what does not go together with ours; gives its python.
+
+    It lies in build/NAME, and is made anew only where other packages are asked for.
+    """
+
+    def make(name: str, *packages: str) -> Path:
+        folder = Path(__file__).parents[1] / "build" / name
+        python, made = folder / "bin" / "python", folder / ".made"
+        if made.exists() and made.read_text(encoding="utf-8") == "\n".join(packages):
+            return python
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        install = [python, *"-m pip install --quiet --only-binary=:all:".split(), *packages]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"{' '.join(packages)} cannot be installed: {done.stderr.strip()[-200:]}")
+        made.write_text("\n".join(packages), encoding="utf-8")
+        return python
+
+    return make
 
 
 @pytest.fixture

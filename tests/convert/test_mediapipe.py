@@ -6,7 +6,7 @@ MediaPipe brings an OpenCV of its own, so it gets an environment of its own in b
 import json
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +21,15 @@ from vedette_edge.classifier import Classification
 from vedette_edge.prepare import prepare
 
 REQUIREMENT = "mediapipe==1.2.2"
-ENVIRONMENT = Path(__file__).parents[2] / "build" / "mediapipe"
 SCRIPT = Path(__file__).with_name("mediapipe_scores.py")
 STEP = 1 / 256  # of an output of one byte
 THRESHOLD = 0.75
 
 
 @pytest.fixture(scope="module")
-def python() -> Path:
-    """The interpreter of an environment with MediaPipe, made at the first need."""
-    found, made = ENVIRONMENT / "bin" / "python", ENVIRONMENT / ".made"
-    if made.exists() and made.read_text(encoding="utf-8") == REQUIREMENT:
-        return found
-    subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
-    install = "-m pip install --quiet --only-binary=:all:".split()
-    done = said_by(found, *install, REQUIREMENT)
-    if done.returncode:
-        pytest.skip(f"{REQUIREMENT} cannot be installed: {last_line(done.stderr)}")
-    made.write_text(REQUIREMENT, encoding="utf-8")
-    return found
+def python(environment: Callable[..., Path]) -> Path:
+    """The interpreter of an environment with MediaPipe."""
+    return environment("mediapipe", REQUIREMENT)
 
 
 def said_by(*command: str | Path) -> subprocess.CompletedProcess[str]:
