@@ -54,7 +54,8 @@ def convert(
     best = attempts[-1] if passed else max(attempts, key=lambda one: one.verdict.agreement)
     judgement = Judgement(attempts, best, len(bench.float_graph), bench.float_ms())
     if passed:
-        _write(best, run, out)
+        with clock.stage("pack"):
+            _write(best, run, out)
     write_text(out.with_suffix(f".{'judgement' if passed else 'refused'}.csv"), _as_csv(best))
     return judgement
 
