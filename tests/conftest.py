@@ -88,7 +88,7 @@ def environment() -> Callable[..., Path]:
         if made.exists() and made.read_text(encoding="utf-8") == "\n".join(packages):
             return python
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = [python, *"-m pip install --quiet --only-binary=:all:".split(), *packages]
+        install = [str(python), *"-m pip install --quiet --only-binary=:all:".split(), *packages]
         done = subprocess.run(install, capture_output=True, text=True, check=False)
         if done.returncode:
             pytest.skip(f"{' '.join(packages)} cannot be installed: {done.stderr.strip()[-200:]}")
@@ -96,6 +96,24 @@ def environment() -> Callable[..., Path]:
         return python
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Chrome"]:
+    """A real browser, for the pages that people read."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("needs chromium and chromedriver: apt install chromium chromium-driver")
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    chrome = Chrome(options, ChromeService(driver))
+    yield chrome
+    chrome.quit()
 
 
 @pytest.fixture

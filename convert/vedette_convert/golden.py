@@ -54,7 +54,7 @@ def _sorts(
 
 def _squareness(photograph: Photograph) -> float:
     height, width, _ = photograph.read().shape
-    return min(height, width) / max(height, width)
+    return float(min(height, width) / max(height, width))
 
 
 def _lead(found: Classification) -> float:

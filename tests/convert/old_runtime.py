@@ -34,4 +34,7 @@ def scores(model: str, inputs: str) -> None:
 
 
 if __name__ == "__main__":
-    {"offer": offer, "scores": scores}[sys.argv[1]](*sys.argv[2:])
+    if sys.argv[1] == "offer":
+        offer(sys.argv[2])
+    else:
+        scores(*sys.argv[2:])

@@ -1,5 +1,6 @@
 """What conversion packs for the self-test."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -55,16 +56,18 @@ def test_hard_ones_are_among_them_but_none_that_rounding_could_turn(
     photographs: list[Photograph], classifier: Classifier
 ) -> None:
     files, samples = golden(photographs, best(photographs, classifier), classifier)
-    leads = {
-        str(one.file): np.subtract(*(score for _, score in found.top(2))) / STEP
-        for one in photographs
-        for found in [classifier.classify(one.read())]
-    }
-    decided = sorted((lead, file) for file, lead in leads.items() if lead >= LEAST_LEAD)
+    leads = [(lead(classifier.classify(one.read()).scores), str(one.file)) for one in photographs]
+    decided = sorted(one for one in leads if one[0] >= LEAST_LEAD * STEP)
     stored = set(files.values())
     hardest = [Path(file).read_bytes() for _, file in decided[:3]]
     assert sum(one in stored for one in hardest) >= 2  # one may be the one that is stored turned
-    assert all(np.subtract(*sorted(one.scores)[:-3:-1]) >= LEAST_LEAD for one in samples)
+    assert all(lead(one.scores) >= LEAST_LEAD for one in samples)
+
+
+def lead(scores: Iterable[float]) -> float:
+    """By how much the best score leads."""
+    *_, second, first = sorted(map(float, scores))
+    return first - second
 
 
 def test_the_first_is_stored_turned(photographs: list[Photograph], classifier: Classifier) -> None:

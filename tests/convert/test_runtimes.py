@@ -114,7 +114,7 @@ def test_a_graph_too_new_for_the_old_runtime_is_refused_with_a_message(
 ) -> None:
     path = tmp_path / "new.tflite"
     path.write_bytes(with_newer_operator(model, "CONV_2D", 99))
-    command = [old_python, "-m", "vedette_edge", "check", path]
+    command = [str(old_python), "-m", "vedette_edge", "check", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=OLD)
     assert done.returncode == 1
     assert "tflite-runtime 2.14.0 cannot run this model" in done.stderr
