@@ -1,16 +1,21 @@
 """What the workstation's tests share: a small data set of drawn pictures, and a run on it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 # Where tests run in the background, Ctrl-C is ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -71,11 +71,12 @@ def _page(judgement: Judgement, run: Run, wish: Wish, name: str) -> str:
         judgement=judgement,
         attempt=attempt,
         verdict=attempt.verdict,
+        known=sum(bool(one.truth) for one in attempt.answers),
         contract=run.contract,
         wish=wish,
         disputed=list(_disputed(disputed, run)),
         disputes=len(disputed),
-        confusions=_confusions(judgement, run.contract.labels),
+        confusions=confusions(judgement, run.contract.labels),
         layers=attempt.layers[:MOST_LAYERS],
         largest_error=max((layer.error for layer in attempt.layers), default=1.0) or 1.0,
         versions={**run.contract.provenance.versions, **_versions()},
@@ -134,7 +135,7 @@ def _thumbnail(photograph: Photograph) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
-def _confusions(judgement: Judgement, labels: Sequence[str]) -> list[Confusion]:
+def confusions(judgement: Judgement, labels: Sequence[str]) -> list[Confusion]:
     """Both models', with the same classes in them; none where no truth is known."""
     known = [one for one in judgement.attempt.answers if one.truth in labels]
     if not known:

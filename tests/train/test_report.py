@@ -1,9 +1,8 @@
 """The page of a run, opened in a real browser."""
 
 import json
-import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver import Chrome
 
 from vedette_edge import pictures
 from vedette_edge.contract import Confidence, Contract, Provenance
@@ -141,21 +140,6 @@ def fifty() -> Report:
 def written(page: Report, folder: Path) -> str:
     report.write(page, folder / "report.html")
     return (folder / "report.html").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs chromium and chromedriver: apt install chromium chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = Chrome(options, ChromeService(driver))
-    yield chrome
-    chrome.quit()
 
 
 @pytest.fixture
