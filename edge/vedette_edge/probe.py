@@ -46,8 +46,8 @@ def _death(code: int, stderr: bytes) -> str:
     if code == -signal.SIGXCPU:
         return f"one picture took more than {PROCESSOR_S} s"
     cause = signal.Signals(-code).name if -code in list(signal.Signals) else f"code {code}"
-    last = stderr.strip().rpartition(b"\n")[2]
-    return f"{cause}: {_shortened(last)}" if last else cause
+    lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(b"INFO")]
+    return f"{cause}: {_shortened(lines[-1])}" if lines else cause
 
 
 def _shortened(words: bytes) -> str:
