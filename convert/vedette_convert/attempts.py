@@ -44,6 +44,12 @@ class Attempt:
     objections: tuple[str, ...]  # the verdict's and the runtime's; none: it passes
     layers: tuple[LayerError, ...]  # none where activations stay float
 
+    @property
+    def title(self) -> str:
+        """What it is, for people."""
+        both = (self.quantization, self.name)
+        return ", ".join(dict.fromkeys(both))
+
 
 class Bench:
     """Makes attempts at one model; what they share is made once.

@@ -119,7 +119,7 @@ def _loss(known: Sequence[Answer]) -> Iterator[str]:
     if count >= FEWEST_COUNTED:
         yield f"{told}, at most {MOST_LOST} may be lost"
     elif (chance := by_chance(lost, gained)) < CHANCE:
-        yield f"{told}, which is beyond chance (sign test, p = {chance:.3f})"
+        yield f"{told}, which is beyond chance (sign test, p = {chance:.2g})"
 
 
 def _disagreement(judged: Sequence[Answer], least: int, where: str, pictures: int) -> Iterator[str]:

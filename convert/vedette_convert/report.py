@@ -22,6 +22,7 @@ from vedette_edge.prepare import Picture
 MOST_DISPUTED = 40  # pictures that are shown
 MOST_CLASSES = 60  # in a confusion
 MOST_LAYERS = 120
+LONGEST_LABEL, LETTER_PX = 20, 6.5
 THUMBNAIL_PX, THUMBNAIL_QUALITY = 128, 80
 
 
@@ -45,6 +46,7 @@ class Confusion:
     labels: tuple[str, ...]
     cells: tuple[Cell, ...]  # those of at least one picture
     side_px: int  # of a cell
+    margin_px: int  # what the labels take
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,11 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {
         "percent": lambda share: "unknown" if share is None else f"{share:.1%}",
-        "mb": lambda count: f"{count / 1e6:.2f} MB",
+        "size": lambda count: f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB",
         "ms": lambda milliseconds: f"{milliseconds:.2f} ms",
         "interval": _interval,
     }
+    environment.globals["longest_label"] = LONGEST_LABEL
     return environment.get_template("report.html.j2")
 
 
@@ -183,9 +186,13 @@ def _confusion(
         for (truth, answer), pictures in counts.items()
         if truth in place and answer in place
     ]
-    side = 34 if len(labels) <= 12 else 22 if len(labels) <= 25 else 15
+    longest = min(LONGEST_LABEL, max(map(len, labels)))
     return Confusion(
-        name, labels, tuple(sorted(cells, key=lambda one: (one.row, one.column))), side
+        name=name,
+        labels=labels,
+        cells=tuple(sorted(cells, key=lambda one: (one.row, one.column))),
+        side_px=34 if len(labels) <= 12 else 22 if len(labels) <= 25 else 15,
+        margin_px=round(12 + LETTER_PX * longest),
     )
 
 

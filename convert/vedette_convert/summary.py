@@ -69,8 +69,7 @@ def show_refusal(judgement: Judgement, wish: Wish, out: Path, terminal: Console)
     """What speaks against each attempt, where it hurts, and what could still be tried."""
     for attempt in judgement.attempts:
         for objection in attempt.objections:
-            named = f"{attempt.quantization}, {attempt.name}"
-            terminal.print(f"refused ({named}): {objection}", style="red")
+            terminal.print(f"refused ({attempt.title}): {objection}", style="red")
     worst = sorted(judgement.attempt.layers, key=lambda one: -one.error)[:WORST]
     if worst:
         named = ", ".join(f"{one.layer} ({one.error:.1%})" for one in worst)
@@ -117,7 +116,7 @@ def _attempts(judgement: Judgement) -> Table:
     )
     for one in judgement.attempts:
         table.add_row(
-            f"{one.quantization}, {one.name}",
+            one.title,
             _percent(one.verdict.tflite_accuracy),
             _percent(one.verdict.agreement),
             f"{len(one.graph) / 1e6:.2f}",
