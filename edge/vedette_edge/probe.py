@@ -23,10 +23,14 @@ LONGEST_MESSAGE = 300  # characters; runtimes may say the same of each tensor
 def check(model: bytes, threads: int) -> None:
     """Raises ModelFileError, with the runtime's words, if it refuses the graph or dies of it."""
     # -P: what lies in the current folder is not imported, whatever its name.
-    command = [sys.executable, "-P", "-m", "vedette_edge.probe", str(threads)]
+    command = [sys.executable, "-P", "-c", "from vedette_edge import probe; probe.main()"]
     try:
         done = subprocess.run(
-            command, input=model, capture_output=True, timeout=PATIENCE_S, check=False
+            [*command, str(threads)],
+            input=model,
+            capture_output=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise ModelFileError(
@@ -56,7 +60,7 @@ def _shortened(words: bytes) -> str:
     return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + " ..."
 
 
-def main() -> int:
+def main() -> None:
     """In the other process: load the model on standard input, and run it once on zeros."""
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
@@ -66,18 +70,13 @@ def main() -> int:
         network.run(np.zeros(network.input.shape, network.input.dtype))
     except (VedetteError, ValueError, RuntimeError) as error:
         print(error)  # noqa: T201  for the process that asked
-        return REFUSED
+        sys.exit(REFUSED)
     except MemoryError:
         print(f"needs more than {MEMORY_BYTES >> 30} GiB of memory")  # noqa: T201
-        return REFUSED
-    return 0
+        sys.exit(REFUSED)
 
 
 def _limit(resource_number: int, most: int) -> None:
     hard = resource.getrlimit(resource_number)[1]
     within = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource_number, (within, hard))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
