@@ -14,7 +14,7 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train convert predict run check format lint types boundaries test test-edge clean
+.PHONY: help setup demo train convert predict run check format lint types boundaries test test-edge fuzz clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,9 +100,12 @@ test-edge: $(READY) ## Run the edge's tests on its wheel alone [EDGE_PYTHON=pyth
 	  --build-constraint constraints.txt --wheel-dir build/edge ./edge
 	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
 	$(EDGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt build/edge/*.whl pytest pytest-timeout
+	  --constraint constraints.txt build/edge/*.whl hypothesis pytest pytest-timeout
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
 	$(EDGE_VENV)/bin/python -m pytest tests/edge
+
+fuzz: $(READY) ## Harm model files for some minutes: none may crash the edge or fill its memory
+	$(BIN)/pytest tests/edge/test_hostile.py --hypothesis-profile fuzz -o timeout=1800
 
 clean: ## Remove what was built; runs/ stays
 	rm -rf .venv-edge build demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -13,12 +13,15 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 # Where tests run in the background, Ctrl-C is ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("fuzz", max_examples=20_000)  # make fuzz
 
 SHAPES = ("bar", "disc", "square")
 

@@ -1,0 +1,191 @@
+"""Model files that mean harm, or were harmed: an error, soon, and little memory.
+
+`make fuzz` lets the same tests run for longer.
+"""
+
+import hashlib
+import io
+import json
+import tracemalloc
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vedette_edge import model_file
+from vedette_edge.contract import Contract, from_json
+from vedette_edge.errors import ContractError, ModelFileError
+from vedette_edge.flatbuffer import DamagedError
+from vedette_edge.graph import read_graph
+
+MODEL = Path(__file__).parent / "colours.tflite"
+WHOLE = model_file.read(MODEL)
+GRAPH = WHOLE.data[: WHOLE.graph_bytes]
+MOST_BYTES = 100 << 20  # of memory; a file of 4 MB may be held a few times over
+
+fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read(folder: Path, data: bytes) -> model_file.ModelFile | None:
+    """What a file of these bytes holds; None if it is refused as a user's mistake is."""
+    path = folder / "hostile.tflite"
+    path.write_bytes(data)
+    try:
+        return model_file.read(path)
+    except ModelFileError as error:
+        said = str(error)
+    assert said.startswith(str(path))
+    assert len(said) < 1000
+    return None
+
+
+def packed(
+    graph: bytes, members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED
+) -> bytes:
+    """A model file with a checksum that fits its graph."""
+    data = io.BytesIO(graph)
+    checksum = hashlib.sha256(graph).hexdigest().encode()
+    with zipfile.ZipFile(data, "a", compression) as archive:
+        for name, content in {"graph.sha256": checksum, **members}.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def others(**changed: bytes) -> dict[str, bytes]:
+    """The members of the model file, some of them changed."""
+    kept = {name: data for name, data in WHOLE.members.items() if name != "graph.sha256"}
+    return {**kept, **changed}
+
+
+changes = st.lists(
+    st.tuples(st.integers(0, 1 << 20), st.integers(0, 255), st.sampled_from("sid")),
+    min_size=1,
+    max_size=8,
+)
+
+
+def changed(data: bytes, wanted: list[tuple[int, int, str]]) -> bytes:
+    """The bytes with some set, inserted or deleted."""
+    made = bytearray(data)
+    for place, value, how in wanted:
+        at = place % max(1, len(made))
+        if how == "s":
+            made[at : at + 1] = bytes([value])
+        elif how == "i":
+            made[at:at] = bytes([value])
+        else:
+            del made[at : at + value]
+    return bytes(made)
+
+
+@fuzzed
+@given(changes)
+def test_any_change_of_the_file_is_refused_or_harmless(
+    tmp_path_factory: pytest.TempPathFactory, wanted: list[tuple[int, int, str]]
+) -> None:
+    found = read(tmp_path_factory.getbasetemp(), changed(WHOLE.data, wanted))
+    assert found is None or found.contract == WHOLE.contract
+
+
+@fuzzed
+@given(changes)
+def test_any_change_of_the_graph_is_read_or_refused(wanted: list[tuple[int, int, str]]) -> None:
+    with suppress(DamagedError):
+        read_graph(changed(GRAPH, wanted))
+
+
+@fuzzed
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_graph_or_are_refused(data: bytes) -> None:
+    with suppress(DamagedError):
+        read_graph(b"\x1c\0\0\0TFL3" + data)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=6,
+)
+
+
+@fuzzed
+@given(st.data())
+def test_any_value_in_the_contract_is_read_or_refused(data: Any) -> None:
+    contract = json.loads(WHOLE.members["contract.json"])
+    where = data.draw(st.sampled_from([contract, contract["confidence"], contract["provenance"]]))
+    where[data.draw(st.sampled_from(sorted(where)))] = data.draw(values)
+    with suppress(ContractError):
+        assert isinstance(from_json(json.dumps(contract)), Contract)
+
+
+@fuzzed
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="utf-8", min_codepoint=1)), st.binary(max_size=200), max_size=5
+    )
+)
+def test_any_members_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, members: dict[str, bytes]
+) -> None:
+    members = {f"x{name}": data for name, data in members.items()}
+    read(tmp_path_factory.getbasetemp(), packed(GRAPH, others(**members)))
+
+
+def test_a_file_cut_at_every_kilobyte_is_refused(tmp_path: Path) -> None:
+    for length in range(0, len(WHOLE.data), 1024):
+        assert read(tmp_path, WHOLE.data[:length]) is None, length
+
+
+def labels(count: int) -> dict[str, bytes]:
+    names = [f"label {number}" for number in range(count)]
+    contract = json.loads(WHOLE.members["contract.json"]) | {"labels": names}
+    text = "".join(f"{name}\n" for name in names)
+    return others(**{"contract.json": json.dumps(contract).encode(), "labels.txt": text.encode()})
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        (others(**{"golden/bomb": bytes(900 << 20 >> 8)}), "more than any model carries"),
+        (others(**{f"bomb{n}": bytes(1 << 20) for n in range(9)}), "more than any model carries"),
+        (others(**{f"{n}": b"" for n in range(70)}), "members"),
+        (others(**{"../../etc/passwd": b"x"}), "is called"),
+        (others(**{"/etc/passwd": b"x"}), "is called"),
+        (others(**{"a\\..\\b": b"x"}), "is called"),
+        (labels(1_000_000), "more than any model carries"),
+        (others(**{"contract.json": b"[" * 500_000}), "JSON"),
+        (others(**{"contract.json": b'{"format": 1' + b"0" * 500_000 + b"}"}), "JSON"),
+    ],
+)
+def test_bombs_and_traversals_are_refused_in_little_memory(
+    tmp_path: Path, members: dict[str, bytes], said: str
+) -> None:
+    path = tmp_path / "hostile.tflite"
+    path.write_bytes(packed(GRAPH, members, zipfile.ZIP_DEFLATED))
+    tracemalloc.start()
+    with pytest.raises(ModelFileError, match=said):
+        model_file.read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < MOST_BYTES
+
+
+def test_a_member_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+    """The directory says 100 bytes, the deflated data hold a megabyte."""
+    data = packed(GRAPH, others(bomb=bytes(1 << 20)), zipfile.ZIP_DEFLATED)
+    lying = data.replace((1 << 20).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    assert lying != data
+    assert read(tmp_path, lying) is None
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    data = io.BytesIO(packed(GRAPH, others()))
+    with zipfile.ZipFile(data, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("labels.txt", "blue\ngreen\nred\n")
+    assert read(tmp_path, data.getvalue()) is None
+    assert read(tmp_path, packed(GRAPH, others())) is not None
