@@ -182,10 +182,13 @@ def check(model: Path, as_json: bool, threads: int | None) -> None:
       vedette check model.tflite
       vedette check model.tflite --json
     """
-    from vedette_edge import golden
+    from vedette_edge import golden, model_file
     from vedette_edge.classifier import Classifier
+    from vedette_edge.errors import SelfTestError
 
     with session() as terminal:
+        if model_file.read(model).contract is None:  # before it is asked what to assume
+            raise SelfTestError(f"{model}: carries no contract, so no samples to replay either")
         classifier = Classifier(model, threads=threads)
         replays = list(golden.replay(classifier))
         if as_json:

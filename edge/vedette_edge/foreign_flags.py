@@ -38,10 +38,16 @@ def _numbers(
 
 _file = click.Path(path_type=Path)
 _OPTIONS = (
-    click.option("--labels", type=_file, callback=_read, help="Foreign model: its labels' file."),
-    click.option("--fit", type=click.Choice(FITS), help="Foreign model: to its input's shape by."),
-    click.option("--resize", type=click.Choice(RESIZES), help="Foreign model: resized by."),
-    click.option("--colour", type=click.Choice(COLOURS), help="Foreign model: its channels."),
+    click.option("--labels", type=_file, callback=_read, help="Foreign model: file of its labels."),
+    click.option(
+        "--fit", type=click.Choice(FITS), help="Foreign model: how shapes are made equal."
+    ),
+    click.option(
+        "--resize", type=click.Choice(RESIZES), help="Foreign model: the rule of resizing."
+    ),
+    click.option(
+        "--colour", type=click.Choice(COLOURS), help="Foreign model: order of its channels."
+    ),
     click.option(
         "--mean",
         metavar="N[,N,N]",

@@ -259,3 +259,9 @@ def test_a_model_that_no_runtime_accepts_is_refused_in_the_runtimes_words() -> N
     with pytest.raises(ModelFileError, match=r"person_detect\.tflite: .* does not accept") as told:
         Classifier(SHARED / "person_detect.tflite")
     assert len(str(told.value)) < 500
+
+
+def test_check_says_that_there_is_nothing_to_replay(foreign: Callable[..., Path]) -> None:
+    result = vedette("check", foreign(metadata=False))
+    assert result.exit_code == 1
+    assert "carries no contract, so no samples to replay" in result.stderr
