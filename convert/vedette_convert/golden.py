@@ -1,20 +1,24 @@
 """Which pictures a model file carries to prove itself by, and what must come of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from vedette_convert.kernels import other_kernels
 from vedette_convert.run_folder import Photograph, sample
 from vedette_edge import pictures
-from vedette_edge.classifier import Classification, Classifier
+from vedette_edge.classifier import Classifier
+from vedette_edge.feeding import feed_bytes
 from vedette_edge.golden import FOLDER, FRAME, STEP, Sample, digest, picture
 from vedette_edge.prepare import Picture, prepare
 
-UNUSUAL, HARD, SPREAD = 2, 4, 6  # how many of each sort
+UNUSUAL, HARD, SPREAD = 2, 6, 12  # how many there are at most after each sort
 LOOKED_AT = 60  # candidates of each sort
 LEAST_LEAD = 6  # output steps by which the best score leads: two on either side turn no answer
+MOST_OFF = 1  # output steps between one rounding and another; the self-test allows two
 LARGEST_BYTES = 25_000  # of a stored picture
 LONGEST_SIDE = 3  # times the input's, of a picture that had to be made smaller
 QUALITIES = (90, 75, 60, 40, 20)  # of JPEG, tried in this order
@@ -30,13 +34,12 @@ def golden(
     turned, to be put upright by its EXIF orientation. None is among them whose answer another
     runtime's rounding could turn. `scores` are what the photographs' best labels have, 0..1.
     """
-    chosen: dict[Path, bytes] = {}
-    for wanted, candidates in _sorts(photographs, scores):
-        full = len(chosen) + wanted
+    steady, chosen = _Steady(classifier), dict[Path, bytes]()
+    for full, candidates in _sorts(photographs, scores):
         for one in candidates[:LOOKED_AT]:
             if len(chosen) < full and one.file not in chosen:
                 data = _stored(one, classifier, turned=not chosen)
-                if _lead(classifier.classify(pictures.decode(data))) >= LEAST_LEAD:
+                if steady(pictures.decode(data)):
                     chosen[one.file] = data
     files = {f"{place:02}{_ending(data)}": data for place, data in enumerate(chosen.values())}
     return files, samples(files, classifier)
@@ -57,22 +60,34 @@ def _squareness(photograph: Photograph) -> float:
     return float(min(height, width) / max(height, width))
 
 
-def _lead(found: Classification) -> float:
-    """By how many output steps the best score leads."""
-    (_, first), (_, second) = found.top(2)
-    return (first - second) / STEP
+class _Steady:
+    """Tells whether a picture's scores are about the same wherever numbers are rounded."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier, self._feed = classifier, feed_bytes(classifier.network.input)
+        self._others = other_kernels(classifier.model.data)
+
+    def __call__(self, picture_rgb: Picture) -> bool:
+        given = self._feed(prepare(picture_rgb, self._classifier.contract))
+        found = self._classifier.classify(picture_rgb)
+        (_, first), (_, second) = found.top(2)
+        return first - second >= LEAST_LEAD * STEP and all(
+            np.abs(other.output.values(other.run(given)[0]) - found.scores).max() <= MOST_OFF * STEP
+            for other in self._others
+        )
 
 
 def samples(files: Mapping[str, bytes], classifier: Classifier) -> tuple[Sample, ...]:
     """What the model makes of pictures, by name, and of the first drawn frame it is clear about."""
     members = {FOLDER + name: data for name, data in files.items()}
-    found = [_sample(name, picture(name, members), classifier) for name in files]
-    for number in range(MOST_FRAMES):
-        picture_rgb = picture(f"{FRAME}{number}", {})
-        if _lead(classifier.classify(picture_rgb)) >= LEAST_LEAD:
-            found.append(_sample(f"{FRAME}{number}", picture_rgb, classifier))
-            break
-    return tuple(found)
+    names = [*files, *_frame(_Steady(classifier))]
+    return tuple(_sample(name, picture(name, members), classifier) for name in names)
+
+
+def _frame(steady: "_Steady") -> list[str]:
+    """The first drawn frame that is steady, if any of some is."""
+    names = (f"{FRAME}{number}" for number in range(MOST_FRAMES))
+    return list(islice((name for name in names if steady(picture(name, {}))), 1))
 
 
 def _sample(name: str, picture_rgb: Picture, classifier: Classifier) -> Sample:

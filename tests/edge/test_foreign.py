@@ -84,14 +84,14 @@ def test_what_nobody_says_is_assumed_and_told(
     path = foreign(metadata=False)
     result = vedette("predict", path, photos, "--labels", labels)
     assert [line.split()[1] for line in result.stdout.splitlines()[1:]] == list(LABELS)
-    for part in ("fit squash", "resize linear-1", "colour rgb", "pixels go into the uint8 input"):
+    for part in ("fit squash", "resize box-linear", "colour rgb", "pixels go into the uint8 input"):
         assert result.stderr.count(f"assumed: {part}") == 1
 
 
 def test_what_is_said_is_not_assumed(
     foreign: Callable[..., Path], labels: Path, photos: Path
 ) -> None:
-    flags = "--fit crop --resize box-linear-exact-1 --colour bgr --mean 0 --std 1".split()
+    flags = "--fit crop --resize linear-1 --colour bgr --mean 0 --std 1".split()
     result = vedette(
         "predict", foreign(), photos, "--labels", labels, "--no-self-test", "--json", *flags
     )
@@ -111,7 +111,7 @@ def test_run_and_inspect_say_what_is_assumed(
     found = json.loads(vedette("inspect", path, "--labels", labels, "--json").stdout)
     assert found["contract"] is None
     assert found["assumed"]["labels"] == list(LABELS)
-    assert any("linear-1" in line for line in found["assumed"]["assumptions"])
+    assert any("box-linear-exact-1" in line for line in found["assumed"]["assumptions"])
 
 
 def test_labels_that_nobody_says_are_asked_for(foreign: Callable[..., Path], photos: Path) -> None:
@@ -242,9 +242,9 @@ def test_mobilenet_sees_the_cat_with_labels_from_its_own_metadata() -> None:
 
 
 @needs_shared
-def test_visual_wake_words_sees_the_person_when_pictures_shrink_as_at_its_training() -> None:
+def test_visual_wake_words_sees_the_person() -> None:
     """Its authors antialiased; plain bilinear gives 0.25, since the portrait shrinks six times."""
-    said = Said(labels=("non_person", "person"), resize="box-linear-exact-1")
+    said = Said(labels=("non_person", "person"))
     classifier = Classifier(SHARED / "vww_96_int8.tflite", said=said)
     person, cat = (
         classifier.classify(pictures.read(SHARED / name)).scores[1]
