@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
+from vedette_edge import compatibility
 from vedette_edge.classifier import Classifier
 from vedette_edge.contract import NORMALISATIONS
 from vedette_edge.foreign import Assumed
@@ -28,6 +29,11 @@ def inspect(classifier: Classifier) -> dict[str, Any]:
         "output": dataclasses.asdict(network.output),
         "runtime": network.runtime,
         "delegate_partitions": network.partitions(),
+        "old_runtime": {
+            "name": compatibility.OLD,
+            "objections": compatibility.objections(model.graph, arm=True),
+        },
+        "samples": len(model.samples),
         "contract": None if foreign else dataclasses.asdict(contract),
         "assumed": dataclasses.asdict(contract) if foreign else None,
     }
@@ -49,6 +55,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("output", _tensor(found["output"])),
         ("runtime", found["runtime"]),
         ("delegate", "not told by this runtime" if partitions is None else _count(partitions)),
+        ("old runtime", _old_runtime(**found["old_runtime"])),
+        ("self-test", f"{found['samples']} samples"),
         ("picture", f"{contract['width']} x {contract['height']} px, {contract['colour']}"),
         ("fit", f"{contract['fit']}, resized by {contract['resize']}"),
         (
@@ -81,6 +89,10 @@ def _assumed_rows(assumed: dict[str, Any]) -> list[tuple[str, str]]:
         ("outputs", "logits, a softmax makes scores of them" if assumed["logits"] else "scores"),
         *(("assumed", assumption) for assumption in assumed["assumptions"]),
     ]
+
+
+def _old_runtime(name: str, objections: list[str]) -> str:
+    return f"{name} cannot run it: {'; '.join(objections)}" if objections else f"{name} runs it"
 
 
 def _tensor(tensor: dict[str, Any]) -> str:

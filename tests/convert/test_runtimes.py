@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import keras
@@ -26,6 +27,7 @@ from vedette_convert.pack import pack
 from vedette_convert.quantize import quantize
 from vedette_convert.scheme import Scheme
 from vedette_edge import Classifier, compatibility, interpreter, pictures, prepare
+from vedette_edge.__main__ import main as vedette
 from vedette_edge.contract import Contract
 from vedette_edge.errors import ModelFileError
 from vedette_edge.graph import operator_table, read_graph
@@ -119,6 +121,24 @@ def test_a_graph_too_new_for_the_old_runtime_is_refused_with_a_message(
     assert done.returncode == 1
     assert "tflite-runtime 2.14.0 cannot run this model" in done.stderr
     assert "CONV_2D version 99, which it has only up to version 7" in done.stderr
+
+
+def test_inspect_says_what_the_old_runtime_cannot_run(model: Path, tmp_path: Path) -> None:
+    found = vedette_inspect(model)
+    assert found["old_runtime"] == {"name": "tflite-runtime 2.14", "objections": []}
+    assert found["samples"] == 13
+    path = tmp_path / "new.tflite"
+    path.write_bytes(with_newer_operator(model, "SOFTMAX", 4))
+    assert vedette_inspect(path)["old_runtime"]["objections"] == [
+        "SOFTMAX version 4, which it has only up to version 3"
+    ]
+
+
+def vedette_inspect(model: Path) -> dict[str, Any]:
+    result = CliRunner().invoke(vedette, ["inspect", str(model), "--json"])
+    assert result.exit_code == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
 
 
 def with_newer_operator(model: Path, name: str, version: int) -> bytes:
