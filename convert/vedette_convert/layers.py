@@ -5,7 +5,6 @@ Both graphs run without a delegate, which would leave no activations behind.
 
 import math
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_convert.quantize import Model
-from vedette_edge.interpreter import installed
+from vedette_edge.interpreter import PLAIN, installed
 from vedette_edge.prepare import Picture
 
 Activations = Mapping[str, NDArray[np.float32]]  # layer -> what it gave for one picture
@@ -36,12 +35,10 @@ class Layers:
 
     def __init__(self, graph: bytes, model: Model) -> None:
         """`model` is the Keras model that the graph was made of; it names the layers."""
-        interpreter_class = installed().interpreter_class
-        resolvers = sys.modules[interpreter_class.__module__].OpResolverType
-        self._interpreter = interpreter_class(
-            model_content=graph,
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=resolvers.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        self._interpreter = (
+            installed()
+            .with_kernels(PLAIN)
+            .interpreter_class(model_content=graph, experimental_preserve_all_tensors=True)
         )
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]

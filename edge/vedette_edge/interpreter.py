@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module, metadata
 from typing import Any
 
@@ -15,6 +16,10 @@ RUNTIMES = {
     "ai_edge_litert.interpreter": "ai-edge-litert",
     "tflite_runtime.interpreter": "tflite-runtime",
 }
+
+# Without the delegate scores are to the step those of tflite-runtime 2.14 on x86; the reference
+# kernels are those that TFLite's own tests measure the others by. Slower, the last by far.
+KERNELS = PLAIN, REFERENCE = "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,14 @@ class Runtime:
 
     interpreter_class: Any
     name: str  # distribution and version
+
+    def with_kernels(self, kernels: str) -> "Runtime":
+        """The same with others of TFLite's kernels, one of KERNELS; it must be LiteRT."""
+        resolvers = import_module(self.interpreter_class.__module__).OpResolverType
+        chosen = partial(
+            self.interpreter_class, experimental_op_resolver_type=getattr(resolvers, kernels)
+        )
+        return Runtime(chosen, self.name)
 
 
 class Network:
