@@ -1,6 +1,7 @@
-"""Conversion's command line: `vedette-convert RUN --out model.tflite`."""
+"""The command line: `vedette-convert RUN --out model.tflite`, or MODEL with --labels."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -8,10 +9,23 @@ from vedette_convert.clock import Clock
 from vedette_convert.remedies import ALLOWABLE
 from vedette_convert.run_folder import read_run
 from vedette_convert.scheme import NEW, OLD, QUANTIZATIONS, RUNTIMES, Scheme
-from vedette_edge.command_line import session
+from vedette_edge.command_line import Terminal, session
+from vedette_edge.contract import FITS, NORMALISATIONS
+
+if TYPE_CHECKING:
+    from vedette_convert.quantize import Model
+    from vedette_convert.run_folder import Run
 
 REFUSED = 3  # exit code: the gate let no graph pass
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOREIGN = {
+    ".tflite": "is converted already, and cannot be quantized again; give the Keras model",
+    ".onnx": "is an ONNX model; give the Keras model that it came from",
+    ".pt": "is a PyTorch model, which is not read; export it to Keras or a SavedModel",
+    ".pth": "is a PyTorch model, which is not read; export it to Keras or a SavedModel",
+    ".pb": "is a part of a SavedModel or a frozen graph; give the SavedModel's folder",
+}
 
 
 def _names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> list[str]:
@@ -24,11 +38,11 @@ def _names(context: click.Context, option: click.Parameter, given: tuple[str, ..
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="vedette-convert")
-@click.argument("run", type=FOLDER)
+@click.argument("source", metavar="RUN|MODEL", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Model file to write. [default: RUN/model.tflite]",
+    help="Model file to write. [default: RUN/model.tflite, or MODEL.tflite]",
 )
 @click.option("--data", type=FOLDER, help="Where the photographs are now, if they have moved.")
 @click.option(
@@ -60,18 +74,35 @@ def _names(context: click.Context, option: click.Parameter, given: tuple[str, ..
     callback=_names,
     help=f"What may be tried if the gate objects: {', '.join(ALLOWABLE)}. Repeat, or use commas.",
 )
+@click.option("--labels", type=FILE, help="MODEL's labels, one a line, in the outputs' order.")
+@click.option(
+    "--normalise",
+    type=click.Choice(list(NORMALISATIONS)),
+    help="What MODEL's pictures were given as at training, if it does not begin with that.",
+)
+@click.option("--calibrate", type=FOLDER, metavar="PHOTOS", help="Photographs for MODEL.")
+@click.option(
+    "--fit", type=click.Choice(FITS), help="How they fit MODEL's input. [default: squash]"
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
 def main(
-    run: Path,
+    source: Path,
     out: Path | None,
     data: Path | None,
     quantization: str,
     runtime: str,
     calibration: int,
     allowed: list[str],
+    labels: Path | None,
+    normalise: str | None,
+    calibrate: Path | None,
+    fit: str | None,
     as_json: bool,
 ) -> None:
     """Turn a run folder into one quantized .tflite file that carries its contract.
+
+    A MODEL that was trained elsewhere (.keras, .h5, SavedModel) needs --labels and --calibrate,
+    a folder of photographs: in folders called like the labels, if its accuracy is to be judged.
 
     The file is judged on the whole test part before it takes its place: a model that lost more
     than 1 point of accuracy, or agrees too little with the float model, is not written. Before
@@ -84,22 +115,22 @@ def main(
       vedette-convert runs/hens
       vedette-convert runs/hens --out hens.tflite --data /media/photos
       vedette-convert runs/hens --allow dynamic,int16x8
+      vedette-convert keras_model.h5 --labels labels.txt --normalise signed --calibrate photos
     """
     if "per-channel" in allowed and runtime != NEW:
         raise click.UsageError(
             f"--allow per-channel needs --runtime {NEW}: tflite-runtime 2.14 crashes on Arm "
             "where Dense layers are quantized per channel"
         )
-    out = out or run / "model.tflite"
+    told = (labels, normalise, calibrate, fit)
+    elsewhere = _check_usage(source, labels, calibrate, data, any(told))
+    out = out or (_beside(source) if elsewhere else source / "model.tflite")
     clock = Clock()
     with session(out.with_suffix(".log")) as terminal:
-        found = read_run(run, data)
-        terminal.err.print("starting TensorFlow ...")
+        model, found = _read(source, data, told, terminal)
         from vedette_convert import report, summary
         from vedette_convert.convert import Wish, convert
-        from vedette_convert.quantize import load
 
-        model = load(found.weights)
         wish = Wish(Scheme(quantization), runtime, calibration, tuple(allowed))
         judgement = convert(model, found, out, wish, terminal.progress, clock)
         with clock.stage("report"):
@@ -114,6 +145,48 @@ def main(
             raise click.exceptions.Exit(REFUSED)
         if not as_json:
             terminal.out.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
+
+
+def _check_usage(
+    source: Path, labels: Path | None, calibrate: Path | None, data: Path | None, told: bool
+) -> bool:
+    """Whether the model was trained elsewhere; then it must be told of, else it must not."""
+    if reason := FOREIGN.get(source.suffix.lower()):
+        raise click.UsageError(f"{source}: {reason}")
+    elsewhere = source.is_file() or (source / "saved_model.pb").exists()
+    if elsewhere and not (labels and calibrate):
+        raise click.UsageError(
+            f"{source} is no run of vedette-train: --labels and --calibrate must say what its "
+            "outputs are and where there are photographs"
+        )
+    if told and not elsewhere:
+        raise click.UsageError(
+            "--labels, --normalise, --calibrate and --fit are for models from elsewhere; a run "
+            "says all that itself"
+        )
+    if elsewhere and data:
+        raise click.UsageError("--data is for runs; say --calibrate")
+    return elsewhere
+
+
+def _beside(source: Path) -> Path:
+    return source.with_name(f"{source.stem if source.is_file() else source.name}.tflite")
+
+
+def _read(
+    source: Path, data: Path | None, told: tuple[Any, ...], terminal: Terminal
+) -> tuple["Model", "Run"]:
+    labels, normalise, calibrate, fit = told
+    found = None if calibrate else read_run(source, data)  # before TensorFlow takes its time
+    terminal.err.print("starting TensorFlow ...")
+    if found:
+        from vedette_convert.quantize import load
+
+        return load(found.weights), found
+    from vedette_convert.elsewhere import Told, read_elsewhere
+
+    said = Told(labels, calibrate, normalise, fit or FITS[0])
+    return read_elsewhere(source, said, terminal.err.print)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ class Affine:
     def of(self, colours: Colours) -> Colours:
         """The same, normalised."""
         ordered = colours[:, ::-1] if self.bgr else colours
-        return (ordered * np.float32(self.scale) + np.float32(self.offset)).astype(np.float32)
+        scale, offset = np.array(self.scale, np.float32), np.array(self.offset, np.float32)
+        return ordered * scale + offset
 
 
 _MEANS, _DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, of ImageNet

@@ -1,0 +1,127 @@
+"""A classifier that was trained elsewhere becomes a model and a run, as conversion wants them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from vedette_convert import normalisation
+from vedette_convert.errors import KerasFileError
+from vedette_convert.keras_file import load
+from vedette_convert.photo_folder import read_photographs
+from vedette_convert.quantize import Model
+from vedette_convert.run_folder import TRAIN, Photograph, Run, sample
+from vedette_edge.contract import Confidence, Contract, Provenance
+from vedette_edge.labels import read_labels
+from vedette_edge.prepare import prepare
+
+LOOKED_AT = 32  # photographs by which it is told what a model gives
+SLACK = 0.01  # by which a row of scores may miss one
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the user says of a model."""
+
+    labels: Path  # file, one a line
+    photographs: Path  # folder
+    normalise: str | None  # one of NORMALISATIONS; None: the model does it by itself
+    fit: str
+
+
+def read_elsewhere(path: Path, told: Told, say: Say) -> tuple[Model, Run]:
+    """A model that takes R, G, B of 0 to 255 and gives scores, and a run that describes it.
+
+    Raises KerasFileError for what cannot be a classifier of the labels, or of which too much is
+    unknown, and LabelsError for the labels' file.
+    """
+    model, labels = load(path), read_labels(told.labels)
+    _check_shapes(model, labels)
+    put, named = normalisation.chosen(told.normalise, model, not path.is_dir())
+    photographs = read_photographs(told.photographs, labels, say)
+    contract = _contract(model, labels, named, told.fit, photographs)
+    whole = _in_front(normalisation.layer(put), model)
+    whole = _as_scores(whole, model, _prepared(photographs, contract), say)
+    return whole, Run(path, contract, photographs)
+
+
+def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:
+    taken, given = tuple(model.input_shape), tuple(model.output_shape)
+    if len(taken) != 4 or taken[-1] != 3 or None in taken[1:]:
+        raise KerasFileError(
+            f"takes {taken}, expected (None, height, width, 3): one colour picture of a fixed "
+            "size. Build the model for one size, and save that"
+        )
+    if len(given) != 2 or given[1] is None:
+        raise KerasFileError(f"gives {given}, expected (None, {len(labels)}): a score a label")
+    if given[1] == 1:
+        raise KerasFileError(
+            "gives one number; a score for each label is needed. Train it with two outputs and "
+            "a softmax"
+        )
+    if given[1] != len(labels):
+        raise KerasFileError(f"gives {given[1]} scores, and there are {len(labels)} labels")
+
+
+def _in_front(layer: Any, model: Model) -> Model:
+    picture = keras.Input(model.input_shape[1:])
+    return keras.Model(picture, model(layer(picture)))
+
+
+def _prepared(photographs: Sequence[Photograph], contract: Contract) -> Any:
+    some = sample([one for one in photographs if one.part == TRAIN], LOOKED_AT)[:LOOKED_AT]
+    return np.stack([prepare(one.read(), contract) for one in some]).astype(np.float32)
+
+
+def _as_scores(whole: Model, model: Model, prepared: Any, say: Say) -> Model:
+    """The model with a softmax at its end, where it gives logits."""
+    rows = np.concatenate([np.asarray(whole(one[np.newaxis])) for one in prepared])
+    within = rows.min() >= 0 and rows.max() <= 1
+    if within and np.abs(rows.sum(axis=1) - 1).max() < SLACK:
+        return whole
+    if within and _last_activation(model) == "sigmoid":
+        say("its outputs are sigmoids: the labels' scores do not sum to one")
+        return whole
+    say("its outputs are logits: a softmax is put behind them")
+    return keras.Model(whole.input, keras.layers.Softmax()(whole.output))
+
+
+def _last_activation(model: Model) -> str:
+    """Name of the function that makes the outputs; empty if it cannot be seen."""
+    while isinstance(model, keras.Model):
+        model = model.layers[-1]
+    return getattr(getattr(model, "activation", None), "__name__", "")
+
+
+def _contract(
+    model: Model, labels: tuple[str, ...], named: str, fit: str, photographs: Sequence[Photograph]
+) -> Contract:
+    _, height, width, _ = model.input_shape
+    listed = "".join(f"{one.part},{one.label},{one.sha256}\n" for one in photographs)
+    packages = ("vedette-convert", "tensorflow", "keras", "numpy")
+    return Contract(
+        labels=labels,
+        height=height,
+        width=width,
+        colour="rgb",
+        fit=fit,
+        resize="box-linear-exact-1",
+        normalisation=named,
+        normalisation_in_graph=True,
+        confidence=Confidence(temperature=1.0, unknown_below=0.0),
+        provenance=Provenance(
+            manifest_sha256=hashlib.sha256(listed.encode()).hexdigest(),
+            pictures=dict(Counter(one.part for one in photographs)),
+            seed=0,
+            versions={name: version(name) for name in packages},
+            accuracies={},
+        ),
+    )
