@@ -35,3 +35,7 @@ class CameraError(VedetteError, OSError):
 
 class SelfTestError(VedetteError, RuntimeError):
     """A machine on which a model does not do what it did at conversion."""
+
+
+class SettingError(VedetteError, ValueError):
+    """A setting that is not understood, or does not fit what it is for."""

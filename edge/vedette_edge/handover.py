@@ -1,0 +1,134 @@
+"""Prepared frames, from the process that takes them to the one that looks at them.
+
+Three places in shared memory: one is being written, one is the newest, one is looked at. Who is
+done exchanges the place it has for another, under a lock of the file system, which the kernel
+opens when its holder dies: neither side waits for the other, and a killed one leaves no lock.
+"""
+
+import fcntl
+import math
+import mmap
+import os
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Parts = NDArray[np.uint8]  # parts x height x width x 3, each as `prepare` made it
+
+PLACES = 3
+PATIENCE_S = 0.01  # for a lock that is held for microseconds, unless its holder stands still
+_HEAD = struct.Struct("<4B")  # places: being written, newest, looked at; 1 if the newest is unseen
+_ABOUT = struct.Struct("<qddddq480p")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is known of a frame that is handed over."""
+
+    number: int  # counted by the camera from 1; a gap means that frames were not looked at
+    seen_at: float  # seconds since the epoch, UTC
+    taken_s: float  # when the camera gave it, on the monotonic clock
+    capture_ms: float
+    prepare_ms: float
+    skipped: int  # frames so far that were passed over on purpose: too soon, or nothing moved
+    source: bytes  # the file it came from
+
+
+class Handover:
+    """Room for three frames of some parts. One process gives, another takes."""
+
+    def __init__(
+        self, shape: tuple[int, ...], descriptors: tuple[int, int, int] | None = None
+    ) -> None:
+        """`shape` is that of Parts; `descriptors` are those of the process that made it."""
+        size = int(np.prod(shape))
+        places = [mmap.PAGESIZE + place * (size + _ABOUT.size) for place in range(PLACES)]
+        total = mmap.PAGESIZE + PLACES * (size + _ABOUT.size)
+        self.descriptors = descriptors or _made(total)
+        self._file, self.given, self.taken = self.descriptors
+        self._memory = mmap.mmap(self._file, total)
+        self._abouts = places
+        self._frames = [
+            np.frombuffer(self._memory, np.uint8, size, place + _ABOUT.size).reshape(shape)
+            for place in places
+        ]
+
+    def room(self) -> Parts:
+        """Where the next frame is to be written."""
+        return self._frames[self._places()[0]]
+
+    def give(self, about: About) -> None:
+        """Make what was written the newest frame."""
+        values = (getattr(about, name) for name in About.__slots__)
+        with self._locked():
+            written, newest, looked_at, _ = self._places()
+            _ABOUT.pack_into(self._memory, self._abouts[written], *values)
+            _HEAD.pack_into(self._memory, 0, newest, written, looked_at, 1)
+        os.eventfd_write(self.given, 1)
+
+    def take(self) -> tuple[About, Parts] | None:
+        """The newest frame, to be looked at until the next is taken; None if it was seen."""
+        _drained(self.given)
+        with self._locked(PATIENCE_S) as mine:
+            if not mine:
+                return None
+            written, newest, looked_at, unseen = self._places()
+            if not unseen:
+                return None
+            _HEAD.pack_into(self._memory, 0, written, looked_at, newest, 0)
+        os.eventfd_write(self.taken, 1)
+        about = About(*_ABOUT.unpack_from(self._memory, self._abouts[newest]))
+        return about, self._frames[newest]
+
+    def wait_taken(self) -> None:
+        """Wait until the newest frame has been taken."""
+        while self._places()[3]:
+            os.read(self.taken, 8)
+
+    def close(self) -> None:
+        """Let go of the memory; it goes when nobody looks at a frame any more."""
+        self._frames.clear()
+        with suppress(BufferError):
+            self._memory.close()
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+
+    def _places(self) -> tuple[int, ...]:
+        return _HEAD.unpack_from(self._memory, 0)
+
+    @contextmanager
+    def _locked(self, patience_s: float = math.inf) -> Iterator[bool]:
+        """Gives whether the lock could be had in time: the other may stand still holding it."""
+        until_s = time.monotonic() + patience_s
+        while not (mine := _tried(self._file)) and time.monotonic() < until_s:
+            time.sleep(0.0002)
+        try:
+            yield mine
+        finally:
+            if mine:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+def _made(total: int) -> tuple[int, int, int]:
+    file = os.memfd_create("vedette-frames")
+    os.truncate(file, total)
+    os.pwrite(file, _HEAD.pack(0, 1, 2, 0), 0)
+    return file, os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0)
+
+
+def _tried(file: int) -> bool:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _drained(event: int) -> None:
+    with suppress(BlockingIOError):
+        os.eventfd_read(event)
