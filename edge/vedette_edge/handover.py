@@ -22,7 +22,6 @@ Parts = NDArray[np.uint8]  # parts x height x width x 3, each as `prepare` made 
 
 PLACES = 3
 PATIENCE_S = 0.01  # for a lock that is held for microseconds, unless its holder stands still
-_HEAD = struct.Struct("<4B")  # places: being written, newest, looked at; 1 if the newest is unseen
 _ABOUT = struct.Struct("<qddddq480p")
 
 
@@ -68,7 +67,7 @@ class Handover:
         with self._locked():
             written, newest, looked_at, _ = self._places()
             _ABOUT.pack_into(self._memory, self._abouts[written], *values)
-            _HEAD.pack_into(self._memory, 0, newest, written, looked_at, 1)
+            self._memory[0] = _state(newest, written, looked_at, 1)
         os.eventfd_write(self.given, 1)
 
     def take(self) -> tuple[About, Parts] | None:
@@ -80,7 +79,7 @@ class Handover:
             written, newest, looked_at, unseen = self._places()
             if not unseen:
                 return None
-            _HEAD.pack_into(self._memory, 0, written, looked_at, newest, 0)
+            self._memory[0] = _state(written, looked_at, newest, 0)
         os.eventfd_write(self.taken, 1)
         about = About(*_ABOUT.unpack_from(self._memory, self._abouts[newest]))
         return about, self._frames[newest]
@@ -99,7 +98,9 @@ class Handover:
             os.close(descriptor)
 
     def _places(self) -> tuple[int, ...]:
-        return _HEAD.unpack_from(self._memory, 0)
+        """Which is being written, is the newest, is looked at; and 1 if the newest is unseen."""
+        state = self._memory[0]
+        return state & 3, state >> 2 & 3, state >> 4 & 3, state >> 6
 
     @contextmanager
     def _locked(self, patience_s: float = math.inf) -> Iterator[bool]:
@@ -117,8 +118,13 @@ class Handover:
 def _made(total: int) -> tuple[int, int, int]:
     file = os.memfd_create("vedette-frames")
     os.truncate(file, total)
-    os.pwrite(file, _HEAD.pack(0, 1, 2, 0), 0)
+    os.pwrite(file, bytes([_state(0, 1, 2, 0)]), 0)
     return file, os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0)
+
+
+def _state(written: int, newest: int, looked_at: int, unseen: int) -> int:
+    """All in one byte, which is changed at once: a kill leaves the old state or the new one."""
+    return written | newest << 2 | looked_at << 4 | unseen << 6
 
 
 def _tried(file: int) -> bool:

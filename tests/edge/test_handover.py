@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -36,10 +37,15 @@ def handover() -> Iterator[Handover]:
     made.close()
 
 
-def started(handover: Handover, number: int = 0) -> subprocess.Popen[bytes]:
-    """A process that gives frames as fast as it can."""
+@contextmanager
+def started(handover: Handover, number: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that gives frames as fast as it can, until it is killed."""
     command = [sys.executable, "-c", WRITER, *map(str, handover.descriptors), str(number)]
-    return subprocess.Popen(command, pass_fds=handover.descriptors)
+    with subprocess.Popen(command, pass_fds=handover.descriptors) as writer:
+        try:
+            yield writer
+        finally:
+            writer.kill()
 
 
 def taken(handover: Handover, timeout_s: float = 20) -> tuple[About, np.ndarray]:
@@ -75,23 +81,21 @@ def test_the_newest_wins_and_what_is_looked_at_stays(handover: Handover) -> None
 
 
 def test_no_frame_is_ever_torn_between_two_processes(handover: Handover) -> None:
-    with started(handover) as writer:
+    with started(handover):
         last, until_s = 0, time.monotonic() + 3
         while time.monotonic() < until_s:
             found, parts = taken(handover)
             assert found.number > last
             last = found.number
             assert (parts == last % 251).all()
-        writer.kill()
     assert last > 1000
 
 
 def test_a_giver_that_is_killed_leaves_nothing_locked(handover: Handover) -> None:
     number = 0
     for _ in range(25):
-        with started(handover, number) as writer:
+        with started(handover, number):
             number = taken(handover)[0].number
-            writer.send_signal(signal.SIGKILL)
         while frame := handover.take():
             assert (frame[1] == frame[0].number % 251).all()
             number = frame[0].number
@@ -109,7 +113,6 @@ def test_a_giver_that_stands_still_does_not_hold_up_the_taker(handover: Handover
             assert time.monotonic() - begin < 5  # and not for ever
             writer.send_signal(signal.SIGCONT)
             taken(handover)
-        writer.kill()
 
 
 def test_who_must_be_seen_by_can_wait_for_it(handover: Handover) -> None:

@@ -1,0 +1,128 @@
+"""The process that takes frames and prepares them, so that a camera can block, die or leak.
+
+It is started by the supervisor with what it is to do on a pipe, which stays open: when the pipe
+closes, its master has gone, and it goes as well. What it has to say goes down another, a line of
+JSON each: {"delivers": ...}, {"left_out": ...}, {"failed": ...}, {"wrong": ...}
+where trying again is of no use, {"ended": ...}.
+"""
+
+import json
+import os
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from vedette_edge.cameras import Frame, Frames, open_camera
+from vedette_edge.errors import SettingError, VedetteError
+from vedette_edge.handover import About, Handover
+from vedette_edge.motion import Motion
+from vedette_edge.prepare import Framing, Picture, prepare
+from vedette_edge.region import Region, part_of
+
+LONGEST_SOURCE = 400  # bytes of a file's name that are handed over
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the capture process is to do."""
+
+    source: str  # as --camera names it
+    live: bool  # whether a video runs at its own rate
+    framing: Framing
+    regions: tuple[Region, ...]  # what is classified of each frame
+    most_fps: float  # frames/s that are handed over; 0: all
+    motion: float  # share of the picture that must change for it to be looked at, 0..1; 0: none
+    every: bool  # whether each frame is to be looked at, as of a folder, or the newest alone
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of what is handed over: parts x height x width x 3."""
+        return (len(self.regions), self.framing.height, self.framing.width, 3)
+
+
+Say = Callable[[str, str], None]  # kind, line
+
+
+def main() -> None:
+    """`python -m vedette_edge.capture_process ORDERS SAYS MEMORY GIVEN TAKEN`: five descriptors."""
+    orders, says, *shared = map(int, sys.argv[1:])
+    plan: Plan = pickle.loads(_whole_order(orders))
+    threading.Thread(target=_end_with_master, args=(orders,), daemon=True).start()
+
+    def say(kind: str, line: str) -> None:
+        os.write(says, json.dumps({kind: line}).encode() + b"\n")
+
+    handover = Handover(plan.shape, (shared[0], shared[1], shared[2]))
+    try:
+        capture(plan, handover, say)
+    except SettingError as error:
+        say("wrong", str(error))
+    except (VedetteError, OSError) as error:
+        say("failed", str(error))
+    else:
+        say("ended", "")
+    sys.stdout.flush()
+    os._exit(0)  # a camera's own threads may never end
+
+
+def capture(plan: Plan, handover: Handover, say: Say) -> None:
+    """Take, prepare and hand over frames until they end."""
+    frames = open_camera(plan.source, lambda line: say("left_out", line), live=plan.live)
+    with closing(frames):
+        for frame, picture_rgb, skipped in _wanted(frames, plan):
+            taken_s, begin = time.monotonic(), time.perf_counter()
+            for room, region in zip(handover.room(), plan.regions, strict=True):
+                room[:] = prepare(part_of(picture_rgb, region), plan.framing)
+            prepare_ms = 1000 * (time.perf_counter() - begin)
+            handover.give(_about(frame, taken_s, prepare_ms, skipped))
+            if plan.every:
+                handover.wait_taken()
+
+
+def _wanted(frames: Frames, plan: Plan) -> Iterator[tuple[Frame, Picture, int]]:
+    """The frames to look at, and how many were skipped so far."""
+    skipped, due_s = 0, 0.0
+    motion = Motion(plan.motion) if plan.motion else None
+    for frame in frames:
+        picture_rgb = frame.picture_rgb
+        now_s = time.monotonic()
+        if now_s < due_s or (motion and not motion.seen(picture_rgb)):
+            skipped += 1
+            continue
+        if plan.most_fps:
+            due_s = max(due_s + 1 / plan.most_fps, now_s)
+        yield frame, picture_rgb, skipped
+
+
+def _about(frame: Frame, taken_s: float, prepare_ms: float, skipped: int) -> About:
+    return About(
+        number=frame.number,
+        seen_at=frame.seen_at,
+        taken_s=taken_s,
+        capture_ms=frame.capture_ms,
+        prepare_ms=prepare_ms,
+        skipped=skipped,
+        source=os.fsencode(frame.source)[-LONGEST_SOURCE:],
+    )
+
+
+def _whole_order(orders: int) -> bytes:
+    length = int.from_bytes(os.read(orders, 4), "little")
+    read = b""
+    while len(read) < length:
+        read += os.read(orders, length - len(read))
+    return read
+
+
+def _end_with_master(orders: int) -> None:
+    while os.read(orders, 1):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

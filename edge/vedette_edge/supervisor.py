@@ -1,0 +1,180 @@
+"""Keeps a capture process running: one that dies or gives nothing is replaced by a fresh one."""
+
+import json
+import os
+import pickle
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Protocol
+
+from vedette_edge.capture_process import Plan
+from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.handover import About, Handover, Parts
+
+SILENCE_S = 10.0  # without a frame, after which a camera is taken for dead
+FIRST_SILENCE_S = 20.0  # the same before its first frame: some take long to open
+PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before each new start; the last again and again
+
+
+class Told(Protocol):
+    """Who is told what happens to the camera."""
+
+    def delivers(self, line: str) -> None:
+        """What the source really gives, each time it was opened."""
+
+    def left_out(self, line: str) -> None:
+        """What could not be read."""
+
+    def lost(self, reason: str) -> None:
+        """No frames any more; said once."""
+
+    def back(self, lost_s: float) -> None:
+        """Frames again, after so long; said once."""
+
+
+class Supervisor:
+    """The frames of a camera that is watched over. Used with `with`."""
+
+    def __init__(self, plan: Plan, told: Told, *, restarts: bool = True) -> None:
+        """`restarts`: whether a camera that fails is started again; else that is an error."""
+        self._plan, self._told, self._restarts = plan, told, restarts
+        self._handover = Handover(plan.shape)
+        self._process: _Process | None = None
+        self._start_s = 0.0  # when to start the next process
+        self._alive_s = 0.0  # when the present one started, or gave its last frame
+        self._failures = 0  # since the last frame
+        self._began_s = self._lost_s = 0.0  # when frames last came; when that was noticed
+        self.ended = False  # whether the source has no more frames
+
+    def __enter__(self) -> "Supervisor":
+        self._look_after(time.monotonic())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        self._handover.close()
+
+    def take(self, timeout_s: float, wake: int | None = None) -> tuple[About, Parts] | None:
+        """The newest frame, or None where none comes in time or `wake`, a descriptor, is readable.
+
+        Raises CameraError for a source that fails and is not started again, SettingError where
+        it cannot be had as it was wished.
+        """
+        until_s = time.monotonic() + timeout_s
+        while True:
+            if frame := self._handover.take():
+                self._came()
+                return frame
+            now_s = time.monotonic()
+            self._look_after(now_s)
+            if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
+                return self._handover.take()
+
+    def _came(self) -> None:
+        """A frame came: all is well, again or still."""
+        self._alive_s = time.monotonic()
+        if self._failures:
+            self._told.back(self._alive_s - self._lost_s)
+            self._failures = 0
+
+    def _look_after(self, now_s: float) -> None:
+        """Start, hear and judge the process."""
+        if self._process is None:
+            if now_s >= self._start_s and not self.ended:
+                self._process, self._began_s = _Process(self._plan, self._handover), now_s
+                self._alive_s = now_s
+            return
+        died = self._process.died()
+        for kind, line in self._process.heard():
+            self._hear(kind, line)
+        silence_s = FIRST_SILENCE_S if self._alive_s == self._began_s else SILENCE_S
+        if self._process and died and not self.ended:
+            self._lose("the capture process died")
+        elif self._process and now_s - self._alive_s > silence_s:
+            self._lose(f"no frame for {silence_s:.0f} s")
+
+    def _hear(self, kind: str, line: str) -> None:
+        if kind == "wrong":
+            raise SettingError(line)
+        if kind == "failed":
+            self._lose(line)
+        elif kind == "ended" and not self._restarts:
+            self.ended = True
+        elif kind == "ended":
+            self._lose("the source has ended")
+        elif kind == "delivers":
+            self._told.delivers(line)
+        elif kind == "left_out":
+            self._told.left_out(line)
+
+    def _lose(self, reason: str) -> None:
+        """Let go of the process; a fresh one follows after a pause."""
+        self._stop()
+        if not self._restarts:
+            raise CameraError(reason)
+        if not self._failures:
+            self._lost_s = self._alive_s
+            self._told.lost(reason)
+        self._start_s = time.monotonic() + PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
+        self._failures += 1
+
+    def _wait(self, timeout_s: float, wake: int | None) -> bool:
+        """Wait until there may be something to do; gives whether `wake` is readable."""
+        now_s = time.monotonic()
+        watched = [self._handover.given] + ([] if wake is None else [wake])
+        if self._process:
+            watched.append(self._process.says)
+            due_s = self._alive_s + SILENCE_S
+        else:
+            due_s = self._start_s
+        timeout_s = max(0.0, min(timeout_s, due_s - now_s + 0.01)) if due_s > now_s else 0.1
+        return wake in select.select(watched, [], [], timeout_s)[0]
+
+    def _stop(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process = None
+
+
+class _Process:
+    """A capture process."""
+
+    def __init__(self, plan: Plan, handover: Handover) -> None:
+        orders, self._orders = os.pipe()
+        self.says, says = os.pipe()
+        os.set_blocking(self.says, False)
+        given = [orders, says, *handover.descriptors]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "vedette_edge.capture_process", *map(str, given)],
+            pass_fds=given,
+            start_new_session=True,  # Ctrl-C is for the master
+        )
+        os.close(orders)
+        os.close(says)
+        self._half = b""
+        order = pickle.dumps(plan)
+        with suppress(BrokenPipeError):
+            os.write(self._orders, len(order).to_bytes(4, "little") + order)
+
+    def died(self) -> bool:
+        return self._process.poll() is not None
+
+    def heard(self) -> Iterator[tuple[str, str]]:
+        """What it has said since, a kind and a line each."""
+        with suppress(BlockingIOError):
+            while data := os.read(self.says, 1 << 16):
+                self._half += data
+        *lines, self._half = self._half.split(b"\n")
+        for line in lines:
+            yield from json.loads(line).items()
+
+    def kill(self) -> None:
+        """End it, whatever it waits for."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._orders)
+        os.close(self.says)
