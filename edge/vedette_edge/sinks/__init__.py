@@ -1,0 +1,11 @@
+"""Where the watch's records go: one file each, behind one Protocol."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Sink(Protocol):
+    """Takes records. Nothing waits on a sink, and none of them can stop the watch."""
+
+    def write(self, record: Mapping[str, object]) -> None:
+        """Take one record: JSON's kinds of values, `time` and `event` first."""
