@@ -1,4 +1,4 @@
-"""The edge's command line: `vedette predict`, `run`, `inspect` and `check`."""
+"""The edge's command line: `vedette predict`, `run`, `log`, `inspect` and `check`."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -10,6 +10,7 @@ import click
 
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.foreign_flags import foreign_flags
+from vedette_edge.log_command import log as log_command
 
 if TYPE_CHECKING:
     from vedette_edge.classifier import Classifier
@@ -199,6 +200,9 @@ def check(model: Path, as_json: bool, threads: int | None) -> None:
         terminal.err.print(
             f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
         )
+
+
+main.add_command(log_command)
 
 
 def _prove(classifier: "Classifier", terminal: Terminal, *, skip: bool) -> None:
