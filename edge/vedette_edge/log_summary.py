@@ -93,12 +93,12 @@ class _Tally:
             first=first,
             last=last,
             stays=self._stays(),
-            watched_s=sum(end - begin for begin, end in watched),
+            watched_s=round(sum(end - begin for begin, end in watched), 3),
             gaps=tuple(_between(watched, self._begin, self._end)),
             frames=self._counts["frames"],
             overtaken=self._counts["overtaken"],
             lost=self._lost,
-            lost_s=self._lost_s,
+            lost_s=round(self._lost_s, 3),
         )
 
     def _take_event(self, record: Record) -> None:
@@ -156,7 +156,7 @@ class _Tally:
 
     def _stays(self) -> tuple[Stay, ...]:
         longest = sorted({*self._lasted_s, *self._times}, key=lambda it: -self._lasted_s[it])
-        return tuple(Stay(*it, self._times[it], self._lasted_s[it]) for it in longest)
+        return tuple(Stay(*it, self._times[it], round(self._lasted_s[it], 3)) for it in longest)
 
     def _holds(self, at: float) -> bool:
         return self._begin <= at < self._end
@@ -199,7 +199,7 @@ def as_text(summary: Summary) -> str:
     """The summary for a person."""
     if summary.first is None or summary.last is None:
         return f"{summary.day}: nothing was logged"
-    lost = f"{summary.lost} times, {duration(summary.lost_s)}" if summary.lost else "never"
+    lost = f"{_times(summary.lost)}, {duration(summary.lost_s)}" if summary.lost else "never"
     heads = {
         f"{summary.day:%Y-%m-%d}": f"{_clock(summary.first)} to {_clock(summary.last)}",
         "watched": duration(summary.watched_s),
@@ -216,7 +216,11 @@ def _gaps(gaps: tuple[Span, ...]) -> str:
         return "never"
     begin, end = max(gaps, key=lambda gap: gap[1] - gap[0])
     total = duration(sum(end - begin for begin, end in gaps))
-    return f"{total}, {len(gaps)} times, the longest from {_clock(begin)} to {_clock(end)}"
+    return f"{total}, {_times(len(gaps))}, the longest from {_clock(begin)} to {_clock(end)}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _clock(at: float) -> str:
