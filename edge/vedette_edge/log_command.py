@@ -51,7 +51,7 @@ def log(
     day: date | None,
     as_json: bool,
 ) -> None:
-    """Show what the watch has logged: a file, all its full files before it.
+    """Show what the watch has logged, across all files of a log.
 
     Without FILE: the service's, in /var/log/vedette. Times are local. What a pulled plug left
     damaged is skipped and counted.

@@ -47,7 +47,7 @@ class Log:
     """
 
     def __init__(self, path: Path, limits: Limits, say: Callable[[str], None]) -> None:
-        """`say` is told, once each, when the disk fails and when it works again.
+        """`say` is told, once each, when the disk fails and when it works again, by the thread.
 
         Raises SettingError if `path` is there and no file. A disk that cannot be written yet is
         no error.
@@ -169,7 +169,7 @@ class Log:
         self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s or FIRST_PAUSE_S)
         if self._failing_since is None:
             self._failing_since, self._dropped_before = stamp(), self._dropped
-            self._tell_user(f"cannot be written ({error.strerror}); the watch goes on")
+            self._tell_user(f"cannot be written ({error.strerror or error}); the watch goes on")
 
     def _works(self) -> None:
         if self._failing_since is None:
@@ -197,14 +197,16 @@ class Log:
 def _encode(record: Mapping[str, object]) -> bytes:
     """One line. What JSON cannot say becomes null (not a number) or an escape (no text)."""
     try:
-        text = _dump(record, allow_nan=False)
+        text = _strict(record)
     except ValueError:
-        text = _dump(json.loads(_dump(record), parse_constant=lambda _: None))
+        text = _strict(json.loads(_lenient(record), parse_constant=lambda _: None))
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _dump(record: object, *, allow_nan: bool = True) -> str:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=allow_nan)
+_strict, _lenient = (
+    json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=allow_nan).encode
+    for allow_nan in (False, True)
+)
 
 
 def _note(text: str) -> bytes:
