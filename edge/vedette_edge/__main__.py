@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,23 +10,18 @@ import click
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.foreign_flags import foreign_flags
 from vedette_edge.log_command import log as log_command
+from vedette_edge.options import (
+    UNREADABLE,
+    json_option,
+    model_argument,
+    no_self_test_option,
+    prove,
+    threads_option,
+)
+from vedette_edge.run_command import run as run_command
 
 if TYPE_CHECKING:
-    from vedette_edge.classifier import Classifier
     from vedette_edge.foreign import Said
-
-UNREADABLE = 4  # exit code: some pictures could not be read, all others were classified
-
-model_argument = click.argument("model", type=click.Path(path_type=Path))
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
-threads_option = click.option(
-    "--threads",
-    type=click.IntRange(1, 64),
-    help="Interpreter threads. [default: one a core, up to 4]",
-)
-no_self_test_option = click.option(
-    "--no-self-test", is_flag=True, help="Start without proof that this machine sees alike."
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,7 +72,7 @@ def predict(
     with session() as terminal:
         paths = pictures.expand(images)
         classifier = Classifier(model, threads=threads, said=said)
-        _prove(classifier, terminal, skip=no_self_test)
+        prove(classifier, terminal, skip=no_self_test)
         report = _reporter(terminal, left_out)
         predictions = prediction.predict(classifier, paths, top_k, report)
         if as_json:
@@ -89,59 +83,6 @@ def predict(
             with terminal.progress("classifying", len(paths)) as advance:
                 table = prediction.as_table(predictions, advance)
             terminal.out.print(table, soft_wrap=False)
-    raise click.exceptions.Exit(UNREADABLE if left_out else 0)
-
-
-@main.command()
-@model_argument
-@click.option("--camera", required=True, metavar="SOURCE", help="A folder of pictures or a video.")
-@click.option("--live", is_flag=True, help="Newest frame first: a video runs at its own rate.")
-@click.option("--log", type=click.Path(path_type=Path), help="Append JSON lines to this file.")
-@json_option
-@threads_option
-@no_self_test_option
-@foreign_flags
-def run(
-    model: Path,
-    camera: str,
-    live: bool,
-    log: Path | None,
-    as_json: bool,
-    threads: int | None,
-    no_self_test: bool,
-    said: "Said",
-) -> None:
-    """Watch: classify every frame of a camera and log its label.
-
-    \b
-    Examples:
-      vedette run model.tflite --camera frames/
-      vedette run model.tflite --camera clip.mp4 --live --log watch.jsonl
-    """
-    from vedette_edge import watch as watching
-    from vedette_edge.cameras import open_camera
-    from vedette_edge.capture import newest
-    from vedette_edge.classifier import Classifier
-
-    left_out: list[str] = []
-    with session() as terminal, ExitStack() as stack:
-        classifier = Classifier(model, threads=threads, said=said)
-        _prove(classifier, terminal, skip=no_self_test)
-        report = _reporter(terminal, left_out)
-        frames = open_camera(camera, report, live=live)
-        frames = stack.enter_context(closing(newest(frames) if live else frames))
-        render = watching.as_json if as_json else watching.as_line
-        sinks = [lambda sighting: terminal.line(render(sighting))]
-        if log:
-            file = stack.enter_context(
-                log.open("a", 1, encoding="utf-8", errors="backslashreplace")
-            )
-            sinks.append(lambda sighting: print(watching.as_json(sighting), file=file))
-        tally = watching.Tally()
-        try:
-            watching.watch(classifier, frames, sinks, tally)
-        finally:
-            terminal.err.print(tally.summary())
     raise click.exceptions.Exit(UNREADABLE if left_out else 0)
 
 
@@ -202,23 +143,8 @@ def check(model: Path, as_json: bool, threads: int | None) -> None:
         )
 
 
+main.add_command(run_command)
 main.add_command(log_command)
-
-
-def _prove(classifier: "Classifier", terminal: Terminal, *, skip: bool) -> None:
-    """What is assumed, and the self-test, before anything is said about a picture."""
-    from vedette_edge import golden
-
-    for assumption in classifier.assumptions:
-        terminal.err.print(f"assumed: {assumption}", style="yellow")
-    if skip:
-        terminal.err.print("no self-test: whether this machine sees alike is not proved")
-    elif classifier.model.samples:
-        golden.judge(classifier, list(golden.replay(classifier)))
-    else:
-        terminal.err.print(
-            "the model carries no samples: whether this machine sees alike is unknown"
-        )
 
 
 def _reporter(terminal: Terminal, left_out: list[str]) -> Callable[[str], None]:

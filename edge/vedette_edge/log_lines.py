@@ -54,7 +54,8 @@ def _frame(record: Record) -> str:
     age_ms = record.number("age_ms")
     if age_ms is not None:
         stages.append(f"age {age_ms:.0f}")
-    return _row(record, ", ".join(stages) + " ms" if stages else "")
+    source = f"  {record.name('source')}" if record.name("source") else ""
+    return _row(record, (", ".join(stages) + " ms" if stages else "") + source)
 
 
 def _heartbeat(record: Record) -> str:

@@ -1,28 +1,31 @@
-"""The watch: frame in, label out."""
+"""The watch: frame in, label out; what happens is told as records, each a line of JSON."""
 
-import json
+import os
+import select
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from vedette_edge.cameras import Frame
-from vedette_edge.classifier import Classifier
-from vedette_edge.prepare import prepare
+from vedette_edge.classifier import Classification, Classifier
+from vedette_edge.decide import Decider
+from vedette_edge.handover import About, Parts
+from vedette_edge.sinks import Sink
+from vedette_edge.sinks.log import stamp
+from vedette_edge.supervisor import Supervisor
+
+TICK_S = 0.5  # how often it is looked whether anything else is due
+
+Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """What was seen in one frame, and how long each stage took."""
+class Scene:
+    """What is classified of each frame on its own."""
 
-    frame: int  # its number
-    source: str
-    seen_at: float  # seconds since the epoch, UTC
-    label: str
-    score: float  # 0..1
-    capture_ms: float
-    prepare_ms: float
-    invoke_ms: float
+    region: str  # its name; empty for the whole frame
+    decider: Decider | None  # None: frames have nothing to do with each other
+    every_frame: bool  # whether each frame is told of, or changes alone
 
 
 @dataclass(slots=True)
@@ -30,75 +33,117 @@ class Tally:
     """How a watch goes; it is counted on as long as the watch lasts."""
 
     seen: int = 0  # frames classified
-    last: int = 0  # number of the last of them
-    began: float = field(default_factory=time.monotonic)  # s
+    skipped: int = 0  # frames passed over on purpose
+    last: int = 0  # number of the last frame classified
+    age_ms: float = 0.0  # of that frame when its label was told
+    began_s: float = field(default_factory=time.monotonic)
 
     @property
     def overtaken(self) -> int:
         """Frames that newer ones overtook."""
-        return self.last - self.seen
+        return max(0, self.last - self.seen - self.skipped)
+
+    @property
+    def fps(self) -> float:
+        """Frames classified a second."""
+        return self.seen / max(1e-9, time.monotonic() - self.began_s)
 
     def summary(self) -> str:
         """The tally for a person."""
-        rate = self.seen / max(1e-9, time.monotonic() - self.began)
-        return f"{self.seen} frames, {self.overtaken} overtaken, {rate:.1f} frames/s"
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.seen} frames, {self.overtaken} overtaken{skipped}, {self.fps:.1f} frames/s"
+
+
+@dataclass(slots=True)
+class Heartbeat:
+    """A record from time to time that tells that the watch goes on, and how."""
+
+    every_s: float  # 0: none
+    last_s: float = field(default_factory=time.monotonic)
+
+    def due(self, tally: Tally, scenes: Sequence[Scene]) -> Iterator[Record]:
+        now_s = time.monotonic()
+        if not self.every_s or now_s - self.last_s < self.every_s:
+            return
+        self.last_s = now_s
+        yield {
+            **begun("heartbeat"),
+            "up_s": round(now_s - tally.began_s),
+            "frames": tally.seen,
+            "overtaken": tally.overtaken,
+            "skipped": tally.skipped,
+            "fps": round(tally.fps, 2),
+            "age_ms": round(tally.age_ms, 1),
+            "state": {one.region: one.decider.label for one in scenes if one.decider},
+        }
 
 
 def watch(
     classifier: Classifier,
-    frames: Iterable[Frame],
-    sinks: Sequence[Callable[[Sighting], None]],
+    camera: Supervisor,
+    scenes: Sequence[Scene],
+    sink: Sink,
+    *,
     tally: Tally,
+    heartbeat: Heartbeat,
+    stop: int | None = None,
 ) -> None:
-    """Classify every frame and hand what was seen to every sink, until the frames end."""
-    for sighting in sightings(classifier, frames):
-        for sink in sinks:
-            sink(sighting)
-        tally.seen, tally.last = tally.seen + 1, sighting.frame
+    """Classify the newest frame again and again, until frames end or `stop` is readable."""
+    while not camera.ended and not _readable(stop):
+        if frame := camera.take(TICK_S, stop):
+            for record in look(classifier, frame, scenes):
+                sink.write(record)
+            _count(tally, frame[0])
+        for record in heartbeat.due(tally, scenes):
+            sink.write(record)
 
 
-def sightings(classifier: Classifier, frames: Iterable[Frame]) -> Iterator[Sighting]:
-    """What each frame shows."""
-    for frame in frames:
+def look(
+    classifier: Classifier, frame: tuple[About, Parts], scenes: Sequence[Scene]
+) -> Iterator[Record]:
+    """Classify the parts of a frame; gives what is to be told of them."""
+    about, parts = frame
+    for scene, prepared in zip(scenes, parts, strict=True):
         begin = time.perf_counter()
-        prepared = prepare(frame.picture_rgb, classifier.contract)
-        middle = time.perf_counter()
-        classification = classifier.score(prepared)
-        end = time.perf_counter()
-        yield Sighting(
-            frame=frame.number,
-            source=frame.source,
-            seen_at=frame.seen_at,
-            label=classification.label,
-            score=classification.score,
-            capture_ms=frame.capture_ms,
-            prepare_ms=1000 * (middle - begin),
-            invoke_ms=1000 * (end - middle),
-        )
+        found = classifier.score(prepared)
+        invoke_ms = 1000 * (time.perf_counter() - begin)
+        region = {"region": scene.region} if scene.region else {}
+        if scene.every_frame:
+            yield _frame(about, found, invoke_ms) | region
+        if scene.decider and (change := scene.decider.decide(found.scores, about.taken_s)):
+            score, lasted_s = round(change.score, 4), round(change.lasted_s, 3)
+            rounded = asdict(change) | {"score": score, "lasted_s": lasted_s}
+            yield begun("change", about.seen_at) | rounded | region
 
 
-def as_line(sighting: Sighting) -> str:
-    """A sighting for a person."""
-    seen_at = datetime.fromtimestamp(sighting.seen_at).strftime("%Y-%m-%d %H:%M:%S")
-    return (
-        f"{seen_at}  {sighting.frame:>6}  {sighting.label:<20} {sighting.score:4.0%}  "
-        f"capture {sighting.capture_ms:.1f}  prepare {sighting.prepare_ms:.1f}  "
-        f"invoke {sighting.invoke_ms:.1f} ms  {sighting.source}"
-    )
+def _frame(about: About, found: Classification, invoke_ms: float) -> Record:
+    stages = {"capture": about.capture_ms, "prepare": about.prepare_ms, "invoke": invoke_ms}
+    return {
+        **begun("frame", about.seen_at),
+        "frame": about.number,
+        "label": found.label,
+        "score": round(found.score, 4),
+        "ms": {stage: round(ms, 2) for stage, ms in stages.items()},
+        "age_ms": round(_age_ms(about), 2),
+        "source": os.fsdecode(about.source),
+    }
 
 
-def as_json(sighting: Sighting) -> str:
-    """A sighting for a machine: one line of JSON, its time in UTC."""
-    seen_at = datetime.fromtimestamp(sighting.seen_at, UTC)
-    stages = ("capture", "prepare", "invoke")
-    return json.dumps(
-        {
-            "time": seen_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "frame": sighting.frame,
-            "label": sighting.label,
-            "score": round(sighting.score, 4),
-            "ms": {stage: round(getattr(sighting, f"{stage}_ms"), 2) for stage in stages},
-            "source": sighting.source,
-        },
-        ensure_ascii=False,
-    )
+def _count(tally: Tally, about: About) -> None:
+    tally.seen += 1
+    tally.last, tally.skipped, tally.age_ms = about.number, about.skipped, _age_ms(about)
+
+
+def _age_ms(about: About) -> float:
+    return 1000 * (time.monotonic() - about.taken_s)
+
+
+def begun(event: str, at: float | None = None) -> Record:
+    """A record's first fields; `at` is in seconds since the epoch, now by default."""
+    return {"time": stamp(at), "event": event}
+
+
+def _readable(descriptor: int | None) -> bool:
+    if descriptor is None:
+        return False
+    return bool(select.select([descriptor], [], [], 0)[0])

@@ -92,8 +92,9 @@ def test_inspect_shows_contract_labels_tensors_and_sizes(model: Path) -> None:
         (("predict", "{model}", ""), "no picture there"),
         (("run", "{model}", "--camera", ""), "is not there"),
         (("run", "{model}", "--camera", "gone.mp4"), "gone.mp4"),
-        (("run", "{model}", "--camera", "{photos}", "--log", "/proc/no/log"), "/proc/no/log"),
-        (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "No space left"),
+        (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "is no file"),
+        (("run", "{model}", "--camera", "{photos}", "--region", "door"), "door=10,20,200,300"),
+        (("run", "{model}", "--camera", "{photos}", "--region", "a=9,9,999,9"), "frame ends at"),
     ],
 )
 def test_a_mistake_is_one_line_and_code_1(
@@ -105,6 +106,13 @@ def test_a_mistake_is_one_line_and_code_1(
     assert said in result.stderr
     assert result.stderr.splitlines()[-1].startswith("Error: ")
     assert "Traceback" not in result.stderr
+
+
+def test_a_log_that_cannot_be_written_is_said_and_stops_nothing(model: Path, photos: Path) -> None:
+    result = vedette("run", model, "--camera", photos, "--log", "/proc/no/log")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3
+    assert "/proc/no" in result.stderr
 
 
 @pytest.mark.parametrize("command", [(), ("predict",), ("run",), ("inspect",)])

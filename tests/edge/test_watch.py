@@ -1,146 +1,174 @@
-"""The watch: frames from folders and videos become lines, newest first when live."""
+"""The watch: frames become records, one by one or where something changed."""
 
 import json
-import threading
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from vedette_edge import Classifier, watch
-from vedette_edge.cameras import Frame, open_camera
-from vedette_edge.cameras.frame import Frames
-from vedette_edge.capture import newest
+from vedette_edge import Classifier
+from vedette_edge.cameras import open_camera
+from vedette_edge.capture_process import Plan
+from vedette_edge.decide import Decider, Rules
 from vedette_edge.errors import CameraError
+from vedette_edge.handover import About
+from vedette_edge.region import WHOLE, Region
+from vedette_edge.supervisor import Supervisor
+from vedette_edge.watch import Heartbeat, Scene, Tally, look, watch
+
+COLOURS_BGR = ((0, 0, 220), (0, 220, 0), (220, 0, 0))
+
+
+class Kept:
+    """A sink that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.records: list[Mapping[str, Any]] = []
+
+    def write(self, record: Mapping[str, object]) -> None:
+        self.records.append(record)
+
+    def of(self, event: str) -> list[Mapping[str, Any]]:
+        return [record for record in self.records if record["event"] == event]
+
+
+class Silent:
+    """Is told nothing worth a line."""
+
+    def delivers(self, line: str) -> None: ...
+
+    def left_out(self, line: str) -> None:
+        pytest.fail(line)
+
+    def lost(self, reason: str) -> None:
+        pytest.fail(reason)
+
+    def back(self, lost_s: float) -> None:
+        pytest.fail("back")
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half a second each of red, green and blue, 20 frames/s."""
+    """A second each of red, green and blue, 20 frames/s; the left half is red throughout."""
     path = tmp_path_factory.mktemp("video") / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20, (80, 60))
-    for colour_bgr in ((0, 0, 220), (0, 220, 0), (220, 0, 0)):
-        for _ in range(10):
-            writer.write(np.full((60, 80, 3), colour_bgr, np.uint8))
+    for colour_bgr in COLOURS_BGR:
+        for _ in range(20):
+            frame_bgr = np.full((60, 80, 3), colour_bgr, np.uint8)
+            frame_bgr[:, :16] = COLOURS_BGR[0]
+            writer.write(frame_bgr)
     writer.release()
     return path
 
 
-def numbered(count: int) -> Iterator[Frame]:
-    for number in range(1, count + 1):
-        yield Frame(number, np.zeros((24, 32, 3), np.uint8), time.time(), 0.0, "numbered")
+Watched = Callable[..., tuple[Kept, Tally]]
 
 
-def silent(line: str) -> None:
-    pytest.fail(f"nothing should have been reported: {line}")
+@pytest.fixture
+def watched(model: Path) -> Watched:
+    """Watches a source to its end."""
+
+    def run(
+        source: Path,
+        *,
+        live: bool = False,
+        regions: tuple[Region, ...] = (WHOLE,),
+        fps: float = 0,
+        motion: float = 0,
+        beats_s: float = 0,
+    ) -> tuple[Kept, Tally]:
+        classifier, kept, tally = Classifier(model), Kept(), Tally()
+        plan = Plan(str(source), live, classifier.contract, regions, fps, motion, not live)
+        rules = Rules(smoothing_s=0.1, dwell_s=0)
+        scenes = [
+            Scene(
+                one.name, Decider(classifier.contract.labels, 0, rules) if live else None, not live
+            )
+            for one in regions
+        ]
+        with Supervisor(plan, Silent(), restarts=False) as camera:
+            watch(classifier, camera, scenes, kept, tally=tally, heartbeat=Heartbeat(beats_s))
+        return kept, tally
+
+    return run
 
 
-def test_every_picture_of_a_folder_is_seen_in_order(model: Path, photos: Path) -> None:
-    seen: list[watch.Sighting] = []
-    tally = watch.Tally()
-    watch.watch(Classifier(model), open_camera(str(photos), silent), [seen.append], tally)
-    assert [sighting.label for sighting in seen] == ["red", "green", "blue"]
-    assert [sighting.frame for sighting in seen] == [1, 2, 3]
-    assert [Path(sighting.source).name[0] for sighting in seen] == ["a", "b", "c"]
-    assert (tally.seen, tally.overtaken) == (3, 0)
+def test_every_frame_of_a_video_file_is_told_of(watched: Watched, video: Path) -> None:
+    kept, tally = watched(video)
+    expected = ["red"] * 20 + ["green"] * 20 + ["blue"] * 20
+    assert [record["label"] for record in kept.records] == expected
+    assert [record["frame"] for record in kept.records] == list(range(1, 61))
+    assert (tally.seen, tally.overtaken, tally.skipped) == (60, 0, 0)
 
 
-def test_a_bad_picture_is_reported_and_the_rest_go_on(model: Path, photos: Path) -> None:
-    (photos / "b-bad.jpg").write_bytes(b"no picture")
-    reported: list[str] = []
-    seen: list[watch.Sighting] = []
-    frames = open_camera(str(photos), reported.append)
-    watch.watch(Classifier(model), frames, [seen.append], watch.Tally())
-    assert [sighting.frame for sighting in seen] == [1, 2, 3]
-    assert len(reported) == 1
-    assert "b-bad.jpg" in reported[0]
+def test_a_live_watch_tells_of_changes_alone(watched: Watched, video: Path) -> None:
+    kept, tally = watched(video, live=True)
+    changes = kept.of("change")
+    assert [record["label"] for record in changes] == ["red", "green", "blue"]
+    assert [record["previous"] for record in changes] == ["", "red", "green"]
+    assert changes[1]["lasted_s"] == pytest.approx(1.0, abs=0.5)
+    assert len(kept.records) == 3
+    assert tally.seen + tally.overtaken == tally.last
 
 
-def test_every_frame_of_a_video_is_seen(model: Path, video: Path) -> None:
-    seen: list[watch.Sighting] = []
-    frames = open_camera(str(video), silent)
-    watch.watch(Classifier(model), frames, [seen.append], watch.Tally())
-    assert [sighting.label for sighting in seen] == ["red"] * 10 + ["green"] * 10 + ["blue"] * 10
+def test_regions_are_classified_each_on_its_own(watched: Watched, video: Path) -> None:
+    door, yard = Region("door", 0, 0, 12, 60), Region("yard", 20, 0, 60, 60)
+    kept, _ = watched(video, live=True, regions=(door, yard))
+    told = [(record["region"], record["label"]) for record in kept.of("change")]
+    assert told.count(("door", "red")) == 1
+    assert [label for region, label in told if region == "yard"] == ["red", "green", "blue"]
+    assert ("door", "green") not in told
+
+
+def test_a_rate_is_kept_and_what_was_skipped_is_counted(watched: Watched, video: Path) -> None:
+    _, tally = watched(video, live=True, fps=5)
+    assert 10 <= tally.seen <= 17
+    assert tally.skipped >= 40
+
+
+def test_frames_in_which_nothing_moved_are_skipped(watched: Watched, video: Path) -> None:
+    kept, tally = watched(video, motion=0.05)
+    assert {"red", "green", "blue"} == {record["label"] for record in kept.records}
+    assert tally.seen + tally.skipped <= 60
+    assert tally.skipped > 15
+
+
+def test_heartbeats_tell_how_the_watch_goes(watched: Watched, video: Path) -> None:
+    kept, _ = watched(video, live=True, beats_s=0.5)
+    beats = kept.of("heartbeat")
+    assert 3 <= len(beats) <= 8
+    assert beats[-1]["frames"] > beats[0]["frames"]
+    assert beats[-1]["state"] == {"": "blue"}
+    assert beats[-1].keys() >= {"up_s", "overtaken", "skipped", "fps", "age_ms"}
+
+
+def test_a_frame_s_record_has_time_label_score_stages_age_and_source(model: Path) -> None:
+    classifier = Classifier(model)
+    about = About(7, 1_700_000_000.25, time.monotonic() - 0.5, 1.234, 0.5, 0, b"clip.mp4")
+    parts = np.full((1, 24, 32, 3), (200, 20, 20), np.uint8)
+    (record,) = look(classifier, (about, parts), [Scene("", None, every_frame=True)])
+    assert list(record)[:2] == ["time", "event"]
+    assert record["time"] == "2023-11-14T22:13:20.250Z"
+    assert (record["event"], record["frame"], record["label"]) == ("frame", 7, "red")
+    assert record["ms"].keys() == {"capture", "prepare", "invoke"}
+    assert record["ms"]["capture"] == 1.23
+    assert record["age_ms"] >= 500
+    assert record["source"] == "clip.mp4"
+    assert json.loads(json.dumps(record)) == record
 
 
 def test_a_live_video_runs_at_its_own_rate(video: Path) -> None:
-    seen_at = [frame.seen_at for frame in open_camera(str(video), silent, live=True)]
-    assert len(seen_at) == 30
-    assert seen_at[-1] - seen_at[0] >= 29 / 20 - 0.1
-
-
-def test_the_newest_frame_wins_and_the_overtaken_leave_gaps(model: Path) -> None:
-    first_taken = threading.Event()
-
-    def frames() -> Frames:
-        for frame in numbered(100):
-            yield frame
-            if frame.number == 1:
-                assert first_taken.wait(10)
-
-    given = newest(frames())
-    assert next(given).number == 1
-    first_taken.set()
-    while threading.active_count() > 1 and any(
-        thread.name == "capture" for thread in threading.enumerate()
-    ):
-        time.sleep(0.01)
-    assert [frame.number for frame in given] == [100]
-
-
-def test_overtaken_frames_are_counted(model: Path) -> None:
-    frames = [frame for frame in numbered(10) if frame.number in (1, 4, 10)]
-    tally = watch.Tally()
-    watch.watch(Classifier(model), frames, [], tally)
-    assert (tally.seen, tally.overtaken) == (3, 7)
-
-
-def test_an_error_of_the_camera_is_raised_where_frames_are_taken() -> None:
-    def frames() -> Frames:
-        yield from numbered(1)
-        raise CameraError("unplugged")
-
-    with pytest.raises(CameraError, match="unplugged"):
-        list(newest(frames()))
-
-
-def test_a_camera_is_let_go_when_the_watch_ends_early() -> None:
-    let_go = threading.Event()
-
-    def frames() -> Frames:
-        try:
-            yield from numbered(10**9)
-        finally:
-            let_go.set()
-
-    given = newest(frames())
-    next(given)
-    given.close()
-    assert let_go.wait(10)
-
-
-def test_stopping_a_watch_while_the_camera_is_slow_lets_go_of_it_afterwards() -> None:
-    asked, go_on, let_go = threading.Event(), threading.Event(), threading.Event()
-
-    def frames() -> Frames:
-        try:
-            yield from numbered(1)
-            asked.set()
-            assert go_on.wait(10)
-            yield from numbered(1)
-        finally:
-            let_go.set()
-
-    given = newest(frames())
-    next(given)
-    assert asked.wait(10)
-    given.close()
-    assert not let_go.is_set()
-    go_on.set()
-    assert let_go.wait(10)
+    frames = open_camera(str(video), pytest.fail, live=True)
+    seen_at = [frame.seen_at for frame in frames]
+    assert len(seen_at) == 60
+    assert seen_at[-1] - seen_at[0] >= 59 / 20 - 0.1
 
 
 @pytest.mark.parametrize("content", [None, b"no video", b""])
@@ -149,27 +177,25 @@ def test_what_is_no_source_is_an_error(tmp_path: Path, content: bytes | None) ->
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CameraError, match=r"camera\.mp4"):
-        open_camera(str(path), silent)
+        open_camera(str(path), pytest.fail)
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match="holds no picture"):
-        open_camera(str(tmp_path), silent)
+        open_camera(str(tmp_path), pytest.fail)
 
 
-def test_a_line_of_json_has_time_frame_label_score_and_stages() -> None:
-    sighting = watch.Sighting(7, "clip.mp4", 1_700_000_000.25, "hen", 0.98765, 1.234, 0.5, 0.75)
-    assert json.loads(watch.as_json(sighting)) == {
-        "time": "2023-11-14T22:13:20.250Z",
-        "frame": 7,
-        "label": "hen",
-        "score": 0.9877,
-        "ms": {"capture": 1.23, "prepare": 0.5, "invoke": 0.75},
-        "source": "clip.mp4",
-    }
-
-
-def test_a_readable_line_has_them_too() -> None:
-    line = watch.as_line(watch.Sighting(7, "clip.mp4", 0.0, "hen", 0.98, 1.2, 0.5, 0.7))
-    for part in ("7", "hen", "98%", "capture 1.2", "prepare 0.5", "invoke 0.7 ms", "clip.mp4"):
-        assert part in line
+def test_sigterm_ends_a_watch_cleanly_and_soon(model: Path, video: Path, tmp_path: Path) -> None:
+    log = tmp_path / "watch.jsonl"
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", str(video)]
+    with subprocess.Popen(
+        [*command, "--live", "--log", str(log)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert b"red" in process.stdout.readline()
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        assert time.monotonic() - begin < 2  # systemd's patience is a promise of the service
+    assert process.returncode == 0
+    assert [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()] == ["change"]

@@ -9,3 +9,15 @@ class Sink(Protocol):
 
     def write(self, record: Mapping[str, object]) -> None:
         """Take one record: JSON's kinds of values, `time` and `event` first."""
+
+
+class Several:
+    """Hands each record to all of some sinks."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = sinks
+
+    def write(self, record: Mapping[str, object]) -> None:
+        """Give it to each in turn."""
+        for sink in self._sinks:
+            sink.write(record)
