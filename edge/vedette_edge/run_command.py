@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vedette_edge.command_line import Terminal, session
+from vedette_edge.config import defaults
+from vedette_edge.errors import SettingError
 from vedette_edge.foreign_flags import foreign_flags
+from vedette_edge.notify import Pulse, notify
 from vedette_edge.options import (
     UNREADABLE,
     json_option,
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from vedette_edge.classifier import Classifier
     from vedette_edge.foreign import Said
     from vedette_edge.sinks import Several, Sink
-    from vedette_edge.watch import Scene
+    from vedette_edge.watch import Scene, Tally
 
 SHARE = click.FloatRange(0, 1)
 
@@ -37,8 +41,24 @@ def _option(
     return click.option(name, type=kind, default=default, show_default=True, help=help_text)
 
 
+def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    if path:
+        try:
+            context.default_map = defaults(path, context.command)
+        except SettingError as error:
+            raise click.ClickException(str(error)) from error
+    return path
+
+
 @click.command()
 @model_argument
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    callback=_from_file,
+    help="TOML file of these settings, under the same names; flags go before it.",
+)
 @click.option("--camera", required=True, metavar="SOURCE", help="A folder of pictures or a video.")
 @click.option("--live", is_flag=True, help="As of a camera: newest frame first, changes alone.")
 @click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines.")
@@ -57,6 +77,7 @@ def _option(
 @foreign_flags
 def run(
     model: Path,
+    config: Path | None,
     log: Path | None,
     as_json: bool,
     threads: int | None,
@@ -74,15 +95,19 @@ def run(
       vedette run model.tflite --camera frames/
       vedette run model.tflite --camera clip.mp4 --live --log watch.jsonl
       vedette run model.tflite --camera clip.mp4 --live --region door=200,80,240,360
+      vedette run --config /etc/vedette/config.toml
     """
     from vedette_edge.classifier import Classifier
 
     with session() as terminal, ExitStack() as stack:
+        signals = stack.enter_context(_Signals(config, terminal))
         classifier = Classifier(model, threads=threads, said=said)
         prove(classifier, terminal, skip=no_self_test)
         sink = stack.enter_context(_sinks(terminal, log, as_json=as_json))
         told = _Told(terminal, sink, wished["camera"])
-        _watch(classifier, wished, sink, told, terminal)
+        _watch(classifier, wished, sink, told, signals)
+    if signals.again:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     raise click.exceptions.Exit(UNREADABLE if told.left_out_count else 0)
 
 
@@ -91,19 +116,33 @@ def _watch(
     wished: Mapping[str, Any],
     sink: "Sink",
     told: "_Told",
-    terminal: Terminal,
+    signals: "_Signals",
 ) -> None:
     from vedette_edge.supervisor import Supervisor
-    from vedette_edge.watch import Heartbeat, Tally, watch
+    from vedette_edge.watch import Heartbeat, Tally, begun, watch
 
     plan, tally = _plan(classifier, wished), Tally()
     scenes = _scenes(classifier, plan, wished)
-    heartbeat = Heartbeat(wished["heartbeat"])
+    if plan.live:
+        model = classifier.model.path.name
+        sink.write(begun("start") | {"model": model, "camera": plan.source, "settings": wished})
     try:
-        with _stopping() as stop, Supervisor(plan, told, restarts=False) as camera:
-            watch(classifier, camera, scenes, sink, tally=tally, heartbeat=heartbeat, stop=stop)
+        with Supervisor(plan, told, restarts=False) as camera:
+            watch(
+                classifier,
+                camera,
+                scenes,
+                sink,
+                tally=tally,
+                heartbeat=Heartbeat(wished["heartbeat"]),
+                seen=Pulse().beat,
+                stop=signals.stop,
+            )
     finally:
-        terminal.err.print(tally.summary())
+        notify("STOPPING=1")
+        if plan.live:
+            sink.write(begun("stop") | {"reason": signals.reason or "the source has ended"})
+        told.summary(tally)
 
 
 class _Told:
@@ -125,6 +164,9 @@ class _Told:
 
     def back(self, lost_s: float) -> None:
         self._record("back", lost_s=round(lost_s, 1))
+
+    def summary(self, tally: "Tally") -> None:
+        self._terminal.err.print(tally.summary())
 
     def _record(self, event: str, **fields: object) -> None:
         from vedette_edge.watch import begun
@@ -178,13 +220,38 @@ def _scenes(classifier: "Classifier", plan: "Plan", wished: Mapping[str, Any]) -
     ]
 
 
-@contextmanager
-def _stopping() -> Iterator[int]:
-    """A descriptor that can be read once SIGTERM has come."""
-    stop = os.eventfd(0, os.EFD_NONBLOCK)
-    before = signal.signal(signal.SIGTERM, lambda *_: os.eventfd_write(stop, 1))
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        os.close(stop)
+class _Signals:
+    """SIGTERM ends the watch, SIGHUP begins it anew with the configuration as it is now."""
+
+    def __init__(self, config: Path | None, terminal: Terminal) -> None:
+        self.stop = os.eventfd(0, os.EFD_NONBLOCK)  # readable once the watch is to end
+        self.reason = ""
+        self.again = False
+        self._config, self._terminal = config, terminal
+
+    def __enter__(self) -> "_Signals":
+        self._before = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: self._end("SIGTERM")),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, lambda *_: self._reload()),
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self.stop)
+
+    def _end(self, reason: str) -> None:
+        self.reason = reason
+        os.eventfd_write(self.stop, 1)
+
+    def _reload(self) -> None:
+        """A configuration that is wrong changes nothing."""
+        try:
+            if self._config:
+                defaults(self._config, run)
+        except SettingError as error:
+            self._terminal.err.print(f"{error}\nThe watch goes on as it was", style="red")
+        else:
+            self.again = True
+            self._end("SIGHUP")

@@ -3,7 +3,7 @@
 import os
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -86,14 +86,19 @@ def watch(
     *,
     tally: Tally,
     heartbeat: Heartbeat,
+    seen: Callable[[], None],
     stop: int | None = None,
 ) -> None:
-    """Classify the newest frame again and again, until frames end or `stop` is readable."""
+    """Classify the newest frame again and again, until frames end or `stop` is readable.
+
+    `seen` is called after each frame that was classified and told of.
+    """
     while not camera.ended and not _readable(stop):
         if frame := camera.take(TICK_S, stop):
             for record in look(classifier, frame, scenes):
                 sink.write(record)
             _count(tally, frame[0])
+            seen()
         for record in heartbeat.due(tally, scenes):
             sink.write(record)
 

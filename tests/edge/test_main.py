@@ -71,7 +71,9 @@ def test_run_prints_a_line_a_frame_and_appends_json_lines(
 def test_run_live_sees_a_folder_too(model: Path, photos: Path) -> None:
     result = vedette("run", model, "--camera", photos, "--live", "--json")
     assert result.exit_code == 0
-    assert json.loads(result.stdout.splitlines()[-1])["label"] == "blue"
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (told[0]["event"], told[-1]["event"]) == ("start", "stop")
+    assert told[1]["label"] in ("red", "green", "blue")
 
 
 def test_inspect_shows_contract_labels_tensors_and_sizes(model: Path) -> None:

@@ -94,7 +94,15 @@ def watched(model: Path) -> Watched:
             for one in regions
         ]
         with Supervisor(plan, Silent(), restarts=False) as camera:
-            watch(classifier, camera, scenes, kept, tally=tally, heartbeat=Heartbeat(beats_s))
+            watch(
+                classifier,
+                camera,
+                scenes,
+                kept,
+                tally=tally,
+                heartbeat=Heartbeat(beats_s),
+                seen=lambda: None,
+            )
         return kept, tally
 
     return run
@@ -198,4 +206,5 @@ def test_sigterm_ends_a_watch_cleanly_and_soon(model: Path, video: Path, tmp_pat
         process.wait(10)
         assert time.monotonic() - begin < 2  # systemd's patience is a promise of the service
     assert process.returncode == 0
-    assert [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()] == ["change"]
+    events = [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()]
+    assert events == ["start", "change", "stop"]
