@@ -115,7 +115,7 @@ def main(
       vedette-convert runs/hens
       vedette-convert runs/hens --out hens.tflite --data /media/photos
       vedette-convert runs/hens --allow dynamic,int16x8
-      vedette-convert keras_model.h5 --labels labels.txt --normalise signed --calibrate photos
+      vedette-convert mine.keras --labels labels.txt --normalise unit --calibrate photos
     """
     if "per-channel" in allowed and runtime != NEW:
         raise click.UsageError(
@@ -185,6 +185,8 @@ def _read(
         return load(found.weights), found
     from vedette_convert.elsewhere import Told, read_elsewhere
 
+    if not fit:
+        terminal.err.print(f"pictures are assumed to have had the fit {FITS[0]}; --fit says it")
     said = Told(labels, calibrate, normalise, fit or FITS[0])
     return read_elsewhere(source, said, terminal.err.print)
 

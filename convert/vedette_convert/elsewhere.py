@@ -1,7 +1,6 @@
 """A classifier that was trained elsewhere becomes a model and a run, as conversion wants them."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,13 +15,15 @@ from vedette_convert.errors import KerasFileError
 from vedette_convert.keras_file import load
 from vedette_convert.photo_folder import read_photographs
 from vedette_convert.quantize import Model
-from vedette_convert.run_folder import TRAIN, Photograph, Run, sample
+from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
 from vedette_edge.contract import Confidence, Contract, Provenance
 from vedette_edge.labels import read_labels
 from vedette_edge.prepare import prepare
 
 LOOKED_AT = 32  # photographs by which it is told what a model gives
 SLACK = 0.01  # by which a row of scores may miss one
+ALIKE = 1e-5  # outputs closer than this say nothing, and TFLite's reference kernels die of them
+UNSEEN = ""
 
 Say = Callable[[str], None]
 
@@ -43,19 +44,23 @@ def read_elsewhere(path: Path, told: Told, say: Say) -> tuple[Model, Run]:
     Raises KerasFileError for what cannot be a classifier of the labels, or of which too much is
     unknown, and LabelsError for the labels' file.
     """
-    model, labels = load(path), read_labels(told.labels)
-    _check_shapes(model, labels)
-    put, named = normalisation.chosen(told.normalise, model, not path.is_dir())
+    labels = read_labels(told.labels)
+    model = load(path)
     photographs = read_photographs(told.photographs, labels, say)
-    contract = _contract(model, labels, named, told.fit, photographs)
-    whole = _in_front(normalisation.layer(put), model)
-    whole = _as_scores(whole, model, _prepared(photographs, contract), say)
+    try:
+        _check_shapes(model, labels)
+        put, named = normalisation.chosen(told.normalise, model, not path.is_dir())
+        contract = _contract(model, labels, named, told.fit, photographs)
+        whole = _in_front(normalisation.layer(put), model)
+        whole = _as_scores(whole, model, _prepared(photographs, contract), say)
+    except KerasFileError as error:
+        raise KerasFileError(f"{path}: {error}") from error
     return whole, Run(path, contract, photographs)
 
 
 def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:
     taken, given = tuple(model.input_shape), tuple(model.output_shape)
-    if len(taken) != 4 or taken[-1] != 3 or None in taken[1:]:
+    if len(taken) != 4 or taken[0] not in (None, 1) or taken[-1] != 3 or None in taken[1:]:
         raise KerasFileError(
             f"takes {taken}, expected (None, height, width, 3): one colour picture of a fixed "
             "size. Build the model for one size, and save that"
@@ -83,22 +88,29 @@ def _prepared(photographs: Sequence[Photograph], contract: Contract) -> Any:
 
 def _as_scores(whole: Model, model: Model, prepared: Any, say: Say) -> Model:
     """The model with a softmax at its end, where it gives logits."""
-    rows = np.concatenate([np.asarray(whole(one[np.newaxis])) for one in prepared])
-    within = rows.min() >= 0 and rows.max() <= 1
-    if within and np.abs(rows.sum(axis=1) - 1).max() < SLACK:
+    rows = np.concatenate([np.asarray(whole(one[np.newaxis], training=False)) for one in prepared])
+    if np.ptp(rows) < ALIKE:
+        raise KerasFileError(
+            "gives all labels the same score, whatever the picture: it was not trained, or its "
+            "weights are not in the file, or --normalise is not what it was trained with"
+        )
+    last, within = _last_activation(model), rows.min() >= 0 and rows.max() <= 1
+    if last == "softmax" or (within and np.abs(rows.sum(axis=1) - 1).max() < SLACK):
         return whole
-    if within and _last_activation(model) == "sigmoid":
-        say("its outputs are sigmoids: the labels' scores do not sum to one")
+    if within and last in ("sigmoid", UNSEEN):
+        say("its scores do not sum to one: each label has a sigmoid of its own, and keeps it")
         return whole
     say("its outputs are logits: a softmax is put behind them")
     return keras.Model(whole.input, keras.layers.Softmax()(whole.output))
 
 
 def _last_activation(model: Model) -> str:
-    """Name of the function that makes the outputs; empty if it cannot be seen."""
+    """Name of the function that makes the outputs, or UNSEEN."""
     while isinstance(model, keras.Model):
         model = model.layers[-1]
-    return getattr(getattr(model, "activation", None), "__name__", "")
+    if isinstance(model, keras.layers.Softmax):
+        return "softmax"
+    return getattr(getattr(model, "activation", None), "__name__", UNSEEN)
 
 
 def _contract(
@@ -119,7 +131,10 @@ def _contract(
         confidence=Confidence(temperature=1.0, unknown_below=0.0),
         provenance=Provenance(
             manifest_sha256=hashlib.sha256(listed.encode()).hexdigest(),
-            pictures=dict(Counter(one.part for one in photographs)),
+            pictures={
+                name: sum(one.part == part for one in photographs)
+                for name, part in (("calibration", TRAIN), ("test", TEST))
+            },
             seed=0,
             versions={name: version(name) for name in packages},
             accuracies={},

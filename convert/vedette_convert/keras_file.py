@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 import keras
+import tensorflow as tf
 
 from vedette_convert.errors import KerasFileError
 from vedette_convert.keras2 import Config, modern
@@ -28,16 +29,17 @@ _AS_SAVED_MODEL = (
 
 
 def load(path: Path) -> keras.Model:
-    """The model in a .keras or .h5 file or a SavedModel folder.
+    """The model in a .keras or .h5 file or a SavedModel folder: of one input and one output.
 
-    Files of Keras 2 are translated. Raises KerasFileError for what is none of these, does not
-    load, or holds layers whose code is not Keras' own: such code is not run.
+    Files of Keras 2 are translated, and layers of mixed precision compute in float32. Raises
+    KerasFileError for what is none of these, does not load, takes or gives more than one tensor,
+    or holds layers whose code is not Keras' own: such code is not run.
     """
     keras.backend.clear_session()  # layers are numbered; the same file shall give the same names
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is deprecated
-            return _load(path)
+            return _of_one(_in_float32(_load(path)))
     except KerasFileError as error:
         raise KerasFileError(f"{path}: {error}") from error
     except Exception as error:  # Keras lets through whatever its layers raise
@@ -129,9 +131,48 @@ def _is_keras(name: str, module: str) -> bool:
     return name in _MODELS or hasattr(keras.layers, name)
 
 
+def _in_float32(model: keras.Model) -> keras.Model:
+    """The model itself, once its layers compute in float32: float16 is for training."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _in_float32(layer)
+        elif layer.compute_dtype != layer.variable_dtype:
+            layer.dtype_policy = "float32"
+    return model
+
+
+def _of_one(model: keras.Model) -> keras.Model:
+    """The same with its input and its output out of what they were wrapped in, a dict maybe."""
+    if (len(model.inputs), len(model.outputs)) != (1, 1):
+        taken, given = (
+            [tuple(one.shape) for one in ends] for ends in (model.inputs, model.outputs)
+        )
+        raise KerasFileError(
+            f"takes {taken} and gives {given}, expected one picture and one list of scores. "
+            "Save a model of these alone: keras.Model(picture, scores).save(...)"
+        )
+    return keras.Model(model.inputs[0], model.outputs[0])
+
+
+class _Signature(keras.layers.TFSMLayer):  # type: ignore[misc]  # keras publishes no types
+    """A SavedModel's signature; one for a single picture is given several one by one."""
+
+    def call(self, pictures: Any) -> Any:
+        (taken,) = self.call_endpoint_fn.structured_input_signature[1].values()
+        if taken.shape[0] != 1 or pictures.shape[0] == 1:
+            return self._scores(pictures)
+        return tf.map_fn(
+            lambda one: self._scores(one[tf.newaxis])[0], pictures, fn_output_signature=tf.float32
+        )
+
+    def _scores(self, pictures: Any) -> Any:
+        (scores,) = super().call(pictures).values()
+        return scores
+
+
 def _saved_model(path: Path) -> keras.Model:
     """The signature for serving as a model of one layer, whose inside cannot be seen."""
-    layer = keras.layers.TFSMLayer(str(path), call_endpoint=SIGNATURE)
+    layer = _Signature(str(path), call_endpoint=SIGNATURE)
     _, inputs = layer.call_endpoint_fn.structured_input_signature
     outputs = layer.call_endpoint_fn.structured_outputs
     if (len(inputs), len(outputs)) != (1, 1):
@@ -140,10 +181,12 @@ def _saved_model(path: Path) -> keras.Model:
             "expected one picture and one list of scores. Export it with these alone"
         )
     ((name, spec),) = inputs.items()
-    picture = keras.Input(batch_shape=tuple(spec.shape), dtype=spec.dtype.name, name=name)
-    (scores,) = layer(picture).values()
-    return keras.Model(picture, scores)
+    picture = keras.Input(spec.shape[1:], dtype=spec.dtype.name, name=name)
+    return keras.Model(picture, layer(picture))
 
 
 def _shapes(specs: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {tuple(spec.shape)}" for name, spec in specs.items()) or "nothing"
+    return (
+        ", ".join(f"{name} {tuple(spec.shape)}" for name, spec in sorted(specs.items()))
+        or "nothing"
+    )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vedette_convert.errors import KerasFileError
@@ -12,6 +12,7 @@ from vedette_edge.errors import PictureError
 
 UNKNOWN = ""  # truth of a picture that lies in no class folder
 FEW = 40  # photographs below which it is said that they are few
+SHOWN = 10  # names in a message
 
 
 def read_photographs(
@@ -20,8 +21,9 @@ def read_photographs(
     """The photographs in class folders called like the labels, or without truth in any others.
 
     By their content every other one of a class is to calibrate with, the rest to judge by;
-    copies count once. What cannot be read is said and left out. Raises KerasFileError where
-    only some folders are called like labels, and where there are no two photographs.
+    copies count once. What is left out is said: what cannot be read, and what lies loose beside
+    class folders. Raises KerasFileError where only some folders are called like labels, and
+    where there are no two photographs.
     """
     found = _by_label(folder, _truths(folder, labels), say)
     photographs = tuple(_parted(found))
@@ -32,7 +34,12 @@ def read_photographs(
             "calibrate with and others to judge by: fifty a class are good"
         )
     if UNKNOWN in found:
-        say(f"{folder}: no folders called like the labels, so only agreement can be judged")
+        say(
+            f"{folder}: no folders called like the labels ({_some(labels)}), so only agreement "
+            "can be judged: how often the model is right cannot be told"
+        )
+    elif missing := [label for label in labels if label not in found]:
+        say(f"{folder}: no photograph of {_some(missing)}")
     if len(photographs) < FEW:
         say(f"{folder}: only {len(photographs)} photographs; some hundred would tell more")
     return photographs
@@ -46,10 +53,16 @@ def _truths(folder: Path, labels: tuple[str, ...]) -> dict[Path, str]:
         return {folder: UNKNOWN}
     if strange := [one.name for one in inner if one not in known]:
         raise KerasFileError(
-            f"{folder}: folders {', '.join(strange)} are called like no label, others are. "
-            f"The labels are {', '.join(labels)}. Rename or take out what does not belong"
+            f"{folder}: folders {_some(strange)} are called like no label, others are. "
+            f"The labels are {_some(labels)}. Rename or take out what does not belong"
         )
     return known
+
+
+def _some(names: Sequence[str]) -> str:
+    """The names, or the first of them where a person would not read all."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _by_label(
@@ -57,6 +70,9 @@ def _by_label(
 ) -> dict[str, dict[str, Path]]:
     """Files by the SHA-256 of their content, by label."""
     found: dict[str, dict[str, Path]] = defaultdict(dict)
+    for path in sorted(folder.iterdir()) if folder not in truths else ():
+        if path.is_file() and pictures.is_picture(path):
+            say(f"left out {path.name}: lies in no class's folder")
     for inner, label in truths.items():
         for path in pictures.pictures_in(inner):
             try:

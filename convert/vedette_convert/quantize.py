@@ -1,5 +1,6 @@
 """A Keras model and calibration pictures become the bytes of a .tflite graph."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -8,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.lite.python.convert_phase import ConverterError
 
 from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.scheme import INT8, Scheme
@@ -64,7 +66,15 @@ def quantize(
     converter._experimental_disable_per_channel_quantization_for_dense_layers = (
         not scheme.dense_per_channel
     )
-    return bytes(converter.convert())
+    try:
+        return bytes(converter.convert())
+    except ConverterError as error:
+        operations = sorted(set(re.findall(r"\btf\.[A-Z]\w*", str(error))))
+        raise ConversionError(
+            "TensorFlow cannot turn the model into TFLite's operations"
+            f"{' because of ' if operations else ''}{', '.join(operations)}. "
+            "Build it without what needs them; the .log beside the model file has all that was said"
+        ) from error
 
 
 def _one_at_a_time(model: Model) -> Model:
