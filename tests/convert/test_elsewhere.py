@@ -84,12 +84,19 @@ def contract_of(path: Path) -> Contract:
 FLOAT = ("--quantization", "float32")
 
 
+@pytest.mark.parametrize(("quantization", "close"), [("float32", 1e-3), ("int8", 4 / 256)])
 @pytest.mark.parametrize("name", AUTHORS)
 def test_the_edge_gives_what_the_author_s_own_preprocessing_gives(
-    name: str, convert: Callable[..., Result], shapes: Path, tmp_path: Path
+    name: str,
+    quantization: str,
+    close: float,
+    convert: Callable[..., Result],
+    shapes: Path,
+    tmp_path: Path,
 ) -> None:
     model = network()
-    result = convert(saved(model, tmp_path / "model.keras"), "--normalise", name, *FLOAT)
+    path = saved(model, tmp_path / "model.keras")
+    result = convert(path, "--normalise", name, "--quantization", quantization)
     assert result.exit_code == 0, result.stderr
     classifier = Classifier(tmp_path / "out.tflite")
     assert contract_of(tmp_path / "out.tflite").normalisation == name
@@ -97,7 +104,7 @@ def test_the_edge_gives_what_the_author_s_own_preprocessing_gives(
         picture_rgb = pictures.read(path)
         prepared = prepare(picture_rgb, classifier.contract).astype(np.float64)
         expected = model(AUTHORS[name](prepared)[np.newaxis].astype(np.float32))[0]
-        np.testing.assert_allclose(classifier.classify(picture_rgb).scores, expected, atol=1e-3)
+        np.testing.assert_allclose(classifier.classify(picture_rgb).scores, expected, atol=close)
 
 
 def test_int8_of_a_model_from_elsewhere_passes_the_gate_and_proves_itself(
