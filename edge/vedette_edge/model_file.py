@@ -38,6 +38,7 @@ _BROKEN_ZIP = (
     RuntimeError,
     ValueError,
 )
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which unpack no more than is asked for
 _END_OF_ZIP = b"PK\x05\x06"
 _IDENTIFIER = b"TFL3"  # at byte 4, TFLite's flatbuffer file identifier
 _FOREIGN = {
@@ -131,11 +132,17 @@ def _members(data: bytes) -> tuple[dict[str, bytes], int]:
             found = archive.infolist()
             _check_members(found)
             start = min((member.header_offset for member in found), default=len(data))
-            return {member.filename: archive.read(member) for member in found}, start
+            return {member.filename: _unpacked(archive, member) for member in found}, start
     except _BROKEN_ZIP as error:
         raise ModelFileError(
             f"the zip at its end is damaged ({error}). Copy the whole file again"
         ) from error
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """What a member holds. No more is unpacked than its directory promises, which may lie."""
+    with archive.open(member) as file:
+        return file.read(member.file_size)
 
 
 def _check_members(members: Sequence[zipfile.ZipInfo]) -> None:
@@ -146,6 +153,8 @@ def _check_members(members: Sequence[zipfile.ZipInfo]) -> None:
     for name in names:
         if "\\" in name or name.startswith("/") or ".." in name.split("/"):
             raise zipfile.BadZipFile(f"a member is called {name!r}")
+    if any(member.compress_type not in _PACKINGS for member in members):
+        raise zipfile.BadZipFile("a member is packed in a way that no tool for models uses")
     sizes = [member.file_size for member in members]
     if max(sizes, default=0) > LARGEST_MEMBER_BYTES or sum(sizes) > LARGEST_ZIP_BYTES:
         raise zipfile.BadZipFile(f"{sum(sizes)} bytes unpacked, more than any model carries")
