@@ -20,6 +20,7 @@ LOOKED_AT = 60  # candidates of each sort
 LEAST_LEAD = 6  # output steps by which the best score leads: two on either side turn no answer
 MOST_OFF = 1  # output steps between one rounding and another; the self-test allows two
 LARGEST_BYTES = 25_000  # of a stored picture
+KINDS = ("JPEG", "PNG")  # of files that are stored as they are
 LONGEST_SIDE = 3  # times the input's, of a picture that had to be made smaller
 QUALITIES = (90, 75, 60, 40, 20)  # of JPEG, tried in this order
 MOST_FRAMES = 50  # drawn before one is found that the model is clear about
@@ -103,7 +104,7 @@ def _sample(name: str, picture_rgb: Picture, classifier: Classifier) -> Sample:
 def _stored(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:
     """The file itself, or a JPEG of the picture if that is large or to be turned."""
     data = photograph.file.read_bytes()
-    if len(data) <= LARGEST_BYTES and not turned:
+    if len(data) <= LARGEST_BYTES and pictures.kind(data) in KINDS and not turned:
         return data
     picture_rgb = _smaller(photograph.read(), classifier.contract.height * LONGEST_SIDE)
     encoded = b""

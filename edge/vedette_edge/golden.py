@@ -6,7 +6,9 @@ runtimes round differently (one step was seen between tflite-runtime 2.14 and Li
 
 import hashlib
 import json
+import math
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -27,8 +29,12 @@ INDEX = FOLDER + "samples.json"
 FORMAT = "vedette-golden-1"
 FRAME = "frame-"  # and a number: a sample that is drawn and not stored, as a camera gives it
 MOST_SAMPLES = 64
+MOST_PIXELS = 16_000_000  # of a sample's picture
 MOST_STEPS = 2  # of a score; a step of 8 bits is 1/256
 STEP = 1 / 256
+
+# JPEG's markers of a frame, SOF0 to SOF15, after which its height and width follow.
+_SIZED = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,26 @@ def picture(name: str, members: Mapping[str, bytes]) -> Picture:
     """A sample's picture. Raises PictureError if it cannot be decoded."""
     if re.fullmatch(FRAME + r"[0-9]{1,4}", name):
         return synthetic.picture(int(name.removeprefix(FRAME)))
-    return pictures.decode(members.get(FOLDER + name, b""))
+    data = members.get(FOLDER + name, b"")
+    if (pixels := _pixels(data)) > MOST_PIXELS:
+        raise PictureError(f"is of {pixels} pixels, at most {MOST_PIXELS} are decoded")
+    return pictures.decode(data)
+
+
+def _pixels(data: bytes) -> int:
+    """How many pixels a PNG or JPEG has by its header; raises PictureError for all else.
+
+    A few bytes can hold a picture that fills the memory.
+    """
+    try:
+        if pictures.kind(data) == "PNG":
+            return math.prod(struct.unpack_from(">II", data, 16))
+        at = 2 if pictures.kind(data) == "JPEG" else len(data)
+        while data[at + 1] not in _SIZED:
+            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+        return math.prod(struct.unpack_from(">HH", data, at + 5))
+    except (struct.error, IndexError) as error:
+        raise PictureError("is no whole JPEG or PNG") from error
 
 
 def digest(picture: Picture) -> str:

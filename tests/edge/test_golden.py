@@ -136,6 +136,16 @@ def test_another_picture_in_place_of_a_sample_is_caught(model: Path, repack: Rep
     assert "the picture cannot be read" in differences(path)["red.png"]
 
 
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp"])
+def test_a_picture_of_few_bytes_and_many_pixels_is_not_decoded(
+    ending: str, model: Path, repack: Repack
+) -> None:
+    huge = cv2.imencode(f".{ending}", np.zeros((5000, 5000, 3), np.uint8))[1].tobytes()
+    path = repack(**{"golden/red.png": huge})
+    said = "no whole JPEG or PNG" if ending == "webp" else "of 25000000 pixels"
+    assert said in differences(path)["red.png"]
+
+
 def changed_index(model: Path, **changes: Any) -> bytes:
     index = json.loads(model_file.read(model).members[INDEX])
     index["samples"][0] |= changes
