@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from vedette_convert.attempts import loaded
 from vedette_convert.errors import ConversionError
@@ -101,3 +102,10 @@ def test_names_in_the_graph_are_not_numbered_by_what_was_made_before() -> None:
     )
     names = [set(re.findall(rb"one_at_a_time[^/]*", quantize(network, [], FLOAT32))) for _ in "ab"]
     assert names == [{b"one_at_a_time_1"}] * 2
+
+
+def test_what_tflite_has_no_operation_for_is_named() -> None:
+    hue = keras.layers.Lambda(lambda x: tf.image.adjust_hue(x, 0.1))
+    model = keras.Sequential([keras.Input((8, 8, 3)), hue, keras.layers.Flatten()])
+    with pytest.raises(ConversionError, match=r"because of tf\.AdjustHue"):
+        quantize(model, [], Scheme("float32"))
