@@ -1,33 +1,85 @@
 """Where frames come from: one file each, all listed in CAMERAS.
 
-A camera is a function that opens its source, raises CameraError if it cannot, and gives
-frames, which are closed when done.
+A camera is a function that opens its source, raises CameraError if it cannot, tells what it
+delivers, and gives frames, which are closed when done. None waits without a limit for a frame.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from vedette_edge.cameras import folder, video
-from vedette_edge.cameras.frame import Frame, Frames, Report
+from vedette_edge.cameras import (
+    folder,
+    picamera2,
+    standard_input,
+    stream,
+    synthetic,
+    v4l2,
+    video,
+)
+from vedette_edge.cameras.frame import Frame, Frames
+from vedette_edge.cameras.wish import Report, Reports, Wish
 from vedette_edge.errors import CameraError
 
-Camera = Callable[[Path, Report, bool], Frames]  # the last: live, at the source's own rate
 
-CAMERAS: Mapping[str, Camera] = {
-    "a folder of pictures": folder.frames,
-    "a video file": video.frames,
-}
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A kind of source."""
 
-__all__ = ["CAMERAS", "Camera", "Frame", "Frames", "Report", "open_camera"]
+    form: str  # how --camera names it, for a person
+    takes: Callable[[str], bool]  # whether a source is of this kind
+    frames: Callable[[Wish, Reports], Frames]
+
+
+def _like(pattern: str) -> Callable[[str], bool]:
+    return lambda source: bool(re.fullmatch(pattern, source))
+
+
+def _is_folder(source: str) -> bool:
+    return bool(source) and Path(source).is_dir()
+
+
+def _is_there(source: str) -> bool:
+    return bool(source) and Path(source).exists()
+
+
+CAMERAS = (  # the first that takes a source has it
+    Camera("picamera2[:1]", _like(r"picamera2(:.*)?"), picamera2.frames),
+    Camera("/dev/video0 or v4l2:0", _like(r"/dev/(video|v4l/).+|v4l2:.*"), v4l2.frames),
+    Camera("rtsp://... or http://...", _like(r"(rtsps?|https?)://.+"), stream.frames),
+    Camera("-[:raw:WxH]", _like(r"-(:.*)?"), standard_input.frames),
+    Camera("synthetic[:WxH[@RATE]]", _like(r"synthetic(:.*)?"), synthetic.frames),
+    Camera("a folder of pictures", _is_folder, folder.frames),
+    Camera("a video file", _is_there, video.frames),
+)
+
+__all__ = [
+    "CAMERAS",
+    "Camera",
+    "Frame",
+    "Frames",
+    "Report",
+    "Reports",
+    "Wish",
+    "open_camera",
+    "open_frames",
+]
+
+
+def open_frames(wish: Wish, reports: Reports) -> Frames:
+    """The frames of a source.
+
+    Raises CameraError where it cannot be opened, which may be otherwise later, and SettingError
+    where it is named in a way that is not understood.
+    """
+    for camera in CAMERAS:
+        if camera.takes(wish.source):
+            return camera.frames(wish, reports)
+    forms = ", ".join(camera.form for camera in CAMERAS)
+    raise CameraError(f"{wish.name!r} is not there; expected one of: {forms}")
 
 
 def open_camera(source: str, report: Report, *, live: bool = False) -> Frames:
     """The frames of a source. `live` plays a video at its own rate, as a camera would."""
-    path = Path(source)
-    if not source or not path.exists():
-        raise CameraError(
-            f"{source!r} is not there; expected {' or '.join(CAMERAS)} "
-            "(cameras themselves cannot be opened yet)"
-        )
-    kind = "a folder of pictures" if path.is_dir() else "a video file"
-    return CAMERAS[kind](path, report, live)
+    return open_frames(Wish(source, live=live), Reports(report, lambda _: None))

@@ -1,6 +1,6 @@
 """One picture from a camera."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from vedette_edge.prepare import Picture
@@ -11,11 +11,10 @@ class Frame:
     """One picture from a camera, and when it was taken."""
 
     number: int  # counted by the camera from 1; a gap means that frames were overtaken
-    picture_rgb: Picture
+    picture_rgb: Picture  # contiguous, and nobody writes to it any more
     seen_at: float  # seconds since the epoch, UTC
     capture_ms: float  # from asking the camera to having the picture
-    source: str  # the file it came from
+    source: str  # the file it came from, or the camera
 
 
 Frames = Generator[Frame, None, None]  # closed when its user is done
-Report = Callable[[str], None]  # told of what was left out, in one line

@@ -1,23 +1,58 @@
 """A drawn picture that every machine draws alike, for tests without a camera."""
 
+import re
+import time
+from itertools import count
+
 import numpy as np
 
+from vedette_edge.cameras.frame import Frame, Frames
+from vedette_edge.cameras.pace import Pace
+from vedette_edge.cameras.wish import Reports, Wish
+from vedette_edge.errors import SettingError
 from vedette_edge.prepare import Picture
 
 HEIGHT, WIDTH = 480, 640  # px
+DRAWN = 8  # pictures that are drawn beforehand, and shown in turn
 
 
-def picture(number: int) -> Picture:
-    """Frame `number`: uint8, 480 x 640 x 3, R G B. Ramps, fine grain and a square that moves.
+def frames(wish: Wish, reports: Reports) -> Frames:
+    """Frames without end: `synthetic`, `synthetic:1280x720`, `synthetic:640x480@30`.
+
+    They come from memory, so that drawing costs no time: at a rate, or as fast as they are taken.
+    """
+    size = r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:@(\d{1,4}(?:\.\d+)?))?"
+    if not (found := re.fullmatch(rf"synthetic(?::{size})?", wish.source)):
+        raise SettingError(
+            f"camera {wish.source!r} is not understood; expected synthetic, synthetic:WIDTHxHEIGHT "
+            "or synthetic:WIDTHxHEIGHT@RATE, such as synthetic:640x480@30"
+        )
+    width, height = int(found[1] or WIDTH), int(found[2] or HEIGHT)
+    rate = float(found[3] or wish.fps)
+    reports.delivers(f"{width}x{height} RGB" + (f" {rate:g}/s" if rate else ""))
+    return _frames(height, width, rate, wish.source)
+
+
+def _frames(height: int, width: int, rate: float, source: str) -> Frames:
+    drawn, pace = [picture(number, height, width) for number in range(DRAWN)], Pace(rate)
+    for picture_rgb in drawn:
+        picture_rgb.setflags(write=False)
+    for number in count(1):
+        pace.wait()
+        yield Frame(number, drawn[number % DRAWN], time.time(), 0.0, source)
+
+
+def picture(number: int, height: int = HEIGHT, width: int = WIDTH) -> Picture:
+    """Frame `number`: uint8, height x width x 3, R G B. Ramps, fine grain and a square that moves.
 
     Integers alone, so that it is the same to the bit on every machine; a swapped colour, a
     turn, a mirror or another resize changes it.
     """
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.uint32)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.uint32)
     grain = (rows * np.uint32(2654435761) ^ columns * np.uint32(2246822519)) >> 27
-    red, green = columns * 223 // WIDTH + grain, rows * 223 // HEIGHT + grain
+    red, green = columns * 223 // width + grain, rows * 223 // height + grain
     blue = (rows // 40 + columns // 40) % 2 * 160 + grain
     drawn = np.dstack([red, green, blue]).astype(np.uint8)
-    left, top = 7 * number % (WIDTH - 120), 5 * number % (HEIGHT - 120)
+    left, top = 7 * number % max(1, width - 120), 5 * number % max(1, height - 120)
     drawn[top : top + 120, left : left + 120] = (230, 200, 30)
     return drawn

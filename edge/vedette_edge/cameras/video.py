@@ -1,47 +1,73 @@
 """A video file: every frame as fast as possible, or live at the video's own rate."""
 
-import math
 import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import cv2
-import numpy as np
 
-from vedette_edge.cameras.frame import Frame, Frames, Report
+from vedette_edge.cameras.frame import Frame, Frames
+from vedette_edge.cameras.opencv_capture import delivers, rate_of, rgb_of
+from vedette_edge.cameras.pace import Pace
+from vedette_edge.cameras.wish import Reports, Wish
 from vedette_edge.errors import CameraError
+from vedette_edge.prepare import Picture
+
+USUAL_RATE = 25.0  # frames/s of a video that does not state its own
 
 
-def frames(path: Path, report: Report, live: bool = False) -> Frames:
+def frames(wish: Wish, reports: Reports) -> Frames:
     """The frames of a video. It says so when the file ends before it should."""
-    video = cv2.VideoCapture(str(path))
-    if not video.isOpened():
-        raise CameraError(
-            f"{path}: is no video that OpenCV reads; expected a video file or a folder of pictures"
-        )
-    return _frames(video, path, report, live)
+
+    def opened() -> cv2.VideoCapture:
+        video = cv2.VideoCapture(wish.source)
+        if not video.isOpened():
+            raise CameraError(
+                f"{wish.source}: is no video that OpenCV reads; "
+                "expected a video file or a folder of pictures"
+            )
+        return video
+
+    return played(opened(), opened, wish, reports)
 
 
-def _frames(video: cv2.VideoCapture, path: Path, report: Report, live: bool) -> Frames:
-    expected = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-    pause_s = 1 / _rate(video) if live else 0.0
-    number, started = 0, time.monotonic()
+def played(
+    video: cv2.VideoCapture, opened: Callable[[], cv2.VideoCapture], wish: Wish, reports: Reports
+) -> Frames:
+    """The frames of a video that is open; `opened` opens it again where it is to be looped."""
+    reports.delivers(delivers(video))
+    return _frames(video, opened, wish, reports)
+
+
+def _frames(
+    video: cv2.VideoCapture, opened: Callable[[], cv2.VideoCapture], wish: Wish, reports: Reports
+) -> Frames:
+    pace = Pace((rate_of(video) or USUAL_RATE) if wish.live else wish.fps)
+    number = 0
     try:
         while True:
-            time.sleep(max(0.0, started + number * pause_s - time.monotonic()))
-            begin = time.perf_counter()
-            taken, picture_bgr = video.read()
-            if not taken:
-                break
-            number += 1
-            picture_rgb = np.asarray(cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB), np.uint8)
-            capture_ms = 1000 * (time.perf_counter() - begin)
-            yield Frame(number, picture_rgb, time.time(), capture_ms, str(path))
-        if number < expected:
-            report(f"{path}: ended after {number} of {expected} frames; the file may be cut short")
+            before, expected = number, int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+            for picture_rgb, capture_ms in _pictures(video, pace):
+                number += 1
+                yield Frame(number, picture_rgb, time.time(), capture_ms, wish.name)
+            if (count := number - before) < expected:
+                reports.left_out(
+                    f"{wish.name}: ended after {count} of {expected} frames; "
+                    "the file may be cut short"
+                )
+            if not wish.loop or not count:
+                return
+            video.release()
+            video = opened()
     finally:
         video.release()
 
 
-def _rate(video: cv2.VideoCapture) -> float:
-    rate = video.get(cv2.CAP_PROP_FPS)
-    return rate if math.isfinite(rate) and rate > 0 else 25.0
+def _pictures(video: cv2.VideoCapture, pace: Pace) -> Iterator[tuple[Picture, float]]:
+    """Each picture and how many ms it took."""
+    while True:
+        pace.wait()
+        begin = time.perf_counter()
+        picture_rgb = rgb_of(*video.read())
+        if picture_rgb is None:
+            return
+        yield picture_rgb, 1000 * (time.perf_counter() - begin)

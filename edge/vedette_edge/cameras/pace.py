@@ -1,0 +1,19 @@
+"""Frames at a steady rate, for sources that have none of their own."""
+
+import time
+
+
+class Pace:
+    """Lets its user go on so many times a second. One that was held up catches up."""
+
+    def __init__(self, rate: float) -> None:
+        """`rate` is in frames/s; 0 never waits."""
+        self._rate, self._count, self._start_s = rate, 0, 0.0
+
+    def wait(self) -> None:
+        """Wait until the next frame is due; the first is due at once."""
+        self._start_s = self._start_s or time.monotonic()
+        if self._rate:
+            due_s = self._start_s + self._count / self._rate
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            self._count += 1
