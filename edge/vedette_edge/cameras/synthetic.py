@@ -53,6 +53,7 @@ def picture(number: int, height: int = HEIGHT, width: int = WIDTH) -> Picture:
     red, green = columns * 223 // width + grain, rows * 223 // height + grain
     blue = (rows // 40 + columns // 40) % 2 * 160 + grain
     drawn = np.dstack([red, green, blue]).astype(np.uint8)
-    left, top = 7 * number % max(1, width - 120), 5 * number % max(1, height - 120)
-    drawn[top : top + 120, left : left + 120] = (230, 200, 30)
+    side = min(120, height // 2, width // 2)
+    left, top = 7 * number % (width - side), 5 * number % (height - side)
+    drawn[top : top + side, left : left + side] = (230, 200, 30)
     return drawn
