@@ -14,10 +14,10 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train convert predict run check format lint types boundaries test test-edge fuzz clean
+.PHONY: help setup demo train convert predict run check format lint types boundaries test test-edge test-v4l2 fuzz clean
 
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
 	@echo "            (names with spaces in further quotes: IMAGES=\"'my photo.jpg' b.jpg\")"
@@ -103,6 +103,9 @@ test-edge: $(READY) ## Run the edge's tests on its wheel alone [EDGE_PYTHON=pyth
 	  --constraint constraints.txt build/edge/*.whl hypothesis pytest pytest-timeout
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
 	$(EDGE_VENV)/bin/python -m pytest tests/edge
+
+test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a small virtual machine
+	@tests/v4l2/vm $(BIN)/python tests/v4l2/camera.py
 
 fuzz: $(READY) ## Harm model files for some minutes: none may crash the edge or fill its memory
 	$(BIN)/pytest tests/edge/test_hostile.py --hypothesis-profile fuzz -o timeout=1800
