@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from vedette_edge.cameras import Frame, Frames, open_camera
+from vedette_edge.cameras import Frame, Frames, Reports, Wish, open_frames
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.handover import About, Handover
 from vedette_edge.motion import Motion
+from vedette_edge.mounting import Mounting, mounted
 from vedette_edge.prepare import Framing, Picture, prepare
 from vedette_edge.region import Region, part_of
 
@@ -30,8 +31,8 @@ LONGEST_SOURCE = 400  # bytes of a file's name that are handed over
 class Plan:
     """What the capture process is to do."""
 
-    source: str  # as --camera names it
-    live: bool  # whether a video runs at its own rate
+    wish: Wish
+    mounting: Mounting
     framing: Framing
     regions: tuple[Region, ...]  # what is classified of each frame
     most_fps: float  # frames/s that are handed over; 0: all
@@ -71,8 +72,10 @@ def main() -> None:
 
 def capture(plan: Plan, handover: Handover, say: Say) -> None:
     """Take, prepare and hand over frames until they end."""
-    frames = open_camera(plan.source, lambda line: say("left_out", line), live=plan.live)
-    with closing(frames):
+    reports = Reports(
+        left_out=lambda line: say("left_out", line), delivers=lambda line: say("delivers", line)
+    )
+    with closing(open_frames(plan.wish, reports)) as frames:
         for frame, picture_rgb, skipped in _wanted(frames, plan):
             taken_s, begin = time.monotonic(), time.perf_counter()
             for room, region in zip(handover.room(), plan.regions, strict=True):
@@ -84,11 +87,11 @@ def capture(plan: Plan, handover: Handover, say: Say) -> None:
 
 
 def _wanted(frames: Frames, plan: Plan) -> Iterator[tuple[Frame, Picture, int]]:
-    """The frames to look at, and how many were skipped so far."""
+    """The frames to look at, as the mounting turns them, and how many were skipped so far."""
     skipped, due_s = 0, 0.0
     motion = Motion(plan.motion) if plan.motion else None
     for frame in frames:
-        picture_rgb = frame.picture_rgb
+        picture_rgb = mounted(frame.picture_rgb, plan.mounting)
         now_s = time.monotonic()
         if now_s < due_s or (motion and not motion.seen(picture_rgb)):
             skipped += 1

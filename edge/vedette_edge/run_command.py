@@ -1,7 +1,7 @@
 """`vedette run`: the watch, put together from what the command line says."""
 
 import os
-import signal
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,6 +23,7 @@ from vedette_edge.options import (
     prove,
     threads_option,
 )
+from vedette_edge.signals import Signals
 
 if TYPE_CHECKING:
     from vedette_edge.capture_process import Plan
@@ -39,6 +40,18 @@ def _option(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """An option that shows its default."""
     return click.option(name, type=kind, default=default, show_default=True, help=help_text)
+
+
+def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", text)
+    if not found:
+        raise click.BadParameter(f"{text!r} is not understood; expected WIDTHxHEIGHT, e.g. 640x480")
+    return int(found[1]), int(found[2])
+
+
+def _check(config: Path | None) -> None:
+    if config:
+        defaults(config, run)
 
 
 def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
@@ -59,8 +72,29 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     callback=_from_file,
     help="TOML file of these settings, under the same names; flags go before it.",
 )
-@click.option("--camera", required=True, metavar="SOURCE", help="A folder of pictures or a video.")
-@click.option("--live", is_flag=True, help="As of a camera: newest frame first, changes alone.")
+@click.option("--camera", required=True, metavar="SOURCE", help="See below.")
+@click.option(
+    "--size",
+    metavar="WxH",
+    default="640x480",
+    show_default=True,
+    callback=_size,
+    help="Size that is asked of a camera, px.",
+)
+@click.option(
+    "--rotate",
+    type=click.Choice(["0", "90", "180", "270"]),
+    default="0",
+    show_default=True,
+    help="Degrees clockwise, as the camera is mounted.",
+)
+@click.option("--flip", type=click.Choice(["horizontal", "vertical"]), help="Mirror the frames.")
+@click.option("--crop", metavar="X,Y,W,H", help="Look at this part alone, px.")
+@click.option(
+    "--live", is_flag=True, help="Files as of a camera: newest frame first, changes alone."
+)
+@click.option("--loop", is_flag=True, help="Begin files again at their end.")
+@click.option("--follow", is_flag=True, help="Wait for new pictures in a folder.")
 @click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines.")
 @click.option("--every-frame", is_flag=True, help="Tell of every frame, not of changes alone.")
 @click.option("--region", "regions", multiple=True, metavar="NAME=X,Y,W,H", help="A part, in px.")
@@ -87,24 +121,32 @@ def run(
 ) -> None:
     """Watch: classify what a camera sees and tell when that changes.
 
-    Pictures of a folder and frames of a video file are told of one by one, unless they are
-    watched --live.
+    \b
+    SOURCE is one of:
+      picamera2, picamera2:1      a camera on the Pi's own connector
+      /dev/video0, v4l2:0         a USB camera
+      rtsp://..., http://...      a stream
+      -, -:raw:640x480            JPEGs, or raw R, G, B, on standard input
+      synthetic                   a test picture that moves
+      a folder, a video file      told of one by one, unless watched --live
 
     \b
     Examples:
+      vedette run model.tflite --camera picamera2 --rotate 180 --log watch.jsonl
       vedette run model.tflite --camera frames/
       vedette run model.tflite --camera clip.mp4 --live --log watch.jsonl
       vedette run model.tflite --camera clip.mp4 --live --region door=200,80,240,360
       vedette run --config /etc/vedette/config.toml
     """
+    from vedette_edge.cameras import Wish
     from vedette_edge.classifier import Classifier
 
     with session() as terminal, ExitStack() as stack:
-        signals = stack.enter_context(_Signals(config, terminal))
+        signals = stack.enter_context(Signals(lambda: _check(config), terminal.err.print))
         classifier = Classifier(model, threads=threads, said=said)
         prove(classifier, terminal, skip=no_self_test)
         sink = stack.enter_context(_sinks(terminal, log, as_json=as_json))
-        told = _Told(terminal, sink, wished["camera"])
+        told = _Told(terminal, sink, Wish(wished["camera"]).name)
         _watch(classifier, wished, sink, told, signals)
     if signals.again:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
@@ -116,18 +158,25 @@ def _watch(
     wished: Mapping[str, Any],
     sink: "Sink",
     told: "_Told",
-    signals: "_Signals",
+    signals: Signals,
 ) -> None:
+    from vedette_edge.cameras import camera_of
     from vedette_edge.supervisor import Supervisor
     from vedette_edge.watch import Heartbeat, Tally, begun, watch
 
     plan, tally = _plan(classifier, wished), Tally()
     scenes = _scenes(classifier, plan, wished)
-    if plan.live:
-        model = classifier.model.path.name
-        sink.write(begun("start") | {"model": model, "camera": plan.source, "settings": wished})
+    told.watches = not plan.every
+    if told.watches:
+        model, camera_name = classifier.model.path.name, plan.wish.name
+        settings = {name: value for name, value in wished.items() if name != "camera"}
+        mounting = {"mounting": str(plan.mounting)} if str(plan.mounting) else {}
+        sink.write(
+            begun("start")
+            | {"model": model, "camera": camera_name, **mounting, "settings": settings}
+        )
     try:
-        with Supervisor(plan, told, restarts=False) as camera:
+        with Supervisor(plan, told, restarts=camera_of(plan.wish).endless) as camera:
             watch(
                 classifier,
                 camera,
@@ -140,7 +189,7 @@ def _watch(
             )
     finally:
         notify("STOPPING=1")
-        if plan.live:
+        if told.watches:
             sink.write(begun("stop") | {"reason": signals.reason or "the source has ended"})
         told.summary(tally)
 
@@ -151,9 +200,11 @@ class _Told:
     def __init__(self, terminal: Terminal, sink: "Sink", source: str) -> None:
         self._terminal, self._sink, self._source = terminal, sink, source
         self.left_out_count = 0
+        self.watches = False  # else pictures of files are told of, and nothing besides
 
     def delivers(self, line: str) -> None:
-        self._record("delivers", camera=line)
+        if self.watches:
+            self._record("delivers", camera=line)
 
     def left_out(self, line: str) -> None:
         self.left_out_count += 1
@@ -190,17 +241,29 @@ def _sinks(terminal: Terminal, log: Path | None, *, as_json: bool) -> Iterator["
 
 
 def _plan(classifier: "Classifier", wished: Mapping[str, Any]) -> "Plan":
+    from vedette_edge.cameras import Wish, camera_of
     from vedette_edge.capture_process import Plan
+    from vedette_edge.mounting import Mounting, parse_crop
     from vedette_edge.region import WHOLE, parse_region
 
-    return Plan(
-        source=wished["camera"],
+    width, height = wished["size"]
+    wish = Wish(
+        wished["camera"],
+        width,
+        height,
         live=wished["live"],
+        loop=wished["loop"],
+        follow=wished["follow"],
+    )
+    crop = parse_crop(wished["crop"]) if wished["crop"] else None
+    return Plan(
+        wish=wish,
+        mounting=Mounting(int(wished["rotate"]), wished["flip"] or "", crop),
         framing=classifier.contract,
         regions=tuple(map(parse_region, wished["regions"])) or (WHOLE,),
         most_fps=wished["fps"],
         motion=wished["motion"],
-        every=not wished["live"],
+        every=not (wished["live"] or camera_of(wish).endless),
     )
 
 
@@ -213,45 +276,8 @@ def _scenes(classifier: "Classifier", plan: "Plan", wished: Mapping[str, Any]) -
     return [
         Scene(
             region=region.name,
-            decider=Decider(labels, below, rules) if plan.live else None,
-            every_frame=wished["every_frame"] or not plan.live,
+            decider=None if plan.every else Decider(labels, below, rules),
+            every_frame=wished["every_frame"] or plan.every,
         )
         for region in plan.regions
     ]
-
-
-class _Signals:
-    """SIGTERM ends the watch, SIGHUP begins it anew with the configuration as it is now."""
-
-    def __init__(self, config: Path | None, terminal: Terminal) -> None:
-        self.stop = os.eventfd(0, os.EFD_NONBLOCK)  # readable once the watch is to end
-        self.reason = ""
-        self.again = False
-        self._config, self._terminal = config, terminal
-
-    def __enter__(self) -> "_Signals":
-        self._before = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: self._end("SIGTERM")),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, lambda *_: self._reload()),
-        }
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        os.close(self.stop)
-
-    def _end(self, reason: str) -> None:
-        self.reason = reason
-        os.eventfd_write(self.stop, 1)
-
-    def _reload(self) -> None:
-        """A configuration that is wrong changes nothing."""
-        try:
-            if self._config:
-                defaults(self._config, run)
-        except SettingError as error:
-            self._terminal.err.print(f"{error}\nThe watch goes on as it was", style="red")
-        else:
-            self.again = True
-            self._end("SIGHUP")

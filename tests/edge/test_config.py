@@ -22,6 +22,7 @@ from vedette_edge.errors import SettingError
 from vedette_edge.run_command import run
 
 Write = Callable[[str], Path]
+BEGINNING = ["start", "delivers", "change"]  # events of a watch
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_sighup_begins_anew_with_the_file_as_it_is_now(
     config = write(text + "fps = 3.0\n")
     with watching(config) as process:
         assert process.stderr
-        assert [one["event"] for one in events(process, "change")] == ["start", "change"]
+        assert [one["event"] for one in events(process, "change")] == BEGINNING
         write("nonsense")
         process.send_signal(signal.SIGHUP)
         assert "is no TOML" in process.stderr.readline()
@@ -119,7 +120,7 @@ def test_sighup_begins_anew_with_the_file_as_it_is_now(
         write(text + "fps = 2.0\n")
         process.send_signal(signal.SIGHUP)
         found = events(process, "change")
-        assert [one["event"] for one in found] == ["stop", "start", "change"]
+        assert [one["event"] for one in found] == ["stop", *BEGINNING]
         assert found[0]["reason"] == "SIGHUP"
         assert found[1]["settings"]["fps"] == 2.0  # type: ignore[index]
         process.send_signal(signal.SIGTERM)

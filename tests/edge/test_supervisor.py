@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from vedette_edge import Contract, supervisor
+from vedette_edge.cameras import Wish
 from vedette_edge.capture_process import Plan
 from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.mounting import Mounting
 from vedette_edge.region import WHOLE, Region
 from vedette_edge.supervisor import Supervisor
 
@@ -25,8 +27,7 @@ class Heard:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
-    def delivers(self, line: str) -> None:
-        self.lines.append(("delivers", line))
+    def delivers(self, line: str) -> None: ...
 
     def left_out(self, line: str) -> None:
         self.lines.append(("left_out", line))
@@ -50,7 +51,8 @@ def plan(contract: Contract) -> Callable[..., Plan]:
         every: bool = True,
         regions: tuple[Region, ...] = (WHOLE,),
     ) -> Plan:
-        return Plan(str(source), live, contract, regions, 0.0, 0.0, every)
+        wish = Wish(str(source), live=live)
+        return Plan(wish, Mounting(), contract, regions, 0.0, 0.0, every)
 
     return make
 
@@ -192,11 +194,16 @@ def test_the_capture_process_goes_when_its_master_is_killed(
     script = """
 import sys, time
 from vedette_edge import Classifier
+from vedette_edge.cameras import Wish
 from vedette_edge.capture_process import Plan
+from vedette_edge.mounting import Mounting
 from vedette_edge.region import WHOLE
 from vedette_edge.supervisor import Supervisor
-plan = Plan(sys.argv[1], True, Classifier(sys.argv[2]).contract, (WHOLE,), 0.0, 0.0, False)
-with Supervisor(plan, None) as watched:
+wish = Wish(sys.argv[1], live=True)
+plan = Plan(wish, Mounting(), Classifier(sys.argv[2]).contract, (WHOLE,), 0.0, 0.0, False)
+class Silent:
+    def delivers(self, line): pass
+with Supervisor(plan, Silent()) as watched:
     while not watched.take(1.0):
         pass
     print(watched._process._process.pid, flush=True)

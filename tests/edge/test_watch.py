@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier
-from vedette_edge.cameras import open_camera
+from vedette_edge.cameras import Wish, open_camera
 from vedette_edge.capture_process import Plan
 from vedette_edge.decide import Decider, Rules
 from vedette_edge.errors import CameraError
 from vedette_edge.handover import About
+from vedette_edge.mounting import Mounting
 from vedette_edge.region import WHOLE, Region
 from vedette_edge.supervisor import Supervisor
 from vedette_edge.watch import Heartbeat, Scene, Tally, look, watch
@@ -85,7 +86,8 @@ def watched(model: Path) -> Watched:
         beats_s: float = 0,
     ) -> tuple[Kept, Tally]:
         classifier, kept, tally = Classifier(model), Kept(), Tally()
-        plan = Plan(str(source), live, classifier.contract, regions, fps, motion, not live)
+        wish = Wish(str(source), live=live)
+        plan = Plan(wish, Mounting(), classifier.contract, regions, fps, motion, not live)
         rules = Rules(smoothing_s=0.1, dwell_s=0)
         scenes = [
             Scene(
@@ -207,4 +209,4 @@ def test_sigterm_ends_a_watch_cleanly_and_soon(model: Path, video: Path, tmp_pat
         assert time.monotonic() - begin < 2  # systemd's patience is a promise of the service
     assert process.returncode == 0
     events = [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()]
-    assert events == ["start", "change", "stop"]
+    assert events == ["start", "delivers", "change", "stop"]

@@ -30,6 +30,7 @@ class Camera:
     form: str  # how --camera names it, for a person
     takes: Callable[[str], bool]  # whether a source is of this kind
     frames: Callable[[Wish, Reports], Frames]
+    endless: bool = False  # whether it has no end of its own: if it stops, it is tried again
 
 
 def _like(pattern: str) -> Callable[[str], bool]:
@@ -45,11 +46,13 @@ def _is_there(source: str) -> bool:
 
 
 CAMERAS = (  # the first that takes a source has it
-    Camera("picamera2[:1]", _like(r"picamera2(:.*)?"), picamera2.frames),
-    Camera("/dev/video0 or v4l2:0", _like(r"/dev/(video|v4l/).+|v4l2:.*"), v4l2.frames),
-    Camera("rtsp://... or http://...", _like(r"(rtsps?|https?)://.+"), stream.frames),
+    Camera("picamera2[:1]", _like(r"picamera2(:.*)?"), picamera2.frames, endless=True),
+    Camera(
+        "/dev/video0 or v4l2:0", _like(r"/dev/(video|v4l/).+|v4l2:.*"), v4l2.frames, endless=True
+    ),
+    Camera("rtsp://... or http://...", _like(r"(rtsps?|https?)://.+"), stream.frames, endless=True),
     Camera("-[:raw:WxH]", _like(r"-(:.*)?"), standard_input.frames),
-    Camera("synthetic[:WxH[@RATE]]", _like(r"synthetic(:.*)?"), synthetic.frames),
+    Camera("synthetic[:WxH[@RATE]]", _like(r"synthetic(:.*)?"), synthetic.frames, endless=True),
     Camera("a folder of pictures", _is_folder, folder.frames),
     Camera("a video file", _is_there, video.frames),
 )
@@ -62,6 +65,7 @@ __all__ = [
     "Report",
     "Reports",
     "Wish",
+    "camera_of",
     "open_camera",
     "open_frames",
 ]
@@ -73,9 +77,14 @@ def open_frames(wish: Wish, reports: Reports) -> Frames:
     Raises CameraError where it cannot be opened, which may be otherwise later, and SettingError
     where it is named in a way that is not understood.
     """
+    return camera_of(wish).frames(wish, reports)
+
+
+def camera_of(wish: Wish) -> Camera:
+    """The kind of source that is wished for. Raises CameraError if it is none."""
     for camera in CAMERAS:
         if camera.takes(wish.source):
-            return camera.frames(wish, reports)
+            return camera
     forms = ", ".join(camera.form for camera in CAMERAS)
     raise CameraError(f"{wish.name!r} is not there; expected one of: {forms}")
 

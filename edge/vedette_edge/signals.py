@@ -1,0 +1,44 @@
+"""Signals that end a watch, or begin it anew."""
+
+import os
+import signal
+from collections.abc import Callable
+
+from vedette_edge.errors import SettingError
+
+
+class Signals:
+    """SIGTERM ends the watch, SIGHUP begins it anew with the configuration as it is now."""
+
+    def __init__(self, check: Callable[[], None], say: Callable[[str], None]) -> None:
+        """`check` raises SettingError for a configuration that is wrong, of which `say` tells."""
+        self.stop = os.eventfd(0, os.EFD_NONBLOCK)  # readable once the watch is to end
+        self.reason = ""
+        self.again = False
+        self._check, self._say = check, say
+
+    def __enter__(self) -> "Signals":
+        self._before = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: self._end("SIGTERM")),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, lambda *_: self._reload()),
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self.stop)
+
+    def _end(self, reason: str) -> None:
+        self.reason = reason
+        os.eventfd_write(self.stop, 1)
+
+    def _reload(self) -> None:
+        """A configuration that is wrong changes nothing."""
+        try:
+            self._check()
+        except SettingError as error:
+            self._say(f"{error}\nThe watch goes on as it was")
+        else:
+            self.again = True
+            self._end("SIGHUP")
