@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from vedette_edge.errors import PictureError
+from vedette_edge.jpeg_stream import END, JpegCutter
 from vedette_edge.prepare import Picture
 
 ENDINGS: Mapping[str, str] = {  # in small letters -> what should be in the file
@@ -102,7 +103,7 @@ def decode(data: bytes) -> Picture:
         picture_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise PictureError(f"is no picture that OpenCV reads ({error.err})") from error
-    if picture_bgr is None:
+    if picture_bgr is None or _is_cut_jpeg(data):
         raise PictureError(_why_unreadable(data))
     picture_rgb = cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB)
     return _upright(np.asarray(picture_rgb, np.uint8), _webp_orientation(data))
@@ -122,6 +123,13 @@ _KINDS = {
 def kind(data: bytes) -> str:
     """JPEG, PNG, WebP, GIF, BMP or TIFF, by how a file's bytes begin; empty for anything else."""
     return next((name for begin, name in _KINDS.items() if data.startswith(begin)), "")
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """Before 4.12 OpenCV fills what is missing with grey; since then it refuses by itself."""
+    if kind(data) != "JPEG" or tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 12):
+        return False
+    return not next(JpegCutter().cut(data), b"").endswith(END)
 
 
 def _why_unreadable(data: bytes) -> str:

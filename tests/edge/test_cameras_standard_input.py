@@ -13,8 +13,8 @@ import pytest
 
 from vedette_edge import pictures
 from vedette_edge.cameras import Reports, Wish, open_frames, standard_input
-from vedette_edge.cameras.jpeg_stream import JpegCutter
 from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.jpeg_stream import JpegCutter
 from vedette_edge.prepare import Picture
 
 

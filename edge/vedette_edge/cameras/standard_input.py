@@ -10,9 +10,9 @@ import numpy as np
 
 from vedette_edge import pictures
 from vedette_edge.cameras.frame import Frame, Frames
-from vedette_edge.cameras.jpeg_stream import JpegCutter
 from vedette_edge.cameras.wish import Report, Reports, Wish
 from vedette_edge.errors import CameraError, PictureError, SettingError
+from vedette_edge.jpeg_stream import JpegCutter
 from vedette_edge.prepare import Picture
 
 DESCRIPTOR = 0

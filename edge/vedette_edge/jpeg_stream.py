@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
-START = b"\xff\xd8\xff"
+START, END = b"\xff\xd8\xff", b"\xff\xd9"
 LARGEST = 64 << 20  # bytes of one picture
 # In what an encoder wrote after a scan's header, FF is followed by 00 or by a restart's number;
 # anything else is the next marker (ITU-T T.81, B.1.1.5).
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
-_NEXT, _END = 0xD8, 0xD9
+_NEXT, _LAST = 0xD8, 0xD9
 _TEMPORARY = 0x01  # the only other marker that no segment follows
 
 
@@ -25,7 +25,7 @@ class JpegCutter:
         return len(self._data) if self._at else 0
 
     def cut(self, data: bytes) -> Iterator[bytes]:
-        """The JPEGs that are whole now."""
+        """The JPEGs that have ended now; one that another begins within does not end in END."""
         self._data += data
         while self._started():
             end = self._end()
@@ -48,8 +48,8 @@ class JpegCutter:
         """Where the picture ends, if only because another begins; 0 if that has not come yet."""
         while marker := _MARKER.search(self._data, self._at):
             kind, after = marker[1][0], marker.end()
-            if kind in (_NEXT, _END):
-                return after if kind == _END else marker.start()
+            if kind in (_NEXT, _LAST):
+                return after if kind == _LAST else marker.start()
             length = int.from_bytes(self._data[after : after + 2], "big")
             if kind == _TEMPORARY:
                 length = 0
