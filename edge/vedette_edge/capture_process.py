@@ -76,7 +76,7 @@ def capture(plan: Plan, handover: Handover, say: Say) -> None:
         left_out=lambda line: say("left_out", line), delivers=lambda line: say("delivers", line)
     )
     with closing(open_frames(plan.wish, reports)) as frames:
-        for frame, picture_rgb, skipped in _wanted(frames, plan):
+        for frame, picture_rgb, skipped in _wanted(frames, plan, handover):
             taken_s, begin = time.monotonic(), time.perf_counter()
             for room, region in zip(handover.room(), plan.regions, strict=True):
                 room[:] = prepare(part_of(picture_rgb, region), plan.framing)
@@ -86,7 +86,7 @@ def capture(plan: Plan, handover: Handover, say: Say) -> None:
                 handover.wait_taken()
 
 
-def _wanted(frames: Frames, plan: Plan) -> Iterator[tuple[Frame, Picture, int]]:
+def _wanted(frames: Frames, plan: Plan, handover: Handover) -> Iterator[tuple[Frame, Picture, int]]:
     """The frames to look at, as the mounting turns them, and how many were skipped so far."""
     skipped, due_s = 0, 0.0
     motion = Motion(plan.motion) if plan.motion else None
@@ -95,9 +95,12 @@ def _wanted(frames: Frames, plan: Plan) -> Iterator[tuple[Frame, Picture, int]]:
         now_s = time.monotonic()
         if now_s < due_s or (motion and not motion.seen(picture_rgb)):
             skipped += 1
+            handover.pass_over()
             continue
         if plan.most_fps:
-            due_s = max(due_s + 1 / plan.most_fps, now_s)
+            period_s = 1 / plan.most_fps
+            # From when it was due, so that the rate is kept; from now, if that is long ago.
+            due_s = (due_s if now_s - due_s < period_s else now_s) + period_s
         yield frame, picture_rgb, skipped
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 Parts = NDArray[np.uint8]  # parts x height x width x 3, each as `prepare` made it
 
 PLACES = 3
+_PASSED = 8  # where in the memory it stands when a frame was passed over
 PATIENCE_S = 0.01  # for a lock that is held for microseconds, unless its holder stands still
 _ABOUT = struct.Struct("<qddddq480p")
 
@@ -83,6 +84,15 @@ class Handover:
         os.eventfd_write(self.taken, 1)
         about = About(*_ABOUT.unpack_from(self._memory, self._abouts[newest]))
         return about, self._frames[newest]
+
+    def pass_over(self) -> None:
+        """A frame came and is not given: nothing is to be looked at, and the camera lives."""
+        os.pwrite(self._file, struct.pack("<d", time.monotonic()), _PASSED)
+
+    def passed_s(self) -> float:
+        """When a frame was last passed over, on the monotonic clock."""
+        found: tuple[float] = struct.unpack("<d", os.pread(self._file, 8, _PASSED))
+        return found[0]
 
     def wait_taken(self) -> None:
         """Wait until the newest frame has been taken."""

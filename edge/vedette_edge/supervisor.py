@@ -94,8 +94,14 @@ class Supervisor:
         silence_s = FIRST_SILENCE_S if self._alive_s == self._began_s else SILENCE_S
         if self._process and died and not self.ended:
             self._lose("the capture process died")
-        elif self._process and now_s - self._alive_s > silence_s:
+        elif self._process and self._silent_s(now_s) > silence_s:
             self._lose(f"no frame for {silence_s:.0f} s")
+
+    def _silent_s(self, now_s: float) -> float:
+        """For how long no frame has come; a folder that is watched may be silent for ever."""
+        if self._plan.wish.follow:
+            return 0.0
+        return now_s - max(self._alive_s, self._handover.passed_s())
 
     def _hear(self, kind: str, line: str) -> None:
         if kind == "wrong":

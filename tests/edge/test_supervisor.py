@@ -1,6 +1,7 @@
 """A camera may die, block or go away: it is said once, and it comes back."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,29 @@ def test_a_camera_that_blocks_for_ever_is_killed_and_tried_again(
     assert len(seen) >= 2
     assert heard.lines == [("lost", "no frame for 1 s")]
     assert not children()
+
+
+def test_a_scene_in_which_nothing_moves_is_no_dead_camera(
+    contract: Contract, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, wish = Heard(), Wish("synthetic:640x480@20")
+    plan = Plan(wish, Mounting(), contract, (WHOLE,), 0.2, 0.0, every=False)
+    with Supervisor(plan, heard) as watched:
+        numbers = [frame_after(watched) for _ in range(2)]
+    assert numbers[1] - numbers[0] > 60  # five seconds apart, and silence is one
+    assert not heard.lines
+
+
+def test_a_folder_that_is_watched_may_be_silent(
+    photos: Path, contract: Contract, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(
+        Wish(str(photos), follow=True), Mounting(), contract, (WHOLE,), 0.0, 0.0, every=True
+    )
+    with Supervisor(plan, Heard(), restarts=False) as watched:
+        assert watched.take(6.5) is None  # what was there before does not count
+        shutil.copy(photos / "a-red.jpg", photos / "later.jpg")
+        assert frame_after(watched) == 1
 
 
 def test_a_camera_that_is_absent_at_the_start_and_there_later_is_picked_up(
