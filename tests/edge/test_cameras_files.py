@@ -1,6 +1,7 @@
 """Files as sources: folders and videos; the picture that is drawn; sources that are none."""
 
 import threading
+import time
 from collections.abc import Callable
 from itertools import islice, pairwise
 from pathlib import Path
