@@ -11,7 +11,7 @@ from vedette_convert.run_folder import Photograph, sample
 from vedette_edge import pictures
 from vedette_edge.classifier import Classifier
 from vedette_edge.feeding import feed_bytes
-from vedette_edge.golden import FOLDER, FRAME, STEP, Sample, digest, picture
+from vedette_edge.golden import FOLDER, FRAME, MOST_PIXELS, STEP, Sample, digest, picture, pixels
 from vedette_edge.interpreter import KERNELS, Network, installed
 from vedette_edge.prepare import Picture, prepare
 
@@ -104,7 +104,7 @@ def _sample(name: str, picture_rgb: Picture, classifier: Classifier) -> Sample:
 def _stored(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:
     """The file itself, or a JPEG of the picture if that is large or to be turned."""
     data = photograph.file.read_bytes()
-    if len(data) <= LARGEST_BYTES and pictures.kind(data) in KINDS and not turned:
+    if not turned and _is_small(data):
         return data
     picture_rgb = _smaller(photograph.read(), classifier.contract.height * LONGEST_SIDE)
     encoded = b""
@@ -113,6 +113,11 @@ def _stored(photograph: Photograph, classifier: Classifier, *, turned: bool) -> 
         if len(encoded) <= LARGEST_BYTES:
             break
     return encoded
+
+
+def _is_small(data: bytes) -> bool:
+    known = len(data) <= LARGEST_BYTES and pictures.kind(data) in KINDS
+    return known and pixels(data) <= MOST_PIXELS
 
 
 def _smaller(picture_rgb: Picture, longest: int) -> Picture:

@@ -1,6 +1,5 @@
 """Graph, contract, labels and samples become one file."""
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -9,7 +8,7 @@ from vedette_convert.metadata import described
 from vedette_edge import golden
 from vedette_edge.contract import Contract, to_json
 from vedette_edge.golden import Sample
-from vedette_edge.model_file import CHECKSUM_MEMBER, CONTRACT_MEMBER, LABELS_MEMBER
+from vedette_edge.model_file import CHECKSUMS_MEMBER, CONTRACT_MEMBER, LABELS_MEMBER, checksums
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first; the same model gives the same bytes on any day
 
@@ -25,13 +24,14 @@ def pack(
     `samples` and the `pictures` that they name are what the file proves itself by.
     """
     graph = described(graph, contract)
-    members = {
+    texts = {
         LABELS_MEMBER: "\n".join(contract.labels) + "\n",
         CONTRACT_MEMBER: to_json(contract) + "\n",
-        CHECKSUM_MEMBER: hashlib.sha256(graph).hexdigest() + "\n",
-        **{golden.FOLDER + name: picture for name, picture in (pictures or {}).items()},
         **({golden.INDEX: golden.to_json(samples)} if samples else {}),
     }
+    stored = {golden.FOLDER + name: picture for name, picture in (pictures or {}).items()}
+    members = {name: text.encode() for name, text in texts.items()} | stored
+    members[CHECKSUMS_MEMBER] = checksums(graph, members)
     file = io.BytesIO(graph)
     with zipfile.ZipFile(file, "a") as archive:  # stored as it is: MediaPipe reads nothing else
         for name, content in members.items():

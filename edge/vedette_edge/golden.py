@@ -11,7 +11,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Table
@@ -29,7 +29,7 @@ INDEX = FOLDER + "samples.json"
 FORMAT = "vedette-golden-1"
 FRAME = "frame-"  # and a number: a sample that is drawn and not stored, as a camera gives it
 MOST_SAMPLES = 64
-MOST_PIXELS = 16_000_000  # of a sample's picture
+MOST_PIXELS = 4_000_000  # of a sample's picture
 MOST_STEPS = 2  # of a score; a step of 8 bits is 1/256
 STEP = 1 / 256
 
@@ -71,11 +71,22 @@ def from_json(text: bytes) -> tuple[Sample, ...]:
         data = json.loads(text)
         if data["format"] != FORMAT or len(data["samples"]) > MOST_SAMPLES:
             raise ValueError(f"expected {FORMAT!r} and at most {MOST_SAMPLES} samples")
-        return tuple(
-            Sample(**{**row, "scores": tuple(map(float, row["scores"]))}) for row in data["samples"]
-        )
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        found = tuple(map(_sample, data["samples"]))
+        if len({sample.name for sample in found}) < len(found):
+            raise ValueError("a sample stands twice")
+        return found
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise ModelFileError(f"{INDEX} inside the file is damaged ({error!r})") from error
+
+
+def _sample(row: Mapping[str, Any]) -> Sample:
+    sample = Sample(**{**row, "scores": tuple(map(float, row["scores"]))})
+    texts = (sample.name, sample.picture_sha256, sample.prepared_sha256, sample.label)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a name, a hash or a label is no text")
+    if not all(map(math.isfinite, sample.scores)):
+        raise ValueError("a score is no number")
+    return sample
 
 
 def judge(classifier: "Classifier", replays: Sequence[Replay]) -> None:
@@ -123,12 +134,12 @@ def picture(name: str, members: Mapping[str, bytes]) -> Picture:
     if re.fullmatch(FRAME + r"[0-9]{1,4}", name):
         return synthetic.picture(int(name.removeprefix(FRAME)))
     data = members.get(FOLDER + name, b"")
-    if (pixels := _pixels(data)) > MOST_PIXELS:
-        raise PictureError(f"is of {pixels} pixels, at most {MOST_PIXELS} are decoded")
+    if (found := pixels(data)) > MOST_PIXELS:
+        raise PictureError(f"is of {found} pixels, at most {MOST_PIXELS} are decoded")
     return pictures.decode(data)
 
 
-def _pixels(data: bytes) -> int:
+def pixels(data: bytes) -> int:
     """How many pixels a PNG or JPEG has by its header; raises PictureError for all else.
 
     A few bytes can hold a picture that fills the memory.
@@ -159,7 +170,7 @@ def _compare(sample: Sample, picture_rgb: Picture, classifier: "Classifier") -> 
     differs = _input_difference(sample, picture_rgb, prepared)
     if not differs and found.label != sample.label:
         differs = f"the label is {found.label!r}, expected {sample.label!r}"
-    if not differs and steps > MOST_STEPS:
+    if not differs and not steps <= MOST_STEPS:  # which a score that is no number fails, too
         differs = f"a score is {steps:.1f} output steps off, at most {MOST_STEPS} are allowed"
     return Replay(sample.name, sample.label, found.label, steps, differs)
 

@@ -16,6 +16,7 @@ from vedette_edge.flatbuffer import DamagedError, Table, root
 
 VERSION = 3
 LARGEST_TENSOR = 64 << 20  # elements
+MOST_DIMENSIONS = 16  # of a tensor; TFLite's own kernels have at most 8
 _CUSTOM, _FULLY_CONNECTED = 32, 9  # BuiltinOperator
 _INT8 = 9  # TensorType
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Graph:
     operators: tuple[Operator, ...]  # each kind once
     per_channel_dense: tuple[str, ...]  # weights of int8 Dense layers with a scale for each output
     output_operator: str  # name of the operator that makes the scores
-    metadata: Mapping[str, bytes]  # what the graph carries besides, by name
+    metadata: Mapping[str, memoryview]  # what the graph carries besides, by name
 
 
 def read_graph(data: bytes) -> Graph:
@@ -127,6 +128,8 @@ def _at(things: Sequence[T], place: int) -> T:
 
 def _check_tensor(tensor: Table, buffers: int) -> None:
     shape = tensor.numbers(0)
+    if len(shape) > MOST_DIMENSIONS:
+        raise DamagedError(f"a tensor of {len(shape)} dimensions")
     if min(shape, default=1) < 0 or math.prod(shape) > LARGEST_TENSOR:
         raise DamagedError(f"a tensor of shape {shape}, at most {LARGEST_TENSOR} elements are read")
     if (buffer := tensor.number(2, "I")) >= buffers:
@@ -138,5 +141,5 @@ def _scales(tensor: Table) -> int:
     return len(quantization.numbers(2, "f")) if quantization else 0
 
 
-def _metadata(model: Table, buffers: Sequence[bytes]) -> dict[str, bytes]:
+def _metadata(model: Table, buffers: Sequence[memoryview]) -> dict[str, memoryview]:
     return {entry.text(0): _at(buffers, entry.number(1, "I")) for entry in model.tables(6)}

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vedette_edge.flatbuffer import Table, root
+from vedette_edge.flatbuffer import Buffer, Table, root
 
 _COLOURS = {1: "rgb", 2: "grey"}  # ColorSpaceType
 _IMAGE = 2  # ContentProperties
@@ -27,7 +27,7 @@ class Metadata:
     calibrated: bool = False  # scores are meant to be calibrated outside the graph
 
 
-def read_metadata(data: bytes, members: Mapping[str, bytes]) -> Metadata:
+def read_metadata(data: Buffer, members: Mapping[str, bytes]) -> Metadata:
     """Read the graph's TFLITE_METADATA; `members` are those of the zip at the file's end.
 
     Raises DamagedError, a ModelFileError, for bytes that contradict themselves.

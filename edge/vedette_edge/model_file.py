@@ -1,6 +1,7 @@
 """What a .tflite carries besides its graph: a zip at its end, with contract, labels and samples.
 
 TFLite's own metadata prescribes the zip; every runtime ignores it and every zip tool lists it.
+A list of checksums says of what the file was made, so that nothing in it changes unnoticed.
 """
 
 import hashlib
@@ -18,13 +19,14 @@ from vedette_edge.errors import ModelFileError
 from vedette_edge.flatbuffer import DamagedError
 from vedette_edge.golden import Sample
 from vedette_edge.graph import Graph, read_graph
+from vedette_edge.reading import content
 
 CONTRACT_MEMBER = "contract.json"
 LABELS_MEMBER = "labels.txt"
-CHECKSUM_MEMBER = "graph.sha256"  # of all bytes before the zip, in hexadecimal
+CHECKSUMS_MEMBER = "SHA256SUMS"  # of the graph and each member, as sha256sum lists them
+_GRAPH = "graph"  # there, all bytes before the zip
 ENTRY = "TFLITE_METADATA"  # the graph's entry for the metadata that everybody reads
 MARK = "VEDETTE"  # its entry that says that a contract belongs to it
-LARGEST_FILE_BYTES = 256 << 20
 LARGEST_MEMBER_BYTES, LARGEST_ZIP_BYTES = 1 << 20, 8 << 20  # unpacked
 MOST_MEMBERS = 64
 
@@ -92,10 +94,15 @@ def read(path: Path) -> ModelFile:
     return ModelFile(path, data, len(data) - zip_starts, members, graph, contract, samples)
 
 
+def checksums(graph: bytes, members: Mapping[str, bytes]) -> bytes:
+    """CHECKSUMS_MEMBER for a graph and its members, itself left out."""
+    parts = {_GRAPH: graph, **members}
+    hashed = sorted((name, hashlib.sha256(data).hexdigest()) for name, data in parts.items())
+    return "".join(f"{digest}  {name}\n" for name, digest in hashed).encode()
+
+
 def _content(path: Path) -> bytes:
-    if (size := path.stat().st_size) > LARGEST_FILE_BYTES:
-        raise ModelFileError(f"is of {size} bytes, at most {LARGEST_FILE_BYTES} are read")
-    data = path.read_bytes()
+    data = content(path)
     if not data:
         raise ModelFileError("the file is empty. Copy or convert the model again")
     if data[4:8] != _IDENTIFIER:
@@ -106,8 +113,22 @@ def _content(path: Path) -> bytes:
 
 def _check_whole(graph: bytes, members: Mapping[str, bytes]) -> None:
     """Before the interpreter sees the graph: tflite-runtime dies of a damaged one."""
-    if hashlib.sha256(graph).hexdigest().encode() != members.get(CHECKSUM_MEMBER, b"").strip():
+    packed = {name: data for name, data in members.items() if name != CHECKSUMS_MEMBER}
+    expected = _by_name(members.get(CHECKSUMS_MEMBER, b""))
+    found = _by_name(checksums(graph, packed))
+    differing = [name for name in {**found, **expected} if found.get(name) != expected.get(name)]
+    if _GRAPH in differing:
         raise ModelFileError("the graph is damaged. Copy the file again")
+    if differing:
+        raise ModelFileError(
+            f"{', '.join(differing)} inside the file: not as conversion wrote it. "
+            "Copy the file again, or convert the model again"
+        )
+
+
+def _by_name(sums: bytes) -> dict[str, str]:
+    lines = (line.partition("  ") for line in sums.decode(errors="replace").splitlines())
+    return {name: digest for digest, _, name in lines}
 
 
 def _read_members(members: Mapping[str, bytes]) -> tuple[Contract | None, tuple[Sample, ...]]:

@@ -11,6 +11,7 @@ import numpy as np
 from vedette_edge.errors import PictureError
 from vedette_edge.jpeg_stream import END, JpegCutter
 from vedette_edge.prepare import Picture
+from vedette_edge.reading import content
 
 ENDINGS: Mapping[str, str] = {  # in small letters -> what should be in the file
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -80,7 +81,7 @@ def read(path: Path) -> Picture:
     Raises PictureError, naming the file, if it cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = content(path)
     except OSError as error:
         raise PictureError(f"{path}: {error.strerror or error}") from error
     try:

@@ -1,8 +1,8 @@
 """A model file proves itself: what differs on this machine is found, and called by its name."""
 
-import hashlib
 import io
 import json
+import math
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ from vedette_edge import Classifier, model_file, pictures
 from vedette_edge.__main__ import main
 from vedette_edge.errors import ModelFileError, SelfTestError
 from vedette_edge.golden import INDEX, Replay, judge, replay
+from vedette_edge.model_file import checksums
 from vedette_edge.prepare import Picture
 
 preparing = sys.modules["vedette_edge.prepare"]  # its function has taken its name in the package
@@ -27,15 +28,16 @@ Repack = Callable[..., Path]
 
 @pytest.fixture
 def repack(model: Path, tmp_path: Path) -> Repack:
-    """Makes a model file with another graph or other members, its checksum right."""
+    """Makes a model file with another graph or other members, its checksums right."""
 
     def repacked(graph: bytes | None = None, **members: bytes) -> Path:
         found = model_file.read(model)
         graph = graph or found.data[: found.graph_bytes]
-        checksum = hashlib.sha256(graph).hexdigest().encode()
+        kept = {**found.members, **members}
+        del kept["SHA256SUMS"]
         data = io.BytesIO(graph)
         with zipfile.ZipFile(data, "a") as archive:
-            for name, content in {**found.members, "graph.sha256": checksum, **members}.items():
+            for name, content in {**kept, "SHA256SUMS": checksums(graph, kept)}.items():
                 archive.writestr(name, content)
         path = tmp_path / "repacked.tflite"
         path.write_bytes(data.getvalue())
@@ -129,6 +131,55 @@ def test_reordered_labels_are_caught_though_labels_and_contract_agree(
     assert "blue.png" not in said
 
 
+def packed_again(model: Path, path: Path, changed: Mapping[str, bytes | None]) -> Path:
+    """What a zip tool makes of the file: some members others, or gone, and no checksum known."""
+    found = model_file.read(model)
+    members = {**found.members, **changed}
+    data = io.BytesIO(found.data[: found.graph_bytes])
+    with zipfile.ZipFile(data, "a") as archive:
+        for name, content in members.items():
+            if content is not None:
+                archive.writestr(name, content)
+    path.write_bytes(data.getvalue())
+    return path
+
+
+@pytest.mark.parametrize("what", ["labels", "unknown_below", "normalisation"])
+def test_what_no_sample_shows_is_caught_by_its_checksum(
+    model: Path, tmp_path: Path, what: str
+) -> None:
+    """Labels that no sample has, a threshold and a name for what the graph does change no score."""
+    contract = json.loads(model_file.read(model).members["contract.json"])
+    labels = ["red", "green", "azure"] if what == "labels" else contract["labels"]
+    changes: dict[str, Any] = {
+        "labels": {"labels": labels},
+        "unknown_below": {"confidence": {**contract["confidence"], "unknown_below": 0.9}},
+        "normalisation": {"normalisation": "resnet50"},
+    }
+    changed = {
+        "contract.json": json.dumps(contract | changes[what]).encode(),
+        "labels.txt": "".join(f"{label}\n" for label in labels).encode(),
+    }
+    with pytest.raises(ModelFileError, match=r"contract\.json.* not as conversion wrote it"):
+        Classifier(packed_again(model, tmp_path / "again.tflite", changed))
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "golden/red.png", "golden/samples.json"])
+@pytest.mark.parametrize("content", [None, b"other"])
+def test_a_member_that_is_gone_or_another_is_named(
+    model: Path, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    path = packed_again(model, tmp_path / "again.tflite", {name: content})
+    with pytest.raises(ModelFileError, match=rf"{name} inside the file: not as conversion wrote"):
+        Classifier(path)
+
+
+def test_a_file_without_checksums_is_refused(model: Path, tmp_path: Path) -> None:
+    path = packed_again(model, tmp_path / "again.tflite", {"SHA256SUMS": None})
+    with pytest.raises(ModelFileError, match="the graph is damaged"):
+        Classifier(path)
+
+
 def test_another_picture_in_place_of_a_sample_is_caught(model: Path, repack: Repack) -> None:
     path = repack(**{"golden/red.png": model_file.read(model).members["golden/green.jpeg"]})
     assert "decoded to other pixels" in differences(path)["red.png"]
@@ -167,6 +218,28 @@ def test_an_index_that_contradicts_the_model_is_caught(
     path = repack(**{INDEX: changed_index(model, **changes)})
     (differs,) = differences(path).values()
     assert said in differs
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scores": [math.nan, 0, 0]},
+        {"scores": [math.inf, 0, 0]},
+        {"scores": [10**400, 0, 0]},
+        {"scores": None},
+        {"name": 5},
+        {"name": ["red.png"]},
+        {"name": "green.jpeg"},
+        {"label": None},
+        {"prepared_sha256": {}},
+        {"more": 1},
+    ],
+)
+def test_an_index_of_wrong_values_is_an_error(
+    model: Path, repack: Repack, changes: Mapping[str, Any]
+) -> None:
+    with pytest.raises(ModelFileError, match=r"golden/samples\.json inside the file is damaged"):
+        Classifier(repack(**{INDEX: changed_index(model, **changes)}))
 
 
 @pytest.mark.parametrize(
@@ -230,6 +303,8 @@ def test_a_file_without_samples_proves_nothing_and_runs(
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         kept = {name: archive.read(name) for name in archive.namelist() if "golden" not in name}
         start = min(one.header_offset for one in archive.infolist())
+    del kept["SHA256SUMS"]
+    kept["SHA256SUMS"] = checksums(data[:start], kept)
     bare = io.BytesIO(data[:start])
     with zipfile.ZipFile(bare, "a") as archive:
         for name, content in kept.items():

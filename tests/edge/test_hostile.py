@@ -3,12 +3,12 @@
 `make fuzz` lets the same tests run for longer.
 """
 
-import hashlib
 import io
 import json
+import struct
 import tracemalloc
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -47,18 +47,18 @@ def read(folder: Path, data: bytes) -> model_file.ModelFile | None:
 def packed(
     graph: bytes, members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED
 ) -> bytes:
-    """A model file with a checksum that fits its graph."""
+    """A model file with checksums that fit."""
     data = io.BytesIO(graph)
-    checksum = hashlib.sha256(graph).hexdigest().encode()
+    sums = model_file.checksums(graph, members)
     with zipfile.ZipFile(data, "a", compression) as archive:
-        for name, content in {"graph.sha256": checksum, **members}.items():
+        for name, content in {"SHA256SUMS": sums, **members}.items():
             archive.writestr(name, content)
     return data.getvalue()
 
 
 def others(**changed: bytes) -> dict[str, bytes]:
     """The members of the model file, some of them changed."""
-    kept = {name: data for name, data in WHOLE.members.items() if name != "graph.sha256"}
+    kept = {name: data for name, data in WHOLE.members.items() if name != "SHA256SUMS"}
     return {**kept, **changed}
 
 
@@ -198,3 +198,70 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
         archive.writestr("labels.txt", "blue\ngreen\nred\n")
     assert read(tmp_path, data.getvalue()) is None
     assert read(tmp_path, packed(GRAPH, others())) is not None
+
+
+class Aliased:
+    """A graph whose vectors point to the same things again and again: small, and endless."""
+
+    def __init__(self, buffers: int, subgraphs: int, tensors: int, payload: int) -> None:
+        self.made = bytearray(b"\0\0\0\0TFL3" + struct.pack("<HH5H", 14, 16, 4, 0, 8, 0, 12))
+        self._one_field, self._no_field = len(self.made), len(self.made) + 8
+        self.made += struct.pack("<HHHxxHH", 6, 8, 4, 4, 4)
+        model = self._table(8, 12)
+        struct.pack_into("<II", self.made, 0, model, int.from_bytes(b"TFL3", "little"))
+        struct.pack_into("<I", self.made, model + 4, 3)
+        self._vector(buffers, model + 12, lambda: self._buffer(payload))
+        self._vector(subgraphs, model + 8, lambda: self._subgraph(tensors))
+
+    def _table(self, fields: int, size: int) -> int:
+        at = len(self.made)
+        self.made += struct.pack("<i", at - fields) + bytes(size)
+        return at
+
+    def _point(self, field: int, target: int) -> None:
+        struct.pack_into("<I", self.made, field, target - field)
+
+    def _vector(self, count: int, field: int, element: Callable[[], int]) -> None:
+        at = len(self.made)
+        self._point(field, at)
+        self.made += struct.pack("<I", count) + bytes(4 * count)
+        target = element()
+        for place in range(at + 4, at + 4 + 4 * count, 4):
+            self._point(place, target)
+
+    def _buffer(self, payload: int) -> int:
+        at = self._table(self._one_field, 4)
+        self._point(at + 4, len(self.made))
+        self.made += struct.pack("<I", payload) + bytes(payload)
+        return at
+
+    def _subgraph(self, tensors: int) -> int:
+        at = self._table(self._one_field, 4)
+        self._vector(tensors, at + 4, lambda: self._table(self._no_field, 0))
+        return at
+
+
+@pytest.mark.parametrize(
+    ("buffers", "subgraphs", "tensors"), [(20_000, 20_000, 0), (1, 300, 20_000), (20_000, 1, 9)]
+)
+def test_offsets_that_meet_in_one_place_multiply_nothing(
+    buffers: int, subgraphs: int, tensors: int
+) -> None:
+    graph = bytes(Aliased(buffers, subgraphs, tensors, 1 << 20).made)
+    tracemalloc.start()
+    with suppress(DamagedError):
+        read_graph(graph)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < MOST_BYTES
+
+
+def test_what_is_read_of_a_graph_in_all_is_limited() -> None:
+    assert read_graph(bytes(Aliased(1, 1, 9, 4).made)).operators == ()
+    with pytest.raises(DamagedError, match="numbers and letters to read"):
+        read_graph(bytes(Aliased(1, 300, 20_000, 4).made))
+
+
+def test_a_device_without_end_is_no_model() -> None:
+    with pytest.raises(ModelFileError, match="/dev/zero: is larger than 256 MiB"):
+        model_file.read(Path("/dev/zero"))

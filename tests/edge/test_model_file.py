@@ -1,6 +1,5 @@
 """A model file that is cut, foreign or contradicts itself is an error that says so."""
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Callable
@@ -23,10 +22,11 @@ def repacked(model: Path, tmp_path: Path) -> Callable[..., Path]:
         found = model_file.read(model)
         graph = found.data[: found.graph_bytes]
         data = io.BytesIO(graph)
+        members = {"contract.json": contract.encode(), "labels.txt": labels.encode()}
         with zipfile.ZipFile(data, "a", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("contract.json", contract)
-            archive.writestr("labels.txt", labels)
-            archive.writestr("graph.sha256", hashlib.sha256(graph).hexdigest())
+            for name, content in members.items():
+                archive.writestr(name, content)
+            archive.writestr("SHA256SUMS", model_file.checksums(graph, members))
         path = tmp_path / "repacked.tflite"
         path.write_bytes(data.getvalue())
         return path
