@@ -113,8 +113,10 @@ def _content(path: Path) -> bytes:
 
 def _check_whole(graph: bytes, members: Mapping[str, bytes]) -> None:
     """Before the interpreter sees the graph: tflite-runtime dies of a damaged one."""
+    if CHECKSUMS_MEMBER not in members:
+        raise ModelFileError(f"has a contract and no {CHECKSUMS_MEMBER}. Convert the model again")
     packed = {name: data for name, data in members.items() if name != CHECKSUMS_MEMBER}
-    expected = _by_name(members.get(CHECKSUMS_MEMBER, b""))
+    expected = _by_name(members[CHECKSUMS_MEMBER])
     found = _by_name(checksums(graph, packed))
     differing = [name for name in {**found, **expected} if found.get(name) != expected.get(name)]
     if _GRAPH in differing:
