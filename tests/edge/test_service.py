@@ -19,7 +19,7 @@ def unit(tmp_path: Path) -> Path:
     """The unit with a command that is there."""
     path = tmp_path / "vedette.service"
     path.write_text(
-        UNIT.read_text("utf-8").replace("/opt/vedette/bin/vedette", "/bin/true"), "utf-8"
+        UNIT.read_text("utf-8").replace("/opt/vedette/current/bin/vedette", "/bin/true"), "utf-8"
     )
     return path
 
