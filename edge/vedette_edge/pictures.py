@@ -61,8 +61,9 @@ def expand(arguments: Iterable[str]) -> list[Path]:
     found: list[Path] = []
     for argument in arguments:
         path = Path(argument)
-        named = pictures_in(path) if path.is_dir() else [path]
-        if not argument or not path.exists():
+        if argument and path.exists():
+            named = pictures_in(path) if path.is_dir() else [path]
+        else:
             # Path.glob takes no pattern that is absolute
             matches = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
             named = [match for match in matches if match.is_file()]

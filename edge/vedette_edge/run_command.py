@@ -14,7 +14,7 @@ from vedette_edge.command_line import Terminal, session
 from vedette_edge.config import defaults
 from vedette_edge.errors import SettingError
 from vedette_edge.foreign_flags import foreign_flags
-from vedette_edge.notify import Pulse, notify
+from vedette_edge.notify import Pulse
 from vedette_edge.options import (
     UNREADABLE,
     json_option,
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from vedette_edge.classifier import Classifier
     from vedette_edge.foreign import Said
     from vedette_edge.sinks import Several, Sink
-    from vedette_edge.watch import Scene, Tally
+    from vedette_edge.telling import Teller
+    from vedette_edge.watch import Scene
 
 SHARE = click.FloatRange(0, 1)
 
@@ -140,14 +141,17 @@ def run(
     """
     from vedette_edge.cameras import Wish
     from vedette_edge.classifier import Classifier
+    from vedette_edge.telling import Teller
 
     with session() as terminal, ExitStack() as stack:
         signals = stack.enter_context(Signals(lambda: _check(config), terminal.err.print))
         classifier = Classifier(model, threads=threads, said=said)
         prove(classifier, terminal, skip=no_self_test)
         sink = stack.enter_context(_sinks(terminal, log, as_json=as_json))
-        told = _Told(terminal, sink, Wish(wished["camera"]).name)
+        told = Teller(terminal, sink, Wish(wished["camera"]).name)
         _watch(classifier, wished, sink, told, signals)
+        if signals.reason == "SIGINT":
+            raise KeyboardInterrupt
     if signals.again:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     raise click.exceptions.Exit(UNREADABLE if told.left_out_count else 0)
@@ -157,72 +161,36 @@ def _watch(
     classifier: "Classifier",
     wished: Mapping[str, Any],
     sink: "Sink",
-    told: "_Told",
+    told: "Teller",
     signals: Signals,
 ) -> None:
     from vedette_edge.cameras import camera_of
     from vedette_edge.supervisor import Supervisor
-    from vedette_edge.watch import Heartbeat, Tally, begun, watch
+    from vedette_edge.watch import Heartbeat, Tally, watch
 
     plan, tally = _plan(classifier, wished), Tally()
     scenes = _scenes(classifier, plan, wished)
     told.watches = not plan.every
-    if told.watches:
-        model, camera_name = classifier.model.path.name, plan.wish.name
-        settings = {name: value for name, value in wished.items() if name != "camera"}
-        mounting = {"mounting": str(plan.mounting)} if str(plan.mounting) else {}
-        sink.write(
-            begun("start")
-            | {"model": model, "camera": camera_name, **mounting, "settings": settings}
+    start = {
+        "model": classifier.model.path.name,
+        "camera": plan.wish.name,
+        **({"mounting": str(plan.mounting)} if str(plan.mounting) else {}),
+        "settings": {name: value for name, value in wished.items() if name != "camera"},
+    }
+    with (
+        told.beginning_and_end(start, signals, tally),
+        Supervisor(plan, told, restarts=camera_of(plan.wish).endless) as camera,
+    ):
+        watch(
+            classifier,
+            camera,
+            scenes,
+            sink,
+            tally=tally,
+            heartbeat=Heartbeat(wished["heartbeat"]),
+            seen=Pulse().beat,
+            stop=signals.stop,
         )
-    try:
-        with Supervisor(plan, told, restarts=camera_of(plan.wish).endless) as camera:
-            watch(
-                classifier,
-                camera,
-                scenes,
-                sink,
-                tally=tally,
-                heartbeat=Heartbeat(wished["heartbeat"]),
-                seen=Pulse().beat,
-                stop=signals.stop,
-            )
-    finally:
-        notify("STOPPING=1")
-        if told.watches:
-            sink.write(begun("stop") | {"reason": signals.reason or "the source has ended"})
-        told.summary(tally)
-
-
-class _Told:
-    """Tells on the terminal and in the records what happens to the camera."""
-
-    def __init__(self, terminal: Terminal, sink: "Sink", source: str) -> None:
-        self._terminal, self._sink, self._source = terminal, sink, source
-        self.left_out_count = 0
-        self.watches = False  # else pictures of files are told of, and nothing besides
-
-    def delivers(self, line: str) -> None:
-        if self.watches:
-            self._record("delivers", camera=line)
-
-    def left_out(self, line: str) -> None:
-        self.left_out_count += 1
-        self._terminal.err.print(line, style="yellow")
-
-    def lost(self, reason: str) -> None:
-        self._record("lost", reason=reason)
-
-    def back(self, lost_s: float) -> None:
-        self._record("back", lost_s=round(lost_s, 1))
-
-    def summary(self, tally: "Tally") -> None:
-        self._terminal.err.print(tally.summary())
-
-    def _record(self, event: str, **fields: object) -> None:
-        from vedette_edge.watch import begun
-
-        self._sink.write(begun(event) | {"camera": self._source} | fields)
 
 
 @contextmanager

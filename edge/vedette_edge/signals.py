@@ -8,7 +8,10 @@ from vedette_edge.errors import SettingError
 
 
 class Signals:
-    """SIGTERM ends the watch, SIGHUP begins it anew with the configuration as it is now."""
+    """SIGTERM and SIGINT end the watch, SIGHUP begins it anew with the configuration as it is now.
+
+    None of them ends it within a record; a second SIGINT does, as a KeyboardInterrupt.
+    """
 
     def __init__(self, check: Callable[[], None], say: Callable[[str], None]) -> None:
         """`check` raises SettingError for a configuration that is wrong, of which `say` tells."""
@@ -18,10 +21,12 @@ class Signals:
         self._check, self._say = check, say
 
     def __enter__(self) -> "Signals":
-        self._before = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: self._end("SIGTERM")),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, lambda *_: self._reload()),
+        handlers = {
+            signal.SIGTERM: lambda *_: self._end("SIGTERM"),
+            signal.SIGINT: lambda *_: self._interrupt(),
+            signal.SIGHUP: lambda *_: self._reload(),
         }
+        self._before = {number: signal.signal(number, one) for number, one in handlers.items()}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -32,6 +37,11 @@ class Signals:
     def _end(self, reason: str) -> None:
         self.reason = reason
         os.eventfd_write(self.stop, 1)
+
+    def _interrupt(self) -> None:
+        if self.reason:
+            raise KeyboardInterrupt
+        self._end("SIGINT")
 
     def _reload(self) -> None:
         """A configuration that is wrong changes nothing."""

@@ -90,7 +90,7 @@ def test_inspect_shows_contract_labels_tensors_and_sizes(model: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("predict", "gone.tflite", "."), "gone.tflite"),
+        (("predict", "gone.tflite", "{photos}"), "gone.tflite"),
         (("predict", "{model}", "gone.jpg"), "gone.jpg"),
         (("inspect", "gone.tflite"), "gone.tflite"),
         (("predict", "{model}", ""), "no picture there"),

@@ -194,7 +194,12 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
         open_camera(str(tmp_path), pytest.fail)
 
 
-def test_sigterm_ends_a_watch_cleanly_and_soon(model: Path, video: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "reason", "code"), [(signal.SIGTERM, "SIGTERM", 0), (signal.SIGINT, "SIGINT", 130)]
+)
+def test_signals_end_a_watch_cleanly_and_soon(
+    model: Path, video: Path, tmp_path: Path, number: int, reason: str, code: int
+) -> None:
     log = tmp_path / "watch.jsonl"
     command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", str(video)]
     with subprocess.Popen(
@@ -203,9 +208,22 @@ def test_sigterm_ends_a_watch_cleanly_and_soon(model: Path, video: Path, tmp_pat
         assert process.stdout
         assert any(b"red" in line for line in process.stdout)
         begin = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         process.wait(10)
         assert time.monotonic() - begin < 2  # systemd's patience is a promise of the service
-    assert process.returncode == 0
-    events = [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()]
-    assert events == ["start", "delivers", "change", "stop"]
+    assert process.returncode == code
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [one["event"] for one in records] == ["start", "delivers", "change", "stop"]
+    assert records[-1]["reason"] == reason
+
+
+def test_the_log_ends_with_the_error_that_ended_the_watch(model: Path, tmp_path: Path) -> None:
+    clip, log = tmp_path / "clip.mp4", tmp_path / "watch.jsonl"
+    clip.write_bytes(b"no video")
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", str(clip)]
+    done = subprocess.run(
+        [*command, "--live", "--log", str(log)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    last = json.loads(log.read_text("utf-8").splitlines()[-1])
+    assert (last["event"], done.stderr.splitlines()[-1]) == ("stop", f"Error: {last['reason']}")
