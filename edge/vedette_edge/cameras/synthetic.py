@@ -34,7 +34,8 @@ def frames(wish: Wish, reports: Reports) -> Frames:
 
 
 def _frames(height: int, width: int, rate: float, source: str) -> Frames:
-    drawn, pace = [picture(number, height, width) for number in range(DRAWN)], Pace(rate)
+    ground, pace = _ground(height, width), Pace(rate)
+    drawn = [_with_square(ground, number) for number in range(DRAWN)]
     for picture_rgb in drawn:
         picture_rgb.setflags(write=False)
     for number in count(1):
@@ -48,11 +49,22 @@ def picture(number: int, height: int = HEIGHT, width: int = WIDTH) -> Picture:
     Integers alone, so that it is the same to the bit on every machine; a swapped colour, a
     turn, a mirror or another resize changes it.
     """
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.uint32)
-    grain = (rows * np.uint32(2654435761) ^ columns * np.uint32(2246822519)) >> 27
-    red, green = columns * 223 // width + grain, rows * 223 // height + grain
-    blue = (rows // 40 + columns // 40) % 2 * 160 + grain
-    drawn = np.dstack([red, green, blue]).astype(np.uint8)
+    return _with_square(_ground(height, width), number)
+
+
+def _ground(height: int, width: int) -> Picture:
+    """Ramps and fine grain, 0..253."""
+    rows, columns = np.ogrid[0:height, 0:width]
+    mixed = rows.astype(np.uint32) * np.uint32(2654435761)
+    mixed = mixed ^ columns.astype(np.uint32) * np.uint32(2246822519)
+    grain = (mixed >> 27).astype(np.uint8)
+    red, green = columns * 223 // width, rows * 223 // height
+    blue = (rows // 40 + columns // 40) % 2 * 160
+    return np.dstack([grain + channel.astype(np.uint8) for channel in (red, green, blue)])
+
+
+def _with_square(ground: Picture, number: int) -> Picture:
+    drawn, (height, width, _) = ground.copy(), ground.shape
     side = min(120, height // 2, width // 2)
     left, top = 7 * number % (width - side), 5 * number % (height - side)
     drawn[top : top + side, left : left + side] = (230, 200, 30)
