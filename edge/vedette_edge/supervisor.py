@@ -18,6 +18,7 @@ from vedette_edge.handover import About, Handover, Parts
 SILENCE_S = 10.0  # without a frame, after which a camera is taken for dead
 FIRST_SILENCE_S = 20.0  # the same before its first frame: some take long to open
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before each new start; the last again and again
+KILL_S = 0.5  # how long is waited for a process to be gone: a driver may hold it for ever
 
 
 class Told(Protocol):
@@ -46,8 +47,9 @@ class Supervisor:
         self._process: _Process | None = None
         self._start_s = 0.0  # when to start the next process
         self._alive_s = 0.0  # when the present one started, or gave its last frame
-        self._failures = 0  # since the last frame
-        self._began_s = self._lost_s = 0.0  # when frames last came; when that was noticed
+        self._began_s = self._lost_s = 0.0  # when that one started; when frames last came
+        self._lost = False  # whether that was told
+        self._pause = 0  # which of PAUSES_S comes next
         self.ended = False  # whether the source has no more frames
 
     def __enter__(self) -> "Supervisor":
@@ -76,34 +78,49 @@ class Supervisor:
 
     def _came(self) -> None:
         """A frame came: all is well, again or still."""
+        if self._alive_s == self._began_s:
+            self._hear()  # of what the camera delivers, before its first frame is told of
         self._alive_s = time.monotonic()
-        if self._failures:
+        if self._lost:
             self._told.back(self._alive_s - self._lost_s)
-            self._failures = 0
+            self._lost = False
 
     def _look_after(self, now_s: float) -> None:
         """Start, hear and judge the process."""
         if self._process is None:
             if now_s >= self._start_s and not self.ended:
-                self._process, self._began_s = _Process(self._plan, self._handover), now_s
-                self._alive_s = now_s
+                self._start(now_s)
             return
         died = self._process.died()
-        for kind, line in self._process.heard():
-            self._hear(kind, line)
+        self._hear()
         silence_s = FIRST_SILENCE_S if self._alive_s == self._began_s else SILENCE_S
         if self._process and died and not self.ended:
             self._lose("the capture process died")
         elif self._process and self._silent_s(now_s) > silence_s:
             self._lose(f"no frame for {silence_s:.0f} s")
 
+    def _start(self, now_s: float) -> None:
+        self._began_s = self._alive_s = now_s
+        try:
+            self._process = _Process(self._plan, self._handover)
+        except OSError as error:  # too many processes, or no memory: that passes
+            self._lose(f"no capture process can be started: {error.strerror}")
+
     def _silent_s(self, now_s: float) -> float:
         """For how long no frame has come; a folder that is watched may be silent for ever."""
         if self._plan.wish.follow:
             return 0.0
-        return now_s - max(self._alive_s, self._handover.passed_s())
+        return now_s - self._seen_s()
 
-    def _hear(self, kind: str, line: str) -> None:
+    def _seen_s(self) -> float:
+        """When the camera last gave a frame, be it one that was passed over."""
+        return max(self._alive_s, self._handover.passed_s())
+
+    def _hear(self) -> None:
+        for kind, line in self._process.heard() if self._process else ():
+            self._heard(kind, line)
+
+    def _heard(self, kind: str, line: str) -> None:
         if kind == "wrong":
             raise SettingError(line)
         if kind == "failed":
@@ -118,15 +135,21 @@ class Supervisor:
             self._told.left_out(line)
 
     def _lose(self, reason: str) -> None:
-        """Let go of the process; a fresh one follows after a pause."""
+        """Let go of the process; a fresh one follows after a pause.
+
+        The pause begins anew after one that worked for longer than the last pause: a camera that
+        comes and goes is used for half of the time at least, and does not fill the log.
+        """
         self._stop()
         if not self._restarts:
             raise CameraError(reason)
-        if not self._failures:
-            self._lost_s = self._alive_s
+        if not self._lost:
+            self._lost, self._lost_s = True, self._seen_s()
             self._told.lost(reason)
-        self._start_s = time.monotonic() + PAUSES_S[min(self._failures, len(PAUSES_S) - 1)]
-        self._failures += 1
+        if self._seen_s() - self._began_s > PAUSES_S[max(0, self._pause - 1)]:
+            self._pause = 0
+        self._start_s = time.monotonic() + PAUSES_S[self._pause]
+        self._pause = min(self._pause + 1, len(PAUSES_S) - 1)
 
     def _wait(self, timeout_s: float, wake: int | None) -> bool:
         """Wait until there may be something to do; gives whether `wake` is readable."""
@@ -154,17 +177,21 @@ class _Process:
         self.says, says = os.pipe()
         os.set_blocking(self.says, False)
         given = [orders, says, *handover.descriptors]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "vedette_edge.capture_process", *map(str, given)],
-            pass_fds=given,
-            start_new_session=True,  # Ctrl-C is for the master
-        )
-        os.close(orders)
-        os.close(says)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "vedette_edge.capture_process", *map(str, given)],
+                pass_fds=given,
+                start_new_session=True,  # Ctrl-C is for the master
+            )
+        except OSError:
+            self._close()
+            raise
+        finally:
+            os.close(orders)
+            os.close(says)
         self._half = b""
-        order = pickle.dumps(plan)
         with suppress(BrokenPipeError):
-            os.write(self._orders, len(order).to_bytes(4, "little") + order)
+            os.write(self._orders, pickle.dumps(plan))
 
     def died(self) -> bool:
         return self._process.poll() is not None
@@ -179,8 +206,12 @@ class _Process:
             yield from json.loads(line).items()
 
     def kill(self) -> None:
-        """End it, whatever it waits for."""
+        """End it, whatever it waits for. One that a driver holds is left to end when it can."""
         self._process.kill()
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILL_S)
+        self._close()
+
+    def _close(self) -> None:
         os.close(self._orders)
         os.close(self.says)
