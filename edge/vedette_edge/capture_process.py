@@ -1,19 +1,19 @@
 """The process that takes frames and prepares them, so that a camera can block, die or leak.
 
 It is started by the supervisor with what it is to do on a pipe, which stays open: when the pipe
-closes, its master has gone, and it goes as well. What it has to say goes down another, a line of
-JSON each: {"delivers": ...}, {"left_out": ...}, {"failed": ...}, {"wrong": ...}
-where trying again is of no use, {"ended": ...}.
+closes, its master has gone, and the kernel ends it as well. What it has to say goes down another,
+a line of JSON each: {"delivers": ...}, {"left_out": ...}, {"failed": ...}, {"wrong": ...} where
+trying again is of no use, {"ended": ...}.
 """
 
+import fcntl
 import json
 import os
 import pickle
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from vedette_edge.cameras import Frame, Frames, Reports, Wish, open_frames
@@ -51,8 +51,9 @@ Say = Callable[[str, str], None]  # kind, line
 def main() -> None:
     """`python -m vedette_edge.capture_process ORDERS SAYS MEMORY GIVEN TAKEN`: five descriptors."""
     orders, says, *shared = map(int, sys.argv[1:])
-    plan: Plan = pickle.loads(_whole_order(orders))
-    threading.Thread(target=_end_with_master, args=(orders,), daemon=True).start()
+    with suppress(EOFError), open(orders, "rb", closefd=False) as order:
+        plan: Plan = pickle.load(order)
+    _end_with_master(orders)  # which may have gone before it said anything
 
     def say(kind: str, line: str) -> None:
         os.write(says, json.dumps({kind: line}).encode() + b"\n")
@@ -116,18 +117,13 @@ def _about(frame: Frame, taken_s: float, prepare_ms: float, skipped: int) -> Abo
     )
 
 
-def _whole_order(orders: int) -> bytes:
-    length = int.from_bytes(os.read(orders, 4), "little")
-    read = b""
-    while len(read) < length:
-        read += os.read(orders, length - len(read))
-    return read
-
-
 def _end_with_master(orders: int) -> None:
-    while os.read(orders, 1):
-        pass
-    os._exit(0)
+    """SIGIO when the pipe closes, which ends a process even where a camera lets no Python run."""
+    fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(orders, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    with suppress(BlockingIOError):  # as long as it is open
+        os.read(orders, 1)
+        os._exit(0)
 
 
 if __name__ == "__main__":
