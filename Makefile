@@ -34,7 +34,7 @@ $(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
 	  --build-constraint constraints.txt \
-	  --editable edge --editable 'train[pretrained,tensorboard]' --editable convert
+	  --editable 'edge[litert]' --editable 'train[pretrained,tensorboard]' --editable convert
 	@touch $@
 
 demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whole product once
@@ -100,7 +100,7 @@ test-edge: $(READY) ## Run the edge's tests on its wheel alone [EDGE_PYTHON=pyth
 	  --build-constraint constraints.txt --wheel-dir build/edge ./edge
 	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
 	$(EDGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt build/edge/*.whl hypothesis pytest pytest-timeout
+	  --constraint constraints.txt "$$(echo build/edge/*.whl)[litert]" hypothesis pytest pytest-timeout
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
 	$(EDGE_VENV)/bin/python -m pytest tests/edge
 
