@@ -1,0 +1,54 @@
+"""Compares what two machines made of the same pictures; prints it, ends with 1 if it differs.
+
+python compare.py HERE.npz THERE.npz    as answers.py wrote them
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette_edge.golden import MOST_STEPS, STEP
+
+Answers = dict[str, NDArray[np.generic]]
+
+
+def main(here: Answers, there: Answers) -> int:
+    """The exit code."""
+    assert here.keys() == there.keys(), "the two machines were asked about different models"
+    assert np.array_equal(here["names"], there["names"]), "they were asked about different pictures"
+    models = [key.removesuffix(" inputs") for key in here if key.endswith(" inputs")]
+    sizes = len(np.unique(here["sizes"], axis=0))
+    say(f"{len(here['names'])} pictures of {sizes} sizes, x86 against Arm:")
+    return int(not all([_equal(model, here, there) for model in models]))
+
+
+def _equal(model: str, here: Answers, there: Answers) -> bool:
+    inputs = here[f"{model} inputs"]
+    scores, others = (_scores(answers, model) for answers in (here, there))
+    differing = np.count_nonzero(inputs != there[f"{model} inputs"])
+    same = np.count_nonzero(scores.argmax(axis=1) == others.argmax(axis=1))
+    steps = np.abs(scores - others).max() / STEP
+    say(
+        f"  {model}: {differing} of {inputs.size} input bytes differ, {same} of {len(scores)} "
+        f"labels equal, greatest score difference {steps:.2f} steps of 1/256"
+    )
+    return bool(differing == 0 and same == len(scores) and steps <= MOST_STEPS)
+
+
+def _scores(answers: Answers, model: str) -> NDArray[np.float32]:
+    return answers[f"{model} scores"].astype(np.float32)
+
+
+def read(path: str) -> Answers:
+    with np.load(Path(path)) as answers:
+        return dict(answers)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(read(sys.argv[1]), read(sys.argv[2])))

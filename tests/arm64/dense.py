@@ -1,0 +1,49 @@
+"""Makes two models with one Dense layer, quantized per channel and per tensor.
+
+    python dense.py FOLDER
+
+The first kills tflite-runtime 2.14 on Arm, so Vedette must refuse it there; the second must run.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from vedette_convert.pack import pack
+from vedette_convert.quantize import quantize
+from vedette_convert.scheme import Scheme
+from vedette_edge import model_file
+from vedette_edge.contract import Contract
+
+COLOURS = Path(__file__).parents[1] / "edge" / "colours.tflite"
+
+
+def main(folder: Path) -> None:
+    colours = model_file.read(COLOURS).contract
+    assert colours
+    contract = replace(colours, height=8, width=8)
+    for name, per_channel in (("per-channel", True), ("per-tensor", False)):
+        (folder / f"{name}.tflite").write_bytes(dense(contract, per_channel))
+
+
+def dense(contract: Contract, per_channel: bool) -> bytes:
+    """A model file with random weights."""
+    keras.utils.set_random_seed(0)
+    shape = (contract.height, contract.width, 3)
+    network = keras.Sequential(
+        [
+            keras.Input(shape),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(len(contract.labels), "softmax"),
+        ]
+    )
+    noise = list(np.random.default_rng(0).integers(0, 256, (16, *shape), np.uint8))
+    return pack(quantize(network, noise, Scheme("int8", dense_per_channel=per_channel)), contract)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
