@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,37 +140,38 @@ def run(
       vedette run model.tflite --camera clip.mp4 --live --region door=200,80,240,360
       vedette run --config /etc/vedette/config.toml
     """
-    from vedette_edge.cameras import Wish
-    from vedette_edge.classifier import Classifier
-    from vedette_edge.telling import Teller
-
     with session() as terminal, ExitStack() as stack:
         signals = stack.enter_context(Signals(lambda: _check(config), terminal.err.print))
+        from vedette_edge.classifier import Classifier
+        from vedette_edge.telling import Teller
+
         classifier = Classifier(model, threads=threads, said=said)
-        prove(classifier, terminal, skip=no_self_test)
+        plan = _plan(classifier, wished)
         sink = stack.enter_context(_sinks(terminal, log, as_json=as_json))
-        told = Teller(terminal, sink, Wish(wished["camera"]).name)
-        _watch(classifier, wished, sink, told, signals)
+        told = Teller(terminal, sink, plan.wish.name)
+        test = partial(prove, classifier, terminal, skip=no_self_test)
+        _watch(classifier, plan, wished, sink, told, signals, test)
         if signals.reason == "SIGINT":
             raise KeyboardInterrupt
     if signals.again:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    raise click.exceptions.Exit(UNREADABLE if told.left_out_count else 0)
+    raise click.exceptions.Exit(UNREADABLE if told.left_out_count and not signals.reason else 0)
 
 
 def _watch(
     classifier: "Classifier",
+    plan: "Plan",
     wished: Mapping[str, Any],
     sink: "Sink",
     told: "Teller",
     signals: Signals,
+    test: Callable[[], None],
 ) -> None:
     from vedette_edge.cameras import camera_of
     from vedette_edge.supervisor import Supervisor
     from vedette_edge.watch import Heartbeat, Tally, watch
 
-    plan, tally = _plan(classifier, wished), Tally()
-    scenes = _scenes(classifier, plan, wished)
+    scenes, tally = _scenes(classifier, plan, wished), Tally()
     told.watches = not plan.every
     start = {
         "model": classifier.model.path.name,
@@ -181,6 +183,8 @@ def _watch(
         told.beginning_and_end(start, signals, tally),
         Supervisor(plan, told, restarts=camera_of(plan.wish).endless) as camera,
     ):
+        test()  # while the camera opens
+        signals.wait_for_watch()
         watch(
             classifier,
             camera,

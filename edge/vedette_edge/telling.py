@@ -47,11 +47,15 @@ class Teller:
         except VedetteError as error:
             reason = str(error)
             raise
+        except (SystemExit, KeyboardInterrupt):  # before the watch began
+            reason = signals.reason or "SIGINT"
+            raise
         finally:
             notify("STOPPING=1")
             if self.watches:
                 self._record("stop", reason=reason)
-            self._terminal.err.print(tally.summary())
+            if tally.seen or signals.reason:
+                self._terminal.err.print(tally.summary())
 
     def _of_camera(self, event: str, **fields: object) -> None:
         self._record(event, **{"camera": self._source, **fields})
