@@ -16,12 +16,20 @@ def notify(state: str) -> None:
         out.sendto(state.encode(), "\0" + address[1:] if address[0] == "@" else address)
 
 
+LOST_USEC = 24 * 3600 * 10**6  # the watchdog's patience while the camera is lost
+
+
 class Pulse:
-    """READY after the first frame that was classified; from then on the watchdog is fed."""
+    """READY after the first frame that was classified; from then on the watchdog is fed.
+
+    Frames that are classified feed it, and nothing else. While the camera is lost there are none,
+    and a new start of the watch would bring none: it would only forget since when.
+    """
 
     def __init__(self) -> None:
+        self._patience_usec = int(os.environ.get("WATCHDOG_USEC", "0") or 0)
         # Twice as often as systemd asks, as its manual recommends.
-        self._every_s = int(os.environ.get("WATCHDOG_USEC", "0") or 0) / 2e6
+        self._every_s = self._patience_usec / 2e6
         self._next_s = 0.0
         self._ready = False
 
@@ -30,6 +38,19 @@ class Pulse:
         if not self._ready:
             self._ready = True
             notify("READY=1")
+            self.back()  # the watch may have begun anew while the camera was lost
         if self._every_s and time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + self._every_s
             notify("WATCHDOG=1")
+
+    def lost(self) -> None:
+        """The camera gives nothing."""
+        self._be_patient(LOST_USEC)
+
+    def back(self) -> None:
+        """It gives frames again."""
+        self._be_patient(self._patience_usec)
+
+    def _be_patient(self, patience_usec: int) -> None:
+        if self._every_s and self._ready:  # before, systemd waits without a limit
+            notify(f"WATCHDOG_USEC={patience_usec}")

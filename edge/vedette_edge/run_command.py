@@ -15,7 +15,6 @@ from vedette_edge.command_line import Terminal, session
 from vedette_edge.config import defaults
 from vedette_edge.errors import SettingError
 from vedette_edge.foreign_flags import foreign_flags
-from vedette_edge.notify import Pulse
 from vedette_edge.options import (
     UNREADABLE,
     json_option,
@@ -192,7 +191,7 @@ def _watch(
             sink,
             tally=tally,
             heartbeat=Heartbeat(wished["heartbeat"]),
-            seen=Pulse().beat,
+            seen=told.pulse.beat,
             stop=signals.stop,
         )
 

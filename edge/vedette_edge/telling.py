@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from vedette_edge.command_line import Terminal
 from vedette_edge.errors import VedetteError
-from vedette_edge.notify import notify
+from vedette_edge.notify import Pulse, notify
 from vedette_edge.signals import Signals
 from vedette_edge.sinks import Sink
 from vedette_edge.watch import Tally, begun
@@ -16,6 +16,7 @@ class Teller:
 
     def __init__(self, terminal: Terminal, sink: Sink, source: str) -> None:
         self._terminal, self._sink, self._source = terminal, sink, source
+        self.pulse = Pulse()
         self.left_out_count = 0
         self.watches = False  # else pictures of files are told of, and nothing besides
 
@@ -29,9 +30,11 @@ class Teller:
 
     def lost(self, reason: str) -> None:
         self._of_camera("lost", reason=reason)
+        self.pulse.lost()
 
     def back(self, lost_s: float) -> None:
         self._of_camera("back", lost_s=round(lost_s, 1))
+        self.pulse.back()
 
     @contextmanager
     def beginning_and_end(
@@ -51,7 +54,8 @@ class Teller:
             reason = signals.reason or "SIGINT"
             raise
         finally:
-            notify("STOPPING=1")
+            if not signals.again:  # systemd would soon kill what begins anew
+                notify("STOPPING=1")
             if self.watches:
                 self._record("stop", reason=reason)
             if tally.seen or signals.reason:

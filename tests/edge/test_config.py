@@ -140,6 +140,7 @@ def test_systemd_is_told_ready_after_the_first_frame_and_then_fed(
         told.settimeout(20)
         with watching(config, NOTIFY_SOCKET=str(address), WATCHDOG_USEC="400000") as process:
             assert told.recv(100) == b"READY=1"
+            assert told.recv(100) == b"WATCHDOG_USEC=400000"
             begin = time.monotonic()
             assert [told.recv(100) for _ in range(5)] == [b"WATCHDOG=1"] * 5
             assert time.monotonic() - begin >= 0.7
