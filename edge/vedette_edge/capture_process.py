@@ -8,6 +8,7 @@ trying again is of no use, {"ended": ...}.
 
 import fcntl
 import json
+import math
 import os
 import pickle
 import sys
@@ -25,6 +26,9 @@ from vedette_edge.prepare import Framing, Picture, prepare
 from vedette_edge.region import Region, part_of
 
 LONGEST_SOURCE = 400  # bytes of a file's name that are handed over
+# A still scene is looked at so often all the same: frames that are classified, and nothing else,
+# tell systemd that the watch goes on.
+LONGEST_STILL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +93,12 @@ def capture(plan: Plan, handover: Handover, say: Say) -> None:
 
 def _wanted(frames: Frames, plan: Plan, handover: Handover) -> Iterator[tuple[Frame, Picture, int]]:
     """The frames to look at, as the mounting turns them, and how many were skipped so far."""
-    skipped, due_s = 0, 0.0
+    skipped, due_s, still_until_s = 0, 0.0, math.inf if plan.every else 0.0
     motion = Motion(plan.motion) if plan.motion else None
     for frame in frames:
         picture_rgb = mounted(frame.picture_rgb, plan.mounting)
         now_s = time.monotonic()
-        if now_s < due_s or (motion and not motion.seen(picture_rgb)):
+        if now_s < due_s or (motion and not motion.seen(picture_rgb) and now_s < still_until_s):
             skipped += 1
             handover.pass_over()
             continue
@@ -102,6 +106,7 @@ def _wanted(frames: Frames, plan: Plan, handover: Handover) -> Iterator[tuple[Fr
             period_s = 1 / plan.most_fps
             # From when it was due, so that the rate is kept; from now, if that is long ago.
             due_s = (due_s if now_s - due_s < period_s else now_s) + period_s
+        still_until_s = max(still_until_s, now_s + LONGEST_STILL_S)
         yield frame, picture_rgb, skipped
 
 
