@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# edge/bundle.sh [SYSTEM] [MODEL]: one archive that installs Vedette; prints where it is.
+#
+# In it are install.sh, the edge's wheel and what goes with it, and the model if one is named. With
+# a SYSTEM (bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64, trixie-amd64) also all
+# wheels that it needs there, so that the Pi needs no internet.
+# PYTHON is what makes it; by default that of .venv, which make sets up.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+system=${1:-} model=${2:-} pip=("${PYTHON:-.venv/bin/python}" -m pip --quiet --disable-pip-version-check)
+name=vedette${system:+-$system} work=$(mktemp -d)
+folder=$work/vedette archive=build/$name.tar.gz
+trap 'rm -rf "$work"' EXIT
+
+fail() { echo "bundle.sh: $*" >&2; exit 2; }
+
+case $system in
+    '') ;;
+    bookworm-arm64 | bookworm-amd64) python=3.11 glibc=36 constraints=edge/constraints-bookworm.txt ;;
+    bookworm-armhf) python=3.11 glibc=36 constraints=edge/constraints-bookworm-armv7l.txt ;;
+    trixie-arm64 | trixie-amd64) python=3.13 glibc=41 constraints=edge/constraints-trixie.txt ;;
+    *) fail "SYSTEM is '$system'; expected bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64 or trixie-amd64" ;;
+esac
+case $system in *-arm64) machine=aarch64 ;; *-armhf) machine=armv7l ;; *) machine=x86_64 ;; esac
+[ -z "$model" ] || [ -f "$model" ] || fail "there is no file $model"
+
+mkdir -p "$folder" build
+cp edge/install.sh edge/constraints-*.txt edge/vedette.service edge/config.example.toml "$folder/"
+cp docs/raspberry-pi.md "$folder/README.md"
+[ -z "$model" ] || cp "$model" "$folder/model.tflite"
+"${pip[@]}" wheel --no-deps --build-constraint constraints.txt --wheel-dir "$folder" ./edge
+
+if [ -n "$system" ]; then
+    # The constraints name all that is installed, so nothing is left to resolve, which pip would do
+    # for this machine and not for that one. On 32 bits numpy is apt's alone.
+    mapfile -t packages < <(sed 's/#.*//; /^ *$/d' "$constraints")
+    [ "$machine" != armv7l ] || mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -v '^numpy==')
+    for minor in $(seq 17 "$glibc"); do
+        platforms+=(--platform "manylinux_2_${minor}_$machine")
+    done
+    "${pip[@]}" download --no-deps --only-binary :all: --python-version "$python" --dest "$folder/wheels" \
+        "${platforms[@]}" --platform "manylinux2014_$machine" --platform "linux_$machine" "${packages[@]}"
+    echo "$system" >"$folder/wheels/SYSTEM"
+fi
+tar --sort=name --owner=0 --group=0 --numeric-owner --directory "$work" -czf "$archive" vedette
+echo "$archive"

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# edge/deploy.sh ARCHIVE PI [FLAG...]: takes an archive of bundle.sh to PI, such as pi@raspberrypi,
+# and runs its install.sh there with these flags.
+#
+# SSH is the command that connects, ssh by default; a password is asked for once.
+set -euo pipefail
+archive=$1 pi=$2
+shift 2
+sockets=$(mktemp -d)
+connect() { ${SSH:-ssh} -o ControlMaster=auto -o ControlPersist=60 -o ControlPath="$sockets/%C" "$@"; }
+trap 'connect -O exit "$pi" 2>/dev/null || true; rm -rf "$sockets"' EXIT
+
+# The far shell reads its command anew.
+quoted() { printf " '%s'" "${@//\'/\'\\\'\'}"; }
+
+echo "Copying $(du -h "$archive" | cut -f 1) to $pi"
+# shellcheck disable=SC2016  # expanded there
+folder=$(connect "$pi" 'folder=$(mktemp -d) && tar -xzf - -C "$folder" && echo "$folder"' <"$archive")
+terminal=()
+if [ -t 0 ]; then terminal=(-t); fi # sudo may ask for a password
+connect "${terminal[@]}" "$pi" "\$([ \$(id -u) = 0 ] || echo sudo) sh $folder/vedette/install.sh$([ $# = 0 ] || quoted "$@")
+code=\$?; rm -rf $folder; exit \$code"

@@ -1,0 +1,112 @@
+"""install.sh in a Debian of its own, with a stand-in for systemctl that really starts the unit."""
+
+from pathlib import Path
+
+from tests.install.userland import Userland
+
+INSTALL = ("sh", "/root/vedette/install.sh")
+OFFLINE = ("sh", "/root/bundle/vedette/install.sh")
+
+
+def current(pi: Userland) -> str:
+    """The version that is to run."""
+    return pi.run("readlink", "/opt/vedette/current").stdout.strip()
+
+
+def running(pi: Userland) -> str:
+    """The process that is the service: its number and its user."""
+    number = pi.path("/run/units/vedette.pid").read_text("utf-8").strip()
+    return pi.run("ps", "--no-headers", "-o", "pid,user", "-p", number).stdout.strip()
+
+
+def settings(pi: Userland) -> str:
+    return pi.path("/etc/vedette/config.toml").read_text("utf-8")
+
+
+def test_a_fresh_system_ends_with_a_first_label(
+    installation: tuple[Path, str], pi: Userland
+) -> None:
+    assert "First label: red (1.00), at " in installation[1]
+    assert running(pi).endswith("vedette")
+    assert "red" in pi.run("vedette", "log", "--event", "change").stdout
+
+
+def test_numpy_stays_as_apt_has_it(pi: Userland) -> None:
+    script = "import cv2, numpy, ai_edge_litert; print(numpy.__file__, cv2.__file__)"
+    found = pi.run("/opt/vedette/current/bin/python", "-c", script).stdout.split()
+    assert found[0].startswith("/usr/lib/python3/dist-packages/")
+    assert found[1].startswith("/opt/vedette/current/")
+    checked = pi.run("/opt/vedette/current/bin/pip", "check")
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_running_it_again_upgrades_without_a_network(pi: Userland) -> None:
+    before, mine = running(pi), settings(pi)
+    ancient, unfinished = pi.path("/opt/vedette/0"), pi.path("/opt/vedette/7")
+    ancient.mkdir()
+    (ancient / "checked").touch()
+    unfinished.mkdir()
+    done = pi.run(*OFFLINE)
+    assert done.returncode == 0, done.stdout
+    assert "First label: red" in done.stdout
+    assert current(pi) == "8"
+    assert running(pi) != before
+    assert settings(pi) == mine
+    assert pi.path("/opt/vedette/1").exists()
+    assert not ancient.exists()
+    assert not unfinished.exists()
+
+
+def test_a_damaged_model_leaves_the_old_version_running(pi: Userland) -> None:
+    before = running(pi)
+    done = pi.run(*OFFLINE, "--model", "/root/damaged.tflite", "--camera", "synthetic")
+    assert done.returncode == 1
+    assert "the self-test failed" in done.stdout
+    assert "the version that was installed before goes on" in done.stdout
+    assert (current(pi), running(pi)) == ("1", before)
+    assert 'camera = "/srv/camera"' in settings(pi)
+    assert not pi.path("/opt/vedette/2").exists()
+
+
+def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
+    mine = settings(pi) + "heartbeat = 30.0\n"
+    pi.path("/etc/vedette/config.toml").write_text(mine, "utf-8")
+    done = pi.run(*OFFLINE, "--camera", "/dev/video9", VEDETTE_WAIT_S="8")
+    assert done.returncode == 1
+    assert "No label came within 8 s" in done.stdout
+    assert "the version before this one runs again" in done.stdout
+    assert current(pi) == "1"
+    assert settings(pi) == mine
+    assert running(pi)
+
+
+def test_uninstalling_leaves_the_logs(pi: Userland) -> None:
+    done = pi.run(*INSTALL, "--uninstall")
+    assert done.returncode == 0, done.stdout
+    for gone in ("/opt/vedette", "/etc/vedette", "/etc/systemd/system/vedette.service"):
+        assert not pi.path(gone).exists()
+    assert not pi.path("/usr/local/bin/vedette").is_symlink()
+    assert pi.run("getent", "passwd", "vedette").returncode
+    assert pi.path("/var/log/vedette/watch.jsonl").exists()
+    assert pi.run(*INSTALL, "--uninstall").returncode == 0
+
+
+def test_what_it_cannot_install_on_it_names(bare_pi: Userland) -> None:
+    def said(*command: str) -> str:
+        done = bare_pi.run(*command)
+        assert done.returncode == 1
+        return done.stdout
+
+    assert "'--modle' is not understood" in said(*INSTALL, "--modle", "x")
+    assert "there is no file /nowhere" in said(*INSTALL, "--model", "/nowhere")
+    assert "--camera needs a value" in said(*INSTALL, "--camera")
+    assert "only root may install" in said("su", "pi", "-c", "sh -s <" + INSTALL[1])
+    wheels = bare_pi.path("/root/vedette/wheels")
+    wheels.mkdir()
+    (wheels / "SYSTEM").write_text("trixie-armhf\n", "utf-8")
+    assert "these wheels are for trixie-armhf" in said(*INSTALL)
+    release = bare_pi.path("/etc/os-release")
+    release.unlink()
+    release.write_text('PRETTY_NAME="Debian 11"\nVERSION_CODENAME=bullseye\n', "utf-8")
+    assert "this is Debian 11 (bullseye-" in said(*INSTALL)
+    assert not bare_pi.path("/opt/vedette").exists()

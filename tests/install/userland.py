@@ -1,0 +1,136 @@
+"""A Debian to install into and to throw away: files, processes and mounts of its own.
+
+Needs root and mmdebstrap, for another machine's programs qemu-user-static as well. The bare system
+is made once and lies in build/install; what is written goes to a layer above it.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BUILD = HERE.parents[1] / "build" / "install"
+# What a Raspberry Pi's card has beforehand, as far as an installation meets it.
+PACKAGES = "adduser ca-certificates openssh-server passwd procps python3 python3-numpy sudo"
+
+# A Pi 4's, for LiteRT looks there for an Arm: the emulator shows this machine's.
+CPUINFO = """processor\t: 0
+BogoMIPS\t: 108.00
+Features\t: fp asimd evtstrm crc32 cpuid
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU variant\t: 0x0
+CPU part\t: 0xd08
+CPU revision\t: 3
+
+"""
+
+# Becomes the first process of the userland, and reaps what it leaves behind.
+FIRST = """
+set -e
+read -r pid _ </proc/self/stat
+mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" userland "$2/root"
+cd "$2/root"
+mount -t proc proc proc
+mount --rbind /dev dev
+mount -t tmpfs run run
+mount -t tmpfs sys sys
+mkdir -p sys/devices/system/cpu
+for cores in possible present online; do echo 0 >sys/devices/system/cpu/$cores; done
+[ ! -e cpuinfo ] || mount --bind cpuinfo proc/cpuinfo
+cp --remove-destination -L /etc/resolv.conf etc/resolv.conf
+[ -z "$3" ] || ip link set lo up
+echo "$pid"
+while sleep 60; do :; done
+"""
+
+
+class LackingError(Exception):
+    """What this machine does not have."""
+
+
+def bare(suite: str, architecture: str) -> Path:
+    """The folder of a bare system. Raises LackingError where it cannot be had."""
+    root = BUILD / f"{suite}-{architecture}"
+    if os.geteuid() != 0:
+        raise LackingError("installing into a userland needs root")
+    if not shutil.which("mmdebstrap"):
+        raise LackingError("needs mmdebstrap: apt install mmdebstrap")
+    if not root.exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        making = root.with_suffix(".making")
+        shutil.rmtree(making, ignore_errors=True)
+        include = f"--include={PACKAGES.replace(' ', ',')}"
+        kind = ["--quiet", "--variant=apt", f"--architectures={architecture}", include]
+        done = subprocess.run(
+            ["mmdebstrap", *kind, suite, making], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise LackingError(f"no {suite} for {architecture} here: {done.stderr[-300:]}")
+        _furnish(making, emulated=architecture == "arm64" and os.uname().machine != "aarch64")
+        making.rename(root)
+    return root
+
+
+def _furnish(root: Path, *, emulated: bool) -> None:
+    """A user as on a Pi, and the package index as this machine reaches it."""
+    shutil.copy(HERE / "systemctl", root / "usr/local/bin/systemctl")
+    if emulated:
+        (root / "cpuinfo").write_text(CPUINFO, "utf-8")
+    for known in ("etc/pip.conf", "etc/ssl/certs/ca-certificates.crt"):
+        if Path("/", known).exists():
+            shutil.copy(Path("/", known), root / known)
+    make = "useradd --create-home --shell /bin/bash --groups video,sudo --password '*' pi"
+    subprocess.run(["chroot", root, "sh", "-c", make], check=True)
+    (root / "etc/sudoers.d/pi").write_text("pi ALL=(ALL) NOPASSWD: ALL\n", "utf-8")
+    (root / "home/pi/.ssh").mkdir()
+
+
+class Userland:
+    """A system of layers, the uppermost last, that runs as long as it is entered."""
+
+    def __init__(self, layers: Sequence[Path], folder: Path, *, network: bool = True) -> None:
+        """`folder` takes what is written: its `upper` is a layer for another one."""
+        self.root, self.upper = folder / "root", folder / "upper"
+        for name in ("root", "upper", "work"):
+            (folder / name).mkdir(parents=True)
+        lower = ":".join(map(str, reversed(layers)))
+        own = ["--mount", "--pid", "--fork", "--kill-child", *([] if network else ["--net"])]
+        first = ["bash", "-c", FIRST, "first", lower, str(folder), "" if network else "cut"]
+        self._command = ["unshare", *own, "--propagation", "private", *first]
+
+    def __enter__(self) -> "Userland":
+        self._first = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert self._first.stdout
+        self._pid = self._first.stdout.readline().strip()
+        assert self._pid, "the userland did not start"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._first.kill()
+        self._first.communicate()
+
+    def path(self, name: str) -> Path:
+        """Where a file of the userland is to be found from outside."""
+        return Path(f"/proc/{self._pid}/root{self.root}{name}")
+
+    def run(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as root; standard error comes with its output."""
+        return subprocess.run(
+            [*self.entered(**environment), *map(str, command)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            check=False,
+        )
+
+    def entered(self, **environment: str) -> list[str]:
+        """What a command line begins with that is to run in here."""
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        settings = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"} | environment
+        enter = ["nsenter", "--target", self._pid, "--mount", "--pid", "--net", "chroot", self.root]
+        given = (f"{name}={value}" for name, value in settings.items())
+        return [*map(str, enter), "env", "-i", *given]
