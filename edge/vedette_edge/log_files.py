@@ -13,12 +13,14 @@ from pathlib import Path
 
 from vedette_edge.errors import SettingError
 
+FILE_BYTES = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much a log may write. Raises SettingError where the figures contradict each other."""
 
-    file_bytes: int = 1_000_000  # a file of this size is full
+    file_bytes: int = FILE_BYTES  # a file of this size is full
     total_bytes: int = 50_000_000  # all files together; the oldest is deleted
     day_bytes: int = 5_000_000  # in any 24 hours
     flush_s: float = 5.0  # at most this much is lost when the plug is pulled
@@ -34,6 +36,13 @@ class Limits:
             raise SettingError(
                 f"log: day_bytes {self.day_bytes:,} and flush_s {self.flush_s:g} must exceed 0"
             )
+
+
+def limits_of(day_mb: float, total_mb: float, flush_s: float) -> Limits:
+    """Limits in MB; a file is full at 1 MB, or at less where all may have less than 2."""
+    total_bytes = round(1e6 * total_mb)
+    file_bytes = min(FILE_BYTES, total_bytes // 2)
+    return Limits(file_bytes, total_bytes, round(1e6 * day_mb), flush_s)
 
 
 def full_files(path: Path) -> dict[int, Path]:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vedette_edge.watch import Scene
 
 SHARE = click.FloatRange(0, 1)
+MEGABYTES = click.FloatRange(0.01, 1e6)
 
 
 def _option(
@@ -97,6 +98,9 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
 @click.option("--loop", is_flag=True, help="Begin files again at their end.")
 @click.option("--follow", is_flag=True, help="Wait for new pictures in a folder.")
 @click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines.")
+@_option("--log-day", MEGABYTES, 5.0, "MB that the log may grow in 24 hours.")
+@_option("--log-total", MEGABYTES, 50.0, "MB that all its files may have; the oldest is deleted.")
+@_option("--log-flush", click.FloatRange(0.1), 5.0, "Seconds of it that a pulled plug may cost.")
 @click.option("--every-frame", is_flag=True, help="Tell of every frame, not of changes alone.")
 @click.option("--region", "regions", multiple=True, metavar="NAME=X,Y,W,H", help="A part, in px.")
 @_option("--smoothing", click.FloatRange(0), 1.0, "Seconds over which scores are smoothed.")
@@ -146,7 +150,8 @@ def run(
 
         classifier = Classifier(model, threads=threads, said=said)
         plan = _plan(classifier, wished)
-        sink = stack.enter_context(_sinks(terminal, log, as_json=as_json))
+        limits = [wished.pop(name) for name in ("log_day", "log_total", "log_flush")]
+        sink = stack.enter_context(_sinks(terminal, log, limits, as_json=as_json))
         told = Teller(terminal, sink, plan.wish.name)
         test = partial(prove, classifier, terminal, skip=no_self_test)
         _watch(classifier, plan, wished, sink, told, signals, test)
@@ -197,8 +202,10 @@ def _watch(
 
 
 @contextmanager
-def _sinks(terminal: Terminal, log: Path | None, *, as_json: bool) -> Iterator["Several"]:
-    from vedette_edge.log_files import Limits
+def _sinks(
+    terminal: Terminal, log: Path | None, limits: Sequence[float], *, as_json: bool
+) -> Iterator["Several"]:
+    from vedette_edge.log_files import limits_of
     from vedette_edge.sinks import Several
     from vedette_edge.sinks.log import Log
     from vedette_edge.sinks.terminal import Lines
@@ -207,7 +214,7 @@ def _sinks(terminal: Terminal, log: Path | None, *, as_json: bool) -> Iterator["
     if log is None:
         yield Several(lines)
         return
-    with Log(log, Limits(), terminal.err.print) as file:
+    with Log(log, limits_of(*limits), terminal.err.print) as file:
         yield Several(lines, file)
 
 

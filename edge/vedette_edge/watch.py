@@ -10,6 +10,7 @@ from typing import Any
 from vedette_edge.classifier import Classification, Classifier
 from vedette_edge.decide import Decider
 from vedette_edge.handover import About, Parts
+from vedette_edge.pi import health
 from vedette_edge.sinks import Sink
 from vedette_edge.sinks.log import stamp
 from vedette_edge.supervisor import Supervisor
@@ -61,7 +62,7 @@ class Heartbeat:
     every_s: float  # 0: none
     last_s: float = field(default_factory=time.monotonic)
 
-    def due(self, tally: Tally, scenes: Sequence[Scene]) -> Iterator[Record]:
+    def due(self, tally: Tally, scenes: Sequence[Scene], sink: Sink) -> Iterator[Record]:
         now_s = time.monotonic()
         if not self.every_s or now_s - self.last_s < self.every_s:
             return
@@ -75,6 +76,8 @@ class Heartbeat:
             "fps": round(tally.fps, 2),
             "age_ms": round(tally.age_ms, 1),
             "state": {one.region: one.decider.label for one in scenes if one.decider},
+            **health().fields(),
+            **sink.counters(),
         }
 
 
@@ -99,7 +102,7 @@ def watch(
                 sink.write(record)
             _count(tally, frame[0])
             seen()
-        for record in heartbeat.due(tally, scenes):
+        for record in heartbeat.due(tally, scenes, sink):
             sink.write(record)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from vedette_edge.errors import SettingError
-from vedette_edge.log_files import Limits, full_files
+from vedette_edge.log_files import Limits, full_files, limits_of
 from vedette_edge.log_reader import Damage, Record, read
 from vedette_edge.sinks import log as log_module
 from vedette_edge.sinks.log import Log, stamp
@@ -80,7 +80,7 @@ def test_what_is_no_number_and_what_is_no_text_becomes_json_all_the_same(path: P
 def test_lines_are_on_the_disk_after_the_flush_interval_without_a_close(path: Path) -> None:
     with Log(path, replace(LIMITS, sync=True), print) as log:
         log.write(change(1))
-        wait_until(lambda: log.counters().written == 1)
+        wait_until(lambda: log.counted().written == 1)
         assert numbers(path) == [1]
 
 
@@ -116,7 +116,7 @@ def test_full_files_are_numbered_upward_and_the_oldest_go(path: Path) -> None:
     sizes = [file.stat().st_size for file in [*full.values(), path]]
     assert max(sizes) <= 1000
     assert 4000 <= sum(sizes) <= 5000
-    assert log.counters().bytes_all == sum(sizes)
+    assert log.counted().bytes_all == sum(sizes)
 
 
 def test_a_log_whose_name_has_no_ending_or_is_a_link_is_rotated_where_it_lies(
@@ -149,7 +149,7 @@ def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> 
     assert path.stat().st_size <= 20_000
     notes = [record.name("text").split()[0] for record in records if record.event == "note"]
     assert notes == ["frame", "change"]  # for a third there is no room
-    counters = log.counters()
+    counters = log.counted()
     assert counters.left_out == 750 - (len(records) - 2)
     assert counters.written == len(records)
 
@@ -164,8 +164,8 @@ def test_a_restart_does_not_begin_a_new_day(path: Path) -> None:
     os.utime(path, (0, time.time() - 26 * HOUR_S))
     with Log(path, limits, print) as log:
         log.write(change(7))
-        wait_until(lambda: log.counters().written == 1)
-    assert log.counters().bytes_day < 200
+        wait_until(lambda: log.counted().written == 1)
+    assert log.counted().bytes_day < 200
 
 
 def test_the_days_bytes_come_back_as_the_hours_go_by() -> None:
@@ -188,7 +188,7 @@ def test_a_record_that_is_larger_than_a_file_is_dropped_and_counted(path: Path) 
         log.write(change(1, text="x" * 500))
         log.write(change(2))
     assert numbers(path) == [2]
-    assert log.counters().dropped == 1
+    assert log.counted().dropped == 1
 
 
 def test_a_full_disk_is_said_once_and_taken_up_again(small_disk: Path) -> None:
@@ -201,13 +201,13 @@ def test_a_full_disk_is_said_once_and_taken_up_again(small_disk: Path) -> None:
             if number % 100 == 0:
                 time.sleep(0.005)
         wait_until(lambda: said.has(FAILING))
-        assert log.counters().failing_since
-        assert log.counters().dropped > 0
+        assert log.counted().failing_since
+        assert log.counted().dropped > 0
         hog.unlink()
         wait_until(lambda: said.has(WORKS))
         log.write(change(-1))
     assert [FAILING in said[0], WORKS in said[1], len(said)] == [True, True, 2]
-    found, counters = numbers(path), log.counters()
+    found, counters = numbers(path), log.counted()
     assert found == [*range(10_000 - counters.dropped), -1]
     assert f" {counters.dropped} records were lost" in said[1]
     notes = [record.name("text") for record in logged(path) if record.event == "note"]
@@ -237,7 +237,7 @@ def test_a_disk_that_stays_full_is_told_of_at_the_end(small_disk: Path) -> None:
             log.write(change(number))
     assert FAILING in said[0]
     assert "3 records were lost" in said[1]
-    assert log.counters().dropped == 3
+    assert log.counted().dropped == 3
 
 
 def test_pauses_between_tries_grow_up_to_a_minute(
@@ -257,7 +257,7 @@ def test_what_happens_to_the_file_does_not_stop_the_log(path: Path, harm: str) -
     said = Said()
     with Log(path, LIMITS, said.append) as log:
         log.write(change(1))
-        wait_until(lambda: log.counters().written == 1)
+        wait_until(lambda: log.counted().written == 1)
         if harm == "folder removed":
             shutil.rmtree(path.parent)
         elif harm == "file cut":
@@ -316,7 +316,7 @@ def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_its_end(
     log = Log(path, LIMITS, said.append)
     for number in range(20_000):
         log.write(change(number))
-    counters = log.counters()
+    counters = log.counted()
     assert counters.written == 0
     assert counters.dropped > 10_000
     log.close()
@@ -340,7 +340,7 @@ def test_a_million_records_cost_neither_memory_nor_descriptors(path: Path) -> No
             if number == 50_000:
                 before = used()
         after = used()
-    counters = log.counters()
+    counters = log.counted()
     assert counters.written + counters.dropped == 1_000_000
     assert counters.written > 100_000
     assert after[0] - before[0] < 2_000_000
@@ -361,7 +361,7 @@ def watch(life, progress):
         while True:
             log.write({"time": stamp(), "event": "frame", "life": life, "number": number})
             number += 1
-            progress[life * 8 : life * 8 + 8] = log.counters().written.to_bytes(8, "little")
+            progress[life * 8 : life * 8 + 8] = log.counted().written.to_bytes(8, "little")
             if number % 20 == 0:
                 time.sleep(0.001)
 
@@ -398,3 +398,8 @@ def test_200_kills_leave_every_written_line_readable(path: Path) -> None:
         assert kept == list(range(len(kept)))
         assert len(kept) >= count
     assert len(full_files(path)) > 10
+
+
+def test_limits_are_set_in_megabytes_and_small_ones_make_small_files() -> None:
+    assert limits_of(5, 50, 5) == Limits()
+    assert limits_of(0.5, 0.1, 2) == Limits(50_000, 100_000, 500_000, 2)

@@ -36,6 +36,9 @@ class Kept:
     def write(self, record: Mapping[str, object]) -> None:
         self.records.append(record)
 
+    def counters(self) -> Mapping[str, object]:
+        return {"kept": len(self.records)}
+
     def of(self, event: str) -> list[Mapping[str, Any]]:
         return [record for record in self.records if record["event"] == event]
 
@@ -156,7 +159,7 @@ def test_heartbeats_tell_how_the_watch_goes(watched: Watched, video: Path) -> No
     assert 3 <= len(beats) <= 8
     assert beats[-1]["frames"] > beats[0]["frames"]
     assert beats[-1]["state"] == {"": "blue"}
-    assert beats[-1].keys() >= {"up_s", "overtaken", "skipped", "fps", "age_ms"}
+    assert beats[-1].keys() >= {"up_s", "overtaken", "skipped", "fps", "age_ms", "kept"}
 
 
 def test_a_frame_s_record_has_time_label_score_stages_age_and_source(model: Path) -> None:

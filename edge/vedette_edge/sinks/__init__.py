@@ -10,6 +10,9 @@ class Sink(Protocol):
     def write(self, record: Mapping[str, object]) -> None:
         """Take one record: JSON's kinds of values, `time` and `event` first."""
 
+    def counters(self) -> Mapping[str, object]:
+        """How it goes, for the heartbeat, under the sink's name; or nothing."""
+
 
 class Several:
     """Hands each record to all of some sinks."""
@@ -21,3 +24,7 @@ class Several:
         """Give it to each in turn."""
         for sink in self._sinks:
             sink.write(record)
+
+    def counters(self) -> Mapping[str, object]:
+        """Those of all."""
+        return {name: how for sink in self._sinks for name, how in sink.counters().items()}

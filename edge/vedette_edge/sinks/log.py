@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,8 +96,12 @@ class Log:
         if self._thread.is_alive():
             self._say(f"{self._path}: the disk does not answer; the last records may be lost")
 
-    def counters(self) -> Counters:
-        """How it goes; costs no waiting for the disk."""
+    def counters(self) -> Mapping[str, object]:
+        """Counters under `log`; costs no waiting for the disk."""
+        return {"log": asdict(self.counted())}
+
+    def counted(self) -> Counters:
+        """How it goes."""
         with self._lock:
             return Counters(
                 written=self._written,

@@ -21,3 +21,7 @@ class Lines:
         at = datetime.fromisoformat(str(record["time"])).timestamp()
         shown = Record(at, str(record["event"]), record, text)
         self._terminal.line(text if self._as_json else as_line(shown))
+
+    def counters(self) -> Mapping[str, object]:
+        """None: whoever looks on sees."""
+        return {}
