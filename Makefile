@@ -14,10 +14,10 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train convert predict run check format lint types boundaries test test-edge test-v4l2 fuzz clean
+.PHONY: help setup demo train convert predict run deploy bundle check format lint types boundaries test test-edge test-install test-v4l2 fuzz clean
 
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
 	@echo "            (names with spaces in further quotes: IMAGES=\"'my photo.jpg' b.jpg\")"
@@ -74,6 +74,18 @@ run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or 
 	  echo "Watching the photographs themselves, those that it was trained on among them" >&2
 	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(basename $(MODEL)).watch.jsonl" $(FLAGS)
 
+# The model that was named, or else the one made last, if there is one.
+along = model="$(MODEL)"; [ "$(origin MODEL)" != file ] || [ -e "$$model" ] || model=; \
+  echo "The model that goes along: $${model:-none, the Pi keeps its own}" >&2
+deploy: $(READY) ## Install on a Pi over ssh: make deploy PI=pi@raspberrypi [MODEL=file] [CAMERA=source]
+	@test -n "$(PI)" || { echo "Say where to: make deploy PI=pi@raspberrypi" >&2; exit 2; }
+	@$(along); archive=$$(edge/bundle.sh "$(SYSTEM)" "$$model") && \
+	  edge/deploy.sh "$$archive" "$(PI)" $(if $(filter file,$(origin CAMERA)),,--camera "$(CAMERA)")
+
+bundle: $(READY) ## One archive that installs without internet: make bundle SYSTEM=bookworm-arm64
+	@test -n "$(SYSTEM)" || { echo "Say for what: make bundle SYSTEM=bookworm-arm64" >&2; exit 2; }
+	@$(along); edge/bundle.sh "$(SYSTEM)" "$$model"
+
 check: format lint types boundaries test ## Judge the code: all of the below
 
 format: $(READY) ## Is the code formatted? (.venv/bin/ruff format . mends it)
@@ -103,6 +115,10 @@ test-edge: $(READY) ## Run the edge's tests on its wheel alone [EDGE_PYTHON=pyth
 	  --constraint constraints.txt "$$(echo build/edge/*.whl)[litert]" hypothesis pytest pytest-timeout
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
 	$(EDGE_VENV)/bin/python -m pytest tests/edge
+
+test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [ARCHITECTURE=arm64]
+	SUITE=$(or $(SUITE),bookworm) $(if $(ARCHITECTURE),ARCHITECTURE=$(ARCHITECTURE)) \
+	  $(BIN)/pytest tests/install
 
 test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a small virtual machine
 	@tests/v4l2/vm $(BIN)/python tests/v4l2/camera.py

@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
 from tests.install.userland import LackingError, Userland, bare
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.install.conftest import ARCHITECTURE, MODEL, ROOT, SUITE
 from tests.install.userland import Userland
+
+pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
 
 
 @pytest.fixture
@@ -69,9 +70,7 @@ def test_deploying_over_ssh_ends_with_a_first_label(
     assert not list(bare_pi.path("/tmp").iterdir())
 
 
-def test_what_the_pi_says_no_to_ends_deploying(
-    ssh: str, bundle: Callable[..., Path]
-) -> None:
+def test_what_the_pi_says_no_to_ends_deploying(ssh: str, bundle: Callable[..., Path]) -> None:
     done = subprocess.run(
         ["edge/deploy.sh", bundle(), "hen-house", "--camera", "it's; a 'camera'"],
         cwd=ROOT,

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from tests.install.userland import Userland
 
+pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
 INSTALL = ("sh", "/root/vedette/install.sh")
 OFFLINE = ("sh", "/root/bundle/vedette/install.sh")
 
