@@ -11,6 +11,7 @@ from vedette_edge.sinks.log import stamp
 
 # Records that lie closer together, without a start in between, come from a watch that went on.
 LONGEST_SILENCE_S = 900.0
+SET_S = 5.0  # by which a clock is off at least to count as set: `up_s` may be rounded
 COUNTS = ("frames", "overtaken")  # in heartbeats, since the start of the watch
 
 Span = tuple[float, float]  # from, to: seconds since the epoch
@@ -65,6 +66,7 @@ class _Tally:
         self._times: Counter[tuple[str, str]] = Counter()
         self._lasted_s: defaultdict[tuple[str, str], float] = defaultdict(float)
         self._watched: list[Span] = []
+        self._up: tuple[float, float] | None = None  # last `up_s`, and the start that it means
         self._counted: dict[str, float] = {}  # since the start of the watch
         self._counts: Counter[str] = Counter()
         self._lost = 0
@@ -76,8 +78,12 @@ class _Tally:
         if record.event == "start":
             self._end_run(before)
             self._counted = dict.fromkeys(COUNTS, 0)
+            self._up = 0.0, record.at
         elif 0 < record.at - before <= LONGEST_SILENCE_S:
             self._watch(before, record.at)
+        if (up_s := record.number("up_s")) is not None:
+            self._follow_clock(record.at, up_s)
+            self._watch(record.at - up_s, record.at)
         self._take_event(record)
         if self._holds(record.at):
             self._seen = [min([*self._seen, record.at]), max([*self._seen, record.at])]
@@ -101,6 +107,27 @@ class _Tally:
             lost_s=round(self._lost_s, 3),
         )
 
+    def _follow_clock(self, at: float, up_s: float) -> None:
+        """Where the clock was set since the last `up_s`, move what began before it with it.
+
+        A Pi has no clock of its own while it is off: it starts with an old time.
+        """
+        last_s, began = self._up or (up_s, at - up_s)
+        set_s = at - up_s - began
+        if abs(set_s) < SET_S:
+            self._up = up_s, began
+            return
+        self._up = up_s, at - up_s
+
+        def moved(since: float) -> float:
+            return since if 0 <= at - since <= up_s - last_s else since + set_s
+
+        self._present = {
+            name: (label, moved(since)) for name, (label, since) in self._present.items()
+        }
+        if self._lost_since is not None:
+            self._lost_since = moved(self._lost_since)
+
     def _take_event(self, record: Record) -> None:
         if record.event == "change":
             self._change(record)
@@ -123,7 +150,6 @@ class _Tally:
             self._times[region, record.name("label")] += 1
 
     def _heartbeat(self, record: Record) -> None:
-        self._watch(record.at - (record.number("up_s") or 0.0), record.at)
         for name in COUNTS:
             count = record.number(name) or 0.0
             # At the beginning of a log nothing tells when these frames were seen.

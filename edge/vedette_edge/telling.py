@@ -1,5 +1,6 @@
 """What is told of a watch besides its labels: how it begins and ends, and how its camera does."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -57,7 +58,8 @@ class Teller:
             if not signals.again:  # systemd would soon kill what begins anew
                 notify("STOPPING=1")
             if self.watches:
-                self._record("stop", reason=reason)
+                up_s = round(time.monotonic() - tally.began_s, 1)
+                self._record("stop", reason=reason, up_s=up_s)
             if tally.seen or signals.reason:
                 self._terminal.err.print(tally.summary())
 

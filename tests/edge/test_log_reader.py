@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -370,6 +370,25 @@ def test_a_clock_that_jumps_does_not_make_hours_of_watching() -> None:
         line(AT - 3540, "heartbeat", up_s=180),
     ]
     assert of_day(*lines).watched_s == 60 + 180
+
+
+def test_a_label_that_stands_while_the_clock_is_set_counts_for_as_long_as_it_stood() -> None:
+    days_s = 3 * 86_400.0  # a Pi that was off so long wakes in the past
+    lines = [
+        line(AT - days_s, "start"),
+        change(AT - days_s + 1, "none"),
+        line(AT + 60, "heartbeat", up_s=60),
+        change(AT + 80, "fox", "none", 79),
+        line(AT + 120, "heartbeat", up_s=120),
+        change(AT + 130, "none", "fox", 50),
+        line(AT - 3420, "heartbeat", up_s=180),
+        line(AT - 3400, "stop", up_s=200, reason="SIGTERM"),
+    ]
+    stays = {it.label: it.lasted_s for it in of_day(*lines).stays}
+    assert stays == {"none": pytest.approx(79 + 70, abs=1), "fox": 50}
+    assert not of_day(*lines, day=DAY - timedelta(days=1)).stays
+    (before,) = of_day(*lines, day=DAY - timedelta(days=3)).stays
+    assert (before.label, before.times, before.lasted_s) == ("none", 1, 0)
 
 
 def test_today_has_no_gap_in_the_future() -> None:
