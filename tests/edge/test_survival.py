@@ -28,7 +28,8 @@ class Run:
     def __init__(self, model: Path, folder: Path) -> None:
         self.folder, self.log = folder, folder / "logs" / "watch.jsonl"
         self._model, self._out, self.err = model, folder / "out", folder / "err"
-        self.environment = {"STAND_INS": str(folder), "PYTHONPATH": str(STAND_INS)}
+        found_in = os.pathsep.join(filter(None, [str(STAND_INS), os.environ.get("PYTHONPATH", "")]))
+        self.environment = {"STAND_INS": str(folder), "PYTHONPATH": found_in}
 
     def shows(self, what: str) -> None:
         """Let the camera show that from its next frame on."""
