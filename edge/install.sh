@@ -219,7 +219,7 @@ check_version() {
 start() {
     step "Starting the service"
     keep_changes
-    trap - EXIT
+    trap - EXIT HUP INT TERM
     switch_to "$new"
     log=$(setting log)
     [ -n "$log" ] || { say "It logs to no file: journalctl --unit vedette shows what it does"; return; }
@@ -311,6 +311,7 @@ read_arguments "$@"
 begin
 [ -z "$uninstall" ] || { remove_all; exit; }
 trap undo EXIT
+trap 'exit 130' HUP INT TERM
 check_system
 check_bundle
 number_version

@@ -1,5 +1,7 @@
 """install.sh in a Debian of its own, with a stand-in for systemctl that really starts the unit."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,16 @@ def test_what_it_cannot_install_on_it_names(bare_pi: Userland) -> None:
     release.write_text('PRETTY_NAME="Debian 11"\nVERSION_CODENAME=bullseye\n', "utf-8")
     assert "this is Debian 11 (bullseye-" in said(*INSTALL)
     assert not bare_pi.path("/opt/vedette").exists()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_systemd_accepts_the_unit_where_it_is_installed(pi: Userland) -> None:
+    units = "/usr/lib/systemd/system"  # of this machine: the userland has no systemd
+    shutil.copytree(units, pi.path(units), symlinks=True, dirs_exist_ok=True)
+    verify = ["systemd-analyze", f"--root={pi.path('')}", "verify"]
+    arguments = ["--man=no", "--recursive-errors=yes", "vedette.service"]
+    done = subprocess.run([*verify, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    pi.path("/opt/vedette/current").unlink()
+    done = subprocess.run([*verify, *arguments], capture_output=True, text=True, check=False)
+    assert "/opt/vedette/current/bin/vedette is not executable" in done.stderr
