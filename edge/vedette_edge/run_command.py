@@ -196,7 +196,7 @@ def _watch(
             sink,
             tally=tally,
             heartbeat=Heartbeat(wished["heartbeat"]),
-            seen=told.pulse.beat,
+            seen=lambda _: told.pulse.beat(),
             stop=signals.stop,
         )
 

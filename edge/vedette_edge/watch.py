@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from vedette_edge.classifier import Classification, Classifier
-from vedette_edge.decide import Decider
+from vedette_edge.decide import Change, Decider
 from vedette_edge.handover import About, Parts
 from vedette_edge.pi import health
 from vedette_edge.sinks import Sink
@@ -27,6 +27,27 @@ class Scene:
     region: str  # its name; empty for the whole frame
     decider: Decider | None  # None: frames have nothing to do with each other
     every_frame: bool  # whether each frame is told of, or changes alone
+
+
+@dataclass(slots=True)
+class Times:
+    """One frame's way through the watch, all its parts together. Seconds on the monotonic clock."""
+
+    about: About
+    begun_s: float = field(default_factory=time.monotonic)  # when the watch took it up
+    invoke_ms: float = 0.0
+    decide_ms: float = 0.0
+    logged_s: float = 0.0  # when all was told of it
+
+    @property
+    def log_ms(self) -> float:
+        """How long its records took to make and to hand over."""
+        return 1000 * (self.logged_s - self.begun_s) - self.invoke_ms - self.decide_ms
+
+    @property
+    def age_ms(self) -> float:
+        """Its age when its label was told."""
+        return 1000 * (self.logged_s - self.about.taken_s)
 
 
 @dataclass(slots=True)
@@ -89,39 +110,43 @@ def watch(
     *,
     tally: Tally,
     heartbeat: Heartbeat,
-    seen: Callable[[], None],
+    seen: Callable[[Times], None],
     stop: int | None = None,
 ) -> None:
     """Classify the newest frame again and again, until frames end or `stop` is readable.
 
-    `seen` is called after each frame that was classified and told of.
+    `seen` is called after each frame that was classified and told of, with where its time went.
     """
     while not camera.ended and not _readable(stop):
         if frame := camera.take(TICK_S, stop):
-            for record in look(classifier, frame, scenes):
+            times = Times(frame[0])
+            for record in look(classifier, frame, scenes, times):
                 sink.write(record)
-            _count(tally, frame[0])
-            seen()
+            times.logged_s = time.monotonic()
+            _count(tally, times)
+            seen(times)
         for record in heartbeat.due(tally, scenes, sink):
             sink.write(record)
 
 
 def look(
-    classifier: Classifier, frame: tuple[About, Parts], scenes: Sequence[Scene]
+    classifier: Classifier, frame: tuple[About, Parts], scenes: Sequence[Scene], times: Times
 ) -> Iterator[Record]:
-    """Classify the parts of a frame; gives what is to be told of them."""
+    """Classify the parts of a frame; gives what is to be told of them, and adds to `times`."""
     about, parts = frame
     for scene, prepared in zip(scenes, parts, strict=True):
-        begin = time.perf_counter()
+        begin_s = time.monotonic()
         found = classifier.score(prepared)
-        invoke_ms = 1000 * (time.perf_counter() - begin)
+        invoked_s = time.monotonic()
+        change = scene.decider.decide(found.scores, about.taken_s) if scene.decider else None
+        invoke_ms = 1000 * (invoked_s - begin_s)
+        times.invoke_ms += invoke_ms
+        times.decide_ms += 1000 * (time.monotonic() - invoked_s)
         region = {"region": scene.region} if scene.region else {}
         if scene.every_frame:
             yield _frame(about, found, invoke_ms) | region
-        if scene.decider and (change := scene.decider.decide(found.scores, about.taken_s)):
-            score, lasted_s = round(change.score, 4), round(change.lasted_s, 3)
-            rounded = asdict(change) | {"score": score, "lasted_s": lasted_s}
-            yield begun("change", about.seen_at) | rounded | region
+        if change:
+            yield _change(about, change) | region
 
 
 def _frame(about: About, found: Classification, invoke_ms: float) -> Record:
@@ -132,18 +157,21 @@ def _frame(about: About, found: Classification, invoke_ms: float) -> Record:
         "label": found.label,
         "score": round(found.score, 4),
         "ms": {stage: round(ms, 2) for stage, ms in stages.items()},
-        "age_ms": round(_age_ms(about), 2),
+        "age_ms": round(1000 * (time.monotonic() - about.taken_s), 2),
         "source": os.fsdecode(about.source),
     }
 
 
-def _count(tally: Tally, about: About) -> None:
+def _change(about: About, change: Change) -> Record:
+    score, lasted_s = round(change.score, 4), round(change.lasted_s, 3)
+    rounded = asdict(change) | {"score": score, "lasted_s": lasted_s}
+    return begun("change", about.seen_at) | rounded
+
+
+def _count(tally: Tally, times: Times) -> None:
     tally.seen += 1
-    tally.last, tally.skipped, tally.age_ms = about.number, about.skipped, _age_ms(about)
-
-
-def _age_ms(about: About) -> float:
-    return 1000 * (time.monotonic() - about.taken_s)
+    tally.last, tally.skipped = times.about.number, times.about.skipped
+    tally.age_ms = times.age_ms
 
 
 def begun(event: str, at: float | None = None) -> Record:
