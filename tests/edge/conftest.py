@@ -1,7 +1,15 @@
 """What the edge's tests share: a real model and pictures that every machine draws alike."""
 
-from collections.abc import Callable
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +19,7 @@ from numpy.typing import NDArray
 from vedette_edge import Contract, model_file
 
 Picture = NDArray[np.uint8]
+STAND_INS = Path(__file__).parent / "stand_ins"
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +61,82 @@ def photos(tmp_path: Path) -> Path:
     ):
         cv2.imwrite(str(folder / name), np.full((60, 80, 3), colour_bgr, np.uint8))
     return folder
+
+
+class Run:
+    """A watch through the stand-in for a USB camera, unless its flags name another."""
+
+    def __init__(self, model: Path, folder: Path) -> None:
+        self.folder, self.log = folder, folder / "logs" / "watch.jsonl"
+        self._model, self._out, self.err = model, folder / "out", folder / "err"
+        found_in = os.pathsep.join(filter(None, [str(STAND_INS), os.environ.get("PYTHONPATH", "")]))
+        self.environment = {"STAND_INS": str(folder), "PYTHONPATH": found_in}
+
+    def shows(self, what: str) -> None:
+        """Let the camera show that from its next frame on."""
+        self.control("camera", what)
+
+    def control(self, name: str, what: str) -> None:
+        """Set a control of the stand-ins."""
+        (self.folder / "new").write_text(what, "utf-8")
+        (self.folder / "new").replace(self.folder / name)
+
+    def start(self, *flags: str, camera: str = "/dev/video0") -> None:
+        command = [sys.executable, "-m", "vedette_edge", "run", str(self._model), "--json"]
+        arguments = ["--camera", camera, "--log", str(self.log), "--smoothing", "0", *flags]
+        with self._out.open("wb") as out, self.err.open("wb") as err:
+            environment = os.environ | self.environment
+            self.process = subprocess.Popen(
+                [*command, *arguments], stdout=out, stderr=err, env=environment
+            )
+
+    def told(self, *events: str) -> list[dict[str, Any]]:
+        """What it has told of so far, of these events or of all."""
+        whole = self._out.read_text("utf-8").rpartition("\n")[0].splitlines()
+        return [one for one in map(json.loads, whole) if not events or one["event"] in events]
+
+    def wait(self, event: str, times: int = 1, timeout_s: float = 60) -> dict[str, Any]:
+        """Until an event was told of so often; gives the last one."""
+        self.until(lambda: len(self.told(event)) >= times, timeout_s)
+        return self.told(event)[-1]
+
+    def until(self, true: Callable[[], bool], timeout_s: float = 60) -> None:
+        limit_s = time.monotonic() + timeout_s
+        while not true():
+            assert self.process.poll() is None, self.err.read_text("utf-8")
+            assert time.monotonic() < limit_s, self.told()
+            time.sleep(0.02)
+
+    def camera_processes(self) -> list[int]:
+        """Those of this watch, orphans among them."""
+        found, mark = [], f"STAND_INS={self.folder}".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # gone meanwhile
+                if b"vedette_edge.capture_process" not in (entry / "cmdline").read_bytes():
+                    continue
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+        return found
+
+    def end(self) -> None:
+        """SIGTERM; it ends within 2 s, and leaves nobody behind."""
+        begin = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(20)
+        assert time.monotonic() - begin < 2  # the service's promise
+        assert (code, self.camera_processes()) == (0, []), self.err.read_text("utf-8")
+
+    def logged(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture
+def run(model: Path, tmp_path: Path) -> Iterator[Run]:
+    made = Run(model, tmp_path)
+    made.shows("red")
+    yield made
+    made.process.kill()
+    made.process.wait()
+    for left in made.camera_processes():
+        with suppress(ProcessLookupError):
+            os.kill(left, signal.SIGKILL)
