@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vedette_edge.check_command import check as check_command
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.foreign_flags import foreign_flags
 from vedette_edge.log_command import log as log_command
@@ -109,41 +110,8 @@ def inspect(model: Path, as_json: bool, said: "Said") -> None:
             terminal.out.print(inspection.as_text(found))
 
 
-@main.command()
-@model_argument
-@json_option
-@threads_option
-def check(model: Path, as_json: bool, threads: int | None) -> None:
-    """Replay the samples that a model file carries: does this machine see what training saw?
-
-    Each goes the whole way: decoded, turned, resized, classified. Inputs must be equal to the
-    byte, labels equal, scores within two output steps. Code 1 if anything differs.
-
-    \b
-    Examples:
-      vedette check model.tflite
-      vedette check model.tflite --json
-    """
-    from vedette_edge import golden, model_file
-    from vedette_edge.classifier import Classifier
-    from vedette_edge.errors import SelfTestError
-
-    with session() as terminal:
-        if model_file.read(model).contract is None:  # before it is asked what to assume
-            raise SelfTestError(f"{model}: carries no contract, so no samples to replay either")
-        classifier = Classifier(model, threads=threads)
-        replays = list(golden.replay(classifier))
-        if as_json:
-            terminal.out.print(golden.as_json(replays))
-        else:
-            terminal.out.print(golden.as_table(replays), soft_wrap=False)
-        golden.judge(classifier, replays)
-        terminal.err.print(
-            f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
-        )
-
-
 main.add_command(run_command)
+main.add_command(check_command)
 main.add_command(log_command)
 
 

@@ -122,11 +122,10 @@ def as_table(replays: Sequence[Replay]) -> Table:
     return table
 
 
-def as_json(replays: Sequence[Replay]) -> str:
-    """An object a sample, for a machine."""
+def as_data(replays: Sequence[Replay]) -> dict[str, object]:
+    """The same for a machine."""
     rows = [{**asdict(one), "steps": round(one.steps, 3)} for one in replays]
-    equal = bool(rows) and not any(one.differs for one in replays)
-    return json.dumps({"equal": equal, "samples": rows}, indent=2, ensure_ascii=False)
+    return {"equal": bool(rows) and not any(one.differs for one in replays), "samples": rows}
 
 
 def picture(name: str, members: Mapping[str, bytes]) -> Picture:

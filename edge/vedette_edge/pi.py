@@ -20,6 +20,12 @@ class Health:
     now: tuple[str, ...] = ()  # of BITS
     before: tuple[str, ...] = ()  # since the machine started, and no more
 
+    @classmethod
+    def of(cls, temperature_c: float | None, throttled: int) -> "Health":
+        """From the number that get_throttled gives."""
+        now, since = _names(throttled), _names(throttled >> _SINCE_START)
+        return cls(temperature_c, now, tuple(name for name in since if name not in now))
+
     def fields(self) -> dict[str, object]:
         """For a record; without what is not known or not wrong."""
         throttled = [f"{what} now" for what in self.now] + [
@@ -37,8 +43,7 @@ def health(sys: Path = SYS) -> Health:
     for path in sys.glob("devices/platform/*/*firmware/get_throttled"):
         with suppress(OSError, ValueError):
             throttled |= int(path.read_text(), 16)
-    now, since = _names(throttled), _names(throttled >> _SINCE_START)
-    return Health(_temperature_c(sys), now, tuple(name for name in since if name not in now))
+    return Health.of(_temperature_c(sys), throttled)
 
 
 def _names(bits: int) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
 """`vedette run`: the watch, put together from what the command line says."""
 
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vedette_edge.camera_flags import camera_flags, mounting_of, wish_of
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.config import defaults
 from vedette_edge.errors import SettingError
 from vedette_edge.foreign_flags import foreign_flags
+from vedette_edge.log_flags import log_flags
 from vedette_edge.options import (
     UNREADABLE,
     json_option,
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
     from vedette_edge.capture_process import Plan
     from vedette_edge.classifier import Classifier
     from vedette_edge.foreign import Said
+    from vedette_edge.log_files import Limits
     from vedette_edge.sinks import Several, Sink
     from vedette_edge.telling import Teller
     from vedette_edge.watch import Scene
 
 SHARE = click.FloatRange(0, 1)
-MEGABYTES = click.FloatRange(0.01, 1e6)
 
 
 def _option(
@@ -42,13 +43,6 @@ def _option(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """An option that shows its default."""
     return click.option(name, type=kind, default=default, show_default=True, help=help_text)
-
-
-def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", text)
-    if not found:
-        raise click.BadParameter(f"{text!r} is not understood; expected WIDTHxHEIGHT, e.g. 640x480")
-    return int(found[1]), int(found[2])
 
 
 def _check(config: Path | None) -> None:
@@ -75,32 +69,14 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     help="TOML file of these settings, under the same names; flags go before it.",
 )
 @click.option("--camera", required=True, metavar="SOURCE", help="See below.")
-@click.option(
-    "--size",
-    metavar="WxH",
-    default="640x480",
-    show_default=True,
-    callback=_size,
-    help="Size that is asked of a camera, px.",
-)
-@click.option(
-    "--rotate",
-    type=click.Choice(["0", "90", "180", "270"]),
-    default="0",
-    show_default=True,
-    help="Degrees clockwise, as the camera is mounted.",
-)
-@click.option("--flip", type=click.Choice(["horizontal", "vertical"]), help="Mirror the frames.")
-@click.option("--crop", metavar="X,Y,W,H", help="Look at this part alone, px.")
+@camera_flags
 @click.option(
     "--live", is_flag=True, help="Files as of a camera: newest frame first, changes alone."
 )
 @click.option("--loop", is_flag=True, help="Begin files again at their end.")
 @click.option("--follow", is_flag=True, help="Wait for new pictures in a folder.")
 @click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines.")
-@_option("--log-day", MEGABYTES, 5.0, "MB that the log may grow in 24 hours.")
-@_option("--log-total", MEGABYTES, 50.0, "MB that all its files may have; the oldest is deleted.")
-@_option("--log-flush", click.FloatRange(0.1), 5.0, "Seconds of it that a pulled plug may cost.")
+@log_flags
 @click.option("--every-frame", is_flag=True, help="Tell of every frame, not of changes alone.")
 @click.option("--region", "regions", multiple=True, metavar="NAME=X,Y,W,H", help="A part, in px.")
 @_option("--smoothing", click.FloatRange(0), 1.0, "Seconds over which scores are smoothed.")
@@ -118,6 +94,7 @@ def run(
     model: Path,
     config: Path | None,
     log: Path | None,
+    limits: "Limits",
     as_json: bool,
     threads: int | None,
     no_self_test: bool,
@@ -150,7 +127,6 @@ def run(
 
         classifier = Classifier(model, threads=threads, said=said)
         plan = _plan(classifier, wished)
-        limits = [wished.pop(name) for name in ("log_day", "log_total", "log_flush")]
         sink = stack.enter_context(_sinks(terminal, log, limits, as_json=as_json))
         told = Teller(terminal, sink, plan.wish.name)
         test = partial(prove, classifier, terminal, skip=no_self_test)
@@ -203,9 +179,8 @@ def _watch(
 
 @contextmanager
 def _sinks(
-    terminal: Terminal, log: Path | None, limits: Sequence[float], *, as_json: bool
+    terminal: Terminal, log: Path | None, limits: "Limits", *, as_json: bool
 ) -> Iterator["Several"]:
-    from vedette_edge.log_files import limits_of
     from vedette_edge.sinks import Several
     from vedette_edge.sinks.log import Log
     from vedette_edge.sinks.terminal import Lines
@@ -214,29 +189,19 @@ def _sinks(
     if log is None:
         yield Several(lines)
         return
-    with Log(log, limits_of(*limits), terminal.err.print) as file:
+    with Log(log, limits, terminal.err.print) as file:
         yield Several(lines, file)
 
 
 def _plan(classifier: "Classifier", wished: Mapping[str, Any]) -> "Plan":
-    from vedette_edge.cameras import Wish, camera_of
+    from vedette_edge.cameras import camera_of
     from vedette_edge.capture_process import Plan
-    from vedette_edge.mounting import Mounting, parse_crop
     from vedette_edge.region import WHOLE, parse_region
 
-    width, height = wished["size"]
-    wish = Wish(
-        wished["camera"],
-        width,
-        height,
-        live=wished["live"],
-        loop=wished["loop"],
-        follow=wished["follow"],
-    )
-    crop = parse_crop(wished["crop"]) if wished["crop"] else None
+    wish = wish_of(wished)
     return Plan(
         wish=wish,
-        mounting=Mounting(int(wished["rotate"]), wished["flip"] or "", crop),
+        mounting=mounting_of(wished),
         framing=classifier.contract,
         regions=tuple(map(parse_region, wished["regions"])) or (WHOLE,),
         most_fps=wished["fps"],

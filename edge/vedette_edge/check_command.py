@@ -1,0 +1,167 @@
+"""`vedette check`: the doctor, and the samples that the model proves itself by."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vedette_edge.camera_flags import camera_flags, mounting_of, wish_of
+from vedette_edge.command_line import session
+from vedette_edge.config import defaults
+from vedette_edge.doctor import FAULT, OK, WARNING, Finding, as_text
+from vedette_edge.errors import (
+    RuntimeMissingError,
+    SelfTestError,
+    SettingError,
+    VedetteError,
+)
+from vedette_edge.foreign_flags import foreign_flags
+from vedette_edge.log_flags import log_flags
+from vedette_edge.options import json_option, threads_option
+from vedette_edge.run_command import run
+
+if TYPE_CHECKING:
+    from vedette_edge.foreign import Said
+    from vedette_edge.golden import Replay
+    from vedette_edge.log_files import Limits
+
+_file = click.Path(path_type=Path)
+
+
+def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """What the service's settings say, as far as it matters here."""
+    if path:
+        try:
+            found = defaults(path, run)
+        except SettingError as error:
+            raise click.ClickException(str(error)) from error
+        known = {parameter.name for parameter in context.command.params}
+        context.default_map = {name: value for name, value in found.items() if name in known}
+    return path
+
+
+@click.command()
+@click.argument("model", type=_file, required=False)
+@click.option(
+    "--config", type=_file, is_eager=True, callback=_from_file, help="The service's TOML file."
+)
+@click.option("--camera", metavar="SOURCE", default="", help="Look through it, too; as for run.")
+@camera_flags
+@click.option("--test-chart", is_flag=True, help="The camera is shown the chart: is it seen right?")
+@click.option("--write-chart", type=_file, help="Write the chart, to be printed or shown.")
+@click.option("--log", type=_file, help="The log that the watch writes: is there room?")
+@log_flags
+@json_option
+@threads_option
+@foreign_flags
+def check(
+    model: Path | None,
+    write_chart: Path | None,
+    as_json: bool,
+    threads: int | None,
+    log: Path | None,
+    limits: "Limits",
+    said: "Said",
+    **wished: Any,
+) -> None:
+    """Is all well: model, packages, camera, disk, clock, power? And how is it mended?
+
+    The samples that a model carries go the whole way on this machine: decoded, turned, resized,
+    classified. Inputs must be equal to the byte, labels equal, scores within two output steps.
+    Code 1 if anything is at fault.
+
+    \b
+    Examples:
+      vedette check model.tflite
+      vedette check --config /etc/vedette/config.toml
+      vedette check model.tflite --camera picamera2 --log /var/log/vedette/watch.jsonl
+      vedette check --write-chart chart.png
+      vedette check --camera picamera2 --test-chart
+      vedette check model.tflite --json
+    """
+    from vedette_edge import golden
+
+    with session() as terminal:
+        if write_chart:
+            _write_chart(write_chart)
+            terminal.err.print(f"{write_chart}: print it, or show it, so that it fills the picture")
+            return
+        replays: list[Replay] = []
+        findings = [*_model(model, threads, said, replays)] if model else []
+        findings += _machine(wished, log, limits)
+        if as_json:
+            terminal.out.print(_as_json(replays, findings))
+        else:
+            if replays:
+                terminal.out.print(golden.as_table(replays), soft_wrap=False)
+            terminal.out.print(as_text(findings))
+        if faults := [one for one in findings if one.level == FAULT]:
+            raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].found}")
+
+
+def _model(
+    path: Path, threads: int | None, said: "Said", replays: list["Replay"]
+) -> Iterator[Finding]:
+    """Builds an interpreter, and replays the samples into `replays`."""
+    from vedette_edge import golden
+    from vedette_edge.classifier import Classifier
+
+    try:
+        classifier = Classifier(path, threads=threads, said=said)
+        replays += golden.replay(classifier)
+        if classifier.model.contract is None:
+            found = f"{path} was made by another tool and carries no samples: nothing is proved"
+            yield Finding("model", WARNING, found, "vedette-convert its Keras model instead")
+            return
+        golden.judge(classifier, replays)
+    except RuntimeMissingError as error:
+        yield Finding("model", FAULT, str(error), f"{sys.prefix}/bin/pip install ai-edge-litert")
+    except SelfTestError as error:
+        mend = f"{sys.prefix}/bin/pip install --upgrade vedette-edge, or vedette-convert it again"
+        yield Finding("model", FAULT, str(error), mend)
+    except VedetteError as error:
+        yield Finding("model", FAULT, str(error), f"vedette inspect {path}")
+    else:
+        found = f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
+        yield Finding("model", OK, found)
+
+
+def _machine(wished: Mapping[str, Any], log: Path | None, limits: "Limits") -> Iterator[Finding]:
+    from vedette_edge.doctor import camera, disk, machine, packages
+
+    source = wished["camera"]
+    yield from packages.packages(source)
+    yield from machine.machine(source)
+    if log:
+        yield from disk.disk(log, limits)
+    if source and machine.runs_as_service():
+        found = "the service has it, and tells of it in its log"
+        yield Finding("camera", WARNING, found, "sudo systemctl stop vedette  # then check again")
+    elif source:
+        yield from camera.camera(
+            wish_of(wished), mounting_of(wished), with_chart=wished["test_chart"]
+        )
+
+
+def _write_chart(path: Path) -> None:
+    import cv2
+
+    from vedette_edge.atomic import replacing
+    from vedette_edge.doctor import chart
+
+    ending = path.suffix if path.suffix.lower() in (".png", ".jpg", ".jpeg") else ".png"
+    encoded = cv2.imencode(ending, chart.chart()[..., ::-1])[1].tobytes()
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded)
+
+
+def _as_json(replays: Sequence["Replay"], findings: Sequence[Finding]) -> str:
+    from vedette_edge import golden
+
+    ok = not any(one.level == FAULT for one in findings)
+    found = {"ok": ok, **golden.as_data(replays), "findings": [asdict(one) for one in findings]}
+    return json.dumps(found, indent=2, ensure_ascii=False)

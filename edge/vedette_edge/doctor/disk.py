@@ -1,0 +1,81 @@
+"""Room for the log, and how long the card will bear it."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from vedette_edge.doctor import FAULT, OK, WARNING, Finding
+from vedette_edge.log_files import Limits, full_files
+
+DAY_S = 86_400
+LEAST_SPAN_S = 600.0  # a log of less time tells no rate
+# What a flush of a few records writes to an ext4 card, journal and all: measured, see docs/log.md.
+FLUSH_BYTES = 5_500
+RECORD_BYTES = 300  # a heartbeat
+OFTEN = 20  # times a year that a card is written over: cheap ones bear some hundred times
+
+
+def disk(log: Path, limits: Limits) -> Iterator[Finding]:
+    """The disk of a log that is there or to be."""
+    folder = log.resolve().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        found = "cannot be written" if folder.is_dir() else "is not there"
+        mend = f"sudo install -d -o {os.environ.get('USER', 'vedette')} {folder}"
+        yield Finding("disk", FAULT, f"{folder} {found}", mend)
+        return
+    usage, written = shutil.disk_usage(folder), _written(log)
+    room = limits.total_bytes - sum(count for count, _ in written)
+    found = (
+        f"{usage.free / 1e9:.1f} GB free in {folder}, {max(0, room) / 1e6:.0f} MB the log may grow"
+    )
+    if usage.free < room:
+        mend = "sudo apt clean; sudo journalctl --vacuum-size=50M"
+        yield Finding("disk", FAULT, found, mend)
+    else:
+        yield Finding("disk", OK, found)
+    yield from card(sum(count for count, _ in written), _span_s(written), usage.total, limits)
+
+
+def card(log_bytes: int, span_s: float, disk_bytes: int, limits: Limits) -> Iterator[Finding]:
+    """How hard the log is on the card at the rate it has: bytes, and flushes, which weigh more."""
+    if span_s < LEAST_SPAN_S:
+        return
+    day_bytes = log_bytes * DAY_S / span_s
+    flushes = min(DAY_S / limits.flush_s, day_bytes / RECORD_BYTES)
+    worn_bytes = day_bytes + flushes * FLUSH_BYTES
+    times = worn_bytes * 365 / disk_bytes
+    found = (
+        f"the log grows by {day_bytes / 1e6:.1f} MB a day, for which about "
+        f"{worn_bytes / 1e6:.0f} MB are written: all of the card {times:.2g} times a year"
+    )
+    if times > OFTEN:
+        yield Finding("card", WARNING, found, "watch without --every-frame, or with --log-flush 60")
+    else:
+        yield Finding("card", OK, found)
+
+
+def _written(log: Path) -> list[tuple[int, float]]:
+    """Bytes of each of the log's files, and when its first record was written, oldest first."""
+    with suppress(OSError):
+        files = [*full_files(log.resolve()).values(), log]
+        return [(one.stat().st_size, _began_s(one)) for one in files if one.is_file()]
+    return []
+
+
+def _span_s(written: list[tuple[int, float]]) -> float:
+    began = [began_s for _, began_s in written if began_s]
+    return time.time() - min(began) if began else 0.0
+
+
+def _began_s(file: Path) -> float:
+    """When its first record was written, in seconds since the epoch; 0 if that is not told."""
+    try:
+        with file.open("rb") as lines:
+            return datetime.fromisoformat(json.loads(lines.readline(10_000))["time"]).timestamp()
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
