@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from vedette_edge.cameras import Frame, Frames, Reports, Wish, open_frames
+from vedette_edge.cameras import Frame, Frames, Reports, Wish, camera_of, open_frames
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.handover import About, Handover
 from vedette_edge.motion import Motion
@@ -80,6 +80,7 @@ def capture(plan: Plan, handover: Handover, say: Say) -> None:
     reports = Reports(
         left_out=lambda line: say("left_out", line), delivers=lambda line: say("delivers", line)
     )
+    waits = plan.every or camera_of(plan.wish).waits(plan.wish)
     with closing(open_frames(plan.wish, reports)) as frames:
         for frame, picture_rgb, skipped in _wanted(frames, plan, handover):
             taken_s, begin = time.monotonic(), time.perf_counter()
@@ -87,7 +88,7 @@ def capture(plan: Plan, handover: Handover, say: Say) -> None:
                 room[:] = prepare(part_of(picture_rgb, region), plan.framing)
             prepare_ms = 1000 * (time.perf_counter() - begin)
             handover.give(_about(frame, taken_s, prepare_ms, skipped))
-            if plan.every:
+            if waits:
                 handover.wait_taken()
 
 

@@ -187,6 +187,11 @@ def test_the_drawn_picture_moves_without_end(
         assert not np.array_equal(before.picture_rgb, after.picture_rgb)
 
 
+def test_the_drawn_picture_has_the_size_that_is_asked_for(told: Told) -> None:
+    frames = open_frames(Wish("synthetic", 100, 50), told.reports)
+    assert next(frames).picture_rgb.shape == (50, 100, 3)
+
+
 def test_the_drawn_picture_keeps_its_rate(told: Told) -> None:
     begin = time.monotonic()
     assert len(list(islice(open_frames(Wish("synthetic:64x48@100"), told.reports), 21))) == 21

@@ -146,6 +146,13 @@ def test_a_camera_that_blocks_for_ever_is_killed_and_tried_again(
     assert not children()
 
 
+def test_a_camera_without_a_rate_of_its_own_waits_for_the_watch(contract: Contract) -> None:
+    plan = Plan(Wish("synthetic"), Mounting(), contract, (WHOLE,), 0.0, 0.0, every=False)
+    with Supervisor(plan, Heard()) as watched:
+        numbers = [frame_after(watched) for _ in range(20)]
+    assert numbers == list(range(1, 21))
+
+
 def test_a_scene_in_which_nothing_moves_is_no_dead_camera(
     contract: Contract, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ class Camera:
     takes: Callable[[str], bool]  # whether a source is of this kind
     frames: Callable[[Wish, Reports], Frames]
     endless: bool = False  # whether it has no end of its own: if it stops, it is tried again
+    waits: Callable[[Wish], bool] = lambda wish: False  # whether each frame is to be taken first
 
 
 def _like(pattern: str) -> Callable[[str], bool]:
@@ -52,7 +53,13 @@ CAMERAS = (  # the first that takes a source has it
     ),
     Camera("rtsp://... or http://...", _like(r"(rtsps?|https?)://.+"), stream.frames, endless=True),
     Camera("-[:raw:WxH]", _like(r"-(:.*)?"), standard_input.frames),
-    Camera("synthetic[:WxH[@RATE]]", _like(r"synthetic(:.*)?"), synthetic.frames, endless=True),
+    Camera(
+        "synthetic[:WxH[@RATE]]",
+        _like(r"synthetic(:.*)?"),
+        synthetic.frames,
+        endless=True,
+        waits=synthetic.waits,
+    ),
     Camera("a folder of pictures", _is_folder, folder.frames),
     Camera("a video file", _is_there, video.frames),
 )

@@ -21,16 +21,25 @@ def frames(wish: Wish, reports: Reports) -> Frames:
 
     They come from memory, so that drawing costs no time: at a rate, or as fast as they are taken.
     """
+    width, height, rate = _asked(wish)
+    reports.delivers(f"{width}x{height} RGB" + (f" {rate:g}/s" if rate else ""))
+    return _frames(height, width, rate, wish.source)
+
+
+def waits(wish: Wish) -> bool:
+    """Whether it has no rate: then each frame waits until the one before has been taken."""
+    return not _asked(wish)[2]
+
+
+def _asked(wish: Wish) -> tuple[int, int, float]:
+    """Width, height and frames/s. Raises SettingError for what is not understood."""
     size = r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:@(\d{1,4}(?:\.\d+)?))?"
     if not (found := re.fullmatch(rf"synthetic(?::{size})?", wish.source)):
         raise SettingError(
             f"camera {wish.source!r} is not understood; expected synthetic, synthetic:WIDTHxHEIGHT "
             "or synthetic:WIDTHxHEIGHT@RATE, such as synthetic:640x480@30"
         )
-    width, height = int(found[1] or WIDTH), int(found[2] or HEIGHT)
-    rate = float(found[3] or wish.fps)
-    reports.delivers(f"{width}x{height} RGB" + (f" {rate:g}/s" if rate else ""))
-    return _frames(height, width, rate, wish.source)
+    return int(found[1] or wish.width), int(found[2] or wish.height), float(found[3] or wish.fps)
 
 
 def _frames(height: int, width: int, rate: float, source: str) -> Frames:
@@ -39,8 +48,10 @@ def _frames(height: int, width: int, rate: float, source: str) -> Frames:
     for picture_rgb in drawn:
         picture_rgb.setflags(write=False)
     for number in count(1):
+        begin = time.perf_counter()
         pace.wait()
-        yield Frame(number, drawn[number % DRAWN], time.time(), 0.0, source)
+        capture_ms = 1000 * (time.perf_counter() - begin)
+        yield Frame(number, drawn[number % DRAWN], time.time(), capture_ms, source)
 
 
 def picture(number: int, height: int = HEIGHT, width: int = WIDTH) -> Picture:
