@@ -14,7 +14,7 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train convert predict run deploy bundle check format lint types boundaries test test-edge test-install test-v4l2 fuzz clean
+.PHONY: help setup demo train convert predict run deploy bundle check format lint types boundaries test test-edge test-install test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,6 +125,12 @@ test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a 
 
 fuzz: $(READY) ## Harm model files for some minutes: none may crash the edge or fill its memory
 	$(BIN)/pytest tests/edge/test_hostile.py --hypothesis-profile fuzz -o timeout=1800
+
+endurance: $(READY) ## Kill and harm a watch as often as is promised, then a million frames: half an hour
+	ENDURANCE=1 $(BIN)/pytest tests/edge/test_survival.py tests/edge/test_survival_ends.py \
+	  tests/edge/test_survival_kills.py -s -o timeout=3000
+	$(BIN)/python tests/scale/start.py tests/edge/colours.tflite
+	$(BIN)/python tests/scale/frames.py
 
 clean: ## Remove what was built; runs/ stays
 	rm -rf .venv-edge build demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
