@@ -11,9 +11,9 @@ import mmap
 import os
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ class About:
     prepare_ms: float
     skipped: int  # frames so far that were passed over on purpose: too soon, or nothing moved
     source: bytes  # the file it came from
+
+
+_values = attrgetter(*About.__slots__)
 
 
 class Handover:
@@ -64,23 +67,28 @@ class Handover:
 
     def give(self, about: About) -> None:
         """Make what was written the newest frame."""
-        values = (getattr(about, name) for name in About.__slots__)
-        with self._locked():
+        self._lock(math.inf)
+        try:
             written, newest, looked_at, _ = self._places()
-            _ABOUT.pack_into(self._memory, self._abouts[written], *values)
+            _ABOUT.pack_into(self._memory, self._abouts[written], *_values(about))
             self._memory[0] = _state(newest, written, looked_at, 1)
+        finally:
+            self._unlock()
         os.eventfd_write(self.given, 1)
 
     def take(self) -> tuple[About, Parts] | None:
         """The newest frame, to be looked at until the next is taken; None if it was seen."""
-        _drained(self.given)
-        with self._locked(PATIENCE_S) as mine:
-            if not mine:
+        if not self._unseen():
+            _drained(self.given)  # before it is looked again: no frame comes unheard
+            if not self._unseen():
                 return None
-            written, newest, looked_at, unseen = self._places()
-            if not unseen:
-                return None
+        if not self._lock(PATIENCE_S):
+            return None
+        try:
+            written, newest, looked_at, _ = self._places()
             self._memory[0] = _state(written, looked_at, newest, 0)
+        finally:
+            self._unlock()
         os.eventfd_write(self.taken, 1)
         about = About(*_ABOUT.unpack_from(self._memory, self._abouts[newest]))
         return about, self._frames[newest]
@@ -96,7 +104,7 @@ class Handover:
 
     def wait_taken(self) -> None:
         """Wait until the newest frame has been taken."""
-        while self._places()[3]:
+        while self._unseen():
             os.read(self.taken, 8)
 
     def close(self) -> None:
@@ -112,17 +120,22 @@ class Handover:
         state = self._memory[0]
         return state & 3, state >> 2 & 3, state >> 4 & 3, state >> 6
 
-    @contextmanager
-    def _locked(self, patience_s: float = math.inf) -> Iterator[bool]:
+    def _unseen(self) -> int:
+        return self._memory[0] >> 6
+
+    def _lock(self, patience_s: float) -> bool:
         """Gives whether the lock could be had in time: the other may stand still holding it."""
+        if _tried(self._file):
+            return True
         until_s = time.monotonic() + patience_s
-        while not (mine := _tried(self._file)) and time.monotonic() < until_s:
+        while time.monotonic() < until_s:
             time.sleep(0.0002)
-        try:
-            yield mine
-        finally:
-            if mine:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+            if _tried(self._file):
+                return True
+        return False
+
+    def _unlock(self) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
 def _made(total: int) -> tuple[int, int, int]:
