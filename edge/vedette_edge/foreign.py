@@ -133,9 +133,9 @@ def _normalisation(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and std, both empty where none is said; metadata count for float inputs only."""
     if (said.mean is None) != (said.std is None):
+        there, missing = ("--std", "--mean") if said.mean is None else ("--mean", "--std")
         raise ModelFileError(
-            f"{said.flags()} is half of it: the input is (pixel - mean) / std, "
-            "so --mean and --std go together"
+            f"{there} needs {missing} beside it: the input is (pixel - mean) / std"
         )
     mean, std = said.mean or (), said.std or ()
     if not mean and given.dtype == "float32":

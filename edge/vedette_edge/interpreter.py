@@ -1,5 +1,6 @@
 """The one place that knows LiteRT from tflite-runtime."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ RUNTIMES = {
     "ai_edge_litert.interpreter": "ai-edge-litert",
     "tflite_runtime.interpreter": "tflite-runtime",
 }
+
+LONGEST_REASON = 160  # characters
 
 # Without the delegate scores are to the step those of tflite-runtime 2.14 on x86; the reference
 # kernels are those that TFLite's own tests measure the others by. Slower, the last by far.
@@ -70,7 +73,11 @@ class Network:
                 "tflite-runtime wants: pip install 'numpy<2' 'opencv-python-headless<4.12'"
             ) from error
         except (ValueError, RuntimeError) as error:
-            raise ModelFileError(f"{self.runtime} does not accept the model: {error}") from error
+            raise ModelFileError(
+                f"{self.runtime} does not accept the model: {_reason(error)}. "
+                "Copy the file again; if that does not help, its author must convert it anew, "
+                "with a current TensorFlow"
+            ) from error
         self.input = _only(self._interpreter.get_input_details(), "input")
         self.output = _only(self._interpreter.get_output_details(), "output")
         self._input_index: int = self._interpreter.get_input_details()[0]["index"]
@@ -106,6 +113,12 @@ def installed() -> Runtime:
         f"no TFLite interpreter can be imported ({'; '.join(reasons)}). "
         "Install one: pip install ai-edge-litert"
     )
+
+
+def _reason(error: Exception) -> str:
+    """The first of what a runtime says, which runs its sentences together; one line."""
+    first = re.split(r"\.(?=[A-Z])|\n", str(error), maxsplit=1)[0]
+    return first.rstrip(". ")[:LONGEST_REASON]
 
 
 def _version(distribution: str) -> str:

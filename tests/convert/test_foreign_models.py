@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from tensorflow.lite.python.schema_py_generated import ModelT
 
 from vedette_convert import metadata
 from vedette_convert.flatbuffer import flatbuffer, read_schema
@@ -189,6 +191,24 @@ def test_an_input_without_a_size_is_told(write: Write) -> None:
     model = keras.Model(given, layers.Dense(3)(layers.GlobalAveragePooling2D()(given)))
     with pytest.raises(ModelFileError, match="without a fixed size"):
         Classifier(write(model), said=SAID)
+
+
+def test_what_the_runtime_refuses_is_told_in_one_line_with_what_to_do(write: Write) -> None:
+    """A dimension of quantization that no tensor has: LiteRT says so of each, run together."""
+    path = write(network(), "int8")
+    graph = ModelT.InitFromPackedBuf(path.read_bytes())
+    for tensor in graph.subgraphs[0].tensors:
+        if tensor.quantization is not None and tensor.quantization.scale is not None:
+            tensor.quantization.quantizedDimension = 9
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(graph.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    with pytest.raises(ModelFileError) as told:
+        Classifier(path, said=SAID)
+    reason, _, advice = str(told.value).partition("does not accept the model: ")[2].partition(". C")
+    assert reason.count("quantized_dimension must be in range") == 1
+    assert "Tensor" not in reason
+    assert "opy the file again" in advice
 
 
 def test_a_batch_that_is_free_is_one_picture(write: Write) -> None:
