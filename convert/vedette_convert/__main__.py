@@ -1,5 +1,6 @@
 """The command line: `vedette-convert RUN --out model.tflite`, or MODEL with --labels."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ import click
 
 from vedette_convert.clock import Clock
 from vedette_convert.remedies import ALLOWABLE
-from vedette_convert.run_folder import read_run
+from vedette_convert.run_folder import FILES, read_run
 from vedette_convert.scheme import NEW, OLD, QUANTIZATIONS, RUNTIMES, Scheme
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.contract import FITS, NORMALISATIONS
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from vedette_convert.quantize import Model
     from vedette_convert.run_folder import Run
 
+SAVED_MODEL = "saved_model.pb"  # in each SavedModel's folder
 REFUSED = 3  # exit code: the gate let no graph pass
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -26,6 +28,21 @@ FOREIGN = {
     ".pth": "is a PyTorch model, which is not read; export it to Keras or a SavedModel",
     ".pb": "is a part of a SavedModel or a frozen graph; give the SavedModel's folder",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options, as they were given."""
+
+    data: Path | None
+    quantization: str
+    runtime: str
+    calibration: int
+    allowed: list[str]
+    labels: Path | None
+    normalise: str | None
+    calibrate: Path | None
+    fit: str | None
 
 
 def _names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> list[str]:
@@ -85,20 +102,7 @@ def _names(context: click.Context, option: click.Parameter, given: tuple[str, ..
     "--fit", type=click.Choice(FITS), help="How they fit MODEL's input. [default: squash]"
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
-def main(
-    source: Path,
-    out: Path | None,
-    data: Path | None,
-    quantization: str,
-    runtime: str,
-    calibration: int,
-    allowed: list[str],
-    labels: Path | None,
-    normalise: str | None,
-    calibrate: Path | None,
-    fit: str | None,
-    as_json: bool,
-) -> None:
+def main(source: Path, out: Path | None, as_json: bool, **options: Any) -> None:
     """Turn a run folder into one quantized .tflite file that carries its contract.
 
     A MODEL that was trained elsewhere (.keras, .h5, SavedModel) needs --labels and --calibrate,
@@ -117,78 +121,98 @@ def main(
       vedette-convert runs/hens --allow dynamic,int16x8
       vedette-convert mine.keras --labels labels.txt --normalise unit --calibrate photos
     """
-    if "per-channel" in allowed and runtime != NEW:
-        raise click.UsageError(
-            f"--allow per-channel needs --runtime {NEW}: tflite-runtime 2.14 crashes on Arm "
-            "where Dense layers are quantized per channel"
-        )
-    told = (labels, normalise, calibrate, fit)
-    elsewhere = _check_usage(source, labels, calibrate, data, any(told))
+    asked = Asked(**options)
+    elsewhere = source.is_file() or (source / SAVED_MODEL).exists()
+    _check_usage(source, asked, elsewhere)
     out = out or (_beside(source) if elsewhere else source / "model.tflite")
-    clock = Clock()
+    _check_out(out, source)
     with session(out.with_suffix(".log")) as terminal:
-        model, found = _read(source, data, told, terminal)
-        from vedette_convert import report, summary
-        from vedette_convert.convert import Wish, convert
-
-        wish = Wish(Scheme(quantization), runtime, calibration, tuple(allowed))
-        judgement = convert(model, found, out, wish, terminal.progress, clock)
-        with clock.stage("report"):
-            page = report.write(judgement, found, wish, out)
-        if as_json:
-            terminal.out.print(summary.as_json(judgement, found.contract.labels, out))
-        else:
-            summary.show(judgement, found.contract.labels, terminal.out)
-        summary.show_stages(judgement, clock, page, terminal.err)
-        if judgement.attempt.objections:
-            summary.show_refusal(judgement, wish, out, terminal.err)
-            raise click.exceptions.Exit(REFUSED)
-        if not as_json:
-            terminal.out.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
+        _convert(source, asked, out, terminal, as_json=as_json)
 
 
-def _check_usage(
-    source: Path, labels: Path | None, calibrate: Path | None, data: Path | None, told: bool
-) -> bool:
-    """Whether the model was trained elsewhere; then it must be told of, else it must not."""
+def _check_usage(source: Path, asked: Asked, elsewhere: bool) -> None:
     if reason := FOREIGN.get(source.suffix.lower()):
         raise click.UsageError(f"{source}: {reason}")
-    elsewhere = source.is_file() or (source / "saved_model.pb").exists()
-    if elsewhere and not (labels and calibrate):
+    if elsewhere and not (asked.labels and asked.calibrate):
         raise click.UsageError(
             f"{source} is no run of vedette-train: --labels and --calibrate must say what its "
             "outputs are and where there are photographs"
         )
-    if told and not elsewhere:
+    if not elsewhere and (asked.labels or asked.normalise or asked.calibrate or asked.fit):
         raise click.UsageError(
             "--labels, --normalise, --calibrate and --fit are for models from elsewhere; a run "
             "says all that itself"
         )
-    if elsewhere and data:
+    if elsewhere and asked.data:
         raise click.UsageError("--data is for runs; say --calibrate")
-    return elsewhere
+    if "per-channel" in asked.allowed and asked.runtime != NEW:
+        raise click.UsageError(
+            f"--allow per-channel needs --runtime {NEW}: tflite-runtime 2.14 crashes on Arm "
+            "where Dense layers are quantized per channel"
+        )
 
 
 def _beside(source: Path) -> Path:
-    return source.with_name(f"{source.stem if source.is_file() else source.name}.tflite")
+    """Where a model's file goes by default: beside the model, under its name."""
+    named = source if source.name not in ("", "..") else source.resolve()
+    if not named.name:
+        raise click.UsageError(f"{source} has no name to call the model file by: say --out")
+    return named.with_name(f"{named.stem if named.is_file() else named.name}.tflite")
 
 
-def _read(
-    source: Path, data: Path | None, told: tuple[Any, ...], terminal: Terminal
-) -> tuple["Model", "Run"]:
-    labels, normalise, calibrate, fit = told
-    found = None if calibrate else read_run(source, data)  # before TensorFlow takes its time
-    terminal.err.print("starting TensorFlow ...")
-    if found:
+def _check_out(out: Path, source: Path) -> None:
+    """What the model is made of shall not be written over, by the file or by its log."""
+    if out.suffix.lower() != ".tflite":
+        raise click.UsageError(f"--out {out}: expected a name that ends in .tflite")
+    inside = source.rglob("*") if (source / SAVED_MODEL).exists() else map(source.joinpath, FILES)
+    made_of = [one for one in ((source,) if source.is_file() else inside) if one.is_file()]
+    for path in (out, out.with_suffix(".log")):
+        for one in made_of:
+            if path.exists() and path.samefile(one):
+                raise click.UsageError(
+                    f"--out {out}: would write over {one}, which belongs to what is converted. "
+                    "Choose another name"
+                )
+
+
+def _convert(source: Path, asked: Asked, out: Path, terminal: Terminal, *, as_json: bool) -> None:
+    """Read, convert, and show what came of it."""
+    clock = Clock()
+    model, found = _read(source, asked, terminal)
+    from vedette_convert import report, summary
+    from vedette_convert.convert import Wish, convert
+
+    scheme = Scheme(asked.quantization)
+    wish = Wish(scheme, asked.runtime, asked.calibration, tuple(asked.allowed))
+    judgement = convert(model, found, out, wish, terminal.progress, clock)
+    with clock.stage("report"):
+        page = report.write(judgement, found, wish, out)
+    if as_json:
+        terminal.out.print(summary.as_json(judgement, found.contract.labels, out))
+    else:
+        summary.show(judgement, found.contract.labels, terminal.out)
+    summary.show_stages(judgement, clock, page, terminal.err)
+    if judgement.attempt.objections:
+        summary.show_refusal(judgement, wish, out, terminal.err)
+        raise click.exceptions.Exit(REFUSED)
+    if not as_json:
+        terminal.out.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
+
+
+def _read(source: Path, asked: Asked, terminal: Terminal) -> tuple["Model", "Run"]:
+    if not (asked.labels and asked.calibrate):
+        found = read_run(source, asked.data)  # before TensorFlow takes its time
+        terminal.err.print("starting TensorFlow ...")
         from vedette_convert.quantize import load
 
         return load(found.weights), found
+    terminal.err.print("starting TensorFlow ...")
     from vedette_convert.elsewhere import Told, read_elsewhere
 
-    if not fit:
+    if not asked.fit:
         terminal.err.print(f"pictures are assumed to have had the fit {FITS[0]}; --fit says it")
-    said = Told(labels, calibrate, normalise, fit or FITS[0])
-    return read_elsewhere(source, said, terminal.err.print)
+    told = Told(asked.labels, asked.calibrate, asked.normalise, asked.fit or FITS[0])
+    return read_elsewhere(source, told, terminal.err.print)
 
 
 if __name__ == "__main__":

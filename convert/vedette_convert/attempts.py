@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from vedette_convert import layers
+from vedette_convert import layers, trial
 from vedette_convert.clock import Clock
-from vedette_convert.examine import Latency, Scores, examine, float_scores
+from vedette_convert.examine import Latency, Scores, check_scores, examine, float_scores
 from vedette_convert.gate import Answer, Verdict, judge
 from vedette_convert.layers import LayerError, Layers
 from vedette_convert.pack import pack
@@ -54,7 +54,8 @@ class Attempt:
 class Bench:
     """Makes attempts at one model; what they share is made once.
 
-    `float_graph` is the model as a float32 graph, which they are compared with.
+    `float_graph` is the model as a float32 graph, which they are compared with. Raises
+    ConversionError for a model that tells nothing.
     """
 
     def __init__(
@@ -66,9 +67,14 @@ class Bench:
         self._ways: set[tuple[Scheme, tuple[int, ...]]] = set()
         self._graphs: set[bytes] = set()
         self.float_graph = self._graph(FLOAT32, [], "converting the float model")
+        with clock.stage("judge"):
+            self._scores = self._float_scores()
 
     def attempt(self, remedy: Remedy) -> Attempt | None:
-        """Make and judge a graph. None if the remedy changes nothing."""
+        """Make and judge a graph. None if the remedy changes nothing.
+
+        Raises ConversionError for a graph that cannot be made or run.
+        """
         pictures = self._calibration(remedy) if remedy.scheme.calibrated else []
         way = (remedy.scheme, tuple(map(id, pictures)))
         if way in self._ways:
@@ -106,6 +112,7 @@ class Bench:
 
     def _judged(self, remedy: Remedy, calibration: int, graph: bytes) -> Attempt:
         with self._clock.stage("judge"):
+            trial.check(graph, remedy.scheme.quantization)
             task = f"judging, {remedy.name}"
             answers, latency = self._examined(graph, self._run.part(TEST), task)
             verdict = judge(answers)
@@ -144,11 +151,12 @@ class Bench:
     def _float_layers(self) -> Layers:
         return Layers(self.float_graph, self._model)
 
-    @cached_property
-    def _scores(self) -> Scores:
+    def _float_scores(self) -> Scores:
         photographs = self._run.part(TEST)
         with self._progress("asking the float model", len(photographs)) as advance:
-            return float_scores(self._model, photographs, self._run.contract, advance)
+            scores = float_scores(self._model, photographs, self._run.contract, advance)
+        check_scores(scores, self._run.weights)
+        return scores
 
 
 def loaded(graph: bytes, contract: Contract) -> Classifier:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vedette_convert.attempts import Attempt, Bench, Progress, loaded
 from vedette_convert.clock import Clock
-from vedette_convert.errors import RunFolderError
+from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.gate import Answer
 from vedette_convert.golden import golden
 from vedette_convert.pack import pack
@@ -36,6 +36,7 @@ class Judgement:
     attempt: Attempt  # the one that passed or, if none did, the one that agrees most
     float_bytes: int  # of the model as a float32 graph
     float_ms: float  # that graph's median milliseconds a picture
+    unmade: tuple[str, ...]  # why remedies gave no graph, a line each
 
 
 def convert(
@@ -49,10 +50,10 @@ def convert(
     """
     _check_fits(model, run)
     bench = Bench(model, run, wish.runtime, progress, clock)
-    attempts = _attempts(bench, wish)
+    attempts, unmade = _attempts(bench, wish)
     passed = not attempts[-1].objections
     best = attempts[-1] if passed else max(attempts, key=lambda one: one.verdict.agreement)
-    judgement = Judgement(attempts, best, len(bench.float_graph), bench.float_ms())
+    judgement = Judgement(attempts, best, len(bench.float_graph), bench.float_ms(), unmade)
     if passed:
         with clock.stage("pack"):
             _write(best, run, out)
@@ -60,15 +61,24 @@ def convert(
     return judgement
 
 
-def _attempts(bench: Bench, wish: Wish) -> tuple[Attempt, ...]:
-    """One at least; the last has no objections, or there is no more to try."""
-    made: list[Attempt] = []
+def _attempts(bench: Bench, wish: Wish) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
+    """One at least, and why others could not be made.
+
+    The last has no objections, or there is no more to try.
+    """
+    made, unmade = list[Attempt](), list[str]()
     for remedy in to_try(wish.scheme, wish.calibration, wish.allowed):
-        if attempt := bench.attempt(remedy):
-            made.append(attempt)
-            if not attempt.objections:
-                break
-    return tuple(made)
+        try:
+            attempt = bench.attempt(remedy)
+        except ConversionError as error:
+            if not made:
+                raise
+            unmade.append(str(error))
+        else:
+            made += [attempt] if attempt else []
+        if not made[-1].objections:
+            break
+    return tuple(made), tuple(unmade)
 
 
 def _write(attempt: Attempt, run: Run, out: Path) -> None:

@@ -11,18 +11,18 @@ import keras
 import numpy as np
 
 from vedette_convert import normalisation
+from vedette_convert.doubts import Hits, doubt
 from vedette_convert.errors import KerasFileError
+from vedette_convert.examine import Scores, check_scores, float_scores
 from vedette_convert.keras_file import load
-from vedette_convert.photo_folder import read_photographs
+from vedette_convert.photo_folder import UNKNOWN, read_photographs
 from vedette_convert.quantize import Model
 from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
 from vedette_edge.contract import Confidence, Contract, Provenance
 from vedette_edge.labels import read_labels
-from vedette_edge.prepare import prepare
 
-LOOKED_AT = 32  # photographs by which it is told what a model gives
+LOOKED_AT = 100  # photographs by which it is told what a model gives
 SLACK = 0.01  # by which a row of scores may miss one
-ALIKE = 1e-5  # outputs closer than this say nothing, and TFLite's reference kernels die of them
 UNSEEN = ""
 
 Say = Callable[[str], None]
@@ -42,20 +42,25 @@ def read_elsewhere(path: Path, told: Told, say: Say) -> tuple[Model, Run]:
     """A model that takes R, G, B of 0 to 255 and gives scores, and a run that describes it.
 
     Raises KerasFileError for what cannot be a classifier of the labels, or of which too much is
-    unknown, and LabelsError for the labels' file.
+    unknown, ConversionError if it tells nothing, and LabelsError for the labels' file.
     """
     labels = read_labels(told.labels)
     model = load(path)
     photographs = read_photographs(told.photographs, labels, say)
     try:
         _check_shapes(model, labels)
-        put, named = normalisation.chosen(told.normalise, model, not path.is_dir())
-        contract = _contract(model, labels, named, told.fit, photographs)
-        whole = _in_front(normalisation.layer(put), model)
-        whole = _as_scores(whole, model, _prepared(photographs, contract), say)
+        can_see = not path.is_dir()
+        put, named = normalisation.chosen(told.normalise, model, can_see)
+        run = Run(path, _contract(model, labels, named, told.fit, photographs), photographs)
+        trial = _Trial(model, run)
+        rows = trial.scores(put)
+        check_scores(rows, path)
+        whole = _as_scores(_in_front(normalisation.layer(put), model), model, rows, say)
+        if doubts := trial.doubts(put, () if put != named else normalisation.others(put, can_see)):
+            say(doubts)
     except KerasFileError as error:
         raise KerasFileError(f"{path}: {error}") from error
-    return whole, Run(path, contract, photographs)
+    return whole, run
 
 
 def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:
@@ -81,19 +86,33 @@ def _in_front(layer: Any, model: Model) -> Model:
     return keras.Model(picture, model(layer(picture)))
 
 
-def _prepared(photographs: Sequence[Photograph], contract: Contract) -> Any:
-    some = sample([one for one in photographs if one.part == TRAIN], LOOKED_AT)[:LOOKED_AT]
-    return np.stack([prepare(one.read(), contract) for one in some]).astype(np.float32)
+class _Trial:
+    """What a model says of some of a run's photographs, with one normalisation or another."""
+
+    def __init__(self, model: Model, run: Run) -> None:
+        self._model, self._contract = model, run.contract
+        self._photographs = sample(run.part(TRAIN), LOOKED_AT)[:LOOKED_AT]
+
+    def scores(self, name: str) -> Scores:
+        """Its outputs, photographs x labels; `name` is of NORMALISATIONS."""
+        whole = _in_front(normalisation.layer(name), self._model)
+        return float_scores(whole, self._photographs, self._contract, lambda: None)
+
+    def doubts(self, name: str, rivals: Sequence[str]) -> str:
+        """What speaks against that normalisation."""
+        truths = [one.label for one in self._photographs]
+        if UNKNOWN in truths:
+            return ""
+
+        def hits(name: str) -> Hits:
+            best = self.scores(name).argmax(axis=1)
+            return np.equal([self._contract.labels[place] for place in best], truths)
+
+        return doubt(name, rivals, hits, len(set(truths)))
 
 
-def _as_scores(whole: Model, model: Model, prepared: Any, say: Say) -> Model:
-    """The model with a softmax at its end, where it gives logits."""
-    rows = np.concatenate([np.asarray(whole(one[np.newaxis], training=False)) for one in prepared])
-    if np.ptp(rows) < ALIKE:
-        raise KerasFileError(
-            "gives all labels the same score, whatever the picture: it was not trained, or its "
-            "weights are not in the file, or --normalise is not what it was trained with"
-        )
+def _as_scores(whole: Model, model: Model, rows: Scores, say: Say) -> Model:
+    """The model with a softmax at its end, where `rows` of what it gives are logits."""
     last, within = _last_activation(model), rows.min() >= 0 and rows.max() <= 1
     if last == "softmax" or (within and np.abs(rows.sum(axis=1) - 1).max() < SLACK):
         return whole

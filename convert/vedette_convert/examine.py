@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_convert.errors import ConversionError
 from vedette_convert.gate import Answer
 from vedette_convert.quantize import Model
 from vedette_convert.run_folder import Photograph
@@ -15,6 +17,7 @@ from vedette_edge.contract import Contract
 from vedette_edge.prepare import prepare
 
 AT_A_TIME = 32  # pictures that the float model is asked about together
+ALIKE = 1e-5  # scores closer than this say nothing, whatever the picture
 Scores = NDArray[np.float32]
 
 
@@ -39,6 +42,20 @@ def float_scores(
             advance()
         found.append(np.asarray(model.predict_on_batch(np.stack(prepared)), np.float32))
     return np.concatenate(found)
+
+
+def check_scores(scores: Scores, model: Path) -> None:
+    """Raises ConversionError if a model's scores are no numbers, or all the same."""
+    if not np.isfinite(scores).all():
+        raise ConversionError(
+            f"{model}: gives scores that are no numbers: its weights are damaged, or training "
+            "went astray. Train again, with a smaller learning rate perhaps"
+        )
+    if np.ptp(scores) < ALIKE:
+        raise ConversionError(
+            f"{model}: gives all labels the same score, whatever the picture: it was not trained, "
+            "its weights are not in the file, or its pictures were normalised in another way"
+        )
 
 
 def examine(

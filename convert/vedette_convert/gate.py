@@ -69,7 +69,7 @@ def by_chance(lost: int, gained: int) -> float:
     The exact one-sided sign test (for paired answers, McNemar's) on the pictures of which
     just one model is right.
     """
-    return _at_least(lost, lost + gained, 0.5)
+    return at_least(lost, lost + gained, 0.5)
 
 
 def change_interval(lost: int, gained: int, pictures: int) -> tuple[float, float]:
@@ -126,7 +126,7 @@ def _disagreement(judged: Sequence[Answer], least: int, where: str, pictures: in
     agreeing, count = _agreeing(judged), len(judged)
     if 100 * agreeing >= least * count:
         return
-    if pictures < FEWEST_JUDGED and _at_least(count - agreeing, count, 1 - least / 100) >= CHANCE:
+    if pictures < FEWEST_JUDGED and at_least(count - agreeing, count, 1 - least / 100) >= CHANCE:
         return
     yield f"{agreeing / count:.1%} agree {where}, at least {least} % must"
 
@@ -157,7 +157,7 @@ def _share(hits: Sequence[bool]) -> float | None:
     return sum(hits) / len(hits) if hits else None
 
 
-def _at_least(hits: int, draws: int, share: float) -> float:
+def at_least(hits: int, draws: int, share: float) -> float:
     """The probability of so many hits or more: a binomial distribution's upper tail."""
     return math.fsum(
         math.comb(draws, count) * share**count * (1 - share) ** (draws - count)

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from vedette_convert.run_folder import Photograph, sample
+from vedette_convert.trial import with_other_kernels
 from vedette_edge import pictures
 from vedette_edge.classifier import Classifier
 from vedette_edge.feeding import feed_bytes
 from vedette_edge.golden import FOLDER, FRAME, MOST_PIXELS, STEP, Sample, digest, picture, pixels
-from vedette_edge.interpreter import KERNELS, Network, installed
 from vedette_edge.prepare import Picture, prepare
 
 UNUSUAL, HARD, SPREAD = 2, 6, 12  # how many there are at most after each sort
@@ -66,10 +66,7 @@ class _Steady:
 
     def __init__(self, classifier: Classifier) -> None:
         self._classifier, self._feed = classifier, feed_bytes(classifier.network.input)
-        self._others = [
-            Network(classifier.model.data, 1, installed().with_kernels(kernels))
-            for kernels in KERNELS
-        ]
+        self._others = with_other_kernels(classifier.model.data)
 
     def __call__(self, picture_rgb: Picture) -> bool:
         given = self._feed(prepare(picture_rgb, self._classifier.contract))

@@ -16,7 +16,6 @@ import tensorflow as tf
 from vedette_convert.errors import KerasFileError
 from vedette_convert.keras2 import Config, modern
 
-SAVED_MODEL = "saved_model.pb"
 SIGNATURE = "serving_default"
 
 # Layers that are code, or load it from elsewhere.

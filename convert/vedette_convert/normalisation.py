@@ -70,29 +70,34 @@ class Beginning:
 
     name: str  # of NORMALISATIONS
     layers: str  # theirs, as a person reads them
-    model: keras.Model  # these alone
+    model: keras.Model  # from the picture to the last of them
 
     def of(self, colours: Colours) -> NDArray[Any]:
         """What these layers make of the colours; one a row, if they keep three channels."""
         _, height, width, _ = self.model.input_shape
         plain = np.broadcast_to(colours[:, None, None], (len(colours), height, width, 3))
         made = np.asarray(self.model(plain, training=False))
-        return made[:, made.shape[1] // 2, made.shape[2] // 2]
+        middle = (side // 2 for side in made.shape[1:-1])  # which no padding reaches
+        return made[(slice(None), *middle)]
 
 
 def beginning(model: keras.Model) -> Beginning | None:
-    """The normalisation in a model's first layers, of models within it too; None without any.
+    """The normalisation in front of what a model learned, in any branch; None without any.
 
-    It is told by what these layers make of plain colours, not by their settings.
+    Models within it are looked into. What normalises is told by what it makes of plain colours,
+    not by its settings, and is `own` where branches differ.
     """
     picture = keras.Input(model.input_shape[1:])
-    values, names = picture, list[str]()
-    for part in _first_parts(model):
-        values = part.model(values)
-        names += part.names
-    if not names:
+    steps = list(_before_weights(model, {id(model.inputs[0]): picture}))
+    normalising = [one for one in steps if one.name in (*_SCALES, *_MOVES)]
+    if not any(one.name in _SCALES for one in normalising):
         return None
-    found = Beginning(OWN, ", ".join(names), keras.Model(picture, values))
+    names = ", ".join(one.name for one in normalising)
+    found = Beginning(OWN, names, keras.Model(picture, normalising[-1].made))
+    ends = (keras.Model(picture, one.made) for one in steps if one.operation is None)
+    operations = {one.operation for one in normalising}
+    if not all(operations <= {*way.operations} for way in (found.model, *ends)):
+        return found
     colours = np.random.default_rng(0).integers(0, 256, (8, 3)).astype(np.float32)
     made = found.of(colours)
     if _is_equal(made, colours):
@@ -106,40 +111,45 @@ def _is_equal(made: NDArray[Any], expected: Colours) -> bool:
     return made.shape == expected.shape and bool(np.abs(made - expected).max() < tolerance)
 
 
-# What scales the values or moves the channels, and what hands them on as they are, as
-# augmentation does in use. Operations between layers have classes and names of their own.
+# What scales the values or moves the channels. Arithmetic between layers has classes of its own.
 _SCALES = ("Rescaling", "Normalization", "Add", "Subtract", "Multiply", "Divide", "TrueDivide")
-_MOVES = ("GetItem", "Stack", "Flip", "Cast", "Identity", "Resizing", "CenterCrop")
-_AUGMENTS = ("Random", "Auto", "AugMix", "MixUp", "CutMix", "Equalization")
+_MOVES = ("GetItem", "Stack", "Concatenate", "Flip")
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """What a model does to its input before anything of it is learned."""
+class _Step:
+    """What an operation before any learned one makes; without operation, what a later one takes."""
 
-    names: list[str]  # of the operations
-    model: keras.Model
+    operation: Any
+    made: Any  # a symbolic tensor
+
+    @property
+    def name(self) -> str:
+        """The operation's class."""
+        return type(self.operation).__name__
 
 
-def _first_parts(model: keras.Model) -> Iterator[_Part]:
-    """The part at a model's beginning; behind it that of the model within, where one follows."""
-    graph = keras.Model(model.inputs, model.outputs)  # a Sequential shows no operations
-    reached = {id(graph.inputs[0]): graph.inputs[0]}
-    names, takers = list[str](), []
-    for node in _nodes(graph):
-        taken = {id(tensor) for tensor in node.input_tensors}
-        if taken <= reached.keys() and _is_preprocessing(node.operation):
-            reached |= {id(tensor): tensor for tensor in node.output_tensors}
-            names += _names(node.operation)
-        elif taken & reached.keys():
-            takers.append(node)
-    ends = {id(tensor) for node in takers for tensor in node.input_tensors} & reached.keys()
-    if len(ends) != 1:
-        return
-    if names:
-        yield _Part(names, keras.Model(graph.inputs, reached[ends.pop()]))
-    if len(takers) == 1 and isinstance(takers[0].operation, keras.Model):
-        yield from _first_parts(takers[0].operation)
+def _before_weights(model: keras.Model, reached: dict[int, Any]) -> Iterator[_Step]:
+    """All steps from a model's input to the first learned operation on each way.
+
+    `reached` maps the ids of the model's own tensors to ours: of its input at first, and of all
+    that these steps make at last.
+    """
+    for node in _nodes(keras.Model(model.inputs, model.outputs)):  # Sequentials show no operations
+        taken = [reached[id(one)] for one in node.input_tensors if id(one) in reached]
+        if len(taken) < len(node.input_tensors) or _is_learned(node.operation):
+            yield from (_Step(None, one) for one in taken)
+            continue
+        if isinstance(node.operation, keras.Model):
+            within = {id(one): ours for one, ours in zip(node.operation.inputs, taken, strict=True)}
+            yield from _before_weights(node.operation, within)
+            made = [within.get(id(tensor)) for tensor in node.operation.outputs]
+        else:
+            arguments, settings = node.arguments.fill_in(reached)
+            made = keras.tree.flatten(node.operation(*arguments, **settings))
+            yield _Step(node.operation, made[0])
+        ours = zip(node.output_tensors, made, strict=True)
+        reached |= {id(tensor): one for tensor, one in ours if one is not None}
 
 
 def _nodes(graph: keras.Model) -> list[Any]:
@@ -148,21 +158,11 @@ def _nodes(graph: keras.Model) -> list[Any]:
     return [node for _, nodes in by_depth for node in nodes if node.input_tensors]
 
 
-def _is_preprocessing(operation: Any) -> bool:
-    if isinstance(operation, keras.Model):
-        return all(map(_is_preprocessing, _operations(operation)))
-    name = type(operation).__name__
-    return name in (*_SCALES, *_MOVES) or name.startswith(_AUGMENTS)
-
-
-def _names(operation: Any) -> list[str]:
-    if isinstance(operation, keras.Model):
-        return [name for inner in _operations(operation) for name in _names(inner)]
-    return [type(operation).__name__]
-
-
-def _operations(model: keras.Model) -> list[Any]:
-    return [node.operation for node in _nodes(keras.Model(model.inputs, model.outputs))]
+def _is_learned(operation: Any) -> bool:
+    """Whether it has weights, as convolutions have; those of a normalisation do not count."""
+    if isinstance(operation, keras.Model) or type(operation).__name__.endswith("Normalization"):
+        return False
+    return bool(getattr(operation, "weights", ()))
 
 
 def chosen(asked: str | None, model: keras.Model, can_see: bool) -> tuple[str, str]:
@@ -183,6 +183,11 @@ def chosen(asked: str | None, model: keras.Model, can_see: bool) -> tuple[str, s
             f"what its pictures were given as at training, from R, G, B of 0 to 255: {CHOICES}"
         )
     return asked, asked
+
+
+def others(name: str, can_see: bool) -> list[str]:
+    """What else one could put in front of a model than `name`."""
+    return [one for one in (NONE if can_see else OWN, *AFFINES) if one != name]
 
 
 def _why_not_twice(asked: str, found: Beginning) -> str:

@@ -49,16 +49,41 @@ def quantize(
     int8: uint8 in and out, the input with scale 1 and zero point 0, so that bytes go in as they
     are. Any other scheme: float32 in, 0..255, and float32 out, 0..1. `calibration` are prepared
     pictures, uint8, which set the ranges of integer activations; `advance` is called after each.
+    Raises ConversionError where TensorFlow has no way to such a graph.
     """
     if scheme.calibrated and not len(calibration):
         raise ConversionError("no pictures to calibrate with; expected some of the training part")
+    converter = _converter(model, scheme)
+    if scheme.calibrated:
+        converter.representative_dataset = lambda: _representative(calibration, advance)
+    try:
+        return bytes(converter.convert())
+    except ConverterError as error:
+        raise ConversionError(_why_not(error)) from error
+    except RuntimeError as error:  # of operations that the quantizer does not know
+        raise ConversionError(
+            f"{scheme.quantization}: TensorFlow cannot quantize the model so "
+            f"({str(error).strip().splitlines()[0]}). Choose another --quantization"
+        ) from error
+
+
+def _why_not(error: ConverterError) -> str:
+    operations = sorted(set(re.findall(r"\btf\.[A-Z]\w*", str(error))))
+    return (
+        "TensorFlow cannot turn the model into TFLite's operations"
+        f"{' because of ' if operations else ''}{', '.join(operations)}. "
+        "Build it without what needs them; the .log beside the model file has all that was said"
+    )
+
+
+def _converter(model: Model, scheme: Scheme) -> Any:
+    """TensorFlow's converter, set as the scheme wants it."""
     converter = tf.lite.TFLiteConverter.from_keras_model(_one_at_a_time(model))
     if scheme.quantization != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if scheme.quantization == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if scheme.calibrated:
-        converter.representative_dataset = lambda: _representative(calibration, advance)
         kernels = getattr(tf.lite.OpsSet, _KERNELS[scheme.quantization])
         converter.target_spec.supported_ops = [kernels]
     if scheme.quantization == "int8":
@@ -66,15 +91,7 @@ def quantize(
     converter._experimental_disable_per_channel_quantization_for_dense_layers = (
         not scheme.dense_per_channel
     )
-    try:
-        return bytes(converter.convert())
-    except ConverterError as error:
-        operations = sorted(set(re.findall(r"\btf\.[A-Z]\w*", str(error))))
-        raise ConversionError(
-            "TensorFlow cannot turn the model into TFLite's operations"
-            f"{' because of ' if operations else ''}{', '.join(operations)}. "
-            "Build it without what needs them; the .log beside the model file has all that was said"
-        ) from error
+    return converter
 
 
 def _one_at_a_time(model: Model) -> Model:

@@ -169,11 +169,26 @@ def _confusion(
     others: Counter[tuple[str, str]],
     labels: tuple[str, ...],
 ) -> Confusion:
+    longest = min(LONGEST_LABEL, max(map(len, labels)))
+    return Confusion(
+        name=name,
+        labels=labels,
+        cells=tuple(sorted(_cells(counts, others, labels), key=lambda one: (one.row, one.column))),
+        side_px=34 if len(labels) <= 12 else 22 if len(labels) <= 25 else 15,
+        margin_px=round(12 + LETTER_PX * longest),
+    )
+
+
+def _cells(
+    counts: Counter[tuple[str, str]],
+    others: Counter[tuple[str, str]],
+    labels: tuple[str, ...],
+) -> list[Cell]:
     of_class: Counter[str] = Counter()
     for (truth, _), pictures in counts.items():
         of_class[truth] += pictures
     place = {label: number for number, label in enumerate(labels)}
-    cells = [
+    return [
         Cell(
             row=place[truth],
             column=place[answer],
@@ -186,14 +201,6 @@ def _confusion(
         for (truth, answer), pictures in counts.items()
         if truth in place and answer in place
     ]
-    longest = min(LONGEST_LABEL, max(map(len, labels)))
-    return Confusion(
-        name=name,
-        labels=labels,
-        cells=tuple(sorted(cells, key=lambda one: (one.row, one.column))),
-        side_px=34 if len(labels) <= 12 else 22 if len(labels) <= 25 else 15,
-        margin_px=round(12 + LETTER_PX * longest),
-    )
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from vedette_edge.prepare import Picture
 
 WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
 MANIFEST, SETTINGS = "split.csv", "settings.json"
+FILES = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS, "train.log")
 TRAIN, TEST = "train", "test"  # parts in split.csv
 
 

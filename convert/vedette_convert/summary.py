@@ -32,6 +32,7 @@ def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
         "float_ms": round(judgement.float_ms, 3),
         "latency": {stage: round(ms, 3) for stage, ms in asdict(attempt.latency).items()},
         "attempts": [_told(one) for one in judgement.attempts],
+        "unmade": judgement.unmade,
         "layers": [asdict(layer) for layer in attempt.layers],
         "per_class": per_class,
     }
@@ -59,7 +60,7 @@ def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> No
         f"{verdict.sure_agreement:.1%} agree on the {verdict.sure_pictures} pictures of which "
         f"float is at least {gate.SURE:.0%} sure"
     )
-    for note in verdict.notes:
+    for note in (*verdict.notes, *judgement.unmade):
         terminal.print(f"note: {note}")
     terminal.print()
     terminal.print(_attempts(judgement), soft_wrap=False)

@@ -59,7 +59,7 @@ def session(log: Path | None = None) -> Iterator[Terminal]:
     mistakes leave as click.ClickException (code 1) and Ctrl-C as code 130; ours as they are.
     """
     if log:  # TensorFlow talks on when Python has ended
-        atexit.register(_turn_stderr, log)
+        atexit.register(_turn_stderr, log.absolute())
     with _own(1) as out, _own(2) as err:
         terminal = Terminal(_console(out), _console(err))
         try:

@@ -178,20 +178,3 @@ def test_a_layer_that_is_code_is_refused(tmp_path: Path) -> None:
     for name in ("model.keras", "model.h5"):
         with pytest.raises(KerasFileError, match=r"own: Lambda. .*model\.export"):
             load(saved(model, tmp_path / name))
-
-
-def test_arithmetic_between_layers_is_recognised_before_a_fork_too() -> None:
-    for preprocess, name in (
-        (keras.applications.resnet50.preprocess_input, "resnet50"),
-        (keras.applications.densenet.preprocess_input, "imagenet"),
-        (lambda x: x / 127.5 - 1, "signed"),
-    ):
-        taken = keras.Input((SIDE, SIDE, 3))
-        values = preprocess(taken)
-        forked = layers.Conv2D(3, 3)(values) + layers.Conv2D(3, 3)(values)
-        found = beginning(keras.Model(taken, forked))
-        assert found is not None
-        assert found.name == name
-    taken = keras.Input((SIDE, SIDE, 3))
-    mixed = layers.Rescaling(1 / 255)(taken) + layers.Conv2D(3, 1)(taken)
-    assert beginning(keras.Model(taken, mixed)) is None

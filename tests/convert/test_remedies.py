@@ -21,6 +21,7 @@ from keras import layers
 from vedette_convert.__main__ import main
 from vedette_convert.clock import Clock
 from vedette_convert.convert import Judgement, Wish, convert
+from vedette_convert.errors import ConversionError
 from vedette_convert.remedies import to_try, untried
 from vedette_convert.run_folder import Photograph, Run
 from vedette_convert.scheme import INT8, NEW, OLD, Scheme
@@ -61,7 +62,9 @@ def paint(tmp_path: Path) -> Paint:
     return painted
 
 
-def network(hidden: Sequence[Sequence[float]], bias: Sequence[float]) -> keras.Model:
+def network(
+    hidden: Sequence[Sequence[float]], bias: Sequence[float], activation: str = "relu"
+) -> keras.Model:
     """Of the mean R, G and B in 0..1, a Dense layer; its first two outputs are what counts."""
     model = keras.Sequential(
         [
@@ -69,7 +72,7 @@ def network(hidden: Sequence[Sequence[float]], bias: Sequence[float]) -> keras.M
             layers.Rescaling(1 / 255),
             layers.AveragePooling2D(SIDE, name="mean"),
             layers.Flatten(),
-            layers.Dense(len(bias), activation="relu", name="hidden"),
+            layers.Dense(len(bias), activation=activation, name="hidden"),
             layers.Dense(2, activation="softmax", name="scores"),
         ]
     )
@@ -174,6 +177,20 @@ def test_what_calibration_cannot_mend_another_quantization_may(
     assert passed.attempt.verdict.agreement == 1
     assert Classifier(out).contract.labels == ("red", "green")
     assert not (tmp_path / "model.refused.csv").exists()
+
+
+def test_a_remedy_that_tensorflow_cannot_make_is_told_and_the_next_is_tried(
+    paint: Paint, tmp_path: Path
+) -> None:
+    photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
+    wish = Wish(allowed=("int16x8", "dynamic"))
+    found = converted(network(*LOUD, "elu"), photographs, tmp_path / "model.tflite", wish)
+    assert names(found) == ["as asked", "dynamic"]
+    (said,) = found.unmade
+    assert said.startswith("int16x8: TensorFlow cannot quantize the model so")
+    assert "'ELU'" in said
+    with pytest.raises(ConversionError, match=r"ELU.*Choose another --quantization"):
+        converted(network(*LOUD, "elu"), photographs, tmp_path / "b", Wish(Scheme("int16x8")))
 
 
 def test_the_layer_that_hurts_is_named(paint: Paint, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> Judgement
         objections=tuple(objections),
         layers=layers,
     )
-    return Judgement((attempt,), attempt, 21_300_000, 6.5)
+    return Judgement((attempt,), attempt, 21_300_000, 6.5, ())
 
 
 @pytest.fixture

@@ -1,0 +1,106 @@
+"""Where conversion writes, and what it never writes over."""
+
+import shutil
+from pathlib import Path
+
+import keras
+import pytest
+from click.testing import CliRunner, Result
+from keras import layers
+
+from vedette_convert.__main__ import main
+from vedette_edge import Classifier
+
+
+def convert(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def run(run_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run that a test may change."""
+    return Path(shutil.copytree(run_folder, tmp_path / "run"))
+
+
+@pytest.fixture
+def told(shapes: Path, tmp_path: Path) -> tuple[str | Path, ...]:
+    """What must be said of a model from elsewhere."""
+    path = tmp_path / "labels.txt"
+    path.write_text("bar\ndisc\nsquare\n", encoding="utf-8")
+    return ("--labels", path, "--calibrate", shapes, "--quantization", "float32")
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "exported"
+    keras.utils.set_random_seed(5)
+    first = [keras.Input((32, 32, 3)), layers.Rescaling(1 / 255), layers.Conv2D(8, 5, strides=3)]
+    last = [layers.GlobalMaxPooling2D(), layers.Dense(3, "softmax")]
+    keras.Sequential([*first, *last]).export(folder, verbose=False)
+    return folder
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("out", ["Trained_Weight.h5", "contract.json", "report.html", "new"])
+def test_a_model_file_is_called_tflite_so_it_is_no_file_of_the_run(out: str, run: Path) -> None:
+    before = content(run)
+    result = convert(run, "--out", run / out)
+    assert result.exit_code == 2
+    assert f"{out}: expected a name that ends in .tflite" in result.stderr
+    assert content(run) == before
+
+
+def test_the_log_does_not_go_into_that_of_training(run: Path) -> None:
+    before = content(run)
+    result = convert(run, "--out", run / "train.tflite")
+    assert result.exit_code == 2
+    assert f"would write over {run / 'train.log'}" in result.stderr
+    assert content(run) == before
+
+
+def test_a_link_to_what_is_converted_is_not_written_over(
+    run: Path, exported: Path, told: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    model = run / "Trained_Weight.h5"
+    for source, inside in ((model, model), (exported, exported / "fingerprint.pb")):
+        link = tmp_path / f"{inside.stem}.tflite"
+        link.symlink_to(inside)
+        result = convert(source, *told, "--out", link)
+        assert result.exit_code == 2
+        assert f"would write over {inside}" in result.stderr
+        assert link.is_symlink()
+
+
+def test_a_saved_model_is_converted_from_within_its_folder_and_written_beside_it(
+    exported: Path, told: tuple[str | Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, source in ((exported, "."), (exported / "variables", "..")):
+        monkeypatch.chdir(folder)
+        result = convert(source, *told, "--normalise", "own")
+        assert result.exit_code == 0, result.stderr
+        made = exported.with_name("exported.tflite")
+        assert Classifier(made).contract.labels == ("bar", "disc", "square")
+        made.unlink()
+
+
+def test_a_run_is_converted_from_within_its_folder(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run / "plots").mkdir()
+    for folder, source in ((run, "."), (run / "plots", "..")):
+        monkeypatch.chdir(folder)
+        assert convert(source, "--quantization", "float32").exit_code == 0
+        (run / "model.tflite").unlink()
+
+
+def test_a_folder_without_a_name_is_no_traceback(told: tuple[str | Path, ...]) -> None:
+    result = convert("/", *told)
+    assert result.exit_code == 2
+    assert "for models from elsewhere" in result.stderr
