@@ -49,15 +49,9 @@ def audit(
     for path in filter(None, (out, store, quarantine)):
         if data.resolve() in path.resolve().parents:
             raise click.UsageError(f"{path} lies within {data}; choose a place outside of it")
-    from vedette_train.audit import to_json
-
     with session() as terminal:
         found = _survey(data, size, fit, store, terminal)
-        write_text(out, to_json(found) + "\n")
-        if as_json:
-            terminal.line(to_json(found))
-        else:
-            _print(found, data, out, terminal.out)
+        _show(found, data, out, terminal, as_json=as_json)
         if quarantine:
             _quarantine(found, data, quarantine, terminal.err, apply=apply)
 
@@ -69,6 +63,16 @@ def _survey(data: Path, size: int, fit: str, store: Path, terminal: Terminal) ->
 
     found = dataset.find(data)
     return survey_of(found, draft(found.labels, size, fit), store, terminal).audit
+
+
+def _show(found: "Audit", data: Path, out: Path, terminal: Terminal, *, as_json: bool) -> None:
+    from vedette_train.audit import to_json
+
+    write_text(out, to_json(found) + "\n")
+    if as_json:
+        terminal.line(to_json(found))
+    else:
+        _print(found, data, out, terminal.out)
 
 
 def _print(found: "Audit", data: Path, out: Path, terminal: Console) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,46 +37,60 @@ from vedette_train.split import VALIDATION
 from vedette_train.unknown import Strangers
 
 
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What a run may have besides photographs."""
+
+    earlier: Earlier | None  # the run that it begins from
+    strangers: Strangers | None  # pictures of none of the classes, to measure by
+    tensorboard: bool  # whether its logs are written
+
+    @property
+    def weights(self) -> Path | None:
+        """The file of those to begin from."""
+        return self.earlier.weights if self.earlier else None
+
+    def callbacks(self, run: Path) -> list[Any]:
+        """What Keras calls in training."""
+        folder = run / run_folder.TENSORBOARD
+        return [keras.callbacks.TensorBoard(folder, write_graph=False)] if self.tensorboard else []
+
+
 def fit(
     material: Material,
     chosen: Settings,
     run: Path,
     terminal: Terminal,
+    extras: Extras,
     *,
     resume: bool,
-    began: float,
-    earlier: Earlier | None = None,
-    strangers: Strangers | None = None,
-    tensorboard: bool = False,
+    began: float,  # seconds of time.monotonic()
 ) -> dict[str, Any]:
     """Train, calibrate and evaluate; RUN/ then holds everything. Returns what metrics.json says.
 
-    `began` is when the command did, in seconds of time.monotonic(). Unless it is resumed, what
-    RUN/ held is removed once all is there that the new run needs. Raises KeyboardInterrupt on
-    Ctrl-C, WeightsError where pretrained weights are not to be had.
+    Unless it is resumed, what RUN/ held is removed once all is there that the new run needs. Raises
+    KeyboardInterrupt on Ctrl-C, WeightsError where pretrained weights are not to be had.
     """
     strategy = prepare_devices(chosen.seed)
     with strategy.scope():
-        plan = make_plan(material, chosen, earlier.weights if earlier else None, terminal)
-    if not resume:
-        run_folder.clear(run)
-    _record(material, chosen, run)
-    preparation_s = time.monotonic() - began
+        plan = make_plan(material, chosen, extras.weights, terminal)
+    _record(material, chosen, run, resume=resume)
+    prepared = time.monotonic()
     with _saved_on_interrupt(plan, run):
         with strategy.scope():
-            callbacks = [_tensorboard(run)] if tensorboard else []
-            history = training.train(plan.stages, run, terminal.err, callbacks)
-        fit_s = time.monotonic() - began - preparation_s
-        outcome = _measure(plan, material, chosen, history, earlier, strangers)
+            history = training.train(plan.stages, run, terminal.err, extras.callbacks(run))
+        fitted = time.monotonic()
+        outcome = _measure(plan, material, chosen, history, extras)
     model = _tempered(settled(plan.model), outcome.temperature)
     metrics = outcome.metrics() | {"left_out": material.left_out}
-    metrics["seconds"] = {
-        "preparation": preparation_s,
-        "fit": fit_s,
-        "all": time.monotonic() - began,
-    }
+    metrics["seconds"] = _seconds(began, prepared, fitted)
     _conclude(material, chosen, outcome, model, metrics, run)
     return metrics
+
+
+def _seconds(began: float, prepared: float, fitted: float) -> dict[str, float]:
+    spent = {"preparation": prepared - began, "fit": fitted - prepared}
+    return spent | {"all": time.monotonic() - began}
 
 
 @contextmanager
@@ -90,8 +104,10 @@ def _saved_on_interrupt(plan: Plan, run: Path) -> Iterator[None]:
         raise
 
 
-def _record(material: Material, chosen: Settings, run: Path) -> None:
+def _record(material: Material, chosen: Settings, run: Path, *, resume: bool) -> None:
     """Write down before training what is known before it."""
+    if not resume:
+        run_folder.clear(run)
     run_folder.write_settings(run, chosen)
     write_text(run / run_folder.MANIFEST, material.manifest)
     write_text(run / run_folder.AUDIT, audit_to_json(material.audit) + "\n")
@@ -110,21 +126,17 @@ def _samples(material: Material) -> list[tuple[str, Picture]]:
     return list(zip(names, material.store.take(rows[shown]), strict=True))
 
 
-def _tensorboard(run: Path) -> Any:
-    return keras.callbacks.TensorBoard(run / run_folder.TENSORBOARD, write_graph=False)
-
-
 def _measure(
     plan: Plan,
     material: Material,
     chosen: Settings,
     history: Sequence[Epoch],
-    earlier: Earlier | None,
-    strangers: Strangers | None,
+    extras: Extras,
 ) -> Outcome:
     """Fit temperature and threshold on the validation part, and see what they do on the test."""
     validation, test = (plan.evaluation(material, part) for part in (VALIDATION, TEST))
     temperature = fit_temperature(validation.scores, validation.truth)
+    earlier, strangers = extras.earlier, extras.strangers
     sure = cooled(validation.scores, temperature)
     calibrated = replace(test, scores=cooled(test.scores, temperature))
     return Outcome(
@@ -161,8 +173,21 @@ def _conclude(
     plots.draw_curves(outcome.history, run / run_folder.CURVES)
     plots.draw_confusion(outcome.test, run / run_folder.CONFUSION)
     write_text(run / run_folder.METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    page = report.Report(
-        name=run.name,
+    page = _page(material, chosen, contract, outcome, metrics, run.name)
+    report.write(page, run / run_folder.REPORT)
+    (run / run_folder.CHECKPOINT).unlink(missing_ok=True)
+
+
+def _page(
+    material: Material,
+    chosen: Settings,
+    contract: Contract,
+    outcome: Outcome,
+    metrics: dict[str, Any],
+    name: str,
+) -> report.Report:
+    return report.Report(
+        name=name,
         contract=contract,
         settings=run_folder.plain(chosen),
         metrics=metrics,
@@ -177,8 +202,6 @@ def _conclude(
         picture=material.by_file(),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     )
-    report.write(page, run / run_folder.REPORT)
-    (run / run_folder.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _concluded(contract: Contract, outcome: Outcome) -> Contract:

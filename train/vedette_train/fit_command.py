@@ -20,6 +20,7 @@ from vedette_train.settings import OPTIMIZERS, RECIPES, SCHEDULES, Settings
 
 if TYPE_CHECKING:
     from vedette_train.material import Material
+    from vedette_train.unknown import Strangers
 
 SHARE = click.FloatRange(0.01, 0.9)
 MOST_NAMED = 10  # files left out that are named on the terminal; metrics.json names all
@@ -32,7 +33,25 @@ def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[
     return click.option(name, key, type=kind, default=None, show_default=shown, help=help_text)
 
 
-@click.command()
+EPILOG = """
+\b
+Architectures:
+  cnn                 the recipe: two convolutions
+  small               separable convolutions, under 0.5 MB as int8
+  efficientnet_lite0  pretrained, offline: the best with few photographs
+  mobilenet_v2, mobilenet_v3_small  pretrained; weights are downloaded once
+
+\b
+Examples:
+  vedette-train fit photos --out runs/hens --architecture efficientnet_lite0
+  vedette-train fit photos --out runs/recipe
+  vedette-train fit signs --out runs/signs --architecture small --no-flip
+  vedette-train fit photos --out runs/more --architecture efficientnet_lite0 --start runs/hens
+  vedette-train fit photos --out runs/hens --resume
+"""
+
+
+@click.command(epilog=EPILOG)
 @click.argument("data", type=FOLDER)
 @click.option("--out", "run", type=PATH, required=True, metavar="RUN", help="Folder to make.")
 @option("--architecture", click.Choice(list(RECIPES)), "cnn", "Network; cnn is the recipe's.")
@@ -75,21 +94,6 @@ def fit(
     \b
     RUN/ will hold report.html (look at it), Trained_Weight.h5 (the Keras model),
     contract.json, metrics.json, audit.json, history.csv, split.csv and pictures.
-
-    \b
-    Architectures:
-      cnn                 the recipe: two convolutions
-      small               separable convolutions, under 0.5 MB as int8
-      efficientnet_lite0  pretrained, offline: the best with few photographs
-      mobilenet_v2, mobilenet_v3_small  pretrained; weights are downloaded once
-
-    \b
-    Examples:
-      vedette-train fit photos --out runs/hens --architecture efficientnet_lite0
-      vedette-train fit photos --out runs/recipe
-      vedette-train fit signs --out runs/signs --architecture small --no-flip
-      vedette-train fit photos --out runs/more --architecture efficientnet_lite0 --start runs/hens
-      vedette-train fit photos --out runs/hens --resume
     """
     wanted = _settings(chosen)
     _check_usage(wanted, run, tensorboard=tensorboard)
@@ -137,6 +141,22 @@ def _fit(
     tensorboard: bool,
 ) -> dict[str, Any]:
     began = time.monotonic()
+    material, before, strangers = _gathered(wanted, stores, terminal)
+    if resume:
+        run_folder.check_same_photographs(run, material.manifest)
+    _print_material(material, wanted, terminal.err)
+    terminal.err.print("starting TensorFlow ...")
+    from vedette_train import fit as fitting
+
+    extras = fitting.Extras(before, strangers, tensorboard=tensorboard)
+    with _kept_on_interrupt(wanted, run, terminal.err):
+        return fitting.fit(material, wanted, run, terminal, extras, resume=resume, began=began)
+
+
+def _gathered(
+    wanted: Settings, stores: Path, terminal: Terminal
+) -> tuple["Material", "earlier.Earlier | None", "Strangers | None"]:
+    """The photographs, the run to begin from, and pictures of none of the classes."""
     from vedette_train.material import gather
     from vedette_train.unknown import gather_strangers
 
@@ -148,24 +168,7 @@ def _fit(
     strangers = None
     if wanted.unknown:
         strangers = gather_strangers(wanted.unknown, material.contract, stores, terminal)
-    if resume:
-        run_folder.check_same_photographs(run, material.manifest)
-    _print_material(material, wanted, terminal.err)
-    terminal.err.print("starting TensorFlow ...")
-    from vedette_train import fit as fitting
-
-    with _kept_on_interrupt(wanted, run, terminal.err):
-        return fitting.fit(
-            material,
-            wanted,
-            run,
-            terminal,
-            resume=resume,
-            began=began,
-            earlier=before,
-            strangers=strangers,
-            tensorboard=tensorboard,
-        )
+    return material, before, strangers
 
 
 def _print_material(material: "Material", chosen: Settings, terminal: Console) -> None:

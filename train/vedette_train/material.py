@@ -17,7 +17,7 @@ from vedette_train import dataset, split
 from vedette_train.audit import Audit
 from vedette_train.settings import RECIPES, Settings
 from vedette_train.store import Store
-from vedette_train.survey import survey_of
+from vedette_train.survey import Survey, survey_of
 
 VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-headless")
 
@@ -65,43 +65,61 @@ class Material:
 def gather(
     settings: Settings, stores: Path, terminal: Terminal, known: Mapping[str, str]
 ) -> Material:
-    """Find, check, prepare, audit and split.
+    """Find, check, prepare, audit and split. Raises DatasetError for what cannot be trained on.
 
-    `known` maps SHA-256 to the part that a photograph had in an earlier run. Raises DatasetError
-    for what cannot be trained on.
+    `known` maps SHA-256 to the part that a photograph had in an earlier run.
     """
     found = dataset.find(settings.data)
     shares = split.Shares(settings.test, settings.validation)
     split.check_enough(found, found.photographs, shares)
     drafted = draft(found.labels, settings.size, settings.fit)
     survey = survey_of(found, drafted, stores, terminal)
-    store = survey.store
-    left_out = found.strays | {entry.file: entry.error for entry in store.entries if entry.error}
-    left_out |= _too_like_the_test(found, survey.alike)
-    left_out |= _learned_before(found, store, known)
-    rows = [row for row, entry in enumerate(store.entries) if entry.file not in left_out]
-    places = {row: place for place, row in enumerate(rows)}
+    entries, left_out = survey.store.entries, _left_out(found, survey, known)
+    rows = [row for row, entry in enumerate(entries) if entry.file not in left_out]
+    parts = _parts(found, survey, rows, shares, settings.seed, known)
     photographs = [found.photographs[row] for row in rows]
-    hashes = [store.entries[row].sha256 for row in rows]
-    alike = [[places[row] for row in group if row in places] for group in survey.alike]
-    alike = [group for group in alike if group]
-    split.check_enough(found, photographs, shares, alike)
-    before = {place: known[sha256] for place, sha256 in enumerate(hashes) if sha256 in known}
-    parts = split.split(photographs, shares, settings.seed, alike, before)
-    split.check_all(parts, settings.data)
+    hashes = [entries[row].sha256 for row in rows]
     manifest = split.manifest(photographs, parts, hashes, found.labels)
     return Material(
         contract=_contract(drafted, settings, manifest, parts),
-        store=store,
+        store=survey.store,
         rows=np.array(rows),
         labels=np.array([photograph.label for photograph in photographs]),
         parts=np.array(parts),
         files=tuple(photograph.file for photograph in photographs),
-        hashes=tuple(entry.sha256 for entry in store.entries),
+        hashes=tuple(entry.sha256 for entry in entries),
         manifest=manifest,
         audit=survey.audit,
         left_out=left_out,
     )
+
+
+def _left_out(found: dataset.Dataset, survey: Survey, known: Mapping[str, str]) -> dict[str, str]:
+    """What cannot be trained on or tested by: file -> reason."""
+    unread = {entry.file: entry.error for entry in survey.store.entries if entry.error}
+    alike = _too_like_the_test(found, survey.alike)
+    return found.strays | unread | alike | _learned_before(found, survey.store, known)
+
+
+def _parts(
+    found: dataset.Dataset,
+    survey: Survey,
+    rows: Sequence[int],
+    shares: split.Shares,
+    seed: int,
+    known: Mapping[str, str],
+) -> list[str]:
+    """The part of the photograph in each of these rows of the store."""
+    places = {row: place for place, row in enumerate(rows)}
+    photographs = [found.photographs[row] for row in rows]
+    groups = ([places[row] for row in group if row in places] for group in survey.alike)
+    alike = [group for group in groups if group]
+    split.check_enough(found, photographs, shares, alike)
+    hashes = enumerate(survey.store.entries[row].sha256 for row in rows)
+    before = {place: known[sha256] for place, sha256 in hashes if sha256 in known}
+    parts = split.split(photographs, shares, seed, alike, before)
+    split.check_all(parts, found.folder)
+    return parts
 
 
 def _too_like_the_test(found: dataset.Dataset, alike: Sequence[Sequence[int]]) -> dict[str, str]:

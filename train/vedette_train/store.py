@@ -7,7 +7,7 @@ import hashlib
 import mmap
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, replace
@@ -102,24 +102,15 @@ def _build(
     advance: Advance,
 ) -> tuple[Entry, ...]:
     """Prepare what is new, copy what is known, and put the new store in the old one's place."""
-    row_bytes = _row_bytes(contract)
+    row_bytes, known = _row_bytes(contract), _prepared_rows(old)
     for left in folder.glob(f".{Path(_PICTURES).stem}-*"):  # by a run that was killed
         left.unlink()
     _check_room(folder, row_bytes * len(wanted))
-    known = {
-        entry.stamp: row
-        for row, entry in enumerate(old.entries if old else ())
-        if entry.mtime_ns != UNPREPARED
-    }
     with replacing(folder / _PICTURES) as path, path.open("wb") as file:
         file.truncate(row_bytes * len(wanted))
 
         def fill(row: int) -> Entry:
-            entry, known_row = wanted[row], known.get(wanted[row].stamp)
-            if old and known_row is not None:
-                entry, prepared = old.entries[known_row], old.take([known_row])
-            else:
-                entry, prepared = _prepared(data, entry, contract)
+            entry, prepared = _row(data, wanted[row], contract, old, known)
             _write(file.fileno(), prepared, row * row_bytes, folder)
             advance()
             return entry
@@ -132,6 +123,28 @@ def _build(
     if interrupted:
         raise KeyboardInterrupt
     return entries
+
+
+def _prepared_rows(old: Store | None) -> dict[tuple[str, int, int], int]:
+    """The rows of what is prepared, by the files' stamps."""
+    return {
+        entry.stamp: row
+        for row, entry in enumerate(old.entries if old else ())
+        if entry.mtime_ns != UNPREPARED
+    }
+
+
+def _row(
+    data: Path,
+    entry: Entry,
+    contract: Contract,
+    old: Store | None,
+    known: Mapping[tuple[str, int, int], int],
+) -> tuple[Entry, Picture]:
+    row = known.get(entry.stamp)
+    if old and row is not None:
+        return old.entries[row], old.take([row])
+    return _prepared(data, entry, contract)
 
 
 def _filled(
