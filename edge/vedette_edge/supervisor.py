@@ -1,6 +1,7 @@
 """Keeps a capture process running: one that dies or gives nothing is replaced by a fresh one."""
 
 import json
+import math
 import os
 import pickle
 import select
@@ -18,6 +19,7 @@ from vedette_edge.handover import About, Handover, Parts
 SILENCE_S = 10.0  # without a frame, after which a camera is taken for dead
 FIRST_SILENCE_S = 20.0  # the same before its first frame: some take long to open
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before each new start; the last again and again
+LOOK_S = 0.25  # between two looks at a process that says nothing; frames need none
 KILL_S = 0.5  # how long is waited for a process to be gone: a driver may hold it for ever
 
 
@@ -46,8 +48,10 @@ class Supervisor:
         self._handover = Handover(plan.shape)
         self._process: _Process | None = None
         self._start_s = 0.0  # when to start the next process
+        self._look_s = 0.0  # when to look after the present one next
         self._alive_s = 0.0  # when the present one started, or gave its last frame
         self._began_s = self._lost_s = 0.0  # when that one started; when frames last came
+        self._first_s = math.inf  # when the present one gave its first frame
         self._lost = False  # whether that was told
         self._pause = 0  # which of PAUSES_S comes next
         self.ended = False  # whether the source has no more frames
@@ -80,13 +84,19 @@ class Supervisor:
         """A frame came: all is well, again or still."""
         if self._alive_s == self._began_s:
             self._hear()  # of what the camera delivers, before its first frame is told of
+            if self._process is None:  # which was its last as well
+                return
+            self._first_s = time.monotonic()
         self._alive_s = time.monotonic()
         if self._lost:
             self._told.back(self._alive_s - self._lost_s)
             self._lost = False
 
     def _look_after(self, now_s: float) -> None:
-        """Start, hear and judge the process."""
+        """Start, hear and judge the process: when it says something or ends, and now and then."""
+        if now_s < self._look_s:
+            return
+        self._look_s = now_s + LOOK_S
         if self._process is None:
             if now_s >= self._start_s and not self.ended:
                 self._start(now_s)
@@ -101,6 +111,7 @@ class Supervisor:
 
     def _start(self, now_s: float) -> None:
         self._began_s = self._alive_s = now_s
+        self._first_s = math.inf
         try:
             self._process = _Process(self._plan, self._handover)
         except OSError as error:  # too many processes, or no memory: that passes
@@ -141,12 +152,13 @@ class Supervisor:
         comes and goes is used for half of the time at least, and does not fill the log.
         """
         self._stop()
+        self._handover.forget()  # or its last frame would pass for the first of the next
         if not self._restarts:
             raise CameraError(reason)
         if not self._lost:
             self._lost, self._lost_s = True, self._seen_s()
             self._told.lost(reason)
-        if self._seen_s() - self._began_s > PAUSES_S[max(0, self._pause - 1)]:
+        if self._seen_s() - self._first_s > PAUSES_S[max(0, self._pause - 1)]:
             self._pause = 0
         self._start_s = time.monotonic() + PAUSES_S[self._pause]
         self._pause = min(self._pause + 1, len(PAUSES_S) - 1)
@@ -161,7 +173,10 @@ class Supervisor:
         else:
             due_s = self._start_s
         timeout_s = max(0.0, min(timeout_s, due_s - now_s + 0.01)) if due_s > now_s else 0.1
-        return wake in select.select(watched, [], [], timeout_s)[0]
+        readable = select.select(watched, [], [], timeout_s)[0]
+        if readable != [self._handover.given]:
+            self._look_s = 0.0
+        return wake in readable
 
     def _stop(self) -> None:
         if self._process:

@@ -98,6 +98,15 @@ def frame_after(watched: Supervisor, timeout_s: float = 20) -> int:
     raise AssertionError("no frame came")
 
 
+def kill(watched: Supervisor, heard: Heard) -> None:
+    """Kill the camera process, and wait until that is told."""
+    (child,) = children()
+    os.kill(child, signal.SIGKILL)
+    told = heard.kinds().count("lost")
+    while heard.kinds().count("lost") == told:
+        watched.take(0.05)
+
+
 def test_every_picture_of_a_folder_is_looked_at_in_order(
     photos: Path, plan: Callable[..., Plan], contract: Contract
 ) -> None:
@@ -119,13 +128,10 @@ def test_a_killed_camera_process_is_replaced_and_told_of_once(
 ) -> None:
     heard = Heard()
     with Supervisor(plan(clip, live=True, every=False), heard) as watched:
-        for _ in range(10):
-            frame_after(watched)
-            (child,) = children()
-            os.kill(child, signal.SIGKILL)
-            while children() == [child]:
-                watched.take(0.05)
         frame_after(watched)
+        for _ in range(10):
+            kill(watched, heard)
+            frame_after(watched)
     assert heard.kinds() == ["lost", "back"] * 10
     assert all("died" in line for kind, line in heard.lines if kind == "lost")
 
@@ -258,12 +264,12 @@ def test_nothing_is_left_open_after_many_restarts(
         return len(list(Path("/proc/self/fd").iterdir()))
 
     before = open_files()
-    with Supervisor(plan(clip, live=True, every=False), Heard()) as watched:
+    heard = Heard()
+    with Supervisor(plan(clip, live=True, every=False), heard) as watched:
         frame_after(watched)
         during = open_files()
         for _ in range(15):
-            os.kill(children()[0], signal.SIGKILL)
-            time.sleep(0.02)
+            kill(watched, heard)
             frame_after(watched)
         assert open_files() == during
     assert open_files() == before
