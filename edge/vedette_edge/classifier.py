@@ -2,8 +2,10 @@
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from vedette_edge.interpreter import Network, Tensor
 from vedette_edge.model_file import ModelFile
 from vedette_edge.prepare import Picture, prepare
 
+Scores = NDArray[np.float32]
+
 NOTHING_SAID = Said()
 KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input takes 0..255
 
@@ -27,7 +31,7 @@ class Classification:
 
     label: str  # of the highest score, the first of equals
     score: float  # 0..1
-    scores: NDArray[np.float32]  # 0..1, in the order of the labels
+    scores: Scores  # 0..1, in the order of the labels
     labels: tuple[str, ...]
 
     def top(self, count: int) -> list[tuple[str, float]]:
@@ -65,6 +69,7 @@ class Classifier:
             self.network = Network(self.model.data, threads, runtime)
             self.contract: Contract | Assumed = _settled(self.model, self.network, said)
             self._feed = _feed(self.contract, self.network.input)
+            self._scores = _scores(self.contract, self.network.output)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
 
@@ -74,20 +79,14 @@ class Classifier:
 
     def score(self, prepared: Picture) -> Classification:
         """Classify what `prepare` made of a picture."""
-        values = self.network.output.values(self.network.run(self._feed(prepared))).ravel()
-        scores = foreign.softmax(values) if self._gives_logits else values
-        best = int(np.argmax(scores))
-        labels = self.contract.labels
+        scores = self._scores(self.network.run(self._feed(prepared)).ravel())
+        best, labels = int(scores.argmax()), self.contract.labels
         return Classification(labels[best], float(scores[best]), scores, labels)
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What nobody said of a model without a contract, a line each; none for one that has it."""
         return self.contract.assumptions if isinstance(self.contract, Assumed) else ()
-
-    @property
-    def _gives_logits(self) -> bool:
-        return isinstance(self.contract, Assumed) and self.contract.logits
 
 
 def _check_unsaid(contract: Contract | None, said: Said) -> None:
@@ -108,6 +107,16 @@ def _feed(contract: Contract | Assumed, given: Tensor) -> Feed:
     if isinstance(contract, Contract):
         return feed_bytes(given)
     return feed_numbers(given, contract.colour, contract.mean, contract.std)
+
+
+def _scores(contract: Contract | Assumed, made: Tensor) -> Callable[[NDArray[Any]], Scores]:
+    """From the output tensor's content to scores, 0..1."""
+    if isinstance(contract, Assumed) and contract.logits:
+        return lambda content: foreign.softmax(made.values(content))
+    if not made.scale or np.dtype(made.dtype).itemsize > 1:
+        return made.values
+    table = made.values(np.arange(256, dtype=np.uint8).view(made.dtype))
+    return lambda content: table[content.view(np.uint8)]  # quicker than arithmetic, and equal
 
 
 def _check_agrees(contract: Contract, given: Tensor, made: Tensor) -> None:
