@@ -25,7 +25,7 @@ case $system in *-arm64) machine=aarch64 ;; *-armhf) machine=armv7l ;; *) machin
 [ -z "$model" ] || [ -f "$model" ] || fail "there is no file $model"
 
 mkdir -p "$folder" build
-cp edge/install.sh edge/constraints-*.txt edge/vedette.service edge/config.example.toml "$folder/"
+cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/config.example.toml "$folder/"
 cp docs/raspberry-pi.md "$folder/README.md"
 [ -z "$model" ] || cp "$model" "$folder/model.tflite"
 "${pip[@]}" wheel --no-deps --build-constraint constraints.txt --wheel-dir "$folder" ./edge

@@ -162,7 +162,7 @@ constrain() {
 
 add_settings() {
     step "Model and settings"
-    cp "$here/vedette.service" "$here/config.example.toml" "$here/README.md" "$new/"
+    cp -r "$here/vedette.service" "$here/vedette.service.d" "$here/config.example.toml" "$here/README.md" "$new/"
     if [ -e "$settings/config.toml" ]; then
         cp "$settings/config.toml" "$new/config.toml"
         say "$settings/config.toml stays${camera:+, but for the camera}"
@@ -212,6 +212,8 @@ check_version() {
     step "Does it see here what training saw?"
     checked=$new/model.tflite
     [ -e "$checked" ] || checked=$named
+    # Settings are read, and judged, before help is given.
+    quietly "$new/bin/vedette" run --config "$new/config.toml" --help || fail "mend $settings/config.toml first"
     runuser -u vedette -- "$new/bin/vedette" check "$checked" || fail "the self-test failed, see above"
     touch "$new/checked"
 }
@@ -243,6 +245,8 @@ switch_to() {
     [ ! -e "$1/model.tflite" ] || ln -sf "$versions/current/model.tflite" "$settings/model.tflite"
     install -m 640 -g vedette "$1/config.toml" "$settings/config.toml"
     install -m 644 "$1/vedette.service" "$unit"
+    # Growing pauses between starts, which bookworm's systemd does not know yet.
+    [ "${system%-*}" = bookworm ] || install -D -m 644 "$1/vedette.service.d/back-off.conf" -t "$unit.d"
     [ -e "$command" ] || ln -sfn "$versions/current/bin/vedette" "$command"
     systemctl daemon-reload
     systemctl enable --quiet vedette
@@ -270,12 +274,15 @@ print("First label: %s (%.2f), at %s" % (first["label"], first["score"], first["
 
 go_back() {
     say "No label came within $wait_s s."
-    journalctl --unit vedette --lines 15 --no-pager 2>/dev/null || true
-    look="sudo systemctl stop vedette; sudo vedette run --config $settings/config.toml"
-    [ -n "$old" ] || fail "it is installed and goes on trying. What the camera does: $look"
-    switch_to "$versions/$old"
-    rm -rf "$new"
-    fail "the version before this one runs again. What the camera does: $look"
+    systemctl stop vedette
+    runuser -u vedette -- "$command" check --config "$settings/config.toml" || true
+    if [ -n "$old" ]; then
+        switch_to "$versions/$old"
+        rm -rf "$new"
+        fail "the version before this one runs again. What to mend is above; journalctl -u vedette has more"
+    fi
+    systemctl start --no-block vedette
+    fail "it is installed, and goes on trying. What to mend is above; journalctl -u vedette has more"
 }
 
 # The present version and the one before it stay.
@@ -300,7 +307,7 @@ remove_all() {
     step "Removing Vedette"
     systemctl disable --now --quiet vedette 2>/dev/null || true
     [ ! -L "$command" ] || rm -f "$command"
-    rm -rf "$unit" "$versions" "$settings"
+    rm -rf "$unit" "$unit.d" "$versions" "$settings"
     systemctl daemon-reload
     getent passwd vedette >/dev/null && userdel vedette
     [ ! -d /var/log/vedette ] || chown -R root:root /var/log/vedette

@@ -5,7 +5,6 @@ SUITE and ARCHITECTURE choose another system than bookworm and this machine's, e
 """
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.install.userland import LackingError, Userland, bare
+from tests.install.userland import LackingError, Userland, bare, furnish
 
 ROOT = Path(__file__).parents[2]
 SUITE = os.environ.get("SUITE", "bookworm")
@@ -64,14 +63,15 @@ def unpacked(
     system: Path, bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A layer in which /root/vedette holds install.sh and what belongs to it, without wheels."""
-    layer = tmp_path_factory.mktemp("unpacked")
-    with tarfile.open(bundle()) as archive:
-        archive.extractall(layer / "root", filter="data")
-    shutil.copy(MODEL, layer / "root" / "colours.tflite")
-    damaged = bytearray(MODEL.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    (layer / "root" / "damaged.tflite").write_bytes(damaged)
-    return layer
+    with Userland([system], tmp_path_factory.mktemp("unpacked")) as userland:
+        furnish(userland)
+        with tarfile.open(bundle()) as archive:
+            archive.extractall(userland.path("/root"), filter="data")
+        damaged = bytearray(MODEL.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        userland.path("/root/colours.tflite").write_bytes(MODEL.read_bytes())
+        userland.path("/root/damaged.tflite").write_bytes(damaged)
+    return userland.upper
 
 
 @pytest.fixture(scope="session")
@@ -117,5 +117,7 @@ def pi(
     layers = [system, unpacked, wheels, installation[0]]
     with Userland(layers, tmp_path / "userland", network=False) as userland:
         userland.run("systemctl", "start", "vedette")
-        userland.run("sh", "-c", "until pgrep --euid vedette; do sleep 0.1; done")
+        # Two processes: the settings were read, and the camera is being opened.
+        waiting = "until [ $(pgrep -c --euid vedette) -ge 2 ]; do sleep 0.1; done"
+        userland.run("sh", "-c", waiting)
         yield userland

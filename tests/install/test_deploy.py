@@ -1,6 +1,7 @@
 """`make deploy`'s script over a real sshd on loopback, into a Debian of its own."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -16,21 +17,27 @@ pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a
 
 @pytest.fixture
 def ssh(bare_pi: Userland, tmp_path: Path) -> Iterator[str]:
-    """The command that connects to the system as the user pi."""
+    """The command that connects to the system as pi, or as root where sudo cannot be emulated."""
+    if not shutil.which("ssh"):
+        pytest.skip("needs ssh: apt install openssh-client")
+    user, home = ("root", "/root") if bare_pi.emulated else ("pi", "/home/pi")
     key, config = tmp_path / "key", tmp_path / "config"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    known = bare_pi.path("/home/pi/.ssh/authorized_keys")
+    bare_pi.path(f"{home}/.ssh").mkdir(exist_ok=True)
+    known = bare_pi.path(f"{home}/.ssh/authorized_keys")
     known.write_text(key.with_suffix(".pub").read_text("utf-8"), "utf-8")
-    bare_pi.run("chown", "-R", "pi:", "/home/pi/.ssh")
+    bare_pi.run("chown", "-R", f"{user}:", f"{home}/.ssh")
     bare_pi.run("mkdir", "-p", "/run/sshd")
     bare_pi.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/host")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    options = f"-D -p {port} -h /run/host -o ListenAddress=127.0.0.1 -o StrictModes=no"
-    server = subprocess.Popen([*bare_pi.entered(), "/usr/sbin/sshd", *options.split()])
+    options = f"-D -p {port} -h /run/host -o ListenAddress=127.0.0.1 -o StrictModes=no".split()
+    for name, value in bare_pi.emulated.items():
+        options += ["-o", f"SetEnv={name}={value}"]
+    server = subprocess.Popen([*bare_pi.entered(), "/usr/sbin/sshd", *options])
     config.write_text(
-        f"Host hen-house\nHostName 127.0.0.1\nPort {port}\nUser pi\nIdentityFile {key}\n"
+        f"Host hen-house\nHostName 127.0.0.1\nPort {port}\nUser {user}\nIdentityFile {key}\n"
         "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n",
         "utf-8",
     )

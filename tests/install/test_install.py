@@ -72,12 +72,22 @@ def test_a_damaged_model_leaves_the_old_version_running(pi: Userland) -> None:
     assert not pi.path("/opt/vedette/2").exists()
 
 
+def test_a_setting_that_is_unknown_is_named_before_anything_changes(pi: Userland) -> None:
+    before = running(pi)
+    pi.path("/etc/vedette/config.toml").write_text(settings(pi) + "smooting = 2.0\n", "utf-8")
+    done = pi.run(*OFFLINE)
+    assert done.returncode == 1
+    assert "'smooting' is unknown; is 'smoothing' meant?" in done.stdout
+    assert (current(pi), running(pi)) == ("1", before)
+
+
 def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
     mine = settings(pi) + "heartbeat = 30.0\n"
     pi.path("/etc/vedette/config.toml").write_text(mine, "utf-8")
     done = pi.run(*OFFLINE, "--camera", "/dev/video9", VEDETTE_WAIT_S="8")
     assert done.returncode == 1
     assert "No label came within 8 s" in done.stdout
+    assert "/dev/video9: is not there" in done.stdout
     assert "the version before this one runs again" in done.stdout
     assert current(pi) == "1"
     assert settings(pi) == mine
@@ -104,7 +114,8 @@ def test_what_it_cannot_install_on_it_names(bare_pi: Userland) -> None:
     assert "'--modle' is not understood" in said(*INSTALL, "--modle", "x")
     assert "there is no file /nowhere" in said(*INSTALL, "--model", "/nowhere")
     assert "--camera needs a value" in said(*INSTALL, "--camera")
-    assert "only root may install" in said("su", "pi", "-c", "sh -s <" + INSTALL[1])
+    bare_pi.run("cp", INSTALL[1], "/tmp/install.sh")
+    assert "only root may install" in said("su", "pi", "-c", "sh /tmp/install.sh")
     wheels = bare_pi.path("/root/vedette/wheels")
     wheels.mkdir()
     (wheels / "SYSTEM").write_text("trixie-armhf\n", "utf-8")

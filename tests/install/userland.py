@@ -15,7 +15,9 @@ BUILD = HERE.parents[1] / "build" / "install"
 # What a Raspberry Pi's card has beforehand, as far as an installation meets it.
 PACKAGES = "adduser ca-certificates openssh-server passwd procps python3 python3-numpy sudo"
 
-# A Pi 4's, for LiteRT looks there for an Arm: the emulator shows this machine's.
+# LiteRT looks for the processor, and the emulator shows it this machine's: a Pi 4's instead. The
+# emulator is told as well, since with its own choice, all that an Arm may have, scores differ.
+EMULATED = {"QEMU_CPU": "cortex-a72"}
 CPUINFO = """processor\t: 0
 BogoMIPS\t: 108.00
 Features\t: fp asimd evtstrm crc32 cpuid
@@ -39,7 +41,7 @@ mount -t tmpfs run run
 mount -t tmpfs sys sys
 mkdir -p sys/devices/system/cpu
 for cores in possible present online; do echo 0 >sys/devices/system/cpu/$cores; done
-[ ! -e cpuinfo ] || mount --bind cpuinfo proc/cpuinfo
+[ -z "$CPUINFO" ] || { printf %s "$CPUINFO" >run/cpuinfo; mount --bind run/cpuinfo proc/cpuinfo; }
 cp --remove-destination -L /etc/resolv.conf etc/resolv.conf
 [ -z "$3" ] || ip link set lo up
 echo "$pid"
@@ -69,23 +71,19 @@ def bare(suite: str, architecture: str) -> Path:
         )
         if done.returncode:
             raise LackingError(f"no {suite} for {architecture} here: {done.stderr[-300:]}")
-        _furnish(making, emulated=architecture == "arm64" and os.uname().machine != "aarch64")
         making.rename(root)
     return root
 
 
-def _furnish(root: Path, *, emulated: bool) -> None:
-    """A user as on a Pi, and the package index as this machine reaches it."""
-    shutil.copy(HERE / "systemctl", root / "usr/local/bin/systemctl")
-    if emulated:
-        (root / "cpuinfo").write_text(CPUINFO, "utf-8")
-    for known in ("etc/pip.conf", "etc/ssl/certs/ca-certificates.crt"):
-        if Path("/", known).exists():
-            shutil.copy(Path("/", known), root / known)
-    make = "useradd --create-home --shell /bin/bash --groups video,sudo --password '*' pi"
-    subprocess.run(["chroot", root, "sh", "-c", make], check=True)
-    (root / "etc/sudoers.d/pi").write_text("pi ALL=(ALL) NOPASSWD: ALL\n", "utf-8")
-    (root / "home/pi/.ssh").mkdir()
+def furnish(userland: "Userland") -> None:
+    """A user as on a Pi, a stand-in for systemctl, the package index as this machine reaches it."""
+    shutil.copy(HERE / "systemctl", userland.path("/usr/local/bin/systemctl"))
+    for known in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
+        if Path(known).exists():
+            shutil.copy(known, userland.path(known))
+    userland.run("useradd", "--create-home", "--shell=/bin/bash", "--password=*", "pi")
+    rights = "pi ALL=(ALL) NOPASSWD: ALL\n"
+    userland.path("/etc/sudoers.d/pi").write_text(rights, "utf-8")
 
 
 class Userland:
@@ -93,6 +91,8 @@ class Userland:
 
     def __init__(self, layers: Sequence[Path], folder: Path, *, network: bool = True) -> None:
         """`folder` takes what is written: its `upper` is a layer for another one."""
+        foreign = layers[0].name.endswith("-arm64") and os.uname().machine != "aarch64"
+        self.emulated = EMULATED if foreign else {}
         self.root, self.upper = folder / "root", folder / "upper"
         for name in ("root", "upper", "work"):
             (folder / name).mkdir(parents=True)
@@ -102,7 +102,10 @@ class Userland:
         self._command = ["unshare", *own, "--propagation", "private", *first]
 
     def __enter__(self) -> "Userland":
-        self._first = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        environment = os.environ | {"CPUINFO": CPUINFO if self.emulated else ""}
+        self._first = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, text=True, env=environment
+        )
         assert self._first.stdout
         self._pid = self._first.stdout.readline().strip()
         assert self._pid, "the userland did not start"
@@ -130,7 +133,7 @@ class Userland:
     def entered(self, **environment: str) -> list[str]:
         """What a command line begins with that is to run in here."""
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        settings = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"} | environment
+        settings = {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8"} | self.emulated | environment
         enter = ["nsenter", "--target", self._pid, "--mount", "--pid", "--net", "chroot", self.root]
         given = (f"{name}={value}" for name, value in settings.items())
         return [*map(str, enter), "env", "-i", *given]
