@@ -71,6 +71,7 @@ check_system() {
         trixie-armhf) fail "for 32-bit trixie there is no TFLite interpreter; use the 64-bit Raspberry Pi OS" ;;
         *) fail "this is $PRETTY_NAME ($system); expected is Raspberry Pi OS or Debian, bookworm or trixie, 64-bit" ;;
     esac
+    [ "$(uname -m)" != armv6l ] || fail "for this processor (ARMv6: Pi 1, Zero, Zero W) there is no TFLite interpreter; use a newer Pi"
     found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || found=none
     [ "$found" = "$expected" ] || fail "$python is Python $found, expected $expected: sudo apt install --reinstall python3"
     free_mb=$(df -Pm /opt | awk 'NR == 2 { print $4 }')
