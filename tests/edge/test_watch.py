@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier
-from vedette_edge.cameras import Wish, open_camera
+from vedette_edge.cameras import Reports, Wish, open_frames
 from vedette_edge.capture_process import Plan
 from vedette_edge.decide import Decider, Rules
 from vedette_edge.errors import CameraError
@@ -24,6 +24,7 @@ from vedette_edge.region import WHOLE, Region
 from vedette_edge.supervisor import Supervisor
 from vedette_edge.watch import Heartbeat, Scene, Tally, Times, look, watch
 
+QUIET = Reports(left_out=pytest.fail, delivers=lambda _: None)
 COLOURS_BGR = ((0, 0, 220), (0, 220, 0), (220, 0, 0))
 
 
@@ -180,7 +181,7 @@ def test_a_frame_s_record_has_time_label_score_stages_age_and_source(model: Path
 
 def test_a_live_video_runs_at_its_own_rate(video: Path) -> None:
     begin = time.monotonic()
-    assert len(list(open_camera(str(video), pytest.fail, live=True))) == 60
+    assert len(list(open_frames(Wish(str(video), live=True), QUIET))) == 60
     assert time.monotonic() - begin >= 59 / 20 - 0.1
 
 
@@ -190,12 +191,12 @@ def test_what_is_no_source_is_an_error(tmp_path: Path, content: bytes | None) ->
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CameraError, match=r"camera\.mp4"):
-        open_camera(str(path), pytest.fail)
+        open_frames(Wish(str(path)), QUIET)
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match="holds no picture"):
-        open_camera(str(tmp_path), pytest.fail)
+        open_frames(Wish(str(tmp_path)), QUIET)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,6 @@ __all__ = [
     "Reports",
     "Wish",
     "camera_of",
-    "open_camera",
     "open_frames",
 ]
 
@@ -94,8 +93,3 @@ def camera_of(wish: Wish) -> Camera:
             return camera
     forms = ", ".join(camera.form for camera in CAMERAS)
     raise CameraError(f"{wish.name!r} is not there; expected one of: {forms}")
-
-
-def open_camera(source: str, report: Report, *, live: bool = False) -> Frames:
-    """The frames of a source. `live` plays a video at its own rate, as a camera would."""
-    return open_frames(Wish(source, live=live), Reports(report, lambda _: None))
