@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -176,3 +177,23 @@ def test_a_log_whose_folder_goes_or_cannot_be_written_is_taken_up_again(
     events = [one["event"] for one in run.logged()]
     assert (events.count("note"), events[-1]) == (1, "stop")
     assert run.err.read_text("utf-8").count("cannot be written (") == 1
+
+
+def test_systemd_waits_for_a_lost_camera_and_is_not_told_of_an_end_that_is_none(run: "Run") -> None:
+    day, usual = b"WATCHDOG_USEC=86400000000", b"WATCHDOG_USEC=120000000"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(run.folder / "notify"))
+        systemd.settimeout(30)
+        run.environment["NOTIFY_SOCKET"] = str(run.folder / "notify")
+        run.environment["WATCHDOG_USEC"] = "120000000"
+        run.start()
+        beginning = [b"READY=1", usual, b"WATCHDOG=1"]
+        assert [systemd.recv(100) for _ in range(3)] == beginning
+        (run.folder / "camera").unlink()
+        assert systemd.recv(100) == day
+        run.control("camera", "red")
+        assert systemd.recv(100) == usual
+        run.process.send_signal(signal.SIGHUP)
+        assert [systemd.recv(100) for _ in range(3)] == beginning
+        run.end()
+        assert systemd.recv(100) == b"STOPPING=1"
