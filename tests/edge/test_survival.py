@@ -31,7 +31,7 @@ def held(pid: int) -> tuple[int, int]:
 
 def test_each_kill_of_the_camera_process_is_lost_once_and_back_once(run: "Run") -> None:
     kills = 100 if FULL else 4
-    run.start()
+    run.start("--heartbeat", "0")
     run.wait("change")
     before = held(run.process.pid)
     for number in range(1, kills + 1):
