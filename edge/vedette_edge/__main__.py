@@ -1,4 +1,4 @@
-"""The edge's command line: `vedette predict`, `run`, `log`, `inspect` and `check`."""
+"""The edge's command line: `vedette predict`, `run`, `log`, `inspect`, `check` and `bench`."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vedette_edge.bench_command import bench as bench_command
 from vedette_edge.check_command import check as check_command
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.foreign_flags import foreign_flags
@@ -112,6 +113,7 @@ def inspect(model: Path, as_json: bool, said: "Said") -> None:
 
 main.add_command(run_command)
 main.add_command(check_command)
+main.add_command(bench_command)
 main.add_command(log_command)
 
 

@@ -21,15 +21,16 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     return int(found[1]), int(found[2])
 
 
+size_option = click.option(
+    "--size",
+    metavar="WxH",
+    default="640x480",
+    show_default=True,
+    callback=_size,
+    help="Size that is asked of a camera, px.",
+)
 _OPTIONS = (
-    click.option(
-        "--size",
-        metavar="WxH",
-        default="640x480",
-        show_default=True,
-        callback=_size,
-        help="Size that is asked of a camera, px.",
-    ),
+    size_option,
     click.option(
         "--rotate",
         type=click.Choice(["0", "90", "180", "270"]),

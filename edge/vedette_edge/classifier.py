@@ -79,9 +79,13 @@ class Classifier:
 
     def score(self, prepared: Picture) -> Classification:
         """Classify what `prepare` made of a picture."""
-        scores = self._scores(self.network.run(self._feed(prepared)).ravel())
+        scores = self._scores(self.invoke(prepared).ravel())
         best, labels = int(scores.argmax()), self.contract.labels
         return Classification(labels[best], float(scores[best]), scores, labels)
+
+    def invoke(self, prepared: Picture) -> NDArray[Any]:
+        """The output tensor's content, as it is, for what `prepare` made of a picture."""
+        return self.network.run(self._feed(prepared))
 
     @property
     def assumptions(self) -> tuple[str, ...]:

@@ -80,6 +80,13 @@ class Supervisor:
             if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
                 return self._handover.take()
 
+    @property
+    def pid(self) -> int:
+        """Of the present capture process. Raises CameraError where there is none."""
+        if self._process is None:
+            raise CameraError("no capture process is running")
+        return self._process.pid
+
     def _came(self) -> None:
         """A frame came: all is well, again or still."""
         if self._alive_s == self._began_s:
@@ -207,6 +214,10 @@ class _Process:
         self._half = b""
         with suppress(BrokenPipeError):
             os.write(self._orders, pickle.dumps(plan))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def died(self) -> bool:
         return self._process.poll() is not None
