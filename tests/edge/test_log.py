@@ -1,65 +1,32 @@
-"""The log, on disks that behave and on disks that do not."""
+"""The log, as long as the disk behaves."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.edge.logging_now import (
+    LIMITS,
+    change,
+    logged,
+    numbers,
+    path,
+    wait_until,
+)
 
 from vedette_edge.errors import SettingError
 from vedette_edge.log_files import Limits, full_files, limits_of
-from vedette_edge.log_reader import Damage, Record, read
-from vedette_edge.sinks import log as log_module
+from vedette_edge.log_reader import Damage, read
 from vedette_edge.sinks.log import Log, stamp
 from vedette_edge.sinks.quota import HOUR_S, Quota
 
-# Fast, and never in the way unless a test says so.
-LIMITS = Limits(total_bytes=10**9, day_bytes=10**9, flush_s=0.01, sync=False)
-FAILING = "cannot be written ("
-WORKS = "can be written again"
-
-
-class Said(list[str]):
-    """What a log told the user."""
-
-    def has(self, text: str) -> bool:
-        return any(text in line for line in self)
-
-
-def change(number: int, **fields: object) -> dict[str, object]:
-    return {"time": stamp(), "event": "change", "label": "fox", "number": number, **fields}
-
-
-def logged(path: Path) -> list[Record]:
-    """All records; none may be damaged."""
-    damage = Damage()
-    records = list(read(path, damage))
-    assert damage.lines == 0
-    return records
-
-
-def numbers(path: Path) -> list[object]:
-    return [record.fields["number"] for record in logged(path) if "number" in record.fields]
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    limit_s = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < limit_s
-        time.sleep(0.01)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "logs" / "watch.jsonl"
+__all__ = ["path"]  # a fixture
 
 
 def test_a_record_is_one_line_of_json_with_its_fields_in_order(path: Path) -> None:
@@ -191,97 +158,6 @@ def test_a_record_that_is_larger_than_a_file_is_dropped_and_counted(path: Path) 
     assert log.counted().dropped == 1
 
 
-def test_a_full_disk_is_said_once_and_taken_up_again(small_disk: Path) -> None:
-    path, said = small_disk / "watch.jsonl", Said()
-    hog = small_disk / "hog"
-    hog.write_bytes(bytes(2 * 1024 * 1024 - 16 * 1024))
-    with Log(path, LIMITS, said.append) as log:
-        for number in range(10_000):
-            log.write(change(number, text="x" * 100))
-            if number % 100 == 0:
-                time.sleep(0.005)
-        wait_until(lambda: said.has(FAILING))
-        assert log.counted().failing_since
-        assert log.counted().dropped > 0
-        hog.unlink()
-        wait_until(lambda: said.has(WORKS))
-        log.write(change(-1))
-    assert [FAILING in said[0], WORKS in said[1], len(said)] == [True, True, 2]
-    found, counters = numbers(path), log.counted()
-    assert found == [*range(10_000 - counters.dropped), -1]
-    assert f" {counters.dropped} records were lost" in said[1]
-    notes = [record.name("text") for record in logged(path) if record.event == "note"]
-    assert len(notes) == 1
-    assert f" {counters.dropped} records were lost" in notes[0]
-    assert counters.failing_since is None
-
-
-def test_a_read_only_disk_does_not_stop_the_watch(small_disk: Path) -> None:
-    path, said = small_disk / "watch.jsonl", Said()
-    mount = ["mount", "-o", "remount", str(small_disk)]
-    subprocess.run([*mount, "-r"], check=True)
-    with Log(path, LIMITS, said.append) as log:
-        log.write(change(1))
-        wait_until(lambda: said.has("Read-only file system"))
-        subprocess.run([*mount, "-w"], check=True)
-        wait_until(lambda: said.has(WORKS))
-    assert numbers(path) == [1]
-    assert "0 records were lost" in said[1]
-
-
-def test_a_disk_that_stays_full_is_told_of_at_the_end(small_disk: Path) -> None:
-    (small_disk / "hog").write_bytes(bytes(2 * 1024 * 1024))
-    said = Said()
-    with Log(small_disk / "watch.jsonl", LIMITS, said.append) as log:
-        for number in range(3):
-            log.write(change(number))
-    assert FAILING in said[0]
-    assert "3 records were lost" in said[1]
-    assert log.counted().dropped == 3
-
-
-def test_pauses_between_tries_grow_up_to_a_minute(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log = Log(path, LIMITS, print)
-    log.close()
-    pauses = []
-    for _ in range(8):
-        log._failed(OSError(28, "No space left on device"))
-        pauses.append(log._pause_s)
-    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
-
-
-@pytest.mark.parametrize("harm", ["folder removed", "file removed", "file replaced", "file cut"])
-def test_what_happens_to_the_file_does_not_stop_the_log(path: Path, harm: str) -> None:
-    said = Said()
-    with Log(path, LIMITS, said.append) as log:
-        log.write(change(1))
-        wait_until(lambda: log.counted().written == 1)
-        if harm == "folder removed":
-            shutil.rmtree(path.parent)
-        elif harm == "file cut":
-            os.truncate(path, 0)
-        else:
-            path.unlink()
-            if harm == "file replaced":
-                path.write_text("", encoding="utf-8")
-        log.write(change(2))
-    assert numbers(path) == [2]
-    assert said == []
-
-
-def test_a_folder_in_the_files_place_is_survived_and_taken_up_again(path: Path) -> None:
-    said = Said()
-    with Log(path, LIMITS, said.append) as log:
-        path.mkdir(parents=True)
-        log.write(change(1))
-        wait_until(lambda: said.has(FAILING))
-        path.rmdir()
-        wait_until(lambda: said.has(WORKS))
-    assert numbers(path) == [1]
-
-
 @pytest.mark.parametrize("place", ["/dev/null", "."])
 def test_a_log_that_would_be_no_file_is_refused_at_once(place: str) -> None:
     with pytest.raises(SettingError, match="no file"):
@@ -305,24 +181,6 @@ def test_a_clock_that_is_set_back_changes_nothing(
             monkeypatch.setattr(time, "time", lambda number=number: 1e9 - 3600 * number)
             log.write(change(number))
     assert numbers(path) == list(range(20))
-
-
-def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_its_end(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer, said = threading.Event(), Said()
-    monkeypatch.setattr(log_module, "append", lambda *_: answer.wait() and 0)
-    monkeypatch.setattr(log_module, "CLOSE_S", 0.05)
-    log = Log(path, LIMITS, said.append)
-    for number in range(20_000):
-        log.write(change(number))
-    counters = log.counted()
-    assert counters.written == 0
-    assert counters.dropped > 10_000
-    log.close()
-    assert said.has("does not answer")
-    answer.set()
-    log._thread.join()
 
 
 def test_a_million_records_cost_neither_memory_nor_descriptors(path: Path) -> None:

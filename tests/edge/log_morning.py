@@ -1,0 +1,69 @@
+"""A morning in the log, for the tests that read it."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from vedette_edge.__main__ import main
+from vedette_edge.sinks.log import stamp
+
+DAY = date(2025, 11, 22)
+AT = datetime(2025, 11, 22, 8, tzinfo=UTC).timestamp()
+
+
+@pytest.fixture(autouse=True)
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is an hour ahead of UTC, wherever the test runs."""
+    monkeypatch.setenv("TZ", "XXX-1")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def line(at: float, event: str, **fields: object) -> str:
+    return json.dumps({"time": stamp(at), "event": event, **fields}) + "\n"
+
+
+def change(at: float, label: str, previous: str = "", lasted_s: float = 0, **fields: object) -> str:
+    score = {"score": 0.91}
+    return line(at, "change", label=label, previous=previous, lasted_s=lasted_s, **score | fields)
+
+
+MORNING = [
+    line(AT, "start", model="model.tflite", camera="picamera2"),
+    line(AT + 1, "delivers", camera="640x480 BGR888, 10 frames/s"),
+    change(AT + 2, "none", region="door"),
+    line(AT + 60, "heartbeat", up_s=60, frames=600, fps=10.0, state={"door": "none"}),
+    change(AT + 722, "fox", "none", 720, region="door"),
+    line(AT + 723, "lost", camera="picamera2", reason="no frame for 10 s"),
+    line(AT + 783, "back", camera="picamera2", lost_s=60.2),
+    change(AT + 800, "hen", "", region="nest"),
+    line(AT + 801, "frame", frame=9, label="hen", score=0.5, ms={"capture": 3, "invoke": 2.5}),
+    line(AT + 900, "stop", reason="SIGTERM"),
+]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "watch.jsonl"
+    (tmp_path / "watch.000009.jsonl").write_text("".join(MORNING[:2]), encoding="utf-8")
+    (tmp_path / "watch.000010.jsonl").write_text("".join(MORNING[2:5]), encoding="utf-8")
+    path.write_text("".join(MORNING[5:]), encoding="utf-8")
+    return path
+
+
+def vedette_log(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(main, ["log", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def append(path: Path, *lines: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(lines))

@@ -1,0 +1,51 @@
+"""What the tests of writing a log share."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vedette_edge.log_files import Limits
+from vedette_edge.log_reader import Damage, Record, read
+from vedette_edge.sinks.log import stamp
+
+# Fast, and never in the way unless a test says so.
+LIMITS = Limits(total_bytes=10**9, day_bytes=10**9, flush_s=0.01, sync=False)
+FAILING = "cannot be written ("
+WORKS = "can be written again"
+
+
+class Said(list[str]):
+    """What a log told the user."""
+
+    def has(self, text: str) -> bool:
+        return any(text in line for line in self)
+
+
+def change(number: int, **fields: object) -> dict[str, object]:
+    return {"time": stamp(), "event": "change", "label": "fox", "number": number, **fields}
+
+
+def logged(path: Path) -> list[Record]:
+    """All records; none may be damaged."""
+    damage = Damage()
+    records = list(read(path, damage))
+    assert damage.lines == 0
+    return records
+
+
+def numbers(path: Path) -> list[object]:
+    return [record.fields["number"] for record in logged(path) if "number" in record.fields]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    limit_s = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < limit_s
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "logs" / "watch.jsonl"
