@@ -92,6 +92,20 @@ def test_a_process_that_cannot_be_killed_holds_up_nothing(
     assert (heard.lost_for, len(heard.lost_s)) == (["no frame for 10 s"], 1)
 
 
+def test_a_frame_that_a_dead_process_left_is_not_told_as_the_camera_s_return(
+    plan: Callable[..., Plan],
+) -> None:
+    heard = Heard()
+    with Supervisor(plan(), heard) as watched:
+        take(watched)
+        time.sleep(0.2)  # in which it gives the next
+        watched._lose("no frame for 10 s")
+        assert watched.take(0.2) is None
+        assert not heard.lost_s
+        take(watched)
+    assert len(heard.lost_s) == 1
+
+
 def test_a_machine_that_has_no_room_for_a_process_just_now_is_waited_for(
     plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
