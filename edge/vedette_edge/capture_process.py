@@ -11,6 +11,7 @@ import json
 import math
 import os
 import pickle
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -124,8 +125,9 @@ def _about(frame: Frame, taken_s: float, prepare_ms: float, skipped: int) -> Abo
 
 
 def _end_with_master(orders: int) -> None:
-    """SIGIO when the pipe closes, which ends a process even where a camera lets no Python run."""
+    """A kill by the kernel when the pipe closes, even where a camera lets no Python run."""
     fcntl.fcntl(orders, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(orders, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(orders, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
     with suppress(BlockingIOError):  # as long as it is open
         os.read(orders, 1)

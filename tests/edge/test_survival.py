@@ -104,13 +104,17 @@ def test_a_usb_camera_that_is_absent_at_first_and_pulled_out_later_is_picked_up(
     assert [one["event"] for one in run.told("lost", "back")] == ["lost", "back"] * 2
 
 
+@pytest.mark.parametrize("stopped", [False, True])
 def test_the_camera_process_goes_with_its_master_though_its_driver_lets_no_python_run(
-    run: "Run",
+    run: "Run", stopped: bool
 ) -> None:
     run.start()
     run.wait("change")
     run.shows("holds all")
     time.sleep(0.5)
+    (child,) = run.camera_processes()
+    if stopped:
+        os.kill(child, signal.SIGSTOP)
     run.process.kill()
     run.process.wait()
     limit_s = time.monotonic() + 5
