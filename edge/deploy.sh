@@ -15,7 +15,7 @@ quoted() { printf " '%s'" "${@//\'/\'\\\'\'}"; }
 
 echo "Copying $(du -h "$archive" | cut -f 1) to $pi"
 # shellcheck disable=SC2016  # expanded there
-folder=$(connect "$pi" 'folder=$(mktemp -d) && tar -xzf - -C "$folder" && echo "$folder"' <"$archive")
+folder=$(connect "$pi" 'folder=$(mktemp -d -p /var/tmp) && tar -xzf - -C "$folder" && echo "$folder"' <"$archive")
 terminal=()
 if [ -t 0 ]; then terminal=(-t); fi # sudo may ask for a password
 connect "${terminal[@]}" "$pi" "\$([ \$(id -u) = 0 ] || echo sudo) sh $folder/vedette/install.sh$([ $# = 0 ] || quoted "$@")

@@ -16,6 +16,7 @@
 set -eu
 umask 022
 unset PYTHONHOME PYTHONPATH
+export TMPDIR=/var/tmp # pip unpacks there; /tmp is memory on trixie, and small Pis have little
 here=$(cd "$(dirname "$0")" && pwd)
 versions=/opt/vedette settings=/etc/vedette unit=/etc/systemd/system/vedette.service
 command=/usr/local/bin/vedette python=/usr/bin/python3

@@ -74,7 +74,7 @@ def test_deploying_over_ssh_ends_with_a_first_label(
     assert "camera synthetic:640x480@30" in done.stdout
     text = bare_pi.path("/etc/vedette/config.toml").read_text("utf-8")
     assert 'camera = "synthetic:640x480@30"' in text
-    assert not list(bare_pi.path("/tmp").iterdir())
+    assert not list(bare_pi.path("/var/tmp").iterdir())
 
 
 def test_what_the_pi_says_no_to_ends_deploying(ssh: str, bundle: Callable[..., Path]) -> None:

@@ -129,8 +129,10 @@ def test_what_it_cannot_install_on_it_names(bare_pi: Userland) -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_accepts_the_unit_where_it_is_installed(pi: Userland) -> None:
-    units = "/usr/lib/systemd/system"  # of this machine: the userland has no systemd
-    shutil.copytree(units, pi.path(units), symlinks=True, dirs_exist_ok=True)
+    units = "/usr/lib/systemd/system"  # as this machine's systemd knows them
+    shutil.rmtree(pi.path(units), ignore_errors=True)
+    shutil.copytree(units, pi.path(units), symlinks=True)
+    shutil.rmtree(pi.path("/etc/systemd/system/vedette.service.d"), ignore_errors=True)
     verify = ["systemd-analyze", f"--root={pi.path('')}", "verify"]
     arguments = ["--man=no", "--recursive-errors=yes", "vedette.service"]
     done = subprocess.run([*verify, *arguments], capture_output=True, text=True, check=False)
