@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette_edge.cameras.pace import Pace
 from vedette_edge.classifier import Classifier
@@ -23,7 +24,7 @@ class Spread:
     p99: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
+    def of(cls, values: Sequence[float] | NDArray[np.float64]) -> "Spread":
         p50, p95, p99 = np.percentile(values, (50, 95, 99))
         return cls(float(p50), float(p95), float(p99))
 

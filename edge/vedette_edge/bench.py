@@ -17,7 +17,7 @@ from vedette_edge.capture_process import Plan
 from vedette_edge.classifier import Classifier
 from vedette_edge.decide import Decider, Rules
 from vedette_edge.errors import CameraError
-from vedette_edge.gauge import COLUMNS, STAGES, Gauge, Moment, Tick
+from vedette_edge.gauge import STAGES, Gauge, Moment, Tick
 from vedette_edge.log_files import Limits
 from vedette_edge.mounting import Mounting
 from vedette_edge.region import WHOLE
@@ -94,7 +94,7 @@ def measure(
         gauge.finish()
     if not (gauge.start and gauge.end):
         raise KeyboardInterrupt  # before anything was measured
-    return _result(threads, told.delivered, interrupted, gauge.table(), gauge.start, gauge.end)
+    return _result(threads, told.delivered, interrupted, gauge.columns(), gauge.start, gauge.end)
 
 
 def compare(classifier: Classifier, watched: Watched, wish: Wish) -> Compared:
@@ -132,12 +132,11 @@ def _result(
     threads: int,
     camera: str,
     interrupted: bool,
-    table: NDArray[np.float64],
+    column: dict[str, NDArray[np.float64]],
     start: Moment,
     end: Moment,
 ) -> Watched:
-    column = dict(zip(COLUMNS, table.T, strict=True))
-    frames, seconds = len(table), end.at_s - start.at_s
+    frames, seconds = len(column["number"]), end.at_s - start.at_s
     cpu_s = {
         "watch": end.watch.cpu_s - start.watch.cpu_s,
         "capture": end.capture.cpu_s - start.capture.cpu_s,
@@ -162,6 +161,6 @@ def _result(
 
 def _else_us(column: dict[str, NDArray[np.float64]]) -> float:
     """From when a frame was there and the one before was logged, to its own label; less invoke."""
-    given_s, logged_s = column["taken_s"] + column["prepare"] / 1000, column["logged_s"]
-    free_s = np.maximum(logged_s[:-1], given_s[1:])
+    logged_s = column["logged_s"]
+    free_s = np.maximum(logged_s[:-1], column["given_s"][1:])
     return float(np.median(1e6 * (logged_s[1:] - free_s) - 1000 * column["invoke"][1:]))

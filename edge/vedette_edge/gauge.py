@@ -16,7 +16,7 @@ from vedette_edge.watch import Times
 
 WARM_UP = 30  # frames that are not measured
 STAGES = ("capture", "prepare", "handover", "invoke", "decide", "log")
-COLUMNS = (*STAGES, "age", "number", "taken_s", "logged_s")  # stages and age in ms
+NOTED = ("number", "taken_s", "capture", "prepare", "begun_s", "invoke", "decide", "logged_s")
 
 Tick = Callable[[float, int], None]  # told every second: seconds and frames since the warm-up
 
@@ -59,7 +59,7 @@ class Gauge:
         self.done = os.eventfd(0, os.EFD_NONBLOCK)  # readable once all is measured
         self.start: Moment | None = None
         self.end: Moment | None = None
-        self._rows = array("d")  # one after the other, so that memory hardly grows
+        self._noted = array("d")  # one after the other, so that memory hardly grows
         self._tick_s = 0.0
         self._frames = 0
 
@@ -67,7 +67,19 @@ class Gauge:
         """Note a frame."""
         self._frames += 1
         if self.start and not self.end:
-            self._rows.extend(_row(times))
+            about = times.about
+            self._noted.extend(
+                (
+                    about.number,
+                    about.taken_s,
+                    about.capture_ms,
+                    about.prepare_ms,
+                    times.begun_s,
+                    times.invoke_ms,
+                    times.decide_ms,
+                    times.logged_s,
+                )
+            )
             if times.logged_s >= self._tick_s:
                 self._look(self.start)
         elif self._frames == WARM_UP:
@@ -79,9 +91,19 @@ class Gauge:
             self.end = Moment.now(self._capture_pid())
             os.eventfd_write(self.done, 1)
 
-    def table(self) -> NDArray[np.float64]:
-        """What was measured: frames x COLUMNS."""
-        return np.array(self._rows).reshape(-1, len(COLUMNS))
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """A number a frame each: its `number`; on the monotonic clock `given_s`, when it was there
+        to be looked at, and `logged_s`, when its label was told; STAGES and `age`, in ms.
+        """
+        column = dict(zip(NOTED, np.array(self._noted).reshape(-1, len(NOTED)).T, strict=True))
+        begun_s, logged_s = column["begun_s"], column["logged_s"]
+        given_s = column["taken_s"] + column["prepare"] / 1000
+        return column | {
+            "given_s": given_s,
+            "handover": 1000 * (begun_s - given_s),
+            "log": 1000 * (logged_s - begun_s) - column["invoke"] - column["decide"],
+            "age": 1000 * (logged_s - column["taken_s"]),
+        }
 
     def _begin(self) -> None:
         self.start = Moment.now(self._capture_pid())
@@ -92,25 +114,8 @@ class Gauge:
         if passed_s >= self._seconds:
             self.finish()
         else:
-            self._tick(passed_s, len(self._rows) // len(COLUMNS))
+            self._tick(passed_s, len(self._noted) // len(NOTED))
             self._tick_s = start.at_s + min(passed_s + 1, self._seconds)
-
-
-def _row(times: Times) -> tuple[float, ...]:
-    about = times.about
-    given_s = about.taken_s + about.prepare_ms / 1000
-    return (
-        about.capture_ms,
-        about.prepare_ms,
-        1000 * (times.begun_s - given_s),
-        times.invoke_ms,
-        times.decide_ms,
-        times.log_ms,
-        times.age_ms,
-        about.number,
-        about.taken_s,
-        times.logged_s,
-    )
 
 
 def _cpu_clock(pid: int) -> int:

@@ -12,8 +12,7 @@ import os
 import struct
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,7 @@ PATIENCE_S = 0.01  # for a lock that is held for microseconds, unless its holder
 _ABOUT = struct.Struct("<qddddq480p")
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(NamedTuple):
     """What is known of a frame that is handed over."""
 
     number: int  # counted by the camera from 1; a gap means that frames were not looked at
@@ -37,9 +35,6 @@ class About:
     prepare_ms: float
     skipped: int  # frames so far that were passed over on purpose: too soon, or nothing moved
     source: bytes  # the file it came from
-
-
-_values = attrgetter(*About.__slots__)
 
 
 class Handover:
@@ -70,7 +65,7 @@ class Handover:
         self._lock(math.inf)
         try:
             written, newest, looked_at, _ = self._places()
-            _ABOUT.pack_into(self._memory, self._abouts[written], *_values(about))
+            _ABOUT.pack_into(self._memory, self._abouts[written], *about)
             self._memory[0] = _state(newest, written, looked_at, 1)
         finally:
             self._unlock()
@@ -90,7 +85,7 @@ class Handover:
         finally:
             self._unlock()
         os.eventfd_write(self.taken, 1)
-        about = About(*_ABOUT.unpack_from(self._memory, self._abouts[newest]))
+        about = About._make(_ABOUT.unpack_from(self._memory, self._abouts[newest]))
         return about, self._frames[newest]
 
     def pass_over(self) -> None:

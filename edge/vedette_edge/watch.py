@@ -15,7 +15,8 @@ from vedette_edge.sinks import Sink
 from vedette_edge.sinks.log import stamp
 from vedette_edge.supervisor import Supervisor
 
-TICK_S = 0.5  # how often it is looked whether anything else is due
+TICK_S = 0.5  # how often it is looked whether anything else is due, where no frames come
+PAUSE_S = 0.1  # the same where they do
 
 Record = dict[str, Any]
 
@@ -38,16 +39,6 @@ class Times:
     invoke_ms: float = 0.0
     decide_ms: float = 0.0
     logged_s: float = 0.0  # when all was told of it
-
-    @property
-    def log_ms(self) -> float:
-        """How long its records took to make and to hand over."""
-        return 1000 * (self.logged_s - self.begun_s) - self.invoke_ms - self.decide_ms
-
-    @property
-    def age_ms(self) -> float:
-        """Its age when its label was told."""
-        return 1000 * (self.logged_s - self.about.taken_s)
 
 
 @dataclass(slots=True)
@@ -117,7 +108,8 @@ def watch(
 
     `seen` is called after each frame that was classified and told of, with where its time went.
     """
-    while not camera.ended and not _readable(stop):
+    due_s = 0.0
+    while not camera.ended:
         if frame := camera.take(TICK_S, stop):
             times = Times(frame[0])
             for record in look(classifier, frame, scenes, times):
@@ -125,6 +117,11 @@ def watch(
             times.logged_s = time.monotonic()
             _count(tally, times)
             seen(times)
+            if times.logged_s < due_s:
+                continue
+        due_s = time.monotonic() + PAUSE_S
+        if _readable(stop):
+            return
         for record in heartbeat.due(tally, scenes, sink):
             sink.write(record)
 
@@ -142,36 +139,45 @@ def look(
         invoke_ms = 1000 * (invoked_s - begin_s)
         times.invoke_ms += invoke_ms
         times.decide_ms += 1000 * (time.monotonic() - invoked_s)
-        region = {"region": scene.region} if scene.region else {}
         if scene.every_frame:
-            yield _frame(about, found, invoke_ms) | region
+            yield _frame(about, found, invoke_ms, scene)
         if change:
-            yield _change(about, change) | region
+            yield _change(about, change, scene)
 
 
-def _frame(about: About, found: Classification, invoke_ms: float) -> Record:
-    stages = {"capture": about.capture_ms, "prepare": about.prepare_ms, "invoke": invoke_ms}
-    return {
-        **begun("frame", about.seen_at),
+def _frame(about: About, found: Classification, invoke_ms: float, scene: Scene) -> Record:
+    record = {
+        "time": stamp(about.seen_at),
+        "event": "frame",
         "frame": about.number,
         "label": found.label,
         "score": round(found.score, 4),
-        "ms": {stage: round(ms, 2) for stage, ms in stages.items()},
+        "ms": {
+            "capture": round(about.capture_ms, 2),
+            "prepare": round(about.prepare_ms, 2),
+            "invoke": round(invoke_ms, 2),
+        },
         "age_ms": round(1000 * (time.monotonic() - about.taken_s), 2),
         "source": os.fsdecode(about.source),
     }
+    return _placed(record, scene)
 
 
-def _change(about: About, change: Change) -> Record:
+def _change(about: About, change: Change, scene: Scene) -> Record:
     score, lasted_s = round(change.score, 4), round(change.lasted_s, 3)
     rounded = asdict(change) | {"score": score, "lasted_s": lasted_s}
-    return begun("change", about.seen_at) | rounded
+    return _placed(begun("change", about.seen_at) | rounded, scene)
+
+
+def _placed(record: Record, scene: Scene) -> Record:
+    """With the region that it is about."""
+    return record | {"region": scene.region} if scene.region else record
 
 
 def _count(tally: Tally, times: Times) -> None:
     tally.seen += 1
     tally.last, tally.skipped = times.about.number, times.about.skipped
-    tally.age_ms = times.age_ms
+    tally.age_ms = 1000 * (times.logged_s - times.about.taken_s)
 
 
 def begun(event: str, at: float | None = None) -> Record:
