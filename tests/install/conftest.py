@@ -26,6 +26,7 @@ camera = "/srv/camera"
 live = true
 loop = true
 log = "/var/log/vedette/watch.jsonl"
+log-flush = 0.2
 """
 
 
