@@ -29,8 +29,8 @@ from vedette_edge.signals import Signals
 if TYPE_CHECKING:
     from vedette_edge.capture_process import Plan
     from vedette_edge.classifier import Classifier
-    from vedette_edge.foreign import Said
     from vedette_edge.log_files import Limits
+    from vedette_edge.said import Said
     from vedette_edge.sinks import Several, Sink
     from vedette_edge.telling import Teller
     from vedette_edge.watch import Scene
@@ -147,6 +147,7 @@ def _watch(
     signals: Signals,
     test: Callable[[], None],
 ) -> None:
+    from vedette_edge import memory
     from vedette_edge.cameras import camera_of
     from vedette_edge.supervisor import Supervisor
     from vedette_edge.watch import Heartbeat, Tally, watch
@@ -164,6 +165,7 @@ def _watch(
         Supervisor(plan, told, restarts=camera_of(plan.wish).endless) as camera,
     ):
         test()  # while the camera opens
+        memory.give_back()  # the self-test's pictures
         signals.wait_for_watch()
         watch(
             classifier,
