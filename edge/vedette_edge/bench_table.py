@@ -14,7 +14,7 @@ Row = tuple[Watched, Compared | None]
 
 def stages(rows: Sequence[Row]) -> Table:
     """Percentiles of each stage, of the age, and of bare invoke and resize with it, in ms."""
-    table = _table("ms: p50 p95 p99", rows)
+    table = _table("p50 p95 p99, ms", rows)
     for stage in rows[0][0].stages_ms:
         table.add_row(stage, *(_three(watched.stages_ms[stage]) for watched, _ in rows))
     table.add_section()
@@ -47,7 +47,7 @@ def _table(title: str, rows: Sequence[Row]) -> Table:
 
 
 def _three(spread: Spread) -> str:
-    return f"{spread.p50:7.2f}{spread.p95:8.2f}{spread.p99:8.2f}"
+    return f"{spread.p50:5.2f} {spread.p95:5.2f} {spread.p99:5.2f}"
 
 
 def _memory(load: Load) -> str:
@@ -65,8 +65,8 @@ def _health(moment: Moment) -> str:
 WATCHED: dict[str, Callable[[Watched], str]] = {
     "frames/s": lambda it: f"{it.fps:.1f}",
     "frames, overtaken": lambda it: f"{it.frames}, {it.overtaken}",
-    "everything but invoke, µs": lambda it: f"{it.else_us:.0f}",
-    "CPU a frame, ms": lambda it: f"{it.cpu_ms:.2f}",
+    "all but invoke, µs a frame": lambda it: f"{it.else_us:.0f}",
+    "CPU, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
     "CPU share, watch + capture": lambda it: " + ".join(
         f"{share:.0%}" for share in it.cpu_share.values()
     ),
@@ -74,13 +74,13 @@ WATCHED: dict[str, Callable[[Watched], str]] = {
     "watch, end": lambda it: _memory(it.end.watch),
     "capture, start": lambda it: _memory(it.start.capture),
     "capture, end": lambda it: _memory(it.end.capture),
-    "temperature, throttling, start": lambda it: _health(it.start),
-    "temperature, throttling, end": lambda it: _health(it.end),
+    "temperature, start": lambda it: _health(it.start),
+    "temperature, end": lambda it: _health(it.end),
 }
 COMPARED: dict[str, Callable[[Compared], str]] = {
     "bare invokes/s": lambda it: f"{it.bare.invokes_per_s:.1f}",
     "resizes and invokes/s": lambda it: f"{it.bare.both_per_s:.1f}",
-    "the watch's rate to that": lambda it: f"{it.rate_ratio:.0%}",
-    "CPU of these at the watch's rate, ms": lambda it: f"{it.cpu_ms:.2f}",
-    "the watch's CPU to that": lambda it: f"{it.cpu_ratio:.0%}",
+    "the watch's rate, of that": lambda it: f"{it.rate_ratio:.0%}",
+    "CPU of these, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
+    "the watch's CPU, of that": lambda it: f"{it.cpu_ratio:.0%}",
 }

@@ -94,7 +94,7 @@ def test_a_person_gets_tables(model: Path) -> None:
         "age when logged",
         "frames/s",
         "bare invoke",
-        "the watch's CPU to that",
+        "the watch's CPU, of that",
     ):
         assert name in found.stdout
 
