@@ -18,7 +18,8 @@ from tests.install.userland import LackingError, Userland, bare, furnish
 
 ROOT = Path(__file__).parents[2]
 SUITE = os.environ.get("SUITE", "bookworm")
-ARCHITECTURE = os.environ.get("ARCHITECTURE", "amd64")
+HERE = "arm64" if os.uname().machine == "aarch64" else "amd64"
+ARCHITECTURE = os.environ.get("ARCHITECTURE", HERE)
 MODEL = ROOT / "tests" / "edge" / "colours.tflite"
 SETTINGS = """# mine
 model = "/etc/vedette/model.tflite"
