@@ -23,7 +23,7 @@ from vedette_edge.options import (
 from vedette_edge.run_command import run as run_command
 
 if TYPE_CHECKING:
-    from vedette_edge.foreign import Said
+    from vedette_edge.said import Said
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vedette_edge.bench import Compared, Watched
     from vedette_edge.cameras import Wish
     from vedette_edge.classifier import Classifier
-    from vedette_edge.foreign import Said
+    from vedette_edge.said import Said
 
     Row = tuple[Watched, Compared | None]  # None: interrupted before
 

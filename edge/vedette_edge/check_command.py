@@ -1,20 +1,19 @@
 """`vedette check`: the doctor, and the samples that the model proves itself by."""
 
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vedette_edge.camera_flags import camera_flags, mounting_of, wish_of
-from vedette_edge.command_line import session
+from vedette_edge.command_line import Terminal, session
 from vedette_edge.config import defaults
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, as_text
 from vedette_edge.errors import (
-    RuntimeMissingError,
     SelfTestError,
     SettingError,
     VedetteError,
@@ -25,9 +24,9 @@ from vedette_edge.options import json_option, threads_option
 from vedette_edge.run_command import run
 
 if TYPE_CHECKING:
-    from vedette_edge.foreign import Said
     from vedette_edge.golden import Replay
     from vedette_edge.log_files import Limits
+    from vedette_edge.said import Said
 
 _file = click.Path(path_type=Path)
 
@@ -83,24 +82,38 @@ def check(
       vedette check --camera picamera2 --test-chart
       vedette check model.tflite --json
     """
-    from vedette_edge import golden
-
+    if wished["test_chart"] and not wished["camera"]:
+        raise click.UsageError("--test-chart needs --camera SOURCE, or a --config that names one")
     with session() as terminal:
         if write_chart:
             _write_chart(write_chart)
             terminal.err.print(f"{write_chart}: print it, or show it, so that it fills the picture")
             return
         replays: list[Replay] = []
-        findings = [*_model(model, threads, said, replays)] if model else []
-        findings += _machine(wished, log, limits)
-        if as_json:
-            terminal.out.print(_as_json(replays, findings))
-        else:
-            if replays:
-                terminal.out.print(golden.as_table(replays), soft_wrap=False)
-            terminal.out.print(as_text(findings))
-        if faults := [one for one in findings if one.level == FAULT]:
-            raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].found}")
+        proof = partial(_model, model, threads, said, replays) if model else tuple
+        findings = [*_findings(proof, wished, log, limits)]
+        _tell(terminal, replays, findings, as_json=as_json)
+
+
+def _findings(
+    proof: Callable[[], Iterable[Finding]],
+    wished: Mapping[str, Any],
+    log: Path | None,
+    limits: "Limits",
+) -> Iterator[Finding]:
+    from vedette_edge.doctor import disk, machine, packages
+
+    source = wished["camera"]
+    fit = [*packages.packages(source)]
+    usable = all(one.subject != packages.BROKEN for one in fit)
+    if usable:
+        yield from proof()
+    yield from fit
+    yield from machine.machine(source)
+    if log:
+        yield from disk.disk(log, limits)
+    if source and usable:
+        yield from _camera(wished)
 
 
 def _model(
@@ -109,39 +122,33 @@ def _model(
     """Builds an interpreter, and replays the samples into `replays`."""
     from vedette_edge import golden
     from vedette_edge.classifier import Classifier
+    from vedette_edge.doctor import packages
 
     try:
         classifier = Classifier(path, threads=threads, said=said)
         replays += golden.replay(classifier)
         if classifier.model.contract is None:
             found = f"{path} was made by another tool and carries no samples: nothing is proved"
-            yield Finding("model", WARNING, found, "vedette-convert its Keras model instead")
+            mend = "vedette-convert KERAS_MODEL  # on a workstation: see docs/conversion.md"
+            yield Finding("model", WARNING, found, mend)
             return
         golden.judge(classifier, replays)
-    except RuntimeMissingError as error:
-        yield Finding("model", FAULT, str(error), f"{sys.prefix}/bin/pip install ai-edge-litert")
     except SelfTestError as error:
-        mend = f"{sys.prefix}/bin/pip install --upgrade vedette-edge, or vedette-convert it again"
-        yield Finding("model", FAULT, str(error), mend)
-    except VedetteError as error:
-        yield Finding("model", FAULT, str(error), f"vedette inspect {path}")
+        yield Finding("model", FAULT, str(error), packages.mend_proof())
+    except VedetteError as error:  # which says what to do next
+        yield Finding("model", FAULT, str(error))
     else:
         found = f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
         yield Finding("model", OK, found)
 
 
-def _machine(wished: Mapping[str, Any], log: Path | None, limits: "Limits") -> Iterator[Finding]:
-    from vedette_edge.doctor import camera, disk, machine, packages
+def _camera(wished: Mapping[str, Any]) -> Iterator[Finding]:
+    from vedette_edge.doctor import camera, machine
 
-    source = wished["camera"]
-    yield from packages.packages(source)
-    yield from machine.machine(source)
-    if log:
-        yield from disk.disk(log, limits)
-    if source and machine.runs_as_service():
+    if machine.runs_as_service():
         found = "the service has it, and tells of it in its log"
         yield Finding("camera", WARNING, found, "sudo systemctl stop vedette  # then check again")
-    elif source:
+    else:
         yield from camera.camera(
             wish_of(wished), mounting_of(wished), with_chart=wished["test_chart"]
         )
@@ -159,9 +166,28 @@ def _write_chart(path: Path) -> None:
         temporary.write_bytes(encoded)
 
 
-def _as_json(replays: Sequence["Replay"], findings: Sequence[Finding]) -> str:
-    from vedette_edge import golden
+def _tell(
+    terminal: Terminal, replays: Sequence["Replay"], findings: Sequence[Finding], *, as_json: bool
+) -> None:
+    """Raises SelfTestError where anything is at fault."""
+    faults = [one for one in findings if one.level == FAULT]
+    if as_json:
+        terminal.out.print(_as_json(replays, findings, ok=not faults))
+    else:
+        if replays:
+            from vedette_edge import golden
 
-    ok = not any(one.level == FAULT for one in findings)
-    found = {"ok": ok, **golden.as_data(replays), "findings": [asdict(one) for one in findings]}
+            terminal.out.print(golden.as_table(replays), soft_wrap=False)
+        terminal.out.print(as_text(findings))
+    if faults:
+        raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].found}")
+
+
+def _as_json(replays: Sequence["Replay"], findings: Sequence[Finding], *, ok: bool) -> str:
+    told: dict[str, object] = {"equal": False, "samples": []}
+    if replays:
+        from vedette_edge import golden
+
+        told = golden.as_data(replays)
+    found = {"ok": ok, **told, "findings": [asdict(one) for one in findings]}
     return json.dumps(found, indent=2, ensure_ascii=False)

@@ -14,10 +14,11 @@ from vedette_edge import compatibility, foreign, interpreter, model_file, probe
 from vedette_edge.contract import Contract
 from vedette_edge.errors import ModelFileError
 from vedette_edge.feeding import Feed, feed_bytes, feed_numbers
-from vedette_edge.foreign import Assumed, Said
+from vedette_edge.foreign import Assumed
 from vedette_edge.interpreter import Network, Tensor
 from vedette_edge.model_file import ModelFile
 from vedette_edge.prepare import Picture, prepare
+from vedette_edge.said import Said
 
 Scores = NDArray[np.float32]
 

@@ -56,9 +56,8 @@ def _as_grey(picture_rgb: Picture) -> Picture:
     return np.asarray(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-_COLOURS: Mapping[str, Callable[[Picture], Picture]] = {
+_COLOURS: Mapping[str, Callable[[Picture], Picture]] = {  # said.COLOURS
     "rgb": np.ascontiguousarray,
     "bgr": _as_bgr,
     "grey": _as_grey,
 }
-COLOURS = tuple(_COLOURS)

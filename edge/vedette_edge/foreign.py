@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from vedette_edge.labels import IMAGENET_SIZES, parse_labels
 from vedette_edge.metadata import Metadata, read_metadata
 from vedette_edge.model_file import ENTRY, ModelFile
 from vedette_edge.prepare import Picture, prepare
+from vedette_edge.said import Said
 
 KINDS = ("uint8", "int8", "float32")  # of inputs and outputs
 # As most authors of such models had it. Bilinear, with antialiasing where pictures shrink: without
@@ -34,30 +35,13 @@ USUAL = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the user says of a model without a contract; None where nothing is said."""
-
-    labels: tuple[str, ...] | None = None  # in the order of the outputs
-    fit: str | None = None  # one of contract.FITS
-    resize: str | None = None  # one of contract.RESIZES
-    colour: str | None = None  # one of feeding.COLOURS
-    mean: tuple[float, ...] | None = None  # of pixels 0..255: one number, or one a channel
-    std: tuple[float, ...] | None = None  # in the channels' order as the model takes them
-
-    def flags(self) -> str:
-        """Those that are said, as one writes them."""
-        said = (field.name for field in fields(self) if getattr(self, field.name) is not None)
-        return ", ".join(f"--{name}" for name in said)
-
-
-@dataclass(frozen=True, slots=True)
 class Assumed:
     """What stands in a contract's place for a model that has none."""
 
     labels: tuple[str, ...]  # in the order of the outputs
     height: int  # px
     width: int  # px
-    colour: str  # order of the channels, one of feeding.COLOURS
+    colour: str  # order of the channels, one of said.COLOURS
     fit: str  # one of contract.FITS
     resize: str  # one of contract.RESIZES
     mean: tuple[float, ...]  # the input is (x - mean) / std of pixels x, 0..255; empty: pixels,

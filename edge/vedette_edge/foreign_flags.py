@@ -9,9 +9,8 @@ import click
 
 from vedette_edge.contract import FITS, RESIZES
 from vedette_edge.errors import LabelsError
-from vedette_edge.feeding import COLOURS
-from vedette_edge.foreign import Said
 from vedette_edge.labels import read_labels
+from vedette_edge.said import COLOURS, Said
 
 Command = Callable[..., None]
 

@@ -67,9 +67,9 @@ class Network:
         try:
             self._interpreter = runtime.interpreter_class(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
-        except ImportError as error:
+        except (ImportError, SystemError) as error:  # which of them depends on numpy's version
             raise RuntimeMissingError(
-                f"{self.runtime} does not fit numpy {np.__version__} ({error}). "
+                f"{self.runtime} does not fit numpy {np.__version__} ({error.__cause__ or error}). "
                 "tflite-runtime wants: pip install 'numpy<2' 'opencv-python-headless<4.12'"
             ) from error
         except (ValueError, RuntimeError) as error:

@@ -39,11 +39,24 @@ class Health:
 
 def health(sys: Path = SYS) -> Health:
     """As the kernel tells it, from files that cost nothing to read. `sys` is for tests."""
+    return Health.of(_temperature_c(sys), _throttled(sys) or _alarm(sys))
+
+
+def _throttled(sys: Path) -> int:
     throttled = 0
     for path in sys.glob("devices/platform/*/*firmware/get_throttled"):
         with suppress(OSError, ValueError):
             throttled |= int(path.read_text(), 16)
-    return Health.of(_temperature_c(sys), throttled)
+    return throttled
+
+
+def _alarm(sys: Path) -> int:
+    """Under-voltage alone: all that kernels tell which are not Raspberry Pi's own."""
+    for sensor in sys.glob("class/hwmon/hwmon*"):
+        with suppress(OSError, ValueError):
+            if (sensor / "name").read_text().strip() == "rpi_volt":
+                return int((sensor / "in0_lcrit_alarm").read_text())
+    return 0
 
 
 def _names(bits: int) -> tuple[str, ...]:

@@ -19,8 +19,9 @@ from vedette_convert.metadata import described
 from vedette_edge import Classifier
 from vedette_edge.contract import Confidence, Contract, Provenance
 from vedette_edge.errors import ModelFileError
-from vedette_edge.foreign import Assumed, Said
+from vedette_edge.foreign import Assumed
 from vedette_edge.metadata import read_metadata
+from vedette_edge.said import Said
 
 LABELS = ("red", "green", "blue")
 HEIGHT, WIDTH = 12, 16  # px

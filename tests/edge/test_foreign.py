@@ -17,9 +17,10 @@ from vedette_edge.__main__ import main
 from vedette_edge.contract import Confidence
 from vedette_edge.errors import ModelFileError
 from vedette_edge.feeding import feed_numbers, number_table
-from vedette_edge.foreign import Assumed, Said, softmax
+from vedette_edge.foreign import Assumed, softmax
 from vedette_edge.interpreter import Tensor
 from vedette_edge.prepare import Picture
+from vedette_edge.said import Said
 
 LABELS = ("red", "green", "blue")
 SHARED = Path(__file__).parents[3] / "shared" / "models"

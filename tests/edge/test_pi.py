@@ -45,6 +45,15 @@ def test_throttling_is_told_apart_from_what_was_before(zones: Path, machine: str
     }
 
 
+def test_under_voltage_is_told_by_kernels_that_tell_no_more(tmp_path: Path) -> None:
+    write(tmp_path / "class/hwmon/hwmon0/name", "cpu_thermal\n")
+    write(tmp_path / "class/hwmon/hwmon1/name", "rpi_volt\n")
+    write(tmp_path / "class/hwmon/hwmon1/in0_lcrit_alarm", "0\n")
+    assert health(tmp_path).now == ()
+    write(tmp_path / "class/hwmon/hwmon1/in0_lcrit_alarm", "1\n")
+    assert health(tmp_path).now == ("under-voltage",)
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "0\n"])
 def test_a_machine_that_says_nothing_has_no_fields(tmp_path: Path, text: str) -> None:
     assert health(tmp_path / "none").fields() == {}

@@ -16,7 +16,7 @@ class Finding:
     subject: str
     level: str  # OK, WARNING: it works but may not for long, or FAULT
     found: str
-    mend: str = ""  # the command, or what a hand must do; empty if nothing is wrong
+    mend: str = ""  # the command, or what a hand must do; empty where `found` says enough
 
 
 def as_text(findings: Sequence[Finding]) -> Text:

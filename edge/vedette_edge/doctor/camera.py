@@ -10,6 +10,7 @@ from vedette_edge.cameras import Wish, camera_of
 from vedette_edge.capture_process import Plan
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, chart
 from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.handover import About
 from vedette_edge.mounting import Mounting
 from vedette_edge.prepare import Picture
 from vedette_edge.region import WHOLE
@@ -37,17 +38,30 @@ class _Seen:
 
     delivered: str = ""
     failure: str = ""
-    pictures: list[Picture] = field(default_factory=list)
+    unread: str = ""  # what was left out last
+    first: Picture | None = None
+    last: Picture | None = None
+    alike: bool = True  # whether all pictures are the first one, to the bit
+    means: list[float] = field(default_factory=list)
     ages_ms: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
-    first_s: float = 0.0
-    last_s: float = 0.0
+    times_s: list[float] = field(default_factory=list)
+
+    def frame(self, about: About, picture: Picture) -> None:
+        """Of all the pictures two are kept: memory is small."""
+        self.times_s.append(time.monotonic())
+        self.numbers.append(about.number)
+        self.ages_ms.append(1000 * (self.times_s[-1] - about.taken_s) + about.capture_ms)
+        self.means.append(float(picture.mean()))
+        self.last = picture.copy()
+        self.first = self.last if self.first is None else self.first
+        self.alike = self.alike and bool((self.last == self.first).all())
 
     def delivers(self, line: str) -> None:
         self.delivered = line
 
     def left_out(self, line: str) -> None:
-        self.failure = line
+        self.unread = line
 
     def lost(self, reason: str) -> None:
         self.failure = reason
@@ -65,59 +79,55 @@ def camera(wish: Wish, mounting: Mounting, *, with_chart: bool) -> Iterator[Find
             _look(frames, seen)
     except (CameraError, SettingError) as error:
         seen.failure = str(error)
-    if not seen.pictures:
-        found = seen.failure or f"no frame within {FIRST_SILENCE_S:.0f} s"
+    if seen.last is None:
+        found = seen.failure or seen.unread or f"no frame within {FIRST_SILENCE_S:.0f} s"
         named = found if found.startswith(wish.name) else f"{wish.name}: {found}"
-        yield Finding("camera", FAULT, named, _mend(wish.source))
+        yield Finding("camera", FAULT, named, _mend(wish))
         return
     yield _rate(wish, seen)
-    yield from _pictures(seen.pictures)
+    yield _picture(seen)
     if with_chart:
-        yield chart.judge(seen.pictures[-1])
+        yield chart.judge(seen.last)
 
 
 def _look(frames: Supervisor, seen: _Seen) -> None:
     until_s = time.monotonic() + FIRST_SILENCE_S
     while time.monotonic() < until_s and not frames.ended and not seen.failure:
         if found := frames.take(0.2):
-            about, parts = found
-            now_s = time.monotonic()
-            if not seen.pictures:
-                until_s, seen.first_s = now_s + LOOK_S, now_s
-            seen.last_s = now_s
-            seen.numbers.append(about.number)
-            seen.ages_ms.append(1000 * (now_s - about.taken_s) + about.capture_ms)
-            seen.pictures.append(parts[0].copy())
+            about, (picture,) = found
+            seen.frame(about, picture)
+            until_s = seen.times_s[0] + LOOK_S
 
 
 def _rate(wish: Wish, seen: _Seen) -> Finding:
-    came, span_s = seen.numbers[-1] - seen.numbers[0], seen.last_s - seen.first_s
+    came, span_s = seen.numbers[-1] - seen.numbers[0], seen.times_s[-1] - seen.times_s[0]
     age_ms = float(np.median(seen.ages_ms))
     rate = f"{came / span_s:.1f} frames/s" if came and span_s else "a frame"
     found = f"{wish.name} delivers {seen.delivered}: {rate}, {age_ms:.0f} ms old when prepared"
     if seen.failure:
-        return Finding("camera", FAULT, f"{found}; then {seen.failure}", _mend(wish.source))
+        return Finding("camera", FAULT, f"{found}; then {seen.failure}", _mend(wish))
     if age_ms > FRESH_MS:
         return Finding("camera", WARNING, found, "ask it for less: --size 640x480")
     return Finding("camera", OK, found)
 
 
-def _pictures(pictures: list[Picture]) -> Iterator[Finding]:
-    mean = float(np.mean([picture.mean() for picture in pictures]))
-    if not DARK <= mean <= BRIGHT:
-        how = "black" if mean < DARK else "white"
-        mend = "take off the lens cap, make light" if mean < DARK else "make less light"
-        yield Finding("picture", WARNING, f"it is {how}", mend)
-    elif len(pictures) >= LEAST_FRAMES and all((one == pictures[0]).all() for one in pictures):
+def _picture(seen: _Seen) -> Finding:
+    mean = float(np.mean(seen.means))
+    if mean < DARK:
+        return Finding("picture", WARNING, "it is black", "take off the lens cap, make light")
+    if mean > BRIGHT:
+        return Finding("picture", WARNING, "it is white", "make less light")
+    if len(seen.means) < LEAST_FRAMES:
+        return Finding("picture", OK, f"its mean is {mean:.0f} of 255")
+    if seen.alike:
+        found = "all frames are the same to the bit: it stands still"
         mend = "move something before the camera and try again; if that changes nothing, replug it"
-        yield Finding(
-            "picture", WARNING, "all frames are the same to the bit: it stands still", mend
-        )
-    else:
-        yield Finding("picture", OK, f"it changes; its mean is {mean:.0f} of 255")
+        return Finding("picture", WARNING, found, mend)
+    return Finding("picture", OK, f"it changes; its mean is {mean:.0f} of 255")
 
 
-def _mend(source: str) -> str:
+def _mend(wish: Wish) -> str:
+    source = wish.source
     if source.startswith("picamera2"):
         return "rpicam-hello --list-cameras  # none there: power off, then press its cable in anew"
     if source.startswith(("v4l2:", "/dev/")):
@@ -125,5 +135,6 @@ def _mend(source: str) -> str:
             "ls -l /dev/video*; sudo fuser -v /dev/video*  # none there, or another program has it"
         )
     if "://" in source:
-        return f"ffprobe -rtsp_transport tcp '{source.partition('@')[2] or source}'"
+        transport = "-rtsp_transport tcp " * source.startswith("rtsp")
+        return f"ffprobe {transport}'{wish.name}'"
     return "vedette run --help  # for the forms of --camera"

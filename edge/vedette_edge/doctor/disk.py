@@ -1,8 +1,11 @@
 """Room for the log, and how long the card will bear it."""
 
+import getpass
 import json
 import os
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,17 +19,15 @@ DAY_S = 86_400
 LEAST_SPAN_S = 600.0  # a log of less time tells no rate
 # What a flush of a few records writes to an ext4 card, journal and all: measured, see docs/log.md.
 FLUSH_BYTES = 5_500
-RECORD_BYTES = 300  # a heartbeat
+RECORD_BYTES = 180  # a heartbeat
 OFTEN = 20  # times a year that a card is written over: cheap ones bear some hundred times
 
 
 def disk(log: Path, limits: Limits) -> Iterator[Finding]:
     """The disk of a log that is there or to be."""
     folder = log.resolve().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        found = "cannot be written" if folder.is_dir() else "is not there"
-        mend = f"sudo install -d -o {os.environ.get('USER', 'vedette')} {folder}"
-        yield Finding("disk", FAULT, f"{folder} {found}", mend)
+    if shut := _shut(log.resolve()):
+        yield shut
         return
     usage, written = shutil.disk_usage(folder), _written(log)
     room = limits.total_bytes - sum(count for count, _ in written)
@@ -51,12 +52,35 @@ def card(log_bytes: int, span_s: float, disk_bytes: int, limits: Limits) -> Iter
     times = worn_bytes * 365 / disk_bytes
     found = (
         f"the log grows by {day_bytes / 1e6:.1f} MB a day, for which about "
-        f"{worn_bytes / 1e6:.0f} MB are written: all of the card {times:.2g} times a year"
+        f"{worn_bytes / 1e6:.0f} MB are written: all of the card {times:.2g} times a year. "
+        f"It keeps {limits.total_bytes / max(1, day_bytes):,.0f} days"
     )
     if times > OFTEN:
         yield Finding("card", WARNING, found, "watch without --every-frame, or with --log-flush 60")
     else:
         yield Finding("card", OK, found)
+
+
+def _shut(log: Path) -> Finding | None:
+    """Why nobody, or not this user, can write it."""
+    folder, user = log.parent, getpass.getuser()
+    if not folder.is_dir():
+        found, mend = f"{folder} is not there", f"sudo install -d -o {user} {folder}"
+    elif os.statvfs(folder).f_flag & os.ST_RDONLY:  # as Linux leaves a card that fails
+        found = f"{folder} can only be read; is the card failing?"
+        mend = f"sudo mount -o remount,rw {_mounted_at(folder)}; sudo dmesg | grep -iE 'ext4|mmc'"
+    elif shut := [one for one in (folder, log) if one.exists() and not os.access(one, os.W_OK)]:
+        owner = shut[0].owner()
+        found = f"{shut[0]} belongs to {owner}, {user} may not write it"
+        again = f"sudo -u {owner} {shlex.join([sys.executable, *sys.orig_argv[1:]])}"
+        mend = f"sudo chown {user} {shut[0]}" if owner == "root" else again
+    else:
+        return None
+    return Finding("disk", FAULT, found, mend)
+
+
+def _mounted_at(folder: Path) -> Path:
+    return next(one for one in (folder, *folder.parents) if one.is_mount())
 
 
 def _written(log: Path) -> list[tuple[int, float]]:

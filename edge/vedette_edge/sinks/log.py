@@ -97,8 +97,10 @@ class Log:
             self._say(f"{self._path}: the disk does not answer; the last records may be lost")
 
     def counters(self) -> Mapping[str, object]:
-        """Counters under `log`; costs no waiting for the disk."""
-        return {"log": asdict(self.counted())}
+        """Counters under `log`, where records were lost; costs no waiting for the disk."""
+        found = self.counted()
+        lost = found.dropped or found.left_out or found.failing_since
+        return {"log": asdict(found)} if lost else {}
 
     def counted(self) -> Counters:
         """How it goes."""
