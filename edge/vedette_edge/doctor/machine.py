@@ -17,10 +17,15 @@ EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before it no Vedette was there to
 HOT_C = 80.0  # from here a Pi slows itself down
 ASK_S = 10.0  # how long another program may take to answer
 UNIT = "vedette.service"
+SET_CLOCK = "sudo timedatectl set-ntp true  # or, offline, a real-time clock"
 
 
 def machine(source: str) -> Iterator[Finding]:
-    """All that can be told of it; what it does not have is passed over."""
+    """All that can be told of it; what it does not have is passed over.
+
+    A fault is only what keeps the watch from its work: offline no clock is set, and a weak power
+    supply is no reason to refuse an upgrade.
+    """
     yield clock(
         datetime.now(UTC), _asked("timedatectl", "show", "-p", "NTPSynchronized", "--value")
     )
@@ -33,10 +38,9 @@ def clock(now: datetime, synchronised: str) -> Finding:
     """Is it set? `synchronised` is yes, no, or empty where nobody knows."""
     found = f"{now.astimezone():%Y-%m-%d %H:%M %Z}"
     if now < EARLIEST:
-        return Finding("clock", FAULT, f"{found}: not set", "sudo timedatectl set-ntp true")
+        return Finding("clock", WARNING, f"{found}: not set, and so the log is dated", SET_CLOCK)
     if synchronised == "no":
-        mend = "sudo timedatectl set-ntp true  # or, offline, a real-time clock"
-        return Finding("clock", WARNING, f"{found}, not synchronised", mend)
+        return Finding("clock", WARNING, f"{found}, not synchronised", SET_CLOCK)
     return Finding("clock", OK, found + ", synchronised" * (synchronised == "yes"))
 
 
@@ -47,8 +51,7 @@ def power(found: Health, vcgencmd: str) -> Iterator[Finding]:
             found = Health.of(found.temperature_c, int(vcgencmd.partition("=")[2] or "0", 16))
     for when, what in (("now", found.now), ("since it started", found.before)):
         if what:
-            level = FAULT if when == "now" else WARNING
-            yield Finding("power", level, f"{', '.join(what)} {when}", _mend_power(what))
+            yield Finding("power", WARNING, f"{', '.join(what)} {when}", _mend_power(what))
     if found.temperature_c is not None:
         hot = found.temperature_c >= HOT_C
         mend = "give it a heat sink or a fan, or watch with --fps 5" if hot else ""
