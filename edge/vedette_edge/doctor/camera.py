@@ -19,7 +19,7 @@ from vedette_edge.supervisor import FIRST_SILENCE_S, Supervisor
 LOOK_S = 3.0  # from the first frame on
 DARK, BRIGHT = 8, 247  # mean of all pixels, of 255
 LEAST_FRAMES = 5  # that tell whether the picture stands still
-FRESH_MS = 500.0  # how old a frame may be when it is there to be classified
+FRESH_MS = 500.0  # from a frame's coming to its being there to be classified
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Seen:
         """Of all the pictures two are kept: memory is small."""
         self.times_s.append(time.monotonic())
         self.numbers.append(about.number)
-        self.ages_ms.append(1000 * (self.times_s[-1] - about.taken_s) + about.capture_ms)
+        self.ages_ms.append(1000 * (self.times_s[-1] - about.taken_s))
         self.means.append(float(picture.mean()))
         self.last = picture.copy()
         self.first = self.last if self.first is None else self.first

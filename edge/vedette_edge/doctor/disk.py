@@ -29,7 +29,7 @@ def disk(log: Path, limits: Limits) -> Iterator[Finding]:
     if shut := _shut(log.resolve()):
         yield shut
         return
-    usage, written = shutil.disk_usage(folder), _written(log)
+    usage, written = shutil.disk_usage(_nearest(folder)), _written(log)
     room = limits.total_bytes - sum(count for count, _ in written)
     found = (
         f"{usage.free / 1e9:.1f} GB free in {folder}, {max(0, room) / 1e6:.0f} MB the log may grow"
@@ -63,13 +63,15 @@ def card(log_bytes: int, span_s: float, disk_bytes: int, limits: Limits) -> Iter
 
 def _shut(log: Path) -> Finding | None:
     """Why nobody, or not this user, can write it."""
-    folder, user = log.parent, getpass.getuser()
-    if not folder.is_dir():
-        found, mend = f"{folder} is not there", f"sudo install -d -o {user} {folder}"
-    elif os.statvfs(folder).f_flag & os.ST_RDONLY:  # as Linux leaves a card that fails
-        found = f"{folder} can only be read; is the card failing?"
-        mend = f"sudo mount -o remount,rw {_mounted_at(folder)}; sudo dmesg | grep -iE 'ext4|mmc'"
-    elif shut := [one for one in (folder, log) if one.exists() and not os.access(one, os.W_OK)]:
+    user, there = getpass.getuser(), _nearest(log.parent)
+    shut = [one for one in (there, log) if _is_there(one) and not os.access(one, os.W_OK)]
+    if os.statvfs(there).f_flag & os.ST_RDONLY:  # as Linux leaves a card that fails
+        found = f"{there} can only be read; is the card failing?"
+        mend = f"sudo mount -o remount,rw {_mounted_at(there)}; sudo dmesg | grep -iE 'ext4|mmc'"
+    elif shut and there != log.parent:
+        found = f"{log.parent} is not there, and {user} may not make it"
+        mend = f"sudo install -d -o {user} {log.parent}"
+    elif shut:
         owner = shut[0].owner()
         found = f"{shut[0]} belongs to {owner}, {user} may not write it"
         again = f"sudo -u {owner} {shlex.join([sys.executable, *sys.orig_argv[1:]])}"
@@ -77,6 +79,19 @@ def _shut(log: Path) -> Finding | None:
     else:
         return None
     return Finding("disk", FAULT, found, mend)
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the one above it that is there: the log makes those that are missing."""
+    return next(one for one in (folder, *folder.parents) if _is_there(one))
+
+
+def _is_there(path: Path) -> bool:
+    """As far as this user may see."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return False
 
 
 def _mounted_at(folder: Path) -> Path:
