@@ -14,7 +14,7 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train convert predict run deploy bundle check format lint types boundaries test test-edge test-install test-v4l2 fuzz endurance clean
+.PHONY: help setup demo train convert predict run deploy bundle check format lint types boundaries test test-edge test-install test-arm64 test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ test-edge: $(READY) ## Run the edge's tests on its wheel alone [EDGE_PYTHON=pyth
 test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [ARCHITECTURE=arm64]
 	SUITE=$(or $(SUITE),bookworm) $(if $(ARCHITECTURE),ARCHITECTURE=$(ARCHITECTURE)) \
 	  $(BIN)/pytest tests/install
+
+test-arm64: $(READY) ## Compare what an emulated Pi sees with this machine [SUITE=trixie, or all]
+	@tests/arm64/run $(or $(SUITE),bookworm)
 
 test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a small virtual machine
 	@tests/v4l2/vm $(BIN)/python tests/v4l2/camera.py

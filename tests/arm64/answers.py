@@ -3,7 +3,7 @@
     python answers.py PICTURES ANSWERS.npz MODEL...
 
 ANSWERS.npz then has of each model its inputs, uint8, pictures x height x width x 3, and its scores,
-float32, pictures x labels; and the pictures' names and sizes, height and width in px.
+float32, pictures x labels; the pictures' names and sizes, height and width in px; and the runtime.
 """
 
 import sys
@@ -23,6 +23,7 @@ def main(folder: Path, out: Path, models: list[Path]) -> None:
     }
     for model in models:
         classifier = Classifier(model)
+        answers["runtime"] = np.array(classifier.network.runtime)
         inputs = [prepare(picture, classifier.contract) for picture in read]
         scores = [classifier.score(one).scores for one in inputs]
         answers[f"{model.stem} inputs"] = np.stack(inputs)

@@ -1,4 +1,4 @@
-"""Makes two models with one Dense layer, quantized per channel and per tensor.
+"""Makes two models with one Dense layer, quantized per channel and per tensor, and an input.
 
     python dense.py FOLDER
 
@@ -27,6 +27,7 @@ def main(folder: Path) -> None:
     contract = replace(colours, height=8, width=8)
     for name, per_channel in (("per-channel", True), ("per-tensor", False)):
         (folder / f"{name}.tflite").write_bytes(dense(contract, per_channel))
+    np.save(folder / "input.npy", np.zeros((1, contract.height, contract.width, 3), np.uint8))
 
 
 def dense(contract: Contract, per_channel: bool) -> bytes:
