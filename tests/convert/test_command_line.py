@@ -1,28 +1,13 @@
 """Where conversion writes, and what it never writes over."""
 
-import shutil
 from pathlib import Path
 
 import keras
 import pytest
-from click.testing import CliRunner, Result
 from keras import layers
+from tests.convert.conftest import convert
 
-from vedette_convert.__main__ import main
 from vedette_edge import Classifier
-
-
-def convert(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-@pytest.fixture
-def run(run_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run that a test may change."""
-    return Path(shutil.copytree(run_folder, tmp_path / "run"))
 
 
 @pytest.fixture

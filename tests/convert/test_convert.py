@@ -13,28 +13,14 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from click.testing import CliRunner, Result
+from tests.convert.conftest import convert
 
 from vedette_convert import attempts
-from vedette_convert.__main__ import main
 from vedette_convert.quantize import quantize
 from vedette_convert.run_folder import Photograph, sample
 from vedette_edge import Classifier, Contract, pictures
 from vedette_edge.prepare import Picture
 from vedette_train.architectures import cnn
-
-
-def convert(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
-
-
-@pytest.fixture
-def run(run_folder: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run that a test may change."""
-    return Path(shutil.copytree(run_folder, tmp_path / "run"))
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,10 @@ import pytest
 from numpy.typing import NDArray
 
 from vedette_edge import Contract, model_file
+from vedette_edge.cameras import Reports
 
 Picture = NDArray[np.uint8]
+SYSTEM_PYTHON = "/usr/bin/python3"  # has GStreamer's, if anybody
 STAND_INS = Path(__file__).parent / "stand_ins"
 
 
@@ -140,3 +142,46 @@ def run(model: Path, tmp_path: Path) -> Iterator[Run]:
     for left in made.camera_processes():
         with suppress(ProcessLookupError):
             os.kill(left, signal.SIGKILL)
+
+
+class Heard:
+    """What a source tells."""
+
+    def __init__(self) -> None:
+        self.left_out: list[str] = []
+        self.delivers: list[str] = []
+        self.reports = Reports(self.left_out.append, self.delivers.append)
+
+
+@pytest.fixture
+def told() -> Heard:
+    """Nothing yet."""
+    return Heard()
+
+
+Serve = Callable[[int], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts an RTSP server on a port."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(port: int) -> "subprocess.Popen[str]":
+        script = Path(__file__).with_name("rtsp_server.py")
+        server = subprocess.Popen(
+            [SYSTEM_PYTHON, str(script), str(port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(server)
+        assert server.stdout
+        if server.stdout.readline() != "ready\n":
+            pytest.skip("no RTSP server of GStreamer's; .ci/run names its packages")
+        return server
+
+    yield start
+    for server in started:
+        server.kill()
+        server.communicate()

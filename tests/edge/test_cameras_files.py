@@ -9,24 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.edge.conftest import Heard
 
 from vedette_edge import pictures
-from vedette_edge.cameras import Reports, Wish, folder, open_frames, synthetic
+from vedette_edge.cameras import Wish, folder, open_frames, synthetic
 from vedette_edge.errors import CameraError, SettingError
-
-
-class Told:
-    """What a source tells."""
-
-    def __init__(self) -> None:
-        self.left_out: list[str] = []
-        self.delivers: list[str] = []
-        self.reports = Reports(self.left_out.append, self.delivers.append)
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
 
 
 def names(photos: Path) -> list[str]:
@@ -36,7 +23,7 @@ def names(photos: Path) -> list[str]:
 # A folder
 
 
-def test_a_folder_is_gone_through_once_in_order(photos: Path, told: Told) -> None:
+def test_a_folder_is_gone_through_once_in_order(photos: Path, told: Heard) -> None:
     frames = list(open_frames(Wish(str(photos)), told.reports))
     assert [Path(frame.source).name for frame in frames] == names(photos)
     assert [frame.number for frame in frames] == [1, 2, 3]
@@ -44,7 +31,7 @@ def test_a_folder_is_gone_through_once_in_order(photos: Path, told: Told) -> Non
 
 
 def test_a_looped_folder_starts_again_and_tells_of_a_bad_picture_once(
-    photos: Path, told: Told
+    photos: Path, told: Heard
 ) -> None:
     (photos / "b-bad.jpg").write_bytes(b"no picture")
     frames = open_frames(Wish(str(photos), loop=True), told.reports)
@@ -54,13 +41,13 @@ def test_a_looped_folder_starts_again_and_tells_of_a_bad_picture_once(
     assert "b-bad.jpg" in told.left_out[0]
 
 
-def test_a_looped_folder_without_one_good_picture_is_an_error(tmp_path: Path, told: Told) -> None:
+def test_a_looped_folder_without_one_good_picture_is_an_error(tmp_path: Path, told: Heard) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(CameraError, match="holds no picture that can be read"):
         next(open_frames(Wish(str(tmp_path), loop=True), told.reports))
 
 
-def test_pictures_can_be_shown_at_a_rate(photos: Path, told: Told) -> None:
+def test_pictures_can_be_shown_at_a_rate(photos: Path, told: Heard) -> None:
     frames = open_frames(Wish(str(photos), loop=True, fps=50), told.reports)
     seen_at = [frame.seen_at for frame in islice(frames, 11)]
     assert seen_at[-1] - seen_at[0] >= 0.18
@@ -82,26 +69,26 @@ def jpeg(colour_rgb: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     return encoded
 
 
-def test_a_followed_folder_gives_what_appears_later(photos: Path, told: Told, quick: None) -> None:
+def test_a_followed_folder_gives_what_appears_later(photos: Path, told: Heard, quick: None) -> None:
     frames = open_frames(Wish(str(photos), follow=True), told.reports)
     assert told.delivers == ["new pictures beside the 3 that are there"]
     later(lambda: (photos / "new.jpg").write_bytes(jpeg()))
     assert Path(next(frames).source).name == "new.jpg"
 
 
-def test_a_followed_folder_may_be_empty_at_first(tmp_path: Path, told: Told, quick: None) -> None:
+def test_a_followed_folder_may_be_empty_at_first(tmp_path: Path, told: Heard, quick: None) -> None:
     frames = open_frames(Wish(str(tmp_path), follow=True), told.reports)
     later(lambda: (tmp_path / "new.jpg").write_bytes(jpeg()))
     assert next(frames).number == 1
 
 
-def test_a_picture_that_is_replaced_is_a_new_one(photos: Path, told: Told, quick: None) -> None:
+def test_a_picture_that_is_replaced_is_a_new_one(photos: Path, told: Heard, quick: None) -> None:
     frames = open_frames(Wish(str(photos), follow=True), told.reports)
     later(lambda: (photos / "a-red.jpg").write_bytes(jpeg((30, 30, 200))))
     assert next(frames).picture_rgb[0, 0, 2] > 150
 
 
-def test_a_half_written_picture_is_waited_for(tmp_path: Path, told: Told, quick: None) -> None:
+def test_a_half_written_picture_is_waited_for(tmp_path: Path, told: Heard, quick: None) -> None:
     whole, path = jpeg(), tmp_path / "new.jpg"
     frames = open_frames(Wish(str(tmp_path), follow=True), told.reports)
     later(lambda: path.write_bytes(whole[:200]), 0.05)
@@ -110,7 +97,9 @@ def test_a_half_written_picture_is_waited_for(tmp_path: Path, told: Told, quick:
     assert not told.left_out
 
 
-def test_a_picture_that_stays_bad_is_left_out_once(tmp_path: Path, told: Told, quick: None) -> None:
+def test_a_picture_that_stays_bad_is_left_out_once(
+    tmp_path: Path, told: Heard, quick: None
+) -> None:
     frames = open_frames(Wish(str(tmp_path), follow=True), told.reports)
     later(lambda: (tmp_path / "bad.jpg").write_bytes(jpeg()[:200]), 0.05)
     later(lambda: (tmp_path / "good.jpg").write_bytes(jpeg()), 1.0)
@@ -119,7 +108,7 @@ def test_a_picture_that_stays_bad_is_left_out_once(tmp_path: Path, told: Told, q
     assert "bad.jpg" in told.left_out[0]
 
 
-def test_a_followed_folder_that_goes_is_an_error(tmp_path: Path, told: Told, quick: None) -> None:
+def test_a_followed_folder_that_goes_is_an_error(tmp_path: Path, told: Heard, quick: None) -> None:
     (tmp_path / "in").mkdir()
     frames = open_frames(Wish(str(tmp_path / "in"), follow=True), told.reports)
     later((tmp_path / "in").rmdir)
@@ -141,13 +130,13 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_video_tells_its_size_format_and_rate(clip: Path, told: Told) -> None:
+def test_a_video_tells_its_size_format_and_rate(clip: Path, told: Heard) -> None:
     frames = list(open_frames(Wish(str(clip)), told.reports))
     assert told.delivers == ["64x48 MJPG 20/s"]
     assert [frame.number for frame in frames] == list(range(1, 11))
 
 
-def test_a_looped_video_starts_again_from_its_first_frame(clip: Path, told: Told) -> None:
+def test_a_looped_video_starts_again_from_its_first_frame(clip: Path, told: Heard) -> None:
     frames = open_frames(Wish(str(clip), loop=True), told.reports)
     seen = list(islice(frames, 25))
     assert [frame.number for frame in seen] == list(range(1, 26))
@@ -156,7 +145,7 @@ def test_a_looped_video_starts_again_from_its_first_frame(clip: Path, told: Told
         assert abs(redness - 20 * ((frame.number - 1) % 10)) < 15
 
 
-def test_a_frame_is_its_user_s_own(clip: Path, told: Told) -> None:
+def test_a_frame_is_its_user_s_own(clip: Path, told: Heard) -> None:
     frames = open_frames(Wish(str(clip)), told.reports)
     first = next(frames).picture_rgb
     before = first.copy()
@@ -177,7 +166,7 @@ def test_a_frame_is_its_user_s_own(clip: Path, told: Told) -> None:
     ],
 )
 def test_the_drawn_picture_moves_without_end(
-    source: str, size: tuple[int, int], delivers: str, told: Told
+    source: str, size: tuple[int, int], delivers: str, told: Heard
 ) -> None:
     frames = list(islice(open_frames(Wish(source), told.reports), 30))
     assert told.delivers == [delivers]
@@ -187,18 +176,18 @@ def test_the_drawn_picture_moves_without_end(
         assert not np.array_equal(before.picture_rgb, after.picture_rgb)
 
 
-def test_the_drawn_picture_has_the_size_that_is_asked_for(told: Told) -> None:
+def test_the_drawn_picture_has_the_size_that_is_asked_for(told: Heard) -> None:
     frames = open_frames(Wish("synthetic", 100, 50), told.reports)
     assert next(frames).picture_rgb.shape == (50, 100, 3)
 
 
-def test_the_drawn_picture_keeps_its_rate(told: Told) -> None:
+def test_the_drawn_picture_keeps_its_rate(told: Heard) -> None:
     begin = time.monotonic()
     assert len(list(islice(open_frames(Wish("synthetic:64x48@100"), told.reports), 21))) == 21
     assert time.monotonic() - begin >= 0.19  # however late the first one came
 
 
-def test_the_self_test_s_picture_is_the_camera_s(told: Told) -> None:
+def test_the_self_test_s_picture_is_the_camera_s(told: Heard) -> None:
     frames = open_frames(Wish("synthetic"), told.reports)
     assert np.array_equal(next(frames).picture_rgb, synthetic.picture(1))
 
@@ -211,13 +200,13 @@ def test_the_self_test_s_picture_is_the_camera_s(told: Told) -> None:
     ["-:raw", "-:raw:640", "-:raw:0x480", "synthetic:640", "synthetic:640x480@", "v4l2:", "v4l2:x"],
 )
 def test_a_source_that_is_misspelt_is_a_wrong_setting_with_an_example(
-    source: str, told: Told
+    source: str, told: Heard
 ) -> None:
     with pytest.raises(SettingError, match=rf"camera '{source}' is not understood; expected"):
         open_frames(Wish(source), told.reports)
 
 
 @pytest.mark.parametrize("source", ["", "picamera", "nowhere.mp4"])
-def test_what_is_not_there_is_an_error_that_lists_what_could_be(source: str, told: Told) -> None:
+def test_what_is_not_there_is_an_error_that_lists_what_could_be(source: str, told: Heard) -> None:
     with pytest.raises(CameraError, match=r"is not there; .*picamera2.*rtsp://.*a video file"):
         open_frames(Wish(source), told.reports)

@@ -10,27 +10,13 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 import pytest
+from tests.edge.conftest import Heard
 
 from vedette_edge import pictures
-from vedette_edge.cameras import Reports, Wish, open_frames, standard_input
+from vedette_edge.cameras import Wish, open_frames, standard_input
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.jpeg_stream import JpegCutter
 from vedette_edge.prepare import Picture
-
-
-class Told:
-    """What a source tells."""
-
-    def __init__(self) -> None:
-        self.left_out: list[str] = []
-        self.delivers: list[str] = []
-        self.reports = Reports(self.left_out.append, self.delivers.append)
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
 
 Pipe = Callable[..., None]
 
@@ -72,7 +58,7 @@ BLUISH = encoded(np.full((48, 64, 3), (200, 30, 30), np.uint8))
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 100_000])
-def test_jpegs_are_cut_apart_wherever_they_are_torn(piped: Pipe, told: Told, size: int) -> None:
+def test_jpegs_are_cut_apart_wherever_they_are_torn(piped: Pipe, told: Heard, size: int) -> None:
     data = REDDISH + b"--part\r\nContent-Type: image/jpeg\r\n\r\n" + BLUISH + b"\r\n" + REDDISH
     piped(*(data[at : at + size] for at in range(0, len(data), size)))
     frames = list(open_frames(Wish("-"), told.reports))
@@ -89,7 +75,7 @@ def with_thumbnail(whole: bytes, thumbnail: bytes) -> bytes:
     return whole[:2] + segment + whole[2:]
 
 
-def test_a_thumbnail_within_a_jpeg_is_no_frame(piped: Pipe, told: Told) -> None:
+def test_a_thumbnail_within_a_jpeg_is_no_frame(piped: Pipe, told: Heard) -> None:
     piped(with_thumbnail(REDDISH, BLUISH) + BLUISH)
     seen = [frame.picture_rgb[0, 0] for frame in open_frames(Wish("-"), told.reports)]
     assert [pixel[0] > pixel[2] for pixel in seen] == [True, False]
@@ -104,7 +90,7 @@ def test_progressive_jpegs_of_several_scans_are_cut_apart(
 
 
 def test_a_torn_jpeg_is_left_out_and_the_next_one_is_seen(
-    piped: Pipe, told: Told, drawn: Callable[[int, int], Picture]
+    piped: Pipe, told: Heard, drawn: Callable[[int, int], Picture]
 ) -> None:
     torn = encoded(drawn(120, 160))[:2000]  # in the middle of its scan
     piped(torn + BLUISH + REDDISH[:400])
@@ -116,7 +102,7 @@ def test_a_torn_jpeg_is_left_out_and_the_next_one_is_seen(
 
 
 def test_raw_frames_are_taken_as_they_are(
-    piped: Pipe, told: Told, drawn: Callable[[int, int], Picture]
+    piped: Pipe, told: Heard, drawn: Callable[[int, int], Picture]
 ) -> None:
     sent = [drawn(48, 64), drawn(48, 64)[::-1]]
     piped(b"".join(picture.tobytes() for picture in sent) + b"half")
@@ -128,7 +114,7 @@ def test_raw_frames_are_taken_as_they_are(
     assert told.left_out == ["left out the last frame on standard input: 4 of 9216 bytes"]
 
 
-def test_an_input_that_falls_silent_is_an_error(piped: Pipe, told: Told) -> None:
+def test_an_input_that_falls_silent_is_an_error(piped: Pipe, told: Heard) -> None:
     piped(REDDISH, end=False)
     frames = open_frames(Wish("-"), told.reports)
     next(frames)
@@ -136,7 +122,7 @@ def test_an_input_that_falls_silent_is_an_error(piped: Pipe, told: Told) -> None
         next(frames)
 
 
-def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, told: Heard) -> None:
     held, terminal = os.openpty()
     monkeypatch.setattr(standard_input, "DESCRIPTOR", terminal)
     with pytest.raises(SettingError, match="is a terminal; expected JPEGs"):

@@ -2,22 +2,20 @@
 
 import os
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from tests.edge.conftest import Serve
 
 from vedette_edge.cameras import Frames, Reports, Wish, open_frames, stream
 from vedette_edge.errors import CameraError
 
-SYSTEM_PYTHON = "/usr/bin/python3"
 SECRET = "hunter2"
 
 
@@ -175,34 +173,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
-
-
-Serve = Callable[[int], "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts the RTSP server on a port."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(port: int) -> "subprocess.Popen[str]":
-        script = Path(__file__).with_name("rtsp_server.py")
-        server = subprocess.Popen(
-            [SYSTEM_PYTHON, str(script), str(port)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        started.append(server)
-        assert server.stdout
-        if server.stdout.readline() != "ready\n":
-            pytest.skip("no RTSP server of GStreamer's; .ci/run names its packages")
-        return server
-
-    yield start
-    for server in started:
-        server.kill()
-        server.communicate()
 
 
 def test_an_rtsp_camera_that_goes_and_comes_back_is_lost_and_can_be_opened_again(

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tests.edge.conftest import Run
 
 FULL = bool(os.environ.get("ENDURANCE"))
-SYSTEM_PYTHON = "/usr/bin/python3"  # has GStreamer's, if anybody
 
 
 def held(pid: int) -> tuple[int, int]:
@@ -121,31 +120,6 @@ def test_the_camera_process_goes_with_its_master_though_its_driver_lets_no_pytho
     while run.camera_processes():
         assert time.monotonic() < limit_s
         time.sleep(0.02)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[int], "subprocess.Popen[str]"]]:
-    """Starts an RTSP server on a port."""
-    started = []
-
-    def start(port: int) -> "subprocess.Popen[str]":
-        script = Path(__file__).with_name("rtsp_server.py")
-        server = subprocess.Popen(
-            [SYSTEM_PYTHON, str(script), str(port)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        started.append(server)
-        assert server.stdout
-        if server.stdout.readline() != "ready\n":
-            pytest.skip("no RTSP server of GStreamer's; .ci/run names its packages")
-        return server
-
-    yield start
-    for server in started:
-        server.kill()
-        server.communicate()
 
 
 def test_an_rtsp_camera_that_is_stopped_and_started_again_is_lost_once_and_back_once(
