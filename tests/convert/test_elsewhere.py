@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from keras import layers
+from tests.convert.conftest import convert as vedette_convert
 
 from vedette_convert.__main__ import main
 from vedette_edge import Classifier, pictures, prepare
@@ -55,10 +56,7 @@ def convert(labels: Path, shapes: Path, tmp_path: Path) -> Callable[..., Result]
 
     def run(model: Path, *flags: str | Path, photos: Path = shapes) -> Result:
         told = ("--labels", labels, "--calibrate", photos, "--out", tmp_path / "out.tflite", *flags)
-        result = CliRunner().invoke(main, [str(one) for one in (model, *told)])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
+        return vedette_convert(model, *told)
 
     return run
 

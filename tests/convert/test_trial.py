@@ -8,11 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from keras import layers
+from tests.convert.conftest import convert
 
 from vedette_convert import trial
-from vedette_convert.__main__ import main
 from vedette_convert.errors import ConversionError
 from vedette_convert.quantize import quantize
 from vedette_convert.scheme import Scheme
@@ -32,13 +31,6 @@ def network(*, cancels: bool = False, head: float = 1.0) -> Any:
     model = keras.Model(picture, scores(layers.GlobalMaxPooling2D()(values)))
     scores.set_weights([head * weights for weights in scores.get_weights()])
     return model
-
-
-def convert(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture
