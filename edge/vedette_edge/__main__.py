@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,7 +26,20 @@ if TYPE_CHECKING:
     from vedette_edge.said import Said
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Commands that tell of a package which cannot be imported in one line, as of any mistake."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that is asked for."""
+        try:
+            return super().invoke(ctx)
+        except ImportError as error:
+            raise click.ClickException(
+                f"a package cannot be imported ({error}). 'vedette check' tells what mends it"
+            ) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="vedette-edge")
 def main() -> None:
     """Classify pictures with a model file that carries its own contract.

@@ -126,6 +126,17 @@ def test_an_opencv_that_cannot_be_imported_is_a_fault_and_not_the_end(
     assert mend in found[0]["mend"]
     assert {"model", "camera"}.isdisjoint(one["subject"] for one in found)
     assert done.stderr.startswith("Error: 1 at fault")
+    run = [sys.executable, "-m", "vedette_edge", "run", model, "--camera", "synthetic"]
+    done = subprocess.run(
+        run,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.endswith("'vedette check' tells what mends it\n")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_runtime_that_dies_of_numpy_is_told_of() -> None:
