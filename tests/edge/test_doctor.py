@@ -126,7 +126,7 @@ def test_an_opencv_that_cannot_be_imported_is_a_fault_and_not_the_end(
     assert mend in found[0]["mend"]
     assert {"model", "camera"}.isdisjoint(one["subject"] for one in found)
     assert done.stderr.startswith("Error: 1 at fault")
-    run = [sys.executable, "-m", "vedette_edge", "run", model, "--camera", "synthetic"]
+    run = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", "synthetic"]
     done = subprocess.run(
         run,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
