@@ -31,7 +31,7 @@ def origin(module: str, file: str | None) -> str:
     """Who made the package that is used."""
     used = bool(file) and APT in Path(str(file)).parents
     assert used or not list(APT.glob(f"{module}*")), f"pip has put a {module} before apt's: {file}"
-    return "of apt's" if used else "of PyPI's"
+    return "(apt)" if used else "(PyPI)"
 
 
 if __name__ == "__main__":
