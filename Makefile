@@ -100,8 +100,8 @@ types: $(READY) ## Do the types agree?
 boundaries: $(READY) ## Does each distribution import only what it may?
 	$(BIN)/lint-imports
 
-test: $(READY) test-edge ## Run all tests, the edge's first in an environment without TensorFlow
-	$(BIN)/pytest
+test: $(READY) test-edge ## Run all tests, the edge's in an environment without TensorFlow
+	$(BIN)/pytest --ignore tests/edge
 
 # The edge as a Pi gets it: the wheel alone, in a bare environment of its own.
 EDGE_PYTHON ?= $(PYTHON)
