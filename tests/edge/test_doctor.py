@@ -104,7 +104,7 @@ def test_numpy_2_beside_tflite_runtime_is_a_fault(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("said", "mend"),
     [
-        ("numpy.core.multiarray failed to import", "numpy"),
+        ("numpy.core.multiarray failed to import", "install --upgrade"),
         ("libGL.so.1: cannot open shared object file", "uninstall -y opencv"),
         ("No module named 'cv2'", "opencv-python-headless"),
     ],
