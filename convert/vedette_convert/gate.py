@@ -104,10 +104,8 @@ def _objections(
 ) -> Iterator[str]:
     yield from _loss(known)
     pictures, where = len(answers), f"where float is at least {SURE:.0%} sure"
-    if pictures >= FEWEST_JUDGED or not known:
-        # Without any truth there is nothing else to judge by, however few the pictures.
-        yield from _disagreement(answers, LEAST_AGREEMENT, "over all", pictures)
-        yield from _disagreement(sure, LEAST_SURE_AGREEMENT, where, pictures)
+    yield from _disagreement(answers, LEAST_AGREEMENT, "over all", pictures)
+    yield from _disagreement(sure, LEAST_SURE_AGREEMENT, where, pictures)
 
 
 def _loss(known: Sequence[Answer]) -> Iterator[str]:
@@ -142,10 +140,9 @@ def _notes(answers: Sequence[Answer], known: Sequence[Answer]) -> Iterator[str]:
             f"loss beyond chance is refused; from {FEWEST_COUNTED} on, any over {MOST_LOST} point"
         )
     if len(answers) < FEWEST_JUDGED:
-        done = "it counts only beyond chance" if not known else "it does not count"
         yield (
-            f"{len(answers)} test pictures are too few to judge agreement by: {done}; "
-            f"from {FEWEST_JUDGED} on it does"
+            f"{len(answers)} test pictures are few to judge agreement by: what is missing counts "
+            f"only beyond chance; from {FEWEST_JUDGED} on, all of it"
         )
 
 

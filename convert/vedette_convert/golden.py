@@ -14,6 +14,7 @@ from vedette_edge.classifier import Classifier
 from vedette_edge.feeding import feed_bytes
 from vedette_edge.golden import FOLDER, FRAME, MOST_PIXELS, STEP, Sample, digest, picture, pixels
 from vedette_edge.prepare import Picture, prepare
+from vedette_edge.reading import content
 
 UNUSUAL, HARD, SPREAD = 2, 6, 12  # how many there are at most after each sort
 LOOKED_AT = 60  # candidates of each sort
@@ -100,7 +101,7 @@ def _sample(name: str, picture_rgb: Picture, classifier: Classifier) -> Sample:
 
 def _stored(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:
     """The file itself, or a JPEG of the picture if that is large or to be turned."""
-    data = photograph.file.read_bytes()
+    data = content(photograph.file)
     if not turned and _is_small(data):
         return data
     picture_rgb = _smaller(photograph.read(), classifier.contract.height * LONGEST_SIDE)

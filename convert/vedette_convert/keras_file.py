@@ -17,6 +17,7 @@ from vedette_convert.errors import KerasFileError
 from vedette_convert.keras2 import Config, modern
 
 SIGNATURE = "serving_default"
+LARGEST_MEMBER_BYTES = 64 << 20  # of a .keras file's texts, unpacked
 
 # Layers that are code, or load it from elsewhere.
 _CODE = ("Lambda", "TFSMLayer", "TFOpLambda", "SlicingOpLambda")
@@ -82,12 +83,20 @@ def _hdf5(path: Path) -> keras.Model:
         return keras.models.load_model(copy, compile=False)
 
 
+def _unpacked(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as member:
+        data = member.read(LARGEST_MEMBER_BYTES + 1)
+    if len(data) > LARGEST_MEMBER_BYTES:
+        raise KerasFileError(f"its {name} is larger than {LARGEST_MEMBER_BYTES >> 20} MiB")
+    return data
+
+
 def _zip(path: Path) -> keras.Model:
     with zipfile.ZipFile(path) as archive:
         if "config.json" not in archive.namelist():
             raise KerasFileError("is a zip without a Keras model in it")
-        config = json.loads(archive.read("config.json"))
-        version = json.loads(archive.read("metadata.json")).get("keras_version", "")
+        config = json.loads(_unpacked(archive, "config.json"))
+        version = json.loads(_unpacked(archive, "metadata.json")).get("keras_version", "")
     if str(version).startswith("2"):
         raise KerasFileError(
             f"is a .keras file of Keras {version}, which Keras 3 cannot read. Save it there as .h5"

@@ -125,8 +125,8 @@ class _Step:
 
     @property
     def name(self) -> str:
-        """The operation's class."""
-        return type(self.operation).__name__
+        """The operation's class, or that of the layer which it wraps."""
+        return type(getattr(self.operation, "layer", self.operation)).__name__
 
 
 def _before_weights(model: keras.Model, reached: dict[int, Any]) -> Iterator[_Step]:

@@ -9,6 +9,7 @@ from vedette_convert.errors import KerasFileError
 from vedette_convert.run_folder import TEST, TRAIN, Photograph
 from vedette_edge import pictures
 from vedette_edge.errors import PictureError
+from vedette_edge.reading import content
 
 UNKNOWN = ""  # truth of a picture that lies in no class folder
 FEW = 40  # photographs below which it is said that they are few
@@ -76,12 +77,12 @@ def _by_label(
     for inner, label in truths.items():
         for path in pictures.pictures_in(inner):
             try:
-                content = path.read_bytes()
-                pictures.decode(content)
+                data = content(path)
+                pictures.decode(data)
             except (OSError, PictureError) as error:
                 say(f"left out {path.relative_to(folder)}: {error}")
             else:
-                found[label].setdefault(hashlib.sha256(content).hexdigest(), path)
+                found[label].setdefault(hashlib.sha256(data).hexdigest(), path)
     return found
 
 

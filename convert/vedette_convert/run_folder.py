@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_convert.errors import RunFolderError
-from vedette_edge import pictures
+from vedette_edge import pictures, reading
 from vedette_edge.contract import Contract, from_json
 from vedette_edge.errors import PictureError, VedetteError
 from vedette_edge.prepare import Picture
@@ -34,7 +34,7 @@ class Photograph:
     def read(self) -> Picture:
         """The picture, R G B. Raises RunFolderError if the file is not what training saw."""
         try:
-            content = self.file.read_bytes()
+            content = reading.content(self.file)
         except OSError as error:
             raise RunFolderError(
                 f"{self.file}: {error.strerror}. "

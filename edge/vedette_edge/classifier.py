@@ -23,6 +23,7 @@ from vedette_edge.said import Said
 Scores = NDArray[np.float32]
 
 NOTHING_SAID = Said()
+LARGE_BYTES = 256 << 20  # of a graph's tensors; EfficientNet-Lite0 at 192 px has 9 MB
 KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input takes 0..255
 
 
@@ -65,7 +66,7 @@ class Classifier:
         try:
             _check_unsaid(self.model.contract, said)
             compatibility.check(self.model.graph, runtime.name, platform.machine())
-            if self.model.contract is None:  # and so no checksum
+            if self.model.contract is None or self.model.graph.tensor_bytes > LARGE_BYTES:
                 probe.check(self.model.data, threads)
             self.network = Network(self.model.data, threads, runtime)
             self.contract: Contract | Assumed = _settled(self.model, self.network, said)

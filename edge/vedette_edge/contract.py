@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import reprlib
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,7 +72,8 @@ class Contract:
         for side, pixels in (("height", self.height), ("width", self.width)):
             if not 1 <= pixels <= LARGEST_SIDE_PX:
                 raise ContractError(
-                    f"contract: {side} is {pixels}, expected 1 to {LARGEST_SIDE_PX} pixels"
+                    f"contract: {side} is {reprlib.repr(pixels)}, "
+                    f"expected 1 to {LARGEST_SIDE_PX} pixels"
                 )
         for key, known in (
             ("colour", COLOURS),
@@ -155,8 +158,11 @@ def _fields(data: object, where: str, **types: type) -> dict[str, Any]:
         found = type(data[key])  # and not isinstance: true is no number
         if found is not expected and not (expected is float and found is int):
             raise ContractError(
-                f"contract: {key} is {data[key]!r}, expected a value of type {expected.__name__}"
+                f"contract: {key} is {reprlib.repr(data[key])}, "
+                f"expected a value of type {expected.__name__}"
             )
+        if expected is float and abs(data[key]) > sys.float_info.max:
+            raise ContractError(f"contract: {key} is larger than any number")
     return dict(data)
 
 

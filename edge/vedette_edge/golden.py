@@ -28,12 +28,13 @@ FOLDER = "golden/"  # within the zip of the model file
 INDEX = FOLDER + "samples.json"
 FORMAT = "vedette-golden-1"
 FRAME = "frame-"  # and a number: a sample that is drawn and not stored, as a camera gives it
-MOST_SAMPLES = 64
-MOST_PIXELS = 4_000_000  # of a sample's picture
+MOST_SAMPLES = 32
+MOST_PIXELS = 4_000_000  # of a sample's picture, counted again in each scan of a progressive JPEG
 MOST_STEPS = 2  # of a score; a step of 8 bits is 1/256
 STEP = 1 / 256
 
 # JPEG's markers of a frame, SOF0 to SOF15, after which its height and width follow.
+_SCAN = b"\xff\xda"  # SOS: in a scan itself a zero follows each 0xFF
 _SIZED = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -139,17 +140,19 @@ def picture(name: str, members: Mapping[str, bytes]) -> Picture:
 
 
 def pixels(data: bytes) -> int:
-    """How many pixels a PNG or JPEG has by its header; raises PictureError for all else.
+    """How many pixels of a PNG or JPEG are to be decoded; raises PictureError for all else.
 
-    A few bytes can hold a picture that fills the memory.
+    A few bytes can hold a picture that fills the memory, or thousands of scans.
     """
     try:
         if pictures.kind(data) == "PNG":
-            return math.prod(struct.unpack_from(">II", data, 16))
+            width, height = struct.unpack_from(">II", data, 16)
+            return int(height * width)
         at = 2 if pictures.kind(data) == "JPEG" else len(data)
         while data[at + 1] not in _SIZED:
             at += 2 + struct.unpack_from(">H", data, at + 2)[0]
-        return math.prod(struct.unpack_from(">HH", data, at + 5))
+        height, width = struct.unpack_from(">HH", data, at + 5)
+        return int(height * width) * max(1, data.count(_SCAN, at))
     except (struct.error, IndexError) as error:
         raise PictureError("is no whole JPEG or PNG") from error
 

@@ -19,6 +19,7 @@ LARGEST_TENSOR = 64 << 20  # elements
 MOST_DIMENSIONS = 16  # of a tensor; TFLite's own kernels have at most 8
 _CUSTOM, _FULLY_CONNECTED = 32, 9  # BuiltinOperator
 _INT8 = 9  # TensorType
+_BYTES = {0: 4, 1: 2, 2: 4, 4: 8, 7: 2, 8: 8, 10: 8}  # of an element by TensorType, else 1
 T = TypeVar("T")
 _PASSING_ON = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE")  # operators that change no score
 
@@ -40,6 +41,7 @@ class Graph:
     per_channel_dense: tuple[str, ...]  # weights of int8 Dense layers with a scale for each output
     output_operator: str  # name of the operator that makes the scores
     metadata: Mapping[str, memoryview]  # what the graph carries besides, by name
+    tensor_bytes: int  # of all tensors together; an interpreter needs less, for many share room
 
 
 def read_graph(data: bytes) -> Graph:
@@ -58,6 +60,7 @@ def read_graph(data: bytes) -> Graph:
         per_channel_dense=tuple(sorted(dense)),
         output_operator=subgraphs[0].output_operator(),
         metadata=_metadata(model, buffers),
+        tensor_bytes=sum(subgraph.tensor_bytes() for subgraph in subgraphs),
     )
 
 
@@ -93,6 +96,12 @@ class _Subgraph:
                 if number != -1:  # an input that is left out
                     _at(self._tensors, number)
         self._outputs = table.numbers(2)
+
+    def tensor_bytes(self) -> int:
+        """Of all tensors, by their shapes and types."""
+        return sum(
+            math.prod(one.numbers(0)) * _BYTES.get(one.number(1, "b"), 1) for one in self._tensors
+        )
 
     def per_channel_dense(self) -> list[str]:
         """Names of the weights of int8 Dense layers that have a scale for each output."""

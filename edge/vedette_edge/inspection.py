@@ -9,6 +9,7 @@ from vedette_edge import compatibility
 from vedette_edge.classifier import Classifier
 from vedette_edge.contract import NORMALISATIONS
 from vedette_edge.foreign import Assumed
+from vedette_edge.log_lines import printable
 
 
 def inspect(classifier: Classifier) -> dict[str, Any]:
@@ -41,7 +42,9 @@ def inspect(classifier: Classifier) -> dict[str, Any]:
 
 def as_text(found: dict[str, Any]) -> Text:
     """What `inspect` found, for a person: a line each, its name first."""
-    lines = [Text.assemble((f"{name:<14}", "bold"), value) for name, value in _rows(found)]
+    lines = [
+        Text.assemble((f"{name:<14}", "bold"), printable(value)) for name, value in _rows(found)
+    ]
     return Text("\n").join(lines)
 
 

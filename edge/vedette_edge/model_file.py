@@ -6,6 +6,7 @@ A list of checksums says of what the file was made, so that nothing in it change
 
 import hashlib
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ _GRAPH = "graph"  # there, all bytes before the zip
 ENTRY = "TFLITE_METADATA"  # the graph's entry for the metadata that everybody reads
 MARK = "VEDETTE"  # its entry that says that a contract belongs to it
 LARGEST_MEMBER_BYTES, LARGEST_ZIP_BYTES = 1 << 20, 8 << 20  # unpacked
-MOST_MEMBERS = 64
+MOST_MEMBERS, LARGEST_DIRECTORY_BYTES = 64, 64 << 10
 
 # All that zipfile raises for bytes that are no zip, or a cut or strange one.
 _BROKEN_ZIP = (
@@ -42,6 +43,7 @@ _BROKEN_ZIP = (
 )
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which unpack no more than is asked for
 _END_OF_ZIP = b"PK\x05\x06"
+_ZIP64 = b"PK\x06\x07"  # locates a directory of 64-bit numbers
 _IDENTIFIER = b"TFL3"  # at byte 4, TFLite's flatbuffer file identifier
 _FOREIGN = {
     b"\x89HDF": "a Keras .h5 file: convert it with vedette-convert",
@@ -151,6 +153,7 @@ def _members(data: bytes) -> tuple[dict[str, bytes], int]:
     if _END_OF_ZIP not in data[-(1 << 16) - 22 :]:
         return {}, len(data)
     try:
+        _check_directory(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found = archive.infolist()
             _check_members(found)
@@ -160,6 +163,17 @@ def _members(data: bytes) -> tuple[dict[str, bytes], int]:
         raise ModelFileError(
             f"the zip at its end is damaged ({error}). Copy the whole file again"
         ) from error
+
+
+def _check_directory(data: bytes) -> None:
+    """Before it is read as a whole: one of gigabytes would be. Every place that may be its end."""
+    tail = data[-(1 << 16) - 22 :]
+    for found in re.finditer(re.escape(_END_OF_ZIP), tail):
+        end = tail[found.start() : found.start() + 22].ljust(22, b"\0")
+        if int.from_bytes(end[12:16], "little") > LARGEST_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("its directory is larger than any model's")
+    if _ZIP64 in tail:
+        raise zipfile.BadZipFile("it is one for more than 4 GB")
 
 
 def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

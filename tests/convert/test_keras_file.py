@@ -1,6 +1,7 @@
 """Models that were saved elsewhere load, and say what they said there."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,11 @@ def test_a_layer_that_is_code_is_refused(tmp_path: Path) -> None:
     for name in ("model.keras", "model.h5"):
         with pytest.raises(KerasFileError, match=r"own: Lambda. .*model\.export"):
             load(saved(model, tmp_path / name))
+
+
+def test_a_text_that_unpacks_without_end_fills_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", bytes(65 << 20))
+    with pytest.raises(KerasFileError, match=r"config\.json is larger than 64 MiB"):
+        load(path)

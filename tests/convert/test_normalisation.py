@@ -47,6 +47,11 @@ def within(model: Any) -> Any:
         network(layers.ZeroPadding2D(2), unit()),
         network(layers.Cropping2D(2), unit(), layers.Activation("linear")),
         network(keras.Sequential([layers.RandomFlip(), layers.RandomRotation(0.1), unit()])),
+        network(
+            layers.Reshape((1, SIDE, SIDE, 3)),
+            layers.TimeDistributed(unit()),
+            layers.Reshape((SIDE, SIDE, 3)),
+        ),
         within(network(unit())),
         within(within(network(layers.ZeroPadding2D(1), unit()))),
     ],

@@ -149,6 +149,17 @@ def test_a_picture_of_few_bytes_and_many_pixels_is_not_decoded(
     assert said in differences(path)["red.png"]
 
 
+def test_a_jpeg_of_a_thousand_scans_is_not_decoded(model: Path, repack: Repack) -> None:
+    progressive = cv2.imencode(
+        ".jpg", np.zeros((200, 200, 3), np.uint8), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    )[1].tobytes()
+    scan = progressive.rindex(b"\xff\xda")
+    endless = progressive[:scan] + 1000 * progressive[scan:-2] + progressive[-2:]
+    assert (
+        "pixels, at most 4000000" in differences(repack(**{"golden/red.png": endless}))["red.png"]
+    )
+
+
 def changed_index(model: Path, **changes: Any) -> bytes:
     index = json.loads(model_file.read(model).members[INDEX])
     index["samples"][0] |= changes
@@ -205,7 +216,7 @@ def test_a_damaged_index_is_an_error(repack: Repack, index: bytes) -> None:
 def test_an_index_without_end_is_an_error(model: Path, repack: Repack) -> None:
     index = json.loads(model_file.read(model).members[INDEX])
     index["samples"] *= 100
-    with pytest.raises(ModelFileError, match="at most 64 samples"):
+    with pytest.raises(ModelFileError, match="at most 32 samples"):
         Classifier(repack(**{INDEX: json.dumps(index).encode()}))
 
 

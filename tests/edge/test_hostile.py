@@ -5,6 +5,7 @@
 
 import io
 import json
+import os
 import struct
 import tracemalloc
 import zipfile
@@ -17,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vedette_edge import model_file
+from vedette_edge import Classifier, model_file, probe
 from vedette_edge.contract import Contract, from_json
 from vedette_edge.errors import ContractError, ModelFileError
 from vedette_edge.flatbuffer import DamagedError
@@ -262,6 +263,48 @@ def test_what_is_read_of_a_graph_in_all_is_limited() -> None:
         read_graph(bytes(Aliased(1, 300, 20_000, 4).made))
 
 
-def test_a_device_without_end_is_no_model() -> None:
-    with pytest.raises(ModelFileError, match="/dev/zero: is larger than 256 MiB"):
-        model_file.read(Path("/dev/zero"))
+def test_a_device_without_end_and_a_pipe_without_a_writer_are_no_models(tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.tflite")
+    for path in (Path("/dev/zero"), pipe):
+        with pytest.raises(ModelFileError, match=f"{path}: is no file, but a pipe or a device"):
+            model_file.read(path)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.tflite"
+    with path.open("wb") as file:
+        file.truncate((256 << 20) + 1)
+    with pytest.raises(ModelFileError, match="is larger than 256 MiB"):
+        model_file.read(path)
+
+
+def test_a_directory_of_a_million_members_is_not_read(tmp_path: Path) -> None:
+    entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", *[0] * 6, *[0] * 3, 1, *[0] * 4, 0, 0) + b"x"
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 10**6 * len(entry), 0, 0)
+    data = GRAPH + 10**6 * entry + end
+    tracemalloc.start()
+    assert read(tmp_path, data) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * len(data)  # the file itself, no entry of it
+
+
+def test_a_graph_of_large_tensors_is_first_tried_elsewhere_in_spite_of_its_contract(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[int] = []
+    monkeypatch.setattr(probe, "check", lambda model, _: tried.append(len(model)))
+    assert 0 < WHOLE.graph.tensor_bytes < 10_000
+    Classifier(MODEL)
+    assert tried == []
+    monkeypatch.setattr("vedette_edge.classifier.LARGE_BYTES", WHOLE.graph.tensor_bytes - 1)
+    Classifier(MODEL)
+    assert tried == [len(WHOLE.data)]
+
+
+@pytest.mark.parametrize("key", ["temperature", "unknown_below"])
+def test_a_number_that_is_larger_than_any_is_refused(key: str) -> None:
+    contract = json.loads(WHOLE.members["contract.json"])
+    contract["confidence"][key] = 10**400
+    with pytest.raises(ContractError, match=f"{key} is larger than any number"):
+        from_json(json.dumps(contract))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_edge import reading
 from vedette_edge.atomic import replacing
 from vedette_edge.contract import Contract
 from vedette_edge.errors import PictureError
@@ -176,7 +177,7 @@ def _filled(
 def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Picture]:
     """A file's finished entry, and its prepared picture: empty if there is an error."""
     try:
-        content = (data / entry.file).read_bytes()
+        content = reading.content(data / entry.file)
     except OSError as error:
         # Perhaps only for now: such a stamp is never that of a file, so that it is tried again.
         unopened = replace(entry, mtime_ns=UNPREPARED, error=error.strerror or str(error))
