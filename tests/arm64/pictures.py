@@ -2,8 +2,8 @@
 
     python pictures.py OUT [PHOTOGRAPHS]
 
-120 photographs out of a folder, evenly spread and as they are; or else parts of the two that
-scikit-learn has, in 24 sizes up to 12 million pixels, some PNG, some turned by EXIF.
+At most 120 photographs of a folder, evenly spread and as they are; or else 120 parts of the two
+that scikit-learn has, in 24 sizes up to 12 million pixels, some PNG, some turned by EXIF.
 """
 
 import shutil
@@ -67,7 +67,7 @@ def _encoded(picture_rgb: Picture, number: int) -> tuple[str, bytes]:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if len(sys.argv) > 2:
         chosen(Path(sys.argv[2]), folder)
     else:
