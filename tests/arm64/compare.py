@@ -42,9 +42,8 @@ def _equal(model: str, here: Answers, there: Answers) -> bool:
     far = steps > MOST_STEPS
     say(f"  {model}: {differing} of {inputs.size} input bytes differ")
     say(f"    {np.sum(~relabelled)} of {len(scores)} labels are equal")
-    say(
-        f"    scores differ by at most {steps.max():.1f} steps of 1/256, by over {MOST_STEPS} on {far.sum()}"
-    )
+    most = f"{steps.max():.1f} steps of 1/256"
+    say(f"    scores differ by at most {most}, by over {MOST_STEPS} on {far.sum()}")
     wrong = relabelled | far
     if here["runtime"] != there["runtime"]:
         wrong = relabelled & (scores.max(axis=1) >= HALF_SURE)
