@@ -38,6 +38,7 @@ _BROKEN_ZIP = (
     EOFError,
     KeyError,
     NotImplementedError,
+    OverflowError,  # on 32 bits
     RuntimeError,
     ValueError,
 )
