@@ -25,6 +25,7 @@ NUMPY = "'numpy<2' " * (sys.version_info < (3, 12))
 OPENCV = "'opencv-python-headless<4.12'" if NUMPY else "opencv-python-headless"
 _APT = "sudo apt install --no-install-recommends"
 _PICAMERA2 = f"{_APT} python3-picamera2"
+_FROM_APT = f"{_APT} --reinstall python3-numpy python3-opencv"  # pip has none for 32 bits
 
 
 def packages(source: str) -> Iterator[Finding]:
@@ -39,7 +40,7 @@ def packages(source: str) -> Iterator[Finding]:
 def mend_proof() -> str:
     """The command after which samples should come out as they did where the model was made."""
     if _is_32_bit():
-        return f"{_APT} --reinstall python3-numpy python3-opencv"
+        return _FROM_APT
     return f"{PIP} install --force-reinstall {NUMPY}{OPENCV} ai-edge-litert"
 
 
@@ -56,14 +57,12 @@ def _broken() -> Iterator[Finding]:
 
 
 def _mend_broken(module: str, said: str) -> str:
-    if _is_32_bit() and "No module" in said:
-        return f"{_APT} python3-numpy python3-opencv"
     there = _opencvs()
     if "shared object" in said and there:  # as libGL.so.1, which a Pi without a desktop has not
         return _headless_alone(there)
     if module == "cv2" and "numpy" in said and _hides_apt("numpy"):
         return f"{PIP} uninstall -y numpy  # apt's own is the one that OpenCV was built for"
-    return f"{PIP} install --upgrade {NUMPY}{OPENCV}"
+    return _FROM_APT if _is_32_bit() else f"{PIP} install --upgrade {NUMPY}{OPENCV}"
 
 
 def _interpreter() -> Finding:
