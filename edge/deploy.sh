@@ -15,8 +15,11 @@ quoted() { printf " '%s'" "${@//\'/\'\\\'\'}"; }
 
 echo "Copying $(du -h "$archive" | cut -f 1) to $pi"
 # shellcheck disable=SC2016  # expanded there
-folder=$(connect "$pi" 'folder=$(mktemp -d -p /var/tmp) && tar -xzf - -C "$folder" && echo "$folder"' <"$archive")
+said=$(connect "$pi" 'folder=$(mktemp -d /var/tmp/vedette.XXXXXXXX) || exit
+    tar -xzf - -C "$folder" && echo "$folder" || { rm -rf "$folder"; exit 1; }' <"$archive")
+folder=$(tail -n 1 <<<"$said") # after whatever a login says there
+[[ $folder =~ ^/var/tmp/vedette\.[A-Za-z0-9]{8}$ ]] || { echo "deploy.sh: $pi answered '$said'" >&2; exit 1; }
 terminal=()
 if [ -t 0 ]; then terminal=(-t); fi # sudo may ask for a password
-connect "${terminal[@]}" "$pi" "\$([ \$(id -u) = 0 ] || echo sudo) sh $folder/vedette/install.sh$([ $# = 0 ] || quoted "$@")
-code=\$?; rm -rf $folder; exit \$code"
+connect "${terminal[@]}" "$pi" "trap 'rm -rf $folder' EXIT HUP INT TERM
+\$([ \$(id -u) = 0 ] || echo sudo) sh $folder/vedette/install.sh$([ $# = 0 ] || quoted "$@")"

@@ -12,7 +12,7 @@
 
 # Each installation lies in a folder of its own, /opt/vedette/1, /opt/vedette/2 and so on, with its
 # environment, model, settings and unit. The link /opt/vedette/current names the one that runs. It
-# is switched only after a self-test, and back again if no label comes.
+# is switched only after a self-test, and back again if no first label comes, for whatever reason.
 set -eu
 umask 022
 unset PYTHONHOME PYTHONPATH
@@ -20,7 +20,6 @@ export TMPDIR=/var/tmp # pip unpacks there; /tmp is memory on trixie, and small 
 here=$(cd "$(dirname "$0")" && pwd)
 versions=/opt/vedette settings=/etc/vedette unit=/etc/systemd/system/vedette.service
 command=/usr/local/bin/vedette python=/usr/bin/python3
-space_mb=700                  # an environment takes 280 MB; pip and apt need some besides
 wait_s=${VEDETTE_WAIT_S:-180} # how long the first label may take
 model='' camera='' uninstall='' new='' old='' from_apt=''
 
@@ -57,6 +56,7 @@ begin() {
     exec 9>/run/lock/vedette-install
     flock -n 9 || fail "it runs already, elsewhere; wait until that has ended"
     cd /
+    old=$(readlink "$versions/current" || true)
 }
 
 check_system() {
@@ -75,8 +75,11 @@ check_system() {
     [ "$(uname -m)" != armv6l ] || fail "for this processor (ARMv6: Pi 1, Zero, Zero W) there is no TFLite interpreter; use a newer Pi"
     found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || found=none
     [ "$found" = "$expected" ] || fail "$python is Python $found, expected $expected: sudo apt install --reinstall python3"
+    # An environment takes 280 MB; pip needs some besides, and apt for its OpenCV.
+    needed_mb=700
+    [ -z "$from_apt" ] || needed_mb=1200
     free_mb=$(df -Pm /opt | awk 'NR == 2 { print $4 }')
-    [ "$free_mb" -ge "$space_mb" ] || fail "/opt has $free_mb MB free, $space_mb MB are needed; sudo apt clean frees some"
+    [ "$free_mb" -ge "$needed_mb" ] || fail "/opt has $free_mb MB free, $needed_mb MB are needed; sudo apt clean frees some"
     say "$PRETTY_NAME, $system, Python $found, $free_mb MB free"
 }
 
@@ -93,9 +96,9 @@ check_bundle() {
     [ -f "$package" ] || [ -e "$here/pyproject.toml" ] || fail "no vedette_edge-*.whl is beside $0; make deploy brings it along"
 }
 
-# The present version, the next one's folder, and away with what was never finished.
+# The next version's folder, and away with what was never finished.
 number_version() {
-    old=$(readlink "$versions/current" || true) last=0
+    last=0
     for folder in "$versions"/[0-9]*; do
         [ -d "$folder" ] || continue
         [ "${folder##*/}" -le "$last" ] || last=${folder##*/}
@@ -126,13 +129,19 @@ add_packages() {
     set -- $1
     apt-cache show "$@" >/dev/null 2>&1 || { say "This Debian has no $*"; return 1; }
     say "Installing $*, which may take some minutes"
-    DEBIAN_FRONTEND=noninteractive quietly apt-get install -y -q --no-install-recommends "$@"
+    DEBIAN_FRONTEND=noninteractive quietly apt-get install -y -q --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 "$@" # a fresh system is still busy with its first upgrade
 }
 
 add_user() {
+    getent group vedette >/dev/null || groupadd --system vedette
     getent passwd vedette >/dev/null ||
-        useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin vedette
+        useradd --system --gid vedette --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin vedette
     usermod --append --groups video vedette
+    # As the unit has it, so that the check finds what the service will.
+    install -d -m 750 /var/log/vedette
+    chown -R vedette:vedette /var/log/vedette
+    chgrp vedette "$new/config.toml"
 }
 
 make_environment() {
@@ -146,8 +155,9 @@ make_environment() {
     else
         say "From the package index, which may take some minutes"
     fi
-    # A 32-bit system on a 64-bit kernel calls itself aarch64, for which pip would look.
-    case $system in *-armhf) machine="setarch linux32" ;; *) machine='' ;; esac
+    # On a 64-bit kernel a 32-bit system calls itself aarch64, or armv8l where it is asked to be of
+    # 32 bits: then OpenCV is apt's, as pyproject.toml has it, but pip knows of no wheels for it.
+    case $system in *-armhf) machine="env _PYTHON_HOST_PLATFORM=linux-armv7l setarch linux32" ;; *) machine='' ;; esac
     # shellcheck disable=SC2086  # a command, or none
     quietly $machine "$new/bin/python" -m pip install "$@" "${package}[$interpreter]" ||
         fail "pip failed, see above. Without internet: make bundle SYSTEM=$system on another machine"
@@ -164,7 +174,9 @@ constrain() {
 
 add_settings() {
     step "Model and settings"
-    cp -r "$here/vedette.service" "$here/vedette.service.d" "$here/config.example.toml" "$here/README.md" "$new/"
+    for name in install.sh vedette.service vedette.service.d config.example.toml README.md; do
+        cp -r "$here/$name" "$new/"
+    done
     if [ -e "$settings/config.toml" ]; then
         cp "$settings/config.toml" "$new/config.toml"
         say "$settings/config.toml stays${camera:+, but for the camera}"
@@ -209,26 +221,26 @@ add_model() {
     fi
 }
 
-# As the user that the service runs as, so that rights are proved as well.
+# As the user that the service runs as, so that rights are proved as well. But for the camera, which
+# the present version has.
 check_version() {
     step "Does it see here what training saw?"
     checked=$new/model.tflite
     [ -e "$checked" ] || checked=$named
-    # Settings are read, and judged, before help is given.
-    quietly "$new/bin/vedette" run --config "$new/config.toml" --help || fail "mend $settings/config.toml first"
-    runuser -u vedette -- "$new/bin/vedette" check "$checked" || fail "the self-test failed, see above"
+    runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" --camera '' "$checked" ||
+        fail "the check failed, see above; the settings are those in $settings/config.toml"
     touch "$new/checked"
+    sync -f "$versions" # the plug may be pulled at any time
 }
 
 start() {
     step "Starting the service"
     keep_changes
-    trap - EXIT HUP INT TERM
+    trap go_back EXIT
     switch_to "$new"
-    log=$(setting log)
-    [ -n "$log" ] || { say "It logs to no file: journalctl --unit vedette shows what it does"; return; }
     say "Waiting for the first label, at most $wait_s s"
-    await_label || go_back
+    await_label
+    trap - EXIT HUP INT TERM PIPE
 }
 
 # What was changed by hand since it was installed belongs to the present version.
@@ -252,32 +264,29 @@ switch_to() {
     [ -e "$command" ] || ln -sfn "$versions/current/bin/vedette" "$command"
     systemctl daemon-reload
     systemctl enable --quiet vedette
-    began=$(date +%Y-%m-%dT%H:%M:%S)
-    systemctl restart --no-block vedette
-}
-
-await_label() {
-    end=$(($(date +%s) + wait_s))
-    until first_label; do
-        [ "$(date +%s)" -lt "$end" ] || return 1
-        sleep 2
-    done
-}
-
-# The first change after a start is from no label at all.
-first_label() {
-    [ -e "$log" ] || return 1
-    "$new/bin/vedette" log "$log" --event change --since "$began" --json 2>/dev/null | "$python" -c '
-import json, sys
-if not (first := next((one for one in map(json.loads, sys.stdin) if not one["previous"]), None)):
-    sys.exit(1)
-print("First label: %s (%.2f), at %s" % (first["label"], first["score"], first["time"]))'
-}
-
-go_back() {
-    say "No label came within $wait_s s."
     systemctl stop vedette
-    runuser -u vedette -- "$command" check --config "$settings/config.toml" || true
+    systemctl start --no-block vedette
+}
+
+# systemd holds it for active from the first classified frame on, and is told of each label.
+await_label() {
+    waited_s=0
+    until systemctl is-active --quiet vedette && label=$(systemctl show vedette --property=StatusText --value) &&
+        [ -n "$label" ]; do
+        [ "$waited_s" -lt "$wait_s" ] || fail "no label came within $wait_s s"
+        sleep 2
+        waited_s=$((waited_s + 2))
+    done
+    say "First label: $label"
+}
+
+# Whatever ends the wait for a label, a lost connection, too.
+go_back() {
+    trap - EXIT
+    trap '' HUP INT TERM PIPE
+    set +e
+    systemctl stop vedette
+    runuser -u vedette -- "$command" check --config "$settings/config.toml"
     if [ -n "$old" ]; then
         switch_to "$versions/$old"
         rm -rf "$new"
@@ -311,7 +320,8 @@ remove_all() {
     [ ! -L "$command" ] || rm -f "$command"
     rm -rf "$unit" "$unit.d" "$versions" "$settings"
     systemctl daemon-reload
-    getent passwd vedette >/dev/null && userdel vedette
+    ! getent passwd vedette >/dev/null || userdel vedette
+    ! getent group vedette >/dev/null || groupdel vedette
     [ ! -d /var/log/vedette ] || chown -R root:root /var/log/vedette
     say "Done. The logs in /var/log/vedette stay, and so do Debian's packages."
 }
@@ -320,7 +330,7 @@ read_arguments "$@"
 begin
 [ -z "$uninstall" ] || { remove_all; exit; }
 trap undo EXIT
-trap 'exit 130' HUP INT TERM
+trap 'exit 130' HUP INT TERM PIPE
 check_system
 check_bundle
 number_version

@@ -1,9 +1,12 @@
-"""What systemd is told: that the watch has begun, and that it goes on."""
+"""What systemd is told: that the watch has begun, that it goes on, and what it sees."""
 
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+
+from vedette_edge.log_lines import place, printable
 
 
 def notify(state: str) -> None:
@@ -54,3 +57,25 @@ class Pulse:
     def _be_patient(self, patience_usec: int) -> None:
         if self._every_s and self._ready:  # before, systemd waits without a limit
             notify(f"WATCHDOG_USEC={patience_usec}")
+
+
+class Status:
+    """A sink whose last label, of each region, or lost camera `systemctl status` shows."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+
+    def write(self, record: Mapping[str, object]) -> None:
+        """Tell of changes and of the camera."""
+        event = record["event"]
+        if event == "change":
+            region = str(record.get("region", ""))
+            self._seen[region] = place(region, f"{record['label']} ({record['score']:.2f})")
+        if event in ("change", "back"):
+            notify(printable(f"STATUS={', '.join(self._seen.values())}"))
+        elif event == "lost":
+            notify(printable(f"STATUS=camera lost: {record['reason']}"))
+
+    def counters(self) -> Mapping[str, object]:
+        """None: systemd counts nothing."""
+        return {}

@@ -66,7 +66,7 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     type=click.Path(path_type=Path),
     is_eager=True,
     callback=_from_file,
-    help="TOML file of these settings, under the same names; flags go before it.",
+    help="TOML file of these settings, under the same names; flags overrule it.",
 )
 @click.option("--camera", required=True, metavar="SOURCE", help="See below.")
 @camera_flags
@@ -183,16 +183,17 @@ def _watch(
 def _sinks(
     terminal: Terminal, log: Path | None, limits: "Limits", *, as_json: bool
 ) -> Iterator["Several"]:
+    from vedette_edge.notify import Status
     from vedette_edge.sinks import Several
     from vedette_edge.sinks.log import Log
     from vedette_edge.sinks.terminal import Lines
 
-    lines = Lines(terminal, as_json=as_json)
+    shown = Lines(terminal, as_json=as_json), Status()
     if log is None:
-        yield Several(lines)
+        yield Several(*shown)
         return
     with Log(log, limits, terminal.err.print) as file:
-        yield Several(lines, file)
+        yield Several(*shown, file)
 
 
 def _plan(classifier: "Classifier", wished: Mapping[str, Any]) -> "Plan":

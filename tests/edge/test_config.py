@@ -139,6 +139,7 @@ def test_systemd_is_told_ready_after_the_first_frame_and_then_fed(
         told.bind(str(address))
         told.settimeout(20)
         with watching(config, NOTIFY_SOCKET=str(address), WATCHDOG_USEC="400000") as process:
+            assert told.recv(100) == b"STATUS=red (1.00)"
             assert told.recv(100) == b"READY=1"
             assert told.recv(100) == b"WATCHDOG_USEC=400000"
             begin = time.monotonic()

@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 from vedette_edge.__main__ import main
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
 from vedette_edge.doctor.disk import card, disk
-from vedette_edge.doctor.machine import access, clock, power, service
-from vedette_edge.doctor.packages import packages
+from vedette_edge.doctor.machine import access, clock, limits, power, service
+from vedette_edge.doctor.packages import mend_proof, packages
 from vedette_edge.errors import RuntimeMissingError
 from vedette_edge.interpreter import Network, Runtime
 from vedette_edge.log_files import Limits
@@ -70,11 +70,16 @@ def test_a_camera_that_the_user_may_not_open_names_the_group(
 
 
 def test_a_service_is_told_of_where_it_is_installed() -> None:
-    assert list(service("inactive", "")) == []
-    assert levels(list(service("active", "[Unit]"))) == [("service", OK)]
-    (failed,) = service("failed", "[Unit]")
+    assert service("active").level == OK
+    failed = service("failed")
     assert failed.level == WARNING
     assert "systemctl restart vedette" in failed.mend
+
+
+def test_a_kernel_that_limits_no_memory_is_told_of() -> None:
+    unit = (Path(__file__).parents[2] / "edge" / "vedette.service").read_text("utf-8")
+    assert list(limits(unit, "cpuset cpu io memory pids")) == []
+    assert levels(list(limits(unit, "cpuset cpu io pids"))) == [("limits", WARNING)]
 
 
 def test_two_opencvs_are_a_warning_and_a_missing_picamera2_a_fault(
@@ -88,6 +93,15 @@ def test_two_opencvs_are_a_warning_and_a_missing_picamera2_a_fault(
     assert "uninstall -y opencv-python " in found["opencv"].mend
     if found["picamera2"].level != OK:  # where it is not installed
         assert "apt install --no-install-recommends python3-picamera2" in found["picamera2"].mend
+
+
+def test_what_was_installed_is_installed_again_and_nothing_put_into_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if sys.maxsize > 2**32:  # else it is apt's
+        assert f"{sys.prefix}/bin/pip install --force-reinstall" in mend_proof()
+        monkeypatch.setattr(sys, "prefix", "/opt/vedette/3")
+        assert mend_proof().startswith("install Vedette again: make deploy")
 
 
 def test_numpy_2_beside_tflite_runtime_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,13 +187,15 @@ def test_systemd_waits_for_a_lost_camera_and_is_not_told_of_an_end_that_is_none(
         run.environment["NOTIFY_SOCKET"] = str(run.folder / "notify")
         run.environment["WATCHDOG_USEC"] = "120000000"
         run.start()
-        beginning = [b"READY=1", usual, b"WATCHDOG=1"]
-        assert [systemd.recv(100) for _ in range(3)] == beginning
+        red = b"STATUS=red (1.00)"
+        beginning = [red, b"READY=1", usual, b"WATCHDOG=1"]
+        assert [systemd.recv(100) for _ in range(4)] == beginning
         (run.folder / "camera").unlink()
+        assert systemd.recv(100).startswith(b"STATUS=camera lost: ")
         assert systemd.recv(100) == day
         run.control("camera", "red")
-        assert systemd.recv(100) == usual
+        assert [systemd.recv(100) for _ in range(2)] == [red, usual]
         run.process.send_signal(signal.SIGHUP)
-        assert [systemd.recv(100) for _ in range(3)] == beginning
+        assert [systemd.recv(100) for _ in range(4)] == beginning
         run.end()
         assert systemd.recv(100) == b"STOPPING=1"

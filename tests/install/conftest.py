@@ -1,7 +1,7 @@
 """Userlands to install into, and what is installed: made once, and copied for each test.
 
-SUITE and ARCHITECTURE choose another system than bookworm and this machine's, e.g. for
-`make test-install ARCHITECTURE=arm64`.
+SUITE and ARCHITECTURE (arm64, armhf) choose another system than bookworm and this machine's, e.g.
+for `make test-install ARCHITECTURE=arm64`.
 """
 
 import os

@@ -27,6 +27,8 @@ def ssh(bare_pi: Userland, tmp_path: Path) -> Iterator[str]:
     known = bare_pi.path(f"{home}/.ssh/authorized_keys")
     known.write_text(key.with_suffix(".pub").read_text("utf-8"), "utf-8")
     bare_pi.run("chown", "-R", f"{user}:", f"{home}/.ssh")
+    greeting = bare_pi.path(f"{home}/.bashrc")  # which bash reads for ssh, too
+    greeting.write_text("echo Back-ups are in /srv\n", "utf-8")
     bare_pi.run("mkdir", "-p", "/run/sshd")
     bare_pi.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/host")
     with socket.socket() as free:
@@ -77,7 +79,9 @@ def test_deploying_over_ssh_ends_with_a_first_label(
     assert not list(bare_pi.path("/var/tmp").iterdir())
 
 
-def test_what_the_pi_says_no_to_ends_deploying(ssh: str, bundle: Callable[..., Path]) -> None:
+def test_what_the_pi_says_no_to_ends_deploying(
+    bare_pi: Userland, ssh: str, bundle: Callable[..., Path]
+) -> None:
     done = subprocess.run(
         ["edge/deploy.sh", bundle(), "hen-house", "--camera", "it's; a 'camera'"],
         cwd=ROOT,
@@ -88,3 +92,5 @@ def test_what_the_pi_says_no_to_ends_deploying(ssh: str, bundle: Callable[..., P
     )
     assert done.returncode == 1
     assert "there is no model yet" in done.stderr
+    assert not list(bare_pi.path("/var/tmp").iterdir())
+    assert bare_pi.path("/srv").exists()

@@ -15,19 +15,24 @@ BUILD = HERE.parents[1] / "build" / "install"
 # What a Raspberry Pi's card has beforehand, as far as an installation meets it.
 PACKAGES = "adduser ca-certificates openssh-server passwd procps python3 python3-numpy sudo"
 
-# LiteRT looks for the processor, and the emulator shows it this machine's: a Pi 4's instead. The
-# emulator is told as well, since with its own choice, all that an Arm may have, scores differ.
-EMULATED = {"QEMU_CPU": "cortex-a72"}
+# LiteRT looks for the processor, and the emulator shows it this machine's: a Pi 4's, or for 32 bits
+# a Pi 2's, instead. The emulator is told as well, since with its own choice, all that an Arm may
+# have, scores differ.
 CPUINFO = """processor\t: 0
 BogoMIPS\t: 108.00
-Features\t: fp asimd evtstrm crc32 cpuid
+Features\t: {}
 CPU implementer\t: 0x41
-CPU architecture: 8
+CPU architecture: {}
 CPU variant\t: 0x0
-CPU part\t: 0xd08
+CPU part\t: {}
 CPU revision\t: 3
 
 """
+FEATURES_32 = "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae crc32"
+PROCESSORS = {  # as the emulator calls them, and as the kernel tells of them
+    "arm64": ("cortex-a72", CPUINFO.format("fp asimd evtstrm crc32 cpuid", 8, "0xd08")),
+    "armhf": ("cortex-a7", CPUINFO.format(FEATURES_32, 7, "0xc07")),
+}
 
 # Becomes the first process of the userland, and reaps what it leaves behind.
 FIRST = """
@@ -91,8 +96,9 @@ class Userland:
 
     def __init__(self, layers: Sequence[Path], folder: Path, *, network: bool = True) -> None:
         """`folder` takes what is written: its `upper` is a layer for another one."""
-        foreign = layers[0].name.endswith("-arm64") and os.uname().machine != "aarch64"
-        self.emulated = EMULATED if foreign else {}
+        foreign = PROCESSORS if os.uname().machine != "aarch64" else {}
+        model, self._cpuinfo = foreign.get(layers[0].name.rpartition("-")[2], ("", ""))
+        self.emulated = {"QEMU_CPU": model} if model else {}
         self.root, self.upper = folder / "root", folder / "upper"
         for name in ("root", "upper", "work"):
             (folder / name).mkdir(parents=True)
@@ -102,7 +108,7 @@ class Userland:
         self._command = ["unshare", *own, "--propagation", "private", *first]
 
     def __enter__(self) -> "Userland":
-        environment = os.environ | {"CPUINFO": CPUINFO if self.emulated else ""}
+        environment = os.environ | {"CPUINFO": self._cpuinfo}
         self._first = subprocess.Popen(
             self._command, stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -17,6 +17,7 @@ EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before it no Vedette was there to
 HOT_C = 80.0  # from here a Pi slows itself down
 ASK_S = 10.0  # how long another program may take to answer
 UNIT = "vedette.service"
+CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")  # what the kernel can limit
 SET_CLOCK = "sudo timedatectl set-ntp true  # or, offline, a real-time clock"
 
 
@@ -31,7 +32,11 @@ def machine(source: str) -> Iterator[Finding]:
     )
     yield from power(health(), _asked("vcgencmd", "get_throttled"))
     yield from access(source)
-    yield from service(_asked("systemctl", "is-active", UNIT), _asked("systemctl", "cat", UNIT))
+    if unit := _asked("systemctl", "cat", UNIT):
+        yield service(_asked("systemctl", "is-active", UNIT))
+        yield from limits(
+            unit, CONTROLLERS.read_text("utf-8") if CONTROLLERS.exists() else "memory"
+        )
 
 
 def clock(now: datetime, synchronised: str) -> Finding:
@@ -91,15 +96,20 @@ def _group(device: str) -> str:
         return "video"
 
 
-def service(active: str, unit: str) -> Iterator[Finding]:
-    """Does the service run, where it is installed?"""
-    if not unit:
-        return
+def service(active: str) -> Finding:
+    """Does it run, where it is installed?"""
     if active == "active":
-        yield Finding("service", OK, f"{UNIT} runs")
-    else:
-        mend = "sudo systemctl restart vedette; journalctl -u vedette -n 30"
-        yield Finding("service", WARNING, f"{UNIT} is {active or 'unknown'}", mend)
+        return Finding("service", OK, f"{UNIT} runs")
+    mend = "sudo systemctl restart vedette; journalctl -u vedette -n 30"
+    return Finding("service", WARNING, f"{UNIT} is {active or 'unknown'}", mend)
+
+
+def limits(unit: str, controllers: str) -> Iterator[Finding]:
+    """Does the kernel keep the unit's limit of memory? Raspberry Pi OS has that turned off."""
+    if "MemoryMax=" in unit and "memory" not in controllers.split():
+        found = "the kernel limits no memory, so a camera process that leaks is not ended"
+        mend = "sudo sed -i 's/$/ cgroup_enable=memory/' /boot/firmware/cmdline.txt; sudo reboot"
+        yield Finding("limits", WARNING, found, mend)
 
 
 def runs_as_service() -> bool:

@@ -19,7 +19,9 @@ OPENCVS = (
 )
 BROKEN = "import"  # the subject of what cannot even be imported: then no model can be looked at
 IMPORT_S = 60.0  # how long picamera2 may take: on a Pi Zero it is slow
-PIP = f"{sys.prefix}/bin/pip"
+INSTALLED = (
+    "/opt/vedette/"  # by install.sh, which keeps to what was tested: nothing goes there by hand
+)
 # Bookworm's Python has numpy 1 from apt, which others were built for; later ones have numpy 2.
 NUMPY = "'numpy<2' " * (sys.version_info < (3, 12))
 OPENCV = "'opencv-python-headless<4.12'" if NUMPY else "opencv-python-headless"
@@ -41,7 +43,7 @@ def mend_proof() -> str:
     """The command after which samples should come out as they did where the model was made."""
     if _is_32_bit():
         return _FROM_APT
-    return f"{PIP} install --force-reinstall {NUMPY}{OPENCV} ai-edge-litert"
+    return _pip(f"install --force-reinstall {NUMPY}{OPENCV} ai-edge-litert")
 
 
 def _broken() -> Iterator[Finding]:
@@ -61,8 +63,14 @@ def _mend_broken(module: str, said: str) -> str:
     if "shared object" in said and there:  # as libGL.so.1, which a Pi without a desktop has not
         return _headless_alone(there)
     if module == "cv2" and "numpy" in said and _hides_apt("numpy"):
-        return f"{PIP} uninstall -y numpy  # apt's own is the one that OpenCV was built for"
-    return _FROM_APT if _is_32_bit() else f"{PIP} install --upgrade {NUMPY}{OPENCV}"
+        return _pip("uninstall -y numpy  # apt's own is the one that OpenCV was built for")
+    return _FROM_APT if _is_32_bit() else _pip(f"install --upgrade {NUMPY}{OPENCV}")
+
+
+def _pip(*commands: str) -> str:
+    if sys.prefix.startswith(INSTALLED):
+        return "install Vedette again: make deploy on a workstation, or sudo sh install.sh here"
+    return "; ".join(f"{sys.prefix}/bin/pip {command}" for command in commands)
 
 
 def _interpreter() -> Finding:
@@ -74,10 +82,10 @@ def _interpreter() -> Finding:
         name = interpreter.installed().name
     except RuntimeMissingError as error:
         runtime = "tflite-runtime" if _is_32_bit() else f"{NUMPY}ai-edge-litert"
-        return Finding("runtime", FAULT, str(error), f"{PIP} install {runtime}")
+        return Finding("runtime", FAULT, str(error), _pip(f"install {runtime}"))
     found = f"{name}, numpy {np.__version__}"
     if name.startswith("tflite-runtime") and int(np.__version__.split(".")[0]) >= 2:
-        mend = f"{PIP} install 'numpy<2' 'opencv-python-headless<4.12'"
+        mend = _pip("install 'numpy<2' 'opencv-python-headless<4.12'")
         return Finding("runtime", FAULT, f"{found}: it needs numpy before 2", mend)
     return Finding("runtime", OK, f"{found}, Python {sys.version.split()[0]}")
 
@@ -97,7 +105,7 @@ def _opencvs() -> list[str]:
 
 
 def _headless_alone(there: list[str]) -> str:
-    return f"{PIP} uninstall -y {' '.join(there)}; {PIP} install {OPENCV}"
+    return _pip(f"uninstall -y {' '.join(there)}", f"install {OPENCV}")
 
 
 def _picamera2() -> Finding:
@@ -121,7 +129,7 @@ def _refusal(module: str) -> str:
 
 def _mend_picamera2(said: str) -> str:
     if "size changed" in said or "_ARRAY_API" in said:  # built for another numpy
-        return f"{PIP} uninstall -y numpy  # apt's own is the one that picamera2 was built for"
+        return _pip("uninstall -y numpy  # apt's own is the one that picamera2 was built for")
     if "No module named" in said and not _sees_system():
         return f"{_PICAMERA2}; python3 -m venv --upgrade --system-site-packages {sys.prefix}"
     return _PICAMERA2
