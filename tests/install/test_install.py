@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.install.conftest import MODEL
+from tests.install.conftest import ARCHITECTURE, MODEL
 from tests.install.userland import Userland
 
 pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
@@ -37,10 +37,10 @@ def test_a_fresh_system_ends_with_a_first_label(
 
 
 def test_numpy_stays_as_apt_has_it(pi: Userland) -> None:
-    script = "import cv2, numpy, ai_edge_litert; print(numpy.__file__, cv2.__file__)"
+    script = "import cv2, numpy; print(numpy.__file__, cv2.__file__)"
     found = pi.run("/opt/vedette/current/bin/python", "-c", script).stdout.split()
     assert found[0].startswith("/usr/lib/python3/dist-packages/")
-    assert found[1].startswith("/opt/vedette/current/")
+    assert found[1].startswith("/usr" if ARCHITECTURE == "armhf" else "/opt/vedette/current/")
     checked = pi.run("/opt/vedette/current/bin/pip", "check")
     assert checked.returncode == 0, checked.stdout
 
