@@ -72,12 +72,22 @@ def bare(suite: str, architecture: str) -> Path:
         include = f"--include={PACKAGES.replace(' ', ',')}"
         kind = ["--quiet", "--variant=apt", f"--architectures={architecture}", include]
         done = subprocess.run(
-            ["mmdebstrap", *kind, suite, making], capture_output=True, text=True, check=False
+            ["mmdebstrap", *kind, suite, making, _mirror()],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise LackingError(f"no {suite} for {architecture} here: {done.stderr[-300:]}")
         making.rename(root)
     return root
+
+
+def _mirror() -> str:
+    """This machine's own, if it is a Debian's: for the release alone, without its updates."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
+    known = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return next((one for one in known if one.endswith("/debian/")), "http://deb.debian.org/debian")
 
 
 def furnish(userland: "Userland") -> None:
