@@ -1,22 +1,26 @@
-"""Makes the folder of pictures that a workstation and a Pi are asked about.
+"""Makes the folder of pictures that a workstation and a Pi are asked about, from photographs.
 
-    python pictures.py OUT [PHOTOGRAPHS]
-
-At most 120 photographs of a folder, evenly spread and as they are; or else 120 parts of the two
-that scikit-learn has, in 24 sizes up to 12 million pixels, some PNG, some turned by EXIF.
+python pictures.py parts OUT           120 parts of the three that scikit-learn and matplotlib
+                                       bring along, in 24 sizes up to 12 million pixels, some
+                                       PNG, some turned by EXIF
+python pictures.py classes OUT         parts of them in class folders, to train on and to test
+python pictures.py chosen OUT FOLDER   at most 120 pictures of a folder, evenly spread, as they are
 """
 
 import shutil
 import sys
+from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
 import cv2
 import numpy as np
+from matplotlib.cbook import get_sample_data
 from sklearn.datasets import load_sample_images
 
 from vedette_convert.golden import turned_jpeg
-from vedette_edge.pictures import pictures_in
+from vedette_edge import pictures
 from vedette_edge.prepare import Picture
 
 COUNT = 120
@@ -29,32 +33,51 @@ SIZES = [
 ]
 
 
-def chosen(photographs: Path, out: Path) -> None:
+def chosen(out: Path, photographs: Path) -> None:
     """Copy COUNT of the photographs, with their folders' names in front."""
-    files = pictures_in(photographs)
+    files = pictures.pictures_in(photographs)
     for file in files[:: max(1, len(files) // COUNT)][:COUNT]:
         shutil.copy(file, out / f"{file.parent.name}-{file.name}")
 
 
-def cut(out: Path) -> None:
-    """Write COUNT parts of scikit-learn's photographs."""
-    random, sources = np.random.default_rng(0), cycle(load_sample_images().images)
-    sizes = cycle(SIZES)
-    for number, source in zip(range(COUNT), sources, strict=False):
-        width, height = next(sizes)
-        part = _part(np.asarray(source, np.uint8), width / height, random)
-        name, data = _encoded(np.asarray(cv2.resize(part, (width, height)), np.uint8), number)
+def parts(out: Path) -> None:
+    """Write COUNT parts, in turn of each photograph and in each size."""
+    random, sizes = np.random.default_rng(0), cycle(SIZES)
+    for number, source in zip(range(COUNT), cycle(_photographs().values()), strict=False):
+        name, data = _encoded(_part(source, next(sizes), random), number)
         (out / name).write_bytes(data)
 
 
-def _part(source: Picture, ratio: float, random: np.random.Generator) -> Picture:
-    """A part of these proportions, of half to all of the height and width that fit."""
+def classes(out: Path) -> None:
+    """Write OUT/train and OUT/test with a folder for each photograph."""
+    random = np.random.default_rng(1)
+    for part, count in (("train", 20), ("test", 4)):
+        for label, source in _photographs().items():
+            folder = out / part / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                jpeg = cv2.imencode(".jpg", _part(source, (640, 480), random)[..., ::-1])[1]
+                (folder / f"{number:03}.jpg").write_bytes(jpeg.tobytes())
+
+
+@cache
+def _photographs() -> Mapping[str, Picture]:
+    """Real ones, and what each shows."""
+    temple, flower = (np.asarray(one, np.uint8) for one in load_sample_images().images)
+    officer = pictures.read(Path(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+    return {"temple": temple, "flower": flower, "officer": officer}
+
+
+def _part(source: Picture, size: tuple[int, int], random: np.random.Generator) -> Picture:
+    """A part, half to all of the height and width that fit, in this size, width x height."""
+    ratio = size[0] / size[1]
     share = random.uniform(0.5, 1.0)
     height = int(share * min(source.shape[0], source.shape[1] / ratio))
     width = int(height * ratio)
     top = random.integers(source.shape[0] - height + 1)
     left = random.integers(source.shape[1] - width + 1)
-    return source[top : top + height, left : left + width]
+    part = source[top : top + height, left : left + width]
+    return np.asarray(cv2.resize(part, size), np.uint8)
 
 
 def _encoded(picture_rgb: Picture, number: int) -> tuple[str, bytes]:
@@ -65,10 +88,9 @@ def _encoded(picture_rgb: Picture, number: int) -> tuple[str, bytes]:
     return f"{number:03}{ending}", cv2.imencode(ending, picture_rgb[..., ::-1])[1].tobytes()
 
 
+WAYS: Mapping[str, Callable[..., None]] = {"parts": parts, "classes": classes, "chosen": chosen}
+
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    if len(sys.argv) > 2:
-        chosen(Path(sys.argv[2]), folder)
-    else:
-        cut(folder)
+    way, folder, *photographs = sys.argv[1:]
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    WAYS[way](Path(folder), *map(Path, photographs))
