@@ -20,6 +20,7 @@ help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
+	@echo "            PI=user@host SYSTEM=bookworm-arm64 or trixie-arm64 (make bundle SYSTEM=? names all)"
 	@echo "            (names with spaces in further quotes: IMAGES=\"'my photo.jpg' b.jpg\")"
 	@echo "            FLAGS='further flags', e.g. make train DATA=photos FLAGS='--epochs 30'"
 	@echo "  After make train DATA=photos, make convert and make run work on what was made last."
@@ -77,7 +78,7 @@ run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or 
 # The model that was named, or else the one made last, if there is one.
 along = model="$(MODEL)"; [ "$(origin MODEL)" != file ] || [ -e "$$model" ] || model=; \
   echo "The model that goes along: $${model:-none, the Pi keeps its own}" >&2
-deploy: $(READY) ## Install on a Pi over ssh: make deploy PI=pi@raspberrypi [MODEL=file] [CAMERA=source]
+deploy: $(READY) ## Install on a Pi over ssh: make deploy PI=pi@raspberrypi [MODEL=file] [CAMERA=source] [SYSTEM]
 	@test -n "$(PI)" || { echo "Say where to: make deploy PI=pi@raspberrypi" >&2; exit 2; }
 	@$(along); archive=$$(edge/bundle.sh "$(SYSTEM)" "$$model") && \
 	  edge/deploy.sh "$$archive" "$(PI)" $(if $(filter file,$(origin CAMERA)),,--camera "$(CAMERA)")
@@ -86,7 +87,7 @@ bundle: $(READY) ## One archive that installs without internet: make bundle SYST
 	@test -n "$(SYSTEM)" || { echo "Say for what: make bundle SYSTEM=bookworm-arm64" >&2; exit 2; }
 	@$(along); edge/bundle.sh "$(SYSTEM)" "$$model"
 
-check: format lint types boundaries test ## Judge the code: all of the below
+check: format lint types boundaries test ## Judge the code: format, lint, types, boundaries, test
 
 format: $(READY) ## Is the code formatted? (.venv/bin/ruff format . mends it)
 	$(BIN)/ruff format --check --quiet .

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # edge/bundle.sh [SYSTEM] [MODEL]: one archive that installs Vedette; prints where it is.
 #
-# In it are install.sh, the edge's wheel and what goes with it, and the model if one is named. With
-# a SYSTEM (bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64, trixie-amd64) also all
-# wheels that it needs there, so that the Pi needs no internet.
+# In it are install.sh, the edge's wheel, what goes with it, the documents, and the model if one is
+# named. With a SYSTEM (bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64, trixie-amd64)
+# also all wheels that it needs there, so that the Pi needs no internet.
 # PYTHON is what makes it; by default that of .venv, which make sets up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,9 +24,10 @@ esac
 case $system in *-arm64) machine=aarch64 ;; *-armhf) machine=armv7l ;; *) machine=x86_64 ;; esac
 [ -z "$model" ] || [ -f "$model" ] || fail "there is no file $model"
 
-mkdir -p "$folder" build
-cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/config.example.toml "$folder/"
-cp docs/raspberry-pi.md "$folder/README.md"
+mkdir -p "$folder/docs" build
+cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/config.example.toml \
+    edge/README.md "$folder/"
+cp docs/*.md "$folder/docs/"
 [ -z "$model" ] || cp "$model" "$folder/model.tflite"
 "${pip[@]}" wheel --no-deps --build-constraint constraints.txt --wheel-dir "$folder" ./edge
 

@@ -174,8 +174,8 @@ constrain() {
 
 add_settings() {
     step "Model and settings"
-    for name in install.sh vedette.service vedette.service.d config.example.toml README.md; do
-        cp -r "$here/$name" "$new/"
+    for name in install.sh vedette.service vedette.service.d config.example.toml README.md docs; do
+        [ ! -e "$here/$name" ] || cp -r "$here/$name" "$new/"
     done
     if [ -e "$settings/config.toml" ]; then
         cp "$settings/config.toml" "$new/config.toml"
@@ -214,7 +214,7 @@ add_model() {
     named=$(setting model)
     if [ "$named" = "$settings/model.tflite" ]; then
         [ -n "$model" ] || model=$named
-        [ -e "$model" ] || fail "there is no model yet: say which with --model FILE"
+        [ -e "$model" ] || fail "there is no model yet: say which with --model FILE (make deploy: MODEL=FILE)"
         install -m 644 "$model" "$new/model.tflite"
     elif [ -n "$model" ]; then
         fail "$settings/config.toml names another model, $named; make it $settings/model.tflite, or leave --model out"

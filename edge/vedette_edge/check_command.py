@@ -46,7 +46,11 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
 @click.command()
 @click.argument("model", type=_file, required=False)
 @click.option(
-    "--config", type=_file, is_eager=True, callback=_from_file, help="The service's TOML file."
+    "--config",
+    type=click.Path(path_type=Path, readable=False),  # else click refuses it without a remedy
+    is_eager=True,
+    callback=_from_file,
+    help="The service's TOML file.",
 )
 @click.option("--camera", metavar="SOURCE", default="", help="Look through it, too; as for run.")
 @camera_flags

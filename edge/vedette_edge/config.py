@@ -20,6 +20,9 @@ def defaults(path: Path, command: click.Command) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             found = tomllib.load(file)
+    except PermissionError as error:
+        service = "the service's own user may: sudo -u vedette vedette ..."
+        raise SettingError(f"{path}: {error.strerror}; {service}") from error
     except OSError as error:
         raise SettingError(f"{path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -63,7 +63,7 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
 @model_argument
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),
     is_eager=True,
     callback=_from_file,
     help="TOML file of these settings, under the same names; flags overrule it.",

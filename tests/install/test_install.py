@@ -34,6 +34,9 @@ def test_a_fresh_system_ends_with_a_first_label(
     assert "First label: red (1.00)\n" in installation[1]
     assert running(pi).endswith("vedette")
     assert "red" in pi.run("vedette", "log", "--event", "change").stdout
+    assert pi.path("/opt/vedette/1/docs/raspberry-pi.md").exists()
+    forbidden = pi.run("su", "pi", "-c", "vedette check --config /etc/vedette/config.toml")
+    assert "config.toml: Permission denied; the service's own user may: sudo -u" in forbidden.stdout
 
 
 def test_numpy_stays_as_apt_has_it(pi: Userland) -> None:

@@ -136,5 +136,5 @@ def _mend(wish: Wish) -> str:
         )
     if "://" in source:
         transport = "-rtsp_transport tcp " * source.startswith("rtsp")
-        return f"ffprobe {transport}'{wish.name}'"
+        return f"ffprobe {transport}'{wish.name}'  # of ffmpeg's, with the password if there is one"
     return "vedette run --help  # for the forms of --camera"
