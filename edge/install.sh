@@ -268,11 +268,12 @@ switch_to() {
     systemctl start --no-block vedette
 }
 
-# systemd holds it for active from the first classified frame on, and is told of each label.
+# systemd holds it for active from the first classified frame on, and is told of each label, or that
+# the camera is lost.
 await_label() {
     waited_s=0
     until systemctl is-active --quiet vedette && label=$(systemctl show vedette --property=StatusText --value) &&
-        [ -n "$label" ]; do
+        [ -n "${label%%camera lost: *}" ]; do
         [ "$waited_s" -lt "$wait_s" ] || fail "no label came within $wait_s s"
         sleep 2
         waited_s=$((waited_s + 2))
