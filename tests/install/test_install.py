@@ -152,7 +152,7 @@ def test_whichever_numpy_apt_has_is_asked_of_pip(pi: Userland) -> None:
     """Here there is none such to be had, so it says so."""
     query = pi.path("/usr/local/bin/dpkg-query")
     query.write_text(
-        '#!/bin/sh\n/usr/bin/dpkg-query "$@" | sed "s/^1:1[.0-9]*/1:1.25.7/"\n', "utf-8"
+        '#!/bin/sh\n/usr/bin/dpkg-query "$@" | sed "s/^1:[.0-9]*/1:1.25.7/"\n', "utf-8"
     )
     query.chmod(0o755)
     done = pi.run(*OFFLINE)
