@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vedette_edge.errors import SettingError
+from vedette_edge.region import parse_crop
+
 if TYPE_CHECKING:
     from vedette_edge.cameras import Wish
     from vedette_edge.mounting import Mounting
@@ -19,6 +22,21 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     if not found:
         raise click.BadParameter(f"{text!r} is not understood; expected WIDTHxHEIGHT, e.g. 640x480")
     return int(found[1]), int(found[2])
+
+
+def understood(parse: Callable[[str], object], *texts: str) -> None:
+    """Refuses, with the other flags, what `parse` would refuse later with a SettingError."""
+    try:
+        for text in texts:
+            parse(text)
+    except SettingError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _crop(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text:
+        understood(parse_crop, text)
+    return text
 
 
 size_option = click.option(
@@ -41,7 +59,7 @@ _OPTIONS = (
     click.option(
         "--flip", type=click.Choice(["horizontal", "vertical"]), help="Mirror the frames."
     ),
-    click.option("--crop", metavar="X,Y,W,H", help="Look at this part alone, px."),
+    click.option("--crop", metavar="X,Y,W,H", callback=_crop, help="Look at this part alone, px."),
 )
 
 
@@ -61,7 +79,7 @@ def wish_of(wished: Mapping[str, Any]) -> "Wish":
 
 def mounting_of(wished: Mapping[str, Any]) -> "Mounting":
     """How it is mounted. Raises SettingError for a crop that is not understood."""
-    from vedette_edge.mounting import Mounting, parse_crop
+    from vedette_edge.mounting import Mounting
 
     crop = parse_crop(wished["crop"]) if wished["crop"] else None
     return Mounting(int(wished["rotate"]), wished["flip"] or "", crop)

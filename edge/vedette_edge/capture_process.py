@@ -22,9 +22,9 @@ from vedette_edge.cameras import Frame, Frames, Reports, Wish, camera_of, open_f
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.handover import About, Handover
 from vedette_edge.motion import Motion
-from vedette_edge.mounting import Mounting, mounted
+from vedette_edge.mounting import Mounting, mounted, part_of
 from vedette_edge.prepare import Framing, Picture, prepare
-from vedette_edge.region import Region, part_of
+from vedette_edge.region import Region
 
 LONGEST_SOURCE = 400  # bytes of a file's name that are handed over
 # A still scene is looked at so often all the same: frames that are classified, and nothing else,

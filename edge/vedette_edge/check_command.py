@@ -52,7 +52,7 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     callback=_from_file,
     help="The service's TOML file.",
 )
-@click.option("--camera", metavar="SOURCE", default="", help="Look through it, too; as for run.")
+@click.option("--camera", metavar="SOURCE", help="Look through it, too; as for run.")
 @camera_flags
 @click.option("--test-chart", is_flag=True, help="The camera is shown the chart: is it seen right?")
 @click.option("--write-chart", type=_file, help="Write the chart, to be printed or shown.")
@@ -95,8 +95,15 @@ def check(
             return
         replays: list[Replay] = []
         proof = partial(_model, model, threads, said, replays) if model else tuple
-        findings = [*_findings(proof, wished, log, limits)]
+        findings = [*_missing(model, wished), *_findings(proof, wished, log, limits)]
         _tell(terminal, replays, findings, as_json=as_json)
+
+
+def _missing(model: Path | None, wished: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the service's settings must say, but do not."""
+    for name, value in (("model", model), ("camera", wished["camera"])):
+        if wished["config"] and value is None:
+            yield Finding(name, FAULT, f"{wished['config']} names none, so the watch cannot start")
 
 
 def _findings(
@@ -107,7 +114,7 @@ def _findings(
 ) -> Iterator[Finding]:
     from vedette_edge.doctor import disk, machine, packages
 
-    source = wished["camera"]
+    source = wished["camera"] or ""
     fit = [*packages.packages(source)]
     usable = all(one.subject != packages.BROKEN for one in fit)
     if usable:

@@ -21,17 +21,23 @@ def defaults(path: Path, command: click.Command) -> dict[str, Any]:
         with path.open("rb") as file:
             found = tomllib.load(file)
     except PermissionError as error:
-        service = "the service's own user may: sudo -u vedette vedette ..."
+        service = "if it is the service's, its user may: sudo -u vedette vedette ..."
         raise SettingError(f"{path}: {error.strerror}; {service}") from error
     except OSError as error:
         raise SettingError(f"{path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path}: is no TOML ({error})") from error
     known = {_key(one): one for one in command.params if one.name not in ("config", "help")}
+    found = {key: _several(value, known.get(key)) for key, value in found.items()}
     wrong = [*_unknown(found, known), *_unfit(found, known, click.Context(command))]
     if wrong:
         raise SettingError("\n".join(f"{path}: {line}" for line in wrong))
     return {str(known[key].name): value for key, value in found.items()}
+
+
+def _several(value: Any, parameter: click.Parameter | None) -> Any:
+    """One value is a list of one, where there may be several."""
+    return [value] if parameter and parameter.multiple and isinstance(value, str) else value
 
 
 def _key(parameter: click.Parameter) -> str:

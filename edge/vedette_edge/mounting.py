@@ -1,6 +1,5 @@
 """How a camera is mounted: its frames are turned, mirrored and cropped before anything else."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from vedette_edge.errors import SettingError
 from vedette_edge.prepare import Picture
-from vedette_edge.region import Region, part_of
+from vedette_edge.region import Crop, Region
 
 _TURNS: Mapping[int, int | None] = {
     0: None,
@@ -19,8 +18,6 @@ _TURNS: Mapping[int, int | None] = {
 }
 _FLIPS: Mapping[str, int | None] = {"": None, "horizontal": 1, "vertical": 0}  # cv2.flip's codes
 TURNS, FLIPS = tuple(_TURNS), tuple(_FLIPS)
-
-Crop = tuple[int, int, int, int]  # x, y, width, height in px
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +42,6 @@ class Mounting:
         return ", ".join(f"{name} {value}" for name, value in done.items() if value)
 
 
-def parse_crop(text: str) -> Crop:
-    """`10,20,200,300` is x, y, width and height. Raises SettingError for all else."""
-    found = re.fullmatch(r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})", text.strip())
-    x, y, width, height = map(int, found.groups()) if found else (0, 0, 0, 0)
-    if not width or not height:
-        raise SettingError(
-            f"crop {text!r} is not understood; expected X,Y,WIDTH,HEIGHT in pixels, "
-            "such as 10,20,200,300"
-        )
-    return x, y, width, height
-
-
 def mounted(picture_rgb: Picture, mounting: Mounting) -> Picture:
     """The frame upright: uint8, height x width x 3, contiguous; pixels are moved, never mixed.
 
@@ -69,3 +54,17 @@ def mounted(picture_rgb: Picture, mounting: Mounting) -> Picture:
     if mounting.crop:
         picture_rgb = part_of(picture_rgb, Region("crop", *mounting.crop))
     return np.ascontiguousarray(picture_rgb)
+
+
+def part_of(picture_rgb: Picture, region: Region) -> Picture:
+    """That part of a frame, uint8, height x width x 3. Raises SettingError if it lies outside."""
+    if not region.width:
+        return picture_rgb
+    height, width = picture_rgb.shape[:2]
+    right, bottom = region.x + region.width, region.y + region.height
+    if right > width or bottom > height:
+        raise SettingError(
+            f"region {region.name} reaches to {right}, {bottom}; "
+            f"the frame ends at {width}, {height}"
+        )
+    return np.ascontiguousarray(picture_rgb[region.y : bottom, region.x : right])

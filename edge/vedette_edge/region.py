@@ -1,14 +1,14 @@
-"""Parts of the frame that are classified on their own: a door, a nest, a lane."""
+"""Parts of the frame: what is left of a crop, and what is classified on its own, as a door."""
 
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from vedette_edge.errors import SettingError
-from vedette_edge.prepare import Picture
 
 WHOLE_NAME = ""
+_NUMBERS = r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})"
+
+Crop = tuple[int, int, int, int]  # x, y, width, height in px
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +25,25 @@ class Region:
 WHOLE = Region(WHOLE_NAME)
 
 
+def parse_crop(text: str) -> Crop:
+    """`10,20,200,300` is x, y, width and height. Raises SettingError for all else."""
+    found = re.fullmatch(_NUMBERS, text.strip())
+    x, y, width, height = map(int, found.groups()) if found else (0, 0, 0, 0)
+    if not width or not height:
+        raise SettingError(
+            f"crop {text!r} is not understood; expected X,Y,WIDTH,HEIGHT in pixels, "
+            "such as 10,20,200,300"
+        )
+    return x, y, width, height
+
+
 def parse_region(text: str) -> Region:
     """`door=10,20,200,300` is name, x, y, width and height. Raises SettingError for all else."""
-    found = re.fullmatch(r"([^=\s]+)=(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})", text.strip())
-    if not found or "0" in found.groups()[3:]:
+    found = re.fullmatch(rf"([^=\s]+)={_NUMBERS}", text.strip())
+    region = Region(found[1], *map(int, found.groups()[1:])) if found else WHOLE
+    if not region.width or not region.height:
         raise SettingError(
             f"region {text!r} is not understood; expected NAME=X,Y,WIDTH,HEIGHT in pixels, "
             "such as door=10,20,200,300"
         )
-    name, *numbers = found.groups()
-    return Region(name, *map(int, numbers))
-
-
-def part_of(picture_rgb: Picture, region: Region) -> Picture:
-    """That part of a frame, uint8, height x width x 3. Raises SettingError if it lies outside."""
-    if not region.width:
-        return picture_rgb
-    height, width = picture_rgb.shape[:2]
-    right, bottom = region.x + region.width, region.y + region.height
-    if right > width or bottom > height:
-        raise SettingError(
-            f"region {region.name} reaches to {right}, {bottom}; "
-            f"the frame ends at {width}, {height}"
-        )
-    return np.ascontiguousarray(picture_rgb[region.y : bottom, region.x : right])
+    return region

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from vedette_edge.camera_flags import camera_flags, mounting_of, wish_of
+from vedette_edge.camera_flags import camera_flags, mounting_of, understood, wish_of
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.config import defaults
 from vedette_edge.errors import SettingError
@@ -24,6 +25,7 @@ from vedette_edge.options import (
     prove,
     threads_option,
 )
+from vedette_edge.region import WHOLE, parse_region
 from vedette_edge.signals import Signals
 
 if TYPE_CHECKING:
@@ -45,9 +47,24 @@ def _option(
     return click.option(name, type=kind, default=default, show_default=True, help=help_text)
 
 
-def _check(config: Path | None) -> None:
-    if config:
-        defaults(config, run)
+def _check(context: click.Context) -> None:
+    """Would the file do, as it is now? Raises SettingError."""
+    path = context.params["config"]
+    if not path:
+        return
+    found = defaults(path, run)
+    for one in run.params:
+        name = str(one.name)
+        was_there = context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+        if one.required and was_there and name not in found:
+            raise SettingError(f"{path}: {name} is missing")
+
+
+def _regions(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    understood(parse_region, *texts)
+    return texts
 
 
 def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
@@ -78,7 +95,14 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
 @click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines.")
 @log_flags
 @click.option("--every-frame", is_flag=True, help="Tell of every frame, not of changes alone.")
-@click.option("--region", "regions", multiple=True, metavar="NAME=X,Y,W,H", help="A part, in px.")
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="NAME=X,Y,W,H",
+    callback=_regions,
+    help="A part, in px.",
+)
 @_option("--smoothing", click.FloatRange(0), 1.0, "Seconds over which scores are smoothed.")
 @_option("--enter", SHARE, 0.5, "Score from which a label takes over.")
 @_option("--leave", SHARE, 0.35, "Score below which it is given up for unknown.")
@@ -120,14 +144,15 @@ def run(
       vedette run model.tflite --camera clip.mp4 --live --region door=200,80,240,360
       vedette run --config /etc/vedette/config.toml
     """
+    check = partial(_check, click.get_current_context())
     with session() as terminal, ExitStack() as stack:
-        signals = stack.enter_context(Signals(lambda: _check(config), terminal.err.print))
+        signals = stack.enter_context(Signals(check, terminal.err.print))
         from vedette_edge.classifier import Classifier
         from vedette_edge.telling import Teller
 
         classifier = Classifier(model, threads=threads, said=said)
         plan = _plan(classifier, wished)
-        sink = stack.enter_context(_sinks(terminal, log, limits, as_json=as_json))
+        sink = stack.enter_context(_sinks(terminal, plan, log, limits, as_json=as_json))
         told = Teller(terminal, sink, plan.wish.name)
         test = partial(prove, classifier, terminal, skip=no_self_test)
         _watch(classifier, plan, wished, sink, told, signals, test)
@@ -181,14 +206,14 @@ def _watch(
 
 @contextmanager
 def _sinks(
-    terminal: Terminal, log: Path | None, limits: "Limits", *, as_json: bool
+    terminal: Terminal, plan: "Plan", log: Path | None, limits: "Limits", *, as_json: bool
 ) -> Iterator["Several"]:
     from vedette_edge.notify import Status
     from vedette_edge.sinks import Several
     from vedette_edge.sinks.log import Log
     from vedette_edge.sinks.terminal import Lines
 
-    shown = Lines(terminal, as_json=as_json), Status()
+    shown = Lines(terminal, as_json=as_json), Status("frame" if plan.every else "change")
     if log is None:
         yield Several(*shown)
         return
@@ -199,7 +224,6 @@ def _sinks(
 def _plan(classifier: "Classifier", wished: Mapping[str, Any]) -> "Plan":
     from vedette_edge.cameras import camera_of
     from vedette_edge.capture_process import Plan
-    from vedette_edge.region import WHOLE, parse_region
 
     wish = wish_of(wished)
     return Plan(

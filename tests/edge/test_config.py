@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from vedette_edge.config import defaults
 from vedette_edge.errors import SettingError
+from vedette_edge.notify import Status
 from vedette_edge.run_command import run
 
 Write = Callable[[str], Path]
@@ -51,18 +52,21 @@ def test_a_watch_takes_all_from_its_file_and_flags_go_before_it(
 
 
 def test_all_that_is_wrong_is_said_at_once_with_the_nearest_known_key(write: Write) -> None:
-    config = write('camra = "x"\nfps = -1\nthreads = "many"\nleave = 0.2\nzzz = 1\n')
+    text = 'camra = "x"\nfps = -1\nthreads = "many"\nleave = 0.2\nzzz = 1\n'
+    config = write(text + 'crop = "1,2"\nregion = "door"\n')
     with pytest.raises(SettingError) as found:
         defaults(config, run)
     lines = str(found.value).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 6
     assert "'camra' is unknown; is 'camera' meant?" in lines[0]
     assert "'zzz' is unknown; known are" in lines[1]
     assert "fps is -1" in lines[2]
     assert "threads is 'many'" in lines[3]
+    assert "crop '1,2' is not understood" in lines[4]
+    assert "region 'door' is not understood; expected NAME=" in lines[5]
     result = vedette_run("--config", config)
     assert result.exit_code == 1
-    assert result.stderr.count("config.toml: ") == 4
+    assert result.stderr.count("config.toml: ") == 6
 
 
 def test_a_file_that_is_no_toml_or_not_there_is_named(write: Write, tmp_path: Path) -> None:
@@ -117,6 +121,10 @@ def test_sighup_begins_anew_with_the_file_as_it_is_now(
         process.send_signal(signal.SIGHUP)
         assert "is no TOML" in process.stderr.readline()
         assert "The watch goes on as it was" in process.stderr.readline()
+        write(f'model = "{model}"\nlive = true\n')
+        process.send_signal(signal.SIGHUP)
+        assert "camera is missing" in process.stderr.readline()
+        assert "The watch goes on as it was" in process.stderr.readline()
         write(text + "fps = 2.0\n")
         process.send_signal(signal.SIGHUP)
         found = events(process, "change")
@@ -154,6 +162,35 @@ def test_systemd_is_told_ready_after_the_first_frame_and_then_fed(
             told.settimeout(3)
             with pytest.raises(TimeoutError):  # no frame, no word
                 told.recv(100)
+
+
+def test_systemd_is_told_each_label_where_frames_are_on_their_own(
+    write: Write, model: Path, photos: Path, tmp_path: Path
+) -> None:
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(address))
+        told.settimeout(20)
+        config = write(f'model = "{model}"\ncamera = "{photos}"\n')
+        with watching(config, NOTIFY_SOCKET=str(address)):
+            assert told.recv(100) == b"STATUS=red (1.00)"
+            assert told.recv(100) == b"READY=1"
+            assert told.recv(100) == b"STATUS=green (1.00)"
+
+
+def test_a_status_of_many_regions_is_cut_to_what_systemd_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    status = Status("change")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(str(tmp_path / "notify"))
+        for number in range(9):
+            label = "ü" * 400
+            status.write({"event": "change", "region": str(number), "label": label, "score": 1.0})
+            assert told.recv(9000).startswith(b"STATUS=0: \xc3\xbc")
+        status.write({"event": "back"})
+        assert len(told.recv(9000)) < 4096
 
 
 def test_the_example_is_a_configuration_and_so_is_what_it_only_suggests(write: Write) -> None:

@@ -218,6 +218,9 @@ def test_check_takes_the_service_s_settings(model: Path, tmp_path: Path) -> None
     subjects = {one["subject"]: one["level"] for one in found["findings"]}
     assert (result.exit_code, found["ok"], found["equal"]) == (1, False, True)
     assert (subjects["model"], subjects["disk"], subjects["camera"]) == (OK, OK, FAULT)
+    config.write_text(f'model = "{model}"\n', encoding="utf-8")
+    assert "camera     " + f"{config} names none" in invoke("--config", config).stdout
+    assert "names none" not in invoke("--config", config, "--camera", "").stdout
     config.write_text("camra = 1", encoding="utf-8")
     assert "is 'camera' meant?" in invoke("--config", config).stderr
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from vedette_edge.errors import SettingError
-from vedette_edge.mounting import Crop, Mounting, mounted, parse_crop
+from vedette_edge.mounting import Mounting, mounted
 from vedette_edge.prepare import Picture
+from vedette_edge.region import Crop, parse_crop
 
 # One pixel a letter:  A B C
 #                      D E F

@@ -5,7 +5,8 @@ import pytest
 
 from vedette_edge.errors import SettingError
 from vedette_edge.motion import Motion
-from vedette_edge.region import WHOLE, Region, parse_region, part_of
+from vedette_edge.mounting import part_of
+from vedette_edge.region import WHOLE, Region, parse_region
 
 
 def test_a_region_is_a_name_and_a_rectangle() -> None:
@@ -14,7 +15,16 @@ def test_a_region_is_a_name_and_a_rectangle() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "door", "door=1,2,3", "door=1,2,3,4,5", "door=1,2,0,4", "door=-1,2,3,4", "=1,2,3,4"],
+    [
+        "",
+        "door",
+        "door=1,2,3",
+        "door=1,2,3,4,5",
+        "door=1,2,0,4",
+        "door=1,2,00,4",
+        "door=-1,2,3,4",
+        "=1,2,3,4",
+    ],
 )
 def test_what_is_no_region_is_an_error_with_an_example(text: str) -> None:
     with pytest.raises(SettingError, match="such as door=10,20,200,300"):

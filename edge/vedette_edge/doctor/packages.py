@@ -19,9 +19,7 @@ OPENCVS = (
 )
 BROKEN = "import"  # the subject of what cannot even be imported: then no model can be looked at
 IMPORT_S = 60.0  # how long picamera2 may take: on a Pi Zero it is slow
-INSTALLED = (
-    "/opt/vedette/"  # by install.sh, which keeps to what was tested: nothing goes there by hand
-)
+INSTALLED = "/opt/vedette/"  # by install.sh, and nothing by hand: that keeps to what was tested
 # Bookworm's Python has numpy 1 from apt, which others were built for; later ones have numpy 2.
 NUMPY = "'numpy<2' " * (sys.version_info < (3, 12))
 OPENCV = "'opencv-python-headless<4.12'" if NUMPY else "opencv-python-headless"
@@ -43,7 +41,8 @@ def mend_proof() -> str:
     """The command after which samples should come out as they did where the model was made."""
     if _is_32_bit():
         return _FROM_APT
-    return _pip(f"install --force-reinstall {NUMPY}{OPENCV} ai-edge-litert")
+    again = _pip(f"install --force-reinstall {NUMPY}{OPENCV} ai-edge-litert")
+    return f"{again}  # no better then: another processor, see docs/supported.md"
 
 
 def _broken() -> Iterator[Finding]:
@@ -69,7 +68,7 @@ def _mend_broken(module: str, said: str) -> str:
 
 def _pip(*commands: str) -> str:
     if sys.prefix.startswith(INSTALLED):
-        return "install Vedette again: make deploy on a workstation, or sudo sh install.sh here"
+        return "install Vedette again: make deploy on a workstation, or install.sh of its archive"
     return "; ".join(f"{sys.prefix}/bin/pip {command}" for command in commands)
 
 
