@@ -16,7 +16,7 @@ quoted() { printf " '%s'" "${@//\'/\'\\\'\'}"; }
 echo "Copying $(du -h "$archive" | cut -f 1) to $pi"
 # shellcheck disable=SC2016  # expanded there
 said=$(connect "$pi" 'folder=$(mktemp -d /var/tmp/vedette.XXXXXXXX) || exit
-    tar -xzf - -C "$folder" && echo "$folder" || { rm -rf "$folder"; exit 1; }' <"$archive")
+    tar -xzf - -C "$folder" && printf "\n%s\n" "$folder" || { rm -rf "$folder"; exit 1; }' <"$archive")
 folder=$(tail -n 1 <<<"$said") # after whatever a login says there
 [[ $folder =~ ^/var/tmp/vedette\.[A-Za-z0-9]{8}$ ]] || { echo "deploy.sh: $pi answered '$said'" >&2; exit 1; }
 terminal=()

@@ -12,7 +12,8 @@
 
 # Each installation lies in a folder of its own, /opt/vedette/1, /opt/vedette/2 and so on, with its
 # environment, model, settings and unit. The link /opt/vedette/current names the one that runs. It
-# is switched only after a self-test, and back again if no first label comes, for whatever reason.
+# is switched only after a self-test, and back again if no first label comes, for whatever reason
+# but a power cut: then the next start is the new one's.
 set -eu
 umask 022
 unset PYTHONHOME PYTHONPATH
@@ -21,6 +22,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 versions=/opt/vedette settings=/etc/vedette unit=/etc/systemd/system/vedette.service
 command=/usr/local/bin/vedette python=/usr/bin/python3
 wait_s=${VEDETTE_WAIT_S:-180} # how long the first label may take
+lock_s=300 # how long another apt may
 model='' camera='' uninstall='' new='' old='' from_apt=''
 
 usage() { sed -n '/^# Usage:/,/^$/s/^# \{0,1\}//p' "$0"; }
@@ -96,13 +98,15 @@ check_bundle() {
     [ -f "$package" ] || [ -e "$here/pyproject.toml" ] || fail "no vedette_edge-*.whl is beside $0; make deploy brings it along"
 }
 
+# The numbers of all versions, finished or not.
+numbers() { find "$versions" -maxdepth 1 -name '[0-9]*' ! -name '*[!0-9]*' -printf '%f\n' 2>/dev/null; }
+
 # The next version's folder, and away with what was never finished.
 number_version() {
     last=0
-    for folder in "$versions"/[0-9]*; do
-        [ -d "$folder" ] || continue
-        [ "${folder##*/}" -le "$last" ] || last=${folder##*/}
-        [ -e "$folder/checked" ] || rm -rf "$folder"
+    for number in $(numbers); do
+        [ "$number" -le "$last" ] || last=$number
+        [ -e "$versions/$number/checked" ] || rm -rf "${versions:?}/$number"
     done
     new=$versions/$((last + 1))
     mkdir -p "$new"
@@ -118,9 +122,22 @@ install_packages() {
     done
     installed python3-picamera2 || wanted=python3-picamera2
     [ -n "$needed$wanted" ] || { say "All are here"; return; }
-    quietly apt-get update -q || say "Their lists could not be brought up to date; going on with those that are here"
+    update_lists || say "Their lists could not be brought up to date; going on with those that are here"
     [ -z "$needed" ] || add_packages "$needed" || fail "could not install$needed; sudo apt install$needed says more"
     [ -z "$wanted" ] || add_packages "$wanted" || say "So a camera on the Pi's own connector will not work; others will"
+}
+
+# A fresh system is busy with its own first upgrade, for which an update, unlike an installation,
+# does not wait by itself.
+update_lists() {
+    waited_s=0
+    until lists=$(LC_ALL=C apt-get update -q 2>&1); do
+        case $lists in *"Could not get lock"*) ;; *) printf '%s\n' "$lists" | tail -n 20 >&2; return 1 ;; esac
+        [ "$waited_s" -gt 0 ] || say "Waiting for another apt, at most $lock_s s"
+        [ "$waited_s" -lt "$lock_s" ] || return 1
+        sleep 5
+        waited_s=$((waited_s + 5))
+    done
 }
 
 # Without what is only recommended: for picamera2 that is a desktop.
@@ -130,7 +147,7 @@ add_packages() {
     apt-cache show "$@" >/dev/null 2>&1 || { say "This Debian has no $*"; return 1; }
     say "Installing $*, which may take some minutes"
     DEBIAN_FRONTEND=noninteractive quietly apt-get install -y -q --no-install-recommends \
-        -o DPkg::Lock::Timeout=300 "$@" # a fresh system is still busy with its first upgrade
+        -o DPkg::Lock::Timeout="$lock_s" "$@"
 }
 
 add_user() {
@@ -184,7 +201,9 @@ add_settings() {
         cp "$here/config.example.toml" "$new/config.toml"
     fi
     chmod 640 "$new/config.toml" # it may hold a camera's password
+    watched=$(setting camera)
     [ -z "$camera" ] || set_camera
+    [ -n "$camera$watched" ] || fail "$settings/config.toml names no camera; say which with --camera SOURCE"
     add_model
     say "Model $(setting model), camera $(setting camera | sed 's|//[^/]*@|//...@|')"
 }
@@ -195,7 +214,7 @@ import json, pathlib, re, sys
 
 path, camera = pathlib.Path(sys.argv[1]), sys.argv[2]
 line = "camera = " + json.dumps(camera)  # a string of JSON is one of TOML
-text, changed = re.subn(r"(?m)^\s*camera\s*=.*$", lambda _: line, path.read_text("utf-8"), count=1)
+text, changed = re.subn(r"(?m)^[ \t]*camera[ \t]*=.*$", lambda _: line, path.read_text("utf-8"), count=1)
 path.write_text(text if changed else f"{line}\n{text}", "utf-8")
 END
 }
@@ -205,8 +224,8 @@ setting() {
     "$python" -c '
 import sys, tomllib
 try:
-    print(tomllib.loads(sys.stdin.read()).get(sys.argv[1], ""))
-except tomllib.TOMLDecodeError as error:
+    print(tomllib.load(sys.stdin.buffer).get(sys.argv[1], ""))
+except ValueError as error:
     sys.exit(str(error))' "$1" <"$new/config.toml" || fail "$settings/config.toml cannot be read, see above; mend it"
 }
 
@@ -216,19 +235,24 @@ add_model() {
         [ -n "$model" ] || model=$named
         [ -e "$model" ] || fail "there is no model yet: say which with --model FILE (make deploy: MODEL=FILE)"
         install -m 644 "$model" "$new/model.tflite"
+    elif [ -z "$named" ]; then
+        fail "$settings/config.toml names no model; add model = \"$settings/model.tflite\""
     elif [ -n "$model" ]; then
-        fail "$settings/config.toml names another model, $named; make it $settings/model.tflite, or leave --model out"
+        fail "$settings/config.toml names another model, $named; make it $settings/model.tflite," \
+            "or leave --model out (make deploy: MODEL=)"
     fi
 }
 
-# As the user that the service runs as, so that rights are proved as well. But for the camera, which
-# the present version has.
+# As the user that the service runs as, so that the rights of files are proved as well, but not what
+# the unit forbids besides. Without the camera, which the present version has.
 check_version() {
     step "Does it see here what training saw?"
     checked=$new/model.tflite
     [ -e "$checked" ] || checked=$named
-    runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" --camera '' "$checked" ||
-        fail "the check failed, see above; the settings are those in $settings/config.toml"
+    runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" --camera '' "$checked" || {
+        [ ! -e "$settings/config.toml" ] || say "The settings are those in $settings/config.toml"
+        fail "the check failed, see above"
+    }
     touch "$new/checked"
     sync -f "$versions" # the plug may be pulled at any time
 }
@@ -283,24 +307,22 @@ await_label() {
 
 # Whatever ends the wait for a label, a lost connection, too.
 go_back() {
-    trap - EXIT
     trap '' HUP INT TERM PIPE
+    trap - EXIT
     set +e
+    journalctl --unit vedette --lines 5 --no-pager --output cat
     systemctl stop vedette
-    runuser -u vedette -- "$command" check --config "$settings/config.toml"
-    if [ -n "$old" ]; then
-        switch_to "$versions/$old"
-        rm -rf "$new"
-        fail "the version before this one runs again. What to mend is above; journalctl -u vedette has more"
-    fi
-    systemctl start --no-block vedette
-    fail "it is installed, and goes on trying. What to mend is above; journalctl -u vedette has more"
+    runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml"
+    switch_to "$versions/${old:-${new##*/}}"
+    [ -n "$old" ] || fail "it is installed, and goes on trying. What to mend is above; journalctl -u vedette has more"
+    rm -rf "$new"
+    fail "the version before this one was started again. What to mend is above; journalctl -u vedette has more"
 }
 
 # The present version and the one before it stay.
 remove_old() {
-    for folder in "$versions"/[0-9]*; do
-        case ${folder##*/} in "${new##*/}" | "$old") ;; *) rm -rf "$folder" ;; esac
+    for number in $(numbers); do
+        case $number in "${new##*/}" | "$old") ;; *) rm -rf "${versions:?}/$number" ;; esac
     done
 }
 
@@ -308,10 +330,10 @@ remove_old() {
 undo() {
     [ -z "$new" ] || rm -rf "$new"
     if [ -n "$old" ]; then
-        say "Nothing was changed: the version that was installed before goes on." >&2
+        say "The version that was installed before goes on as it was." >&2
     else
         rmdir "$versions" 2>/dev/null || true
-        say "Nothing was installed." >&2
+        say "Vedette was not installed." >&2
     fi
 }
 

@@ -82,15 +82,18 @@ def installation(
 ) -> tuple[Path, str]:
     """A layer with a first installation, from the package index, and what that said.
 
-    The camera is a folder with one picture, which is shown again and again.
+    The camera is a folder with one picture, which is shown again and again. As on a system that is
+    started for the first time, another apt is at work.
     """
+    busy = "import fcntl, time; at = open('/var/lib/apt/lists/lock', 'w'); fcntl.lockf(at, 2)"
     with Userland([system, unpacked], tmp_path_factory.mktemp("installed")) as userland:
         for folder in ("/srv/camera", "/etc/vedette"):
             userland.path(folder).mkdir()
         red = np.full((480, 640, 3), (0, 0, 220), np.uint8)
         cv2.imwrite(str(userland.path("/srv/camera/red.png")), red)
         userland.path("/etc/vedette/config.toml").write_text(SETTINGS, "utf-8")
-        done = userland.run("sh", "/root/vedette/install.sh", "--model", "/root/colours.tflite")
+        with subprocess.Popen([*userland.entered(), "python3", "-c", f"{busy}; time.sleep(9)"]):
+            done = userland.run("sh", "/root/vedette/install.sh", "--model", "/root/colours.tflite")
     assert done.returncode == 0, done.stdout
     return userland.upper, done.stdout
 

@@ -91,8 +91,11 @@ def _mirror() -> str:
 
 
 def furnish(userland: "Userland") -> None:
-    """A user as on a Pi, a stand-in for systemctl, the package index as this machine reaches it."""
+    """A user as on a Pi, stand-ins for systemd's, the package index as this machine reaches it."""
     shutil.copy(HERE / "systemctl", userland.path("/usr/local/bin/systemctl"))
+    journal = userland.path("/usr/local/bin/journalctl")
+    journal.write_text("#!/bin/sh\ntail -n 5 /run/units/vedette.output\n", "utf-8")
+    journal.chmod(0o755)
     for known in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
         if Path(known).exists():
             shutil.copy(known, userland.path(known))
