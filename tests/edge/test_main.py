@@ -97,7 +97,6 @@ def test_inspect_shows_contract_labels_tensors_and_sizes(model: Path) -> None:
         (("run", "{model}", "--camera", ""), "is not there"),
         (("run", "{model}", "--camera", "gone.mp4"), "gone.mp4"),
         (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "is no file"),
-        (("run", "{model}", "--camera", "{photos}", "--region", "door"), "door=10,20,200,300"),
         (("run", "{model}", "--camera", "{photos}", "--region", "a=9,9,999,9"), "frame ends at"),
     ],
 )
@@ -110,6 +109,13 @@ def test_a_mistake_is_one_line_and_code_1(
     assert said in result.stderr
     assert result.stderr.splitlines()[-1].startswith("Error: ")
     assert "Traceback" not in result.stderr
+
+
+def test_a_flag_that_is_not_understood_is_an_error_with_an_example(model: Path) -> None:
+    for flag, said in (("--region", "such as door=10,20,200,300"), ("--crop", "10,20,200,300")):
+        result = vedette("run", model, "--camera", "synthetic", flag, "door")
+        assert result.exit_code == 2
+        assert said in result.stderr
 
 
 def test_a_log_that_cannot_be_written_is_said_and_stops_nothing(model: Path, photos: Path) -> None:
