@@ -1,6 +1,7 @@
 """install.sh in a Debian of its own, with a stand-in for systemctl that really starts the unit."""
 
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -113,14 +114,23 @@ def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
 
 def test_a_connection_that_is_lost_before_the_label_leaves_the_old_version(pi: Userland) -> None:
     mine = settings(pi)
-    command = [*pi.entered(), *OFFLINE, "--camera", "/dev/video9"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as lost:
+    lost = subprocess.Popen(
+        [*pi.entered(), *OFFLINE, "--camera", "/dev/video9"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup leaves it ignored
+    )
+    with lost:
         assert lost.stdout
+        assert lost.stderr
         assert any(line.startswith("Waiting for the first label") for line in lost.stdout)
         assert current(pi) == "2"
         lost.stdout.close()
         pi.run("pkill", "-HUP", "-f", OFFLINE[1])
+        said = lost.stderr.read()
     assert lost.returncode
+    assert "no label came" not in said
     assert (current(pi), settings(pi)) == ("1", mine)
     assert running(pi)
 
