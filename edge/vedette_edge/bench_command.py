@@ -12,7 +12,7 @@ import click
 from vedette_edge.camera_flags import size_option
 from vedette_edge.command_line import INTERRUPTED, Terminal, session
 from vedette_edge.foreign_flags import foreign_flags
-from vedette_edge.options import json_option, model_argument
+from vedette_edge.options import Number, json_option, model_argument
 
 if TYPE_CHECKING:
     from vedette_edge.bench import Compared, Watched
@@ -49,7 +49,7 @@ def _threads(context: click.Context, option: click.Parameter, text: str | None) 
 @size_option
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.5, 86_400),
+    type=Number(0.5, 86_400),
     default=10.0,
     show_default=True,
     help="That are watched, for each number of threads; about as long again is compared.",

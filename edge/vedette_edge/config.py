@@ -28,16 +28,33 @@ def defaults(path: Path, command: click.Command) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"{path}: is no TOML ({error})") from error
     known = {_key(one): one for one in command.params if one.name not in ("config", "help")}
-    found = {key: _several(value, known.get(key)) for key, value in found.items()}
     wrong = [*_unknown(found, known), *_unfit(found, known, click.Context(command))]
     if wrong:
         raise SettingError("\n".join(f"{path}: {line}" for line in wrong))
-    return {str(known[key].name): value for key, value in found.items()}
+    return {str(known[key].name): _said(value, known[key]) for key, value in found.items()}
 
 
-def _several(value: Any, parameter: click.Parameter | None) -> Any:
-    """One value is a list of one, where there may be several."""
-    return [value] if parameter and parameter.multiple and isinstance(value, str) else value
+def _said(value: Any, parameter: click.Parameter) -> bool | str | list[str]:
+    """What a command line would say; true and false for its flags alone.
+
+    Raises click.BadParameter for what it could not say.
+    """
+    if getattr(parameter, "is_flag", False):
+        if isinstance(value, bool):
+            return value
+        raise click.BadParameter("expected true or false")
+    several = value if parameter.multiple and isinstance(value, list) else [value]
+    if not all(_is_plain(one) for one in several):
+        list_too = ", or a list of these" if parameter.multiple else ""
+        raise click.BadParameter(f"expected a text or a number{list_too}")
+    texts = [str(one) for one in several]
+    return texts if parameter.multiple else texts[0]
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(value) and "\0" not in value
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _key(parameter: click.Parameter) -> str:
@@ -61,7 +78,7 @@ def _unfit(
     for key, value in found.items():
         if parameter := known.get(key):
             try:
-                parameter.process_value(context, value)
+                parameter.process_value(context, _said(value, parameter))
             except click.ClickException as error:
                 lines.append(f"{key} is {value!r}: {error.message}")
     return lines

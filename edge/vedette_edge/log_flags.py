@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from vedette_edge.log_files import limits_of
+from vedette_edge.options import Number
 
 Command = Callable[..., None]
-MEGABYTES = click.FloatRange(0.01, 1e6)
+MEGABYTES = Number(0.01, 1e6)
 
 
 def _option(name: str, kind: click.FloatRange, default: float, help_text: str) -> Any:
@@ -19,7 +20,7 @@ def _option(name: str, kind: click.FloatRange, default: float, help_text: str) -
 _OPTIONS = (
     _option("--log-day", MEGABYTES, 5.0, "MB that the log may grow in 24 hours."),
     _option("--log-total", MEGABYTES, 50.0, "MB that all its files may have; the oldest goes."),
-    _option("--log-flush", click.FloatRange(0.1), 5.0, "Seconds of it that a pulled plug costs."),
+    _option("--log-flush", Number(0.1), 5.0, "Seconds of it that a pulled plug costs."),
 )
 
 

@@ -1,7 +1,8 @@
 """What several commands of the edge have in common."""
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +12,20 @@ if TYPE_CHECKING:
     from vedette_edge.classifier import Classifier
 
 UNREADABLE = 4  # exit code: some pictures could not be read, all others were classified
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds; click lets `nan` through any, and `inf` where one is open."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number. Raises click.BadParameter."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")

@@ -19,6 +19,7 @@ from vedette_edge.foreign_flags import foreign_flags
 from vedette_edge.log_flags import log_flags
 from vedette_edge.options import (
     UNREADABLE,
+    Number,
     json_option,
     model_argument,
     no_self_test_option,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from vedette_edge.telling import Teller
     from vedette_edge.watch import Scene
 
-SHARE = click.FloatRange(0, 1)
+SHARE = Number(0, 1)
 
 
 def _option(
@@ -103,13 +104,13 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     callback=_regions,
     help="A part, in px.",
 )
-@_option("--smoothing", click.FloatRange(0), 1.0, "Seconds over which scores are smoothed.")
+@_option("--smoothing", Number(0), 1.0, "Seconds over which scores are smoothed.")
 @_option("--enter", SHARE, 0.5, "Score from which a label takes over.")
 @_option("--leave", SHARE, 0.35, "Score below which it is given up for unknown.")
-@_option("--dwell", click.FloatRange(0), 1.0, "Seconds that a label stays at least.")
-@_option("--fps", click.FloatRange(0), 0.0, "Most frames a second that are looked at; 0: all.")
+@_option("--dwell", Number(0), 1.0, "Seconds that a label stays at least.")
+@_option("--fps", Number(0), 0.0, "Most frames a second that are looked at; 0: all.")
 @_option("--motion", SHARE, 0.0, "Share of the picture that must change to be looked at; 0: none.")
-@_option("--heartbeat", click.FloatRange(0), 60.0, "Seconds between heartbeats; 0: none.")
+@_option("--heartbeat", Number(0), 60.0, "Seconds between heartbeats; 0: none.")
 @json_option
 @threads_option
 @no_self_test_option

@@ -69,6 +69,42 @@ def test_all_that_is_wrong_is_said_at_once_with_the_nearest_known_key(write: Wri
     assert result.stderr.count("config.toml: ") == 6
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("model = 3", ""),
+        ("camera = 5", ""),
+        ("rotate = 90", ""),
+        ("fps = 2", ""),
+        ('region = "door=0,0,9,9"', ""),
+        ("region = []", ""),
+        ("json = false", ""),
+        ("json = 1", "json is 1: expected true or false"),
+        ("model = true", "model is True: expected a text or a number"),
+        ('camera = ""', "camera is '': expected a text or a number"),
+        ('log = "a\\u0000"', "expected a text or a number"),
+        ('camera = ["a", "b"]', "expected a text or a number"),
+        ("crop = { left = 1 }", "expected a text or a number"),
+        ("fps = 2026-01-31", "expected a text or a number"),
+        ("region = 7", "region '7' is not understood"),
+        ("region = true", "expected a text or a number, or a list of these"),
+        ("threads = 1.5", "'1.5' is not a valid integer"),
+        ("fps = nan", "fps is nan: nan is not a finite number"),
+        ("log-flush = inf", "log-flush is inf: inf is not a finite number"),
+    ],
+)
+def test_values_of_any_type_are_taken_as_a_command_line_would_or_refused(
+    write: Write, line: str, expected: str
+) -> None:
+    config = write(line)
+    if not expected:
+        assert len(defaults(config, run)) == 1
+        return
+    with pytest.raises(SettingError, match=re.escape(f"{config}: ")) as found:
+        defaults(config, run)
+    assert expected in str(found.value)
+
+
 def test_a_file_that_is_no_toml_or_not_there_is_named(write: Write, tmp_path: Path) -> None:
     assert "is no TOML" in vedette_run("--config", write("camera = ")).stderr
     assert "gone.toml: No such file" in vedette_run("--config", tmp_path / "gone.toml").stderr
@@ -195,8 +231,8 @@ def test_a_status_of_many_regions_is_cut_to_what_systemd_takes(
 
 def test_the_example_is_a_configuration_and_so_is_what_it_only_suggests(write: Write) -> None:
     example = Path(__file__).parents[2] / "edge" / "config.example.toml"
-    assert defaults(example, run)["heartbeat"] == 60
+    assert defaults(example, run)["heartbeat"] == "60.0"
     text = re.sub(r"^# (?=\w+ = )", "", example.read_text("utf-8"), flags=re.MULTILINE)
     found = defaults(write(text), run)
     assert found["regions"] == ["door=200,80,240,360", "nest=0,0,160,120"]
-    assert found["motion"] == 0.01
+    assert found["motion"] == "0.01"

@@ -178,6 +178,13 @@ def test_a_log_that_may_not_be_written_says_who_may(
     assert failing.mend.startswith("sudo mount -o remount,rw /")
 
 
+def test_a_log_that_is_no_file_or_in_no_folder_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for log in (tmp_path, tmp_path / "file" / "watch.jsonl"):
+        (wrong,) = disk(log, Limits())
+        assert (wrong.level, f"{log} is no file" in wrong.found) == (FAULT, True)
+
+
 def test_a_disk_without_a_folder_or_room_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.contract import FITS
+from vedette_edge.options import Number
 from vedette_train import earlier, history, run_folder
 from vedette_train.options import FOLDER, PATH, option
 from vedette_train.settings import OPTIMIZERS, RECIPES, SCHEDULES, Settings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from vedette_train.material import Material
     from vedette_train.unknown import Strangers
 
-SHARE = click.FloatRange(0.01, 0.9)
+SHARE = Number(0.01, 0.9)
 MOST_NAMED = 10  # files left out that are named on the terminal; metrics.json names all
 
 
@@ -63,12 +64,12 @@ Examples:
 @option("--patience", click.IntRange(0), 0, "Epochs to wait for a better one; 0: do them all.")
 @_recipe_option("--batch-size", click.IntRange(1), "batch_size", "Pictures a step.")
 @_recipe_option("--optimizer", click.Choice(OPTIMIZERS), "optimizer", "Rule of descent.")
-@_recipe_option("--learning-rate", click.FloatRange(0, min_open=True), "learning_rate", "Its step.")
+@_recipe_option("--learning-rate", Number(0, min_open=True), "learning_rate", "Its step.")
 @_recipe_option("--schedule", click.Choice(SCHEDULES), "schedule", "How the step changes.")
 @_recipe_option("--augment/--no-augment", None, "augment", "Vary the training pictures.")
 @option("--flip/--no-flip", bool, True, "Whether to mirror them; not for texts and arrows.")
 @click.option("--balance", is_flag=True, help="Show each class equally often.")
-@option("--precision", click.FloatRange(0.5, 0.999), 0.95, "To reach by saying unknown.")
+@option("--precision", Number(0.5, 0.999), 0.95, "To reach by saying unknown.")
 @click.option("--unknown", type=FOLDER, help="Pictures of none of the classes, to measure by.")
 @option("--validation", SHARE, 0.2, "Share of the training part that chooses the epoch.")
 @option("--test", SHARE, 0.2, "Share of all photographs to test on, where DATA has no test/.")

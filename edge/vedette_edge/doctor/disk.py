@@ -76,6 +76,9 @@ def _shut(log: Path) -> Finding | None:
         found = f"{shut[0]} belongs to {owner}, {user} may not write it"
         again = f"sudo -u {owner} {shlex.join([sys.executable, *sys.orig_argv[1:]])}"
         mend = f"sudo chown {user} {shut[0]}" if owner == "root" else again
+    elif not there.is_dir() or (_is_there(log) and not log.is_file()):
+        found = f"{log} is no file that could be written"
+        mend = "name another log, e.g. /var/log/vedette/watch.jsonl"
     else:
         return None
     return Finding("disk", FAULT, found, mend)
