@@ -93,7 +93,9 @@ check_bundle() {
         [ "$for_system" = "$system" ] || fail "these wheels are for $for_system, this is $system: make bundle SYSTEM=$system"
     fi
     for wheel in "$here"/vedette_edge-*.whl; do
-        [ ! -e "$wheel" ] || package=$wheel
+        [ -e "$wheel" ] || continue
+        [ "$package" = "$here" ] || fail "there are two wheels, ${package##*/} and ${wheel##*/}; unpack into an empty folder"
+        package=$wheel
     done
     [ -f "$package" ] || [ -e "$here/pyproject.toml" ] || fail "no vedette_edge-*.whl is beside $0; make deploy brings it along"
 }
@@ -147,11 +149,13 @@ add_packages() {
     apt-cache show "$@" >/dev/null 2>&1 || { say "This Debian has no $*"; return 1; }
     say "Installing $*, which may take some minutes"
     DEBIAN_FRONTEND=noninteractive quietly apt-get install -y -q --no-install-recommends \
-        -o DPkg::Lock::Timeout="$lock_s" "$@"
+        -o DPkg::Lock::Timeout="$lock_s" -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
 add_user() {
     getent group vedette >/dev/null || groupadd --system vedette
+    ! uid=$(id -u vedette 2>/dev/null) || [ "$uid" -lt 1000 ] ||
+        fail "there is a person named vedette here; the service needs that name: sudo usermod -l OTHER vedette"
     getent passwd vedette >/dev/null ||
         useradd --system --gid vedette --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin vedette
     usermod --append --groups video vedette
@@ -205,7 +209,7 @@ add_settings() {
     [ -z "$camera" ] || set_camera
     [ -n "$camera$watched" ] || fail "$settings/config.toml names no camera; say which with --camera SOURCE"
     add_model
-    say "Model $(setting model), camera $(setting camera | sed 's|//[^/]*@|//...@|')"
+    say "Model $(setting model), camera $(setting camera | sed 's|//.*@|//...@|; s|?.*|?...|')"
 }
 
 set_camera() {
@@ -213,7 +217,7 @@ set_camera() {
 import json, pathlib, re, sys
 
 path, camera = pathlib.Path(sys.argv[1]), sys.argv[2]
-line = "camera = " + json.dumps(camera)  # a string of JSON is one of TOML
+line = "camera = " + json.dumps(camera, ensure_ascii=False)  # a string of JSON is one of TOML
 text, changed = re.subn(r"(?m)^[ \t]*camera[ \t]*=.*$", lambda _: line, path.read_text("utf-8"), count=1)
 path.write_text(text if changed else f"{line}\n{text}", "utf-8")
 END
@@ -343,8 +347,8 @@ remove_all() {
     [ ! -L "$command" ] || rm -f "$command"
     rm -rf "$unit" "$unit.d" "$versions" "$settings"
     systemctl daemon-reload
-    ! getent passwd vedette >/dev/null || userdel vedette
-    ! getent group vedette >/dev/null || groupdel vedette
+    ! getent passwd vedette >/dev/null || quietly userdel vedette || say "The user vedette stays"
+    ! getent group vedette >/dev/null || quietly groupdel vedette || say "The group vedette stays"
     [ ! -d /var/log/vedette ] || chown -R root:root /var/log/vedette
     say "Done. The logs in /var/log/vedette stay, and so do Debian's packages."
 }
