@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vedette_edge.errors import SettingError
-from vedette_edge.region import parse_crop
+from vedette_edge.region import parse_crop, parse_region
 
 if TYPE_CHECKING:
     from vedette_edge.cameras import Wish
@@ -24,7 +24,7 @@ def _size(context: click.Context, option: click.Parameter, text: str) -> tuple[i
     return int(found[1]), int(found[2])
 
 
-def understood(parse: Callable[[str], object], *texts: str) -> None:
+def _understood(parse: Callable[[str], object], *texts: str) -> None:
     """Refuses, with the other flags, what `parse` would refuse later with a SettingError."""
     try:
         for text in texts:
@@ -35,8 +35,18 @@ def understood(parse: Callable[[str], object], *texts: str) -> None:
 
 def _crop(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
     if text:
-        understood(parse_crop, text)
+        _understood(parse_crop, text)
     return text
+
+
+def _regions(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    _understood(parse_region, *texts)
+    names = [parse_region(one).name for one in texts]
+    if doubled := {one for one in names if names.count(one) > 1}:
+        raise click.BadParameter(f"{min(doubled)} is there twice; each needs a name of its own")
+    return texts
 
 
 size_option = click.option(
@@ -46,6 +56,14 @@ size_option = click.option(
     show_default=True,
     callback=_size,
     help="Size that is asked of a camera, px.",
+)
+region_option = click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="NAME=X,Y,W,H",
+    callback=_regions,
+    help="A part, in px.",
 )
 _OPTIONS = (
     size_option,

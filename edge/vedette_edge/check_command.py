@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vedette_edge.camera_flags import camera_flags, mounting_of, wish_of
+from vedette_edge.camera_flags import camera_flags, mounting_of, region_option, wish_of
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.config import defaults
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, as_text
@@ -21,6 +21,7 @@ from vedette_edge.errors import (
 from vedette_edge.foreign_flags import foreign_flags
 from vedette_edge.log_flags import log_flags
 from vedette_edge.options import json_option, threads_option
+from vedette_edge.region import parse_region
 from vedette_edge.run_command import run
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
 )
 @click.option("--camera", metavar="SOURCE", help="Look through it, too; as for run.")
 @camera_flags
+@region_option
 @click.option("--test-chart", is_flag=True, help="The camera is shown the chart: is it seen right?")
 @click.option("--write-chart", type=_file, help="Write the chart, to be printed or shown.")
 @click.option("--log", type=_file, help="The log that the watch writes: is there room?")
@@ -161,7 +163,10 @@ def _camera(wished: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("camera", WARNING, found, "sudo systemctl stop vedette  # then check again")
     else:
         yield from camera.camera(
-            wish_of(wished), mounting_of(wished), with_chart=wished["test_chart"]
+            wish_of(wished),
+            mounting_of(wished),
+            tuple(map(parse_region, wished["regions"])),
+            with_chart=wished["test_chart"],
         )
 
 

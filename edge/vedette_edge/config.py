@@ -18,14 +18,13 @@ def defaults(path: Path, command: click.Command) -> dict[str, Any]:
     nearest known one, and values that do not fit.
     """
     try:
-        with path.open("rb") as file:
-            found = tomllib.load(file)
+        found = tomllib.loads(path.read_text("utf-8-sig"))
     except PermissionError as error:
         service = "if it is the service's, its user may: sudo -u vedette vedette ..."
         raise SettingError(f"{path}: {error.strerror}; {service}") from error
     except OSError as error:
         raise SettingError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"{path}: is no TOML ({error})") from error
     known = {_key(one): one for one in command.params if one.name not in ("config", "help")}
     wrong = [*_unknown(found, known), *_unfit(found, known, click.Context(command))]

@@ -56,7 +56,7 @@ class Pulse:
         self._be_patient(self._patience_usec)
 
     def _be_patient(self, patience_usec: int) -> None:
-        if self._every_s and self._ready:  # before, systemd waits without a limit
+        if self._every_s:  # at a reload systemd counts on from before
             notify(f"WATCHDOG_USEC={patience_usec}")
 
 

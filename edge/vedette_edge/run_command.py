@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from vedette_edge.camera_flags import camera_flags, mounting_of, understood, wish_of
+from vedette_edge.camera_flags import camera_flags, mounting_of, region_option, wish_of
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.config import defaults
-from vedette_edge.errors import SettingError
+from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.foreign_flags import foreign_flags
 from vedette_edge.log_flags import log_flags
 from vedette_edge.options import (
@@ -56,16 +56,25 @@ def _check(context: click.Context) -> None:
     found = defaults(path, run)
     for one in run.params:
         name = str(one.name)
-        was_there = context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
-        if one.required and was_there and name not in found:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
+            found.pop(name, None)  # the command line has it
+        elif one.required and name not in found:
             raise SettingError(f"{path}: {name} is missing")
+    try:
+        _try(found)
+    except VedetteError as error:
+        raise SettingError(f"{path}: {error}") from error
 
 
-def _regions(
-    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[str, ...]:
-    understood(parse_region, *texts)
-    return texts
+def _try(found: Mapping[str, Any]) -> None:
+    """Is what these settings name there, and whole? What only the watch finds out is left to it."""
+    from vedette_edge import model_file
+    from vedette_edge.cameras import Wish, camera_of
+
+    if "camera" in found:
+        camera_of(Wish(found["camera"]))
+    if "model" in found:
+        model_file.read(Path(found["model"]))
 
 
 def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
@@ -96,14 +105,7 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
 @click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines.")
 @log_flags
 @click.option("--every-frame", is_flag=True, help="Tell of every frame, not of changes alone.")
-@click.option(
-    "--region",
-    "regions",
-    multiple=True,
-    metavar="NAME=X,Y,W,H",
-    callback=_regions,
-    help="A part, in px.",
-)
+@region_option
 @_option("--smoothing", Number(0), 1.0, "Seconds over which scores are smoothed.")
 @_option("--enter", SHARE, 0.5, "Score from which a label takes over.")
 @_option("--leave", SHARE, 0.35, "Score below which it is given up for unknown.")

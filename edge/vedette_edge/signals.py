@@ -31,9 +31,13 @@ class Signals:
             signal.SIGHUP: lambda *_: self._reload(),
         }
         self._before = {number: signal.signal(number, one) for number, one in handlers.items()}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.again:  # one that comes while the program is replaced waits for its successor
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+            del self._before[signal.SIGHUP]
         for number, handler in self._before.items():
             signal.signal(number, handler)
         os.close(self.stop)
@@ -49,6 +53,7 @@ class Signals:
         os.eventfd_write(self.stop, 1)
 
     def _terminate(self) -> None:
+        self.again = False
         self._end("SIGTERM")
         if not self._watching:
             sys.exit(0)
@@ -60,6 +65,8 @@ class Signals:
 
     def _reload(self) -> None:
         """A configuration that is wrong changes nothing."""
+        if self.reason:
+            return
         try:
             self._check()
         except SettingError as error:

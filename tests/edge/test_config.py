@@ -79,6 +79,7 @@ def test_all_that_is_wrong_is_said_at_once_with_the_nearest_known_key(write: Wri
         ('region = "door=0,0,9,9"', ""),
         ("region = []", ""),
         ("json = false", ""),
+        ("\N{ZERO WIDTH NO-BREAK SPACE}fps = 2", ""),
         ("json = 1", "json is 1: expected true or false"),
         ("model = true", "model is True: expected a text or a number"),
         ('camera = ""', "camera is '': expected a text or a number"),
@@ -89,6 +90,7 @@ def test_all_that_is_wrong_is_said_at_once_with_the_nearest_known_key(write: Wri
         ("region = 7", "region '7' is not understood"),
         ("region = true", "expected a text or a number, or a list of these"),
         ("threads = 1.5", "'1.5' is not a valid integer"),
+        ('region = ["a=0,0,9,9", "a=1,1,9,9"]', "a is there twice; each needs a name of its own"),
         ("fps = nan", "fps is nan: nan is not a finite number"),
         ("log-flush = inf", "log-flush is inf: inf is not a finite number"),
     ],
@@ -106,7 +108,8 @@ def test_values_of_any_type_are_taken_as_a_command_line_would_or_refused(
 
 
 def test_a_file_that_is_no_toml_or_not_there_is_named(write: Write, tmp_path: Path) -> None:
-    assert "is no TOML" in vedette_run("--config", write("camera = ")).stderr
+    for text in ("camera = ", "crop = " + "[" * 9999, "threads = " + "9" * 9999):
+        assert "is no TOML" in vedette_run("--config", write(text)).stderr
     assert "gone.toml: No such file" in vedette_run("--config", tmp_path / "gone.toml").stderr
 
 
@@ -161,6 +164,14 @@ def test_sighup_begins_anew_with_the_file_as_it_is_now(
         process.send_signal(signal.SIGHUP)
         assert "camera is missing" in process.stderr.readline()
         assert "The watch goes on as it was" in process.stderr.readline()
+        write(f'model = "{model}"\ncamera = "picamera"\nlive = true\n')
+        process.send_signal(signal.SIGHUP)
+        assert "config.toml: 'picamera' is not there" in process.stderr.readline()
+        assert "The watch goes on as it was" in process.stderr.readline()
+        write(f'model = "{clip}"\ncamera = "{clip}"\nlive = true\n')
+        process.send_signal(signal.SIGHUP)
+        assert f"config.toml: {clip}: " in process.stderr.readline()
+        assert "The watch goes on as it was" in process.stderr.readline()
         write(text + "fps = 2.0\n")
         process.send_signal(signal.SIGHUP)
         found = events(process, "change")
@@ -169,6 +180,26 @@ def test_sighup_begins_anew_with_the_file_as_it_is_now(
         assert found[1]["settings"]["fps"] == 2.0  # type: ignore[index]
         process.send_signal(signal.SIGTERM)
         assert events(process, "stop")[-1]["reason"] == "SIGTERM"
+        assert process.wait(10) == 0
+
+
+def test_sighups_that_come_at_once_end_nothing_and_sigterm_goes_before_them(
+    write: Write, model: Path, clip: Path
+) -> None:
+    config = write(f'model = "{model}"\ncamera = "{clip}"\nlive = true\njson = true\n')
+    with watching(config) as process:
+        events(process, "change")
+        for pause_s in (0, 0.01, 0.02, 0.05, 0.1):
+            time.sleep(pause_s)
+            process.send_signal(signal.SIGHUP)
+        events(process, "change")
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    with watching(config) as process:
+        events(process, "change")
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
         assert process.wait(10) == 0
 
 

@@ -228,6 +228,8 @@ def test_check_takes_the_service_s_settings(model: Path, tmp_path: Path) -> None
     config.write_text(f'model = "{model}"\n', encoding="utf-8")
     assert "camera     " + f"{config} names none" in invoke("--config", config).stdout
     assert "names none" not in invoke("--config", config, "--camera", "").stdout
+    config.write_text('camera = "synthetic"\nregion = "door=600,0,100,100"\n', encoding="utf-8")
+    assert "region door reaches to 700, 100" in invoke(model, "--config", config).stderr
     config.write_text("camra = 1", encoding="utf-8")
     assert "is 'camera' meant?" in invoke("--config", config).stderr
 

@@ -13,7 +13,7 @@ from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.handover import About
 from vedette_edge.mounting import Mounting
 from vedette_edge.prepare import Picture
-from vedette_edge.region import WHOLE
+from vedette_edge.region import WHOLE, Region
 from vedette_edge.supervisor import FIRST_SILENCE_S, Supervisor
 
 LOOK_S = 3.0  # from the first frame on
@@ -70,11 +70,17 @@ class _Seen:
         pass
 
 
-def camera(wish: Wish, mounting: Mounting, *, with_chart: bool) -> Iterator[Finding]:
-    """Frames, their rate and age, whether they change; and the chart, if one is shown."""
+def camera(
+    wish: Wish, mounting: Mounting, regions: tuple[Region, ...] = (), *, with_chart: bool
+) -> Iterator[Finding]:
+    """Frames, their rate and age, whether they change; and the chart, if one is shown.
+
+    Regions must lie within the frame, and are not looked at otherwise.
+    """
     seen = _Seen()
     try:
-        plan = Plan(wish, mounting, Eye(), (WHOLE,), most_fps=0, motion=0, every=False)
+        parts = (WHOLE, *regions)
+        plan = Plan(wish, mounting, Eye(), parts, most_fps=0, motion=0, every=False)
         with Supervisor(plan, seen, restarts=camera_of(wish).endless) as frames:
             _look(frames, seen)
     except (CameraError, SettingError) as error:
@@ -94,7 +100,7 @@ def _look(frames: Supervisor, seen: _Seen) -> None:
     until_s = time.monotonic() + FIRST_SILENCE_S
     while time.monotonic() < until_s and not frames.ended and not seen.failure:
         if found := frames.take(0.2):
-            about, (picture,) = found
+            about, (picture, *_) = found
             seen.frame(about, picture)
             until_s = seen.times_s[0] + LOOK_S
 
