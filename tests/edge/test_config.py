@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -201,6 +202,24 @@ def test_sighups_that_come_at_once_end_nothing_and_sigterm_goes_before_them(
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGHUP)
         assert process.wait(10) == 0
+
+
+def test_a_watch_outlives_many_wrong_reloads_while_it_prints(write: Write, model: Path) -> None:
+    text = f'model = "{model}"\ncamera = "synthetic:64x48@200"\nevery-frame = true\njson = true\n'
+    config = write(text)
+    with watching(config) as process, ThreadPoolExecutor() as pool:
+        events(process, "frame")
+        write("nonsense")
+        assert process.stdout
+        assert process.stderr
+        frames = pool.submit(process.stdout.read)
+        for _ in range(200):
+            process.send_signal(signal.SIGHUP)
+            assert "is no TOML" in process.stderr.readline()
+            assert process.stderr.readline() == "The watch goes on as it was\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert frames.result().endswith("}\n")
 
 
 def test_systemd_is_told_ready_after_the_first_frame_and_then_fed(
