@@ -13,6 +13,7 @@ from vedette_convert.examine import Latency, Scores, check_scores, examine, floa
 from vedette_convert.gate import Answer, Verdict, judge
 from vedette_convert.layers import LayerError, Layers
 from vedette_convert.pack import pack
+from vedette_convert.packaging.serialization import compact
 from vedette_convert.quantize import Model, quantize
 from vedette_convert.remedies import Remedy
 from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
@@ -108,7 +109,7 @@ class Bench:
 
     def _graph(self, scheme: Scheme, pictures: Sequence[Picture], task: str) -> bytes:
         with self._clock.stage("quantize"), self._progress(task, len(pictures)) as advance:
-            return quantize(self._model, pictures, scheme, advance)
+            return compact(quantize(self._model, pictures, scheme, advance))
 
     def _judged(self, remedy: Remedy, calibration: int, graph: bytes) -> Attempt:
         with self._clock.stage("judge"):

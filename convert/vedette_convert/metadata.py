@@ -1,16 +1,14 @@
 """TFLite's standard metadata: what other people's runtimes read of a model."""
 
-from dataclasses import dataclass
 from importlib.resources import files
 
-from flatbuffers import Builder
+import numpy as np
 from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT, ModelT
 
 from vedette_convert.flatbuffer import Json, flatbuffer, read_schema
+from vedette_convert.packaging.serialization import serialize
 from vedette_edge.contract import Contract
 from vedette_edge.model_file import CONTRACT_MEMBER, ENTRY, LABELS_MEMBER, MARK
-
-ALIGNMENT = 16  # bytes; `force_align` of a buffer's data in TFLite's schema
 
 # The newest of the versions that brought in a field which is written: all are the first's.
 MIN_PARSER_VERSION = "1.0.0"
@@ -19,8 +17,7 @@ MIN_PARSER_VERSION = "1.0.0"
 def described(graph: bytes, contract: Contract) -> bytes:
     """The graph with the contract as TFLite metadata in it; all else stays as it was.
 
-    `graph` is a .tflite of one input and one output, without a zip. Every buffer's data are
-    aligned as the schema asks; TensorFlow's converter leaves them where they fall.
+    `graph` is a .tflite of one input and one output, without a zip.
     """
     schema = read_schema(
         files("vedette_convert").joinpath("metadata.fbs").read_text(encoding="utf-8")
@@ -32,10 +29,8 @@ def described(graph: bytes, contract: Contract) -> bytes:
     model = ModelT.InitFromPackedBuf(graph)
     named = [_entry(name, place) for place, name in enumerate(entries, len(model.buffers))]
     model.metadata = [*(model.metadata or ()), *named]
-    model.buffers = [*map(_aligned, model.buffers), *map(_Aligned, entries.values())]
-    builder = Builder(len(graph))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    model.buffers = [*model.buffers, *map(_buffer, entries.values())]
+    return serialize(model)
 
 
 def _entry(name: str, buffer: int) -> MetadataT:
@@ -44,22 +39,10 @@ def _entry(name: str, buffer: int) -> MetadataT:
     return entry
 
 
-@dataclass(frozen=True, slots=True)
-class _Aligned:
-    """A buffer for TensorFlow's object API to pack; its own buffers are not aligned."""
-
-    data: bytes
-
-    def Pack(self, builder: Builder) -> int:  # noqa: N802  the object API's name
-        builder.Prep(ALIGNMENT, len(self.data))
-        data = builder.CreateByteVector(self.data)
-        builder.StartObject(1)
-        builder.PrependUOffsetTRelativeSlot(0, data, 0)
-        return int(builder.EndObject())
-
-
-def _aligned(buffer: BufferT) -> BufferT | _Aligned:
-    return buffer if buffer.data is None else _Aligned(buffer.data.tobytes())
+def _buffer(data: bytes) -> BufferT:
+    buffer = BufferT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    return buffer
 
 
 def metadata(contract: Contract) -> Json:

@@ -1,0 +1,1 @@
+"""What goes into the one .tflite file, and how it is written."""

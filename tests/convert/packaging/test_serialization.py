@@ -1,0 +1,134 @@
+"""A graph takes less room, and nothing that it holds or gives is changed."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from flatbuffers import Builder
+from keras import layers
+from numpy.typing import NDArray
+from tensorflow.lite.python.schema_py_generated import Model, ModelT
+
+from vedette_convert.packaging.serialization import compact
+from vedette_convert.quantize import load, quantize
+from vedette_convert.scheme import QUANTIZATIONS, Scheme
+from vedette_edge.graph import read_graph
+from vedette_edge.interpreter import PLAIN, installed
+from vedette_edge.prepare import Picture
+from vedette_train.frozen import folded
+from vedette_train.lite0 import lite0, load_imagenet
+
+RUNTIMES: dict[str, Callable[..., Any]] = {
+    "delegate": installed().interpreter_class,
+    "no delegate": installed().with_kernels(PLAIN).interpreter_class,
+    "tensorflow": tf.lite.Interpreter,
+}
+
+
+def pictures(size: int) -> list[Picture]:
+    random = np.random.default_rng(3)
+    return list(random.integers(0, 256, (8, size, size, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def graph_of(run_folder: Path) -> Callable[[str], bytes]:
+    """A trained network's graph, as TensorFlow's converter wrote it."""
+    model = load(run_folder / "Trained_Weight.h5")
+    return cache(lambda quantization: quantize(model, pictures(48), Scheme(quantization)))
+
+
+def scores(graph: bytes, interpreter_class: Callable[..., Any]) -> NDArray[Any]:
+    """What a graph makes of the pictures, as the bytes or floats that it gives."""
+    interpreter = interpreter_class(model_content=graph)
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    found = []
+    for picture in pictures(int(given["shape"][1])):
+        interpreter.set_tensor(given["index"], picture[np.newaxis].astype(given["dtype"]))
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(made["index"]))
+    return np.stack(found)
+
+
+def written_by_tensorflow(graph: bytes) -> bytes:
+    """All that a graph holds, in the order that FlatBuffers' own builder gives it."""
+    builder = Builder()
+    builder.Finish(ModelT.InitFromPackedBuf(graph).Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_every_runtime_gives_the_same_scores_to_the_byte(
+    quantization: str, runtime: str, graph_of: Callable[[str], bytes]
+) -> None:
+    graph = graph_of(quantization)
+    before, after = (scores(one, RUNTIMES[runtime]) for one in (graph, compact(graph)))
+    assert len(np.unique(before)) > 3
+    assert before.tobytes() == after.tobytes()
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_a_graph_holds_what_it_held_before(
+    quantization: str, graph_of: Callable[[str], bytes]
+) -> None:
+    graph = graph_of(quantization)
+    assert written_by_tensorflow(compact(graph)) == written_by_tensorflow(graph)
+    assert read_graph(compact(graph)) == read_graph(graph)
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_the_same_graph_gives_the_same_bytes_and_a_compact_one_itself(
+    quantization: str, graph_of: Callable[[str], bytes]
+) -> None:
+    graph = graph_of(quantization)
+    assert compact(graph) == compact(graph) == compact(compact(graph))
+
+
+def separable() -> keras.Model:
+    """A network in which many layers have as many channels, as backbones do."""
+    x = picture = keras.Input((32, 32, 3))
+    for _ in range(6):
+        x = layers.SeparableConv2D(64, 3, padding="same", activation="relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(picture, layers.Dense(3, activation="softmax")(x))
+
+
+def zero_points(graph: bytes) -> Counter[tuple[int, int]]:
+    """Each place where zero points lie, and their number, with the tensors that have them."""
+    subgraph = Model.GetRootAs(graph).Subgraphs(0)
+    tensors = [subgraph.Tensors(number) for number in range(subgraph.TensorsLength())]
+    found = [one for tensor in tensors if (one := tensor.Quantization())]
+    slot = 10  # the field's place in a vtable of QuantizationParameters
+    return Counter(
+        (one._tab.Vector(one._tab.Offset(slot)), one.ZeroPointLength())
+        for one in found
+        if one.ZeroPointLength() > 1
+    )
+
+
+def test_zero_points_of_as_many_channels_lie_in_one_place() -> None:
+    graph = quantize(separable(), pictures(32))
+    before, after = zero_points(graph), zero_points(compact(graph))
+    assert len(before) == before.total() == after.total() == 24
+    assert {length: tensors for (_, length), tensors in after.items()} == {3: 2, 64: 22}
+    assert len(after) == 2
+    assert len(graph) - len(compact(graph)) > 20 * 64 * 8
+
+
+def test_the_first_9_blocks_of_lite0_with_50_classes_take_less_than_half_a_megabyte() -> None:
+    load_imagenet(whole := lite0(96, 96))
+    network = folded(whole)
+    kinds = ("project_conv", "add", "project_conv", "add", "add", "project_conv")
+    blocks = [network.get_layer(f"blocks.{n}.{kind}").output for n, kind in enumerate(kinds, 3)]
+    dense = [layers.Dense(50)(layers.GlobalAveragePooling2D()(block)) for block in blocks]
+    scores = layers.Softmax()(layers.Add()(dense))
+    graph = quantize(keras.Model(network.input, scores), pictures(96))
+    assert len(graph) > 500_000 > len(compact(graph))
