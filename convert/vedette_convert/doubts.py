@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_convert.gate import CHANCE, at_least, by_chance
+from vedette_convert.evaluation.acceptance import CHANCE, at_least, by_chance
 from vedette_edge.contract import NORMALISATIONS
 
 SURELY = 0.01  # what is less probable is no chance where five rivals are tried

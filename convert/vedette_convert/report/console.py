@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vedette_convert import gate
 from vedette_convert.attempts import Attempt
 from vedette_convert.clock import Clock
 from vedette_convert.convert import Judgement, Wish
+from vedette_convert.evaluation import acceptance
 from vedette_convert.remedies import untried
 
 WORST = 3  # layers that a refusal names
@@ -20,7 +20,7 @@ def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
     """The whole judgement, but for the single answers."""
     attempt = judgement.attempt
     per_class = {}
-    for label, verdict in gate.per_class(attempt.answers, labels).items():
+    for label, verdict in acceptance.per_class(attempt.answers, labels).items():
         per_class[label] = asdict(verdict)
         del per_class[label]["objections"], per_class[label]["notes"]  # a class is not refused
     found = {
@@ -58,7 +58,7 @@ def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> No
     terminal.print(_classes(judgement.attempt, labels), soft_wrap=False)
     terminal.print(
         f"{verdict.sure_agreement:.1%} agree on the {verdict.sure_pictures} pictures of which "
-        f"float is at least {gate.SURE:.0%} sure"
+        f"float is at least {acceptance.SURE:.0%} sure"
     )
     for note in (*verdict.notes, *judgement.unmade):
         terminal.print(f"note: {note}")
@@ -100,7 +100,7 @@ def show_stages(judgement: Judgement, clock: Clock, page: Path, terminal: Consol
 def _classes(attempt: Attempt, labels: tuple[str, ...]) -> Table:
     header = ("label", "pictures", "float", attempt.quantization, "agree")
     table = _table(*header)
-    rows = [*gate.per_class(attempt.answers, labels).items(), ("all", attempt.verdict)]
+    rows = [*acceptance.per_class(attempt.answers, labels).items(), ("all", attempt.verdict)]
     for label, one in rows:
         shares = (one.float_accuracy, one.tflite_accuracy, one.agreement)
         style = "bold" if one is attempt.verdict else None

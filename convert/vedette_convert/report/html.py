@@ -13,7 +13,7 @@ import cv2
 import jinja2
 
 from vedette_convert.convert import Judgement, Wish
-from vedette_convert.gate import Answer, interval
+from vedette_convert.evaluation.acceptance import Answer, interval
 from vedette_convert.run_folder import Photograph, Run
 from vedette_edge.atomic import write_text
 from vedette_edge.interpreter import installed

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from selenium.webdriver import Chrome
 
-from vedette_convert import report
 from vedette_convert.attempts import Attempt
 from vedette_convert.convert import Judgement, Wish
+from vedette_convert.evaluation.acceptance import Answer, judge
 from vedette_convert.examine import Latency
-from vedette_convert.gate import Answer, judge
 from vedette_convert.layers import LayerError
+from vedette_convert.report import html
 from vedette_convert.run_folder import Photograph, Run
 from vedette_edge.contract import Confidence, Contract, Provenance
 
@@ -94,7 +94,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        page = report.write(judgement, run, Wish(), tmp_path / "hens.tflite")
+        page = html.write(judgement, run, Wish(), tmp_path / "hens.tflite")
         browser.get(page.as_uri())
         return browser
 
@@ -191,7 +191,7 @@ def test_of_a_thousand_classes_the_most_muddled_are_shown(tmp_path: Path) -> Non
     run = replace(run, contract=replace(run.contract, labels=named))
     judgement = judged(a_run(tmp_path, 3), 0)
     attempt = replace(judgement.attempt, answers=tuple(answers))
-    first, second = report.confusions(replace(judgement, attempt=attempt), named)
+    first, second = html.confusions(replace(judgement, attempt=attempt), named)
     assert first.labels == second.labels
     assert len(first.labels) == 60
     assert {named[500], named[7]} <= set(first.labels)

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from vedette_convert.gate import Answer, by_chance, change_interval, interval, judge, per_class
+from vedette_convert.evaluation.acceptance import (
+    Answer,
+    by_chance,
+    change_interval,
+    interval,
+    judge,
+    per_class,
+)
 
 RIGHT = Answer("a.jpg", "hen", "hen", 0.9, "hen", 0.9)
 LOST = replace(RIGHT, tflite_label="fox")  # float was right, int8 is not
