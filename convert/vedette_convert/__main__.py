@@ -109,8 +109,9 @@ def main(source: Path, out: Path | None, as_json: bool, **options: Any) -> None:
     a folder of photographs: in folders called like the labels, if its accuracy is to be judged.
 
     The file is judged on the whole test part before it takes its place: a model that lost more
-    than 1 point of accuracy, or agrees too little with the float model, is not written. Before
-    it is refused, better calibration is tried, and then what --allow names.
+    than 1 point of accuracy, and more than chance explains, or that agrees too little with the
+    float model, is not written. Before it is refused, better calibration is tried, and then what
+    --allow names.
     Exit codes: 0 all well, 1 nothing could be done, 2 wrong command line, 3 refused by the
     gate, 130 interrupted.
 

@@ -1,18 +1,32 @@
-"""Whether a .tflite may take the float model's place, by what both say of the test part."""
+"""Acceptance of a .tflite in the float model's place, by what both say of the test part."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# In whole percent, so that what is just enough is enough.
-MOST_LOST = 1  # accuracy
-LEAST_AGREEMENT = 95  # over all
-LEAST_SURE_AGREEMENT = 99  # where the float model is sure
-SURE = 0.5  # score
-FEWEST_COUNTED = 100  # pictures of known truth from which on one is no more than a point
-FEWEST_JUDGED = 200  # test pictures from which on agreement is judged
-CHANCE = 0.05  # what is less probable than this is no chance
-Z = 1.959964  # standard normal deviate of a 95 % interval
+from vedette_convert.evaluation.statistics import (
+    Interval,
+    binomial_tail,
+    paired_interval,
+    sign_test,
+    wilson_interval,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LossLimit:
+    """A loss of accuracy that is refused if it is beyond chance too."""
+
+    points: int  # what may be lost; in whole points, so that what is just enough is enough
+    level: float  # of the sign test
+    pictures: int  # of known truth, from which on the limit holds
+
+
+LOSS_LIMITS = (LossLimit(1, 0.01, 1), LossLimit(3, 0.05, 300))
+LEVEL = 0.01  # of the tests of agreement
+MOST_CHANGED = 0.10  # share of other labels, where the truth is known
+MOST_CHANGED_UNKNOWN = 0.05  # where it is not
+MOST_CHANGED_SURE = 0.01  # where it is not, and the float model is sure
+SURE = 0.7  # score
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,134 +43,176 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Shares of the test pictures, 0..1, and what speaks against the .tflite."""
+    """Shares of the test pictures, 0..1, with 95 % intervals, and what speaks against the .tflite.
+
+    Accuracies are of the pictures of known truth, agreement is of all. None stands where there
+    is no such picture.
+    """
 
     pictures: int
-    float_accuracy: float | None  # None: of no picture is the truth known
+    known_pictures: int  # of known truth
+    float_accuracy: float | None
+    float_accuracy_interval: Interval | None
     tflite_accuracy: float | None
+    tflite_accuracy_interval: Interval | None
+    accuracy_change: float | None  # -1..1, below 0 if the .tflite is worse
+    accuracy_change_interval: Interval | None
     agreement: float
+    agreement_interval: Interval
     sure_pictures: int
-    sure_agreement: float
-    objections: tuple[str, ...]  # none: it passes
-    notes: tuple[str, ...]  # what so few pictures cannot tell
+    sure_agreement: float | None
+    sure_agreement_interval: Interval | None
+    objections: tuple[str, ...]  # each goes on after the .tflite's name; none: it passes
+    meaning: str  # all of it in one sentence for a person, after the .tflite's name
 
 
 def judge(answers: Sequence[Answer]) -> Verdict:
-    """Weigh the answers to at least one test picture."""
-    known = [answer for answer in answers if answer.truth]
-    sure = [answer for answer in answers if answer.float_score >= SURE]
+    """Weigh the answers to at least one test picture.
+
+    A picture is judged by what is known of it. Where its truth is known, what counts is how often
+    each model is right, and labels may change between two wrong ones. Where it is not known,
+    agreement is all there is, and is held to more. Where both kinds come together, each keeps
+    its own rules, and an objection of either is enough.
+    """
+    known = [one for one in answers if one.truth]
+    unknown = [one for one in answers if not one.truth]
+    float_right = [one.float_label == one.truth for one in known]
+    tflite_right = [one.tflite_label == one.truth for one in known]
+    lost, gained = lost_and_gained(known)
+    agreeing, sure = _agreeing(answers), _agreeing(_sure(answers))
     return Verdict(
         pictures=len(answers),
-        float_accuracy=_share([one.float_label == one.truth for one in known]),
-        tflite_accuracy=_share([one.tflite_label == one.truth for one in known]),
-        agreement=_agreeing(answers) / len(answers),
+        known_pictures=len(known),
+        float_accuracy=_share(float_right),
+        float_accuracy_interval=_interval(float_right),
+        tflite_accuracy=_share(tflite_right),
+        tflite_accuracy_interval=_interval(tflite_right),
+        accuracy_change=(gained - lost) / len(known) if known else None,
+        accuracy_change_interval=paired_interval(lost, gained, len(known)) if known else None,
+        agreement=sum(agreeing) / len(agreeing),
+        agreement_interval=wilson_interval(sum(agreeing), len(agreeing)),
         sure_pictures=len(sure),
-        sure_agreement=_agreeing(sure) / len(sure) if sure else 1.0,
-        objections=tuple(_objections(answers, known, sure)),
-        notes=tuple(_notes(answers, known)),
+        sure_agreement=_share(sure),
+        sure_agreement_interval=_interval(sure),
+        objections=tuple(_objections(known, unknown)),
+        meaning="; ".join([*_accuracy_meaning(known), *_agreement_meaning(unknown)]),
     )
 
 
 def per_class(answers: Sequence[Answer], labels: Sequence[str]) -> dict[str, Verdict]:
-    """A verdict for each label that has test pictures, by the truth."""
+    """Give a verdict for each label that has test pictures, by the truth."""
     by_label = {label: [one for one in answers if one.truth == label] for label in labels}
     return {label: judge(theirs) for label, theirs in by_label.items() if theirs}
 
 
-def by_chance(lost: int, gained: int) -> float:
-    """How probable so many losses are if a loss were as likely as a gain, 0..1.
-
-    The exact one-sided sign test (for paired answers, McNemar's) on the pictures of which
-    just one model is right.
-    """
-    return at_least(lost, lost + gained, 0.5)
-
-
-def change_interval(lost: int, gained: int, pictures: int) -> tuple[float, float]:
-    """95 % interval of the change in accuracy, -1..1.
-
-    `lost` pictures are right with the float model only, `gained` with the .tflite only. Bonett
-    and Price's adjusted Wald interval for paired proportions: Journal of Educational and
-    Behavioral Statistics 37 (2012), 479-488.
-    """
-    gain, loss = (gained + 1) / (pictures + 2), (lost + 1) / (pictures + 2)
-    reach = Z * math.sqrt((gain + loss - (gain - loss) ** 2) / (pictures + 2))
-    return max(-1.0, gain - loss - reach), min(1.0, gain - loss + reach)
-
-
-def interval(share: float, pictures: int) -> tuple[float, float]:
-    """95 % interval of a share of so many pictures, 0..1, by Wilson's score (1927)."""
-    middle = share + Z * Z / (2 * pictures)
-    reach = Z * math.sqrt(share * (1 - share) / pictures + (Z / (2 * pictures)) ** 2)
-    scale = 1 + Z * Z / pictures
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
-
-
 def lost_and_gained(answers: Sequence[Answer]) -> tuple[int, int]:
-    """Of how many pictures only the float model is right, and of how many only the .tflite."""
+    """Number of pictures on which only the float model is right, and only the .tflite."""
     disputed = [one for one in answers if one.truth and one.float_label != one.tflite_label]
     lost = sum(one.float_label == one.truth for one in disputed)
     return lost, sum(one.tflite_label == one.truth for one in disputed)
 
 
-def _objections(
-    answers: Sequence[Answer], known: Sequence[Answer], sure: Sequence[Answer]
-) -> Iterator[str]:
-    yield from _loss(known)
-    pictures, where = len(answers), f"where float is at least {SURE:.0%} sure"
-    yield from _disagreement(answers, LEAST_AGREEMENT, "over all", pictures)
-    yield from _disagreement(sure, LEAST_SURE_AGREEMENT, where, pictures)
-
-
-def _loss(known: Sequence[Answer]) -> Iterator[str]:
+def _objections(known: Sequence[Answer], unknown: Sequence[Answer]) -> Iterator[str]:
     lost, gained = lost_and_gained(known)
-    pictures, count = lost - gained, len(known)
-    if 100 * pictures <= MOST_LOST * count:
-        return
-    told = f"loses {100 * pictures / count:.1f} points of accuracy ({pictures} of {count} pictures)"
-    if count >= FEWEST_COUNTED:
-        yield f"{told}, at most {MOST_LOST} may be lost"
-    elif (chance := by_chance(lost, gained)) < CHANCE:
-        yield f"{told}, which is beyond chance (sign test, p = {chance:.2g})"
+    if limit := _exceeded(lost, gained, len(known)):
+        yield (
+            f"loses {100 * (lost - gained) / len(known):.1f} points of accuracy ({lost - gained} "
+            f"of {_pictures(known)}): more than {limit.points}, and beyond chance (sign test, "
+            f"{_rounded(sign_test(lost, gained))})"
+        )
+    for judged, most, where in (
+        (known, MOST_CHANGED, ""),
+        (unknown, MOST_CHANGED_UNKNOWN, " of unknown truth"),
+        (_sure(unknown), MOST_CHANGED_SURE, f" of which float is at least {SURE:.0%} sure"),
+    ):
+        if _changes_too_much(judged, most):
+            agreeing = sum(_agreeing(judged)) / len(judged)
+            yield (
+                f"agrees with float on {agreeing:.1%} of {_pictures(judged)}{where}: significantly "
+                f"less than {1 - most:.0%} (binomial test, {_rounded(_p_value(judged, most))})"
+            )
 
 
-def _disagreement(judged: Sequence[Answer], least: int, where: str, pictures: int) -> Iterator[str]:
-    agreeing, count = _agreeing(judged), len(judged)
-    if 100 * agreeing >= least * count:
-        return
-    if pictures < FEWEST_JUDGED and at_least(count - agreeing, count, 1 - least / 100) >= CHANCE:
-        return
-    yield f"{agreeing / count:.1%} agree {where}, at least {least} % must"
+def _exceeded(lost: int, gained: int, pictures: int) -> LossLimit | None:
+    """The first limit that the loss exceeds beyond chance."""
+    for limit in LOSS_LIMITS:
+        too_much = 100 * (lost - gained) > limit.points * pictures
+        if too_much and pictures >= limit.pictures and sign_test(lost, gained) < limit.level:
+            return limit
+    return None
 
 
-def _notes(answers: Sequence[Answer], known: Sequence[Answer]) -> Iterator[str]:
+def _changes_too_much(answers: Sequence[Answer], most: float) -> bool:
+    return _p_value(answers, most) < LEVEL
+
+
+def _p_value(answers: Sequence[Answer], most: float) -> float:
+    """Of so many other labels, or more, if `most` is their true share."""
+    agreeing = _agreeing(answers)
+    return binomial_tail(len(agreeing) - sum(agreeing), len(agreeing), most)
+
+
+def _accuracy_meaning(known: Sequence[Answer]) -> Iterator[str]:
     if not known:
-        yield "what the pictures show is not known, so agreement alone is judged"
-    elif len(known) < FEWEST_COUNTED:
-        low, high = change_interval(*lost_and_gained(known), len(known))
-        yield (
-            f"{len(known)} test pictures cannot tell a small loss of accuracy from chance: it "
-            f"changes by {100 * low:+.1f} to {100 * high:+.1f} points (95 % interval). Only a "
-            f"loss beyond chance is refused; from {FEWEST_COUNTED} on, any over {MOST_LOST} point"
-        )
-    if len(answers) < FEWEST_JUDGED:
-        yield (
-            f"{len(answers)} test pictures are few to judge agreement by: what is missing counts "
-            f"only beyond chance; from {FEWEST_JUDGED} on, all of it"
-        )
+        return
+    lost, gained = lost_and_gained(known)
+    change, refused = gained - lost, _exceeded(lost, gained, len(known))
+    if change:
+        more = f"{abs(change)} {'more' if change > 0 else 'fewer'}"
+        chance = _chance(lost, gained, refused=bool(refused))
+        yield f"is right on {more} of {_pictures(known)} than float, which is {chance}"
+    else:
+        yield f"is right on as many of {_pictures(known)} as float"
+    low, _ = paired_interval(lost, gained, len(known))
+    if low < 0 and not refused:
+        yield f"such a test could have overlooked a loss of up to {-100 * low:.1f} points"
+    if _changes_too_much(known, MOST_CHANGED):
+        yield "it answers too differently to be the same classifier"
 
 
-def _agreeing(answers: Sequence[Answer]) -> int:
-    return sum(answer.float_label == answer.tflite_label for answer in answers)
+def _chance(lost: int, gained: int, *, refused: bool) -> str:
+    """A change in accuracy beside chance, at the level of the first limit."""
+    limit = LOSS_LIMITS[0]
+    if refused or sign_test(gained, lost) < limit.level:
+        return "beyond chance"
+    if sign_test(lost, gained) < limit.level:
+        return f"beyond chance, but no more than {limit.points} point"
+    return "within chance"
+
+
+def _agreement_meaning(unknown: Sequence[Answer]) -> Iterator[str]:
+    if not unknown:
+        return
+    agreeing = _agreeing(unknown)
+    same = f"gives float's label to {sum(agreeing)} of {_pictures(unknown)} of unknown truth"
+    low, _ = wilson_interval(sum(agreeing), len(agreeing))
+    if _changes_too_much(unknown, MOST_CHANGED_UNKNOWN):
+        yield f"{same}, which is too few"
+    elif _changes_too_much(_sure(unknown), MOST_CHANGED_SURE):
+        yield f"{same}, but too seldom where float is sure"
+    else:
+        yield f"{same}, which is enough, though true agreement could be as low as {low:.1%}"
+
+
+def _rounded(p_value: float) -> str:
+    return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
+
+
+def _pictures(answers: Sequence[Answer]) -> str:
+    return f"{len(answers):,} test picture{'s' if len(answers) > 1 else ''}"
+
+
+def _sure(answers: Sequence[Answer]) -> list[Answer]:
+    return [one for one in answers if one.float_score >= SURE]
+
+
+def _agreeing(answers: Sequence[Answer]) -> list[bool]:
+    return [one.float_label == one.tflite_label for one in answers]
 
 
 def _share(hits: Sequence[bool]) -> float | None:
     return sum(hits) / len(hits) if hits else None
 
 
-def at_least(hits: int, draws: int, share: float) -> float:
-    """The probability of so many hits or more: a binomial distribution's upper tail."""
-    return math.fsum(
-        math.comb(draws, count) * share**count * (1 - share) ** (draws - count)
-        for count in range(hits, draws + 1)
-    )
+def _interval(hits: Sequence[bool]) -> Interval | None:
+    return wilson_interval(sum(hits), len(hits)) if hits else None

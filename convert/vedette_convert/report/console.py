@@ -22,12 +22,13 @@ def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
     per_class = {}
     for label, verdict in acceptance.per_class(attempt.answers, labels).items():
         per_class[label] = asdict(verdict)
-        del per_class[label]["objections"], per_class[label]["notes"]  # a class is not refused
+        del per_class[label]["objections"], per_class[label]["meaning"]  # a class is not refused
     found = {
         "file": str(out),
         "quantization": attempt.quantization,
         **asdict(attempt.verdict),
         "objections": attempt.objections,
+        "meaning": _meaning(attempt),
         "float_bytes": judgement.float_bytes,
         "float_ms": round(judgement.float_ms, 3),
         "latency": {stage: round(ms, 3) for stage, ms in asdict(attempt.latency).items()},
@@ -45,7 +46,9 @@ def _told(attempt: Attempt) -> dict[str, object]:
         "quantization": attempt.quantization,
         "calibration": attempt.calibration,
         "accuracy": attempt.verdict.tflite_accuracy,
+        "accuracy_interval": attempt.verdict.tflite_accuracy_interval,
         "agreement": attempt.verdict.agreement,
+        "agreement_interval": attempt.verdict.agreement_interval,
         "bytes": len(attempt.graph),
         "ms": round(attempt.latency.score_ms, 3),
         "objections": attempt.objections,
@@ -53,14 +56,12 @@ def _told(attempt: Attempt) -> dict[str, object]:
 
 
 def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> None:
-    """Class by class, attempt by attempt, and what both are worth."""
-    verdict = judgement.attempt.verdict
+    """Class by class, figure by figure, in one sentence, and attempt by attempt."""
     terminal.print(_classes(judgement.attempt, labels), soft_wrap=False)
-    terminal.print(
-        f"{verdict.sure_agreement:.1%} agree on the {verdict.sure_pictures} pictures of which "
-        f"float is at least {acceptance.SURE:.0%} sure"
-    )
-    for note in (*verdict.notes, *judgement.unmade):
+    terminal.print()
+    terminal.print(_figures(judgement.attempt), soft_wrap=False)
+    terminal.print(f"\n{_meaning(judgement.attempt)}.")
+    for note in judgement.unmade:
         terminal.print(f"note: {note}")
     terminal.print()
     terminal.print(_attempts(judgement), soft_wrap=False)
@@ -108,6 +109,23 @@ def _classes(attempt: Attempt, labels: tuple[str, ...]) -> Table:
     return table
 
 
+def _figures(attempt: Attempt) -> Table:
+    """The figures that the gate judges by, but for those of no picture."""
+    one, name = attempt.verdict, attempt.quantization
+    known, sure = one.known_pictures, f"agreement where float is {acceptance.SURE:.0%} sure"
+    table = _table("", "pictures", "share", "95% interval")
+    for figure, pictures, share, interval, form in (
+        ("accuracy of float", known, one.float_accuracy, one.float_accuracy_interval, _percent),
+        (f"accuracy of {name}", known, one.tflite_accuracy, one.tflite_accuracy_interval, _percent),
+        ("change in points", known, one.accuracy_change, one.accuracy_change_interval, _points),
+        ("agreement", one.pictures, one.agreement, one.agreement_interval, _percent),
+        (sure, one.sure_pictures, one.sure_agreement, one.sure_agreement_interval, _percent),
+    ):
+        if interval:
+            table.add_row(figure, f"{pictures:,}", form(share), " to ".join(map(form, interval)))
+    return table
+
+
 def _attempts(judgement: Judgement) -> Table:
     table = _table("attempt", "accuracy", "agree", "MB", "ms", "verdict")
     first = judgement.attempts[0].verdict
@@ -136,3 +154,11 @@ def _table(*header: str) -> Table:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
+
+
+def _points(change: float | None) -> str:
+    return "-" if change is None else f"{100 * change:+.1f}"
+
+
+def _meaning(attempt: Attempt) -> str:
+    return f"{attempt.quantization} {attempt.verdict.meaning}"
