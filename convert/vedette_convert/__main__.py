@@ -109,8 +109,9 @@ def main(source: Path, out: Path | None, as_json: bool, **options: Any) -> None:
     a folder of photographs: in folders called like the labels, if its accuracy is to be judged.
 
     The file is judged on the whole test part before it takes its place: a model that lost more
-    than 1 point of accuracy, or agrees too little with the float model, is not written. Before
-    it is refused, better calibration is tried, and then what --allow names.
+    than 1 point of accuracy, and more than chance explains, or that agrees too little with the
+    float model, is not written. Before it is refused, better calibration is tried, and then what
+    --allow names.
     Exit codes: 0 all well, 1 nothing could be done, 2 wrong command line, 3 refused by the
     gate, 130 interrupted.
 
@@ -179,21 +180,21 @@ def _convert(source: Path, asked: Asked, out: Path, terminal: Terminal, *, as_js
     """Read, convert, and show what came of it."""
     clock = Clock()
     model, found = _read(source, asked, terminal)
-    from vedette_convert import report, summary
     from vedette_convert.convert import Wish, convert
+    from vedette_convert.report import console, html
 
     scheme = Scheme(asked.quantization)
     wish = Wish(scheme, asked.runtime, asked.calibration, tuple(asked.allowed))
     judgement = convert(model, found, out, wish, terminal.progress, clock)
     with clock.stage("report"):
-        page = report.write(judgement, found, wish, out)
+        page = html.write(judgement, found, wish, out)
     if as_json:
-        terminal.out.print(summary.as_json(judgement, found.contract.labels, out))
+        terminal.out.print(console.as_json(judgement, found.contract.labels, out))
     else:
-        summary.show(judgement, found.contract.labels, terminal.out)
-    summary.show_stages(judgement, clock, page, terminal.err)
+        console.show(judgement, found.contract.labels, terminal.out)
+    console.show_stages(judgement, clock, page, terminal.err)
     if judgement.attempt.objections:
-        summary.show_refusal(judgement, wish, out, terminal.err)
+        console.show_refusal(judgement, wish, out, terminal.err)
         raise click.exceptions.Exit(REFUSED)
     if not as_json:
         terminal.out.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from vedette_convert import layers, trial
 from vedette_convert.clock import Clock
+from vedette_convert.evaluation.acceptance import Answer, Verdict, judge
 from vedette_convert.examine import Latency, Scores, check_scores, examine, float_scores
-from vedette_convert.gate import Answer, Verdict, judge
 from vedette_convert.layers import LayerError, Layers
 from vedette_convert.pack import pack
 from vedette_convert.packaging.serialization import compact

@@ -8,7 +8,7 @@ from pathlib import Path
 from vedette_convert.attempts import Attempt, Bench, Progress, loaded
 from vedette_convert.clock import Clock
 from vedette_convert.errors import ConversionError, RunFolderError
-from vedette_convert.gate import Answer
+from vedette_convert.evaluation.acceptance import Answer
 from vedette_convert.golden import golden
 from vedette_convert.pack import pack
 from vedette_convert.quantize import Model

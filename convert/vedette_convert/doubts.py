@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_convert.gate import CHANCE, at_least, by_chance
+from vedette_convert.evaluation.statistics import binomial_tail, sign_test
 from vedette_edge.contract import NORMALISATIONS
 
-SURELY = 0.01  # what is less probable is no chance where five rivals are tried
+CHANCE = 0.05  # what is less probable than this is no chance
+SURELY = 0.01  # nor this, where five rivals are tried
 
 Hits = NDArray[np.bool_]  # of each photograph, whether the model is right
 
@@ -22,7 +23,7 @@ def doubt(named: str, rivals: Sequence[str], hits: Callable[[str], Hits], classe
     """
     ours = hits(named)
     found = f"the model is right on {ours.sum()} of {len(ours)} photographs"
-    rivals = rivals if by_chance(int((~ours).sum()), 0) < SURELY else ()
+    rivals = rivals if sign_test(int((~ours).sum()), 0) < SURELY else ()
     theirs = {rival: hits(rival) for rival in rivals}
     better = [rival for rival in rivals if _is_better(theirs[rival], ours)]
     if better:
@@ -32,7 +33,7 @@ def doubt(named: str, rivals: Sequence[str], hits: Callable[[str], Hits], classe
             f"{found}; with --normalise it would be on {', '.join(would)}. "
             "Name what its pictures were given as at training"
         )
-    if len(ours) and at_least(int(ours.sum()), len(ours), 1 / max(2, classes)) >= CHANCE:
+    if len(ours) and binomial_tail(int(ours.sum()), len(ours), 1 / max(2, classes)) >= CHANCE:
         return (
             f"{found}, no more than by chance{', with any --normalise' * bool(rivals)}. Are the "
             "labels in the order of its outputs, and each photograph in its class's folder?"
@@ -41,4 +42,4 @@ def doubt(named: str, rivals: Sequence[str], hits: Callable[[str], Hits], classe
 
 
 def _is_better(theirs: Hits, ours: Hits) -> bool:
-    return by_chance(int((theirs & ~ours).sum()), int((ours & ~theirs).sum())) < SURELY
+    return sign_test(int((theirs & ~ours).sum()), int((ours & ~theirs).sum())) < SURELY

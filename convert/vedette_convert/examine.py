@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_convert.errors import ConversionError
-from vedette_convert.gate import Answer
+from vedette_convert.evaluation.acceptance import Answer
 from vedette_convert.quantize import Model
 from vedette_convert.run_folder import Photograph
 from vedette_edge.classifier import Classification, Classifier

@@ -99,9 +99,15 @@ def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["label", "pictures", "float", "int8", "agree"]
     assert [line[0] for line in lines[1:5]] == ["bar", "disc", "square", "all"]
-    assert "24 test pictures are few to judge agreement by" in result.stdout
     found = json.loads(convert(run, "--json").stdout)
-    assert found["pictures"] == 24
+    assert found["pictures"] == found["known_pictures"] == 24
+    assert found["meaning"] in " ".join(result.stdout.split())
+    for figure in ("float_accuracy", "tflite_accuracy", "agreement"):
+        shares = found[figure], *found[f"{figure}_interval"]
+        printed = "{:.1%} {:.1%} to {:.1%}".format(*shares).split()
+        assert printed in [line[-4:] for line in lines]
+    low, high = found["accuracy_change_interval"]
+    assert low < found["accuracy_change"] < high
     assert set(found["per_class"]) == {"bar", "disc", "square"}
     assert (run / "model.tflite").exists()
 

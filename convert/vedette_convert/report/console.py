@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vedette_convert import gate
 from vedette_convert.attempts import Attempt
 from vedette_convert.clock import Clock
 from vedette_convert.convert import Judgement, Wish
+from vedette_convert.evaluation import acceptance
 from vedette_convert.remedies import untried
 
 WORST = 3  # layers that a refusal names
@@ -20,14 +20,15 @@ def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
     """The whole judgement, but for the single answers."""
     attempt = judgement.attempt
     per_class = {}
-    for label, verdict in gate.per_class(attempt.answers, labels).items():
+    for label, verdict in acceptance.per_class(attempt.answers, labels).items():
         per_class[label] = asdict(verdict)
-        del per_class[label]["objections"], per_class[label]["notes"]  # a class is not refused
+        del per_class[label]["objections"], per_class[label]["meaning"]  # a class is not refused
     found = {
         "file": str(out),
         "quantization": attempt.quantization,
         **asdict(attempt.verdict),
         "objections": attempt.objections,
+        "meaning": _meaning(attempt),
         "float_bytes": judgement.float_bytes,
         "float_ms": round(judgement.float_ms, 3),
         "latency": {stage: round(ms, 3) for stage, ms in asdict(attempt.latency).items()},
@@ -45,7 +46,9 @@ def _told(attempt: Attempt) -> dict[str, object]:
         "quantization": attempt.quantization,
         "calibration": attempt.calibration,
         "accuracy": attempt.verdict.tflite_accuracy,
+        "accuracy_interval": attempt.verdict.tflite_accuracy_interval,
         "agreement": attempt.verdict.agreement,
+        "agreement_interval": attempt.verdict.agreement_interval,
         "bytes": len(attempt.graph),
         "ms": round(attempt.latency.score_ms, 3),
         "objections": attempt.objections,
@@ -53,14 +56,12 @@ def _told(attempt: Attempt) -> dict[str, object]:
 
 
 def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> None:
-    """Class by class, attempt by attempt, and what both are worth."""
-    verdict = judgement.attempt.verdict
+    """Class by class, figure by figure, in one sentence, and attempt by attempt."""
     terminal.print(_classes(judgement.attempt, labels), soft_wrap=False)
-    terminal.print(
-        f"{verdict.sure_agreement:.1%} agree on the {verdict.sure_pictures} pictures of which "
-        f"float is at least {gate.SURE:.0%} sure"
-    )
-    for note in (*verdict.notes, *judgement.unmade):
+    terminal.print()
+    terminal.print(_figures(judgement.attempt), soft_wrap=False)
+    terminal.print(f"\n{_meaning(judgement.attempt)}.")
+    for note in judgement.unmade:
         terminal.print(f"note: {note}")
     terminal.print()
     terminal.print(_attempts(judgement), soft_wrap=False)
@@ -100,11 +101,28 @@ def show_stages(judgement: Judgement, clock: Clock, page: Path, terminal: Consol
 def _classes(attempt: Attempt, labels: tuple[str, ...]) -> Table:
     header = ("label", "pictures", "float", attempt.quantization, "agree")
     table = _table(*header)
-    rows = [*gate.per_class(attempt.answers, labels).items(), ("all", attempt.verdict)]
+    rows = [*acceptance.per_class(attempt.answers, labels).items(), ("all", attempt.verdict)]
     for label, one in rows:
         shares = (one.float_accuracy, one.tflite_accuracy, one.agreement)
         style = "bold" if one is attempt.verdict else None
         table.add_row(label, str(one.pictures), *map(_percent, shares), style=style)
+    return table
+
+
+def _figures(attempt: Attempt) -> Table:
+    """The figures that the gate judges by, but for those of no picture."""
+    one, name = attempt.verdict, attempt.quantization
+    known, sure = one.known_pictures, f"agreement where float is {acceptance.SURE:.0%} sure"
+    table = _table("", "pictures", "share", "95% interval")
+    for figure, pictures, share, interval, form in (
+        ("accuracy of float", known, one.float_accuracy, one.float_accuracy_interval, _percent),
+        (f"accuracy of {name}", known, one.tflite_accuracy, one.tflite_accuracy_interval, _percent),
+        ("change in points", known, one.accuracy_change, one.accuracy_change_interval, _points),
+        ("agreement", one.pictures, one.agreement, one.agreement_interval, _percent),
+        (sure, one.sure_pictures, one.sure_agreement, one.sure_agreement_interval, _percent),
+    ):
+        if interval:
+            table.add_row(figure, f"{pictures:,}", form(share), " to ".join(map(form, interval)))
     return table
 
 
@@ -136,3 +154,11 @@ def _table(*header: str) -> Table:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
+
+
+def _points(change: float | None) -> str:
+    return "-" if change is None else f"{100 * change:+.1f}"
+
+
+def _meaning(attempt: Attempt) -> str:
+    return f"{attempt.quantization} {attempt.verdict.meaning}"

@@ -13,7 +13,8 @@ import cv2
 import jinja2
 
 from vedette_convert.convert import Judgement, Wish
-from vedette_convert.gate import Answer, interval
+from vedette_convert.evaluation.acceptance import SURE, Answer
+from vedette_convert.evaluation.statistics import Interval
 from vedette_convert.run_folder import Photograph, Run
 from vedette_edge.atomic import write_text
 from vedette_edge.interpreter import installed
@@ -73,7 +74,6 @@ def _page(judgement: Judgement, run: Run, wish: Wish, name: str) -> str:
         judgement=judgement,
         attempt=attempt,
         verdict=attempt.verdict,
-        known=sum(bool(one.truth) for one in attempt.answers),
         contract=run.contract,
         wish=wish,
         disputed=list(_disputed(disputed, run)),
@@ -98,17 +98,15 @@ def _template() -> jinja2.Template:
         "percent": lambda share: "unknown" if share is None else f"{share:.1%}",
         "size": lambda count: f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB",
         "ms": lambda milliseconds: f"{milliseconds:.2f} ms",
+        "points": lambda change: f"{100 * change:+.1f}",
         "interval": _interval,
     }
-    environment.globals["longest_label"] = LONGEST_LABEL
+    environment.globals |= {"longest_label": LONGEST_LABEL, "sure": f"{SURE:.0%}"}
     return environment.get_template("report.html.j2")
 
 
-def _interval(share: float | None, pictures: int) -> str:
-    if share is None:
-        return ""
-    low, high = interval(share, pictures)
-    return f"{low:.1%} to {high:.1%}"
+def _interval(interval: Interval | None) -> str:
+    return f"{interval[0]:.1%} to {interval[1]:.1%}" if interval else ""
 
 
 def _disputed(answers: Sequence[Answer], run: Run) -> Iterator[Disputed]:

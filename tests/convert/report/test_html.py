@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from selenium.webdriver import Chrome
 
-from vedette_convert import report
 from vedette_convert.attempts import Attempt
 from vedette_convert.convert import Judgement, Wish
+from vedette_convert.evaluation.acceptance import Answer, judge
 from vedette_convert.examine import Latency
-from vedette_convert.gate import Answer, judge
 from vedette_convert.layers import LayerError
+from vedette_convert.report import html
 from vedette_convert.run_folder import Photograph, Run
 from vedette_edge.contract import Confidence, Contract, Provenance
 
@@ -94,7 +94,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        page = report.write(judgement, run, Wish(), tmp_path / "hens.tflite")
+        page = html.write(judgement, run, Wish(), tmp_path / "hens.tflite")
         browser.get(page.as_uri())
         return browser
 
@@ -114,9 +114,13 @@ def test_float_and_int8_stand_side_by_side(fifty: Run, opened: Open) -> None:
     chrome = opened(judged(fifty, 6), fifty)
     said = " ".join(text(chrome, "header").split())
     assert "hens.tflite int8 passes" in said
-    assert "the same answer to 99.0% of 600 test pictures" in said
+    verdict = judged(fifty, 6).attempt.verdict
+    assert verdict.meaning in said
     assert "85.7% 82.6% to 88.2%" in said
     assert "84.8% 81.7% to 87.5%" in said
+    assert "-0.8 points -1.7 to +0.0" in said  # five lost, none gained
+    assert "99.0% 97.8% to 99.5%" in said
+    assert f"{verdict.sure_agreement:.1%}" in said
     assert "21.30 MB 5.33 MB" in said
     assert "6.50 ms 2.75 ms" in said
 
@@ -191,7 +195,7 @@ def test_of_a_thousand_classes_the_most_muddled_are_shown(tmp_path: Path) -> Non
     run = replace(run, contract=replace(run.contract, labels=named))
     judgement = judged(a_run(tmp_path, 3), 0)
     attempt = replace(judgement.attempt, answers=tuple(answers))
-    first, second = report.confusions(replace(judgement, attempt=attempt), named)
+    first, second = html.confusions(replace(judgement, attempt=attempt), named)
     assert first.labels == second.labels
     assert len(first.labels) == 60
     assert {named[500], named[7]} <= set(first.labels)
@@ -249,9 +253,11 @@ def test_without_truth_there_is_no_confusion(fifty: Run, opened: Open) -> None:
     judgement = judged(fifty, 6)
     answers = tuple(replace(one, truth="") for one in judgement.attempt.answers)
     attempt = replace(judgement.attempt, answers=answers, verdict=judge(answers))
-    said = text(opened(replace(judgement, attempt=attempt, attempts=(attempt,)), fifty))
-    assert "What each confuses" not in said
-    assert "What the pictures show is not known, so agreement alone is judged." in said
+    chrome = opened(replace(judgement, attempt=attempt, attempts=(attempt,)), fifty)
+    assert "What each confuses" not in text(chrome)
+    assert attempt.verdict.meaning in text(chrome, "header")
+    assert "accuracy" not in text(chrome, ".two")
+    assert "99.0%" in text(chrome, ".two")
 
 
 def test_activations_that_stay_float_have_no_error(fifty: Run, opened: Open) -> None:
