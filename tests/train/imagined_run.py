@@ -12,7 +12,7 @@ from vedette_train.audit import Audit, Finding
 from vedette_train.calibration import reliability
 from vedette_train.evaluate import Evaluation
 from vedette_train.history import Epoch
-from vedette_train.report import Report
+from vedette_train.report.html import Report
 
 HOSTILE = "<b>a$_$b [red]</b>"
 

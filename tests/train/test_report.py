@@ -12,9 +12,10 @@ from selenium.webdriver import Chrome
 from tests.train.imagined_run import AUDIT, HOSTILE, evaluated, label, told, unknown
 
 from vedette_edge import pictures
-from vedette_train import plots, report
+from vedette_train import plots
 from vedette_train.audit import KINDS, Audit, Finding
-from vedette_train.report import Report
+from vedette_train.report import html as report
+from vedette_train.report.html import Report
 
 Open = Callable[..., Chrome]
 

@@ -43,6 +43,7 @@ KINDS: Mapping[str, Kind] = {
     "empty": Kind("folder without pictures", "no class"),
     "hidden": Kind("hidden folder", "left alone"),
     "few": Kind(f"class of fewer than {FEWEST} pictures", "add more"),
+    "label": Kind("likely label error", "look at it: is it in the right class?"),
     "uneven": Kind("classes of uneven size", "see each equally often: fit --balance"),
 }
 

@@ -9,6 +9,7 @@ from keras import layers
 from vedette_train.architectures import Model
 from vedette_train.errors import WeightsError
 from vedette_train.lite0 import lite0, load_imagenet
+from vedette_train.models.block_features import Trunk
 
 UPPER_SHARE = 1 / 3  # of a backbone's layers: those that fine-tuning changes
 
@@ -33,8 +34,16 @@ def mobilenet_v3_small(height: int, width: int, weights: str | None = "imagenet"
 
 BACKBONES: Mapping[str, Callable[[int, int], Model]] = {
     "efficientnet_lite0": efficientnet_lite0,
+    "efficientnet_lite0_tiny": efficientnet_lite0,
+    "efficientnet_lite0_nano": efficientnet_lite0,
     "mobilenet_v2": mobilenet_v2,
     "mobilenet_v3_small": mobilenet_v3_small,
+}
+
+# The part of a backbone that features come from, where it is not the whole.
+TRUNKS: Mapping[str, Trunk] = {
+    "efficientnet_lite0_tiny": Trunk(blocks=12),
+    "efficientnet_lite0_nano": Trunk(blocks=9, least_stride=8),
 }
 
 

@@ -29,10 +29,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
         self,
         take: Take,
         rows: Rows,
-        labels: NDArray[np.intp],
+        labels: NDArray[Any],
         batch_size: int,
         order: Order | None = None,
     ) -> None:
+        """`labels` are class indices, or rows of target scores."""
         super().__init__()
         self._take, self._rows, self._labels = take, rows, labels
         self._edges, self._order = _edges(len(rows), batch_size), order
@@ -41,7 +42,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
     def __len__(self) -> int:
         return len(self._edges) - 1
 
-    def __getitem__(self, batch: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    def __getitem__(self, batch: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """What was taken, batch x ..., and its labels."""
         chosen = self._places[self._edges[batch] : self._edges[batch + 1]]
         return self._take(self._rows[chosen], self._epoch), self._labels[chosen]
@@ -61,7 +62,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
         random = np.random.default_rng((self._order.seed, epoch))
         places = np.arange(len(self._rows))
         if self._order.balance:
-            places = _balanced(self._labels, random)
+            classes = self._labels if self._labels.ndim == 1 else self._labels.argmax(axis=1)
+            places = _balanced(classes, random)
         random.shuffle(places)
         return places
 

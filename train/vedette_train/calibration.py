@@ -1,4 +1,4 @@
-"""Scores that mean something: a temperature, how far scores are off, and when to say unknown."""
+"""Temperature after gradient descent, and how far scores are from the truth."""
 
 from dataclasses import dataclass
 
@@ -32,21 +32,13 @@ class Reliability:
     error: float  # expected calibration error, 0..1: mean of |score - accuracy| over pictures
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """The score below which an answer is `unknown`."""
-
-    below: float  # 0..1; 0: every answer counts
-    precision: float  # share of right answers that was asked for, 0..1
-    reached: bool  # whether any threshold gives it on the validation part
-
-
 def fit_temperature(scores: Scores, truth: Truth) -> float:
     """The softmax temperature of the least mean negative log-likelihood.
 
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2. The targets are
     Platt's (1999), a little less than 1 of n pictures, or with every answer right the scores
-    would be driven to certainty.
+    would be driven to certainty. `vedette_edge.model.calibration` does the same to logits; this
+    one stays, since the recipe's weights are divided by its result and keep every bit.
     """
     pictures, labels = scores.shape
     sure = (pictures + 1) / (pictures + 2)
@@ -95,20 +87,3 @@ def chance_error(scores: Scores) -> float:
         for _ in range(DRAWS)
     ]
     return float(np.mean(errors))
-
-
-def threshold(scores: Scores, truth: Truth, precision: float) -> Threshold:
-    """The lowest threshold at which the answers that remain are right often enough.
-
-    Where none does, every answer counts: a threshold that keeps no promise helps nobody.
-    """
-    best, right = scores.max(axis=1), scores.argmax(axis=1) == truth
-    if right.mean() >= precision:
-        return Threshold(0.0, precision, reached=True)
-    order = np.argsort(-best, kind="stable")
-    shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    last_of_equals = np.append(np.diff(best[order]) != 0, True)
-    enough = np.flatnonzero((shares >= precision) & last_of_equals)
-    if not len(enough):
-        return Threshold(0.0, precision, reached=False)
-    return Threshold(float(best[order][enough[-1]]), precision, reached=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from vedette_edge.contract import Contract, from_json
 from vedette_edge.errors import VedetteError
 from vedette_train.errors import RunError
-from vedette_train.run_folder import CHECKPOINT, CONTRACT, MANIFEST, SETTINGS, WEIGHTS
+from vedette_train.run_folder import CHECKPOINT, CONTRACT, HEAD, MANIFEST, SETTINGS, WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Earlier:
     labels: Mapping[str, str]  # SHA-256 of a photograph -> label
 
     @property
-    def weights(self) -> Path:
-        """The Keras model."""
-        return self.folder / WEIGHTS
+    def weights(self) -> Path | None:
+        """The Keras model to descend from; None if its head is fitted in closed form."""
+        return None if _has(self.folder, HEAD) else self.folder / WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Evaluation:
                 "pictures": int(pictures[row]),
             }
             for row, label in enumerate(self.labels)
+            if pictures[row]  # there are none of `unknown`
         }
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +18,30 @@ import numpy as np
 
 from vedette_edge.atomic import replacing, write_text
 from vedette_edge.command_line import Terminal
-from vedette_edge.contract import Confidence, Contract, to_json
+from vedette_edge.contract import Contract, to_json
+from vedette_edge.model.calibration import fit_thresholds
+from vedette_edge.model.head import to_json as head_to_json
 from vedette_edge.prepare import Picture
-from vedette_train import plots, report, run_folder, training
+from vedette_train import plots, run_folder
 from vedette_train.architectures import Model
 from vedette_train.audit import to_json as audit_to_json
 from vedette_train.augment import augment
-from vedette_train.calibration import cooled, fit_temperature, reliability, threshold
+from vedette_train.calibration import cooled, fit_temperature, reliability
 from vedette_train.dataset import TEST, TRAIN
 from vedette_train.devices import prepare_devices, settled
 from vedette_train.earlier import Earlier, changes
+from vedette_train.evaluation.label_errors import LabelError, find_label_errors
+from vedette_train.evaluation.learning_curve import CurvePoint, measure_learning_curve
 from vedette_train.history import Epoch
 from vedette_train.material import Material
 from vedette_train.outcome import Outcome
 from vedette_train.plan import Plan, make_plan
+from vedette_train.report import html
 from vedette_train.settings import Settings
 from vedette_train.split import VALIDATION
+from vedette_train.training import loop
+from vedette_train.training.closed_form import train_closed_form
+from vedette_train.training.trained import Trained
 from vedette_train.unknown import Strangers
 
 
@@ -42,8 +50,8 @@ class Extras:
     """What a run may have besides photographs."""
 
     earlier: Earlier | None  # the run that it begins from
-    strangers: Strangers | None  # pictures of none of the classes, to measure by
-    tensorboard: bool  # whether its logs are written
+    strangers: Strangers | None  # pictures of none of the classes
+    tensorboard: bool  # True: its logs are written
 
     @property
     def weights(self) -> Path | None:
@@ -51,9 +59,17 @@ class Extras:
         return self.earlier.weights if self.earlier else None
 
     def callbacks(self, run: Path) -> list[Any]:
-        """What Keras calls in training."""
+        """Callbacks of Keras in training."""
         folder = run / run_folder.TENSORBOARD
         return [keras.callbacks.TensorBoard(folder, write_graph=False)] if self.tensorboard else []
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What only a head in closed form tells of the photographs; empty for others."""
+
+    label_errors: Sequence[LabelError] = ()
+    learning_curve: Sequence[CurvePoint] = ()
 
 
 def fit(
@@ -71,6 +87,43 @@ def fit(
     Unless it is resumed, what RUN/ held is removed once all is there that the new run needs. Raises
     KeyboardInterrupt on Ctrl-C, WeightsError where pretrained weights are not to be had.
     """
+    if chosen.descends:
+        trained, seconds = _descend(material, chosen, run, terminal, extras, resume=resume)
+        findings = Findings()
+    else:
+        trained, findings, seconds = _solve(material, chosen, run, terminal, extras)
+    outcome = _measure(trained, material, chosen, extras)
+    metrics = outcome.metrics() | {"left_out": material.left_out}
+    metrics["learning_curve"] = [asdict(point) for point in findings.learning_curve]
+    metrics["seconds"] = _seconds(began, *seconds)
+    _conclude(material, chosen, outcome, findings, metrics, run)
+    return metrics
+
+
+def _solve(
+    material: Material, chosen: Settings, run: Path, terminal: Terminal, extras: Extras
+) -> tuple[Trained, Findings, tuple[float, float]]:
+    """A head in closed form, and when features were ready and it was fitted."""
+    prepare_devices(chosen.seed)
+    prepared = time.monotonic()
+    trained, form = train_closed_form(material, chosen, terminal, extras.strangers)
+    _record(material, chosen, run, resume=False)
+    files = material.part_files(TRAIN, VALIDATION)
+    curve = measure_learning_curve(form.pictures, form.fitted.record, len(material.contract.labels))
+    findings = Findings(find_label_errors(trained.calibration, files), curve)
+    return trained, findings, (prepared, time.monotonic())
+
+
+def _descend(
+    material: Material,
+    chosen: Settings,
+    run: Path,
+    terminal: Terminal,
+    extras: Extras,
+    *,
+    resume: bool,
+) -> tuple[Trained, tuple[float, float]]:
+    """Gradient descent, calibrated on the validation part; when it began and when it ended."""
     strategy = prepare_devices(chosen.seed)
     with strategy.scope():
         plan = make_plan(material, chosen, extras.weights, terminal)
@@ -78,14 +131,24 @@ def fit(
     prepared = time.monotonic()
     with _saved_on_interrupt(plan, run):
         with strategy.scope():
-            history = training.train(plan.stages, run, terminal.err, extras.callbacks(run))
+            history = loop.train(plan.stages, run, terminal.err, extras.callbacks(run))
         fitted = time.monotonic()
-        outcome = _measure(plan, material, chosen, history, extras)
-    model = _tempered(settled(plan.model), outcome.temperature)
-    metrics = outcome.metrics() | {"left_out": material.left_out}
-    metrics["seconds"] = _seconds(began, prepared, fitted)
-    _conclude(material, chosen, outcome, model, metrics, run)
-    return metrics
+        trained = _calibrated(plan, material, history)
+    return trained, (prepared, fitted)
+
+
+def _calibrated(plan: Plan, material: Material, history: Sequence[Epoch]) -> Trained:
+    validation, test = (plan.evaluation(material, part) for part in (VALIDATION, TEST))
+    temperature = fit_temperature(validation.scores, validation.truth)
+    return Trained(
+        model=_tempered(settled(plan.model), temperature),
+        temperature=temperature,
+        calibration=replace(validation, scores=cooled(validation.scores, temperature)),
+        calibrated_on=VALIDATION,
+        test=replace(test, scores=cooled(test.scores, temperature)),
+        uncalibrated=test,
+        history=history,
+    )
 
 
 def _seconds(began: float, prepared: float, fitted: float) -> dict[str, float]:
@@ -126,35 +189,30 @@ def _samples(material: Material) -> list[tuple[str, Picture]]:
     return list(zip(names, material.store.take(rows[shown]), strict=True))
 
 
-def _measure(
-    plan: Plan,
-    material: Material,
-    chosen: Settings,
-    history: Sequence[Epoch],
-    extras: Extras,
-) -> Outcome:
-    """Fit temperature and threshold on the validation part, and see what they do on the test."""
-    validation, test = (plan.evaluation(material, part) for part in (VALIDATION, TEST))
-    temperature = fit_temperature(validation.scores, validation.truth)
-    earlier, strangers = extras.earlier, extras.strangers
-    sure = cooled(validation.scores, temperature)
-    calibrated = replace(test, scores=cooled(test.scores, temperature))
+def _measure(trained: Trained, material: Material, chosen: Settings, extras: Extras) -> Outcome:
+    """Fit the thresholds, and see what they do."""
+    calibration, judged, earlier = trained.calibration, trained.judged, extras.earlier
+    overall, by_label = fit_thresholds(
+        calibration.scores, calibration.truth, calibration.labels, chosen.precision
+    )
+    predict = trained.model.predict_on_batch
     return Outcome(
-        history=history,
-        test=calibrated,
-        temperature=temperature,
-        before=reliability(test.scores, test.truth),
-        after=reliability(calibrated.scores, test.truth),
-        threshold=threshold(sure, validation.truth, chosen.precision),
-        strangers=strangers.best_scores(settled(plan.model), temperature) if strangers else None,
+        trained=trained,
+        before=reliability(trained.uncalibrated.scores, trained.uncalibrated.truth),
+        after=reliability(judged.scores, judged.truth),
+        threshold=overall,
+        thresholds=by_label if trained.head else {},
+        strangers=extras.strangers.scores(predict) if extras.strangers else None,
         changes=changes(earlier, material.named) if earlier else None,
     )
 
 
 def _tempered(model: Model, temperature: float) -> Model:
-    """Divide the last layer's weights: scores are calibrated without work at run time."""
-    scores = model.layers[-1]
-    scores.set_weights([weights / temperature for weights in scores.get_weights()])
+    """Divide the weights of the last layers: scores are calibrated without work at run time."""
+    last = model.layers[-1]
+    heads = [last] if last.weights else [one for one in model.layers if "head." in one.name]
+    for layer in heads:
+        layer.set_weights([weights / temperature for weights in layer.get_weights()])
     return model
 
 
@@ -162,38 +220,51 @@ def _conclude(
     material: Material,
     chosen: Settings,
     outcome: Outcome,
-    model: Model,
+    findings: Findings,
     metrics: dict[str, Any],
     run: Path,
 ) -> None:
     """Write down what came of it; there is then nothing left to resume."""
+    trained = outcome.trained
     contract = _concluded(material.contract, outcome)
-    _save(model, run)
+    more = tuple(one.finding() for one in findings.label_errors)
+    audit = replace(material.audit, findings=material.audit.findings + more)
+    _save(trained.model, run)
+    if trained.head:
+        write_text(run / run_folder.HEAD, head_to_json(trained.head) + "\n")
+    write_text(run / run_folder.AUDIT, audit_to_json(audit) + "\n")
     write_text(run / run_folder.CONTRACT, to_json(contract) + "\n")
-    plots.draw_curves(outcome.history, run / run_folder.CURVES)
-    plots.draw_confusion(outcome.test, run / run_folder.CONFUSION)
+    if trained.history:
+        plots.draw_curves(trained.history, run / run_folder.CURVES)
+    plots.draw_confusion(trained.judged, run / run_folder.CONFUSION)
     write_text(run / run_folder.METRICS, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    page = _page(material, chosen, contract, outcome, metrics, run.name)
-    report.write(page, run / run_folder.REPORT)
+    page = replace(
+        _page(material, chosen, outcome, metrics, contract),
+        name=run.name,
+        audit=audit,
+        label_errors=findings.label_errors,
+        learning_curve=findings.learning_curve,
+    )
+    html.write(page, run / run_folder.REPORT)
     (run / run_folder.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _page(
     material: Material,
     chosen: Settings,
-    contract: Contract,
     outcome: Outcome,
     metrics: dict[str, Any],
-    name: str,
-) -> report.Report:
-    return report.Report(
-        name=name,
+    contract: Contract,
+) -> html.Report:
+    trained = outcome.trained
+    judged = (TEST,) if trained.test else (TRAIN, VALIDATION)
+    return html.Report(
         contract=contract,
         settings=run_folder.plain(chosen),
         metrics=metrics,
-        history=outcome.history,
-        evaluation=outcome.test,
-        files=material.part_files(TEST),
+        history=trained.history,
+        evaluation=trained.judged,
+        files=material.part_files(*judged),
         before=outcome.before,
         after=outcome.after,
         audit=material.audit,
@@ -205,10 +276,14 @@ def _page(
 
 
 def _concluded(contract: Contract, outcome: Outcome) -> Contract:
+    trained = outcome.trained
+    measured = "float_test" if trained.test else "float_out_of_fold"
+    accuracies = {measured: trained.judged.accuracy}
     return replace(
         contract,
-        confidence=Confidence(outcome.temperature, outcome.threshold.below),
-        provenance=replace(contract.provenance, accuracies={"float_test": outcome.test.accuracy}),
+        labels=trained.judged.labels,
+        confidence=outcome.confidence,
+        provenance=replace(contract.provenance, accuracies=accuracies),
     )
 
 

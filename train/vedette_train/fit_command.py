@@ -16,8 +16,17 @@ from vedette_edge.command_line import Terminal, session
 from vedette_edge.contract import FITS
 from vedette_edge.options import Number
 from vedette_train import earlier, history, run_folder
+from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.options import FOLDER, PATH, option
-from vedette_train.settings import OPTIMIZERS, RECIPES, SCHEDULES, Settings
+from vedette_train.settings import (
+    DISCRIMINANT,
+    FINE_TUNING,
+    HEADS,
+    OPTIMIZERS,
+    RECIPES,
+    SCHEDULES,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from vedette_train.material import Material
@@ -29,38 +38,59 @@ MOST_NAMED = 10  # files left out that are named on the terminal; metrics.json n
 
 def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[Any], Any]:
     """An option that the architecture's recipe fills in."""
-    shown = f"cnn {getattr(RECIPES['cnn'], key)}, small {getattr(RECIPES['small'], key)}"
-    shown += f", others {getattr(RECIPES['efficientnet_lite0'], key)}"
+    shown = ", ".join(f"{one} {getattr(RECIPES[one], key)}" for one in ("cnn", "small"))
     return click.option(name, key, type=kind, default=None, show_default=shown, help=help_text)
 
 
 EPILOG = """
 \b
 Architectures:
-  cnn                 the recipe: two convolutions
-  small               separable convolutions, under 0.5 MB as int8
-  efficientnet_lite0  pretrained, offline: the best with few photographs
+  efficientnet_lite0       pretrained, offline: the best, whatever the number of photographs
+  efficientnet_lite0_tiny  its first 12 blocks: half the time, a third of the bytes
+  efficientnet_lite0_nano  its first 9 blocks, fine-tuned: under 0.5 MB
+  cnn                      the recipe: two convolutions
+  small                    separable convolutions, without pretrained weights
   mobilenet_v2, mobilenet_v3_small  pretrained; weights are downloaded once
 
 \b
 Examples:
-  vedette-train fit photos --out runs/hens --architecture efficientnet_lite0
-  vedette-train fit photos --out runs/recipe
-  vedette-train fit signs --out runs/signs --architecture small --no-flip
-  vedette-train fit photos --out runs/more --architecture efficientnet_lite0 --start runs/hens
-  vedette-train fit photos --out runs/hens --resume
+  vedette-train fit photos --out runs/hens
+  vedette-train fit photos --out runs/hens --size 192
+  vedette-train fit few-photos --out runs/few --test 0
+  vedette-train fit signs --out runs/signs --no-flip
+  vedette-train fit photos --out runs/more --start runs/hens
+  vedette-train fit photos --out runs/recipe --architecture cnn
+  vedette-train fit photos --out runs/recipe --architecture cnn --resume
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("data", type=FOLDER)
 @click.option("--out", "run", type=PATH, required=True, metavar="RUN", help="Folder to make.")
-@option("--architecture", click.Choice(list(RECIPES)), "cnn", "Network; cnn is the recipe's.")
-@click.option("--start", type=FOLDER, metavar="RUN", help="Begin from an earlier run's weights.")
-@_recipe_option("--size", click.IntRange(16, 1024), "size", "Height and width of the input, px.")
+@option("--architecture", click.Choice(list(RECIPES)), "efficientnet_lite0", "Network.")
+@click.option(
+    "--head",
+    type=click.Choice(HEADS),
+    show_default="discriminant",
+    help="Of a pretrained network: in closed form, or by gradient descent.",
+)
+@click.option(
+    "--start", type=FOLDER, metavar="RUN", help="Keep an earlier run's split, and its weights."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(16, 1024),
+    show_default="150; tiny and nano 128",
+    help="Height and width of the input, px.",
+)
 @option("--fit", click.Choice(FITS), "squash", "How a picture's shape becomes the input's.")
 @_recipe_option("--epochs", click.IntRange(1), "epochs", "Passes over the training part.")
-@option("--fine-tune", click.IntRange(0), 0, "Epochs in which a pretrained network learns, too.")
+@click.option(
+    "--fine-tune",
+    type=click.IntRange(0),
+    show_default="nano 10, others 0",
+    help="Epochs in which a pretrained network learns, too.",
+)
 @option("--patience", click.IntRange(0), 0, "Epochs to wait for a better one; 0: do them all.")
 @_recipe_option("--batch-size", click.IntRange(1), "batch_size", "Pictures a step.")
 @_recipe_option("--optimizer", click.Choice(OPTIMIZERS), "optimizer", "Rule of descent.")
@@ -70,9 +100,19 @@ Examples:
 @option("--flip/--no-flip", bool, True, "Whether to mirror them; not for texts and arrows.")
 @click.option("--balance", is_flag=True, help="Show each class equally often.")
 @option("--precision", Number(0.5, 0.999), 0.95, "To reach by saying unknown.")
-@click.option("--unknown", type=FOLDER, help="Pictures of none of the classes, to measure by.")
-@option("--validation", SHARE, 0.2, "Share of the training part that chooses the epoch.")
-@option("--test", SHARE, 0.2, "Share of all photographs to test on, where DATA has no test/.")
+@click.option(
+    "--unknown",
+    type=FOLDER,
+    multiple=True,
+    help="Pictures of none of the classes: half to fit unknown with, half to measure. Repeat it.",
+)
+@click.option(
+    "--validation",
+    type=SHARE,
+    show_default="0.2",
+    help="Share of the training part that chooses the epoch.",
+)
+@option("--test", Number(0, 0.9), 0.2, "Share of all photographs to test on; 0: none.")
 @option("--seed", click.IntRange(0, 2**32 - 1), 0, "Decides the split, the weights and the order.")
 @click.option(
     "--store", "stores", type=PATH, help="For prepared pictures. [default: RUN/../.store]"
@@ -81,7 +121,10 @@ Examples:
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that RUN holds.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json.")
+@click.pass_context
 def fit(
+    context: click.Context,
+    /,
     run: Path,
     stores: Path | None,
     tensorboard: bool,
@@ -94,14 +137,17 @@ def fit(
 
     \b
     RUN/ will hold report.html (look at it), Trained_Weight.h5 (the Keras model),
-    contract.json, metrics.json, audit.json, history.csv, split.csv and pictures.
+    contract.json, metrics.json, audit.json, split.csv, pictures, and head.json
+    or history.csv.
     """
-    wanted = _settings(chosen)
-    _check_usage(wanted, run, tensorboard=tensorboard)
+    settings = _settings(chosen)
+    _check_flags(context, settings)
+    _check_usage(settings, run, tensorboard=tensorboard)
     stores = stores or run.parent / ".store"
     with session(run / run_folder.LOG) as terminal:
-        run_folder.check_free(run, wanted, resume=resume, overwrite=overwrite)
-        metrics = _fit(wanted, run, stores, terminal, resume=resume, tensorboard=tensorboard)
+        check_weights(settings.architecture)
+        run_folder.check_free(run, settings, resume=resume, overwrite=overwrite)
+        metrics = _fit(settings, run, stores, terminal, resume=resume, tensorboard=tensorboard)
         if as_json:
             terminal.out.print(json.dumps(metrics, indent=2, ensure_ascii=False))
         else:
@@ -109,31 +155,75 @@ def fit(
 
 
 def _settings(chosen: dict[str, Any]) -> Settings:
-    """What was chosen; the rest as the architecture's recipe has it."""
-    recipe: dict[str, Any] = asdict(RECIPES[chosen["architecture"]])
+    """The settings: what was chosen, and the rest as the architecture's recipe has it."""
+    recipe = RECIPES[chosen["architecture"]]
+    head = chosen["head"] or recipe.heads[0]
+    defaults: dict[str, Any] = {**asdict(recipe), "validation": 0.2, "head": head}
+    if head == DISCRIMINANT:
+        defaults |= FINE_TUNING
+        if not (recipe.fine_tune if chosen["fine_tune"] is None else chosen["fine_tune"]):
+            defaults |= {"validation": 0.0, "augment": False}
     filled: dict[str, Any] = {
-        name: recipe.get(name) if value is None else value for name, value in chosen.items()
+        name: defaults.get(name) if value is None else value for name, value in chosen.items()
     }
     return Settings(**filled)
 
 
-def _check_usage(wanted: Settings, run: Path, *, tensorboard: bool) -> None:
-    for folder in filter(None, (wanted.data, wanted.unknown)):
+# Flags that mean nothing where no gradient descends, by the names of their parameters.
+DESCENT_FLAGS = (
+    "epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule", "augment",
+    "balance", "validation", "tensorboard", "resume",
+)  # fmt: skip
+
+
+def _check_flags(context: click.Context, settings: Settings) -> None:
+    """Refuse a flag that has no meaning for the chosen head, by name."""
+    heads = RECIPES[settings.architecture].heads
+    if settings.head not in heads:
+        raise click.UsageError(
+            f"--head {settings.head} is not possible with {settings.architecture}; "
+            f"it has {' or '.join(heads)}"
+        )
+    if settings.head != DISCRIMINANT:
+        return
+    idle = ("epochs",) if settings.fine_tune else DESCENT_FLAGS
+    typed = [name for name in idle if _is_typed(context, name)]
+    if typed:
+        flags = ", ".join(_flag(context, name) for name in typed)
+        raise click.UsageError(
+            f"{flags}: no meaning for a head in closed form, which takes no epochs. "
+            f"Omit {'it' if len(typed) == 1 else 'them'}, or add --fine-tune N or --head gradient"
+        )
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
+
+
+def _flag(context: click.Context, name: str) -> str:
+    return next(option.opts[0] for option in context.command.params if option.name == name)
+
+
+def _check_usage(settings: Settings, run: Path, *, tensorboard: bool) -> None:
+    for folder in (settings.data, *settings.unknown):
         if folder.resolve() in (run.resolve(), *run.resolve().parents):
             raise click.UsageError(f"{run} lies within {folder}; choose a folder outside of it")
-    if wanted.start and wanted.start.resolve() == run.resolve():
-        raise click.UsageError(f"--start {wanted.start} is --out, too; choose another folder")
-    if wanted.fine_tune and not RECIPES[wanted.architecture].pretrained:
+    if settings.start and settings.start.resolve() == run.resolve():
+        raise click.UsageError(f"--start {settings.start} is --out, too; choose another folder")
+    if settings.fine_tune and not RECIPES[settings.architecture].pretrained:
         raise click.UsageError(
-            f"--fine-tune is for pretrained networks, and {wanted.architecture} is none: "
+            f"--fine-tune is for pretrained networks, and {settings.architecture} is none: "
             "it learns as a whole from the first epoch"
         )
+    if not settings.test and settings.descends:
+        raise click.UsageError("--test 0 needs a head in closed form, without --fine-tune")
     if tensorboard and not find_spec("tensorboard"):
         raise click.UsageError("--tensorboard needs: pip install 'vedette-train[tensorboard]'")
 
 
 def _fit(
-    wanted: Settings,
+    settings: Settings,
     run: Path,
     stores: Path,
     terminal: Terminal,
@@ -142,33 +232,36 @@ def _fit(
     tensorboard: bool,
 ) -> dict[str, Any]:
     began = time.monotonic()
-    material, before, strangers = _gathered(wanted, stores, terminal)
+    material, before, strangers = _gathered(settings, stores, terminal)
     if resume:
         run_folder.check_same_photographs(run, material.manifest)
-    _print_material(material, wanted, terminal.err)
+    _print_material(material, settings, terminal.err)
     terminal.err.print("starting TensorFlow ...")
     from vedette_train import fit as fitting
 
     extras = fitting.Extras(before, strangers, tensorboard=tensorboard)
-    with _kept_on_interrupt(wanted, run, terminal.err):
-        return fitting.fit(material, wanted, run, terminal, extras, resume=resume, began=began)
+    with _kept_on_interrupt(settings, run, terminal.err):
+        return fitting.fit(material, settings, run, terminal, extras, resume=resume, began=began)
 
 
 def _gathered(
-    wanted: Settings, stores: Path, terminal: Terminal
+    settings: Settings, stores: Path, terminal: Terminal
 ) -> tuple["Material", "earlier.Earlier | None", "Strangers | None"]:
     """The photographs, the run to begin from, and pictures of none of the classes."""
     from vedette_train.material import gather
     from vedette_train.unknown import gather_strangers
 
-    before = earlier.read_earlier(wanted.start) if wanted.start else None
-    material = gather(wanted, stores, terminal, before.parts if before else {})
+    before = earlier.read_earlier(settings.start) if settings.start else None
+    material = gather(settings, stores, terminal, before.parts if before else {})
+    if before and before.weights and settings.descends:
+        earlier.check_agrees(before, settings.architecture, material.contract)
     if before:
-        earlier.check_agrees(before, wanted.architecture, material.contract)
         terminal.err.print(str(earlier.changes(before, material.named)))
     strangers = None
-    if wanted.unknown:
-        strangers = gather_strangers(wanted.unknown, material.contract, stores, terminal)
+    if settings.unknown:
+        strangers = gather_strangers(
+            settings.unknown, material.contract, stores, terminal, fits=not settings.descends
+        )
     return material, before, strangers
 
 
@@ -176,7 +269,7 @@ def _print_material(material: "Material", chosen: Settings, terminal: Console) -
     from vedette_train.audit_table import table
 
     pictures = material.contract.provenance.pictures
-    parts = ", ".join(f"{count} {part}" for part, count in pictures.items())
+    parts = ", ".join(f"{count} {part}" for part, count in pictures.items() if count)
     terminal.print(f"{chosen.data}: {len(material.contract.labels)} classes, pictures: {parts}")
     if material.audit.findings:
         terminal.print(table(material.audit))
@@ -187,17 +280,29 @@ def _print_material(material: "Material", chosen: Settings, terminal: Console) -
 
 
 def _print_metrics(metrics: dict[str, Any], run: Path, terminal: Console) -> None:
-    low, high = metrics["test_interval"]
+    name = "test" if metrics["judged_by"] == "test" else "out_of_fold"
+    low, high = metrics[f"{name}_interval"]
+    pictures = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
     terminal.print(
-        f"{metrics['test_accuracy']:.1%} of {metrics['test_pictures']} test pictures right "
-        f"({low:.1%} to {high:.1%} in 95 of 100 such tests; epoch {metrics['best_epoch']} of "
-        f"{metrics['epochs']} kept, validation {metrics['validation_accuracy']:.1%})"
+        f"{metrics[f'{name}_accuracy']:.1%} of {pictures} right ({low:.1%} to {high:.1%} in 95 of "
+        f"100 such tests{_how(metrics)})"
     )
     terminal.print(_calibration(metrics))
     terminal.print(
         f"{metrics['seconds']['all']:.0f} s, peak memory {metrics['peak_memory_mb']:.0f} MB\n"
         f"{run / run_folder.REPORT}: look at it in a browser"
     )
+
+
+def _how(metrics: dict[str, Any]) -> str:
+    if "epochs" in metrics:
+        return (
+            f"; epoch {metrics['best_epoch']} of {metrics['epochs']} kept, "
+            f"validation {metrics['validation_accuracy']:.1%}"
+        )
+    if metrics["judged_by"] == "test":
+        return f"; out of fold {metrics['out_of_fold_accuracy']:.1%}"
+    return ", each named by a model without it"
 
 
 def _calibration(metrics: dict[str, Any]) -> str:
@@ -211,7 +316,7 @@ def _calibration(metrics: dict[str, Any]) -> str:
         if unknown["test_answered"]:
             said += f", {unknown['test_precision']:.1%} of them right"
     elif not unknown["precision_reached"]:
-        said += f"\nno threshold makes {unknown['precision_wanted']:.0%} of the answers right"
+        said += f"\nno threshold makes {unknown['precision_settings']:.0%} of the answers right"
     if unknown["pictures"]:
         said += (
             f"\nof {unknown['pictures']} pictures of none of the classes "

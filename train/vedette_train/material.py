@@ -31,20 +31,25 @@ class Material:
     rows: NDArray[np.intp]  # of the store, one a photograph
     labels: NDArray[np.intp]  # index of the class, one a photograph
     parts: NDArray[np.str_]  # train, validation or test, one a photograph
+    groups: NDArray[np.intp]  # a number for those that look alike, one a photograph
     files: tuple[str, ...]  # relative to the data folder, one a photograph
     hashes: tuple[str, ...]  # SHA-256 of the files, one a row of the store
     manifest: str  # the text of split.csv
     audit: Audit
     left_out: dict[str, str]  # file -> reason
 
-    def part(self, name: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Rows and labels of one part."""
-        chosen = self.parts == name
-        return self.rows[chosen], self.labels[chosen]
+    def places(self, *parts: str) -> NDArray[np.intp]:
+        """Places among the photographs of those in some parts."""
+        return np.flatnonzero(np.isin(self.parts, parts))
 
-    def part_files(self, name: str) -> list[str]:
-        """The files of one part, in the order of its rows."""
-        return [self.files[place] for place in np.flatnonzero(self.parts == name)]
+    def part(self, *parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and labels of some parts."""
+        places = self.places(*parts)
+        return self.rows[places], self.labels[places]
+
+    def part_files(self, *parts: str) -> list[str]:
+        """The files of some parts, in the order of their rows."""
+        return [self.files[place] for place in self.places(*parts)]
 
     @property
     def named(self) -> dict[str, str]:
@@ -86,6 +91,7 @@ def gather(
         rows=np.array(rows),
         labels=np.array([photograph.label for photograph in photographs]),
         parts=np.array(parts),
+        groups=_groups(survey.alike, rows),
         files=tuple(photograph.file for photograph in photographs),
         hashes=tuple(entry.sha256 for entry in entries),
         manifest=manifest,
@@ -118,8 +124,14 @@ def _parts(
     hashes = enumerate(survey.store.entries[row].sha256 for row in rows)
     before = {place: known[sha256] for place, sha256 in hashes if sha256 in known}
     parts = split.split(photographs, shares, seed, alike, before)
-    split.check_all(parts, found.folder)
+    split.check_all(parts, found.folder, shares)
     return parts
+
+
+def _groups(alike: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.intp]:
+    """The first row of the group that each row's picture belongs to, or the row itself."""
+    first = {row: group[0] for group in alike for row in group}
+    return np.array([first.get(row, row) for row in rows])
 
 
 def _too_like_the_test(found: dataset.Dataset, alike: Sequence[Sequence[int]]) -> dict[str, str]:

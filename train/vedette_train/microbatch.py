@@ -18,11 +18,12 @@ class MicroBatched(keras.Model):  # type: ignore[misc]  # keras publishes no typ
     at their whole batch, as batch normalisation does, see a microbatch instead.
     """
 
-    def __init__(self, network: Model, optimizer: Any) -> None:
+    def __init__(self, network: Model, optimizer: Any, *, soft: bool = False) -> None:
+        """With `soft`, labels are rows of target scores; otherwise class indices."""
         super().__init__()
         self.network = network
         # Compiled by XLA, slices of unknown length are refused.
-        loss = "sparse_categorical_crossentropy"
+        loss = "categorical_crossentropy" if soft else "sparse_categorical_crossentropy"
         self.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
         self.optimizer.build(network.trainable_variables)
 

@@ -1,8 +1,8 @@
-"""What a run came to: metrics.json."""
+"""Results of a run: metrics.json."""
 
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,62 +10,107 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from vedette_train.calibration import Reliability, Threshold, chance_error
+from vedette_edge.contract import Confidence
+from vedette_edge.model.calibration import UNKNOWN, Threshold
+from vedette_edge.model.discriminant import Floats
+from vedette_train.calibration import Reliability, chance_error
 from vedette_train.earlier import Changes
 from vedette_train.evaluate import Evaluation
-from vedette_train.history import Epoch, best
+from vedette_train.history import best
+from vedette_train.training.trained import OUT_OF_FOLD, Trained
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All that was found out about a trained model."""
+    """Everything that is measured of a trained model."""
 
-    history: Sequence[Epoch]
-    test: Evaluation  # with the temperature
-    temperature: float
-    before: Reliability  # of the test part, without the temperature
+    trained: Trained
+    before: Reliability  # of the judged answers, without the temperature
     after: Reliability
     threshold: Threshold
-    strangers: NDArray[np.float32] | None  # best scores of pictures of none of the classes
+    thresholds: Mapping[str, float]  # of labels with one of their own
+    strangers: Floats | None  # scores of pictures of none of the classes
     changes: Changes | None  # since the run that this one began from
 
+    @property
+    def confidence(self) -> Confidence:
+        """The part of the contract that says how to read scores."""
+        return Confidence(self.trained.temperature, self.threshold.below, dict(self.thresholds))
+
     def metrics(self) -> dict[str, Any]:
-        """What metrics.json says of it."""
-        kept = best(self.history)
-        right, pictures = int(self.test.right.sum()), len(self.test.truth)
-        interval = binomtest(right, pictures).proportion_ci(method="wilson")
+        """The content of metrics.json, but for times."""
+        trained = self.trained
         return {
-            "test_accuracy": self.test.accuracy,
-            "test_interval": [float(interval.low), float(interval.high)],  # Wilson's, of 95 %
-            "test_pictures": pictures,
-            "validation_accuracy": kept.val_accuracy,
-            "best_epoch": kept.epoch,
-            "epochs": len(self.history),
+            "judged_by": "test" if trained.test else OUT_OF_FOLD,
+            **_accuracy("test", trained.test),
+            **(_accuracy("out_of_fold", trained.calibration) if trained.head else {}),
+            **self._epochs(),
             "calibration": {
-                "temperature": self.temperature,
+                "temperature": trained.temperature,
+                "fitted_on": trained.calibrated_on,
                 "ece_before": self.before.error,
                 "ece_after": self.after.error,
-                "ece_by_chance": chance_error(self.test.scores),
+                "ece_by_chance": chance_error(trained.judged.scores),
             },
             "unknown": self._unknown(),
             **({"changes": asdict(self.changes)} if self.changes else {}),
             "peak_memory_mb": _peak_memory_mb(),
-            "per_class": self.test.per_class(),
+            "per_class": trained.judged.per_class(),
+        }
+
+    def _epochs(self) -> dict[str, Any]:
+        history = self.trained.history
+        if not history:
+            return {}
+        kept = best(history)
+        return {
+            "validation_accuracy": kept.val_accuracy,
+            "best_epoch": kept.epoch,
+            "epochs": len(history),
         }
 
     def _unknown(self) -> dict[str, Any]:
-        below = self.threshold.below
-        answered = self.test.scores.max(axis=1) >= below
-        accepted = None if self.strangers is None else float((self.strangers >= below).mean())
+        judged, strangers = self.trained.judged, self.strangers
+        answered = self._answered(judged.scores)
         return {
-            "below": below,
+            "below": self.threshold.below,
+            "below_by_label": dict(self.thresholds),
+            "has_output": UNKNOWN in judged.labels,
             "precision_wanted": self.threshold.precision,
             "precision_reached": self.threshold.reached,
-            "test_precision": float(self.test.right[answered].mean()) if answered.any() else None,
+            "test_precision": float(judged.right[answered].mean()) if answered.any() else None,
             "test_answered": float(answered.mean()),
-            "pictures": None if self.strangers is None else len(self.strangers),
-            "false_accepts": accepted,
+            "pictures": None if strangers is None else len(strangers),
+            "false_accepts": None if strangers is None else _share(self._answered(strangers)),
         }
+
+    def _answered(self, scores: Floats) -> NDArray[np.bool_]:
+        """True for each row of scores whose best label is given."""
+        labels = self.trained.judged.labels
+        below = np.array(
+            [
+                np.inf if label == UNKNOWN else self.thresholds.get(label, self.threshold.below)
+                for label in labels
+            ]
+        )
+        return np.asarray(scores.max(axis=1) >= below[scores.argmax(axis=1)])
+
+
+def _share(hits: NDArray[np.bool_]) -> float:
+    return float(hits.mean())
+
+
+def _accuracy(name: str, evaluation: Evaluation | None) -> dict[str, Any]:
+    """The share of right answers with Wilson's 95 % interval."""
+    if evaluation is None:
+        return dict.fromkeys((f"{name}_accuracy", f"{name}_interval", f"{name}_pictures"))
+    right, pictures = int(evaluation.right.sum()), len(evaluation.truth)
+    interval = binomtest(right, pictures).proportion_ci(method="wilson")
+    return {
+        f"{name}_accuracy": evaluation.accuracy,
+        f"{name}_interval": [float(interval.low), float(interval.high)],
+        f"{name}_pictures": pictures,
+    }
 
 
 def _peak_memory_mb() -> float:

@@ -1,13 +1,15 @@
 """What a run trains: which network, in which stages, on what."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from vedette_edge.command_line import Terminal
-from vedette_train import transfer
 from vedette_train.architectures import ARCHITECTURES, Model
 from vedette_train.augment import augment
 from vedette_train.backbones import BACKBONES, thaw, with_head
@@ -15,15 +17,22 @@ from vedette_train.batches import Batches, Order, Rows, Take
 from vedette_train.dataset import TRAIN
 from vedette_train.devices import settled
 from vedette_train.evaluate import Evaluation, evaluate
-from vedette_train.features import drawn
 from vedette_train.material import Material
 from vedette_train.microbatch import MICROBATCH
-from vedette_train.settings import RECIPES, Settings
+from vedette_train.models.block_features import build_classifier, freeze_lower
+from vedette_train.settings import DISCRIMINANT, RECIPES, Settings
 from vedette_train.split import VALIDATION
-from vedette_train.training import Stage
+from vedette_train.training.closed_form import fit_closed_form
+from vedette_train.training.feature_cache import drawn
+from vedette_train.training.feature_extraction import extract_augmented
+from vedette_train.training.loop import Stage
 
 FINE_TUNING_RATE = 1 / 30  # of the learning rate of the head
 WARM_UP = 0.1  # share of the steps in which a cosine schedule rises
+FROZEN_BLOCKS = 3  # of a backbone that is fine-tuned from a head in closed form
+SMOOTHING = 0.1  # of the labels that it learns, spread over all classes
+TEACHERS: Mapping[str, str] = {"efficientnet_lite0_nano": "efficientnet_lite0"}
+TAUGHT = 0.5  # share of the targets that come from the teacher
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ def make_plan(
 
     Raises WeightsError where pretrained weights are not to be had.
     """
+    if chosen.head == DISCRIMINANT:
+        return _fine_tuning(material, chosen, weights, terminal)
     if RECIPES[chosen.architecture].pretrained:
         return _transfer(material, chosen, weights, terminal)
     contract = material.contract
@@ -66,7 +77,7 @@ def _transfer(
     backbone = BACKBONES[chosen.architecture](contract.height, contract.width)
     model, head = with_head(backbone, len(contract.labels))
     _start(model, weights)
-    passes = transfer.passes(backbone, material, chosen, terminal)
+    passes = extract_augmented(backbone, material, chosen, terminal)
     take = drawn(passes[:1], material.hashes, chosen.seed)
     learning = _learning(drawn(passes, material.hashes, chosen.seed), material, chosen)
     stage = _stage(head, learning, take, material, chosen, chosen.epochs, chosen.learning_rate)
@@ -76,6 +87,44 @@ def _transfer(
     rate = chosen.learning_rate * FINE_TUNING_RATE
     tuning = _on_pictures(model, material, chosen, chosen.fine_tune, rate)
     return Plan(model, (stage, tuning), model, _plain(material))
+
+
+def _fine_tuning(
+    material: Material, chosen: Settings, weights: Path | None, terminal: Terminal
+) -> Plan:
+    """A head in closed form, then gradient descent on all but the lowest blocks."""
+    form = fit_closed_form(material, chosen, terminal, parts=(TRAIN,))
+    head = replace(form.fitted.head, background=None)
+    blocks, classes = form.fitted.record.blocks, len(material.contract.labels)
+    model = build_classifier(form.features, blocks, classes, unknown=False)
+    for name, values in head.layers(blocks).items():
+        model.get_layer(name).set_weights(values)
+    _start(model, weights)
+    freeze_lower(model, FROZEN_BLOCKS)
+    take = _augmented(material, chosen) if chosen.augment else _plain(material)
+    targets = _targets(material, chosen, terminal)
+    order = Order(chosen.seed, chosen.balance)
+    learning = Batches(take, material.part(TRAIN)[0], targets, chosen.batch_size, order)
+    rows, truth = material.part(VALIDATION)
+    validation = Batches(_plain(material), rows, np.eye(classes)[truth], MICROBATCH)
+    rule = _optimizer(chosen, chosen.learning_rate, chosen.fine_tune * len(learning))
+    stage = Stage(model, rule, learning, validation, chosen.fine_tune, chosen.patience, soft=True)
+    return Plan(model, (stage,), model, _plain(material))
+
+
+def _targets(material: Material, chosen: Settings, terminal: Terminal) -> NDArray[np.float32]:
+    """Smoothed labels of the training part, mixed with what a teacher says out of fold."""
+    _, truth = material.part(TRAIN)
+    classes = len(material.contract.labels)
+    targets = (1 - SMOOTHING) * np.eye(classes)[truth] + SMOOTHING / classes
+    if teacher := TEACHERS.get(chosen.architecture):
+        form = fit_closed_form(
+            material, replace(chosen, architecture=teacher), terminal, parts=(TRAIN,)
+        )
+        scores = form.fitted.out_of_fold.scores[:, :classes]
+        taught = scores / scores.sum(axis=1, keepdims=True)
+        targets = (1 - TAUGHT) * targets + TAUGHT * taught
+    return np.asarray(targets, np.float32)
 
 
 def _on_pictures(

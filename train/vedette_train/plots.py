@@ -15,6 +15,7 @@ from vedette_edge.atomic import replacing
 from vedette_edge.prepare import Picture
 from vedette_train.calibration import Reliability
 from vedette_train.evaluate import Evaluation
+from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.history import Epoch, best
 from vedette_train.mistakes import muddled
 
@@ -70,6 +71,30 @@ def curve(history: Sequence[Epoch], measure: str) -> str:
 
 
 @_STYLE
+def learning_curve(points: Sequence[CurvePoint]) -> str:
+    """Accuracy by the number of pictures a class, with 95 % intervals, as an <svg>."""
+    figure = Figure(figsize=(5, 3.4), layout="constrained")
+    axes = figure.subplots()
+    pictures = [point.pictures for point in points]
+    axes.fill_between(
+        pictures,
+        [point.low for point in points],
+        [point.high for point in points],
+        color=ACCENT,
+        alpha=0.15,
+        linewidth=0,
+    )
+    axes.plot(pictures, [point.accuracy for point in points], ".-", color=ACCENT)
+    axes.set(xlabel="pictures a class", ylabel="accuracy out of fold", xscale="log")
+    axes.set_ylim(None, 1.02)
+    axes.set_xticks(pictures, [f"{count:.3g}" for count in pictures])
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid()
+    return _svg(figure, "learning-curve")
+
+
+@_STYLE
 def calibration(before: Reliability, after: Reliability) -> str:
     """What share of the answers of a score is right, as an <svg>; the diagonal would be perfect."""
     figure = Figure(figsize=(5, 4.4), layout="constrained")
@@ -108,7 +133,7 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    title = f"{evaluation.accuracy:.1%} of {len(evaluation.truth)} test pictures right"
+    title = f"{evaluation.accuracy:.1%} of {len(evaluation.truth)} pictures right"
     if len(shown) < len(evaluation.labels):
         title += f"; the {len(shown)} classes of most mistakes"
     axes.set(xlabel="answer", ylabel="truth", title=title)

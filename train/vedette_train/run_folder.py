@@ -15,6 +15,7 @@ REPORT = "report.html"
 AUDIT = "audit.json"
 HISTORY = "history.csv"
 CONTRACT = "contract.json"
+HEAD = "head.json"  # of a head in closed form: what fitting it again takes
 METRICS = "metrics.json"
 MANIFEST = "split.csv"
 SETTINGS = "settings.json"
@@ -23,7 +24,7 @@ TENSORBOARD = "tensorboard"  # a folder
 LOG = "train.log"
 MADE = (
     WEIGHTS, CHECKPOINT, REPORT, AUDIT, HISTORY, CONTRACT, METRICS, MANIFEST, SETTINGS,
-    SAMPLES, CURVES, CONFUSION,
+    SAMPLES, CURVES, CONFUSION, HEAD,
 )  # fmt: skip
 
 

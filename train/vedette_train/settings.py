@@ -1,4 +1,4 @@
-"""How a run is made: what the command line said, in one object."""
+"""Settings of a run: what the command line says, in one object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine")
+HEADS = DISCRIMINANT, GRADIENT = ("discriminant", "gradient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +15,11 @@ class Settings:
 
     data: Path  # folder of the photographs
     architecture: str
-    start: Path | None  # an earlier run whose weights this one begins from
+    head: str  # one of HEADS: fitted in closed form, or by gradient descent
+    start: Path | None  # an earlier run whose split this one keeps, and weights if it descends
     size: int  # px, height and width of the input
     fit: str  # how a picture's shape becomes the input's
-    epochs: int
+    epochs: int  # of gradient descent; 0 where the head is fitted in closed form
     fine_tune: int  # further epochs in which a pretrained network's upper blocks learn, too
     patience: int  # epochs without a better one after which training ends; 0: never
     batch_size: int
@@ -25,13 +27,18 @@ class Settings:
     learning_rate: float
     schedule: str  # how the learning rate goes on, one of SCHEDULES
     augment: bool
-    flip: bool  # whether augmentation may mirror
+    flip: bool  # whether mirrored pictures are learned from
     balance: bool  # whether each class is seen equally often
     precision: float  # share of right answers that the threshold for `unknown` is to give, 0..1
-    unknown: Path | None  # folder of pictures of none of the classes
-    validation: float  # share of the training part, 0..1
-    test: float  # share of all photographs, 0..1
+    unknown: tuple[Path, ...]  # folders of pictures of none of the classes
+    validation: float  # share of the training part, 0..1; 0: all of it is learned from
+    test: float  # share of all photographs, 0..1; 0: none is tested on
     seed: int
+
+    @property
+    def descends(self) -> bool:
+        """True if gradient descent is part of the run."""
+        return self.epochs + self.fine_tune > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +46,48 @@ class Recipe:
     """How an architecture is trained where the command line does not say."""
 
     normalisation: str  # of the contract
-    pretrained: bool  # whether it comes with weights, under a head that is trained
+    heads: tuple[str, ...]  # of HEADS that it can have, the default first
     size: int
     epochs: int
+    fine_tune: int
     batch_size: int
     optimizer: str
     learning_rate: float
     schedule: str
     augment: bool
 
+    @property
+    def pretrained(self) -> bool:
+        """True if it comes with weights, under a head that is trained."""
+        return DISCRIMINANT in self.heads
 
-_HEAD = Recipe("centred", True, 192, 30, 64, "adam", 0.003, "cosine", augment=True)
-_SIGNED_HEAD = Recipe("signed", True, 192, 30, 64, "adam", 0.003, "cosine", augment=True)
+
+_SCRATCH = (GRADIENT,)
+_TRUNCATED = (DISCRIMINANT,)
 
 RECIPES: Mapping[str, Recipe] = {
-    "cnn": Recipe("unit", False, 150, 15, 128, "adam", 0.001, "constant", augment=False),
-    "small": Recipe("unit", False, 150, 20, 32, "adamw", 0.006, "cosine", augment=True),
-    "efficientnet_lite0": _HEAD,
-    "mobilenet_v2": _SIGNED_HEAD,
-    "mobilenet_v3_small": _SIGNED_HEAD,
+    "efficientnet_lite0": Recipe(
+        "centred", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
+    ),
+    "efficientnet_lite0_tiny": Recipe(
+        "centred", _TRUNCATED, 128, 0, 0, 32, "adamw", 0.0003, "cosine", augment=True
+    ),
+    "efficientnet_lite0_nano": Recipe(
+        "centred", _TRUNCATED, 128, 0, 10, 32, "adamw", 0.0003, "cosine", augment=True
+    ),
+    "cnn": Recipe("unit", _SCRATCH, 150, 15, 0, 128, "adam", 0.001, "constant", augment=False),
+    "small": Recipe("unit", _SCRATCH, 150, 20, 0, 32, "adamw", 0.006, "cosine", augment=True),
+    "mobilenet_v2": Recipe("signed", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True),
+    "mobilenet_v3_small": Recipe(
+        "signed", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
+    ),
+}
+
+# Gradient descent after a head in closed form, with --fine-tune.
+FINE_TUNING: Mapping[str, int | float | str] = {
+    "epochs": 0,
+    "batch_size": 32,
+    "optimizer": "adamw",
+    "learning_rate": 0.0003,
+    "schedule": "cosine",
 }

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from vedette_train.dataset import TEST, TRAIN, Dataset, Photograph
 from vedette_train.errors import DatasetError
@@ -20,18 +20,22 @@ from vedette_train.errors import DatasetError
 VALIDATION = "validation"
 PARTS = (TRAIN, VALIDATION, TEST)
 
+FOLDS = 5
+FEWEST = 3  # pictures of a class, one of which is out of each fold
+TEST_FROM = 20  # pictures of every class from which on some are tested on
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:
     """How much of the photographs goes where: 0..1."""
 
     test: float  # of all; nothing is taken where a test folder is given
-    validation: float  # of what is left for training
+    validation: float  # of what is left for training; 0: nothing is held back
 
     def __post_init__(self) -> None:
         for share in (self.test, self.validation):
-            if not 0 < share < 1:  # which also refuses nan
-                raise DatasetError(f"share is {share}, expected more than 0 and less than 1")
+            if not 0 <= share < 1:  # which also refuses nan
+                raise DatasetError(f"share is {share}, expected 0 or more and less than 1")
 
 
 def split(
@@ -66,9 +70,10 @@ def _drawn_apart(photographs: Sequence[Photograph], shares: Shares, seed: int) -
     """A part for each photograph, drawn by itself."""
     parts = np.array([photograph.part or TRAIN for photograph in photographs], dtype="U10")
     labels = np.array([photograph.label for photograph in photographs])
-    if TEST not in parts:
+    if TEST not in parts and shares.test:
         parts[_drawn(parts, labels, shares.test, seed)] = TEST
-    parts[_drawn(parts, labels, shares.validation, seed)] = VALIDATION
+    if shares.validation:
+        parts[_drawn(parts, labels, shares.validation, seed)] = VALIDATION
     return [str(part) for part in parts]
 
 
@@ -112,9 +117,32 @@ def _fill_gaps(
                 parts[moved] = part
 
 
-def check_all(parts: Iterable[str], folder: Path) -> None:
+def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """A fold 0, 1, ... for each picture: stratified by class, look-alikes in one.
+
+    `groups` numbers the look-alikes. There are FOLDS folds, or as many as the smallest class has
+    pictures that do not look alike, and two at least.
+    """
+    _, first, units = np.unique(groups, return_index=True, return_inverse=True)
+    smallest = np.unique_counts(labels[first]).counts.min()
+    count = int(np.clip(smallest, 2, FOLDS))
+    drawn = np.arange(len(first)) % count
+    if smallest > 1:
+        dealer = StratifiedKFold(count, shuffle=True, random_state=seed)
+        for fold, (_, members) in enumerate(dealer.split(first, labels[first])):
+            drawn[members] = fold
+    folds = drawn[units]
+    for label in np.unique(labels):  # a class in one fold alone could not be learned without it
+        mine = np.flatnonzero(labels == label)
+        if len(set(folds[mine])) == 1:
+            folds[mine] = np.arange(len(mine)) % count
+    return folds
+
+
+def check_all(parts: Iterable[str], folder: Path, shares: Shares) -> None:
     """Raise DatasetError if a part has no photograph, as when an earlier run has learned all."""
-    if missing := set(PARTS) - set(parts):
+    needed = {TRAIN: 1.0, VALIDATION: shares.validation, TEST: shares.test}
+    if missing := {part for part, share in needed.items() if share} - set(parts):
         raise DatasetError(
             f"{folder}: no photograph is left for {' and '.join(sorted(missing))}, for those that "
             "an earlier run had keep their part. Add new ones, or train without --start"
@@ -131,10 +159,10 @@ def check_enough(
 
     Photographs that look alike count as one, since they stay together.
     """
-    given = any(photograph.part for photograph in photographs)
-    needed = {TRAIN: _fewest(0 if given else shares.test, shares.validation), TEST: 1}
+    tested = any(photograph.part for photograph in photographs)
+    needed = {TRAIN: _fewest(0 if tested else shares.test, shares.validation), TEST: 1}
     units = [photographs[unit[0]] for unit in _units(len(photographs), alike)]
-    for part in (TRAIN, TEST) if given else ("",):
+    for part in (TRAIN, TEST) if tested else ("",):
         counts = Counter(one.label for one in units if one.part == part)
         fewest = needed[part or TRAIN]
         small = [
@@ -147,17 +175,44 @@ def check_enough(
             raise DatasetError(
                 f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; "
                 f"each class needs {fewest}{apart}, so that training, validation and test all "
-                "see it. Add pictures or take the class out"
+                f"see it. Add pictures{_without_test(shares, tested)} or take the class out"
             )
+    _check_test_needed(dataset, units, shares, tested=tested)
+
+
+def _without_test(shares: Shares, tested: bool) -> str:
+    """A way out for those who have few pictures."""
+    possible = shares.test and not shares.validation and not tested
+    return f", leave the test part out with --test 0 ({FEWEST} a class are enough)," * bool(
+        possible
+    )
+
+
+def _check_test_needed(
+    dataset: Dataset, units: Sequence[Photograph], shares: Shares, *, tested: bool
+) -> None:
+    fewest = min(Counter(one.label for one in units).values(), default=0)
+    if not shares.test and not tested and fewest >= TEST_FROM:
+        raise DatasetError(
+            f"{dataset.folder}: every class has {fewest} or more pictures, so that some can be "
+            f"tested on; --test 0 is for classes of fewer than {TEST_FROM}. Omit it"
+        )
 
 
 def _fewest(test_share: float, validation_share: float) -> int:
-    """The fewest pictures of a class of which each part gets one, however the rest is rounded."""
-    for count in itertools.count(2):
+    """The fewest pictures of a class of which each part gets one, however the rest is rounded.
+
+    Without a validation part, folds take its place, and need one picture each.
+    """
+    for count in itertools.count(2 if validation_share else FEWEST):
         tested = math.floor(count * test_share) + (test_share > 0)  # at most
         validated = (count - tested) * validation_share  # at least
-        trained = count - tested - math.floor(validated) - 1  # at least
-        if count * test_share >= (test_share > 0) and validated >= 1 and trained >= 1:
+        trained = count - tested - math.floor(validated) - (validation_share > 0)  # at least
+        if (
+            count * test_share >= (test_share > 0)
+            and validated >= (validation_share > 0)
+            and trained >= 1 + (not validation_share)
+        ):
             return count
     raise AssertionError("unreachable: both shares are below 1")
 

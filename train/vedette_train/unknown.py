@@ -1,17 +1,17 @@
-"""Pictures of none of the classes: how many of them would be given a label all the same."""
+"""Pictures of none of the classes: half of them help to fit `unknown`, the rest measure it."""
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vedette_edge.command_line import Terminal
 from vedette_edge.contract import Contract
+from vedette_edge.model.discriminant import Floats
 from vedette_edge.pictures import pictures_in
-from vedette_train.architectures import Model
+from vedette_edge.prepare import Picture
 from vedette_train.batches import Rows
-from vedette_train.calibration import cooled
 from vedette_train.dataset import Dataset, Photograph
 from vedette_train.errors import DatasetError
 from vedette_train.microbatch import MICROBATCH
@@ -20,29 +20,55 @@ from vedette_train.store import Store, open_store
 
 @dataclass(frozen=True, slots=True)
 class Strangers:
-    """Prepared pictures of none of the classes."""
+    """Prepared pictures of none of the classes, folder by folder."""
 
-    store: Store
-    rows: Rows
+    stores: tuple[Store, ...]
+    fitted: tuple[Rows, ...]  # of each store, those that `unknown` is fitted with
+    measured: tuple[Rows, ...]  # of each store, those that it is measured with
 
-    def best_scores(self, model: Model, temperature: float) -> NDArray[np.float32]:
-        """The highest score that a model gives each, 0..1."""
-        best = []
-        for start in range(0, len(self.rows), MICROBATCH):
-            pictures = self.store.take(self.rows[start : start + MICROBATCH])
-            best.append(cooled(model.predict_on_batch(pictures), temperature).max(axis=1))
-        return np.concatenate(best)
+    def features(self, extract: Callable[[Picture], Floats]) -> Floats | None:
+        """Features of the pictures to fit with, a row each; None if there are none."""
+        rows = [extract(pictures) for pictures in self._pictures(self.fitted)]
+        return np.concatenate(rows) if rows else None
+
+    def scores(self, predict: Callable[[Picture], Floats]) -> Floats:
+        """A model's scores of the pictures to measure with, a row each."""
+        return np.concatenate([predict(pictures) for pictures in self._pictures(self.measured)])
+
+    def _pictures(self, rows_by_store: Sequence[Rows]) -> Iterator[Picture]:
+        for store, rows in zip(self.stores, rows_by_store, strict=True):
+            for start in range(0, len(rows), MICROBATCH):
+                yield store.take(rows[start : start + MICROBATCH])
 
 
 def gather_strangers(
-    folder: Path, contract: Contract, stores: Path, terminal: Terminal
+    folders: Sequence[Path], contract: Contract, stores: Path, terminal: Terminal, *, fits: bool
 ) -> Strangers:
-    """Prepare every picture in a folder and the folders in it. Raises DatasetError for none."""
+    """Prepare every picture in some folders and the folders in them.
+
+    With `fits`, every other one by its content is to fit with. Raises DatasetError for a folder
+    without pictures, or where none is left to measure with.
+    """
+    opened = [_open(folder, contract, stores, terminal) for folder in folders]
+    fitted, measured = [], []
+    for store in opened:
+        usable = [row for row, entry in enumerate(store.entries) if not entry.error]
+        odd = np.array([fits and int(store.entries[row].sha256[0], 16) % 2 for row in usable], bool)
+        fitted.append(np.array(usable)[odd])
+        measured.append(np.array(usable)[~odd])
+    if not any(len(rows) for rows in measured):
+        raise DatasetError(
+            f"{folders[0]}: too few pictures of no class; expected enough to fit with some and "
+            "measure with others: twenty are good"
+        )
+    return Strangers(tuple(opened), tuple(fitted), tuple(measured))
+
+
+def _open(folder: Path, contract: Contract, stores: Path, terminal: Terminal) -> Store:
     files = [path.relative_to(folder).as_posix() for path in pictures_in(folder)]
     found = Dataset(folder, contract.labels, tuple(Photograph(file, 0) for file in files), {})
     with terminal.progress("preparing unknown pictures", len(files)) as advance:
         store = open_store(found, contract, stores, advance) if files else None
-    rows = [row for row, entry in enumerate(store.entries) if not entry.error] if store else []
-    if not store or not rows:
+    if not store or all(entry.error for entry in store.entries):
         raise DatasetError(f"{folder}: no picture that can be read; expected some, of no class")
-    return Strangers(store, np.array(rows))
+    return store

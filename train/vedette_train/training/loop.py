@@ -35,6 +35,7 @@ class Stage:
     validation: Batches
     epochs: int
     patience: int  # epochs without a better one after which the stage ends; 0: never
+    soft: bool = False  # labels are rows of target scores
 
 
 def train(
@@ -53,7 +54,8 @@ def train(
         if saved and saved.stage > number:
             continue
         here = saved if saved and saved.stage == number else None
-        keeper = Keeper(MicroBatched(stage.network, stage.optimizer), number, history, run, here)
+        model = MicroBatched(stage.network, stage.optimizer, soft=stage.soft)
+        keeper = Keeper(model, number, history, run, here)
         with keeper, Progress(terminal, len(stage.batches), total, len(history)) as progress:
             _descend(stage, keeper, [progress, *callbacks])
     return history

@@ -23,10 +23,13 @@ from vedette_train import mistakes, plots
 from vedette_train.audit import KINDS, Audit, Finding, Kind
 from vedette_train.calibration import Reliability
 from vedette_train.evaluate import Evaluation
+from vedette_train.evaluation.label_errors import LabelError
+from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.history import Epoch
 
 THUMBNAIL_PX, THUMBNAIL_QUALITY = 112, 80
 MOST_SAMPLES, MOST_WORST, MOST_PAIRS = 30, 18, 10
+MOST_LABEL_ERRORS = 24
 MOST_CLASSES = 60  # in the matrix and in the table
 MOST_FINDINGS, MOST_IN_A_GROUP = 6, 4  # of a kind; files of one finding
 
@@ -35,20 +38,33 @@ MOST_FINDINGS, MOST_IN_A_GROUP = 6, 4  # of a kind; files of one finding
 class Report:
     """What the page tells."""
 
-    name: str  # of the run
     contract: Contract
     settings: Mapping[str, object]  # what settings.json says
     metrics: Mapping[str, Any]  # what metrics.json says
     history: Sequence[Epoch]
-    evaluation: Evaluation  # of the test part, with calibrated scores
-    files: Sequence[str]  # the test pictures' files, in the evaluation's order
-    before: Reliability  # of the test part without the temperature
+    evaluation: Evaluation  # the judged answers, with calibrated scores
+    files: Sequence[str]  # the files of its pictures, in its order
+    before: Reliability  # of the same answers without the temperature
     after: Reliability  # with it
     audit: Audit
     samples: Sequence[tuple[str, Picture]]  # label, prepared picture
     augmented: Picture | None  # uint8, 16 x height x width x 3; None: no augmentation
     picture: Callable[[str], Picture | None]  # a file's prepared picture; None: it was not read
     command: str = ""  # that made it, as it was typed
+    name: str = ""  # of the run
+    label_errors: Sequence[LabelError] = ()  # the likeliest first
+    learning_curve: Sequence[CurvePoint] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The figure that the model is judged by."""
+
+    by_test: bool  # False: out of fold
+    accuracy: float  # 0..1
+    low: float  # 95 % interval
+    high: float
+    pictures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,7 @@ def write(report: Report, path: Path) -> None:
 
 
 def _page(report: Report) -> str:
-    evaluation, history = report.evaluation, report.history
+    evaluation = report.evaluation
     return _template().render(
         report=report,
         metrics=report.metrics,
@@ -94,7 +110,9 @@ def _page(report: Report) -> str:
         samples=report.samples[:MOST_SAMPLES],
         commonest=float(np.bincount(evaluation.truth).max() / len(evaluation.truth)),
         right=int(evaluation.right.sum()),
-        curves=[Markup(plots.curve(history, measure)) for measure in ("accuracy", "loss")],
+        curves=_curves(report),
+        judged=_judged(report.metrics),
+        label_errors=report.label_errors[:MOST_LABEL_ERRORS],
         calibration=Markup(plots.calibration(report.before, report.after)),
         matrix=_matrix(evaluation),
         pairs=mistakes.pairs(evaluation, MOST_PAIRS),
@@ -103,6 +121,20 @@ def _page(report: Report) -> str:
         concerns=list(_concerns(report.audit)),
         most_in_a_group=MOST_IN_A_GROUP,
     )
+
+
+def _curves(report: Report) -> list[Markup]:
+    """What there is to see of learning: by epoch, or by the number of pictures."""
+    if report.history:
+        return [Markup(plots.curve(report.history, one)) for one in ("accuracy", "loss")]
+    return [Markup(plots.learning_curve(report.learning_curve))] if report.learning_curve else []
+
+
+def _judged(metrics: Mapping[str, Any]) -> Judged:
+    name = "test" if metrics["judged_by"] == "test" else "out_of_fold"
+    low, high = metrics[f"{name}_interval"]
+    accuracy, pictures = metrics[f"{name}_accuracy"], metrics[f"{name}_pictures"]
+    return Judged(name == "test", accuracy, low, high, pictures)
 
 
 def _template() -> jinja2.Template:
@@ -157,6 +189,8 @@ def _hardest(per_class: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Ma
 
 def _concerns(audit: Audit) -> Iterator[Concern]:
     for key, kind in KINDS.items():
+        if key == "label":  # has a section of its own
+            continue
         found = [finding for finding in audit.findings if finding.kind == key]
         if found:
             yield Concern(kind, len(found), tuple(found[:MOST_FINDINGS]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vedette_train.features import Features, compute, drawn
+from vedette_train.training.feature_cache import Features, compute, drawn
 
 HASHES = [f"{number:064x}" for number in range(200)]
 WIDTH = 6

@@ -1,0 +1,137 @@
+"""Linear discriminant analysis with shrinkage: the last layer of a classifier in closed form.
+
+Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd edition, section 4.3;
+the shrinkage towards a multiple of the identity is Friedman's, Regularized Discriminant Analysis,
+1989, equation 18. Only sums over the feature rows are needed, so rows never lie in memory together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAF = 256  # columns below which LAPACK solves; above, matrix products are several times faster
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Sums over feature rows. Moments of disjoint rows add up."""
+
+    counts: NDArray[np.float64]  # rows, by class
+    sums: NDArray[np.float64]  # class x feature
+    products: Floats  # feature x feature: the sum of the rows' outer products
+
+    @classmethod
+    def zeros(cls, classes: int, width: int) -> "Moments":
+        """The moments of no rows."""
+        products = np.zeros((width, width), np.float32)
+        return cls(np.zeros(classes), np.zeros((classes, width)), products)
+
+    def add(self, features: Floats, labels: Labels) -> None:
+        """Add rows of features: float32, rows x width, and the class index of each."""
+        members = np.zeros((len(self.counts), len(labels)), np.float32)
+        members[labels, np.arange(len(labels))] = 1
+        self.counts[:] += members.sum(axis=1)
+        self.sums[:] += members @ features
+        self.products[:] += features.T @ features
+
+    def __add__(self, other: "Moments") -> "Moments":
+        return Moments(
+            self.counts + other.counts, self.sums + other.sums, self.products + other.products
+        )
+
+    def __sub__(self, other: "Moments") -> "Moments":
+        return Moments(
+            self.counts - other.counts, self.sums - other.sums, self.products - other.products
+        )
+
+    def first(self, width: int) -> "Moments":
+        """The moments of the first `width` features."""
+        return Moments(self.counts, self.sums[:, :width], self.products[:width, :width])
+
+
+@dataclass(frozen=True, slots=True)
+class Discriminant:
+    """A linear layer: `features @ weights + biases` gives a logit for each class.
+
+    A logit is the log-likelihood ratio of its class and a class at the mean of all classes.
+    """
+
+    weights: Floats  # feature x class; each row sums to 0
+    biases: Floats  # class
+    middle: Floats  # feature: the mean of the class means
+    gram: NDArray[np.float64]  # class x class: scalar products of the whitened class means
+    scales: tuple[float, ...]  # by which the features of each block were divided
+
+    def logits(self, features: Floats) -> Floats:
+        """The logits of rows of features: float32, rows x classes."""
+        return np.asarray(features @ self.weights + self.biases, np.float32)
+
+
+def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) -> Discriminant:
+    """Fit the layer to rows of which every class has one.
+
+    `widths` are the numbers of features of the blocks, one after the other. Each block is divided
+    by the root of its mean variance, so that shrinkage treats them alike. `shrinkage` is 0..1.
+    """
+    means = moments.sums / moments.counts[:, None]
+    middle = means.mean(axis=0)
+    scales = _block_scales(moments, widths)
+    by_feature = np.repeat(scales, widths).astype(np.float32)
+    offsets = ((means - middle) / by_feature).astype(np.float32)
+    within = _within(moments, means, by_feature)
+    _shrink(within, shrinkage)
+    directions = _solve(within, offsets.T)
+    gram = offsets.astype(np.float64) @ directions
+    weights = directions / by_feature[:, None]
+    biases = -0.5 * np.diag(gram) - middle @ weights
+    return Discriminant(
+        np.asarray(weights, np.float32),
+        np.asarray(biases, np.float32),
+        np.asarray(middle, np.float32),
+        (gram + gram.T) / 2,
+        tuple(scales.tolist()),
+    )
+
+
+def _block_scales(moments: Moments, widths: Sequence[int]) -> NDArray[np.float64]:
+    rows = moments.counts.sum()
+    variances = np.diag(moments.products) / rows - (moments.sums.sum(axis=0) / rows) ** 2
+    starts = np.cumsum([0, *widths[:-1]])
+    by_block = np.add.reduceat(np.maximum(variances, 0), starts) / np.asarray(widths)
+    return np.asarray(np.sqrt(np.maximum(by_block, np.finfo(np.float32).tiny)))
+
+
+def _within(moments: Moments, means: NDArray[np.float64], by_feature: Floats) -> Floats:
+    """The pooled within-class covariance of the scaled features."""
+    between = moments.sums.T.astype(np.float32) @ means.astype(np.float32)
+    covariance = (moments.products - between) / np.float32(moments.counts.sum())
+    covariance /= by_feature
+    covariance /= by_feature[:, None]
+    return np.asarray(covariance, np.float32)
+
+
+def _shrink(covariance: Floats, share: float) -> None:
+    """Move a covariance towards the multiple of the identity that has the same trace."""
+    width = len(covariance)
+    level = max(float(covariance.trace()) / width, float(np.finfo(np.float32).tiny))
+    covariance *= np.float32(1 - share)
+    covariance.flat[:: width + 1] += np.float32(share * level)
+
+
+def _solve(matrix: Floats, right: NDArray[Any]) -> Floats:
+    """Solve for a symmetric positive definite matrix, by Schur complements of its halves."""
+    size = len(matrix)
+    if size <= LEAF:
+        return np.asarray(np.linalg.solve(matrix, right), np.float32)
+    half, rest = size // 2, size - size // 2
+    upper = _solve(matrix[:half, :half], np.hstack([matrix[:half, half:], right[:half]]))
+    across, solved = upper[:, :rest], upper[:, rest:]
+    lower = matrix[half:, :half]
+    bottom = _solve(matrix[half:, half:] - lower @ across, right[half:] - lower @ solved)
+    return np.vstack([solved - across @ bottom, bottom])

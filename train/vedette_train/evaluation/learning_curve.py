@@ -1,0 +1,79 @@
+"""Accuracy by the number of pictures: an answer to "do I have enough?"."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from vedette_edge.model.discriminant import fit_discriminant
+from vedette_edge.model.head import HeadRecord
+from vedette_train.training.discriminant_head import Pictures
+
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the pictures that are not held out
+LEAST_HELD_OUT = 400  # pictures to measure with, if there are as many
+LEAST_LEARNED = 2  # pictures a class
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """Accuracy of a head that was fitted to some of the pictures."""
+
+    pictures: float  # mean number a class
+    accuracy: float  # 0..1, of pictures held out
+    low: float  # Wilson's 95 % interval
+    high: float
+
+
+def measure_learning_curve(
+    pictures: Pictures, record: HeadRecord, classes: int
+) -> list[CurvePoint]:
+    """Fit the head to growing subsets, and measure it on the folds that are held out."""
+    hits: dict[float, list[NDArray[np.bool_]]] = {}
+    learned: dict[float, list[float]] = {}
+    for fold in _held_out_folds(pictures.folds):
+        held_out = np.flatnonzero(pictures.folds == fold)
+        for share, subset in _subsets(pictures, fold, classes):
+            hits.setdefault(share, []).append(_hits(pictures, record, subset, held_out))
+            learned.setdefault(share, []).append(len(subset) / classes)
+    return [_point(float(np.mean(learned[share])), np.concatenate(hits[share])) for share in hits]
+
+
+def _held_out_folds(folds: NDArray[np.intp]) -> list[int]:
+    """As many folds as it takes to measure with enough pictures."""
+    sizes = np.cumsum(np.bincount(folds))
+    return list(range(int(np.searchsorted(sizes, min(LEAST_HELD_OUT, sizes[-1]))) + 1))
+
+
+def _subsets(
+    pictures: Pictures, fold: int, classes: int
+) -> Iterator[tuple[float, NDArray[np.intp]]]:
+    """Shares of each class, drawn at random; a larger one contains the smaller ones."""
+    random = np.random.default_rng(0)
+    learned = random.permutation(np.flatnonzero(pictures.folds != fold))
+    labels = pictures.labels[learned]
+    members = [learned[labels == label] for label in range(classes)]
+    fewest = min(map(len, members))
+    for share in SHARES:
+        if share * fewest >= min(LEAST_LEARNED, fewest):
+            taken = [mine[: max(1, round(share * len(mine)))] for mine in members]
+            yield share, np.concatenate(taken)
+
+
+def _hits(
+    pictures: Pictures,
+    record: HeadRecord,
+    learned: NDArray[np.intp],
+    held_out: NDArray[np.intp],
+) -> NDArray[np.bool_]:
+    width, classes = sum(record.widths), int(pictures.labels.max()) + 1
+    moments = pictures.moments(learned, classes, width)
+    fitted = fit_discriminant(moments, record.widths, record.shrinkage)
+    answers = fitted.logits(pictures.features(held_out)[:, :width]).argmax(axis=1)
+    return np.asarray(answers == pictures.labels[held_out])
+
+
+def _point(learned: float, hits: NDArray[np.bool_]) -> CurvePoint:
+    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
+    return CurvePoint(learned, float(hits.mean()), float(interval.low), float(interval.high))

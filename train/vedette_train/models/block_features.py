@@ -1,0 +1,155 @@
+"""Features from the later blocks of a backbone, and a classifier that reads them block by block."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from vedette_edge.model.head import DIRECTIONS, Block
+from vedette_train.architectures import Model
+from vedette_train.frozen import folded
+
+GRID = 3  # windows a side over the map of the last block before the last stride
+LAST = "last"  # the block of what the backbone ends in
+
+_BLOCK = re.compile(r"(?:blocks\.|block_|expanded_conv_)(\d+)[._]")  # lite0, MobileNetV2, V3
+
+Tensor = Any  # keras publishes no types
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """The part of a backbone that features come from."""
+
+    blocks: int | None = None  # its first blocks; None: all of them, and what it ends in
+    least_stride: int = 16  # of the blocks that are read
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFeatures:
+    """A backbone as a network from pictures to features."""
+
+    network: Model  # float32 bytes 0..255 -> a row of all features
+    tensors: Mapping[str, Tensor]  # name of the block -> its features, flat
+    name: str
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks in the order of the row."""
+        return tuple(
+            Block(f"head.{name}", int(tensor.shape[-1])) for name, tensor in self.tensors.items()
+        )
+
+    @property
+    def width(self) -> int:
+        """Features of a picture."""
+        return sum(block.width for block in self.blocks)
+
+    @property
+    def width_of_blocks(self) -> int:
+        """Features without those of what the backbone ends in, which come last in the row."""
+        return sum(block.width for block in self.blocks if block.layer != f"head.{LAST}")
+
+
+def block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
+    """Read a backbone, with its batch normalisation folded into its convolutions.
+
+    Features are the averages of the maps that the blocks give. The map of the last block before
+    the last stride is averaged over a grid of GRID x GRID windows, so that it tells what is where.
+    """
+    copy = folded(backbone)
+    maps = _block_maps(copy, trunk)
+    gridded = _last_before_stride(maps, int(copy.inputs[0].shape[1]))
+    tensors = {
+        str(number): _grid(one, number) if number == gridded else _average(one, number)
+        for number, one in maps.items()
+    }
+    if trunk.blocks is None:
+        tensors[LAST] = copy.output
+    row = layers.Concatenate(name="features.row")(list(tensors.values()))
+    network = keras.Model(copy.inputs[0], row, name=f"{backbone.name}.features")
+    return BlockFeatures(network, tensors, backbone.name)
+
+
+def build_classifier(
+    features: BlockFeatures, blocks: Sequence[Block], classes: int, *, unknown: bool
+) -> Model:
+    """A network from pictures to scores: a Dense layer a block, added up, and a softmax.
+
+    The layers have the blocks' names. With `unknown`, the last score is that of a background:
+    the squared length of a linear function of the logits.
+    """
+    tensors = {f"head.{name}": tensor for name, tensor in features.tensors.items()}
+    parts = [
+        layers.Dense(classes, name=block.layer, dtype="float32")(tensors[block.layer])
+        for block in blocks
+    ]
+    logits = layers.Add(name="head.logits", dtype="float32")(parts) if parts[1:] else parts[0]
+    if unknown:
+        directions = layers.Dense(classes - 1, name=DIRECTIONS, dtype="float32")(logits)
+        squared = layers.Dot(axes=1, name="unknown", dtype="float32")([directions, directions])
+        logits = layers.Concatenate(name="logits", dtype="float32")([logits, squared])
+    scores = layers.Softmax(name="scores", dtype="float32")(logits)
+    return keras.Model(features.network.inputs[0], scores, name=features.name)
+
+
+def freeze_lower(network: Model, blocks: int) -> None:
+    """Keep the weights in front of the block of that number from learning."""
+    for layer in network.layers:
+        numbered = _BLOCK.match(layer.name)
+        if numbered and int(numbered[1]) >= blocks:
+            return
+        layer.trainable = False
+
+
+def _block_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
+    """The output of each block that is read, by number."""
+    maps: dict[int, Tensor] = {}
+    for layer in network.layers:
+        if numbered := _BLOCK.match(layer.name):
+            maps[int(numbered[1])] = layer.output
+    height = int(network.inputs[0].shape[1])
+    first = range(len(maps) if trunk.blocks is None else trunk.blocks)
+    return {
+        number: one
+        for number, one in sorted(maps.items())
+        if (number in first or trunk.blocks is None) and _stride(one, height) >= trunk.least_stride
+    }
+
+
+def _stride(one: Tensor, height: int) -> int:
+    """Pixels of the picture from one place of a map to the next, a power of two."""
+    return int(2 ** round(math.log2(height / one.shape[1])))
+
+
+def _last_before_stride(maps: Mapping[int, Tensor], height: int) -> int | None:
+    """The number of the last block whose map is large enough for a grid."""
+    large = [n for n, one in maps.items() if _stride(one, height) <= 16 and one.shape[1] >= GRID]
+    return max(large, default=None)
+
+
+def _average(one: Tensor, number: int) -> Tensor:
+    return layers.GlobalAveragePooling2D(name=f"average.{number}")(one)
+
+
+def _grid(one: Tensor, number: int) -> Tensor:
+    """Averages over windows that overlap where the map cannot be divided.
+
+    A convolution with a constant kernel: TFLite's delegate takes no pooling of integers.
+    """
+    height = int(one.shape[1])
+    step = height // GRID
+    window = height - (GRID - 1) * step
+    averages = layers.DepthwiseConv2D(
+        window,
+        strides=step,
+        use_bias=False,
+        depthwise_initializer=keras.initializers.Constant(1 / window**2),
+        trainable=False,
+        name=f"grid.{number}",
+    )(one)
+    return layers.Flatten(name=f"average.{number}")(averages)

@@ -1,0 +1,1 @@
+"""Training: features, closed-form heads and gradient descent."""

@@ -1,0 +1,129 @@
+"""A classifier without gradient descent: a frozen backbone and a head that is solved for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from vedette_edge.command_line import Terminal
+from vedette_edge.model.calibration import UNKNOWN
+from vedette_edge.model.discriminant import Floats
+from vedette_edge.model.head import Head
+from vedette_train.architectures import Model
+from vedette_train.backbones import BACKBONES, TRUNKS
+from vedette_train.dataset import TEST, TRAIN
+from vedette_train.evaluate import Evaluation
+from vedette_train.material import Material
+from vedette_train.models.block_features import (
+    BlockFeatures,
+    Trunk,
+    block_features,
+    build_classifier,
+)
+from vedette_train.settings import Settings
+from vedette_train.split import VALIDATION, assign_folds
+from vedette_train.training.discriminant_head import (
+    FittedHead,
+    HeadOptions,
+    Pictures,
+    fit_head,
+)
+from vedette_train.training.feature_cache import Features
+from vedette_train.training.feature_extraction import extract_block_features
+from vedette_train.training.trained import OUT_OF_FOLD, Trained
+from vedette_train.unknown import Strangers
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedForm:
+    """A head with the network and the pictures that it was fitted to."""
+
+    features: BlockFeatures
+    views: list[Features]
+    pictures: Pictures
+    fitted: FittedHead
+
+
+def build_features(chosen: Settings) -> BlockFeatures:
+    """The backbone of the chosen architecture, as a network that gives features.
+
+    Raises WeightsError where its weights are not to be had.
+    """
+    backbone = BACKBONES[chosen.architecture](chosen.size, chosen.size)
+    return block_features(backbone, TRUNKS.get(chosen.architecture, Trunk()))
+
+
+def fit_closed_form(
+    material: Material,
+    chosen: Settings,
+    terminal: Terminal,
+    parts: tuple[str, ...] = (TRAIN, VALIDATION),
+    strangers: Strangers | None = None,
+) -> ClosedForm:
+    """Compute the features, and fit the head to those of some parts."""
+    features = build_features(chosen)
+    views = extract_block_features(features, material, chosen, terminal)
+    places = material.places(*parts)
+    labels = material.labels[places]
+    pictures = Pictures(
+        views=views,
+        hashes=[material.hashes[row] for row in material.rows[places]],
+        labels=labels,
+        folds=assign_folds(labels, material.groups[places], chosen.seed),
+    )
+    extract: Callable[..., Floats] = features.network.predict_on_batch
+    options = HeadOptions(
+        labels=material.contract.labels,
+        precision=chosen.precision,
+        blocks_alone=features.width_of_blocks,
+        strangers=strangers.features(extract) if strangers else None,
+    )
+    with terminal.progress("fitting the head", 1) as advance:
+        fitted = fit_head(pictures, features.blocks, options)
+        advance()
+    return ClosedForm(features, views, pictures, fitted)
+
+
+def train_closed_form(
+    material: Material, chosen: Settings, terminal: Terminal, strangers: Strangers | None
+) -> tuple[Trained, ClosedForm]:
+    """The finished classifier, and what it was fitted to."""
+    form = fit_closed_form(material, chosen, terminal, strangers=strangers)
+    fitted, head = form.fitted, form.fitted.head
+    test, before = None, fitted.uncalibrated
+    if material.places(TEST).size:
+        test = evaluate_head(form, material, head)
+        before = evaluate_head(form, material, Head(head.discriminant, 1.0, None))
+    trained = Trained(
+        model=head_model(form, head),
+        temperature=head.temperature,
+        calibration=fitted.out_of_fold,
+        calibrated_on=OUT_OF_FOLD,
+        test=test,
+        uncalibrated=before,
+        head=fitted.record,
+    )
+    return trained, form
+
+
+def head_model(form: ClosedForm, head: Head) -> Model:
+    """The Keras model of a head on its network."""
+    blocks = form.fitted.record.blocks
+    classes = len(head.discriminant.biases)
+    unknown = head.background is not None
+    model = build_classifier(form.features, blocks, classes, unknown=unknown)
+    for name, weights in head.layers(blocks).items():
+        model.get_layer(name).set_weights(weights)
+    return model
+
+
+def evaluate_head(form: ClosedForm, material: Material, head: Head) -> Evaluation:
+    """The answers of a head to the test part, from its features."""
+    rows, truth = material.part(TEST)
+    width = sum(form.fitted.record.widths)
+    scores = [
+        head.scores(form.views[0].take([material.hashes[row] for row in some])[:, :width])
+        for some in np.array_split(rows, max(1, len(rows) // 1024))
+    ]
+    labels = material.contract.labels + (UNKNOWN,) * bool(head.background)
+    return Evaluation(truth, np.concatenate(scores), labels)

@@ -1,0 +1,196 @@
+"""The head in closed form: features, shrinkage and calibration are chosen out of fold."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette_edge.model.calibration import UNKNOWN, calibrate, fit_temperature
+from vedette_edge.model.discriminant import (
+    Discriminant,
+    Floats,
+    Labels,
+    Moments,
+    fit_discriminant,
+)
+from vedette_edge.model.head import Block, Head, HeadRecord, calibrate_head
+from vedette_train.evaluate import Evaluation
+from vedette_train.training.feature_cache import Features
+
+AT_A_TIME = 1024  # rows of features in memory
+SHRINKAGES = (0.06, 0.2, 0.6)  # with the blocks alone
+SHRINKAGES_WITH_LAST = (0.2, 0.6)  # more features take more
+UNKNOWN_COST = 0.01  # share of the right answers that become unknown
+UNKNOWN_COSTS = (0.003, 0.01, 0.02, 0.05)  # where pictures of no class tell which is best
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The pictures to learn from, as features."""
+
+    views: Sequence[Features]  # the plain one first
+    hashes: Sequence[str]  # SHA-256, one a picture
+    labels: Labels  # class index, one a picture
+    folds: NDArray[np.intp]  # one a picture
+
+    def moments(self, places: NDArray[np.intp], classes: int, width: int) -> Moments:
+        """The sums over some of the pictures, in all views."""
+        sums = Moments.zeros(classes, width)
+        for view in self.views:
+            for some in _in_batches(places):
+                features = view.take([self.hashes[place] for place in some])
+                sums.add(features[:, :width], self.labels[some])
+        return sums
+
+    def features(self, places: NDArray[np.intp]) -> Floats:
+        """Plain features of some of the pictures, a row each."""
+        return self.views[0].take([self.hashes[place] for place in places])
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One choice of features and shrinkage, and what it comes to out of fold."""
+
+    blocks: tuple[Block, ...]
+    shrinkage: float
+    logits: Floats  # out of fold, pictures x classes
+    losses: NDArray[np.float64]  # negative log-likelihood of each picture, after a temperature
+    accuracy: float  # 0..1
+
+    @property
+    def loss(self) -> float:
+        """The mean loss."""
+        return float(self.losses.mean())
+
+
+@dataclass(frozen=True, slots=True)
+class FittedHead:
+    """A head, and what it says of pictures that it was not fitted to."""
+
+    head: Head
+    record: HeadRecord
+    out_of_fold: Evaluation  # of the pictures that are learned from, with calibrated scores
+    uncalibrated: Evaluation  # the same, before the temperature
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOptions:
+    """What the command line and the classes' names say of a head."""
+
+    labels: tuple[str, ...]  # of the classes
+    precision: float  # for the thresholds, 0..1
+    blocks_alone: int  # features without those of what the backbone ends in
+    strangers: Floats | None = None  # features of pictures of none of the classes
+
+    @property
+    def unknown_costs(self) -> tuple[float, ...]:
+        """Costs to choose from; 0 where a class is called unknown, which then says it."""
+        if UNKNOWN in self.labels:
+            return (0.0,)
+        return (UNKNOWN_COST,) if self.strangers is None else UNKNOWN_COSTS
+
+
+def fit_head(pictures: Pictures, blocks: tuple[Block, ...], options: HeadOptions) -> FittedHead:
+    """Choose features and shrinkage, calibrate, and fit once more to all pictures."""
+    classes = len(options.labels)
+    everything = np.arange(len(pictures.labels))
+    total = pictures.moments(everything, classes, sum(block.width for block in blocks))
+    chosen = choose(candidates(pictures, total, blocks, options.blocks_alone))
+    widths = [block.width for block in chosen.blocks]
+    discriminant = fit_discriminant(total.first(sum(widths)), widths, chosen.shrinkage)
+    truth = pictures.labels
+    cost, head = _calibrated(discriminant, chosen, truth, options)
+    scaled = [
+        replace(block, scale=scale)
+        for block, scale in zip(chosen.blocks, discriminant.scales, strict=True)
+    ]
+    record = HeadRecord(
+        blocks=tuple(scaled),
+        shrinkage=chosen.shrinkage,
+        unknown_cost=cost,
+        precision=options.precision,
+        mirrored=len(pictures.views) > 1,
+        folds=tuple(pictures.folds.tolist()),
+    )
+    labels = options.labels + (UNKNOWN,) * bool(head.background)
+    scores = calibrate(chosen.logits, head.temperature, head.background)
+    raw = calibrate(chosen.logits, 1.0, None)
+    return FittedHead(
+        head, record, Evaluation(truth, scores, labels), Evaluation(truth, raw, options.labels)
+    )
+
+
+def _calibrated(
+    discriminant: Discriminant, chosen: Candidate, truth: Labels, options: HeadOptions
+) -> tuple[float, Head]:
+    """The head whose entry for unknown loses the fewest right answers and accepts few strangers."""
+    heads = {
+        cost: calibrate_head(discriminant, chosen.logits, truth, cost)
+        for cost in options.unknown_costs
+    }
+    if len(heads) == 1 or options.strangers is None:
+        return next(iter(heads.items()))
+    width = len(discriminant.weights)
+    strangers = options.strangers[:, :width]
+
+    def harm(cost: float) -> float:
+        answers = heads[cost].scores(strangers).argmax(axis=1)
+        return cost + float((answers < len(options.labels)).mean())
+
+    best = min(heads, key=harm)
+    return best, heads[best]
+
+
+def candidates(
+    pictures: Pictures, total: Moments, blocks: tuple[Block, ...], blocks_alone: int
+) -> list[Candidate]:
+    """Each choice with its out-of-fold logits: from the total less the sums of one fold."""
+    ways = [(_alone(blocks, blocks_alone), shrinkage) for shrinkage in SHRINKAGES]
+    if blocks_alone < sum(block.width for block in blocks):
+        ways += [(blocks, shrinkage) for shrinkage in SHRINKAGES_WITH_LAST]
+    classes, width = total.sums.shape
+    logits = np.empty((len(ways), len(pictures.labels), classes), np.float32)
+    for fold in np.unique(pictures.folds):
+        held_out = np.flatnonzero(pictures.folds == fold)
+        rest = total - pictures.moments(held_out, classes, width)
+        for place, (some, shrinkage) in enumerate(ways):
+            widths = [block.width for block in some]
+            fitted = fit_discriminant(rest.first(sum(widths)), widths, shrinkage)
+            for batch in _in_batches(held_out):
+                features = pictures.features(batch)[:, : sum(widths)]
+                logits[place, batch] = fitted.logits(features)
+    return [
+        _candidate(some, shrinkage, mine, pictures.labels)
+        for (some, shrinkage), mine in zip(ways, logits, strict=True)
+    ]
+
+
+def choose(found: Sequence[Candidate]) -> Candidate:
+    """The candidate of the least loss; more features only if they gain beyond a standard error."""
+    fewest = min(len(one.blocks) for one in found)
+    alone = min((one for one in found if len(one.blocks) == fewest), key=lambda one: one.loss)
+    best = min(found, key=lambda one: one.loss)
+    gains = alone.losses - best.losses
+    return best if gains.mean() > gains.std() / math.sqrt(len(gains)) else alone
+
+
+def _candidate(
+    blocks: tuple[Block, ...], shrinkage: float, logits: Floats, truth: Labels
+) -> Candidate:
+    scores = calibrate(logits, fit_temperature(logits, truth), None)
+    right = scores[np.arange(len(truth)), truth].astype(np.float64)
+    losses = -np.log(np.maximum(right, np.finfo(np.float32).tiny))
+    accuracy = float((logits.argmax(axis=1) == truth).mean())
+    return Candidate(blocks, shrinkage, logits, losses, accuracy)
+
+
+def _alone(blocks: Sequence[Block], width: int) -> tuple[Block, ...]:
+    ends = np.cumsum([block.width for block in blocks])
+    return tuple(block for block, end in zip(blocks, ends, strict=True) if end <= width)
+
+
+def _in_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    for start in range(0, len(places), AT_A_TIME):
+        yield places[start : start + AT_A_TIME]
