@@ -109,7 +109,7 @@ def _solve(
     trained, form = train_closed_form(material, chosen, terminal, extras.strangers)
     _record(material, chosen, run, resume=False)
     files = material.part_files(TRAIN, VALIDATION)
-    curve = measure_learning_curve(form.pictures, form.fitted.record, len(material.contract.labels))
+    curve = measure_learning_curve(form.pictures, form.fitted.record, trained.calibration.right)
     findings = Findings(find_label_errors(trained.calibration, files), curve)
     return trained, findings, (prepared, time.monotonic())
 

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from vedette_edge.model.cross_validation import in_batches, sum_moments
 from vedette_edge.model.discriminant import fit_discriminant
 from vedette_edge.model.head import HeadRecord
 from vedette_train.training.discriminant_head import Pictures
 
-SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)  # of the pictures that are not held out
+SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the pictures that are not held out
 LEAST_HELD_OUT = 400  # pictures to measure with, if there are as many
 LEAST_LEARNED = 2  # pictures a class
 
@@ -27,9 +28,13 @@ class CurvePoint:
 
 
 def measure_learning_curve(
-    pictures: Pictures, record: HeadRecord, classes: int
+    pictures: Pictures, record: HeadRecord, right: NDArray[np.bool_]
 ) -> list[CurvePoint]:
-    """Fit the head to growing subsets, and measure it on the folds that are held out."""
+    """Fit the head to growing subsets, and measure it on the folds that are held out.
+
+    `right` tells of each picture if its answer out of fold is right: the last point.
+    """
+    classes = int(pictures.labels.max()) + 1
     hits: dict[float, list[NDArray[np.bool_]]] = {}
     learned: dict[float, list[float]] = {}
     for fold in _held_out_folds(pictures.folds):
@@ -37,7 +42,12 @@ def measure_learning_curve(
         for share, subset in _subsets(pictures, fold, classes):
             hits.setdefault(share, []).append(_hits(pictures, record, subset, held_out))
             learned.setdefault(share, []).append(len(subset) / classes)
-    return [_point(float(np.mean(learned[share])), np.concatenate(hits[share])) for share in hits]
+        hits.setdefault(1.0, []).append(right[held_out])
+        learned.setdefault(1.0, []).append((len(right) - len(held_out)) / classes)
+    return [
+        _point(float(np.mean(learned[share])), np.concatenate(hits[share]))
+        for share in sorted(hits)
+    ]
 
 
 def _held_out_folds(folds: NDArray[np.intp]) -> list[int]:
@@ -68,10 +78,13 @@ def _hits(
     held_out: NDArray[np.intp],
 ) -> NDArray[np.bool_]:
     width, classes = sum(record.widths), int(pictures.labels.max()) + 1
-    moments = pictures.moments(learned, classes, width)
+    moments = sum_moments(pictures, learned, classes, width)
     fitted = fit_discriminant(moments, record.widths, record.shrinkage)
-    answers = fitted.logits(pictures.features(held_out)[:, :width]).argmax(axis=1)
-    return np.asarray(answers == pictures.labels[held_out])
+    answers = [
+        fitted.logits(next(pictures.views(some))[:, :width]).argmax(axis=1)
+        for some in in_batches(held_out)
+    ]
+    return np.asarray(np.concatenate(answers) == pictures.labels[held_out])
 
 
 def _point(learned: float, hits: NDArray[np.bool_]) -> CurvePoint:

@@ -39,7 +39,7 @@ class ClosedForm:
     """A head with the network and the pictures that it was fitted to."""
 
     features: BlockFeatures
-    views: list[Features]
+    plain: Features  # of all pictures
     pictures: Pictures
     fitted: FittedHead
 
@@ -66,7 +66,7 @@ def fit_closed_form(
     places = material.places(*parts)
     labels = material.labels[places]
     pictures = Pictures(
-        views=views,
+        cache=views,
         hashes=[material.hashes[row] for row in material.rows[places]],
         labels=labels,
         folds=assign_folds(labels, material.groups[places], chosen.seed),
@@ -81,7 +81,7 @@ def fit_closed_form(
     with terminal.progress("fitting the head", 1) as advance:
         fitted = fit_head(pictures, features.blocks, options)
         advance()
-    return ClosedForm(features, views, pictures, fitted)
+    return ClosedForm(features, views[0], pictures, fitted)
 
 
 def train_closed_form(
@@ -122,7 +122,7 @@ def evaluate_head(form: ClosedForm, material: Material, head: Head) -> Evaluatio
     rows, truth = material.part(TEST)
     width = sum(form.fitted.record.widths)
     scores = [
-        head.scores(form.views[0].take([material.hashes[row] for row in some])[:, :width])
+        head.scores(form.plain.take([material.hashes[row] for row in some])[:, :width])
         for some in np.array_split(rows, max(1, len(rows) // 1024))
     ]
     labels = material.contract.labels + (UNKNOWN,) * bool(head.background)

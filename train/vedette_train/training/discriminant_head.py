@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.model.calibration import UNKNOWN, calibrate, fit_temperature
+from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
 from vedette_edge.model.discriminant import (
     Discriminant,
     Floats,
@@ -19,7 +20,6 @@ from vedette_edge.model.head import Block, Head, HeadRecord, calibrate_head
 from vedette_train.evaluate import Evaluation
 from vedette_train.training.feature_cache import Features
 
-AT_A_TIME = 1024  # rows of features in memory
 SHRINKAGES = (0.06, 0.2, 0.6)  # with the blocks alone
 SHRINKAGES_WITH_LAST = (0.2, 0.6)  # more features take more
 UNKNOWN_COST = 0.01  # share of the right answers that become unknown
@@ -28,25 +28,17 @@ UNKNOWN_COSTS = (0.003, 0.01, 0.02, 0.05)  # where pictures of no class tell whi
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """The pictures to learn from, as features."""
+    """The pictures to learn from, as features in the cache."""
 
-    views: Sequence[Features]  # the plain one first
+    cache: Sequence[Features]  # of the plain pictures, then of the mirrored ones
     hashes: Sequence[str]  # SHA-256, one a picture
     labels: Labels  # class index, one a picture
     folds: NDArray[np.intp]  # one a picture
 
-    def moments(self, places: NDArray[np.intp], classes: int, width: int) -> Moments:
-        """The sums over some of the pictures, in all views."""
-        sums = Moments.zeros(classes, width)
-        for view in self.views:
-            for some in _in_batches(places):
-                features = view.take([self.hashes[place] for place in some])
-                sums.add(features[:, :width], self.labels[some])
-        return sums
-
-    def features(self, places: NDArray[np.intp]) -> Floats:
-        """Plain features of some of the pictures, a row each."""
-        return self.views[0].take([self.hashes[place] for place in places])
+    def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
+        """The features of some of the pictures, a row each, view by view."""
+        hashes = [self.hashes[place] for place in places]
+        return (features.take(hashes) for features in self.cache)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +88,7 @@ def fit_head(pictures: Pictures, blocks: tuple[Block, ...], options: HeadOptions
     """Choose features and shrinkage, calibrate, and fit once more to all pictures."""
     classes = len(options.labels)
     everything = np.arange(len(pictures.labels))
-    total = pictures.moments(everything, classes, sum(block.width for block in blocks))
+    total = sum_moments(pictures, everything, classes, sum(block.width for block in blocks))
     chosen = choose(candidates(pictures, total, blocks, options.blocks_alone))
     widths = [block.width for block in chosen.blocks]
     discriminant = fit_discriminant(total.first(sum(widths)), widths, chosen.shrinkage)
@@ -111,7 +103,7 @@ def fit_head(pictures: Pictures, blocks: tuple[Block, ...], options: HeadOptions
         shrinkage=chosen.shrinkage,
         unknown_cost=cost,
         precision=options.precision,
-        mirrored=len(pictures.views) > 1,
+        mirrored=len(pictures.cache) > 1,
         folds=tuple(pictures.folds.tolist()),
     )
     labels = options.labels + (UNKNOWN,) * bool(head.background)
@@ -150,17 +142,9 @@ def candidates(
     ways = [(_alone(blocks, blocks_alone), shrinkage) for shrinkage in SHRINKAGES]
     if blocks_alone < sum(block.width for block in blocks):
         ways += [(blocks, shrinkage) for shrinkage in SHRINKAGES_WITH_LAST]
-    classes, width = total.sums.shape
-    logits = np.empty((len(ways), len(pictures.labels), classes), np.float32)
-    for fold in np.unique(pictures.folds):
-        held_out = np.flatnonzero(pictures.folds == fold)
-        rest = total - pictures.moments(held_out, classes, width)
-        for place, (some, shrinkage) in enumerate(ways):
-            widths = [block.width for block in some]
-            fitted = fit_discriminant(rest.first(sum(widths)), widths, shrinkage)
-            for batch in _in_batches(held_out):
-                features = pictures.features(batch)[:, : sum(widths)]
-                logits[place, batch] = fitted.logits(features)
+    logits = score_out_of_fold(
+        pictures, total, [([block.width for block in some], share) for some, share in ways]
+    )
     return [
         _candidate(some, shrinkage, mine, pictures.labels)
         for (some, shrinkage), mine in zip(ways, logits, strict=True)
@@ -189,8 +173,3 @@ def _candidate(
 def _alone(blocks: Sequence[Block], width: int) -> tuple[Block, ...]:
     ends = np.cumsum([block.width for block in blocks])
     return tuple(block for block, end in zip(blocks, ends, strict=True) if end <= width)
-
-
-def _in_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    for start in range(0, len(places), AT_A_TIME):
-        yield places[start : start + AT_A_TIME]

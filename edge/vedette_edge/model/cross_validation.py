@@ -1,0 +1,61 @@
+"""Logits of pictures by heads that were not fitted to them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette_edge.model.discriminant import Floats, Labels, Moments, fit_discriminant
+
+AT_A_TIME = 1024  # rows of features in memory
+
+
+class FeatureRows(Protocol):
+    """Features of pictures that are learned from, wherever they lie."""
+
+    @property
+    def labels(self) -> Labels:
+        """The class index of each picture."""
+
+    @property
+    def folds(self) -> NDArray[np.intp]:
+        """The fold 0, 1, ... of each picture."""
+
+    def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
+        """The features of some pictures, a row each: plain first, then mirrored."""
+
+
+def sum_moments(rows: FeatureRows, places: NDArray[np.intp], classes: int, width: int) -> Moments:
+    """The sums over all views of some pictures, over their first `width` features."""
+    sums = Moments.zeros(classes, width)
+    for some in in_batches(places):
+        for features in rows.views(some):
+            sums.add(features[:, :width], rows.labels[some])
+    return sums
+
+
+def score_out_of_fold(
+    rows: FeatureRows, total: Moments, ways: Sequence[tuple[Sequence[int], float]]
+) -> Floats:
+    """Logits, ways x pictures x classes: of each fold, by heads fitted to the total less its sums.
+
+    A way is the widths of the blocks that are read and the shrinkage.
+    """
+    classes, width = total.sums.shape
+    logits = np.empty((len(ways), len(rows.labels), classes), np.float32)
+    for fold in np.unique(rows.folds):
+        held_out = np.flatnonzero(rows.folds == fold)
+        rest = total - sum_moments(rows, held_out, classes, width)
+        heads = [fit_discriminant(rest.first(sum(some)), some, share) for some, share in ways]
+        for batch in in_batches(held_out):
+            features = next(rows.views(batch))
+            for place, head in enumerate(heads):
+                logits[place, batch] = head.logits(features[:, : len(head.weights)])
+    return logits
+
+
+def in_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """The places, AT_A_TIME at a time."""
+    for start in range(0, len(places), AT_A_TIME):
+        yield places[start : start + AT_A_TIME]
