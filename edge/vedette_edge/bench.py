@@ -110,8 +110,9 @@ def compare(classifier: Classifier, watched: Watched, wish: Wish) -> Compared:
 
 def _interrupted(classifier: Classifier, camera: Supervisor, log: Log, gauge: Gauge) -> bool:
     """Watch until all is measured; gives whether Ctrl-C came before."""
-    labels, below = classifier.contract.labels, classifier.contract.confidence.unknown_below
-    scenes = [Scene("", Decider(labels, below, Rules()), every_frame=True)]
+    contract = classifier.contract
+    decider = Decider(contract.labels, contract.confidence, Rules())
+    scenes = [Scene("", decider, every_frame=True)]
     try:
         watch(
             classifier,

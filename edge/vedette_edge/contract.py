@@ -6,12 +6,15 @@ import reprlib
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vedette_edge.errors import ContractError
 
-FORMAT = "vedette-contract-1"
+FORMAT = "vedette-contract-2"
+FORMAT_1 = "vedette-contract-1"  # still read: it has no unknown_below_by_label
+
+UNKNOWN = "unknown"  # the answer where no label's score is high enough; a model's label as well
 
 COLOURS = ("rgb",)
 FITS = ("squash", "crop", "letterbox")
@@ -39,6 +42,13 @@ class Confidence:
 
     temperature: float  # softmax temperature, already folded into the last layer's weights
     unknown_below: float  # a best score below this is called unknown; 0 turns that off
+    unknown_below_by_label: Mapping[str, float] = field(default_factory=dict)  # instead, if listed
+
+    def threshold(self, label: str) -> float:
+        """The score, 0..1, below which a label counts as unknown; 0 for `unknown` itself."""
+        if label == UNKNOWN:
+            return 0.0
+        return self.unknown_below_by_label.get(label, self.unknown_below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +97,7 @@ class Contract:
                 "contract: normalisation_in_graph is false; Vedette feeds raw bytes and has no "
                 "normalisation outside the graph. Convert the model again with vedette-convert"
             )
-        if not self.confidence.temperature > 0 or not 0 <= self.confidence.unknown_below <= 1:
-            raise ContractError(
-                f"contract: {self.confidence} is out of range, "
-                "expected temperature > 0 and unknown_below from 0 to 1"
-            )
+        _check_confidence(self.confidence, self.labels)
 
 
 def to_json(contract: Contract) -> str:
@@ -107,21 +113,29 @@ def from_json(text: str | bytes) -> Contract:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ContractError(f"contract: is no JSON ({error})") from error
-    if isinstance(data, dict) and data.get("format") != FORMAT:
+    if isinstance(data, dict) and data.get("format") not in (FORMAT, FORMAT_1):
         raise ContractError(
-            f"contract: format is {data.get('format')!r}, this Vedette reads {FORMAT!r}. "
+            f"contract: format is {reprlib.repr(data.get('format'))}, this Vedette reads "
+            f"{FORMAT!r} and {FORMAT_1!r}. "
             "Convert the model again, or install the Vedette that wrote it"
         )
     fields = _fields(data, "contract", format=str, **_CONTRACT_TYPES)
-    del fields["format"]
-    confidence = _fields(fields["confidence"], "confidence", **_CONFIDENCE_TYPES)
+    fields["confidence"] = _confidence(fields["confidence"], fields.pop("format"))
     provenance = _fields(fields["provenance"], "provenance", **_PROVENANCE_TYPES)
     for key, kind in (("pictures", int), ("versions", str), ("accuracies", float)):
         _fields(provenance[key], key, **dict.fromkeys(provenance[key], kind))
     fields["labels"] = tuple(fields["labels"])
-    fields["confidence"] = Confidence(**confidence)
     fields["provenance"] = Provenance(**provenance)
     return Contract(**fields)
+
+
+def _confidence(data: object, format: str) -> Confidence:
+    if format == FORMAT_1:
+        return Confidence(**_fields(data, "confidence", **_CONFIDENCE_1_TYPES))
+    confidence = _fields(data, "confidence", **_CONFIDENCE_TYPES)
+    thresholds = confidence["unknown_below_by_label"]
+    _fields(thresholds, "unknown_below_by_label", **dict.fromkeys(thresholds, float))
+    return Confidence(**confidence)
 
 
 _CONTRACT_TYPES: Mapping[str, type] = {
@@ -136,7 +150,8 @@ _CONTRACT_TYPES: Mapping[str, type] = {
     "confidence": dict,
     "provenance": dict,
 }
-_CONFIDENCE_TYPES: Mapping[str, type] = {"temperature": float, "unknown_below": float}
+_CONFIDENCE_1_TYPES: Mapping[str, type] = {"temperature": float, "unknown_below": float}
+_CONFIDENCE_TYPES: Mapping[str, type] = {**_CONFIDENCE_1_TYPES, "unknown_below_by_label": dict}
 _PROVENANCE_TYPES: Mapping[str, type] = {
     "manifest_sha256": str,
     "pictures": dict,
@@ -146,7 +161,7 @@ _PROVENANCE_TYPES: Mapping[str, type] = {
 }
 
 
-def _fields(data: object, where: str, **types: type) -> dict[str, Any]:
+def _fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
     """`data` as a dict that has exactly these keys, each of exactly this type."""
     if not isinstance(data, dict):
         raise ContractError(f"contract: {where} is {data!r}, expected an object")
@@ -174,6 +189,24 @@ def _check_labels(labels: tuple[str, ...]) -> None:
             raise ContractError(f"contract: label {label!r} is not one line of printable text")
     if repeated := sorted(label for label, count in Counter(labels).items() if count > 1):
         raise ContractError(f"contract: labels stand twice: {', '.join(repeated)}")
+
+
+def _check_confidence(confidence: Confidence, labels: tuple[str, ...]) -> None:
+    by_label = confidence.unknown_below_by_label
+    if not confidence.temperature > 0:
+        raise ContractError(
+            f"contract: temperature is {confidence.temperature}, expected temperature > 0"
+        )
+    if others := sorted(by_label.keys() - set(labels)):
+        raise ContractError(
+            f"contract: unknown_below_by_label has {reprlib.repr(others)}, expected only labels"
+        )
+    thresholds = {"unknown_below": confidence.unknown_below} | {
+        f"unknown_below_by_label of {label!r}": threshold for label, threshold in by_label.items()
+    }
+    for key, threshold in thresholds.items():
+        if not 0 <= threshold <= 1:
+            raise ContractError(f"contract: {key} is {threshold}, expected 0 to 1")
 
 
 def _check_known(key: str, value: str, known: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-UNKNOWN = "unknown"
+from vedette_edge.contract import UNKNOWN, Confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Rules:
     """When a label takes over and when it is given up. Scores are smoothed ones, 0..1."""
 
     smoothing_s: float = 1.0  # time constant of the smoothing; 0: none
-    enter: float = 0.5  # a label takes over from this score on, or the contract's threshold
+    enter: float = 0.5  # a label takes over from this score on, or its threshold if that is higher
     leave: float = 0.35  # the present label is given up below this
     dwell_s: float = 1.0  # a label stays at least so long
 
@@ -32,11 +32,17 @@ class Change:
 class Decider:
     """The state of one region. Times are seconds on the monotonic clock."""
 
-    def __init__(self, labels: tuple[str, ...], unknown_below: float, rules: Rules) -> None:
-        """`unknown_below` is the contract's: no label enters or stays below it."""
+    def __init__(self, labels: tuple[str, ...], confidence: Confidence, rules: Rules) -> None:
+        """`confidence` is the contract's: no label enters or stays below its threshold.
+
+        `unknown` may be one of the labels. It needs no score: it enters whenever it is the best.
+        """
         self._labels, self._rules = labels, rules
-        self._enter = max(rules.enter, unknown_below)
-        self._leave = max(min(rules.leave, rules.enter), unknown_below)
+        thresholds = np.array([confidence.threshold(label) for label in labels], np.float32)
+        self._enter = np.maximum(thresholds, np.float32(rules.enter))
+        self._leave = np.maximum(thresholds, np.float32(min(rules.leave, rules.enter)))
+        if UNKNOWN in labels:
+            self._enter[labels.index(UNKNOWN)] = 0.0
         self._smooth: NDArray[np.float32] | None = None
         self._seen_s = self._since_s = 0.0
         self.label = ""  # present; empty before the first frame
@@ -68,10 +74,10 @@ class Decider:
     def _wanted(self, smooth: NDArray[np.float32]) -> tuple[str, float]:
         """The label that these scores speak for: a new one must enter, the present one may stay."""
         best = int(smooth.argmax())
-        if smooth[best] >= self._enter:
+        if smooth[best] >= self._enter[best]:
             return self._labels[best], float(smooth[best])
         if self.label in self._labels:
             present = self._labels.index(self.label)
-            if smooth[present] >= self._leave:
+            if smooth[present] >= self._leave[present]:
                 return self.label, float(smooth[present])
         return UNKNOWN, float(smooth[best])

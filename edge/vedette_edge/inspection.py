@@ -1,6 +1,7 @@
 """What a model file says of itself."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from rich.text import Text
@@ -50,7 +51,7 @@ def as_text(found: dict[str, Any]) -> Text:
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     contract, sizes = found["contract"] or found["assumed"], found["bytes"]
-    confidence, partitions = contract["confidence"], found["delegate_partitions"]
+    partitions = found["delegate_partitions"]
     return [
         ("file", f"{found['file']}, {sizes['file'] / 1e6:.2f} MB"),
         ("sizes", f"graph {sizes['graph']:,} bytes, packed with it {sizes['packed']:,} bytes"),
@@ -62,14 +63,19 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("self-test", f"{found['samples']} samples"),
         ("picture", f"{contract['width']} x {contract['height']} px, {contract['colour']}"),
         ("fit", f"{contract['fit']}, resized by {contract['resize']}"),
-        (
-            "confidence",
-            f"temperature {confidence['temperature']:g}, "
-            f"unknown below {confidence['unknown_below']:g}",
-        ),
+        ("confidence", _confidence(**contract["confidence"])),
         *(_contract_rows(contract) if found["contract"] else _assumed_rows(contract)),
         ("labels", f"{len(contract['labels'])}: {', '.join(contract['labels'])}"),
     ]
+
+
+def _confidence(
+    temperature: float, unknown_below: float, unknown_below_by_label: Mapping[str, float]
+) -> str:
+    by_label = _pairs({label: f"{below:g}" for label, below in unknown_below_by_label.items()})
+    return f"temperature {temperature:g}, unknown below {unknown_below:g}" + (
+        f" ({by_label})" if by_label else ""
+    )
 
 
 def _contract_rows(contract: dict[str, Any]) -> list[tuple[str, str]]:

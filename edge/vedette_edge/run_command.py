@@ -244,12 +244,12 @@ def _scenes(classifier: "Classifier", plan: "Plan", wished: Mapping[str, Any]) -
     from vedette_edge.decide import Decider, Rules
     from vedette_edge.watch import Scene
 
-    labels, below = classifier.contract.labels, classifier.contract.confidence.unknown_below
+    contract = classifier.contract
     rules = Rules(*(wished[name] for name in ("smoothing", "enter", "leave", "dwell")))
     return [
         Scene(
             region=region.name,
-            decider=None if plan.every else Decider(labels, below, rules),
+            decider=None if plan.every else Decider(contract.labels, contract.confidence, rules),
             every_frame=wished["every_frame"] or plan.every,
         )
         for region in plan.regions

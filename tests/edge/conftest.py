@@ -1,11 +1,13 @@
 """What the edge's tests share: a real model and pictures that every machine draws alike."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +37,26 @@ def contract(model: Path) -> Contract:
     found = model_file.read(model).contract
     assert found
     return found
+
+
+@pytest.fixture
+def repacked(model: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Makes a model file of the same graph with other members in its zip."""
+
+    def repack(contract: str, labels: str = "red\ngreen\nblue\n") -> Path:
+        found = model_file.read(model)
+        graph = found.data[: found.graph_bytes]
+        data = io.BytesIO(graph)
+        members = {"contract.json": contract.encode(), "labels.txt": labels.encode()}
+        with zipfile.ZipFile(data, "a", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+            archive.writestr("SHA256SUMS", model_file.checksums(graph, members))
+        path = tmp_path / "repacked.tflite"
+        path.write_bytes(data.getvalue())
+        return path
+
+    return repack
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,16 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from vedette_edge import Contract
 from vedette_edge.__main__ import main
+from vedette_edge.contract import UNKNOWN, Confidence, to_json
 
 
 def vedette(*arguments: str | Path) -> Result:
@@ -85,6 +89,35 @@ def test_inspect_shows_contract_labels_tensors_and_sizes(model: Path) -> None:
     found = json.loads(vedette("inspect", model, "--json").stdout)
     assert found["contract"]["labels"] == ["red", "green", "blue"]
     assert found["bytes"]["file"] == model.stat().st_size
+
+
+def test_inspect_shows_the_thresholds_that_labels_have_of_their_own(
+    repacked: Callable[..., Path], contract: Contract
+) -> None:
+    confidence = Confidence(1.0, 0.4, {"green": 0.725})
+    path = repacked(to_json(replace(contract, confidence=confidence)))
+    assert "0.4 (green 0.725)" in vedette("inspect", path).stdout
+    found = json.loads(vedette("inspect", path, "--json").stdout)["contract"]["confidence"]
+    assert found["unknown_below_by_label"] == {"green": 0.725}
+
+
+@pytest.mark.parametrize(
+    ("picture", "label"), [("a-red.jpg", "red"), ("b-green.png", UNKNOWN), ("c-blue.webp", UNKNOWN)]
+)
+def test_run_logs_unknown_for_that_output_and_below_a_label_s_own_threshold(
+    repacked: Callable[..., Path], contract: Contract, photos: Path, picture: str, label: str
+) -> None:
+    """The second output is called unknown; no score of the third reaches its threshold."""
+    labels, confidence = ("red", UNKNOWN, "blue"), Confidence(1.0, 0.4, {"blue": 1.0})
+    text = to_json(replace(contract, labels=labels, confidence=confidence))
+    path = repacked(text, "".join(f"{one}\n" for one in labels))
+    for other in photos.iterdir():
+        if other.name != picture:
+            other.unlink()
+    result = vedette("run", path, "--camera", photos, "--live", "--json")
+    assert result.exit_code == 0
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [one["label"] for one in told if one["event"] == "change"] == [label]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A model file that is cut, foreign or contradicts itself is an error that says so."""
 
-import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,26 +10,6 @@ import pytest
 from vedette_edge import Classifier, Contract, model_file
 from vedette_edge.contract import to_json
 from vedette_edge.errors import ModelFileError
-
-
-@pytest.fixture
-def repacked(model: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a model file of the same graph with other members in its zip."""
-
-    def repack(contract: str, labels: str = "red\ngreen\nblue\n") -> Path:
-        found = model_file.read(model)
-        graph = found.data[: found.graph_bytes]
-        data = io.BytesIO(graph)
-        members = {"contract.json": contract.encode(), "labels.txt": labels.encode()}
-        with zipfile.ZipFile(data, "a", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
-            archive.writestr("SHA256SUMS", model_file.checksums(graph, members))
-        path = tmp_path / "repacked.tflite"
-        path.write_bytes(data.getvalue())
-        return path
-
-    return repack
 
 
 def test_a_model_file_says_what_it_carries(model: Path) -> None:

@@ -95,7 +95,11 @@ def watched(model: Path) -> Watched:
         rules = Rules(smoothing_s=0.1, dwell_s=0)
         scenes = [
             Scene(
-                one.name, Decider(classifier.contract.labels, 0, rules) if live else None, not live
+                one.name,
+                Decider(classifier.contract.labels, classifier.contract.confidence, rules)
+                if live
+                else None,
+                not live,
             )
             for one in regions
         ]
