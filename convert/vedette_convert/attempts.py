@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import keras
+
 from vedette_convert import layers, trial
 from vedette_convert.clock import Clock
 from vedette_convert.evaluation.acceptance import Answer, Verdict, judge
@@ -14,14 +16,17 @@ from vedette_convert.examine import Latency, Scores, check_scores, examine, floa
 from vedette_convert.layers import LayerError, Layers
 from vedette_convert.pack import pack
 from vedette_convert.packaging.serialization import compact
+from vedette_convert.quantization.head_refit import refit_head, set_head
+from vedette_convert.quantization.integer_features import read_features
 from vedette_convert.quantize import Model, quantize
 from vedette_convert.remedies import Remedy
-from vedette_convert.run_folder import TEST, TRAIN, Photograph, Run, sample
+from vedette_convert.run_folder import TRAIN, Photograph, Run, sample
 from vedette_convert.scheme import FLOAT32, NEW, OLD, Scheme
 from vedette_edge import compatibility
 from vedette_edge.classifier import Classifier
 from vedette_edge.contract import Contract
 from vedette_edge.graph import read_graph
+from vedette_edge.model.head import PREFIX, HeadRecord
 from vedette_edge.prepare import Picture, prepare
 
 LOOKED_INTO = 8  # test pictures for the error of each layer
@@ -39,6 +44,7 @@ class Attempt:
     quantization: str
     calibration: int  # pictures that set its ranges
     graph: bytes
+    contract: Contract  # the run's, or with what a head that was fitted once more says
     latency: Latency
     answers: tuple[Answer, ...]
     verdict: Verdict
@@ -67,7 +73,7 @@ class Bench:
         self._prepared: list[Picture] = []  # calibration pictures, as many as were asked for yet
         self._ways: set[tuple[Scheme, tuple[int, ...]]] = set()
         self._graphs: set[bytes] = set()
-        self.float_graph = self._graph(FLOAT32, [], "converting the float model")
+        self.float_graph = self._graph(model, FLOAT32, [], "converting the float model")
         with clock.stage("judge"):
             self._scores = self._float_scores()
 
@@ -81,17 +87,36 @@ class Bench:
         if way in self._ways:
             return None
         self._ways.add(way)
-        graph = self._graph(remedy.scheme, pictures, f"quantizing, {remedy.name}")
+        graph = self._graph(self._model, remedy.scheme, pictures, f"quantizing, {remedy.name}")
+        contract = self._run.contract
+        if self._run.head and remedy.scheme.quantization == "int8":
+            graph, contract = self._refitted(graph, self._run.head, remedy, pictures)
         if graph in self._graphs:
             return None
         self._graphs.add(graph)
-        return self._judged(remedy, len(pictures), graph)
+        return self._judged(remedy, len(pictures), graph, contract)
 
     def float_ms(self) -> float:
         """The median time of the edge's Classifier for a picture, with the float graph."""
         with self._clock.stage("judge"):
-            _, latency = self._examined(self.float_graph, self._run.part(TEST)[:TIMED], "timing")
+            _, latency = self._examined(self.float_graph, self._run.judged[:TIMED], "timing")
         return latency.score_ms
+
+    def _refitted(
+        self, graph: bytes, record: HeadRecord, remedy: Remedy, pictures: Sequence[Picture]
+    ) -> tuple[bytes, Contract]:
+        """The graph with a head that is fitted to its own integers, and its contract."""
+        run = self._run
+        with self._clock.stage("fit head"):
+            task = f"fitting the head to integers, {remedy.name}"
+            with self._progress(task, len(run.learned)) as advance:
+                features = read_features(graph, run, record, advance)
+            refit = refit_head(features, record, run.contract)
+        model = keras.models.clone_model(self._model)
+        model.set_weights(self._model.get_weights())
+        set_head(model, refit, record)
+        task = f"quantizing with this head, {remedy.name}"
+        return self._graph(model, remedy.scheme, pictures, task), refit.describe(run.contract)
 
     def _calibration(self, remedy: Remedy) -> list[Picture]:
         chosen = sample(self._run.part(TRAIN), remedy.calibration)
@@ -107,21 +132,24 @@ class Bench:
             with self._progress("looking for outliers", len(pictures)) as advance:
                 return layers.usual(self._float_layers, pictures, advance)
 
-    def _graph(self, scheme: Scheme, pictures: Sequence[Picture], task: str) -> bytes:
+    def _graph(self, model: Model, scheme: Scheme, pictures: Sequence[Picture], task: str) -> bytes:
         with self._clock.stage("quantize"), self._progress(task, len(pictures)) as advance:
-            return compact(quantize(self._model, pictures, scheme, advance))
+            return compact(quantize(model, pictures, scheme, advance))
 
-    def _judged(self, remedy: Remedy, calibration: int, graph: bytes) -> Attempt:
+    def _judged(
+        self, remedy: Remedy, calibration: int, graph: bytes, contract: Contract
+    ) -> Attempt:
         with self._clock.stage("judge"):
             trial.check(graph, remedy.scheme.quantization)
             task = f"judging, {remedy.name}"
-            answers, latency = self._examined(graph, self._run.part(TEST), task)
+            answers, latency = self._examined(graph, self._run.judged, task)
             verdict = judge(answers)
             return Attempt(
                 name=remedy.name,
                 quantization=remedy.scheme.quantization,
                 calibration=calibration,
                 graph=graph,
+                contract=contract,
                 latency=latency,
                 answers=answers,
                 verdict=verdict,
@@ -144,16 +172,18 @@ class Bench:
         return [f"{compatibility.OLD} cannot run {what}; --runtime {NEW} would" for what in found]
 
     def _layer_errors(self, graph: bytes) -> list[LayerError]:
-        test = sample(self._run.part(TEST), LOOKED_INTO)[:LOOKED_INTO]
+        test = sample(self._run.judged, LOOKED_INTO)[:LOOKED_INTO]
         pictures = [prepare(photograph.read(), self._run.contract) for photograph in test]
-        return layers.errors(self._float_layers, Layers(graph, self._model), pictures)
+        errors = layers.errors(self._float_layers, Layers(graph, self._model), pictures)
+        # A head that was fitted once more has other activations, and no error.
+        return [one for one in errors if not (self._run.head and one.layer.startswith(PREFIX))]
 
     @cached_property
     def _float_layers(self) -> Layers:
         return Layers(self.float_graph, self._model)
 
     def _float_scores(self) -> Scores:
-        photographs = self._run.part(TEST)
+        photographs = self._run.judged
         with self._progress("asking the float model", len(photographs)) as advance:
             scores = float_scores(self._model, photographs, self._run.contract, advance)
         check_scores(scores, self._run.weights)

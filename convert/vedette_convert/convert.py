@@ -13,9 +13,10 @@ from vedette_convert.golden import golden
 from vedette_convert.pack import pack
 from vedette_convert.quantize import Model
 from vedette_convert.remedies import to_try
-from vedette_convert.run_folder import TEST, Run
+from vedette_convert.run_folder import Run
 from vedette_convert.scheme import INT8, OLD, Scheme
 from vedette_edge.atomic import replacing, write_text
+from vedette_edge.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +83,24 @@ def _attempts(bench: Bench, wish: Wish) -> tuple[tuple[Attempt, ...], tuple[str,
 
 
 def _write(attempt: Attempt, run: Run, out: Path) -> None:
-    accuracies = {
-        "float_test": attempt.verdict.float_accuracy,
-        f"{attempt.quantization}_test": attempt.verdict.tflite_accuracy,
-    }
-    known = {name: share for name, share in accuracies.items() if share is not None}
-    provenance = replace(run.contract.provenance, accuracies=known)
-    contract = replace(run.contract, provenance=provenance)
+    contract = _with_accuracies(attempt)
     scores = [answer.tflite_score for answer in attempt.answers]
-    proof = golden(run.part(TEST), scores, loaded(attempt.graph, contract))
+    proof = golden(run.judged, scores, loaded(attempt.graph, contract))
     with replacing(out) as path:
         path.write_bytes(pack(attempt.graph, contract, *proof))
     out.with_suffix(".refused.csv").unlink(missing_ok=True)
+
+
+def _with_accuracies(attempt: Attempt) -> Contract:
+    """The attempt's contract, with what was measured of the test part or, without one, before."""
+    provenance = attempt.contract.provenance
+    measured = {
+        "float_test": attempt.verdict.float_accuracy,
+        f"{attempt.quantization}_test": attempt.verdict.tflite_accuracy,
+    }
+    known = {name: share for name, share in measured.items() if share is not None}
+    accuracies = known or provenance.accuracies
+    return replace(attempt.contract, provenance=replace(provenance, accuracies=accuracies))
 
 
 def _check_fits(model: Model, run: Run) -> None:
@@ -106,8 +113,6 @@ def _check_fits(model: Model, run: Run) -> None:
             f"{expected[0]} and {expected[1]} for its {len(contract.labels)} labels. "
             "They are not of one run: train again"
         )
-    if not run.part(TEST):
-        raise RunFolderError(f"{run.weights.parent}: has no test part to judge by. Train again")
 
 
 def _as_csv(attempt: Attempt) -> str:

@@ -7,18 +7,21 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vedette_convert.errors import RunFolderError
 from vedette_edge import pictures, reading
 from vedette_edge.contract import Contract, from_json
 from vedette_edge.errors import PictureError, VedetteError
+from vedette_edge.model.head import HeadRecord
+from vedette_edge.model.head import from_json as head_from_json
 from vedette_edge.prepare import Picture
 
 WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
 MANIFEST, SETTINGS = "split.csv", "settings.json"
-FILES = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS, "train.log")
+HEAD = "head.json"  # of a head in closed form; others have none
+FILES = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS, HEAD, "train.log")
 TRAIN, TEST = "train", "test"  # parts in split.csv
 
 
@@ -55,6 +58,22 @@ class Run:
     weights: Path
     contract: Contract
     photographs: tuple[Photograph, ...]
+    head: HeadRecord | None = None  # of a head that can be fitted again
+
+    @property
+    def learned(self) -> list[Photograph]:
+        """The photographs that were learned from or calibrated with."""
+        return [photograph for photograph in self.photographs if photograph.part != TEST]
+
+    @property
+    def judged(self) -> list[Photograph]:
+        """The photographs that conversion judges by: the test part, or else the learned ones.
+
+        What these show is left out, since a model is right on what it has learned; agreement is
+        what is left to judge.
+        """
+        tested = self.part(TEST)
+        return tested or [replace(photograph, label="") for photograph in self.learned]
 
     def part(self, name: str) -> list[Photograph]:
         """The photographs of one part."""
@@ -86,7 +105,21 @@ def read_run(folder: Path, data: Path | None = None) -> Run:
             f"{folder}: {MANIFEST} is not the one that {CONTRACT} was written for. Train again"
         )
     root = data or _data(folder / SETTINGS)
-    return Run(folder / WEIGHTS, contract, _photographs(manifest, root))
+    run = Run(folder / WEIGHTS, contract, _photographs(manifest, root))
+    return replace(run, head=_read_head(folder / HEAD, run)) if (folder / HEAD).exists() else run
+
+
+def _read_head(path: Path, run: Run) -> HeadRecord:
+    try:
+        record = head_from_json(reading.content(path))
+    except (VedetteError, OSError) as error:
+        raise RunFolderError(f"{path}: {error}") from error
+    if len(record.folds) != len(run.learned):
+        raise RunFolderError(
+            f"{path}: has {len(record.folds)} folds, and {MANIFEST} {len(run.learned)} pictures "
+            "that were learned. They are not of one run: train again"
+        )
+    return record
 
 
 def _data(path: Path) -> Path:

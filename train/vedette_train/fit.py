@@ -20,6 +20,7 @@ from vedette_edge.atomic import replacing, write_text
 from vedette_edge.command_line import Terminal
 from vedette_edge.contract import Contract, to_json
 from vedette_edge.model.calibration import fit_thresholds
+from vedette_edge.model.head import PREFIX
 from vedette_edge.model.head import to_json as head_to_json
 from vedette_edge.prepare import Picture
 from vedette_train import plots, run_folder
@@ -210,7 +211,7 @@ def _measure(trained: Trained, material: Material, chosen: Settings, extras: Ext
 def _tempered(model: Model, temperature: float) -> Model:
     """Divide the weights of the last layers: scores are calibrated without work at run time."""
     last = model.layers[-1]
-    heads = [last] if last.weights else [one for one in model.layers if "head." in one.name]
+    heads = [last] if last.weights else [one for one in model.layers if one.name.startswith(PREFIX)]
     for layer in heads:
         layer.set_weights([weights / temperature for weights in layer.get_weights()])
     return model

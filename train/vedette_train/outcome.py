@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from vedette_edge.contract import Confidence
-from vedette_edge.model.calibration import UNKNOWN, Threshold
+from vedette_edge.contract import UNKNOWN, Confidence
+from vedette_edge.model.calibration import Threshold
 from vedette_edge.model.discriminant import Floats
 from vedette_train.calibration import Reliability, chance_error
 from vedette_train.earlier import Changes

@@ -90,6 +90,7 @@ def show_stages(judgement: Judgement, clock: Clock, page: Path, terminal: Consol
     made = {
         "quantize": f"{len(judgement.attempt.graph) / 1e6:.2f} MB from "
         f"{judgement.float_bytes / 1e6:.2f} MB, {len(attempts)} tried",
+        "fit head": "to the features of the quantized backbone",
         "judge": f"{verdict.pictures} pictures",
         "pack": "the file, with what it proves itself by",
         "report": f"{page.stat().st_size / 1e6:.2f} MB",

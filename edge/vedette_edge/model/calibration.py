@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_edge.contract import UNKNOWN
 from vedette_edge.model.discriminant import Discriminant, Floats, Labels
 
-UNKNOWN = "unknown"  # the label of pictures of none of the classes
 OWN_THRESHOLD_FROM = 100  # answers of a class from which on it has a threshold of its own
 
 _HALVINGS = 40  # of the range in which a temperature is searched

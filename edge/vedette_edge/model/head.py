@@ -18,7 +18,8 @@ from vedette_edge.model.calibration import (
 from vedette_edge.model.discriminant import Discriminant, Floats, Labels
 
 FORMAT = "vedette-head-1"
-DIRECTIONS = "unknown.directions"  # the layer in front of the entry for `unknown`
+PREFIX = "head."  # of the names of all layers of a head but the softmax
+DIRECTIONS = "head.directions"  # the layer in front of the entry for `unknown`
 
 Weights = list[NDArray[np.float32]]  # of a Dense layer: kernel and bias
 

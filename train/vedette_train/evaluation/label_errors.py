@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vedette_edge.model.calibration import UNKNOWN
+from vedette_edge.contract import UNKNOWN
 from vedette_train.audit import Finding
 from vedette_train.evaluate import Evaluation
 

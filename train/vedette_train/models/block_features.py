@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from vedette_edge.model.head import DIRECTIONS, Block
+from vedette_edge.model.head import DIRECTIONS, PREFIX, Block
 from vedette_train.architectures import Model
 from vedette_train.frozen import folded
 
@@ -41,7 +41,7 @@ class BlockFeatures:
     def blocks(self) -> tuple[Block, ...]:
         """The blocks in the order of the row."""
         return tuple(
-            Block(f"head.{name}", int(tensor.shape[-1])) for name, tensor in self.tensors.items()
+            Block(f"{PREFIX}{name}", int(tensor.shape[-1])) for name, tensor in self.tensors.items()
         )
 
     @property
@@ -52,7 +52,7 @@ class BlockFeatures:
     @property
     def width_of_blocks(self) -> int:
         """Features without those of what the backbone ends in, which come last in the row."""
-        return sum(block.width for block in self.blocks if block.layer != f"head.{LAST}")
+        return sum(block.width for block in self.blocks if block.layer != f"{PREFIX}{LAST}")
 
 
 def block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
@@ -83,7 +83,7 @@ def build_classifier(
     The layers have the blocks' names. With `unknown`, the last score is that of a background:
     the squared length of a linear function of the logits.
     """
-    tensors = {f"head.{name}": tensor for name, tensor in features.tensors.items()}
+    tensors = {f"{PREFIX}{name}": tensor for name, tensor in features.tensors.items()}
     parts = [
         layers.Dense(classes, name=block.layer, dtype="float32")(tensors[block.layer])
         for block in blocks
@@ -91,8 +91,8 @@ def build_classifier(
     logits = layers.Add(name="head.logits", dtype="float32")(parts) if parts[1:] else parts[0]
     if unknown:
         directions = layers.Dense(classes - 1, name=DIRECTIONS, dtype="float32")(logits)
-        squared = layers.Dot(axes=1, name="unknown", dtype="float32")([directions, directions])
-        logits = layers.Concatenate(name="logits", dtype="float32")([logits, squared])
+        squared = layers.Dot(axes=1, name="head.unknown", dtype="float32")([directions, directions])
+        logits = layers.Concatenate(name="head.with_unknown", dtype="float32")([logits, squared])
     scores = layers.Softmax(name="scores", dtype="float32")(logits)
     return keras.Model(features.network.inputs[0], scores, name=features.name)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vedette_edge.command_line import Terminal
-from vedette_edge.model.calibration import UNKNOWN
+from vedette_edge.contract import UNKNOWN
 from vedette_edge.model.discriminant import Floats
 from vedette_edge.model.head import Head
 from vedette_train.architectures import Model

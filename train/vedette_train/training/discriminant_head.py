@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.model.calibration import UNKNOWN, calibrate, fit_temperature
+from vedette_edge.contract import UNKNOWN
+from vedette_edge.model.calibration import calibrate, fit_temperature
 from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
 from vedette_edge.model.discriminant import (
     Discriminant,

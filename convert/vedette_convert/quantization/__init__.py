@@ -1,0 +1,1 @@
+"""Quantization: from a Keras model to integers."""

@@ -1,0 +1,56 @@
+"""The head of a model, fitted once more to the features of its quantized backbone.
+
+The noise of the integers is then part of the covariance that the head allows for.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vedette_convert.quantization.integer_features import IntegerFeatures
+from vedette_convert.quantize import Model
+from vedette_edge.contract import Confidence, Contract
+from vedette_edge.model.calibration import calibrate, fit_thresholds
+from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
+from vedette_edge.model.discriminant import fit_discriminant
+from vedette_edge.model.head import Head, HeadRecord, calibrate_head
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """A head for the quantized backbone, and how its scores are to be read."""
+
+    head: Head
+    confidence: Confidence
+    accuracy: float  # out of fold, 0..1
+
+    def describe(self, contract: Contract) -> Contract:
+        """The contract with what this head says of its scores."""
+        accuracies = {"int8_out_of_fold": self.accuracy, **contract.provenance.accuracies}
+        provenance = replace(contract.provenance, accuracies=accuracies)
+        return replace(contract, confidence=self.confidence, provenance=provenance)
+
+
+def refit_head(features: IntegerFeatures, record: HeadRecord, contract: Contract) -> Refit:
+    """Fit, calibrate and threshold a head as training did, on integer features.
+
+    Shrinkage and folds are those of training; temperature and thresholds come from answers out
+    of fold.
+    """
+    labels = contract.labels
+    classes = len(labels) - bool(record.unknown_cost)
+    everything, widths = np.arange(len(features.labels)), record.widths
+    total = sum_moments(features, everything, classes, sum(widths))
+    logits = score_out_of_fold(features, total, [(widths, record.shrinkage)])[0]
+    discriminant = fit_discriminant(total, widths, record.shrinkage)
+    head = calibrate_head(discriminant, logits, features.labels, record.unknown_cost)
+    scores = calibrate(logits, head.temperature, head.background)
+    overall, by_label = fit_thresholds(scores, features.labels, labels, record.precision)
+    accuracy = float((scores.argmax(axis=1) == features.labels).mean())
+    return Refit(head, Confidence(head.temperature, overall.below, by_label), accuracy)
+
+
+def set_head(model: Model, refit: Refit, record: HeadRecord) -> None:
+    """Put the head's weights into the Keras model."""
+    for name, weights in refit.head.layers(record.blocks).items():
+        model.get_layer(name).set_weights(weights)

@@ -1,0 +1,145 @@
+"""Features of pictures as the quantized backbone computes them."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
+
+from vedette_convert.errors import ConversionError
+from vedette_convert.packaging.serialization import serialize
+from vedette_convert.run_folder import Run
+from vedette_edge.interpreter import installed
+from vedette_edge.model.discriminant import Floats, Labels
+from vedette_edge.model.head import HeadRecord
+from vedette_edge.prepare import Picture, prepare
+
+AT_A_TIME = 64  # pictures that are decoded and prepared side by side
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerFeatures:
+    """Features of the pictures that a head is fitted to, as 8-bit integers."""
+
+    labels: Labels  # class index, one a picture
+    folds: NDArray[np.intp]  # one a picture
+    integers: tuple[NDArray[np.int8], ...]  # pictures x features, of the plain, then the mirrored
+    scales: Floats  # feature; an integer q stands for (q - zero point) * scale
+    zero_points: Floats  # feature
+
+    def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
+        """The features of some pictures, a row each, view by view."""
+        return ((rows[places] - self.zero_points) * self.scales for rows in self.integers)
+
+
+class FeatureReader:
+    """The part of an int8 graph in front of its head, ready to run."""
+
+    def __init__(self, graph: bytes, record: HeadRecord) -> None:
+        layers = [block.layer for block in record.blocks]
+        model_content = _with_features_as_outputs(graph, layers)
+        self._interpreter = installed().interpreter_class(
+            model_content=model_content, num_threads=os.cpu_count()
+        )
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = self._interpreter.get_output_details()
+        self.widths = [int(np.prod(one["shape"])) for one in self._outputs]
+        if self.widths != record.widths:
+            raise ConversionError(
+                f"the graph gives features {self.widths}, head.json says {record.widths}. "
+                "They are not of one run: train again"
+            )
+
+    def read(self, prepared: Picture) -> NDArray[np.int8]:
+        """The features of a prepared picture."""
+        self._interpreter.set_tensor(self._input, prepared[np.newaxis])
+        self._interpreter.invoke()
+        parts = [self._interpreter.get_tensor(one["index"]).ravel() for one in self._outputs]
+        return np.concatenate(parts)
+
+    def quantization(self, place: int) -> Floats:
+        """Scales (0) or zero points (1) of the features."""
+        return np.repeat([one["quantization"][place] for one in self._outputs], self.widths).astype(
+            np.float32
+        )
+
+
+def read_features(
+    graph: bytes, run: Run, record: HeadRecord, advance: Callable[[], None]
+) -> IntegerFeatures:
+    """Run the quantized backbone on every picture that the head is fitted to.
+
+    `advance` is called after each picture.
+    """
+    reader = FeatureReader(graph, record)
+    photographs = run.learned
+    views = (_as_it_is, _mirror)[: 1 + record.mirrored]
+    integers = tuple(
+        np.empty((len(photographs), sum(reader.widths)), np.int8) for _ in range(len(views))
+    )
+    for place, prepared in enumerate(_prepared(run)):
+        for rows, view in zip(integers, views, strict=True):
+            rows[place] = reader.read(view(prepared))
+        advance()
+    names = {label: index for index, label in enumerate(run.contract.labels)}
+    return IntegerFeatures(
+        labels=np.array([names[photograph.label] for photograph in photographs]),
+        folds=np.array(record.folds),
+        integers=integers,
+        scales=reader.quantization(0),
+        zero_points=reader.quantization(1),
+    )
+
+
+def _prepared(run: Run) -> Iterator[Picture]:
+    """The pictures to learn from, prepared side by side and a few ahead."""
+    photographs = run.learned
+    with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
+        for start in range(0, len(photographs), AT_A_TIME):
+            some = photographs[start : start + AT_A_TIME]
+            yield from workers.map(lambda one: prepare(one.read(), run.contract), some)
+
+
+def _as_it_is(prepared: Picture) -> Picture:
+    return prepared
+
+
+def _mirror(prepared: Picture) -> Picture:
+    return np.ascontiguousarray(prepared[:, ::-1])
+
+
+def _with_features_as_outputs(graph: bytes, layers: Sequence[str]) -> bytes:
+    """The graph with the inputs of some Dense layers as its outputs, in their order."""
+    model = ModelT.InitFromPackedBuf(graph, 0)
+    subgraph = model.subgraphs[0]
+    inputs = {}
+    for operator in subgraph.operators:
+        if _builtin(model, operator) == BuiltinOperator.FULLY_CONNECTED:
+            weights = subgraph.tensors[operator.inputs[1]].name.decode()
+            output = subgraph.tensors[operator.outputs[0]].name.decode()
+            for layer in layers:
+                if _names(weights, layer) or _names(output, layer):
+                    inputs[layer] = operator.inputs[0]
+    if missing := [layer for layer in layers if layer not in inputs]:
+        raise ConversionError(
+            f"the graph has no layer {', '.join(missing)}, which head.json names. "
+            "They are not of one run: train again"
+        )
+    subgraph.outputs = [inputs[layer] for layer in layers]
+    model.signatureDefs = []
+    return serialize(model)
+
+
+def _builtin(model: Any, operator: Any) -> int:
+    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
+
+
+def _names(tensor: str, layer: str) -> bool:
+    """True if a tensor's name is of a layer: Keras may number a layer that is called again."""
+    parts = (part for name in tensor.split(";") for part in name.split("/"))
+    return any(part == layer or part.startswith(f"{layer}_") for part in parts)
