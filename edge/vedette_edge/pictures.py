@@ -157,7 +157,7 @@ _MOST_BRANDS = 64  # that are read
 
 
 def _heif_kind(data: bytes) -> str:
-    """The first coding brand of the box ftyp tells: of mif1 and msf1 either may be behind."""
+    """HEIC or AVIF by the first coding brand in the box ftyp; mif1 and msf1 may hold either."""
     end = min(int.from_bytes(data[:4], "big"), 16 + 4 * _MOST_BRANDS)
     brands = (data[8:12], *(data[at : at + 4] for at in range(16, end, 4)))
     container = "HEIC" if brands[0] in (b"mif1", b"msf1") else ""

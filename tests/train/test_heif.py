@@ -157,4 +157,4 @@ def test_an_ending_of_the_other_format_is_told(train: Train, data: Path) -> None
     findings = found["findings"]
     assert isinstance(findings, list)
     told = [(*one["files"], one["detail"]) for one in findings if one["kind"] == "ending"]
-    assert told == [("disc/x.avif", "is a HEIC"), ("disc/y.heif", "is a AVIF")]
+    assert told == [("disc/x.avif", "is a HEIC"), ("disc/y.heif", "is an AVIF")]

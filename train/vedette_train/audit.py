@@ -107,7 +107,8 @@ def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
         yield Finding(_kind_of_error(entry), files, entry.error)
         return
     if pictures.ENDINGS[PurePath(entry.file).suffix.lower()] != look.kind:
-        yield Finding("ending", files, f"is a {look.kind}")
+        article = "an" if look.kind == "AVIF" else "a"
+        yield Finding("ending", files, f"is {article} {look.kind}")
     if look.width < contract.width or look.height < contract.height:
         yield Finding("small", files, f"{look.width} x {look.height} px")
     if look.frames > 1:

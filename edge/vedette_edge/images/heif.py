@@ -31,7 +31,7 @@ def decode(data: bytes, kind: str) -> Picture:
     PictureError for an image that is damaged, cut short or of more than MOST_PIXELS.
     """
     if _is_cut(data):
-        raise PictureError(f"is a {kind} that is cut short")
+        raise PictureError(f"is a cut-off {kind}; copy it again from where it came")
     try:
         return _decode_avif(data) if kind == "AVIF" else _decode_heic(data)
     except (PictureError, ImportError):
@@ -39,7 +39,7 @@ def decode(data: bytes, kind: str) -> Picture:
     except Exception as error:  # both decoders raise all there is at damaged files
         reason = " ".join(str(error).split())
         raise PictureError(
-            f"is a {kind} that is damaged, or of a kind that is not read ({reason})"
+            f"is a damaged {kind}, or of a kind that is not read ({reason})"
         ) from error
 
 
