@@ -35,7 +35,7 @@ $(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
 	  --build-constraint constraints.txt \
-	  --editable 'edge[litert]' --editable 'train[pretrained,tensorboard]' --editable convert
+	  --editable 'edge[litert,heif]' --editable 'train[pretrained,tensorboard]' --editable convert
 	@touch $@
 
 demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whole product once

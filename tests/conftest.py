@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,6 +123,23 @@ def browser() -> Iterator["Chrome"]:
     chrome = Chrome(options, ChromeService(driver))
     yield chrome
     chrome.quit()
+
+
+@contextmanager
+def hidden_heif() -> Iterator[None]:
+    """As where the extra `vedette-edge[heif]` is not installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "pillow_heif", None)
+        patch.delitem(sys.modules, "vedette_edge.images.heif", raising=False)
+        patch.delattr("vedette_edge.images.heif", raising=False)
+        yield
+
+
+@pytest.fixture
+def without_heif() -> Iterator[None]:
+    """The same, for a whole test."""
+    with hidden_heif():
+        yield
 
 
 @pytest.fixture

@@ -29,6 +29,13 @@ def test_the_edge_loads_nothing_of_the_workstation() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_no_pi_is_given_what_decodes_heic() -> None:
+    for path in (*(ROOT / "edge").glob("constraints-*.txt"), *(ROOT / "edge").glob("*.sh")):
+        text = path.read_text(encoding="utf-8").lower()
+        assert "heif" not in text, path.name
+    assert "pillow-heif==" in (ROOT / "constraints.txt").read_text(encoding="utf-8")
+
+
 def test_make_help_explains_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)

@@ -98,6 +98,9 @@ def predict(
             with terminal.progress("classifying", len(paths)) as advance:
                 table = prediction.as_table(predictions, advance)
             terminal.out.print(table, soft_wrap=False)
+        if left_out:
+            count = f"{len(left_out)} of {len(paths)} pictures left out"
+            terminal.err.print(count, style="yellow")
     raise click.exceptions.Exit(UNREADABLE if left_out else 0)
 
 

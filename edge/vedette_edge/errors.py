@@ -13,6 +13,10 @@ class PictureError(VedetteError, ValueError):
     """A file or an array that is no picture."""
 
 
+class DecoderMissingError(PictureError, ImportError):
+    """A picture in a format of which the decoder is not installed."""
+
+
 class ContractError(VedetteError, ValueError):
     """A contract that is incomplete, unknown or contradicts itself."""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vedette_edge.errors import PictureError
+from vedette_edge.errors import DecoderMissingError, PictureError
+from vedette_edge.images.orientation import upright
 from vedette_edge.jpeg_stream import END, JpegCutter
 from vedette_edge.prepare import Picture
 from vedette_edge.reading import content
@@ -20,7 +21,11 @@ ENDINGS: Mapping[str, str] = {  # in small letters -> what should be in the file
     ".png": "PNG",
     ".webp": "WebP",
     ".gif": "GIF",
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
+    ".avif": "AVIF",
 }
+HEIF = ("HEIC", "AVIF")  # kinds of which the decoder is optional
+HEIF_INSTALL = "pip install 'vedette-edge[heif]'"
 
 
 def is_picture(path: Path) -> bool:
@@ -92,14 +97,17 @@ def read(path: Path) -> Picture:
 
 
 def decode(data: bytes) -> Picture:
-    """The picture in the bytes of a JPEG, PNG, BMP, WebP, TIFF or GIF (its first frame).
+    """The picture in the bytes of a file of any kind in ENDINGS, of a GIF its first frame.
 
     Grey, palette, CMYK, 16-bit and transparent pictures become 8-bit RGB; transparency is
     dropped, and the colours that lie beneath it count. Raises PictureError for anything that
-    is no picture, or is one in part only.
+    is no picture, or is one in part only, and DecoderMissingError, which is one, for HEIC and
+    AVIF where the extra that decodes them is not installed.
     """
     if not data:
         raise PictureError("the file is empty, expected a picture")
+    if kind(data) in HEIF:
+        return _decode_heif(data)
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if _is_webp(data) else 0)
     try:
         picture_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -108,7 +116,19 @@ def decode(data: bytes) -> Picture:
     if picture_bgr is None or _is_cut_jpeg(data):
         raise PictureError(_why_unreadable(data))
     picture_rgb = cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB)
-    return _upright(np.asarray(picture_rgb, np.uint8), _webp_orientation(data))
+    return upright(np.asarray(picture_rgb, np.uint8), _webp_orientation(data))
+
+
+def _decode_heif(data: bytes) -> Picture:
+    try:
+        from vedette_edge.images import heif
+
+        return heif.decode(data, kind(data))
+    except ImportError as error:
+        raise DecoderMissingError(
+            f"is {kind(data)}, and what decodes that is not installed: {HEIF_INSTALL}, "
+            "or export it as JPEG"
+        ) from error
 
 
 _KINDS = {
@@ -123,8 +143,25 @@ _KINDS = {
 
 
 def kind(data: bytes) -> str:
-    """JPEG, PNG, WebP, GIF, BMP or TIFF, by how a file's bytes begin; empty for anything else."""
+    """JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF, by how the bytes begin; empty for all else."""
+    if data[4:8] == b"ftyp":
+        return _heif_kind(data)
     return next((name for begin, name in _KINDS.items() if data.startswith(begin)), "")
+
+
+_HEIF_BRANDS = {  # ISO/IEC 23008-12, and AV1 Image File Format
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+_MOST_BRANDS = 64  # that are read
+
+
+def _heif_kind(data: bytes) -> str:
+    """HEIC or AVIF by the first coding brand in the box ftyp; mif1 and msf1 may hold either."""
+    end = min(int.from_bytes(data[:4], "big"), 16 + 4 * _MOST_BRANDS)
+    brands = (data[8:12], *(data[at : at + 4] for at in range(16, end, 4)))
+    container = "HEIC" if brands[0] in (b"mif1", b"msf1") else ""
+    return next((_HEIF_BRANDS[brand] for brand in brands if brand in _HEIF_BRANDS), container)
 
 
 def _is_cut_jpeg(data: bytes) -> bool:
@@ -137,11 +174,9 @@ def _is_cut_jpeg(data: bytes) -> bool:
 def _why_unreadable(data: bytes) -> str:
     if data[:4] == b"GIF8" and tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12):
         return f"is a GIF, which OpenCV {cv2.__version__} does not read; 4.12 and newer do"
-    if data[4:8] == b"ftyp":
-        return "is a HEIC or AVIF picture, which is not read; export it as JPEG"
     if found := kind(data):
         return f"is a {found} that is damaged or cut short, or of a kind that OpenCV cannot read"
-    return "is no picture; expected JPEG, PNG, BMP, WebP, GIF or TIFF"
+    return "is no picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
 
 
 # OpenCV turns JPEG, PNG and TIFF by their EXIF in every version, WebP only since 4.12. To get
@@ -176,14 +211,3 @@ def _tiff_orientation(exif: bytes) -> int:
         if number(at, 2) == 0x0112:
             return number(at + 8, 2)
     return 1
-
-
-def _upright(picture: Picture, orientation: int) -> Picture:
-    """Undo an EXIF orientation: 5 to 8 are transposed, then rows or columns are mirrored."""
-    if orientation in (5, 6, 7, 8):
-        picture = picture.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        picture = picture[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        picture = picture[::-1]
-    return np.ascontiguousarray(picture)

@@ -1,12 +1,14 @@
 """What conversion packs for the self-test."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 import pytest
+from tests import heif_files
 
 from vedette_convert.golden import LARGEST_BYTES, LEAST_LEAD, golden
 from vedette_convert.pack import pack
@@ -106,3 +108,23 @@ def test_large_photographs_are_made_smaller(
     sizes = [pictures.decode(data).shape[:2] for data in files.values()]
     assert sizes == [(96, 144)] * len(files)
     assert len(samples) == len(files) + 1
+
+
+@pytest.mark.parametrize("encode", [heif_files.heic, heif_files.avif])
+def test_a_heic_or_avif_is_stored_as_a_jpeg(
+    photographs: list[Photograph],
+    classifier: Classifier,
+    tmp_path: Path,
+    encode: Callable[[Picture], bytes],
+) -> None:
+    rewritten = []
+    for number, one in enumerate(photographs):
+        file = tmp_path / str(number)
+        file.write_bytes(encode(one.read()))
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        rewritten.append(Photograph(one.part, one.label, file, sha256))
+    files, samples = golden(rewritten, best(rewritten, classifier), classifier)
+    assert len(files) == 12
+    assert {pictures.kind(data) for data in files.values()} == {"JPEG"}
+    assert {Path(name).suffix for name in files} == {".jpeg"}
+    assert [one.name for one in samples[:-1]] == list(files)

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from tests import heif_files
+from tests.conftest import hidden_heif
 
 from vedette_convert.errors import KerasFileError
 from vedette_convert.photo_folder import read_photographs
+from vedette_edge.pictures import HEIF_INSTALL
 
 LABELS = ("bar", "disc", "square")
 
@@ -63,3 +68,19 @@ def test_labels_without_photographs_and_loose_photographs_are_said(
         "left out loose.png: lies in no class's folder",
         f"{tmp_path}: no photograph of square",
     ]
+
+
+def test_a_heic_calibrates_and_judges_and_is_left_out_by_name_without_the_extra(
+    shapes: Path, tmp_path: Path
+) -> None:
+    for label in LABELS:
+        (tmp_path / label).mkdir()
+        for number, path in enumerate(sorted((shapes / label).glob("*.png"))[:4]):
+            picture = np.asarray(cv2.imread(str(path)), np.uint8)
+            (tmp_path / label / f"{number}.heic").write_bytes(heif_files.heic(picture))
+    said: list[str] = []
+    assert len(read_photographs(tmp_path, LABELS, said.append)) == 12
+    assert not [line for line in said if "left out" in line]
+    with hidden_heif(), pytest.raises(KerasFileError):
+        read_photographs(tmp_path, LABELS, said.append)
+    assert sum("left out" in line and HEIF_INSTALL in line for line in said) == 12

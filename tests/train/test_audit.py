@@ -75,10 +75,13 @@ def audited(train: Train, data: Path, *flags: str | Path) -> dict[str, list[tupl
 
 def test_every_odd_file_is_described_and_no_other(train: Train, odd: Path) -> None:
     cut = "is a JPEG that is damaged or cut short, or of a kind that OpenCV cannot read"
-    unnamed = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF and TIFF are read"
+    unnamed = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC and AVIF are read"
     assert audited(train, odd) == {
         "unreadable": [
-            ("fox/words.jpg", "is no picture; expected JPEG, PNG, BMP, WebP, GIF or TIFF")
+            (
+                "fox/words.jpg",
+                "is no picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF",
+            )
         ],
         "truncated": [("fox/cut.jpg", cut)],
         "identical-across-classes": [("fox/03.jpg", "hen/copy-of-fox.jpg", "fox, hen")],
@@ -199,8 +202,8 @@ def test_a_quarantine_within_the_data_is_refused(train: Train, odd: Path) -> Non
 def test_pictures_of_a_format_that_is_not_read_are_named(train: Train, shapes: Path) -> None:
     data = shapes.parent / "with-phones"
     shutil.copytree(shapes, data)
-    (data / "phone").mkdir()
-    (data / "phone" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (data / "camera").mkdir()
+    (data / "camera" / "IMG_1.CR3").write_bytes(b"\0\0\0\x18ftypcrx ")
     found = audited(train, data, "--size", "48")
-    assert found["empty"] == [("phone",)]
-    assert [finding[0] for finding in found["stray"]] == ["phone/IMG_1.HEIC"]
+    assert found["empty"] == [("camera",)]
+    assert [finding[0] for finding in found["stray"]] == ["camera/IMG_1.CR3"]

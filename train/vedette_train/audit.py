@@ -24,6 +24,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    "decoder-missing": Kind("HEIC or AVIF, and no decoder", f"left out; {pictures.HEIF_INSTALL}"),
     "unreadable": Kind("no picture", "left out; delete it or save it again"),
     "truncated": Kind("damaged or cut short", "left out; copy it again from where it came"),
     "unopened": Kind("cannot be opened", "left out; may it be read by you?"),
@@ -104,11 +105,11 @@ def examine(
 def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
     look, files = entry.look, (entry.file,)
     if entry.error:
-        damaged = "truncated" if look.kind else "unreadable"
-        yield Finding("unopened" if entry.unopened else damaged, files, entry.error)
+        yield Finding(_kind_of_error(entry), files, entry.error)
         return
     if pictures.ENDINGS[PurePath(entry.file).suffix.lower()] != look.kind:
-        yield Finding("ending", files, f"is a {look.kind}")
+        article = "an" if look.kind == "AVIF" else "a"
+        yield Finding("ending", files, f"is {article} {look.kind}")
     if look.width < contract.width or look.height < contract.height:
         yield Finding("small", files, f"{look.width} x {look.height} px")
     if look.frames > 1:
@@ -119,6 +120,14 @@ def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
         yield Finding(look.colour.lower(), files, look.kind)
     if look.orientation in range(2, 9):
         yield Finding("turned", files, f"orientation {look.orientation}")
+
+
+def _kind_of_error(entry: Entry) -> str:
+    if entry.lacks_decoder:
+        return "decoder-missing"
+    if entry.unopened:
+        return "unopened"
+    return "truncated" if entry.look.kind else "unreadable"
 
 
 def _of_group(found: Dataset, entries: Sequence[Entry], group: Sequence[int]) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from vedette_train.errors import DatasetError
 TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
 
 LOOSE = "lies in no class's folder"
-UNNAMED = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF and TIFF are read"
+UNNAMED = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC and AVIF are read"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,13 @@
 """What can be told of a picture file besides its picture: for the audit."""
 
 import io
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from vedette_edge.images.pillow_warnings import ignore_warnings
 from vedette_edge.pictures import kind
 from vedette_edge.prepare import Picture
 from vedette_train.likeness import unboxed
@@ -19,7 +16,6 @@ PLAIN = 2.0  # grey levels, standard deviation of a picture in which nothing is 
 
 _HASH_DIGITS = 64
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
-_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +74,15 @@ def perceptual_hash(picture: Picture) -> str:
     return np.packbits(ordered).tobytes().hex()
 
 
-@contextmanager
-def _in_silence() -> Iterator[None]:
-    """Pillow warns of odd files; filters are the whole process's, so one thread at a time."""
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def _header(content: bytes) -> tuple[int, int, int, bool]:
     """Frames, EXIF orientation, bits a channel, and whether it is CMYK."""
+    if kind(content) == "HEIC":
+        from vedette_edge.images import heif
+
+        frames, bits = heif.read_heic_header(content)
+        return frames, 1, bits, False  # the decoder turns it, not EXIF
     try:
-        with _in_silence(), Image.open(io.BytesIO(content)) as header:
+        with ignore_warnings(), Image.open(io.BytesIO(content)) as header:
             frames = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
             return frames, _orientation(header), _bits(content, header), header.mode == "CMYK"
     except Exception:  # Pillow raises all there is at odd files; that OpenCV reads them is enough

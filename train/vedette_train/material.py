@@ -15,9 +15,10 @@ from vedette_edge.contract import Confidence, Contract, Provenance
 from vedette_edge.prepare import Picture
 from vedette_train import dataset, split
 from vedette_train.audit import Audit
+from vedette_train.errors import DatasetError
 from vedette_train.settings import RECIPES, Settings
 from vedette_train.store import Store
-from vedette_train.survey import Survey, survey_of
+from vedette_train.survey import Survey, missing_decoder, survey_of
 
 VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-headless")
 
@@ -120,7 +121,11 @@ def _parts(
     photographs = [found.photographs[row] for row in rows]
     groups = ([places[row] for row in group if row in places] for group in survey.alike)
     alike = [group for group in groups if group]
-    split.check_enough(found, photographs, shares, alike)
+    try:
+        split.check_enough(found, photographs, shares, alike)
+    except DatasetError as error:
+        reasons = filter(None, (str(error), missing_decoder(survey.store)))
+        raise DatasetError(". ".join(reasons)) from error
     hashes = enumerate(survey.store.entries[row].sha256 for row in rows)
     before = {place: known[sha256] for place, sha256 in hashes if sha256 in known}
     parts = split.split(photographs, shares, seed, alike, before)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vedette_edge import reading
 from vedette_edge.atomic import replacing
 from vedette_edge.contract import Contract
-from vedette_edge.errors import PictureError
+from vedette_edge.errors import DecoderMissingError, PictureError
 from vedette_edge.pictures import decode, kind
 from vedette_edge.prepare import Picture, prepare
 from vedette_train.dataset import Dataset
@@ -48,7 +48,12 @@ class Entry:
     @property
     def unopened(self) -> bool:
         """Whether the file could not even be opened."""
-        return self.mtime_ns == UNPREPARED
+        return self.mtime_ns == UNPREPARED and not self.look.kind
+
+    @property
+    def lacks_decoder(self) -> bool:
+        """Whether the file is of a format of which the decoder was not installed."""
+        return self.mtime_ns == UNPREPARED and bool(self.look.kind)
 
     @property
     def stamp(self) -> tuple[str, int, int]:
@@ -185,8 +190,10 @@ def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Pict
     try:
         picture = decode(content)
     except PictureError as error:
-        look = Look(kind=kind(content))
-        return replace(entry, error=str(error), look=look), np.empty(0, np.uint8)
+        failed = replace(entry, error=str(error), look=Look(kind=kind(content)))
+        if isinstance(error, DecoderMissingError):  # tried again, since it may be installed by then
+            failed = replace(failed, mtime_ns=UNPREPARED)
+        return failed, np.empty(0, np.uint8)
     prepared = prepare(picture, contract)
     look = look_at(content, picture, prepared)
     return replace(entry, sha256=hashlib.sha256(content).hexdigest(), look=look), prepared

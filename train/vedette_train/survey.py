@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vedette_edge.command_line import Terminal
 from vedette_edge.contract import Contract
+from vedette_edge.pictures import HEIF_INSTALL
 from vedette_train import audit, duplicates
 from vedette_train.audit import Audit
 from vedette_train.dataset import Dataset
@@ -24,6 +25,15 @@ def survey_of(found: Dataset, contract: Contract, stores: Path, terminal: Termin
     """Prepare what has not been prepared yet, compare all with all, and describe it."""
     with terminal.progress("preparing pictures", len(found.photographs)) as advance:
         store = open_store(found, contract, stores, advance)
+    if missing := missing_decoder(store):
+        terminal.err.print(missing, style="bold red")
     rows = [row for row, entry in enumerate(store.entries) if not entry.error]
     alike = duplicates.groups(store, rows)
     return Survey(store, alike, audit.examine(found, store.entries, contract, alike))
+
+
+def missing_decoder(store: Store) -> str:
+    """How many pictures are left out for want of a decoder, and what installs it; or empty."""
+    count = sum(entry.lacks_decoder for entry in store.entries)
+    left_out = f"{count} of {len(store.entries)} pictures are HEIC or AVIF and are left out"
+    return f"{left_out}. To read them: {HEIF_INSTALL}" if count else ""

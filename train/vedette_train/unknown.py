@@ -16,6 +16,7 @@ from vedette_train.dataset import Dataset, Photograph
 from vedette_train.errors import DatasetError
 from vedette_train.microbatch import MICROBATCH
 from vedette_train.store import Store, open_store
+from vedette_train.survey import missing_decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def _open(folder: Path, contract: Contract, stores: Path, terminal: Terminal) ->
     found = Dataset(folder, contract.labels, tuple(Photograph(file, 0) for file in files), {})
     with terminal.progress("preparing unknown pictures", len(files)) as advance:
         store = open_store(found, contract, stores, advance) if files else None
+    if store and (missing := missing_decoder(store)):
+        terminal.err.print(missing, style="bold red")
     if not store or all(entry.error for entry in store.entries):
         raise DatasetError(f"{folder}: no picture that can be read; expected some, of no class")
     return store
