@@ -1,5 +1,6 @@
 """The command line of `vedette-train audit`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from rich.console import Console
 from vedette_edge.atomic import write_text
 from vedette_edge.command_line import Terminal, session
 from vedette_edge.contract import FITS
+from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.options import FOLDER, PATH, option
+from vedette_train.settings import DEFAULT_ARCHITECTURE, complete
 
 if TYPE_CHECKING:
     from vedette_train.audit import Audit
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
 @option("--size", click.IntRange(16, 1024), 150, "Height and width of the model's input, px.")
 @option("--fit", click.Choice(FITS), "squash", "How a picture's shape becomes the input's.")
 @option("--store", PATH, Path("runs/.store"), "For prepared pictures; fit takes them from there.")
+@click.option(
+    "--label-errors",
+    is_flag=True,
+    help="Look for pictures in the wrong class, too: takes as long as training.",
+)
 @click.option("--quarantine", type=PATH, help="Folder for a list of files better taken out.")
 @click.option("--apply", is_flag=True, help="Move these files to the quarantine.")
 @click.option("--json", "as_json", is_flag=True, help="Print all findings.")
@@ -30,6 +38,7 @@ def audit(
     size: int,
     fit: str,
     store: Path,
+    label_errors: bool,
     quarantine: Path | None,
     apply: bool,
     as_json: bool,
@@ -41,6 +50,7 @@ def audit(
     \b
     Examples:
       vedette-train audit photos
+      vedette-train audit photos --label-errors
       vedette-train audit photos --quarantine set-aside
       vedette-train audit photos --quarantine set-aside --apply
     """
@@ -50,7 +60,8 @@ def audit(
         if data.resolve() in path.resolve().parents:
             raise click.UsageError(f"{path} lies within {data}; choose a place outside of it")
     with session() as terminal:
-        found = _survey(data, size, fit, store, terminal)
+        survey = _with_label_errors if label_errors else _survey
+        found = survey(data, size, fit, store, terminal)
         _show(found, data, out, terminal, as_json=as_json)
         if quarantine:
             _quarantine(found, data, quarantine, terminal.err, apply=apply)
@@ -63,6 +74,24 @@ def _survey(data: Path, size: int, fit: str, store: Path, terminal: Terminal) ->
 
     found = dataset.find(data)
     return survey_of(found, draft(found.labels, size, fit), store, terminal).audit
+
+
+def _with_label_errors(data: Path, size: int, fit: str, store: Path, terminal: Terminal) -> "Audit":
+    """The audit, with what a head that never saw a picture says against its label."""
+    check_weights(DEFAULT_ARCHITECTURE)
+    from vedette_train.material import gather
+
+    chosen = {"data": data, "size": size, "fit": fit, "test": 0.0}
+    settings = complete({"architecture": DEFAULT_ARCHITECTURE, **chosen})
+    material = gather(settings, store, terminal, {})
+    terminal.err.print("starting TensorFlow ...")
+    from vedette_train.evaluation.label_errors import find_label_errors
+    from vedette_train.training.closed_form import fit_closed_form
+
+    fitted = fit_closed_form(material, settings, terminal).fitted
+    errors = find_label_errors(fitted.out_of_fold, material.part_files("train", "validation"))
+    more = tuple(one.finding() for one in errors)
+    return replace(material.audit, findings=material.audit.findings + more)
 
 
 def _show(found: "Audit", data: Path, out: Path, terminal: Terminal, *, as_json: bool) -> None:
@@ -96,6 +125,8 @@ def _quarantine(
     written = quarantine.write_list(suspects, folder)
     if apply:
         moved = quarantine.move(suspects, data, folder)
-        terminal.print(f"{moved} files moved to {folder}; {written} says why")
+        listed = sum(one.listed_only for one in suspects)
+        more = f", and names {listed} likely label errors, which stay" * bool(listed)
+        terminal.print(f"{moved} files moved to {folder}; {written} says why{more}")
     else:
         terminal.print(f"{len(suspects)} files in {written}; nothing moved, --apply moves them")

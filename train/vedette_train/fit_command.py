@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +17,16 @@ from vedette_edge.options import Number
 from vedette_train import earlier, history, run_folder
 from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.options import FOLDER, PATH, option
+from vedette_train.report import console
 from vedette_train.settings import (
+    DEFAULT_ARCHITECTURE,
     DISCRIMINANT,
-    FINE_TUNING,
     HEADS,
     OPTIMIZERS,
     RECIPES,
     SCHEDULES,
     Settings,
+    complete,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from vedette_train.unknown import Strangers
 
 SHARE = Number(0.01, 0.9)
-MOST_NAMED = 10  # files left out that are named on the terminal; metrics.json names all
 
 
 def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[Any], Any]:
@@ -67,7 +67,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("data", type=FOLDER)
 @click.option("--out", "run", type=PATH, required=True, metavar="RUN", help="Folder to make.")
-@option("--architecture", click.Choice(list(RECIPES)), "efficientnet_lite0", "Network.")
+@option("--architecture", click.Choice(list(RECIPES)), DEFAULT_ARCHITECTURE, "Network.")
 @click.option(
     "--head",
     type=click.Choice(HEADS),
@@ -140,7 +140,7 @@ def fit(
     contract.json, metrics.json, audit.json, split.csv, pictures, and head.json
     or history.csv.
     """
-    settings = _settings(chosen)
+    settings = complete(chosen)
     _check_flags(context, settings)
     _check_usage(settings, run, tensorboard=tensorboard)
     stores = stores or run.parent / ".store"
@@ -151,22 +151,7 @@ def fit(
         if as_json:
             terminal.out.print(json.dumps(metrics, indent=2, ensure_ascii=False))
         else:
-            _print_metrics(metrics, run, terminal.out)
-
-
-def _settings(chosen: dict[str, Any]) -> Settings:
-    """The settings: what was chosen, and the rest as the architecture's recipe has it."""
-    recipe = RECIPES[chosen["architecture"]]
-    head = chosen["head"] or recipe.heads[0]
-    defaults: dict[str, Any] = {**asdict(recipe), "validation": 0.2, "head": head}
-    if head == DISCRIMINANT:
-        defaults |= FINE_TUNING
-        if not (recipe.fine_tune if chosen["fine_tune"] is None else chosen["fine_tune"]):
-            defaults |= {"validation": 0.0, "augment": False}
-    filled: dict[str, Any] = {
-        name: defaults.get(name) if value is None else value for name, value in chosen.items()
-    }
-    return Settings(**filled)
+            console.print_metrics(metrics, run, terminal.out)
 
 
 # Flags that mean nothing where no gradient descends, by the names of their parameters.
@@ -235,7 +220,7 @@ def _fit(
     material, before, strangers = _gathered(settings, stores, terminal)
     if resume:
         run_folder.check_same_photographs(run, material.manifest)
-    _print_material(material, settings, terminal.err)
+    console.print_material(material, settings, terminal.err)
     terminal.err.print("starting TensorFlow ...")
     from vedette_train import fit as fitting
 
@@ -248,11 +233,13 @@ def _gathered(
     settings: Settings, stores: Path, terminal: Terminal
 ) -> tuple["Material", "earlier.Earlier | None", "Strangers | None"]:
     """The photographs, the run to begin from, and pictures of none of the classes."""
-    from vedette_train.material import gather
+    from vedette_train.material import check_few, gather
     from vedette_train.unknown import gather_strangers
 
     before = earlier.read_earlier(settings.start) if settings.start else None
     material = gather(settings, stores, terminal, before.parts if before else {})
+    if not settings.test:
+        check_few(material)
     if before and before.weights and settings.descends:
         earlier.check_agrees(before, settings.architecture, material.contract)
     if before:
@@ -263,66 +250,6 @@ def _gathered(
             settings.unknown, material.contract, stores, terminal, fits=not settings.descends
         )
     return material, before, strangers
-
-
-def _print_material(material: "Material", chosen: Settings, terminal: Console) -> None:
-    from vedette_train.audit_table import table
-
-    pictures = material.contract.provenance.pictures
-    parts = ", ".join(f"{count} {part}" for part, count in pictures.items() if count)
-    terminal.print(f"{chosen.data}: {len(material.contract.labels)} classes, pictures: {parts}")
-    if material.audit.findings:
-        terminal.print(table(material.audit))
-    for file, reason in list(material.left_out.items())[:MOST_NAMED]:
-        terminal.print(f"left out {file}: {reason}", style="yellow")
-    if (more := len(material.left_out) - MOST_NAMED) > 0:
-        terminal.print(f"... and {more} more; metrics.json will name them all", style="yellow")
-
-
-def _print_metrics(metrics: dict[str, Any], run: Path, terminal: Console) -> None:
-    name = "test" if metrics["judged_by"] == "test" else "out_of_fold"
-    low, high = metrics[f"{name}_interval"]
-    pictures = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
-    terminal.print(
-        f"{metrics[f'{name}_accuracy']:.1%} of {pictures} right ({low:.1%} to {high:.1%} in 95 of "
-        f"100 such tests{_how(metrics)})"
-    )
-    terminal.print(_calibration(metrics))
-    terminal.print(
-        f"{metrics['seconds']['all']:.0f} s, peak memory {metrics['peak_memory_mb']:.0f} MB\n"
-        f"{run / run_folder.REPORT}: look at it in a browser"
-    )
-
-
-def _how(metrics: dict[str, Any]) -> str:
-    if "epochs" in metrics:
-        return (
-            f"; epoch {metrics['best_epoch']} of {metrics['epochs']} kept, "
-            f"validation {metrics['validation_accuracy']:.1%}"
-        )
-    if metrics["judged_by"] == "test":
-        return f"; out of fold {metrics['out_of_fold_accuracy']:.1%}"
-    return ", each named by a model without it"
-
-
-def _calibration(metrics: dict[str, Any]) -> str:
-    found, unknown = metrics["calibration"], metrics["unknown"]
-    said = (
-        f"scores: off by {found['ece_after']:.1%} on average, "
-        f"{found['ece_before']:.1%} before calibration"
-    )
-    if unknown["below"]:
-        said += f"\nunknown below {unknown['below']:.2f}: {unknown['test_answered']:.0%} answered"
-        if unknown["test_answered"]:
-            said += f", {unknown['test_precision']:.1%} of them right"
-    elif not unknown["precision_reached"]:
-        said += f"\nno threshold makes {unknown['precision_settings']:.0%} of the answers right"
-    if unknown["pictures"]:
-        said += (
-            f"\nof {unknown['pictures']} pictures of none of the classes "
-            f"{unknown['false_accepts']:.1%} are given a label"
-        )
-    return said
 
 
 @contextmanager

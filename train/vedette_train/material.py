@@ -101,6 +101,16 @@ def gather(
     )
 
 
+def check_few(material: Material) -> None:
+    """Raise DatasetError for a run without a test part whose classes are large enough for one."""
+    fewest = int(np.bincount(material.labels).min())
+    if not material.places(dataset.TEST).size and fewest >= split.TEST_FROM:
+        raise DatasetError(
+            f"every class has {fewest} or more pictures, so that some can be tested on; --test 0 "
+            f"is for classes of fewer than {split.TEST_FROM}. Omit it"
+        )
+
+
 def _left_out(found: dataset.Dataset, survey: Survey, known: Mapping[str, str]) -> dict[str, str]:
     """What cannot be trained on or tested by: file -> reason."""
     unread = {entry.file: entry.error for entry in survey.store.entries if entry.error}

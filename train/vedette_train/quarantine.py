@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.atomic import write_text
@@ -24,23 +24,30 @@ class Suspect:
 
     file: str  # relative to the data folder
     reason: str
+    listed_only: bool = False  # a person must look at it: it is never moved
 
 
 def suspects(audit: Audit, folder: Path) -> list[Suspect]:
     """What cannot be read, further copies of a file, and all copies of one in several classes.
 
     Of those in several classes none stays, since only a person can tell which label is right.
+    Likely label errors come last, the likeliest first, and are listed only.
     What an interrupted move left behind comes with it: the half of a pair looks harmless.
     """
     found = {one.file: one.reason for one in _read(folder / MOVING)}
+    unsure: dict[str, str] = {}
     for finding in audit.findings:
         title = KINDS[finding.kind].title
-        if finding.kind in ("unreadable", "truncated", "identical-across-classes"):
+        if finding.kind == "label":
+            unsure |= dict.fromkeys(finding.files, f"{title}, not moved: {finding.detail}")
+        elif finding.kind in ("unreadable", "truncated", "identical-across-classes"):
             found |= dict.fromkeys(finding.files, title)
         elif finding.kind == "identical":
             copies = finding.files[1:]
             found |= dict.fromkeys(copies, f"{title}, as {finding.files[0]}")
-    return [Suspect(file, reason) for file, reason in sorted(found.items())]
+    surely = [Suspect(file, reason) for file, reason in sorted(found.items())]
+    perhaps = (Suspect(file, reason, True) for file, reason in unsure.items() if file not in found)
+    return [*surely, *perhaps]
 
 
 def write_list(found: Sequence[Suspect], folder: Path) -> Path:
@@ -56,7 +63,7 @@ def move(found: Sequence[Suspect], data: Path, folder: Path) -> int:
 
     Nothing is overwritten: if one is there already, DatasetError is raised before any is moved.
     """
-    waiting = [one for one in found if _is_there(data / one.file)]
+    waiting = [one for one in found if not one.listed_only and _is_there(data / one.file)]
     for one in waiting:
         if _is_there(folder / one.file) and not _is_copied(data / one.file, folder / one.file):
             raise DatasetError(
@@ -109,5 +116,5 @@ def _write(path: Path, found: Sequence[Suspect]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("file", "reason"))
-    writer.writerows(map(astuple, found))
+    writer.writerows((one.file, one.reason) for one in found)
     write_text(path, text.getvalue())

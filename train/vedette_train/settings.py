@@ -1,11 +1,13 @@
 """Settings of a run: what the command line says, in one object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine")
+DEFAULT_ARCHITECTURE = "efficientnet_lite0"
 HEADS = DISCRIMINANT, GRADIENT = ("discriminant", "gradient")
 
 
@@ -83,6 +85,19 @@ RECIPES: Mapping[str, Recipe] = {
     ),
 }
 
+DEFAULTS: Mapping[str, Any] = {
+    "start": None,
+    "fit": "squash",
+    "patience": 0,
+    "flip": True,
+    "balance": False,
+    "precision": 0.95,
+    "unknown": (),
+    "validation": 0.2,
+    "test": 0.2,
+    "seed": 0,
+}
+
 # Gradient descent after a head in closed form, with --fine-tune.
 FINE_TUNING: Mapping[str, int | float | str] = {
     "epochs": 0,
@@ -91,3 +106,20 @@ FINE_TUNING: Mapping[str, int | float | str] = {
     "learning_rate": 0.0003,
     "schedule": "cosine",
 }
+
+
+def complete(chosen: Mapping[str, Any]) -> Settings:
+    """The settings: what was chosen, and for what is None or missing, the recipe's."""
+    recipe = RECIPES[chosen["architecture"]]
+    head = chosen.get("head") or recipe.heads[0]
+    defaults: dict[str, Any] = {**DEFAULTS, **asdict(recipe), "head": head}
+    if head == DISCRIMINANT:
+        defaults |= FINE_TUNING
+        fine_tune = chosen.get("fine_tune")
+        if not (recipe.fine_tune if fine_tune is None else fine_tune):
+            defaults |= {"validation": 0.0, "augment": False}
+    names = [field.name for field in fields(Settings)]
+    filled = {name: chosen.get(name) for name in names}
+    return Settings(
+        **{name: defaults[name] if one is None else one for name, one in filled.items()}
+    )

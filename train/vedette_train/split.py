@@ -177,7 +177,6 @@ def check_enough(
                 f"each class needs {fewest}{apart}, so that training, validation and test all "
                 f"see it. Add pictures{_without_test(shares, tested)} or take the class out"
             )
-    _check_test_needed(dataset, units, shares, tested=tested)
 
 
 def _without_test(shares: Shares, tested: bool) -> str:
@@ -186,17 +185,6 @@ def _without_test(shares: Shares, tested: bool) -> str:
     return f", leave the test part out with --test 0 ({FEWEST} a class are enough)," * bool(
         possible
     )
-
-
-def _check_test_needed(
-    dataset: Dataset, units: Sequence[Photograph], shares: Shares, *, tested: bool
-) -> None:
-    fewest = min(Counter(one.label for one in units).values(), default=0)
-    if not shares.test and not tested and fewest >= TEST_FROM:
-        raise DatasetError(
-            f"{dataset.folder}: every class has {fewest} or more pictures, so that some can be "
-            f"tested on; --test 0 is for classes of fewer than {TEST_FROM}. Omit it"
-        )
 
 
 def _fewest(test_share: float, validation_share: float) -> int:

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette_edge.command_line import Terminal
 from vedette_edge.contract import Contract
 from vedette_edge.model.discriminant import Floats
 from vedette_edge.pictures import pictures_in
 from vedette_edge.prepare import Picture
-from vedette_train.batches import Rows
 from vedette_train.dataset import Dataset, Photograph
 from vedette_train.errors import DatasetError
-from vedette_train.microbatch import MICROBATCH
 from vedette_train.store import Store, open_store
 from vedette_train.survey import missing_decoder
+
+AT_A_TIME = 32  # pictures
+
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,8 @@ class Strangers:
 
     def _pictures(self, rows_by_store: Sequence[Rows]) -> Iterator[Picture]:
         for store, rows in zip(self.stores, rows_by_store, strict=True):
-            for start in range(0, len(rows), MICROBATCH):
-                yield store.take(rows[start : start + MICROBATCH])
+            for start in range(0, len(rows), AT_A_TIME):
+                yield store.take(rows[start : start + AT_A_TIME])
 
 
 def gather_strangers(

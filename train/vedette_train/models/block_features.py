@@ -13,7 +13,6 @@ from vedette_edge.model.head import DIRECTIONS, PREFIX, Block
 from vedette_train.architectures import Model
 from vedette_train.frozen import folded
 
-GRID = 3  # windows a side over the map of the last block before the last stride
 LAST = "last"  # the block of what the backbone ends in
 
 _BLOCK = re.compile(r"(?:blocks\.|block_|expanded_conv_)(\d+)[._]")  # lite0, MobileNetV2, V3
@@ -27,6 +26,7 @@ class Trunk:
 
     blocks: int | None = None  # its first blocks; None: all of them, and what it ends in
     least_stride: int = 16  # of the blocks that are read
+    grid: int = 3  # windows a side over the map of the last block of stride 16; 1: one average
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ def block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
     """Read a backbone, with its batch normalisation folded into its convolutions.
 
     Features are the averages of the maps that the blocks give. The map of the last block before
-    the last stride is averaged over a grid of GRID x GRID windows, so that it tells what is where.
+    the last stride is averaged over a grid of windows, so that it tells what is where.
     """
     copy = folded(backbone)
     maps = _block_maps(copy, trunk)
-    gridded = _last_before_stride(maps, int(copy.inputs[0].shape[1]))
+    gridded = _gridded(maps, int(copy.inputs[0].shape[1]), trunk.grid)
     tensors = {
-        str(number): _grid(one, number) if number == gridded else _average(one, number)
+        str(number): _grid(one, number, trunk.grid) if number == gridded else _average(one, number)
         for number, one in maps.items()
     }
     if trunk.blocks is None:
@@ -126,24 +126,24 @@ def _stride(one: Tensor, height: int) -> int:
     return int(2 ** round(math.log2(height / one.shape[1])))
 
 
-def _last_before_stride(maps: Mapping[int, Tensor], height: int) -> int | None:
-    """The number of the last block whose map is large enough for a grid."""
-    large = [n for n, one in maps.items() if _stride(one, height) <= 16 and one.shape[1] >= GRID]
-    return max(large, default=None)
+def _gridded(maps: Mapping[int, Tensor], height: int, windows: int) -> int | None:
+    """The number of the last block before the last stride, if its map is large enough."""
+    large = [n for n, one in maps.items() if _stride(one, height) <= 16 and one.shape[1] >= windows]
+    return max(large, default=None) if windows > 1 else None
 
 
 def _average(one: Tensor, number: int) -> Tensor:
     return layers.GlobalAveragePooling2D(name=f"average.{number}")(one)
 
 
-def _grid(one: Tensor, number: int) -> Tensor:
+def _grid(one: Tensor, number: int, windows: int) -> Tensor:
     """Averages over windows that overlap where the map cannot be divided.
 
     A convolution with a constant kernel: TFLite's delegate takes no pooling of integers.
     """
     height = int(one.shape[1])
-    step = height // GRID
-    window = height - (GRID - 1) * step
+    step = height // windows
+    window = height - (windows - 1) * step
     averages = layers.DepthwiseConv2D(
         window,
         strides=step,

@@ -1,0 +1,75 @@
+"""The lines that a run prints, for people."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from vedette_train import run_folder
+from vedette_train.audit_table import table
+from vedette_train.settings import Settings
+
+if TYPE_CHECKING:  # it loads scikit-learn
+    from vedette_train.material import Material
+
+MOST_NAMED = 10  # files left out that are named; metrics.json names all
+
+
+def print_material(material: "Material", chosen: Settings, terminal: Console) -> None:
+    """Print what training begins with: classes, parts, findings and files left out."""
+    pictures = material.contract.provenance.pictures
+    parts = ", ".join(f"{count} {part}" for part, count in pictures.items() if count)
+    terminal.print(f"{chosen.data}: {len(material.contract.labels)} classes, pictures: {parts}")
+    if material.audit.findings:
+        terminal.print(table(material.audit))
+    for file, reason in list(material.left_out.items())[:MOST_NAMED]:
+        terminal.print(f"left out {file}: {reason}", style="yellow")
+    if (more := len(material.left_out) - MOST_NAMED) > 0:
+        terminal.print(f"... and {more} more; metrics.json will name them all", style="yellow")
+
+
+def print_metrics(metrics: dict[str, Any], run: Path, terminal: Console) -> None:
+    """Print what a run comes to."""
+    name = "test" if metrics["judged_by"] == "test" else "out_of_fold"
+    low, high = metrics[f"{name}_interval"]
+    pictures = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
+    terminal.print(
+        f"{metrics[f'{name}_accuracy']:.1%} of {pictures} right ({low:.1%} to {high:.1%} in 95 of "
+        f"100 such tests{_how(metrics)})"
+    )
+    terminal.print(_calibration(metrics))
+    terminal.print(
+        f"{metrics['seconds']['all']:.0f} s, peak memory {metrics['peak_memory_mb']:.0f} MB\n"
+        f"{run / run_folder.REPORT}: look at it in a browser"
+    )
+
+
+def _how(metrics: dict[str, Any]) -> str:
+    if "epochs" in metrics:
+        return (
+            f"; epoch {metrics['best_epoch']} of {metrics['epochs']} kept, "
+            f"validation {metrics['validation_accuracy']:.1%}"
+        )
+    if metrics["judged_by"] == "test":
+        return f"; out of fold {metrics['out_of_fold_accuracy']:.1%}"
+    return ", each named by a model without it"
+
+
+def _calibration(metrics: dict[str, Any]) -> str:
+    error, unknown = metrics["calibration"], metrics["unknown"]
+    text = (
+        f"scores: off by {error['ece_after']:.1%} on average, "
+        f"{error['ece_before']:.1%} before calibration"
+    )
+    if unknown["below"]:
+        text += f"\nunknown below {unknown['below']:.2f}: {unknown['test_answered']:.0%} answered"
+        if unknown["test_answered"]:
+            text += f", {unknown['test_precision']:.1%} of them right"
+    elif not unknown["precision_reached"]:
+        text += f"\nno threshold makes {unknown['precision_wanted']:.0%} of the answers right"
+    if unknown["pictures"]:
+        text += (
+            f"\nof {unknown['pictures']} pictures of none of the classes "
+            f"{unknown['false_accepts']:.1%} are given a label"
+        )
+    return text

@@ -1,0 +1,149 @@
+"""The content of a run folder: what is known before training, and what comes of it."""
+
+import errno
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vedette_edge.atomic import replacing, write_text
+from vedette_edge.contract import Contract, to_json
+from vedette_edge.model.head import to_json as head_to_json
+from vedette_edge.prepare import Picture
+from vedette_train import plots, run_folder
+from vedette_train.architectures import Model
+from vedette_train.audit import to_json as audit_to_json
+from vedette_train.augment import augment
+from vedette_train.dataset import TEST, TRAIN
+from vedette_train.evaluation.label_errors import LabelError
+from vedette_train.evaluation.learning_curve import CurvePoint
+from vedette_train.material import Material
+from vedette_train.outcome import Outcome
+from vedette_train.report import html
+from vedette_train.settings import Settings
+from vedette_train.split import VALIDATION
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What only a head in closed form tells of the photographs; empty for others."""
+
+    label_errors: Sequence[LabelError] = ()
+    learning_curve: Sequence[CurvePoint] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that a finished run is made of."""
+
+    material: Material
+    settings: Settings
+    outcome: Outcome
+    findings: Findings
+    metrics: dict[str, Any]  # the content of metrics.json
+
+    @property
+    def contract(self) -> Contract:
+        """The contract with what training has found out."""
+        trained = self.outcome.trained
+        measured = "float_test" if trained.test else "float_out_of_fold"
+        contract = self.material.contract
+        accuracies = {measured: trained.judged.accuracy}
+        return replace(
+            contract,
+            labels=trained.judged.labels,
+            confidence=self.outcome.confidence,
+            provenance=replace(contract.provenance, accuracies=accuracies),
+        )
+
+    @property
+    def judged_files(self) -> list[str]:
+        """The files of the judged answers, in their order."""
+        parts = (TEST,) if self.outcome.trained.test else (TRAIN, VALIDATION)
+        return self.material.part_files(*parts)
+
+
+def record_inputs(material: Material, chosen: Settings, run: Path, *, resume: bool) -> None:
+    """Write down before training what is known before it."""
+    if not resume:
+        run_folder.clear(run)
+    run_folder.write_settings(run, chosen)
+    write_text(run / run_folder.MANIFEST, material.manifest)
+    write_text(run / run_folder.AUDIT, audit_to_json(material.audit) + "\n")
+    write_text(run / run_folder.CONTRACT, to_json(material.contract) + "\n")
+    labels, pictures = zip(*_samples(material), strict=True)
+    plots.draw_samples(pictures, labels, run / run_folder.SAMPLES)
+
+
+def _samples(material: Material) -> list[tuple[str, Picture]]:
+    """Pictures that are trained on, with their labels: one of each class, then a second ..."""
+    rows, labels = material.part(TRAIN)
+    _, first = np.unique(labels, return_index=True)
+    rank = np.arange(len(labels)) - first[labels]  # photographs stand class by class
+    shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]
+    names = [material.contract.labels[label] for label in labels[shown]]
+    return list(zip(names, material.store.take(rows[shown]), strict=True))
+
+
+def write_results(results: Results, run: Path) -> None:
+    """Write down what came of a run; there is then nothing left to resume."""
+    trained, audit = results.outcome.trained, results.material.audit
+    more = tuple(one.finding() for one in results.findings.label_errors)
+    audit = replace(audit, findings=audit.findings + more)
+    save_model(trained.model, run)
+    if trained.head:
+        write_text(run / run_folder.HEAD, head_to_json(trained.head) + "\n")
+    write_text(run / run_folder.AUDIT, audit_to_json(audit) + "\n")
+    write_text(run / run_folder.CONTRACT, to_json(results.contract) + "\n")
+    if trained.history:
+        plots.draw_curves(trained.history, run / run_folder.CURVES)
+    plots.draw_confusion(trained.judged, run / run_folder.CONFUSION)
+    metrics = json.dumps(results.metrics, indent=2, ensure_ascii=False)
+    write_text(run / run_folder.METRICS, metrics + "\n")
+    html.write(replace(_page(results), name=run.name, audit=audit), run / run_folder.REPORT)
+    (run / run_folder.CHECKPOINT).unlink(missing_ok=True)
+
+
+def _page(results: Results) -> html.Report:
+    material, settings, outcome = results.material, results.settings, results.outcome
+    return html.Report(
+        contract=results.contract,
+        settings=run_folder.plain(settings),
+        metrics=results.metrics,
+        history=outcome.trained.history,
+        evaluation=outcome.trained.judged,
+        files=results.judged_files,
+        before=outcome.before,
+        after=outcome.after,
+        audit=material.audit,
+        samples=_samples(material),
+        augmented=_augmented(material, settings) if settings.augment else None,
+        picture=material.by_file(),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        label_errors=results.findings.label_errors,
+        learning_curve=results.findings.learning_curve,
+    )
+
+
+def _augmented(material: Material, chosen: Settings) -> Picture:
+    """Sixteen pictures of the training part as augmentation shows them."""
+    rows, _ = material.part(TRAIN)
+    shown = np.random.default_rng(chosen.seed).choice(rows, 16)
+    keys = [(chosen.seed, place) for place in range(len(shown))]
+    return augment(material.store.take(shown), keys, flip=chosen.flip)
+
+
+def save_model(model: Model, run: Path) -> None:
+    """Write RUN/Trained_Weight.h5, whole or not at all."""
+    needed = 5 * model.count_params()  # bytes; h5py must not be let run into a full disk
+    if shutil.disk_usage(run).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / run_folder.WEIGHTS))
+    with replacing(run / run_folder.WEIGHTS) as path:
+        model.save(path, include_optimizer=False)
