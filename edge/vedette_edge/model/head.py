@@ -49,6 +49,10 @@ class HeadRecord:
         """The numbers of features, block by block."""
         return [block.width for block in self.blocks]
 
+    def classes(self, labels: int) -> int:
+        """The number of classes, of so many labels: all but an entry for `unknown`."""
+        return labels - bool(self.unknown_cost)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -108,7 +112,9 @@ def from_json(text: str | bytes) -> HeadRecord:
         if data.pop("format") != FORMAT:
             raise ContractError(f"head: this Vedette reads {FORMAT!r}. Train again")
         return _record(data)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
+    ) as error:  # fmt: skip
         raise ContractError(f"head: damaged ({error}). Train again") from error
 
 
@@ -125,6 +131,9 @@ def _record(data: Mapping[str, Any]) -> HeadRecord:
         folds=tuple(int(fold) for fold in data["folds"]),
     )
     sizes = [block.width for block in blocks]
-    if not sizes or min(sizes) < 1 or not 0 <= record.shrinkage <= 1:
-        raise ValueError(f"blocks of {sizes} features, shrinkage {record.shrinkage}")
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"blocks of {sizes} features, expected one or more each")
+    for name in ("shrinkage", "unknown_cost", "precision"):
+        if not 0 <= getattr(record, name) <= 1:  # which also refuses nan
+            raise ValueError(f"{name} is {getattr(record, name)}, expected 0 to 1")
     return record
