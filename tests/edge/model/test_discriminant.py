@@ -152,7 +152,7 @@ def scale_a_block(features: Floats) -> Floats:
 
 
 def scale_all(features: Floats) -> Floats:
-    return features / 64
+    return features / np.float32(64)
 
 
 @pytest.mark.parametrize("change", [shift, scale_a_block, scale_all])
