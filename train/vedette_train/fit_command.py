@@ -269,6 +269,8 @@ def _kept_on_interrupt(chosen: Settings, run: Path, terminal: Console) -> Iterat
             terminal.print(
                 "To continue, give the same command again with --resume (make: FLAGS=--resume)"
             )
-        else:
+        elif chosen.descends:
             terminal.print("No epoch was finished; give the same command again.")
+        else:
+            terminal.print("Pictures and features so far are kept; give the same command again.")
         raise

@@ -114,11 +114,12 @@ def _block_scales(moments: Moments, widths: Sequence[int]) -> NDArray[np.float64
 
 def _within(moments: Moments, means: NDArray[np.float64], by_feature: Floats) -> Floats:
     """The pooled within-class covariance of the scaled features."""
-    between = moments.sums.T.astype(np.float32) @ means.astype(np.float32)
-    covariance = (moments.products - between) / np.float32(moments.counts.sum())
+    covariance = moments.sums.T.astype(np.float32) @ means.astype(np.float32)  # between classes
+    np.subtract(moments.products, covariance, out=covariance)
+    covariance /= np.float32(moments.counts.sum())
     covariance /= by_feature
     covariance /= by_feature[:, None]
-    return np.asarray(covariance, np.float32)
+    return covariance
 
 
 def _shrink(covariance: Floats, share: float) -> None:
