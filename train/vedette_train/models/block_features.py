@@ -123,8 +123,11 @@ def _block_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
 
 
 def _stride(one: Tensor, height: int) -> int:
-    """Pixels of the picture from one place of a map to the next, a power of two."""
-    return int(2 ** round(math.log2(height / one.shape[1])))
+    """Pixels of the picture from one place of a map to the next, a power of two.
+
+    A convolution's stride leaves half of an odd number of places, rounded up.
+    """
+    return int(2 ** math.ceil(math.log2(height / one.shape[1])))
 
 
 def _gridded(maps: Mapping[int, Tensor], height: int, windows: int) -> int | None:
