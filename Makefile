@@ -14,7 +14,7 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train convert predict run deploy bundle check format lint types boundaries test test-edge test-install test-arm64 test-v4l2 fuzz endurance clean
+.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-edge test-install test-arm64 test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ help: ## Explain every target
 	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
 	@echo "            PI=user@host SYSTEM=bookworm-arm64 or trixie-arm64 (make bundle SYSTEM=? names all)"
 	@echo "            (names with spaces in further quotes: IMAGES=\"'my photo.jpg' b.jpg\")"
-	@echo "            FLAGS='further flags', e.g. make train DATA=photos FLAGS='--epochs 30'"
+	@echo "            FLAGS='further flags', e.g. make train DATA=photos FLAGS='--size 192'"
 	@echo "  After make train DATA=photos, make convert and make run work on what was made last."
 
 setup: $(READY) ## Make the environment in .venv (every other target does it by itself)
@@ -42,8 +42,8 @@ demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whol
 	@rm -rf runs/demo demo/cards
 	@echo "1 of 4: drawing 50 classes of symbol cards"
 	@$(BIN)/vedette-train cards demo/cards
-	@echo "2 of 4: training on them"
-	@$(MAKE) --no-print-directory train DATA=demo/cards RUN=runs/demo
+	@echo "2 of 4: training the recipe on them: two convolutions, from scratch"
+	@$(MAKE) --no-print-directory recipe DATA=demo/cards RUN=runs/demo
 	@echo "3 of 4: converting to one .tflite file, judged against the float model"
 	@$(MAKE) --no-print-directory convert RUN=runs/demo
 	@echo "4 of 4: classifying held-out frames; each is named after what it shows"
@@ -60,6 +60,9 @@ train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]
 	  if [ $$code = 0 -o $$code = 130 ] && [ -e "$(RUN)/Trained_Weight.h5" ]; then mkdir -p runs; \
 	    ln -sfn "$$(realpath "$(DATA)")" "$(RUN)/photographs"; \
 	    ln -sfn "$$(realpath "$(RUN)")" runs/last; fi; exit $$code
+
+recipe: override FLAGS := --architecture cnn $(FLAGS)
+recipe: train ## Train the recipe, cnn, instead: make recipe DATA=photos [RUN=runs/photos]
 
 convert: $(READY) ## Convert the run made last, or RUN=folder, to RUN/model.tflite
 	@test -d "$(RUN)" || { echo "$(RUN) is no run: make train DATA=photos first" >&2; exit 2; }

@@ -48,27 +48,28 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("architecture", "epochs", "least"),
-    # The features of photographs tell drawn shapes apart less well.
-    [("cnn", 8, 0.9), ("small", 40, 0.9), ("efficientnet_lite0", 8, 0.75)],
+    "settings",
+    [
+        "--architecture cnn --size 48 --epochs 8 --batch-size 8",
+        "--architecture small --size 48 --epochs 40 --batch-size 8",
+        "--size 64",
+    ],
 )
-def test_drawn_shapes_go_all_the_way(
-    shapes: Path, tmp_path: Path, architecture: str, epochs: int, least: float
-) -> None:
-    settings = ("--size", "48", "--epochs", str(epochs), "--batch-size", "8")
-    judged = through_it_all(shapes, tmp_path, *settings, "--architecture", architecture)
-    assert sum(row["tflite_label"] == row["truth"] for row in judged) >= least * len(judged)
+@pytest.mark.timeout(600)
+def test_drawn_shapes_go_all_the_way(shapes: Path, tmp_path: Path, settings: str) -> None:
+    judged = through_it_all(shapes, tmp_path, *settings.split())
+    assert sum(row["tflite_label"] == row["truth"] for row in judged) >= 0.9 * len(judged)
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs of objects50 lie in ../shared")
 def test_real_photographs_go_all_the_way(tmp_path: Path) -> None:
-    """The recipe as it is, on 20 of the 50 classes to save time; chance would be 5 %."""
+    """The default as it is, on 20 of the 50 classes to save time."""
     for folder in sorted(PHOTOS.iterdir())[:20]:
         (tmp_path / "photos" / folder.name).parent.mkdir(exist_ok=True)
         (tmp_path / "photos" / folder.name).symlink_to(folder)
     judged = through_it_all(tmp_path / "photos", tmp_path)
     assert len(judged) == 240
-    assert sum(row["tflite_label"] == row["truth"] for row in judged) >= 0.4 * len(judged)
+    assert sum(row["tflite_label"] == row["truth"] for row in judged) >= 0.9 * len(judged)
 
 
 def on_a_terminal(*command: str | Path) -> str:
@@ -85,8 +86,8 @@ def on_a_terminal(*command: str | Path) -> str:
 
 
 def test_on_a_terminal_only_our_own_lines_are_shown(shapes: Path, tmp_path: Path) -> None:
-    run, settings = tmp_path / "run", ("--size", "32", "--epochs", "2", "--batch-size", "16")
-    shown = on_a_terminal("vedette_train", "fit", shapes, "--out", run, *settings)
+    run, settings = tmp_path / "run", "--architecture cnn --size 32 --epochs 2 --batch-size 16"
+    shown = on_a_terminal("vedette_train", "fit", shapes, "--out", run, *settings.split())
     assert "epoch   2 of 2" in shown
     shown += on_a_terminal("vedette_convert", run, "--out", tmp_path / "model.tflite")
     assert "test pictures are few" in shown

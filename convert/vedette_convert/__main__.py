@@ -108,6 +108,9 @@ def main(source: Path, out: Path | None, as_json: bool, **options: Any) -> None:
     A MODEL that was trained elsewhere (.keras, .h5, SavedModel) needs --labels and --calibrate,
     a folder of photographs: in folders called like the labels, if its accuracy is to be judged.
 
+    A head in closed form, as vedette-train fits by default, is fitted once more, to what the
+    8-bit network makes of the photographs that it was trained on. Other heads stay as they are.
+
     The file is judged on the whole test part before it takes its place: a model that lost more
     than 1 point of accuracy, and more than chance explains, or that agrees too little with the
     float model, is not written. Before it is refused, better calibration is tried, and then what

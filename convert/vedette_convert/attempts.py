@@ -89,8 +89,8 @@ class Bench:
         self._ways.add(way)
         graph = self._graph(self._model, remedy.scheme, pictures, f"quantizing, {remedy.name}")
         contract = self._run.contract
-        if self._run.head and remedy.scheme.quantization == "int8":
-            graph, contract = self._refitted(graph, self._run.head, remedy, pictures)
+        if record := self._record(remedy):
+            graph, contract = self._refitted(graph, record, remedy, pictures)
         if graph in self._graphs:
             return None
         self._graphs.add(graph)
@@ -101,6 +101,10 @@ class Bench:
         with self._clock.stage("judge"):
             _, latency = self._examined(self.float_graph, self._run.judged[:TIMED], "timing")
         return latency.score_ms
+
+    def _record(self, remedy: Remedy) -> HeadRecord | None:
+        """The record of a head that is fitted to what this remedy makes of its features."""
+        return self._run.head if remedy.scheme.quantization == "int8" else None
 
     def _refitted(
         self, graph: bytes, record: HeadRecord, remedy: Remedy, pictures: Sequence[Picture]
@@ -154,7 +158,7 @@ class Bench:
                 answers=answers,
                 verdict=verdict,
                 objections=(*verdict.objections, *self._unrunnable(graph)),
-                layers=tuple(self._layer_errors(graph)) if remedy.scheme.calibrated else (),
+                layers=tuple(self._layer_errors(graph, remedy)),
             )
 
     def _examined(
@@ -171,12 +175,17 @@ class Bench:
         found = compatibility.objections(read_graph(graph), arm=True)
         return [f"{compatibility.OLD} cannot run {what}; --runtime {NEW} would" for what in found]
 
-    def _layer_errors(self, graph: bytes) -> list[LayerError]:
+    def _layer_errors(self, graph: bytes, remedy: Remedy) -> list[LayerError]:
+        if not remedy.scheme.calibrated:
+            return []
         test = sample(self._run.judged, LOOKED_INTO)[:LOOKED_INTO]
         pictures = [prepare(photograph.read(), self._run.contract) for photograph in test]
         errors = layers.errors(self._float_layers, Layers(graph, self._model), pictures)
-        # A head that was fitted once more has other activations, and no error.
-        return [one for one in errors if not (self._run.head and one.layer.startswith(PREFIX))]
+        if not self._record(remedy):
+            return errors
+        # A head that was fitted once more has other activations and scores, which are no errors.
+        scores = self._model.layers[-1].name
+        return [one for one in errors if not one.layer.startswith(PREFIX) and one.layer != scores]
 
     @cached_property
     def _float_layers(self) -> Layers:

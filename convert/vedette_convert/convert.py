@@ -11,9 +11,10 @@ from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.evaluation.acceptance import Answer
 from vedette_convert.golden import golden
 from vedette_convert.pack import pack
+from vedette_convert.quantization.head_refit import check_head
 from vedette_convert.quantize import Model
 from vedette_convert.remedies import to_try
-from vedette_convert.run_folder import Run
+from vedette_convert.run_folder import TEST, Run
 from vedette_convert.scheme import INT8, OLD, Scheme
 from vedette_edge.atomic import replacing, write_text
 from vedette_edge.contract import Contract
@@ -85,7 +86,8 @@ def _attempts(bench: Bench, wish: Wish) -> tuple[tuple[Attempt, ...], tuple[str,
 def _write(attempt: Attempt, run: Run, out: Path) -> None:
     contract = _with_accuracies(attempt)
     scores = [answer.tflite_score for answer in attempt.answers]
-    proof = golden(run.judged, scores, loaded(attempt.graph, contract))
+    photographs = run.part(TEST) or run.learned  # as judged, but with their labels
+    proof = golden(photographs, scores, loaded(attempt.graph, contract))
     with replacing(out) as path:
         path.write_bytes(pack(attempt.graph, contract, *proof))
     out.with_suffix(".refused.csv").unlink(missing_ok=True)
@@ -113,6 +115,8 @@ def _check_fits(model: Model, run: Run) -> None:
             f"{expected[0]} and {expected[1]} for its {len(contract.labels)} labels. "
             "They are not of one run: train again"
         )
+    if run.head:
+        check_head(model, run.head, len(contract.labels))
 
 
 def _as_csv(attempt: Attempt) -> str:

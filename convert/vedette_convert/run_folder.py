@@ -114,12 +114,27 @@ def _read_head(path: Path, run: Run) -> HeadRecord:
         record = head_from_json(reading.content(path))
     except (VedetteError, OSError) as error:
         raise RunFolderError(f"{path}: {error}") from error
-    if len(record.folds) != len(run.learned):
-        raise RunFolderError(
-            f"{path}: has {len(record.folds)} folds, and {MANIFEST} {len(run.learned)} pictures "
-            "that were learned. They are not of one run: train again"
-        )
+    if found := _head_objection(record, run):
+        raise RunFolderError(f"{path}: {found}. They are not of one run: train again")
     return record
+
+
+def _head_objection(record: HeadRecord, run: Run) -> str:
+    """A reason why a head cannot be fitted again to a run's pictures, or empty."""
+    learned, labels = run.learned, run.contract.labels
+    if len(record.folds) != len(learned):
+        return (
+            f"has {len(record.folds)} folds, and {MANIFEST} {len(learned)} pictures that were "
+            "learned"
+        )
+    folds: dict[str, set[int]] = {label: set() for label in labels[: record.classes(len(labels))]}
+    for photograph, fold in zip(learned, record.folds, strict=True):
+        if photograph.label not in folds:
+            return f"says that {photograph.label!r} of {MANIFEST} is no label of {CONTRACT}"
+        folds[photograph.label].add(fold)
+    # Of each fold, a head is fitted to the others.
+    few = [label for label, its in folds.items() if len(its) < 2]
+    return f"has fewer than two folds with pictures of {', '.join(few)}" if few else ""
 
 
 def _data(path: Path) -> Path:

@@ -62,6 +62,24 @@ def asked(python: Path, model: Path, files: list[Path]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.timeout(900)  # another run is trained, and the environment is made once
+def test_mediapipe_gives_the_labels_of_a_head_in_closed_form(
+    python: Path, head_model: Path, shapes: Path, tmp_path: Path
+) -> None:
+    classifier = Classifier(head_model)
+    files, ours = [], []
+    for number, path in enumerate(sorted(shapes.glob("*/*.png"))[::6]):
+        prepared = prepare(pictures.read(path), classifier.contract)
+        files.append(tmp_path / f"{number}.png")
+        cv2.imwrite(str(files[-1]), cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))
+        ours.append(classifier.score(prepared))
+    theirs = asked(python, head_model, files)
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.label == their["all"][0][0]
+        assert set(dict(their["all"])) <= {"bar", "disc", "square", "unknown"}
+        assert our.score == pytest.approx(their["all"][0][1], abs=2 * STEP)
+
+
 @pytest.mark.timeout(900)  # the environment is made once
 def test_mediapipe_gives_the_labels_and_scores_of_the_edge(
     python: Path, model: Path, shapes: Path, tmp_path: Path

@@ -112,6 +112,26 @@ def test_both_runtimes_give_the_same_labels_and_replay_the_samples(
     assert len(re.findall("equal *\n", said)) == len(classifier.model.samples) == 13
 
 
+@pytest.mark.timeout(900)  # another run is trained
+def test_the_old_runtime_agrees_about_a_head_in_closed_form(
+    old_python: Path, head_model: Path, shapes: Path, tmp_path: Path
+) -> None:
+    """Its entry for unknown is a product of two activations, BATCH_MATMUL."""
+    classifier = Classifier(head_model)
+    prepared = [
+        prepare(pictures.read(path), classifier.contract)
+        for path in sorted(shapes.glob("*/*.png"))[::4]
+    ]
+    np.save(tmp_path / "inputs.npy", np.stack(prepared))
+    lines = said_by(old_python, SCRIPT, "scores", head_model, tmp_path / "inputs.npy").splitlines()
+    old = np.array([json.loads(line) for line in lines])
+    new = np.stack([classifier.score(one).scores for one in prepared]) * 256
+    assert np.abs(old - new).max() <= 2  # with the delegate, and without
+    assert np.array_equal(old.argmax(axis=1), new.argmax(axis=1))
+    said = said_by(old_python, "-m", "vedette_edge", "check", head_model)
+    assert len(re.findall("equal *\n", said)) == len(classifier.model.samples)
+
+
 def test_a_graph_too_new_for_the_old_runtime_is_refused_with_a_message(
     old_python: Path, model: Path, tmp_path: Path
 ) -> None:

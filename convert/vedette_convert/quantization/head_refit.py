@@ -3,17 +3,19 @@
 The noise of the integers is then part of the covariance that the head allows for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.integer_features import IntegerFeatures
 from vedette_convert.quantize import Model
 from vedette_edge.contract import Confidence, Contract
 from vedette_edge.model.calibration import calibrate, fit_thresholds
 from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
 from vedette_edge.model.discriminant import fit_discriminant
-from vedette_edge.model.head import Head, HeadRecord, calibrate_head
+from vedette_edge.model.head import DIRECTIONS, PREFIX, Head, HeadRecord, calibrate_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def refit_head(features: IntegerFeatures, record: HeadRecord, contract: Contract
     of fold.
     """
     labels = contract.labels
-    classes = len(labels) - bool(record.unknown_cost)
+    classes = record.classes(len(labels))
     everything, widths = np.arange(len(features.labels)), record.widths
     total = sum_moments(features, everything, classes, sum(widths))
     logits = score_out_of_fold(features, total, [(widths, record.shrinkage)])[0]
@@ -48,6 +50,32 @@ def refit_head(features: IntegerFeatures, record: HeadRecord, contract: Contract
     overall, by_label = fit_thresholds(scores, features.labels, labels, record.precision)
     accuracy = float((scores.argmax(axis=1) == features.labels).mean())
     return Refit(head, Confidence(head.temperature, overall.below, by_label), accuracy)
+
+
+def check_head(model: Model, record: HeadRecord, labels: int) -> None:
+    """Raise ConversionError unless the model has exactly the layers that a record describes."""
+    classes = record.classes(labels)
+    expected = {block.layer: (block.width, classes) for block in record.blocks}
+    if record.unknown_cost:
+        expected[DIRECTIONS] = (classes, classes - 1)
+    found = {
+        layer.name: tuple(layer.get_weights()[0].shape)
+        for layer in model.layers
+        if layer.name.startswith(PREFIX) and layer.weights
+    }
+    differing = sorted(
+        name for name in {*expected, *found} if expected.get(name) != found.get(name)
+    )
+    if differing:
+        name = differing[0]
+        raise ConversionError(
+            f"head.json: says that the weights of {name} are {_shape(expected, name)}, the model "
+            f"has {_shape(found, name)}. They are not of one run: train again"
+        )
+
+
+def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
+    return " x ".join(map(str, shapes[name])) if name in shapes else "none"
 
 
 def set_head(model: Model, refit: Refit, record: HeadRecord) -> None:

@@ -49,6 +49,10 @@ class HeadRecord:
         """The numbers of features, block by block."""
         return [block.width for block in self.blocks]
 
+    def classes(self, labels: int) -> int:
+        """The number of classes, of so many labels: all but an entry for `unknown`."""
+        return labels - bool(self.unknown_cost)
+
 
 @dataclass(frozen=True, slots=True)
 class Head:

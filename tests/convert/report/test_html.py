@@ -67,6 +67,7 @@ def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> Judgement
         quantization="int8",
         calibration=100,
         graph=bytes(5_330_000),
+        contract=run.contract,
         latency=Latency(1.25, 0.5, 2.75),
         answers=answers,
         verdict=judge(answers),
