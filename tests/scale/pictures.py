@@ -3,8 +3,8 @@
     .venv/bin/python tests/scale/pictures.py 10000 30000 100000
 
 For each number it draws that many tiny pictures, no two alike, in a temporary folder, audits them,
-trains the recipe on them for one epoch, and then the default, each in a process of its own. The peaks include the pages of
-mapped files that happened to be in memory.
+trains the recipe on them for one epoch, and then the default, each in a process of its own. The
+peaks include the pages of mapped files that happened to be in memory.
 """
 
 import os
