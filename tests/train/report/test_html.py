@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome
+from selenium.webdriver.support.ui import WebDriverWait
 from tests.train.report.imagined_run import (
     AUDIT,
     HOSTILE,
@@ -54,9 +55,14 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
         report.write(page, tmp_path / "report.html")
         browser.get((tmp_path / "report.html").as_uri())
+        WebDriverWait(browser, 60).until(is_loaded)
         return browser
 
     return open_page
+
+
+def is_loaded(chrome: Chrome) -> bool:
+    return bool(chrome.execute_script("return document.readyState === 'complete'"))
 
 
 def text(chrome: Chrome) -> str:

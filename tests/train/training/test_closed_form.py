@@ -3,9 +3,12 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,13 @@ from click.testing import Result
 from vedette_edge import pictures, prepare
 from vedette_edge.contract import UNKNOWN, from_json
 from vedette_edge.model import head
+from vedette_train import history
 from vedette_train.calibration import reliability
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
-SMALL = ("--size", "64")
+DEFAULT = ("--size", "64")
+TINY = (*DEFAULT, "--architecture", "efficientnet_lite0_tiny")  # solves for fewer features
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def finished(
 ) -> tuple[Path, Path]:
     """A run without further flags, and its store."""
     folder = tmp_path_factory.mktemp("finished")
-    result = train("fit", shapes, "--out", folder / "run", "--store", folder / "store", *SMALL)
+    result = train("fit", shapes, "--out", folder / "run", "--store", folder / "store", *DEFAULT)
     assert result.exit_code == 0, result.stderr
     return folder / "run", folder / "store"
 
@@ -148,7 +153,7 @@ def test_the_second_run_computes_no_features_and_comes_to_the_same(
     run, store = finished
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*.f32")}
     assert len(before) == 2  # plain and mirrored
-    result = train("fit", shapes, "--out", tmp_path / "run", "--store", store, *SMALL)
+    result = train("fit", shapes, "--out", tmp_path / "run", "--store", store, *DEFAULT)
     assert result.exit_code == 0, result.stderr
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*.f32")} == before
     for name in ("head.json", "contract.json", "split.csv"):
@@ -165,7 +170,7 @@ def test_without_flip_no_mirrored_picture_is_learned_from(
     finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
 ) -> None:
     _, store = finished
-    flags = ("--out", tmp_path / "run", "--store", store, *SMALL, "--no-flip")
+    flags = ("--out", tmp_path / "run", "--store", store, *TINY, "--no-flip")
     result = train("fit", shapes, *flags)
     assert result.exit_code == 0, result.stderr
     assert not head.from_json((tmp_path / "run" / "head.json").read_bytes()).mirrored
@@ -190,7 +195,7 @@ def test_few_pictures_are_judged_out_of_fold(
     draw_shapes: Draw, train: Train, tmp_path: Path, per_class: int
 ) -> None:
     data, run = draw_shapes(tmp_path / "data", per_class), tmp_path / "run"
-    result = train("fit", data, "--out", run, *SMALL, "--test", "0")
+    result = train("fit", data, "--out", run, *TINY, "--test", "0")
     assert result.exit_code == 0, result.stderr
     metrics, contract = metrics_of(run), from_json((run / "contract.json").read_bytes())
     assert metrics["judged_by"] == "out of fold"
@@ -207,7 +212,7 @@ def test_leaving_out_the_test_part_is_refused_where_there_are_twenty_a_class(
     draw_shapes: Draw, train: Train, tmp_path: Path
 ) -> None:
     result = train(
-        "fit", draw_shapes(tmp_path / "data", 20), "--out", tmp_path / "run", *SMALL, "--test", "0"
+        "fit", draw_shapes(tmp_path / "data", 20), "--out", tmp_path / "run", *TINY, "--test", "0"
     )
     assert result.exit_code == 1
     assert "--test 0" in result.stderr
@@ -283,7 +288,7 @@ def test_a_run_that_starts_from_another_keeps_its_parts(
         assert picture is not None
         if int(file.stem) % 4 == 0:
             cv2.imwrite(str(data / "disc" / f"turned-{file.name}"), np.rot90(picture, 2))
-    flags = ("--store", store, *SMALL, "--seed", "9", "--start", run)
+    flags = ("--store", store, *TINY, "--seed", "9", "--start", run)
     result = train("fit", data, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
     before, now = parts(run), parts(tmp_path / "run")
@@ -298,7 +303,7 @@ def test_a_run_may_start_from_one_of_another_size_and_kind(
     run_folder: Path, shapes: Path, train: Train, tmp_path: Path
 ) -> None:
     """Only the split of the recipe's run is kept, so that nothing has to agree."""
-    flags = (*SMALL, "--seed", "5", "--start", run_folder)
+    flags = (*TINY, "--seed", "5", "--start", run_folder)
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
     before, now = parts(run_folder), parts(tmp_path / "run")
@@ -314,7 +319,7 @@ def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
     one, two = (
         draw_strangers(tmp_path / name, count, count) for name, count in (("one", 20), ("two", 15))
     )
-    flags = ("--store", store, *SMALL, "--unknown", one, "--unknown", two)
+    flags = ("--store", store, *TINY, "--unknown", one, "--unknown", two)
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
     unknown = metrics_of(tmp_path / "run")["unknown"]
@@ -336,7 +341,7 @@ def test_a_class_called_unknown_gets_no_further_output(
 ) -> None:
     data, run = draw_shapes(tmp_path / "data", 12), tmp_path / "run"
     (data / "bar").rename(data / UNKNOWN)
-    result = train("fit", data, "--out", run, *SMALL)
+    result = train("fit", data, "--out", run, *TINY)
     assert result.exit_code == 0, result.stderr
     contract = from_json((run / "contract.json").read_bytes())
     assert contract.labels == ("disc", "square", UNKNOWN)
@@ -374,7 +379,7 @@ def tuned(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     run = tmp_path_factory.mktemp("tuned") / "run"
-    flags = ("--out", run, "--store", finished[1], *SMALL, "--fine-tune", "1")
+    flags = ("--out", run, "--store", finished[1], *TINY, "--fine-tune", "1")
     result = train("fit", shapes, *flags)
     assert result.exit_code == 0, result.stderr
     return run
@@ -390,10 +395,39 @@ def test_fine_tuning_has_a_history_and_no_head_to_fit_again(tuned: Path, shapes:
     assert {row["part"] for row in rows_of(tuned)} == {"train", "validation", "test"}
 
 
+def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    flags = ("--store", finished[1], *TINY, "--fine-tune", "3")
+    command = ("fit", shapes, "--out", run, *flags)
+    with subprocess.Popen(
+        [sys.executable, "-m", "vedette_train", *map(str, command)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        while "epoch   1 of 3" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode == 130
+    assert (run / "checkpoint.npz").exists()
+    result = train(*command, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert "epoch   1 of" not in result.stderr
+    assert not (run / "checkpoint.npz").exists()
+    train("fit", shapes, "--out", whole, *flags)
+    resumed, uninterrupted = (history.read(one / "history.csv") for one in (run, whole))
+    assert len(resumed) == 3
+    for one, other in zip(resumed, uninterrupted, strict=True):
+        assert astuple(one) == pytest.approx(astuple(other), rel=1e-2)
+
+
 def test_a_run_cannot_start_from_weights_of_another_kind(
     run_folder: Path, shapes: Path, train: Train, tmp_path: Path
 ) -> None:
-    flags = (*SMALL, "--fine-tune", "1", "--start", run_folder)
+    flags = (*TINY, "--fine-tune", "1", "--start", run_folder)
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 1
     assert str(run_folder) in result.stderr
@@ -401,7 +435,7 @@ def test_a_run_cannot_start_from_weights_of_another_kind(
 
 
 def test_epochs_mean_nothing_for_fine_tuning(shapes: Path, train: Train, tmp_path: Path) -> None:
-    flags = (*SMALL, "--fine-tune", "1", "--epochs", "3")
+    flags = (*TINY, "--fine-tune", "1", "--epochs", "3")
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 2
     assert "--epochs" in result.stderr
@@ -411,7 +445,7 @@ def test_nano_learns_as_a_whole_from_a_teacher(
     draw_shapes: Draw, train: Train, tmp_path: Path
 ) -> None:
     data, run = draw_shapes(tmp_path / "data", 12), tmp_path / "run"
-    flags = ("--architecture", "efficientnet_lite0_nano", *SMALL, "--fine-tune", "2")
+    flags = ("--architecture", "efficientnet_lite0_nano", *DEFAULT, "--fine-tune", "2")
     result = train("fit", data, "--out", run, *flags)
     assert result.exit_code == 0, result.stderr
     metrics = metrics_of(run)
@@ -425,7 +459,7 @@ def test_nano_learns_as_a_whole_from_a_teacher(
 
 def test_tiny_has_a_head_in_closed_form(draw_shapes: Draw, train: Train, tmp_path: Path) -> None:
     data, run = draw_shapes(tmp_path / "data", 12), tmp_path / "run"
-    result = train("fit", data, "--out", run, "--architecture", "efficientnet_lite0_tiny", *SMALL)
+    result = train("fit", data, "--out", run, *TINY)
     assert result.exit_code == 0, result.stderr
     record = head.from_json((run / "head.json").read_bytes())
     assert "head.last" not in {block.layer for block in record.blocks}
