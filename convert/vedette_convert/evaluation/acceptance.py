@@ -199,7 +199,9 @@ def _rounded(p_value: float) -> str:
 
 
 def _pictures(answers: Sequence[Answer]) -> str:
-    return f"{len(answers):,} test picture{'s' if len(answers) > 1 else ''}"
+    # Where there is no test part, the truth of what was learned from does not count.
+    part = "test " if answers[0].truth else ""
+    return f"{len(answers):,} {part}picture{'s' if len(answers) > 1 else ''}"
 
 
 def _sure(answers: Sequence[Answer]) -> list[Answer]:
