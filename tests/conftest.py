@@ -79,8 +79,8 @@ def run_folder(
 ) -> Path:
     """A finished run of the recipe on the shapes, 48 x 48 px. Not to be changed by a test."""
     run = tmp_path_factory.mktemp("runs") / "shapes"
-    settings = ("--architecture", "cnn", "--size", "48", "--epochs", "4", "--batch-size", "16")
-    result = train("fit", shapes, "--out", run, *settings)
+    recipe = ("--architecture", "cnn", "--size", "48", "--epochs", "4", "--batch-size", "16")
+    result = train("fit", shapes, "--out", run, *recipe)
     assert result.exit_code == 0, result.stderr
     return run
 

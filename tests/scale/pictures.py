@@ -2,9 +2,9 @@
 
     .venv/bin/python tests/scale/pictures.py 10000 30000 100000
 
-For each number it draws that many tiny pictures, no two alike, in a temporary folder, audits them
-and trains on them for one epoch, each in a process of its own. The peaks include the pages of
-mapped files that happened to be in memory.
+For each number it draws that many tiny pictures, no two alike, in a temporary folder, audits them,
+trains the recipe on them for one epoch, and then the default, each in a process of its own. The
+peaks include the pages of mapped files that happened to be in memory.
 """
 
 import os
@@ -23,8 +23,10 @@ CLASSES = 20  # four colours of five shapes
 SIDE_PX = 48
 COLOURS = ((40, 40, 220), (40, 200, 40), (220, 60, 40), (30, 200, 230))  # B, G, R
 
-HEADER = "pictures  files s  audit s  a 1000  peak MB   fit s  a 1000  peak MB"
-ROW = "{:8}  {:7.1f}  {:7.1f}  {:6.2f}  {:7.0f}  {:6.1f}  {:6.2f}  {:7.0f}"
+HEADER = "pictures  files s" + "".join(
+    f"  {of:>7} s  a 1000  peak MB" for of in ("audit", "cnn", "lite0")
+)
+ROW = "{:8}  {:7.1f}" + 3 * "  {:9.1f}  {:6.2f}  {:7.0f}"
 
 
 def main(counts: Sequence[int]) -> None:
@@ -45,11 +47,14 @@ def measure(count: int, folder: Path) -> tuple[float, ...]:
     audit_s, audit_mb = run(
         "audit", data, "--size", "32", "--store", folder / "a", "--out", folder / "audit.json"
     )
-    fit_s, fit_mb = run(
-        "fit", data, "--size", "32", "--epochs", "1", "--store", folder / "b", "--out", folder / "r"
-    )
-    thousands = count / 1000
-    return count, drawn_s, audit_s, audit_s / thousands, audit_mb, fit_s, fit_s / thousands, fit_mb
+    recipe = ("--architecture", "cnn", "--size", "32", "--epochs", "1")
+    cnn_s, cnn_mb = run("fit", data, *recipe, "--store", folder / "b", "--out", folder / "r")
+    small = ("--size", str(SIDE_PX))
+    lite0_s, lite0_mb = run("fit", data, *small, "--store", folder / "c", "--out", folder / "s")
+    row: list[float] = [count, drawn_s]
+    for seconds, mb in ((audit_s, audit_mb), (cnn_s, cnn_mb), (lite0_s, lite0_mb)):
+        row += [seconds, seconds / (count / 1000), mb]
+    return tuple(row)
 
 
 def draw(count: int, folder: Path) -> Path:

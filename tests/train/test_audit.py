@@ -127,7 +127,7 @@ def test_pictures_on_both_sides_of_a_given_split_are_told_and_not_trained_on(
     found = audited(train, data, "--size", "48")
     leak = ("test/fox/2.jpg", "train/fox/again.jpg")
     assert found["across-split"] == [(*leak, "in train/ and in test/")]
-    quick = ("--size", "48", "--epochs", "1")
+    quick = ("--architecture", "cnn", "--size", "48", "--epochs", "1")
     result = train("fit", data, "--out", tmp_path / "run", *quick)
     assert result.exit_code == 0, result.stderr
     said = "left out train/fox/again.jpg: looks like test/fox/2.jpg, which is tested on"
@@ -207,3 +207,27 @@ def test_pictures_of_a_format_that_is_not_read_are_named(train: Train, shapes: P
     found = audited(train, data, "--size", "48")
     assert found["empty"] == [("camera",)]
     assert [finding[0] for finding in found["stray"]] == ["camera/IMG_1.CR3"]
+
+
+@pytest.fixture
+def mislabelled(draw_shapes: Callable[[Path, int], Path], tmp_path: Path) -> Path:
+    """Drawn shapes, two discs of which lie among the squares."""
+    data = draw_shapes(tmp_path / "data", 30)
+    for number in range(2):
+        (data / "disc" / f"{number:03}.png").rename(data / "square" / f"disc-{number}.png")
+    return data
+
+
+def test_likely_label_errors_are_looked_for_where_they_are_asked_for(
+    train: Train, mislabelled: Path, tmp_path: Path
+) -> None:
+    flags = ("--out", tmp_path / "audit.json", "--store", tmp_path / "store", "--size", "96")
+    assert "label" not in audited(train, mislabelled, "--size", "96")
+    quarantine = ("--quarantine", tmp_path / "aside", "--apply")
+    result = train("audit", mislabelled, *flags, "--label-errors", *quarantine)
+    assert result.exit_code == 0, result.stderr
+    findings = json.loads((tmp_path / "audit.json").read_bytes())["findings"]
+    listed = [one["files"][0] for one in findings if one["kind"] == "label"]
+    assert set(listed[:2]) == {"square/disc-0.png", "square/disc-1.png"}
+    for file in listed:  # listed to be looked at, and never moved
+        assert (mislabelled / file).exists()

@@ -21,7 +21,10 @@ NORMALISED = {"unit": BYTES / 255, "centred": (BYTES - 127) / 128, "signed": BYT
 Build = Callable[[], keras.Model]
 NETWORKS: dict[str, Build] = {
     **{name: partial(build, 64, 64, 5) for name, build in ARCHITECTURES.items()},
-    "efficientnet_lite0": lambda: lite0(64, 64),
+    **dict.fromkeys(
+        ("efficientnet_lite0", "efficientnet_lite0_tiny", "efficientnet_lite0_nano"),
+        lambda: lite0(64, 64),
+    ),
     "mobilenet_v2": lambda: mobilenet_v2(64, 64, weights=None),
     "mobilenet_v3_small": lambda: mobilenet_v3_small(64, 64, weights=None),
 }

@@ -1,9 +1,12 @@
-"""Scores that mean what they say, and a threshold that keeps its promise."""
+"""Scores that mean what they say, and how far they are from it."""
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
-from vedette_train.calibration import chance_error, cooled, fit_temperature, reliability, threshold
+from vedette_edge.model import calibration
+from vedette_train.calibration import chance_error, cooled, fit_temperature, reliability
 
 PICTURES, LABELS = 4000, 5
 
@@ -74,29 +77,19 @@ def test_the_error_is_the_mean_distance_of_score_and_accuracy() -> None:
     assert found.error == pytest.approx((0.35 + 0.3) / 2)
 
 
-def test_the_threshold_is_the_lowest_that_gives_the_precision() -> None:
-    best = np.array([0.9, 0.8, 0.7, 0.6, 0.55])
-    truth = np.array([0, 0, 0, 1, 0])  # so the fourth answer is wrong
-    scores = np.stack([best, 1 - best], axis=1).astype(np.float32)
-    found = threshold(scores, truth, 0.9)
-    assert found.below == pytest.approx(0.7)
-    assert found.reached
-    kept = scores.max(axis=1) >= found.below
-    assert (scores.argmax(axis=1) == truth)[kept].mean() >= 0.9
+@pytest.mark.parametrize("factor", [0.2, 1.0, 30.0])
+@pytest.mark.parametrize("pictures", [15, 200, PICTURES])
+def test_the_edge_finds_the_temperature_that_scipy_finds(
+    honest: tuple[np.ndarray, np.ndarray], factor: float, pictures: int
+) -> None:
+    logits = (np.log(honest[0]) * factor)[:pictures].astype(np.float32)
+    truth = honest[1][:pictures]
+    targets = np.full(logits.shape, 1 / (pictures + 2) / (LABELS - 1))
+    targets[np.arange(pictures), truth] = (pictures + 1) / (pictures + 2)
 
+    def loss(log_temperature: float) -> float:
+        return -float(np.sum(targets * log_softmax(logits / np.exp(log_temperature), axis=1)))
 
-def test_no_threshold_is_needed_where_enough_is_right_anyway() -> None:
-    scores = np.array([[0.6, 0.4]] * 10, np.float32)
-    assert threshold(scores, np.zeros(10, int), 0.95).below == 0
-
-
-def test_a_precision_out_of_reach_is_said_and_nothing_is_called_unknown() -> None:
-    scores = np.array([[0.9, 0.1], [0.8, 0.2]], np.float32)
-    found = threshold(scores, np.array([1, 0]), 0.9)
-    assert (found.below, found.reached) == (0, False)
-
-
-def test_answers_with_equal_scores_are_kept_or_dropped_together() -> None:
-    scores = np.array([[0.9, 0.1], [0.7, 0.3], [0.7, 0.3]], np.float32)
-    found = threshold(scores, np.array([0, 0, 1]), 0.95)
-    assert found.below == pytest.approx(0.9)
+    best = minimize_scalar(loss, bounds=(-7, 11), method="bounded", options={"xatol": 1e-9})
+    found = calibration.fit_temperature(logits, truth)
+    assert found == pytest.approx(float(np.exp(best.x)), rel=1e-3)

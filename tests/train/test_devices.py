@@ -26,6 +26,7 @@ def test_what_was_trained_in_16_bit_is_kept_in_32() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (64, 20, 20, 3), np.uint8)
     labels = (pictures.mean(axis=(1, 2, 3)) > 127).astype(int)
     keras.config.set_dtype_policy("mixed_float16")
+    keras.utils.set_random_seed(1)
     try:
         network = cnn(20, 20, 2)
         model = MicroBatched(network, keras.optimizers.Adam(0.01))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 Train = Callable[..., Result]
-QUICK = ("--size", "48", "--epochs", "1", "--batch-size", "16")
+QUICK = ("--architecture", "cnn", "--size", "48", "--epochs", "1", "--batch-size", "16")
 
 
 def parts(run: Path) -> dict[str, str]:

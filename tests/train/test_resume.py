@@ -17,7 +17,8 @@ from vedette_train.checkpoint import Checkpoint
 from vedette_train.errors import RunError
 
 Train = Callable[..., Result]
-SETTINGS = ("--size", "96", "--batch-size", "16", "--epochs", "6", "--augment", "--no-flip")
+CNN = ("--architecture", "cnn", "--batch-size", "16")
+SETTINGS = (*CNN, "--size", "96", "--epochs", "6", "--augment", "--no-flip")
 
 
 def killed_in_epoch(number: int, *command: str | Path) -> None:
@@ -70,7 +71,7 @@ def test_two_runs_of_one_seed_have_the_same_weights(
 
 def test_training_ends_when_it_gets_no_better(shapes: Path, train: Train, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    settings = ("--size", "32", "--epochs", "60", "--patience", "3", "--batch-size", "16")
+    settings = (*CNN, "--size", "32", "--epochs", "60", "--patience", "3")
     result = train("fit", shapes, "--out", run, *settings)
     assert result.exit_code == 0, result.stderr
     with (run / "history.csv").open(encoding="utf-8", newline="") as file:

@@ -22,6 +22,8 @@ Train = Callable[..., Result]
 LITE0 = (
     "--architecture",
     "efficientnet_lite0",
+    "--head",
+    "gradient",
     "--size",
     "64",
     "--epochs",
@@ -124,9 +126,9 @@ def test_pictures_of_no_class_are_measured(shapes: Path, train: Train, tmp_path:
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), random.integers(0, 256, (50, 50, 3), np.uint8))
     (tmp_path / "strange" / "cut.jpg").write_bytes(b"\xff\xd8\xff cut")
-    quick = ("--size", "32", "--epochs", "2", "--batch-size", "16", "--balance")
-    flags = ("--out", tmp_path / "run", "--unknown", tmp_path / "strange")
-    result = train("fit", shapes, *quick, *flags)
+    recipe = ("--architecture", "cnn", "--size", "32", "--epochs", "2", "--batch-size", "16")
+    flags = ("--out", tmp_path / "run", "--unknown", tmp_path / "strange", "--balance")
+    result = train("fit", shapes, *recipe, *flags)
     assert result.exit_code == 0, result.stderr
     unknown = json.loads((tmp_path / "run" / "metrics.json").read_bytes())["unknown"]
     assert unknown["pictures"] == 7
@@ -159,6 +161,8 @@ def test_a_run_is_not_lost_where_weights_are_missing(
 def test_fine_tuning_a_network_from_scratch_is_refused(
     shapes: Path, train: Train, tmp_path: Path
 ) -> None:
-    result = train("fit", shapes, "--out", tmp_path / "run", "--fine-tune", "2")
+    result = train(
+        "fit", shapes, "--out", tmp_path / "run", "--architecture", "cnn", "--fine-tune", "2"
+    )
     assert result.exit_code == 2
     assert "--fine-tune is for pretrained networks, and cnn is none" in result.stderr

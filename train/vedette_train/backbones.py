@@ -43,7 +43,7 @@ BACKBONES: Mapping[str, Callable[[int, int], Model]] = {
 # The part of a backbone that features come from, where it is not the whole.
 TRUNKS: Mapping[str, Trunk] = {
     "efficientnet_lite0_tiny": Trunk(blocks=12),
-    "efficientnet_lite0_nano": Trunk(blocks=9, grid=2),
+    "efficientnet_lite0_nano": Trunk(blocks=9, first=8),
 }
 
 

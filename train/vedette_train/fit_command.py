@@ -38,7 +38,8 @@ SHARE = Number(0.01, 0.9)
 
 def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[Any], Any]:
     """An option that the architecture's recipe fills in."""
-    shown = ", ".join(f"{one} {getattr(RECIPES[one], key)}" for one in ("cnn", "small"))
+    names = {"cnn": "cnn", "small": "small", "--head gradient": DEFAULT_ARCHITECTURE}
+    shown = ", ".join(f"{name} {getattr(RECIPES[one], key)}" for name, one in names.items())
     return click.option(name, key, type=kind, default=None, show_default=shown, help=help_text)
 
 
@@ -175,9 +176,12 @@ def _check_flags(context: click.Context, settings: Settings) -> None:
     typed = [name for name in idle if _is_typed(context, name)]
     if typed:
         flags = ", ".join(_flag(context, name) for name in typed)
+        hint = "or add --fine-tune N or --head gradient"
+        if settings.fine_tune:
+            hint = "as --fine-tune says how many epochs there are"
         raise click.UsageError(
             f"{flags}: no meaning for a head in closed form, which takes no epochs. "
-            f"Omit {'it' if len(typed) == 1 else 'them'}, or add --fine-tune N or --head gradient"
+            f"Omit {'it' if len(typed) == 1 else 'them'}, {hint}"
         )
 
 
@@ -269,6 +273,8 @@ def _kept_on_interrupt(chosen: Settings, run: Path, terminal: Console) -> Iterat
             terminal.print(
                 "To continue, give the same command again with --resume (make: FLAGS=--resume)"
             )
-        else:
+        elif chosen.descends:
             terminal.print("No epoch was finished; give the same command again.")
+        else:
+            terminal.print("Pictures and features so far are kept; give the same command again.")
         raise

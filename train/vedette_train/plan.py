@@ -16,6 +16,7 @@ from vedette_train.backbones import BACKBONES, thaw, with_head
 from vedette_train.batches import Batches, Order, Rows, Take
 from vedette_train.dataset import TRAIN
 from vedette_train.devices import settled
+from vedette_train.errors import RunError
 from vedette_train.evaluate import Evaluation, evaluate
 from vedette_train.material import Material
 from vedette_train.microbatch import MICROBATCH
@@ -185,6 +186,13 @@ def _augmented(material: Material, chosen: Settings) -> Take:
 
 
 def _start(model: Model, weights: Path | None) -> None:
-    """Begin from an earlier run's weights."""
-    if weights:
+    """Begin from an earlier run's weights. Raises RunError if they are of another network."""
+    if not weights:
+        return
+    try:
         model.set_weights(keras.models.load_model(weights, compile=False).get_weights())
+    except ValueError as error:
+        raise RunError(
+            f"{weights}: holds the weights of another network ({error}), as the head reads other "
+            "blocks of the backbone. Train without --start"
+        ) from error

@@ -88,6 +88,12 @@ def _check_same_settings(run: Path, settings: Settings) -> None:
 
 
 def plain(settings: Settings) -> dict[str, object]:
-    """What settings.json says."""
-    paths = {name: value for name, value in asdict(settings).items() if isinstance(value, Path)}
-    return asdict(settings) | {name: str(path.resolve()) for name, path in paths.items()}
+    """The content of settings.json."""
+    return {name: _plain(value) for name, value in asdict(settings).items()}
+
+
+def _plain(value: object) -> object:
+    """A value as JSON gives it back."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return str(value.resolve()) if isinstance(value, Path) else value

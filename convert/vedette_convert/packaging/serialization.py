@@ -1,9 +1,10 @@
-"""Writes a TFLite model as a flatbuffer in which equal vectors stand once.
+"""Writes a TFLite model as a flatbuffer with short names, in which equal vectors stand once.
 
 A per-channel tensor has a zero point for each channel, an int64 that is always 0: in
 EfficientNet-Lite0 these take a tenth of the graph. The format lets many fields point to one place.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,22 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import ModelT
 
 IDENTIFIER = b"TFL3"
+_WRAPPERS = re.compile(rb"^one_at_a_time(_\d+)?/[^/]+/(?=.)")  # the models around the layers
 BUFFER_ALIGNMENT = 16  # bytes; `force_align` of a buffer's data in TFLite's schema
 
 
 def compact(graph: bytes) -> bytes:
-    """Write the graph again. All that it holds stays as it was, but where it lies.
+    """Write the graph again. Everything that is computed stays as it is.
 
-    `graph` is a .tflite without anything appended. The same bytes come of the same graph.
+    `graph` is a .tflite without anything appended. The same bytes come of the same graph. The
+    converter names a tensor after all operations that it fused, each with the path of the models
+    that it lies in; the first operation's own name is enough for people and for layer errors.
     """
-    return serialize(ModelT.InitFromPackedBuf(graph))
+    model = ModelT.InitFromPackedBuf(graph)
+    for subgraph in model.subgraphs:
+        for tensor in subgraph.tensors:
+            tensor.name = _WRAPPERS.sub(b"", tensor.name.split(b";")[0])
+    return serialize(model)
 
 
 def serialize(model: ModelT) -> bytes:

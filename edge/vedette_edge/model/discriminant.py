@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAF = 256  # columns below which LAPACK solves; above, matrix products are several times faster
+ROUNDING = 1e-5  # share of a block's mean square below which its variance is rounding error
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.intp]
@@ -101,19 +102,24 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
 
 def _block_scales(moments: Moments, widths: Sequence[int]) -> NDArray[np.float64]:
     rows = moments.counts.sum()
-    variances = np.diag(moments.products) / rows - (moments.sums.sum(axis=0) / rows) ** 2
+    squares = np.diag(moments.products) / rows
+    variances = np.maximum(squares - (moments.sums.sum(axis=0) / rows) ** 2, 0)
     starts = np.cumsum([0, *widths[:-1]])
-    by_block = np.add.reduceat(np.maximum(variances, 0), starts) / np.asarray(widths)
-    return np.asarray(np.sqrt(np.maximum(by_block, np.finfo(np.float32).tiny)))
+    by_block, least = (
+        np.add.reduceat(one, starts) / np.asarray(widths) for one in (variances, squares * ROUNDING)
+    )
+    least = np.maximum(least, np.finfo(np.float32).tiny)
+    return np.asarray(np.sqrt(np.maximum(by_block, least)))
 
 
 def _within(moments: Moments, means: NDArray[np.float64], by_feature: Floats) -> Floats:
     """The pooled within-class covariance of the scaled features."""
-    between = moments.sums.T.astype(np.float32) @ means.astype(np.float32)
-    covariance = (moments.products - between) / np.float32(moments.counts.sum())
+    covariance = moments.sums.T.astype(np.float32) @ means.astype(np.float32)  # between classes
+    np.subtract(moments.products, covariance, out=covariance)
+    covariance /= np.float32(moments.counts.sum())
     covariance /= by_feature
     covariance /= by_feature[:, None]
-    return np.asarray(covariance, np.float32)
+    return covariance
 
 
 def _shrink(covariance: Floats, share: float) -> None:

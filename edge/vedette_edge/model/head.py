@@ -113,8 +113,13 @@ def from_json(text: str | bytes) -> HeadRecord:
             raise ContractError(f"head: this Vedette reads {FORMAT!r}. Train again")
         return _record(data)
     except (
-        ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError,
-    ) as error:  # fmt: skip
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise ContractError(f"head: damaged ({error}). Train again") from error
 
 
@@ -130,9 +135,8 @@ def _record(data: Mapping[str, Any]) -> HeadRecord:
         mirrored=bool(data["mirrored"]),
         folds=tuple(int(fold) for fold in data["folds"]),
     )
-    sizes = [block.width for block in blocks]
-    if not sizes or min(sizes) < 1:
-        raise ValueError(f"blocks of {sizes} features, expected one or more each")
+    if not blocks or min(record.widths) < 1 or min(record.folds, default=0) < 0:
+        raise ValueError(f"blocks of {record.widths} features, folds {set(record.folds)}")
     for name in ("shrinkage", "unknown_cost", "precision"):
         if not 0 <= getattr(record, name) <= 1:  # which also refuses nan
             raise ValueError(f"{name} is {getattr(record, name)}, expected 0 to 1")

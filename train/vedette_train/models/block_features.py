@@ -13,6 +13,7 @@ from vedette_edge.model.head import DIRECTIONS, PREFIX, Block
 from vedette_train.architectures import Model
 from vedette_train.frozen import folded
 
+LEAST_STRIDE = 16  # of the blocks that are read: earlier ones see too little of the picture
 LAST = "last"  # the block of what the backbone ends in
 
 _BLOCK = re.compile(r"(?:blocks\.|block_|expanded_conv_)(\d+)[._]")  # lite0, MobileNetV2, V3
@@ -25,7 +26,7 @@ class Trunk:
     """The part of a backbone that features come from."""
 
     blocks: int | None = None  # its first blocks; None: all of them, and what it ends in
-    least_stride: int = 16  # of the blocks that are read
+    first: int = 0  # the first block that is read
     grid: int = 3  # windows a side over the map of the last block of stride 16; 1: one average
 
 
@@ -113,22 +114,29 @@ def _block_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
         if numbered := _BLOCK.match(layer.name):
             maps[int(numbered[1])] = layer.output
     height = int(network.inputs[0].shape[1])
-    first = range(len(maps) if trunk.blocks is None else trunk.blocks)
+    end = max(maps) + 1 if trunk.blocks is None else trunk.blocks
     return {
         number: one
         for number, one in sorted(maps.items())
-        if (number in first or trunk.blocks is None) and _stride(one, height) >= trunk.least_stride
+        if trunk.first <= number < end and _stride(one, height) >= LEAST_STRIDE
     }
 
 
 def _stride(one: Tensor, height: int) -> int:
-    """Pixels of the picture from one place of a map to the next, a power of two."""
-    return int(2 ** round(math.log2(height / one.shape[1])))
+    """Pixels of the picture from one place of a map to the next, a power of two.
+
+    A convolution's stride leaves half of an odd number of places, rounded up.
+    """
+    return int(2 ** math.ceil(math.log2(height / one.shape[1])))
 
 
 def _gridded(maps: Mapping[int, Tensor], height: int, windows: int) -> int | None:
     """The number of the last block before the last stride, if its map is large enough."""
-    large = [n for n, one in maps.items() if _stride(one, height) <= 16 and one.shape[1] >= windows]
+    large = [
+        n
+        for n, one in maps.items()
+        if _stride(one, height) == LEAST_STRIDE and one.shape[1] >= windows
+    ]
     return max(large, default=None) if windows > 1 else None
 
 

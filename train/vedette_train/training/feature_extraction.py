@@ -64,7 +64,7 @@ def extract_block_features(
     features: BlockFeatures, material: Material, chosen: Settings, terminal: Terminal
 ) -> list[Features]:
     """Features of every picture and, with flip, of the mirrored ones that are learned from."""
-    name = f"{chosen.architecture}-blocks-{_digest(features.network)}"
+    name = f"{chosen.architecture}-blocks-{_digest(features.network, repr(features.blocks))}"
     extractor = Extractor(features.network.predict_on_batch, features.width, name)
     views = [View(f"{name}.f32", _hashes(material))]
     if chosen.flip:
@@ -124,9 +124,9 @@ def _taking(view: View, rows: dict[str, int], material: Material) -> Callable[[l
     return take
 
 
-def _digest(network: Model) -> str:
-    """Names the weights: features of others are other features."""
-    digest = hashlib.sha256()
+def _digest(network: Model, reading: str = "") -> str:
+    """Names the weights and how they are read: features of others are other features."""
+    digest = hashlib.sha256(reading.encode())
     for weights in network.get_weights():
         digest.update(weights.tobytes())
     return digest.hexdigest()[:16]

@@ -9,13 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome
-from tests.train.imagined_run import AUDIT, HOSTILE, evaluated, label, told, unknown
+from selenium.webdriver.support.ui import WebDriverWait
+from tests.train.report.imagined_run import (
+    AUDIT,
+    HOSTILE,
+    contract,
+    evaluated,
+    label,
+    told,
+    unknown,
+)
 
 from vedette_edge import pictures
 from vedette_train import plots
 from vedette_train.audit import KINDS, Audit, Finding
+from vedette_train.evaluation.label_errors import LabelError
+from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.report import html as report
-from vedette_train.report.html import Report
+from vedette_train.report.html import MOST_LABEL_ERRORS, Report
 
 Open = Callable[..., Chrome]
 
@@ -44,9 +55,14 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
         report.write(page, tmp_path / "report.html")
         browser.get((tmp_path / "report.html").as_uri())
+        WebDriverWait(browser, 60).until(is_loaded)
         return browser
 
     return open_page
+
+
+def is_loaded(chrome: Chrome) -> bool:
+    return bool(chrome.execute_script("return document.readyState === 'complete'"))
 
 
 def text(chrome: Chrome) -> str:
@@ -65,7 +81,8 @@ def test_the_page_tells_how_good_the_model_is_and_how_sure_that_is(
     assert "81.3%" in said.replace("\n", "")
     assert "between 78.0% and 84.3% (95% interval)" in said
     right = int(fifty.evaluation.right.sum())
-    assert f"Of 600 test photographs that it had never seen, the model named {right} right" in said
+    named = f"The model names {right} of 600 test photographs right that it has never seen"
+    assert named in said
     assert "Always giving the commonest answer would reach 2.0%" in said
 
 
@@ -231,10 +248,99 @@ def test_a_model_without_mistakes_and_without_augmentation_is_told_of(opened: Op
     page = told(evaluated(3, 10, right=1.0), AUDIT)
     metrics = {name: value for name, value in page.metrics.items() if name != "changes"}
     said = text(opened(replace(page, augmented=None, metrics=metrics, command="")))
-    assert "None: every test picture was named right" in said
+    assert "None: every picture was named right" in said
     assert "taken for" not in said
     assert "Augmented" not in said
     assert "Changes in the data" not in said
+
+
+@pytest.fixture(scope="module")
+def closed_form() -> Report:
+    """A head in closed form, judged out of fold, with an output for unknown."""
+    page = told(evaluated(6, 40, right=0.8), AUDIT)
+    evaluation = page.evaluation
+    scores = np.column_stack([evaluation.scores * 0.9, np.full(len(evaluation.truth), 0.1)])
+    judged = replace(
+        evaluation, scores=scores.astype(np.float32), labels=(*evaluation.labels, "unknown")
+    )
+    dropped = ("validation_accuracy", "best_epoch", "epochs")
+    metrics = {name: one for name, one in page.metrics.items() if name not in dropped}
+    metrics |= {
+        "judged_by": "out of fold",
+        "test_accuracy": None,
+        "test_interval": None,
+        "test_pictures": None,
+        "out_of_fold_accuracy": 0.7654,
+        "out_of_fold_interval": [0.7001, 0.8123],
+        "out_of_fold_pictures": 240,
+        "calibration": {**page.metrics["calibration"], "fitted_on": "out of fold"},
+        "unknown": unknown(has_output=True, below_by_label={"class_001": 0.55}),
+    }
+    doubtful = [
+        LabelError(f"{label(1)}/{number}.jpg", label(1), 0.01, label(2), 0.9)
+        for number in range(40)
+    ]
+    return replace(
+        page,
+        contract=contract(judged.labels),
+        metrics=metrics,
+        evaluation=judged,
+        history=[],
+        augmented=None,
+        label_errors=doubtful,
+        learning_curve=[
+            CurvePoint(4.0, 0.5, 0.4, 0.6),
+            CurvePoint(8.0, 0.6, 0.5, 0.7),
+            CurvePoint(32.0, 0.77, 0.7, 0.81),
+        ],
+    )
+
+
+def test_an_accuracy_out_of_fold_is_named_as_such(closed_form: Report, opened: Open) -> None:
+    chrome = opened(closed_form)
+    assert chrome.find_element("id", "accuracy").text.replace("\n", "") == "76.5%"
+    assert chrome.find_element("id", "interval").text == "70.0% and 81.2%"
+    shown = text(chrome)
+    assert "test part" in shown
+    assert "test photograph" not in shown
+    assert "out of fold" in shown
+    assert "validation part" not in shown
+    assert logged(chrome, "browser") == []
+
+
+def test_without_epochs_the_page_tells_if_there_are_enough_pictures(
+    closed_form: Report, fifty: Report, opened: Open
+) -> None:
+    chrome = opened(closed_form)
+    assert len(chrome.find_elements("css selector", "#learning svg")) == 1
+    assert "Do you have enough pictures?" in text(chrome)
+    chrome = opened(fifty)
+    assert len(chrome.find_elements("css selector", "#learning svg")) == 2
+    assert "Do you have enough pictures?" not in text(chrome)
+    chrome = opened(replace(closed_form, learning_curve=[]))
+    assert chrome.find_elements("css selector", "#learning, nav a[href='#learning']") == []
+
+
+def test_likely_label_errors_are_shown_with_their_pictures(
+    closed_form: Report, fifty: Report, opened: Open
+) -> None:
+    chrome = opened(closed_form)
+    assert len(chrome.find_elements("css selector", "#labels img")) == MOST_LABEL_ERRORS
+    first = chrome.find_element("css selector", "#labels li").text
+    assert first.split("\n") == ["class_002 90.0%", "lies in class_001", "class_001/0.jpg"]
+    assert "40" in chrome.find_element("css selector", "#labels > p").text
+    assert opened(fifty).find_elements("css selector", "#labels, nav a[href='#labels']") == []
+
+
+def test_a_model_with_an_output_for_unknown_has_it_in_its_matrix(
+    closed_form: Report, opened: Open
+) -> None:
+    chrome = opened(closed_form)
+    names = [one.text for one in chrome.find_elements("css selector", ".matrix tbody th")]
+    assert "unknown" in names
+    scores = chrome.find_element("id", "scores").text
+    assert "class_001 55.0%" in scores
+    assert "output of its own" in scores
 
 
 def test_the_page_of_a_thousand_classes_stays_small(tmp_path: Path) -> None:

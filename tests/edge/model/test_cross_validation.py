@@ -1,0 +1,123 @@
+"""Logits out of fold come from heads that never saw the picture."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vedette_edge.model.cross_validation import (
+    AT_A_TIME,
+    in_batches,
+    score_out_of_fold,
+    sum_moments,
+)
+from vedette_edge.model.discriminant import Floats, Labels, Moments, fit_discriminant
+
+CLASSES, FOLDS = 3, 4
+WIDTHS = (8, 6)
+WAYS = [((8,), 0.06), ((8, 6), 0.2), ((8, 6), 0.6)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Features in memory: of plain pictures and, of another size, of mirrored ones."""
+
+    labels: Labels
+    folds: NDArray[np.intp]
+    plain: Floats
+    mirrored: Floats
+
+    def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
+        yield self.plain[places]
+        yield self.mirrored[places]
+
+
+def draw(count: int = 200) -> Rows:
+    random = np.random.default_rng(2)
+    labels = random.integers(0, CLASSES, count)
+    means = random.normal(0, 1, (CLASSES, sum(WIDTHS)))
+    plain, mirrored = (
+        (means[labels] + random.normal(0, 1.5, (count, sum(WIDTHS)))).astype(np.float32)
+        for _ in range(2)
+    )
+    return Rows(labels, np.arange(count) % FOLDS, plain, mirrored)
+
+
+def summed(rows: Rows) -> Moments:
+    return sum_moments(rows, np.arange(len(rows.labels)), CLASSES, sum(WIDTHS))
+
+
+def refitted_without(rows: Rows, fold: int, widths: tuple[int, ...], shrinkage: float) -> Floats:
+    """Logits of a fold's plain pictures by a head fitted to the others, summed from nothing."""
+    others, width = rows.folds != fold, sum(widths)
+    moments = Moments.zeros(CLASSES, width)
+    for view in (rows.plain, rows.mirrored):
+        moments.add(view[others][:, :width], rows.labels[others])
+    head = fit_discriminant(moments, widths, shrinkage)
+    return head.logits(rows.plain[rows.folds == fold][:, :width])
+
+
+def test_logits_are_those_of_a_head_fitted_without_the_fold() -> None:
+    rows = draw()
+    found = score_out_of_fold(rows, summed(rows), WAYS)
+    assert found.shape == (len(WAYS), 200, CLASSES)
+    for logits, (widths, shrinkage) in zip(found, WAYS, strict=True):
+        for fold in range(FOLDS):
+            expected = refitted_without(rows, fold, widths, shrinkage)
+            np.testing.assert_allclose(logits[rows.folds == fold], expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("view", ["plain", "mirrored"])
+def test_what_a_fold_looks_like_changes_no_head_that_names_it(view: str) -> None:
+    """Noise in place of a fold's features leaves the head of that fold as it was."""
+    rows = draw()
+    mine = rows.folds == 1
+    marked = np.flatnonzero(mine)[:5]
+    getattr(rows, view)[marked] += 100  # a head that had seen it would be another
+    found = score_out_of_fold(rows, summed(rows), WAYS)
+    rest = np.setdiff1d(np.flatnonzero(mine), marked)
+    unmarked = draw()
+    expected = score_out_of_fold(unmarked, summed(unmarked), WAYS)
+    np.testing.assert_allclose(found[:, rest], expected[:, rest], atol=0.05)
+    others = ~mine
+    assert np.abs(found[:, others] - expected[:, others]).max() > 1
+
+
+def test_labels_that_mean_nothing_are_guessed_no_better_than_by_chance() -> None:
+    random = np.random.default_rng(4)
+    labels = np.arange(400) % 2
+    noise = random.normal(0, 1, (400, sum(WIDTHS))).astype(np.float32)
+    rows = Rows(labels, random.permutation(400) % FOLDS, noise, noise)
+    total = sum_moments(rows, np.arange(400), 2, sum(WIDTHS))
+    (logits,) = score_out_of_fold(rows, total, [(WIDTHS, 0.06)])
+    assert (logits.argmax(axis=1) == labels).mean() < 0.6
+
+
+def test_sums_count_every_view_of_the_places_and_no_other() -> None:
+    rows = draw()
+    places = np.array([3, 5, 80])
+    found = sum_moments(rows, places, CLASSES, 8)
+    expected = np.zeros((CLASSES, 8))
+    for place in places:
+        expected[rows.labels[place]] += rows.plain[place, :8] + rows.mirrored[place, :8]
+    np.testing.assert_allclose(found.sums, expected, rtol=1e-4, atol=1e-4)
+    assert found.counts.sum() == 2 * len(places)
+    assert found.products.shape == (8, 8)
+
+
+def test_rows_come_in_batches_in_their_order() -> None:
+    places = np.arange(2 * AT_A_TIME + 7)[::-1]
+    batches = list(in_batches(places))
+    assert [len(batch) for batch in batches] == [AT_A_TIME, AT_A_TIME, 7]
+    np.testing.assert_array_equal(np.concatenate(batches), places)
+
+
+def test_many_rows_are_summed_batch_by_batch_to_the_same() -> None:
+    rows = draw(AT_A_TIME + 300)
+    found = summed(rows)
+    whole = Moments.zeros(CLASSES, sum(WIDTHS))
+    for view in (rows.plain, rows.mirrored):
+        whole.add(view, rows.labels)
+    np.testing.assert_allclose(found.products, whole.products, rtol=1e-3, atol=0.1)

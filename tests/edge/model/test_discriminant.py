@@ -1,0 +1,207 @@
+"""Discriminant analysis from sums: what the textbook says, whatever order rows come in."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vedette_edge.model.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+
+Array = NDArray[np.float64]
+CLASSES = 5
+WIDTHS = (7, 12, 5)
+
+
+def draw(
+    rows: int = 400, widths: tuple[int, ...] = WIDTHS, classes: int = CLASSES
+) -> tuple[Floats, Labels]:
+    """Correlated features around a mean of each class, blocks of different sizes of numbers."""
+    random = np.random.default_rng(11)
+    width = sum(widths)
+    labels = np.arange(rows) % classes
+    means = random.normal(0, 1, (classes, width))
+    mixing = random.normal(0, 1, (width, width)) / np.sqrt(width)
+    features = means[labels] + random.normal(0, 1, (rows, width)) @ mixing
+    features *= np.repeat(10.0 ** np.arange(len(widths)), widths) / 10
+    return features.astype(np.float32), labels
+
+
+def moments_of(features: Floats, labels: Labels, classes: int = CLASSES) -> Moments:
+    sums = Moments.zeros(classes, features.shape[1])
+    sums.add(features, labels)
+    return sums
+
+
+def fitted(
+    features: Floats, labels: Labels, shrinkage: float, widths: tuple[int, ...] = WIDTHS
+) -> Discriminant:
+    return fit_discriminant(moments_of(features, labels), widths, shrinkage)
+
+
+def textbook(
+    features: Floats, labels: Labels, widths: tuple[int, ...], shrinkage: float
+) -> tuple[Array, Array]:
+    """Weights and biases by the formula: the rows in memory, 64 bits, the inverse written out.
+
+    Each block is divided by the root of its mean variance, the pooled covariance is moved towards
+    the identity, and logits are relative to a class at the mean of the class means.
+    """
+    rows = features.astype(np.float64)
+    ends = np.cumsum(widths)
+    blocks = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
+    scales = np.concatenate(
+        [
+            np.full(block.stop - block.start, np.sqrt(rows[:, block].var(0).mean()))
+            for block in blocks
+        ]
+    )
+    rows = rows / scales
+    means = np.stack([rows[labels == one].mean(axis=0) for one in np.unique(labels)])
+    deviations = rows - means[labels]
+    covariance = deviations.T @ deviations / len(rows)
+    level = np.trace(covariance) / len(covariance)
+    covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
+    middle = means.mean(axis=0)
+    directions = np.linalg.inv(covariance) @ (means - middle).T
+    biases = -0.5 * np.sum((means - middle).T * directions, axis=0) - middle @ directions
+    return directions / scales[:, np.newaxis], biases
+
+
+def test_moments_of_parts_add_up_to_those_of_all() -> None:
+    features, labels = draw()
+    whole = moments_of(features, labels)
+    one, other = (moments_of(features[part], labels[part]) for part in (slice(90), slice(90, None)))
+    added = one + other
+    np.testing.assert_array_equal(added.counts, whole.counts)
+    np.testing.assert_allclose(added.sums, whole.sums, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(added.products, whole.products, rtol=1e-4, atol=1e-2)
+
+
+def test_less_the_moments_of_a_part_the_rest_remain() -> None:
+    features, labels = draw()
+    rest = moments_of(features, labels) - moments_of(features[:90], labels[:90])
+    expected = moments_of(features[90:], labels[90:])
+    np.testing.assert_array_equal(rest.counts, expected.counts)
+    np.testing.assert_allclose(rest.sums, expected.sums, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(rest.products, expected.products, rtol=1e-4, atol=1e-2)
+
+
+def test_moments_are_sums_over_the_rows_of_each_class() -> None:
+    features = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    found = moments_of(features, np.array([0, 2, 0]), 3)
+    assert found.counts.tolist() == [2, 0, 1]
+    assert found.sums.tolist() == [[6, 8], [0, 0], [3, 4]]
+    assert found.products.tolist() == [[35, 44], [44, 56]]
+
+
+def test_the_first_features_have_the_moments_of_those_alone() -> None:
+    features, labels = draw()
+    found, expected = moments_of(features, labels).first(9), moments_of(features[:, :9], labels)
+    np.testing.assert_allclose(found.sums, expected.sums, rtol=1e-5)
+    np.testing.assert_allclose(found.products, expected.products, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shrinkage", [0.01, 0.06, 0.2, 0.6, 1.0])
+def test_the_layer_is_the_one_of_the_textbook(shrinkage: float) -> None:
+    features, labels = draw()
+    found = fitted(features, labels, shrinkage)
+    weights, biases = textbook(features, labels, WIDTHS, shrinkage)
+    np.testing.assert_allclose(found.weights, weights, atol=2e-4 * np.abs(weights).max())
+    np.testing.assert_allclose(found.biases, biases, rtol=1e-3)
+    np.testing.assert_allclose(
+        found.logits(features), features @ weights + biases, atol=2e-3 * np.abs(biases).max()
+    )
+
+
+@pytest.mark.parametrize("width", [257, 600, 1100])
+def test_many_features_are_solved_for_as_exactly_as_few(width: int) -> None:
+    widths = (width // 3, width - width // 3)
+    features, labels = draw(2 * width, widths)
+    found = fitted(features, labels, 0.2, widths)
+    weights, _ = textbook(features, labels, widths, 0.2)
+    np.testing.assert_allclose(found.weights, weights, atol=1e-3 * np.abs(weights).max())
+
+
+def test_more_features_than_rows_are_no_trouble() -> None:
+    features, labels = draw(30, (200, 140))
+    found = fitted(features, labels, 0.2, (200, 140))
+    weights, biases = textbook(features, labels, (200, 140), 0.2)
+    np.testing.assert_allclose(
+        found.logits(features), features @ weights + biases, atol=1e-2 * np.abs(biases).max()
+    )
+    np.testing.assert_array_equal(found.logits(features).argmax(axis=1), labels)
+
+
+def test_each_block_is_divided_by_the_root_of_its_mean_variance() -> None:
+    features, labels = draw()
+    ends = np.cumsum(WIDTHS)
+    expected = [
+        np.sqrt(features[:, end - width : end].var(axis=0).mean())
+        for end, width in zip(ends, WIDTHS, strict=True)
+    ]
+    assert fitted(features, labels, 0.2).scales == pytest.approx(expected, rel=1e-3)
+
+
+def shift(features: Floats) -> Floats:
+    return features + np.linspace(-3, 3, features.shape[1], dtype=np.float32)
+
+
+def scale_a_block(features: Floats) -> Floats:
+    return features * np.repeat([1, 16, 1], WIDTHS).astype(np.float32)
+
+
+def scale_all(features: Floats) -> Floats:
+    return features / np.float32(64)
+
+
+@pytest.mark.parametrize("change", [shift, scale_a_block, scale_all])
+def test_logits_stay_where_features_are_shifted_or_a_block_is_scaled(
+    change: Callable[[Floats], Floats],
+) -> None:
+    features, labels = draw()
+    changed = change(features)
+    before = fitted(features, labels, 0.2).logits(features)
+    after = fitted(changed, labels, 0.2).logits(changed)
+    np.testing.assert_allclose(after, before, atol=2e-3 * np.abs(before).max())
+
+
+def test_the_weights_of_a_feature_and_the_scalar_products_of_a_class_sum_to_zero() -> None:
+    found = fitted(*draw(), 0.06)
+    np.testing.assert_allclose(found.weights.sum(axis=1), 0, atol=1e-4)
+    np.testing.assert_allclose(found.gram.sum(axis=1), 0, atol=1e-3 * np.abs(found.gram).max())
+    np.testing.assert_array_equal(found.gram, found.gram.T)
+
+
+def test_a_class_at_the_middle_would_have_the_logit_zero() -> None:
+    features, labels = draw()
+    found = fitted(features, labels, 0.2)
+    at_middle = found.logits(found.middle[np.newaxis])[0]
+    np.testing.assert_allclose(at_middle, -0.5 * np.diag(found.gram), rtol=1e-2)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 3.0, 3.7, 5.999])
+def test_features_that_never_change_decide_nothing(value: float) -> None:
+    features, labels = draw()
+    features[:, 7:19] = value  # a whole block
+    features[:, 0] = 0.0  # one of another
+    found = fitted(features, labels, 0.2)
+    assert np.isfinite(found.logits(features)).all()
+    others = np.r_[1:7, 19:24]
+    alone = fitted(features[:, others], labels, 0.2, (6, 5)).logits(features[:, others])
+    assert (found.logits(features).argmax(axis=1) == alone.argmax(axis=1)).mean() > 0.95
+
+
+def test_a_class_of_one_row_gets_finite_weights_and_its_own_row() -> None:
+    features, labels = draw(101, classes=4)
+    labels[-1] = 4
+    found = fitted(features, labels, 0.2)
+    assert np.isfinite(found.weights).all()
+    assert np.isfinite(found.biases).all()
+    assert found.logits(features[-1:]).argmax() == 4
+
+
+def test_features_that_are_all_alike_give_finite_logits() -> None:
+    features = np.ones((20, 24), np.float32)
+    found = fitted(features, np.arange(20) % CLASSES, 0.6)
+    assert np.isfinite(found.logits(features)).all()

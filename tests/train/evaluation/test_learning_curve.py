@@ -1,0 +1,69 @@
+"""Accuracy by the number of pictures."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
+from vedette_edge.model.head import Block, HeadRecord
+from vedette_train.evaluation.learning_curve import CurvePoint, measure_learning_curve
+from vedette_train.split import assign_folds
+from vedette_train.training.discriminant_head import Pictures
+from vedette_train.training.feature_cache import Features
+
+CLASSES, WIDTH = 4, 24
+Measure = Callable[[int], tuple[list[CurvePoint], float]]
+
+
+@pytest.fixture
+def measure(tmp_path: Path) -> Measure:
+    """Gives the curve of some pictures a class, and their accuracy out of fold."""
+
+    def run(per_class: int) -> tuple[list[CurvePoint], float]:
+        random = np.random.default_rng(1)
+        labels = np.repeat(np.arange(CLASSES), per_class)
+        means = random.normal(0, 0.8, (CLASSES, WIDTH))
+        rows = means[labels] + random.normal(0, 1.5, (len(labels), WIDTH))
+        hashes = [f"{number:064x}" for number in range(len(labels))]
+        features = Features(tmp_path / f"{per_class}.f32", WIDTH)
+        features.append(hashes, rows.astype(np.float32))
+        folds = assign_folds(labels, np.arange(len(labels)), 0)
+        pictures = Pictures([features], hashes, labels, folds)
+        record = HeadRecord((Block("head.5", WIDTH),), 0.2, 0.01, 0.95, False, tuple(folds))
+        total = sum_moments(pictures, np.arange(len(labels)), CLASSES, WIDTH)
+        (logits,) = score_out_of_fold(pictures, total, [((WIDTH,), 0.2)])
+        right = logits.argmax(axis=1) == labels
+        return measure_learning_curve(pictures, record, right), float(right.mean())
+
+    return run
+
+
+def test_more_pictures_name_more_of_those_held_out(measure: Measure) -> None:
+    curve, _ = measure(80)
+    assert [point.pictures for point in curve] == [8, 16, 32, 64]
+    accuracies = [point.accuracy for point in curve]
+    assert accuracies[0] < accuracies[-1] - 0.05
+    for point in curve:
+        assert 0 <= point.low < point.accuracy < point.high <= 1
+
+
+def test_the_last_point_is_the_accuracy_out_of_fold(measure: Measure) -> None:
+    curve, accuracy = measure(80)  # all folds together have fewer than are held out at least
+    assert curve[-1].accuracy == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize("per_class", [3, 5, 10])
+def test_few_pictures_have_a_short_curve(measure: Measure, per_class: int) -> None:
+    curve, accuracy = measure(per_class)
+    assert 1 <= len(curve) <= 4
+    assert curve[-1].accuracy == pytest.approx(accuracy)
+    assert [one.pictures for one in curve] == sorted(one.pictures for one in curve)
+
+
+def test_many_pictures_are_measured_on_some_folds_alone(measure: Measure) -> None:
+    """Intervals say so: 400 pictures of one fold, not 2,000 of all."""
+    curve, _ = measure(500)
+    assert curve[-1].pictures == 400
+    assert curve[-1].high - curve[-1].low > 0.03
