@@ -330,10 +330,14 @@ def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
     contract = from_json((tmp_path / "run" / "contract.json").read_bytes())
     model = keras.models.load_model(tmp_path / "run" / "Trained_Weight.h5", compile=False)
     prepared = [prepare(pictures.read(file), contract) for file in (*one.iterdir(), *two.iterdir())]
-    answers = model.predict_on_batch(np.stack(prepared)).argmax(axis=1)
-    assert unknown["false_accepts"] <= 0.5
-    assert (contract.labels[answers[0]] == UNKNOWN) or unknown["false_accepts"] > 0
-    assert (answers == contract.labels.index(UNKNOWN)).mean() > 0.5
+    scores = model.predict_on_batch(np.stack(prepared))
+    labels = [contract.labels[answer] for answer in scores.argmax(axis=1)]
+    accepted = sum(
+        label != UNKNOWN and best >= contract.confidence.threshold(label)
+        for label, best in zip(labels, scores.max(axis=1), strict=True)
+    )
+    fitted = 35 - unknown["pictures"]
+    assert accepted - fitted <= unknown["false_accepts"] * unknown["pictures"] <= accepted
 
 
 def test_a_class_called_unknown_gets_no_further_output(
@@ -354,12 +358,12 @@ def test_a_class_called_unknown_gets_no_further_output(
 def test_swapped_labels_are_the_first_to_be_listed(
     draw_shapes: Draw, train: Train, tmp_path: Path
 ) -> None:
-    data, run = draw_shapes(tmp_path / "data", 60), tmp_path / "run"
+    data, run = draw_shapes(tmp_path / "data", 40), tmp_path / "run"
     for number in range(3):
         name = f"{number:03}.png"
         (data / "disc" / name).rename(data / "bar" / f"swapped-{name}")
         (data / "square" / name).rename(data / "disc" / f"swapped-{name}")
-    flags = ("--size", "96", "--test", "0.05", "--json")
+    flags = (*TINY, "--test", "0.05")
     result = train("fit", data, "--out", run, *flags)
     assert result.exit_code == 0, result.stderr
     learned = {row["file"] for row in rows_of(run) if row["part"] == "train"}
@@ -407,7 +411,7 @@ def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
         text=True,
     ) as process:
         assert process.stderr
-        while "epoch   1 of 3" not in process.stderr.readline():
+        while "epoch   2 of 3" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         process.stderr.read()
