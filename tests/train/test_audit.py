@@ -221,8 +221,8 @@ def mislabelled(draw_shapes: Callable[[Path, int], Path], tmp_path: Path) -> Pat
 def test_likely_label_errors_are_looked_for_where_they_are_asked_for(
     train: Train, mislabelled: Path, tmp_path: Path
 ) -> None:
-    flags = ("--out", tmp_path / "audit.json", "--store", tmp_path / "store", "--size", "96")
-    assert "label" not in audited(train, mislabelled, "--size", "96")
+    flags = ("--out", tmp_path / "audit.json", "--store", tmp_path / "store", "--size", "64")
+    assert "label" not in audited(train, mislabelled, "--size", "64")
     quarantine = ("--quarantine", tmp_path / "aside", "--apply")
     result = train("audit", mislabelled, *flags, "--label-errors", *quarantine)
     assert result.exit_code == 0, result.stderr
