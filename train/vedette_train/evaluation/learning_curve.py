@@ -14,6 +14,7 @@ from vedette_train.training.discriminant_head import Pictures
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the pictures that are not held out
 LEAST_HELD_OUT = 400  # pictures to measure with, if there are as many
+MOST_FOLDS = 2
 LEAST_LEARNED = 2  # pictures a class
 
 
@@ -51,9 +52,10 @@ def measure_learning_curve(
 
 
 def _held_out_folds(folds: NDArray[np.intp]) -> list[int]:
-    """As many folds as it takes to measure with enough pictures."""
+    """As many folds as it takes to measure with enough pictures, and few enough to be quick."""
     sizes = np.cumsum(np.bincount(folds))
-    return list(range(int(np.searchsorted(sizes, min(LEAST_HELD_OUT, sizes[-1]))) + 1))
+    enough = int(np.searchsorted(sizes, min(LEAST_HELD_OUT, sizes[-1]))) + 1
+    return list(range(min(enough, MOST_FOLDS)))
 
 
 def _subsets(

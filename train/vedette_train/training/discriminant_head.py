@@ -23,6 +23,7 @@ from vedette_train.training.feature_cache import Features
 
 SHRINKAGES = (0.06, 0.2, 0.6)  # with the blocks alone
 SHRINKAGES_WITH_LAST = (0.2, 0.6)  # more features take more
+SHRINKAGES_OF_FEW = (0.6, 0.9)  # of fewer rows than features: less of it makes scores too unsure
 UNKNOWN_COST = 0.01  # share of the right answers that become unknown
 UNKNOWN_COSTS = (0.003, 0.01, 0.02, 0.05)  # where pictures of no class tell which is best
 
@@ -140,9 +141,12 @@ def candidates(
     pictures: Pictures, total: Moments, blocks: tuple[Block, ...], blocks_alone: int
 ) -> list[Candidate]:
     """Each choice with its out-of-fold logits: from the total less the sums of one fold."""
-    ways = [(_alone(blocks, blocks_alone), shrinkage) for shrinkage in SHRINKAGES]
-    if blocks_alone < sum(block.width for block in blocks):
-        ways += [(blocks, shrinkage) for shrinkage in SHRINKAGES_WITH_LAST]
+    few = total.counts.sum() < blocks_alone
+    alone = _alone(blocks, blocks_alone)
+    ways = [(alone, shrinkage) for shrinkage in (SHRINKAGES_OF_FEW if few else SHRINKAGES)]
+    if len(alone) < len(blocks):
+        more = SHRINKAGES_OF_FEW if few else SHRINKAGES_WITH_LAST
+        ways += [(blocks, shrinkage) for shrinkage in more]
     logits = score_out_of_fold(
         pictures, total, [([block.width for block in some], share) for some, share in ways]
     )
