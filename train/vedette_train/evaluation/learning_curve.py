@@ -14,7 +14,6 @@ from vedette_train.training.discriminant_head import Pictures
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the pictures that are not held out
 LEAST_HELD_OUT = 400  # pictures to measure with, if there are as many
-MOST_FOLDS = 2
 LEAST_LEARNED = 2  # pictures a class
 
 
@@ -52,10 +51,9 @@ def measure_learning_curve(
 
 
 def _held_out_folds(folds: NDArray[np.intp]) -> list[int]:
-    """As many folds as it takes to measure with enough pictures, and few enough to be quick."""
+    """As many folds as it takes to measure with enough pictures."""
     sizes = np.cumsum(np.bincount(folds))
-    enough = int(np.searchsorted(sizes, min(LEAST_HELD_OUT, sizes[-1]))) + 1
-    return list(range(min(enough, MOST_FOLDS)))
+    return list(range(int(np.searchsorted(sizes, min(LEAST_HELD_OUT, sizes[-1]))) + 1))
 
 
 def _subsets(
