@@ -59,7 +59,7 @@ def head_model(head_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="session")
 def untested_model(untested_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What it converts to; beside it, in .json, what --json prints."""
+    """The model file; beside it, in .json, the output of --json."""
     out = tmp_path_factory.mktemp("converted") / "untested.tflite"
     result = convert(untested_run, "--out", out, "--json")
     assert result.exit_code == 0, result.stderr

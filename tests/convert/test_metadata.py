@@ -82,7 +82,7 @@ def pictures(dtype: str) -> list[NDArray[Any]]:
 
 
 def scores(graph: bytes) -> NDArray[Any]:
-    """What a graph makes of the pictures, as the bytes or floats that it gives."""
+    """The outputs of a graph for the pictures, as the bytes or floats that it gives."""
     interpreter = Interpreter(model_content=graph)
     interpreter.allocate_tensors()
     (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()

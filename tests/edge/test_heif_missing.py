@@ -19,7 +19,7 @@ MIF1, MSF1 = b"mif1", b"msf1"  # containers of either
 
 
 def begin(*brands: bytes) -> bytes:
-    """How a file of these brands begins, and a little more."""
+    """The first bytes of a file of these brands, and a little more."""
     size = (16 + 4 * len(brands)).to_bytes(4, "big")
     return size + b"ftyp" + brands[0] + bytes(4) + b"".join(brands) + bytes(40)
 

@@ -52,7 +52,7 @@ class Entry:
 
     @property
     def lacks_decoder(self) -> bool:
-        """Whether the file is of a format of which the decoder was not installed."""
+        """True if the file is of a format whose decoder is not installed."""
         return self.mtime_ns == UNPREPARED and bool(self.look.kind)
 
     @property

@@ -33,7 +33,7 @@ def survey_of(found: Dataset, contract: Contract, stores: Path, terminal: Termin
 
 
 def missing_decoder(store: Store) -> str:
-    """How many pictures are left out for want of a decoder, and what installs it; or empty."""
+    """The number of pictures that no decoder reads, and the command that helps; or empty."""
     count = sum(entry.lacks_decoder for entry in store.entries)
     left_out = f"{count} of {len(store.entries)} pictures are HEIC or AVIF and are left out"
     return f"{left_out}. To read them: {HEIF_INSTALL}" if count else ""

@@ -31,7 +31,7 @@ SURE = 0.7  # score
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What both models say of one test picture."""
+    """The answers of both models to one picture."""
 
     file: str
     truth: str  # empty where it is not known

@@ -1,1 +1,1 @@
-"""What goes into the one .tflite file, and how it is written."""
+"""The content of the one .tflite file, and the way it is written."""

@@ -44,7 +44,7 @@ def graph_of(run_folder: Path) -> Callable[[str], bytes]:
 
 
 def scores(graph: bytes, interpreter_class: Callable[..., Any]) -> NDArray[Any]:
-    """What a graph makes of the pictures, as the bytes or floats that it gives."""
+    """The outputs of a graph for the pictures, as the bytes or floats that it gives."""
     interpreter = interpreter_class(model_content=graph)
     interpreter.allocate_tensors()
     (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()

@@ -63,7 +63,7 @@ def change_head(run: Path, **changes: Any) -> None:
 
 
 class FeatureInterpreter:
-    """What the Dense layers of a graph read, by the plain interpreter that keeps all tensors."""
+    """The inputs of a graph's Dense layers, by the plain interpreter that keeps all tensors."""
 
     def __init__(self, model: Path, record: HeadRecord) -> None:
         self._interpreter = Interpreter(
@@ -114,7 +114,7 @@ def solve(features: Numbers, truth: NDArray[np.intp], record: HeadRecord) -> tup
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """What an independent fit to the integers of a file says of the learned pictures."""
+    """The answers of an independent fit to the integers of a file, for the learned pictures."""
 
     learned: list[Photograph]
     truth: NDArray[np.intp]

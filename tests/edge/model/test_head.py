@@ -70,7 +70,7 @@ def fitted(unknown_cost: float) -> tuple[Head, Floats]:
 
 
 def scores_of_layers(head: Head, features: Floats) -> Floats:
-    """What a network of the head's layers computes: they add up, and a softmax follows."""
+    """The scores of a network of the head's layers: they add up, and a softmax follows."""
     layers = head.layers(BLOCKS)
     ends = np.cumsum(WIDTHS)
     logits = sum(

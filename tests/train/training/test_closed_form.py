@@ -56,7 +56,7 @@ def parts(run: Path) -> dict[str, str]:
 
 
 def scored(run: Path, data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """What the kept model says of a part, and the truth."""
+    """The kept model's answers to a part, and the truth."""
     contract = from_json((run / "contract.json").read_bytes())
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     rows = [row for row in rows_of(run) if row["part"] == part]

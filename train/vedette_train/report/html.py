@@ -124,7 +124,7 @@ def _page(report: Report) -> str:
 
 
 def _curves(report: Report) -> list[Markup]:
-    """What there is to see of learning: by epoch, or by the number of pictures."""
+    """Curves of learning: by epoch, or by the number of pictures."""
     if report.history:
         return [Markup(plots.curve(report.history, one)) for one in ("accuracy", "loss")]
     return [Markup(plots.learning_curve(report.learning_curve))] if report.learning_curve else []

@@ -33,7 +33,7 @@ from vedette_train.split import VALIDATION
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What only a head in closed form tells of the photographs; empty for others."""
+    """Findings about the photographs that only a head in closed form makes; empty for others."""
 
     label_errors: Sequence[LabelError] = ()
     learning_curve: Sequence[CurvePoint] = ()

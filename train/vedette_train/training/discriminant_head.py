@@ -71,7 +71,7 @@ class FittedHead:
 
 @dataclass(frozen=True, slots=True)
 class HeadOptions:
-    """What the command line and the classes' names say of a head."""
+    """Settings of a head: the classes, and the choices of the command line."""
 
     labels: tuple[str, ...]  # of the classes
     precision: float  # for the thresholds, 0..1
