@@ -89,7 +89,7 @@ def test_a_decoder_that_does_not_turn_is_caught(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decode = pictures.decode
-    monkeypatch.setattr(pictures, "_upright", lambda picture, _: picture)
+    monkeypatch.setattr(pictures, "upright", lambda picture, _: picture)
     monkeypatch.setattr(
         pictures, "decode", lambda data: decode(data.replace(b"\x12\x01\x03", b"\x13\x01\x03"))
     )
