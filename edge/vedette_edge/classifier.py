@@ -16,6 +16,7 @@ from vedette_edge.errors import ModelFileError
 from vedette_edge.feeding import Feed, feed_bytes, feed_numbers
 from vedette_edge.foreign import Assumed
 from vedette_edge.interpreter import Network, Tensor
+from vedette_edge.model.activation import softmax
 from vedette_edge.model_file import ModelFile
 from vedette_edge.prepare import Picture, prepare
 from vedette_edge.said import Said
@@ -118,7 +119,7 @@ def _feed(contract: Contract | Assumed, given: Tensor) -> Feed:
 def _scores(contract: Contract | Assumed, made: Tensor) -> Callable[[NDArray[Any]], Scores]:
     """From the output tensor's content to scores, 0..1."""
     if isinstance(contract, Assumed) and contract.logits:
-        return lambda content: foreign.softmax(made.values(content))
+        return lambda content: softmax(made.values(content))
     if not made.scale or np.dtype(made.dtype).itemsize > 1:
         return made.values
     table = made.values(np.arange(256, dtype=np.uint8).view(made.dtype))

@@ -78,12 +78,6 @@ def settle(model: ModelFile, network: Network, said: Said) -> Assumed:
     return replace(assumed, logits=logits, assumptions=(*assumed.assumptions, *reading))
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """exp(x) over its sum, 0..1; the greatest is subtracted first, so that nothing overflows."""
-    powers = np.exp(logits - logits.max())
-    return np.asarray(powers / powers.sum(), np.float32)
-
-
 def _check_input(given: Tensor) -> None:
     found = f"it takes {given.dtype} of shape {given.shape}"
     if given.dtype not in KINDS:

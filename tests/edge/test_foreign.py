@@ -17,8 +17,9 @@ from vedette_edge.__main__ import main
 from vedette_edge.contract import Confidence
 from vedette_edge.errors import ModelFileError
 from vedette_edge.feeding import feed_numbers, number_table
-from vedette_edge.foreign import Assumed, softmax
+from vedette_edge.foreign import Assumed
 from vedette_edge.interpreter import Tensor
+from vedette_edge.model.activation import softmax
 from vedette_edge.prepare import Picture
 from vedette_edge.said import Said
 

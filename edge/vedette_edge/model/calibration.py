@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.contract import UNKNOWN
+from vedette_edge.model.activation import softmax
 from vedette_edge.model.discriminant import Discriminant, Floats, Labels
 
 OWN_THRESHOLD_FROM = 100  # answers of a class from which on it has a threshold of its own
@@ -30,12 +31,6 @@ class Threshold:
     below: float  # 0..1; 0: every answer counts
     precision: float  # share of right answers to reach, 0..1
     reached: bool  # some threshold reaches it
-
-
-def softmax(logits: Floats) -> Floats:
-    """Scores 0..1 of rows of logits; each row sums to 1."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
 def fit_temperature(logits: Floats, truth: Labels) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vedette_edge.contract import UNKNOWN
+from vedette_edge.model.activation import softmax
 from vedette_edge.model.calibration import (
     OWN_THRESHOLD_FROM,
     Background,
@@ -12,7 +13,6 @@ from vedette_edge.model.calibration import (
     fit_temperature,
     fit_threshold,
     fit_thresholds,
-    softmax,
 )
 from vedette_edge.model.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
 

@@ -31,7 +31,7 @@ LABELS = ("fox", "hen", "owl", "yak")
 
 def candidate(blocks: tuple[Block, ...], losses: float | NDArray[np.float64]) -> Candidate:
     each = np.broadcast_to(np.asarray(losses, np.float64), (100,))
-    return Candidate(blocks, 0.2, np.zeros((100, 4), np.float32), np.array(each), 0.5)
+    return Candidate(blocks, 0.2, np.zeros((100, 4), np.float32), np.array(each))
 
 
 def test_where_candidates_tie_blocks_alone_are_chosen() -> None:

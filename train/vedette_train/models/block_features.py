@@ -14,6 +14,7 @@ from vedette_train.architectures import Model
 from vedette_train.frozen import folded
 
 LEAST_STRIDE = 16  # of the blocks that are read: earlier ones see too little of the picture
+GRID = 3  # windows a side over the map of the last block of stride 16
 LAST = "last"  # the block of what the backbone ends in
 
 _BLOCK = re.compile(r"(?:blocks\.|block_|expanded_conv_)(\d+)[._]")  # lite0, MobileNetV2, V3
@@ -27,7 +28,6 @@ class Trunk:
 
     blocks: int | None = None  # its first blocks; None: all of them, and what it ends in
     first: int = 0  # the first block that is read
-    grid: int = 3  # windows a side over the map of the last block of stride 16; 1: one average
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ def block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
     """
     copy = folded(backbone)
     maps = _block_maps(copy, trunk)
-    gridded = _gridded(maps, int(copy.inputs[0].shape[1]), trunk.grid)
+    gridded = _gridded(maps, int(copy.inputs[0].shape[1]))
     tensors = {
-        str(number): _grid(one, number, trunk.grid) if number == gridded else _average(one, number)
+        str(number): _grid(one, number) if number == gridded else _average(one, number)
         for number, one in maps.items()
     }
     if trunk.blocks is None:
@@ -130,28 +130,28 @@ def _stride(one: Tensor, height: int) -> int:
     return int(2 ** math.ceil(math.log2(height / one.shape[1])))
 
 
-def _gridded(maps: Mapping[int, Tensor], height: int, windows: int) -> int | None:
+def _gridded(maps: Mapping[int, Tensor], height: int) -> int | None:
     """The number of the last block before the last stride, if its map is large enough."""
     large = [
         n
         for n, one in maps.items()
-        if _stride(one, height) == LEAST_STRIDE and one.shape[1] >= windows
+        if _stride(one, height) == LEAST_STRIDE and one.shape[1] >= GRID
     ]
-    return max(large, default=None) if windows > 1 else None
+    return max(large, default=None)
 
 
 def _average(one: Tensor, number: int) -> Tensor:
     return layers.GlobalAveragePooling2D(name=f"average.{number}")(one)
 
 
-def _grid(one: Tensor, number: int, windows: int) -> Tensor:
+def _grid(one: Tensor, number: int) -> Tensor:
     """Averages over windows that overlap where the map cannot be divided.
 
     A convolution with a constant kernel: TFLite's delegate takes no pooling of integers.
     """
     height = int(one.shape[1])
-    step = height // windows
-    window = height - (windows - 1) * step
+    step = height // GRID
+    window = height - (GRID - 1) * step
     averages = layers.DepthwiseConv2D(
         window,
         strides=step,

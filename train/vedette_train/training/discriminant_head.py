@@ -51,7 +51,6 @@ class Candidate:
     shrinkage: float
     logits: Floats  # out of fold, pictures x classes
     losses: NDArray[np.float64]  # negative log-likelihood of each picture, after a temperature
-    accuracy: float  # 0..1
 
     @property
     def loss(self) -> float:
@@ -171,8 +170,7 @@ def _candidate(
     scores = calibrate(logits, fit_temperature(logits, truth), None)
     right = scores[np.arange(len(truth)), truth].astype(np.float64)
     losses = -np.log(np.maximum(right, np.finfo(np.float32).tiny))
-    accuracy = float((logits.argmax(axis=1) == truth).mean())
-    return Candidate(blocks, shrinkage, logits, losses, accuracy)
+    return Candidate(blocks, shrinkage, logits, losses)
 
 
 def _alone(blocks: Sequence[Block], width: int) -> tuple[Block, ...]:
