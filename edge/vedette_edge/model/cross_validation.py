@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vedette_edge.model.discriminant import Floats, Labels, Moments, fit_discriminant
 
-AT_A_TIME = 1024  # rows of features in memory
+AT_A_TIME = 2048  # rows of features in memory
 
 
 class FeatureRows(Protocol):

@@ -7,13 +7,12 @@ the shrinkage towards a multiple of the identity is Friedman's, Regularized Disc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-LEAF = 256  # columns below which LAPACK solves; above, matrix products are several times faster
-ROUNDING = 1e-5  # share of a block's mean square below which its variance is rounding error
+LEAF = 128  # columns below which LAPACK factorizes
+ROUNDING = 1e-5  # share of a feature's mean square below which its variance is rounding error
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.intp]
@@ -78,12 +77,14 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
     """Fit the layer to rows of which every class has one.
 
     `widths` are the numbers of features of the blocks, one after the other. Each block is divided
-    by the root of its mean variance, so that shrinkage treats them alike. `shrinkage` is 0..1.
+    by the root of its mean variance, so that shrinkage treats them alike. `shrinkage` is above 0, at most 1.
     """
     means = moments.sums / moments.counts[:, None]
     middle = means.mean(axis=0)
-    scales = _block_scales(moments, widths)
+    variances, noise = _variances(moments)
+    scales = _block_scales(variances, noise, widths)
     by_feature = np.repeat(scales, widths).astype(np.float32)
+    by_feature[variances <= noise] = np.inf  # a feature that never changes decides nothing
     offsets = ((means - middle) / by_feature).astype(np.float32)
     within = _within(moments, means, by_feature)
     _shrink(within, shrinkage)
@@ -100,13 +101,20 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
     )
 
 
-def _block_scales(moments: Moments, widths: Sequence[int]) -> NDArray[np.float64]:
+def _variances(moments: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The variance of each feature, and that below which it is rounding error."""
     rows = moments.counts.sum()
     squares = np.diag(moments.products) / rows
-    variances = np.maximum(squares - (moments.sums.sum(axis=0) / rows) ** 2, 0)
+    variances = squares - (moments.sums.sum(axis=0) / rows) ** 2
+    return np.maximum(variances, 0), squares * ROUNDING
+
+
+def _block_scales(
+    variances: NDArray[np.float64], noise: NDArray[np.float64], widths: Sequence[int]
+) -> NDArray[np.float64]:
     starts = np.cumsum([0, *widths[:-1]])
     by_block, least = (
-        np.add.reduceat(one, starts) / np.asarray(widths) for one in (variances, squares * ROUNDING)
+        np.add.reduceat(one, starts) / np.asarray(widths) for one in (variances, noise)
     )
     least = np.maximum(least, np.finfo(np.float32).tiny)
     return np.asarray(np.sqrt(np.maximum(by_block, least)))
@@ -130,14 +138,44 @@ def _shrink(covariance: Floats, share: float) -> None:
     covariance.flat[:: width + 1] += np.float32(share * level)
 
 
-def _solve(matrix: Floats, right: NDArray[Any]) -> Floats:
-    """Solve for a symmetric positive definite matrix, by Schur complements of its halves."""
-    size = len(matrix)
-    if size <= LEAF:
-        return np.asarray(np.linalg.solve(matrix, right), np.float32)
-    half, rest = size // 2, size - size // 2
-    upper = _solve(matrix[:half, :half], np.hstack([matrix[:half, half:], right[:half]]))
-    across, solved = upper[:, :rest], upper[:, rest:]
-    lower = matrix[half:, :half]
-    bottom = _solve(matrix[half:, half:] - lower @ across, right[half:] - lower @ solved)
-    return np.vstack([solved - across @ bottom, bottom])
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve for a symmetric positive definite matrix, which is overwritten."""
+    _factorize(matrix)
+    return _solve_transposed(matrix, _solve_lower(matrix, right))
+
+
+def _factorize(matrix: Floats) -> None:
+    """Overwrite a matrix with its Cholesky factor: the lower triangle, by halves.
+
+    Almost all of the work is in matrix products, which numpy does several times faster than
+    LAPACK's factorization. The leaves on the diagonal become inverses, ready to multiply with.
+    """
+    half = len(matrix) // 2
+    if len(matrix) <= LEAF:
+        matrix[:] = np.linalg.inv(np.linalg.cholesky(matrix))
+        return
+    first, below, last = matrix[:half, :half], matrix[half:, :half], matrix[half:, half:]
+    _factorize(first)
+    below[:] = _solve_lower(first, matrix[:half, half:]).T
+    last -= below @ below.T
+    _factorize(last)
+
+
+def _solve_lower(factor: Floats, right: Floats) -> Floats:
+    """Solve for the Cholesky factor."""
+    half = len(factor) // 2
+    if len(factor) <= LEAF:
+        return factor @ right
+    top = _solve_lower(factor[:half, :half], right[:half])
+    bottom = _solve_lower(factor[half:, half:], right[half:] - factor[half:, :half] @ top)
+    return np.concatenate([top, bottom])
+
+
+def _solve_transposed(factor: Floats, right: Floats) -> Floats:
+    """Solve for the transpose of the Cholesky factor."""
+    half = len(factor) // 2
+    if len(factor) <= LEAF:
+        return factor.T @ right
+    bottom = _solve_transposed(factor[half:, half:], right[half:])
+    top = _solve_transposed(factor[:half, :half], right[:half] - factor[half:, :half].T @ bottom)
+    return np.concatenate([top, bottom])
