@@ -16,8 +16,7 @@ from vedette_train.dataset import Dataset, Photograph
 from vedette_train.errors import DatasetError
 from vedette_train.store import Store, open_store
 from vedette_train.survey import missing_decoder
-
-AT_A_TIME = 32  # pictures
+from vedette_train.training.feature_cache import AT_A_TIME
 
 Rows = NDArray[np.intp]
 

@@ -6,9 +6,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.model.discriminant import Floats, Labels, Moments, fit_discriminant
+from vedette_edge.model.discriminant import (
+    Discriminant,
+    Floats,
+    Labels,
+    Moments,
+    fit_discriminant,
+)
 
 AT_A_TIME = 2048  # rows of features in memory
+
+Way = tuple[Sequence[int], float]  # the widths of the blocks that are read, and the shrinkage
 
 
 class FeatureRows(Protocol):
@@ -35,24 +43,25 @@ def sum_moments(rows: FeatureRows, places: NDArray[np.intp], classes: int, width
     return sums
 
 
-def score_out_of_fold(
-    rows: FeatureRows, total: Moments, ways: Sequence[tuple[Sequence[int], float]]
-) -> Floats:
-    """Logits, ways x pictures x classes: of each fold, by heads fitted to the total less its sums.
-
-    A way is the widths of the blocks that are read and the shrinkage.
-    """
-    classes, width = total.sums.shape
-    logits = np.empty((len(ways), len(rows.labels), classes), np.float32)
+def score_out_of_fold(rows: FeatureRows, total: Moments, ways: Sequence[Way]) -> Floats:
+    """Logits, ways x pictures x classes: of each fold, by heads that are fitted to the rest."""
+    logits = np.empty((len(ways), len(rows.labels), len(total.counts)), np.float32)
     for fold in np.unique(rows.folds):
         held_out = np.flatnonzero(rows.folds == fold)
-        rest = total - sum_moments(rows, held_out, classes, width)
-        heads = [fit_discriminant(rest.first(sum(some)), some, share) for some, share in ways]
+        heads = _fit_to_rest(rows, held_out, total, ways)
         for batch in in_batches(held_out):
             features = next(rows.views(batch))
             for place, head in enumerate(heads):
                 logits[place, batch] = head.logits(features[:, : len(head.weights)])
     return logits
+
+
+def _fit_to_rest(
+    rows: FeatureRows, held_out: NDArray[np.intp], total: Moments, ways: Sequence[Way]
+) -> list[Discriminant]:
+    """A head for each way: from the sums over all rows, less those over the rows held out."""
+    rest = total - sum_moments(rows, held_out, *total.sums.shape)
+    return [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
 
 
 def in_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAF = 128  # columns below which LAPACK factorizes
+LEAST_SHRINKAGE = 0.01  # less may leave a covariance that rounding makes singular
 ROUNDING = 1e-5  # share of a feature's mean square below which its variance is rounding error
 
 Floats = NDArray[np.float32]
@@ -77,7 +78,8 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
     """Fit the layer to rows of which every class has one.
 
     `widths` are the numbers of features of the blocks, one after the other. Each block is divided
-    by the root of its mean variance, so that shrinkage treats them alike. `shrinkage` is above 0, at most 1.
+    by the root of its mean variance, so that shrinkage treats them alike. `shrinkage` is
+    LEAST_SHRINKAGE to 1.
     """
     means = moments.sums / moments.counts[:, None]
     middle = means.mean(axis=0)

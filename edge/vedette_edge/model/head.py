@@ -38,7 +38,7 @@ class HeadRecord:
     """Everything that fitting the head again takes, besides the pictures: head.json."""
 
     blocks: tuple[Block, ...]
-    shrinkage: float  # above 0, at most 1
+    shrinkage: float  # LEAST_SHRINKAGE..1
     unknown_cost: float  # share of right answers that become unknown; 0: no entry for unknown
     precision: float  # share of right answers that the thresholds are for, 0..1
     mirrored: bool  # mirrored pictures are rows of their own
@@ -141,5 +141,7 @@ def _record(data: Mapping[str, Any]) -> HeadRecord:
         if not 0 <= getattr(record, name) <= 1:  # which also refuses nan
             raise ValueError(f"{name} is {getattr(record, name)}, expected 0 to 1")
     if not record.shrinkage:
-        raise ValueError("shrinkage is 0, expected more: features that depend on each other need it")
+        raise ValueError(
+            "shrinkage is 0, expected more: features that depend on each other need it"
+        )
     return record

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette_edge.errors import ContractError
-from vedette_edge.model.discriminant import Floats, Labels, Moments, fit_discriminant
+from vedette_edge.model.discriminant import (
+    LEAST_SHRINKAGE,
+    Floats,
+    Labels,
+    Moments,
+    fit_discriminant,
+)
 from vedette_edge.model.head import (
     DIRECTIONS,
     Block,
@@ -39,7 +45,7 @@ blocks = st.builds(Block, st.text(), small, st.floats(1e-9, 1e9))
 records = st.builds(
     HeadRecord,
     blocks=st.lists(blocks, min_size=1).map(tuple),
-    shrinkage=shares,
+    shrinkage=st.floats(LEAST_SHRINKAGE, 1),
     unknown_cost=shares,
     precision=shares,
     mirrored=st.booleans(),
@@ -148,7 +154,7 @@ def without(name: str) -> str:
         changed(blocks=[{"layer": "head.5", "width": -3, "scale": 1}]),
         changed(blocks=[{"layer": "head.5", "width": "wide", "scale": 1}]),
         changed(blocks=[{"layer": "head.5", "width": float("inf"), "scale": 1}]),
-        changed(shrinkage=1.1), changed(shrinkage=-0.1), changed(shrinkage=float("nan")),
+        changed(shrinkage=1.1), changed(shrinkage=-0.1), changed(shrinkage=0), changed(shrinkage=float("nan")),
         changed(shrinkage=None), changed(shrinkage="some"),
         changed(folds=None), changed(folds=3), changed(folds=[None]), changed(folds=["a"]),
         changed(folds=[float("inf")]), changed(folds=[0, -1]), changed(shrinkage=10**400),

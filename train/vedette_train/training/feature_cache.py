@@ -14,7 +14,7 @@ from vedette_train.batches import Rows, Take
 from vedette_train.store import Advance
 
 Extract = Callable[[Picture], NDArray[np.float32]]  # uint8 pictures -> features, a row a picture
-AT_A_TIME = 32  # pictures
+AT_A_TIME = 16  # pictures
 
 _HASH_BYTES = 32
 
