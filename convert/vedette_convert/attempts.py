@@ -16,7 +16,7 @@ from vedette_convert.examine import Latency, Scores, check_scores, examine, floa
 from vedette_convert.layers import LayerError, Layers
 from vedette_convert.pack import pack
 from vedette_convert.packaging.serialization import compact
-from vedette_convert.quantization.head_refit import refit_head, set_head
+from vedette_convert.quantization.head_refit import INT8_OUT_OF_FOLD, refit_head, set_head
 from vedette_convert.quantization.integer_features import read_features
 from vedette_convert.quantize import Model, quantize
 from vedette_convert.remedies import Remedy
@@ -56,6 +56,20 @@ class Attempt:
         """What it is, for people."""
         both = (self.quantization, self.name)
         return ", ".join(dict.fromkeys(both))
+
+    @property
+    def meaning(self) -> str:
+        """What the verdict says of it, for people, without the last period.
+
+        Where no test part was held out, with the accuracies out of fold, which it does not judge.
+        """
+        meaning = f"{self.quantization} {self.verdict.meaning}"
+        accuracies = self.contract.provenance.accuracies
+        of_float, of_int8 = accuracies.get("float_out_of_fold"), accuracies.get(INT8_OUT_OF_FOLD)
+        if self.verdict.known_pictures or of_float is None:
+            return meaning
+        meaning += f". Out of fold, float is right in {of_float:.1%} of the pictures"
+        return meaning if of_int8 is None else f"{meaning}, int8 in {of_int8:.1%}"
 
 
 class Bench:

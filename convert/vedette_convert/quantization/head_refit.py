@@ -17,6 +17,8 @@ from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
 from vedette_edge.model.discriminant import fit_discriminant
 from vedette_edge.model.head import DIRECTIONS, PREFIX, Head, HeadRecord, calibrate_head
 
+INT8_OUT_OF_FOLD = "int8_out_of_fold"  # its accuracy in the contract
+
 
 @dataclass(frozen=True, slots=True)
 class Refit:
@@ -28,7 +30,7 @@ class Refit:
 
     def describe(self, contract: Contract) -> Contract:
         """The contract with what this head says of its scores."""
-        accuracies = {"int8_out_of_fold": self.accuracy, **contract.provenance.accuracies}
+        accuracies = {INT8_OUT_OF_FOLD: self.accuracy, **contract.provenance.accuracies}
         provenance = replace(contract.provenance, accuracies=accuracies)
         return replace(contract, confidence=self.confidence, provenance=provenance)
 

@@ -28,7 +28,7 @@ def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
         "quantization": attempt.quantization,
         **asdict(attempt.verdict),
         "objections": attempt.objections,
-        "meaning": _meaning(attempt),
+        "meaning": attempt.meaning,
         "float_bytes": judgement.float_bytes,
         "float_ms": round(judgement.float_ms, 3),
         "latency": {stage: round(ms, 3) for stage, ms in asdict(attempt.latency).items()},
@@ -60,7 +60,7 @@ def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> No
     terminal.print(_classes(judgement.attempt, labels), soft_wrap=False)
     terminal.print()
     terminal.print(_figures(judgement.attempt), soft_wrap=False)
-    terminal.print(f"\n{_meaning(judgement.attempt)}.")
+    terminal.print(f"\n{judgement.attempt.meaning}.")
     for note in judgement.unmade:
         terminal.print(f"note: {note}")
     terminal.print()
@@ -159,7 +159,3 @@ def _percent(share: float | None) -> str:
 
 def _points(change: float | None) -> str:
     return "-" if change is None else f"{100 * change:+.1f}"
-
-
-def _meaning(attempt: Attempt) -> str:
-    return f"{attempt.quantization} {attempt.verdict.meaning}"

@@ -341,6 +341,8 @@ def test_without_a_test_part_agreement_on_the_learned_pictures_is_judged(
         assert found[name] is found[f"{name}_interval"] is None
     assert found["agreement"] >= 0.95
     assert found["per_class"] == {}
+    for accuracy in contract_of(untested_model).provenance.accuracies.values():
+        assert f"{accuracy:.1%}" in found["meaning"]
 
 
 def test_without_a_test_part_samples_are_of_every_class(
