@@ -89,10 +89,10 @@ def learning_curve(points: Sequence[CurvePoint]) -> str:
     )
     axes.plot(pictures, [point.accuracy for point in points], ".-", color=ACCENT)
     axes.set(xlabel="pictures a class", ylabel="accuracy out of fold", xscale="log")
-    axes.set_ylim(None, 1.02)
+    axes.set_ylim(None, 1)
     axes.set_xticks(pictures, [f"{count:.3g}" for count in pictures])
     axes.minorticks_off()
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid()
     return _svg(figure, "learning-curve")
 
