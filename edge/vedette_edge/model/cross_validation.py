@@ -34,9 +34,21 @@ class FeatureRows(Protocol):
         """The features of some pictures, a row each: plain first, then mirrored."""
 
 
-def sum_moments(rows: FeatureRows, places: NDArray[np.intp], classes: int, width: int) -> Moments:
-    """The sums over all views of some pictures, over their first `width` features."""
-    sums = Moments.zeros(classes, width)
+def sum_moments(
+    rows: FeatureRows,
+    places: NDArray[np.intp],
+    classes: int,
+    width: int,
+    origin: Floats | None = None,
+) -> Moments:
+    """The sums over all views of some pictures, over their first `width` features.
+
+    By default, the origin is the mean of some of the pictures.
+    """
+    if origin is None:
+        some = places[:: -(-len(places) // AT_A_TIME)]
+        origin = next(rows.views(some))[:, :width].mean(axis=0)
+    sums = Moments.zeros(classes, origin)
     for some in in_batches(places):
         for features in rows.views(some):
             sums.add(features[:, :width], rows.labels[some])
@@ -60,7 +72,7 @@ def _fit_to_rest(
     rows: FeatureRows, held_out: NDArray[np.intp], total: Moments, ways: Sequence[Way]
 ) -> list[Discriminant]:
     """A head for each way: from the sums over all rows, less those over the rows held out."""
-    rest = total - sum_moments(rows, held_out, *total.sums.shape)
+    rest = total - sum_moments(rows, held_out, *total.sums.shape, total.origin)
     return [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
 
 

@@ -21,39 +21,50 @@ Labels = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Sums over feature rows. Moments of disjoint rows add up."""
+    """Sums over feature rows, which are counted from an origin.
+
+    The sums over some rows may be subtracted from those over all, if they have one origin. It
+    changes no result, but near the mean it saves the digits that rows have in common: those of a
+    camera that never moves have most of them.
+    """
 
     counts: NDArray[np.float64]  # rows, by class
     sums: NDArray[np.float64]  # class x feature
     products: Floats  # feature x feature: the sum of the rows' outer products
+    origin: Floats  # feature
 
     @classmethod
-    def zeros(cls, classes: int, width: int) -> "Moments":
+    def zeros(cls, classes: int, origin: Floats) -> "Moments":
         """The moments of no rows."""
+        width = len(origin)
         products = np.zeros((width, width), np.float32)
-        return cls(np.zeros(classes), np.zeros((classes, width)), products)
+        return cls(np.zeros(classes), np.zeros((classes, width)), products, origin)
 
     def add(self, features: Floats, labels: Labels) -> None:
         """Add rows of features: float32, rows x width, and the class index of each."""
         members = np.zeros((len(self.counts), len(labels)), np.float32)
         members[labels, np.arange(len(labels))] = 1
+        centred = features - self.origin
         self.counts[:] += members.sum(axis=1)
-        self.sums[:] += members @ features
-        self.products[:] += features.T @ features
+        self.sums[:] += members @ centred
+        self.products[:] += centred.T @ centred
 
-    def __add__(self, other: "Moments") -> "Moments":
+    def __sub__(self, some: "Moments") -> "Moments":
         return Moments(
-            self.counts + other.counts, self.sums + other.sums, self.products + other.products
-        )
-
-    def __sub__(self, other: "Moments") -> "Moments":
-        return Moments(
-            self.counts - other.counts, self.sums - other.sums, self.products - other.products
+            self.counts - some.counts,
+            self.sums - some.sums,
+            self.products - some.products,
+            self.origin,
         )
 
     def first(self, width: int) -> "Moments":
         """The moments of the first `width` features."""
-        return Moments(self.counts, self.sums[:, :width], self.products[:width, :width])
+        return Moments(
+            self.counts,
+            self.sums[:, :width],
+            self.products[:width, :width],
+            self.origin[:width],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
     directions = _solve(within, offsets.T)
     gram = offsets.astype(np.float64) @ directions
     weights = directions / by_feature[:, None]
+    middle += moments.origin
     biases = -0.5 * np.diag(gram) - middle @ weights
     return Discriminant(
         np.asarray(weights, np.float32),

@@ -37,7 +37,7 @@ def separated() -> tuple[Discriminant, Floats, Labels]:
     labels = np.arange(PICTURES) % LABELS
     features = (means[labels] + random.normal(0, 1.5, (PICTURES, WIDTH))).astype(np.float32)
     learned = slice(PICTURES // 2)
-    moments = Moments.zeros(LABELS, WIDTH)
+    moments = Moments.zeros(LABELS, np.zeros(WIDTH, np.float32))
     moments.add(features[learned], labels[learned])
     layer = fit_discriminant(moments, (WIDTH,), 0.06)
     rest = slice(PICTURES // 2, None)

@@ -68,7 +68,7 @@ def draw() -> tuple[Floats, Labels]:
 def fitted(unknown_cost: float) -> tuple[Head, Floats]:
     """A head, and features that it was not fitted to."""
     features, labels = draw()
-    moments = Moments.zeros(CLASSES, sum(WIDTHS))
+    moments = Moments.zeros(CLASSES, np.zeros(sum(WIDTHS), np.float32))
     moments.add(features[:300], labels[:300])
     discriminant = fit_discriminant(moments, WIDTHS, 0.2)
     logits = discriminant.logits(features[300:])

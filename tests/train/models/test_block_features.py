@@ -147,7 +147,7 @@ def test_the_classifier_computes_the_scores_of_its_head(
     blocks = features.blocks if with_last else features.blocks[:-1]
     widths = [block.width for block in blocks]
     rows = features.network.predict_on_batch(batch)[:, : sum(widths)]
-    moments = Moments.zeros(3, sum(widths))
+    moments = Moments.zeros(3, np.zeros(sum(widths), np.float32))
     moments.add(rows[::2], truth[::2])
     discriminant = fit_discriminant(moments, widths, 0.2)
     logits = discriminant.logits(rows[1::2])
