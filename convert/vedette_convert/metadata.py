@@ -50,7 +50,7 @@ def metadata(contract: Contract) -> Json:
     size = f"{contract.width} x {contract.height} px"
     return {
         "name": "Vedette image classifier",
-        "description": f"Tells {len(contract.labels)} classes apart in pictures of {size}",
+        "description": f"Tells {len(contract.classes)} classes apart in pictures of {size}",
         "subgraph_metadata": [
             {
                 "input_tensor_metadata": [_input(contract)],

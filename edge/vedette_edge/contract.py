@@ -77,6 +77,11 @@ class Contract:
     confidence: Confidence
     provenance: Provenance
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels that name something: all but `unknown`."""
+        return tuple(label for label in self.labels if label != UNKNOWN)
+
     def __post_init__(self) -> None:
         _check_labels(self.labels)
         for side, pixels in (("height", self.height), ("width", self.width)):

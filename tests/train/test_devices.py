@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 from vedette_train.architectures import cnn
 from vedette_train.devices import settled, strategy
 from vedette_train.microbatch import MicroBatched
+from vedette_train.settings import complete
+from vedette_train.training.closed_form import build_features
 
 
 def test_without_a_second_device_nothing_is_mirrored() -> None:
@@ -39,6 +42,17 @@ def test_what_was_trained_in_16_bit_is_kept_in_32() -> None:
     assert kept.outputs[0].dtype == "float32"
     found, expected = (one.predict(pictures, verbose=0) for one in (kept, network))
     np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_features_are_of_32_bit_whatever_trains() -> None:
+    keras.config.set_dtype_policy("mixed_float16")
+    tiny = {"data": Path(), "architecture": "efficientnet_lite0_tiny", "size": 64}
+    try:
+        features = build_features(complete(tiny))
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in features.network.layers} == {"float32"}
 
 
 MIRRORED = """

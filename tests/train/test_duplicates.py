@@ -166,6 +166,14 @@ def test_what_an_earlier_run_learned_is_never_tested_on() -> None:
         assert parts[place] == part or place in known_group
 
 
+def test_what_a_run_without_validation_learned_is_for_training_or_validation() -> None:
+    found = [dataset.Photograph(f"{number}.jpg", number // 50) for number in range(100)]
+    known = {place: "test" if place % 5 == 0 else split.LEARNED for place in range(100)}
+    parts = split.split(found, split.Shares(0.2, 0.2), 0, known=known)
+    assert [place for place, part in enumerate(parts) if part == "test"] == list(range(0, 100, 5))
+    assert 8 <= parts.count("validation") <= 20
+
+
 def test_a_class_of_one_burst_is_too_small_to_split(
     draw_shapes: Callable[[Path, int], Path], tmp_path: Path
 ) -> None:

@@ -160,11 +160,17 @@ def test_the_seed_decides_the_folds() -> None:
     assert (assigned(labels, seed=3) != assigned(labels, seed=4)).any()
 
 
+@pytest.mark.parametrize("most", [2, 3, 4])
+def test_there_are_as_many_folds_as_the_largest_class_has_pictures(most: int) -> None:
+    folds = assigned([0] * most + [1] * 2)
+    assert set(folds) == set(range(most))
+
+
 @pytest.mark.parametrize("fewest", [2, 3, 4])
-def test_there_are_as_many_folds_as_the_smallest_class_has_pictures(fewest: int) -> None:
+def test_a_small_class_takes_no_fold_from_a_large_one(fewest: int) -> None:
     folds = assigned([0] * fewest + [1] * 40)
-    assert set(folds) == set(range(fewest))
-    assert sorted(folds[:fewest]) == list(range(fewest))
+    assert Counter(folds[fewest:].tolist()) == dict.fromkeys(range(5), 8)
+    assert len(set(folds[:fewest])) == fewest
 
 
 @pytest.mark.parametrize("groups", [[0, 0, 0], [0, 0, 2]])

@@ -70,7 +70,7 @@ def reliability(scores: Scores, truth: Truth) -> Reliability:
         for here in members
         if here.any()
     )
-    error = sum(abs(one.score - one.accuracy) * one.pictures for one in bins) / len(truth)
+    error = sum(abs(one.score - one.accuracy) * one.pictures for one in bins) / max(1, len(truth))
     return Reliability(bins, error)
 
 
@@ -80,10 +80,10 @@ def chance_error(scores: Scores) -> float:
     Not zero, since a bin of few pictures is seldom right just as often as it should be: the
     mean over tests of these pictures with answers right by chance, the same at each call.
     """
-    best, draw = scores.max(axis=1), np.random.default_rng(0)
+    best, draw, pictures = scores.max(axis=1), np.random.default_rng(0), max(1, len(scores))
     places = np.minimum((best * BINS).astype(int), BINS - 1)
     errors = [
-        np.abs(np.bincount(places, best - (draw.random(len(best)) < best))).sum() / len(best)
+        np.abs(np.bincount(places, best - (draw.random(len(best)) < best))).sum() / pictures
         for _ in range(DRAWS)
     ]
     return float(np.mean(errors))

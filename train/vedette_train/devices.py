@@ -1,5 +1,7 @@
 """What a run computes on: one CPU, one GPU, or several GPUs of one machine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -27,6 +29,17 @@ def strategy(devices: list[Any]) -> Any:
     """MirroredStrategy over several devices; TensorFlow's own default for one or none."""
     names = [device.name for device in devices]
     return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
+
+
+@contextmanager
+def in_float32() -> Iterator[None]:
+    """Make layers that compute in 32-bit floats, whatever the device."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def settled(network: Model) -> Model:

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn import metrics
 
+from vedette_edge.contract import UNKNOWN
 from vedette_train.architectures import Model
 from vedette_train.batches import Batches
 
@@ -28,6 +30,11 @@ class Evaluation:
     def right(self) -> NDArray[np.bool_]:
         """Whether the answer is right, a picture each."""
         return np.asarray(self.answers == self.truth)
+
+    @property
+    def named(self) -> NDArray[np.bool_]:
+        """True for each picture whose answer is a class, and not `unknown`."""
+        return np.asarray(np.array(self.labels)[self.answers] != UNKNOWN)
 
     @property
     def accuracy(self) -> float:
@@ -55,6 +62,13 @@ class Evaluation:
             for row, label in enumerate(self.labels)
             if pictures[row]  # there are none of `unknown`
         }
+
+
+def wilson_interval(right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Wilson's 95 % interval for a share of right answers, 0..1."""
+    test = binomtest(int(right.sum()), len(right))
+    interval = test.proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def evaluate(model: Model, batches: Batches, labels: tuple[str, ...]) -> Evaluation:

@@ -95,7 +95,7 @@ def _solve(
     trained, form = train_closed_form(material, chosen, terminal, extras.strangers)
     record_inputs(material, chosen, run, resume=False)
     files = material.part_files(TRAIN, VALIDATION)
-    curve = measure_learning_curve(form.pictures, form.fitted.record, trained.calibration.right)
+    curve = measure_learning_curve(form.pictures, form.fitted)
     findings = Findings(find_label_errors(trained.calibration, files), curve)
     return trained, findings, (prepared, time.monotonic())
 
@@ -159,11 +159,12 @@ def _measure(trained: Trained, material: Material, chosen: Settings, extras: Ext
     overall, by_label = fit_thresholds(
         calibration.scores, calibration.truth, calibration.labels, chosen.precision
     )
-    predict = trained.model.predict_on_batch
+    predict, named = trained.model.predict_on_batch, judged.named
+    raw = trained.uncalibrated
     return Outcome(
         trained=trained,
-        before=reliability(trained.uncalibrated.scores, trained.uncalibrated.truth),
-        after=reliability(judged.scores, judged.truth),
+        before=reliability(raw.scores[named], raw.truth[named]),
+        after=reliability(judged.scores[named], judged.truth[named]),
         threshold=overall,
         thresholds=by_label if trained.head else {},
         strangers=extras.strangers.scores(predict) if extras.strangers else None,

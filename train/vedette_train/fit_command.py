@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from vedette_edge.command_line import Terminal, session
-from vedette_edge.contract import FITS
+from vedette_edge.contract import FITS, UNKNOWN
 from vedette_edge.options import Number
 from vedette_train import earlier, history, run_folder
 from vedette_train.models.pretrained_weights import check_weights
@@ -21,7 +21,9 @@ from vedette_train.report import console
 from vedette_train.settings import (
     DEFAULT_ARCHITECTURE,
     DISCRIMINANT,
+    GRADIENT,
     HEADS,
+    OF_DESCENT,
     OPTIMIZERS,
     RECIPES,
     SCHEDULES,
@@ -76,7 +78,10 @@ Examples:
     help="Of a pretrained network: in closed form, or by gradient descent.",
 )
 @click.option(
-    "--start", type=FOLDER, metavar="RUN", help="Keep an earlier run's split, and its weights."
+    "--start",
+    type=FOLDER,
+    metavar="RUN",
+    help="Keep an earlier run's split and, where both descend, its weights.",
 )
 @click.option(
     "--size",
@@ -105,7 +110,7 @@ Examples:
     "--unknown",
     type=FOLDER,
     multiple=True,
-    help="Pictures of none of the classes: half to fit unknown with, half to measure. Repeat it.",
+    help="Pictures of none of the classes, to measure by; a head in closed form is fitted to half.",
 )
 @click.option(
     "--validation",
@@ -155,13 +160,6 @@ def fit(
             console.print_metrics(metrics, run, terminal.out)
 
 
-# Flags that mean nothing where no gradient descends, by the names of their parameters.
-DESCENT_FLAGS = (
-    "epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule", "augment",
-    "balance", "validation", "tensorboard", "resume",
-)  # fmt: skip
-
-
 def _check_flags(context: click.Context, settings: Settings) -> None:
     """Refuse a flag that has no meaning for the chosen head, by name."""
     heads = RECIPES[settings.architecture].heads
@@ -172,16 +170,17 @@ def _check_flags(context: click.Context, settings: Settings) -> None:
         )
     if settings.head != DISCRIMINANT:
         return
-    idle = ("epochs",) if settings.fine_tune else DESCENT_FLAGS
+    idle = ("epochs",) if settings.fine_tune else (*OF_DESCENT, "tensorboard", "resume")
     typed = [name for name in idle if _is_typed(context, name)]
     if typed:
         flags = ", ".join(_flag(context, name) for name in typed)
-        hint = "or add --fine-tune N or --head gradient"
+        reason = "no meaning for a head in closed form, which takes no epochs"
+        ways = ["--fine-tune N", *["--head gradient"] * (GRADIENT in heads)]
+        hint = f", or add {' or '.join(ways)}"
         if settings.fine_tune:
-            hint = "as --fine-tune says how many epochs there are"
+            reason, hint = "no meaning here, as --fine-tune says how many epochs there are", ""
         raise click.UsageError(
-            f"{flags}: no meaning for a head in closed form, which takes no epochs. "
-            f"Omit {'it' if len(typed) == 1 else 'them'}, {hint}"
+            f"{flags}: {reason}. Omit {'it' if len(typed) == 1 else 'them'}{hint}"
         )
 
 
@@ -191,7 +190,10 @@ def _is_typed(context: click.Context, name: str) -> bool:
 
 
 def _flag(context: click.Context, name: str) -> str:
-    return next(option.opts[0] for option in context.command.params if option.name == name)
+    """The flag of a parameter, as it was typed."""
+    option = next(one for one in context.command.params if one.name == name)
+    off = context.params[name] is False and option.secondary_opts
+    return off[0] if off else option.opts[0]
 
 
 def _check_usage(settings: Settings, run: Path, *, tensorboard: bool) -> None:
@@ -206,7 +208,8 @@ def _check_usage(settings: Settings, run: Path, *, tensorboard: bool) -> None:
             "it learns as a whole from the first epoch"
         )
     if not settings.test and settings.descends:
-        raise click.UsageError("--test 0 needs a head in closed form, without --fine-tune")
+        way = "give --fine-tune 0" if settings.head == DISCRIMINANT else "give another network"
+        raise click.UsageError(f"--test 0 is for a head in closed form alone: {way}")
     if tensorboard and not find_spec("tensorboard"):
         raise click.UsageError("--tensorboard needs: pip install 'vedette-train[tensorboard]'")
 
@@ -250,8 +253,9 @@ def _gathered(
         terminal.err.print(str(earlier.changes(before, material.named)))
     strangers = None
     if settings.unknown:
+        fits = not settings.descends and UNKNOWN not in material.contract.labels
         strangers = gather_strangers(
-            settings.unknown, material.contract, stores, terminal, fits=not settings.descends
+            settings.unknown, material.contract, stores, terminal, fits=fits
         )
     return material, before, strangers
 
@@ -262,7 +266,7 @@ def _kept_on_interrupt(chosen: Settings, run: Path, terminal: Console) -> Iterat
     try:
         yield
     except KeyboardInterrupt:
-        epochs = history.read(run / run_folder.HISTORY)
+        epochs = history.read(run / run_folder.HISTORY) if chosen.descends else []
         if epochs:
             kept = history.best(epochs)
             terminal.print(

@@ -138,6 +138,9 @@ def _parts(
         raise DatasetError(". ".join(reasons)) from error
     hashes = enumerate(survey.store.entries[row].sha256 for row in rows)
     before = {place: known[sha256] for place, sha256 in hashes if sha256 in known}
+    if split.VALIDATION not in known.values():
+        learned = {dataset.TRAIN: split.LEARNED}
+        before = {place: learned.get(part, part) for place, part in before.items()}
     parts = split.split(photographs, shares, seed, alike, before)
     split.check_all(parts, found.folder, shares)
     return parts

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from vedette_edge.contract import UNKNOWN, Confidence
 from vedette_edge.model.calibration import Threshold
 from vedette_edge.model.discriminant import Floats
 from vedette_train.calibration import Reliability, chance_error
 from vedette_train.earlier import Changes
-from vedette_train.evaluate import Evaluation
+from vedette_train.evaluate import Evaluation, wilson_interval
 from vedette_train.history import best
 from vedette_train.training.trained import OUT_OF_FOLD, Trained
 
@@ -25,7 +24,7 @@ class Outcome:
     """Everything that is measured of a trained model."""
 
     trained: Trained
-    before: Reliability  # of the judged answers, without the temperature
+    before: Reliability  # of the judged answers that are classes, without the temperature
     after: Reliability
     threshold: Threshold
     thresholds: Mapping[str, float]  # of labels with one of their own
@@ -50,7 +49,7 @@ class Outcome:
                 "fitted_on": trained.calibrated_on,
                 "ece_before": self.before.error,
                 "ece_after": self.after.error,
-                "ece_by_chance": chance_error(trained.judged.scores),
+                "ece_by_chance": chance_error(trained.judged.scores[trained.judged.named]),
             },
             "unknown": self._unknown(),
             **({"changes": asdict(self.changes)} if self.changes else {}),
@@ -104,12 +103,10 @@ def _accuracy(name: str, evaluation: Evaluation | None) -> dict[str, Any]:
     """The share of right answers with Wilson's 95 % interval."""
     if evaluation is None:
         return dict.fromkeys((f"{name}_accuracy", f"{name}_interval", f"{name}_pictures"))
-    right, pictures = int(evaluation.right.sum()), len(evaluation.truth)
-    interval = binomtest(right, pictures).proportion_ci(method="wilson")
     return {
         f"{name}_accuracy": evaluation.accuracy,
-        f"{name}_interval": [float(interval.low), float(interval.high)],
-        f"{name}_pictures": pictures,
+        f"{name}_interval": list(wilson_interval(evaluation.right)),
+        f"{name}_pictures": len(evaluation.truth),
     }
 
 

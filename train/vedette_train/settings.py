@@ -10,6 +10,12 @@ SCHEDULES = ("constant", "cosine")
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"
 HEADS = DISCRIMINANT, GRADIENT = ("discriminant", "gradient")
 
+# Settings that mean nothing where no gradient descends.
+OF_DESCENT = (
+    "epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule", "augment",
+    "balance", "validation",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -64,6 +70,15 @@ class Recipe:
         return DISCRIMINANT in self.heads
 
 
+# Gradient descent after a head in closed form, with --fine-tune.
+FINE_TUNING: Mapping[str, Any] = {
+    "epochs": 0,
+    "batch_size": 32,
+    "optimizer": "adamw",
+    "learning_rate": 0.0003,
+    "schedule": "cosine",
+}
+
 _SCRATCH = (GRADIENT,)
 _TRUNCATED = (DISCRIMINANT,)
 
@@ -72,10 +87,10 @@ RECIPES: Mapping[str, Recipe] = {
         "centred", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
     ),
     "efficientnet_lite0_tiny": Recipe(
-        "centred", _TRUNCATED, 128, 0, 0, 32, "adamw", 0.0003, "cosine", augment=True
+        "centred", _TRUNCATED, 128, fine_tune=0, augment=True, **FINE_TUNING
     ),
     "efficientnet_lite0_nano": Recipe(
-        "centred", _TRUNCATED, 128, 0, 10, 32, "adamw", 0.0003, "cosine", augment=True
+        "centred", _TRUNCATED, 128, fine_tune=10, augment=True, **FINE_TUNING
     ),
     "cnn": Recipe("unit", _SCRATCH, 150, 15, 0, 128, "adam", 0.001, "constant", augment=False),
     "small": Recipe("unit", _SCRATCH, 150, 20, 0, 32, "adamw", 0.006, "cosine", augment=True),
@@ -96,15 +111,6 @@ DEFAULTS: Mapping[str, Any] = {
     "validation": 0.2,
     "test": 0.2,
     "seed": 0,
-}
-
-# Gradient descent after a head in closed form, with --fine-tune.
-FINE_TUNING: Mapping[str, int | float | str] = {
-    "epochs": 0,
-    "batch_size": 32,
-    "optimizer": "adamw",
-    "learning_rate": 0.0003,
-    "schedule": "cosine",
 }
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from vedette_train.dataset import TEST, TRAIN, Dataset, Photograph
 from vedette_train.errors import DatasetError
 
 VALIDATION = "validation"
+LEARNED = "learned"  # in an earlier run without validation: for training or validation now
 PARTS = (TRAIN, VALIDATION, TEST)
 
 FOLDS = 5
@@ -50,13 +52,14 @@ def split(
     `alike` are groups of places of photographs that look alike: they stay together. `known` maps
     places to the part that they had in an earlier run, which they keep, for what that run
     learned must never be tested on; a group goes to the first of train, validation and test
-    that one of it had. All are drawn first as if they were new and none like another, so that
-    the shares come out about right, and a near-duplicate more or less moves no other photograph.
+    that one of it had. What is LEARNED may go to either of the first two. All are drawn first as
+    if they were new and none like another, so that the shares come out about right, and a
+    near-duplicate more or less moves no other photograph.
     """
     drawn = _drawn_apart(photographs, shares, seed)
     units = _units(len(photographs), alike)
     kept = [_kept(photographs, unit, known) for unit in units]
-    parts = [part or drawn[unit[0]] for unit, part in zip(units, kept, strict=True)]
+    parts = [_assign(part, drawn[unit[0]]) for unit, part in zip(units, kept, strict=True)]
     labels = [photographs[unit[0]].label for unit in units]
     _fill_gaps(parts, labels, movable=[not part for part in kept], wanted=set(drawn))
     found = [TRAIN] * len(photographs)
@@ -97,7 +100,14 @@ def _kept(photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping
     """The part of what goes together if nobody is free to choose it, or empty."""
     if photographs[unit[0]].part == TEST:
         return TEST
-    return min((known[place] for place in unit if place in known), key=PARTS.index, default="")
+    order = (TRAIN, LEARNED, VALIDATION, TEST)
+    return min((known[place] for place in unit if place in known), key=order.index, default="")
+
+
+def _assign(kept: str, drawn: str) -> str:
+    if kept == LEARNED:
+        return drawn if drawn != TEST else TRAIN
+    return kept or drawn
 
 
 def _fill_gaps(
@@ -120,17 +130,18 @@ def _fill_gaps(
 def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     """A fold 0, 1, ... for each picture: stratified by class, look-alikes in one.
 
-    `groups` numbers the look-alikes. There are FOLDS folds, or as many as the smallest class has
-    pictures that do not look alike, and two at least.
+    `groups` numbers the look-alikes. There are FOLDS folds, or as many as the largest class has
+    pictures that do not look alike, and two at least. Smaller classes are in some folds alone.
     """
     _, first, units = np.unique(groups, return_index=True, return_inverse=True)
-    smallest = np.unique_counts(labels[first]).counts.min()
-    count = int(np.clip(smallest, 2, FOLDS))
+    largest = np.unique_counts(labels[first]).counts.max()
+    count = int(np.clip(largest, 2, FOLDS))
     drawn = np.arange(len(first)) % count
-    if smallest > 1:
+    if largest > 1:
         dealer = StratifiedKFold(count, shuffle=True, random_state=seed)
-        for fold, (_, members) in enumerate(dealer.split(first, labels[first])):
-            drawn[members] = fold
+        with warnings.catch_warnings(action="ignore"):  # of classes smaller than the folds
+            for fold, (_, members) in enumerate(dealer.split(first, labels[first])):
+                drawn[members] = fold
     folds = drawn[units]
     for label in np.unique(labels):  # a class in one fold alone could not be learned without it
         mine = np.flatnonzero(labels == label)
@@ -172,11 +183,19 @@ def check_enough(
         ]
         if small:
             apart = " that do not look alike" if len(units) < len(photographs) else ""
+            ways = f"Add pictures{_without_test(shares, tested)} or take the class out"
             raise DatasetError(
-                f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; "
-                f"each class needs {fewest}{apart}, so that training, validation and test all "
-                f"see it. Add pictures{_without_test(shares, tested)} or take the class out"
+                f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; each "
+                f"class needs {fewest}{apart}, so that {_wants(shares, tested)}. {ways}"
             )
+
+
+def _wants(shares: Shares, tested: bool) -> str:
+    """Where each class is wanted."""
+    parts = ["validation"] * bool(shares.validation) + ["test"] * bool(shares.test or tested)
+    if not parts:
+        return "training sees it without any fold"
+    return f"{', '.join(['training', *parts[:-1]])} and {parts[-1]} all see it"
 
 
 def _without_test(shares: Shares, tested: bool) -> str:

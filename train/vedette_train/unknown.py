@@ -1,6 +1,6 @@
 """Pictures of none of the classes: half of them help to fit `unknown`, the rest measure it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +29,9 @@ class Strangers:
     fitted: tuple[Rows, ...]  # of each store, those that `unknown` is fitted with
     measured: tuple[Rows, ...]  # of each store, those that it is measured with
 
-    def features(self, extract: Callable[[Picture], Floats]) -> Floats | None:
-        """Features of the pictures to fit with, a row each; None if there are none."""
-        rows = [extract(pictures) for pictures in self._pictures(self.fitted)]
-        return np.concatenate(rows) if rows else None
+    def features(self, extract: Callable[[Picture], Floats]) -> Iterable[Floats] | None:
+        """Features of the pictures to fit with, a row each, in batches; None without any."""
+        return map(extract, self._pictures(self.fitted)) if any(map(len, self.fitted)) else None
 
     def scores(self, predict: Callable[[Picture], Floats]) -> Floats:
         """A model's scores of the pictures to measure with, a row each."""

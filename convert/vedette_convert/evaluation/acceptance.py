@@ -76,6 +76,7 @@ def judge(answers: Sequence[Answer]) -> Verdict:
     """
     known = [one for one in answers if one.truth]
     unknown = [one for one in answers if not one.truth]
+    part = " of unknown truth" if known else ""
     float_right = [one.float_label == one.truth for one in known]
     tflite_right = [one.tflite_label == one.truth for one in known]
     lost, gained = lost_and_gained(known)
@@ -94,8 +95,8 @@ def judge(answers: Sequence[Answer]) -> Verdict:
         sure_pictures=len(sure),
         sure_agreement=_share(sure),
         sure_agreement_interval=_interval(sure),
-        objections=tuple(_objections(known, unknown)),
-        meaning="; ".join([*_accuracy_meaning(known), *_agreement_meaning(unknown)]),
+        objections=tuple(_objections(known, unknown, part)),
+        meaning="; ".join([*_accuracy_meaning(known), *_agreement_meaning(unknown, part)]),
     )
 
 
@@ -112,7 +113,7 @@ def lost_and_gained(answers: Sequence[Answer]) -> tuple[int, int]:
     return lost, sum(one.tflite_label == one.truth for one in disputed)
 
 
-def _objections(known: Sequence[Answer], unknown: Sequence[Answer]) -> Iterator[str]:
+def _objections(known: Sequence[Answer], unknown: Sequence[Answer], part: str) -> Iterator[str]:
     lost, gained = lost_and_gained(known)
     if limit := _exceeded(lost, gained, len(known)):
         yield (
@@ -122,7 +123,7 @@ def _objections(known: Sequence[Answer], unknown: Sequence[Answer]) -> Iterator[
         )
     for judged, most, where in (
         (known, MOST_CHANGED, ""),
-        (unknown, MOST_CHANGED_UNKNOWN, " of unknown truth"),
+        (unknown, MOST_CHANGED_UNKNOWN, part),
         (_sure(unknown), MOST_CHANGED_SURE, f" of which float is at least {SURE:.0%} sure"),
     ):
         if _changes_too_much(judged, most):
@@ -180,11 +181,11 @@ def _chance(lost: int, gained: int, *, refused: bool) -> str:
     return "within chance"
 
 
-def _agreement_meaning(unknown: Sequence[Answer]) -> Iterator[str]:
+def _agreement_meaning(unknown: Sequence[Answer], part: str) -> Iterator[str]:
     if not unknown:
         return
     agreeing = _agreeing(unknown)
-    same = f"gives float's label to {sum(agreeing)} of {_pictures(unknown)} of unknown truth"
+    same = f"gives float's label to {sum(agreeing)} of {_pictures(unknown)}{part}"
     low, _ = wilson_interval(sum(agreeing), len(agreeing))
     if _changes_too_much(unknown, MOST_CHANGED_UNKNOWN):
         yield f"{same}, which is too few"

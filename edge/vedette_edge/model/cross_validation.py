@@ -72,7 +72,8 @@ def _fit_to_rest(
     rows: FeatureRows, held_out: NDArray[np.intp], total: Moments, ways: Sequence[Way]
 ) -> list[Discriminant]:
     """A head for each way: from the sums over all rows, less those over the rows held out."""
-    rest = total - sum_moments(rows, held_out, *total.sums.shape, total.origin)
+    classes, width = total.sums.shape
+    rest = total - sum_moments(rows, held_out, classes, width, total.origin)
     return [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
 
 

@@ -111,7 +111,8 @@ def test_sums_count_every_view_of_the_places_and_no_other() -> None:
 def test_a_camera_that_never_moves_gives_heads_as_good_as_any() -> None:
     """All rows are the same background but for a thousandth of it."""
     rows, scene = draw(), np.linspace(50, 400, sum(WIDTHS), dtype=np.float32)
-    still = Rows(rows.labels, rows.folds, scene + rows.plain / 10, scene + rows.mirrored / 10)
+    plain, mirrored = (scene + view / np.float32(10) for view in (rows.plain, rows.mirrored))
+    still = Rows(rows.labels, rows.folds, plain, mirrored)
     found = score_out_of_fold(still, summed(still), WAYS)
     expected = score_out_of_fold(rows, summed(rows), WAYS)
     assert (found.argmax(axis=2) == expected.argmax(axis=2)).mean() > 0.98

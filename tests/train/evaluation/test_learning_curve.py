@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
-from vedette_edge.model.head import Block, HeadRecord
+from vedette_edge.model.head import Block
 from vedette_train.evaluation.learning_curve import CurvePoint, measure_learning_curve
 from vedette_train.split import assign_folds
-from vedette_train.training.discriminant_head import Pictures
+from vedette_train.training.discriminant_head import HeadOptions, Pictures, fit_head
 from vedette_train.training.feature_cache import Features
 
 CLASSES, WIDTH = 4, 24
@@ -31,11 +30,9 @@ def measure(tmp_path: Path) -> Measure:
         features.append(hashes, rows.astype(np.float32))
         folds = assign_folds(labels, np.arange(len(labels)), 0)
         pictures = Pictures([features], hashes, labels, folds)
-        record = HeadRecord((Block("head.5", WIDTH),), 0.2, 0.01, 0.95, False, tuple(folds))
-        total = sum_moments(pictures, np.arange(len(labels)), CLASSES, WIDTH)
-        (logits,) = score_out_of_fold(pictures, total, [((WIDTH,), 0.2)])
-        right = logits.argmax(axis=1) == labels
-        return measure_learning_curve(pictures, record, right), float(right.mean())
+        names = tuple(f"class {number}" for number in range(CLASSES))
+        fitted = fit_head(pictures, (Block("head.5", WIDTH),), HeadOptions(names, 0.95, WIDTH))
+        return measure_learning_curve(pictures, fitted), fitted.uncalibrated.accuracy
 
     return run
 

@@ -229,8 +229,9 @@ def test_nothing_to_find_is_one_line(fifty: Report, opened: Open) -> None:
     [
         ({}, ["below 43.0% is called unknown", "81.2% of the pictures get a label, and 96.1%",
               "Of 120 pictures of none of the classes, 7.0%"]),
-        ({"below": 0.0}, ["Never: without a threshold, at least 95% of the answers"]),
-        ({"below": 0.0, "precision_reached": False}, ["Never: no threshold gives the 95% right"]),
+        ({"below": 0.0}, ["There is no threshold: without one, at least 95% of the answers"]),
+        ({"below": 0.0, "precision_reached": False}, ["no threshold: none gives the 95% right"]),
+        ({"below_by_label": {"a": 0.0, "b": 0.5}}, ["threshold of their own: b 50.0%."]),
         ({"test_answered": 0.0, "test_precision": None}, ["0.0% of the pictures get a label."]),
         ({"pictures": None, "false_accepts": None}, ["--unknown FOLDER"]),
     ],

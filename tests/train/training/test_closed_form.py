@@ -143,7 +143,8 @@ def test_the_learning_curve_ends_at_the_accuracy_out_of_fold(
     assert len(curve) >= 3
     for point in curve:
         assert 0 <= point["low"] <= point["accuracy"] <= point["high"] <= 1
-    assert curve[-1]["accuracy"] == pytest.approx(metrics["out_of_fold_accuracy"])
+    # `unknown`, which is no answer in the curve, takes at most a right one in a hundred.
+    assert 0 <= curve[-1]["accuracy"] - metrics["out_of_fold_accuracy"] < 0.02
     assert curve[-1]["pictures"] == pytest.approx(96 / 3 * 4 / 5, rel=0.05)
 
 
@@ -241,7 +242,7 @@ def test_a_flag_without_a_meaning_is_refused_by_name(
 ) -> None:
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 2
-    assert flags[0].replace("--no-", "--") in result.stderr
+    assert flags[0] in result.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -310,6 +311,19 @@ def test_a_run_may_start_from_one_of_another_size_and_kind(
     assert {sha256 for sha256, part in now.items() if part == "test"} == {
         sha256 for sha256, part in before.items() if part == "test"
     }
+
+
+def test_fine_tuning_may_start_from_a_head_in_closed_form(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    """That run held nothing back for validation; what it learned may be held back now."""
+    run, store = finished
+    flags = ("--store", store, *TINY, "--fine-tune", "1", "--start", run)
+    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 0, result.stderr
+    before, now = parts(run), parts(tmp_path / "run")
+    moved = {(before[sha256], part) for sha256, part in now.items()}
+    assert moved == {("train", "train"), ("train", "validation"), ("test", "test")}
 
 
 def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(

@@ -82,7 +82,8 @@ def pictures(
 def fitted(
     found: Pictures, labels: tuple[str, ...] = LABELS, strangers: NDArray[np.float32] | None = None
 ) -> FittedHead:
-    return fit_head(found, BLOCKS, HeadOptions(labels, 0.95, BLOCKS_ALONE, strangers))
+    batches = None if strangers is None else np.array_split(strangers, 3)
+    return fit_head(found, BLOCKS, HeadOptions(labels, 0.95, BLOCKS_ALONE, batches))
 
 
 def test_a_last_block_that_tells_nothing_is_left_out(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from vedette_edge.model.cross_validation import in_batches, sum_moments
 from vedette_edge.model.discriminant import fit_discriminant
 from vedette_edge.model.head import HeadRecord
-from vedette_train.training.discriminant_head import Pictures
+from vedette_train.evaluate import wilson_interval
+from vedette_train.training.discriminant_head import SHRINKAGES_OF_FEW, FittedHead, Pictures
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the pictures that are not held out
 LEAST_HELD_OUT = 400  # pictures to measure with, if there are as many
@@ -27,13 +27,13 @@ class CurvePoint:
     high: float
 
 
-def measure_learning_curve(
-    pictures: Pictures, record: HeadRecord, right: NDArray[np.bool_]
-) -> list[CurvePoint]:
+def measure_learning_curve(pictures: Pictures, fitted: FittedHead) -> list[CurvePoint]:
     """Fit the head to growing subsets, and measure it on the folds that are held out.
 
-    `right` tells of each picture if its answer out of fold is right: the last point.
+    The last point is that of its own answers out of fold. `unknown` is no answer here.
     """
+    record, scores = fitted.record, fitted.uncalibrated.scores
+    right = scores.argmax(axis=1) == pictures.labels
     classes = int(pictures.labels.max()) + 1
     hits: dict[float, list[NDArray[np.bool_]]] = {}
     learned: dict[float, list[float]] = {}
@@ -79,7 +79,9 @@ def _hits(
 ) -> NDArray[np.bool_]:
     width, classes = sum(record.widths), int(pictures.labels.max()) + 1
     moments = sum_moments(pictures, learned, classes, width)
-    fitted = fit_discriminant(moments, record.widths, record.shrinkage)
+    few = moments.counts.sum() < width
+    share = max(record.shrinkage, SHRINKAGES_OF_FEW[0]) if few else record.shrinkage
+    fitted = fit_discriminant(moments, record.widths, share)
     answers = [
         fitted.logits(next(pictures.views(some))[:, :width]).argmax(axis=1)
         for some in in_batches(held_out)
@@ -88,5 +90,4 @@ def _hits(
 
 
 def _point(learned: float, hits: NDArray[np.bool_]) -> CurvePoint:
-    interval = binomtest(int(hits.sum()), len(hits)).proportion_ci(method="wilson")
-    return CurvePoint(learned, float(hits.mean()), float(interval.low), float(interval.high))
+    return CurvePoint(learned, float(hits.mean()), *wilson_interval(hits))

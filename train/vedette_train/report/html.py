@@ -39,7 +39,7 @@ class Report:
     """What the page tells."""
 
     contract: Contract
-    settings: Mapping[str, object]  # what settings.json says
+    settings: Mapping[str, object]  # what settings.json says, if it has a meaning
     metrics: Mapping[str, Any]  # what metrics.json says
     history: Sequence[Epoch]
     evaluation: Evaluation  # the judged answers, with calibrated scores

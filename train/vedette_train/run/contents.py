@@ -27,7 +27,7 @@ from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.material import Material
 from vedette_train.outcome import Outcome
 from vedette_train.report import html
-from vedette_train.settings import Settings
+from vedette_train.settings import OF_DESCENT, Settings
 from vedette_train.split import VALIDATION
 
 
@@ -115,7 +115,11 @@ def _page(results: Results) -> html.Report:
     material, settings, outcome = results.material, results.settings, results.outcome
     return html.Report(
         contract=results.contract,
-        settings=run_folder.plain(settings),
+        settings={
+            name: value
+            for name, value in run_folder.plain(settings).items()
+            if settings.descends or name not in OF_DESCENT
+        },
         metrics=results.metrics,
         history=outcome.trained.history,
         evaluation=outcome.trained.judged,

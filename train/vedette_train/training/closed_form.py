@@ -12,6 +12,7 @@ from vedette_edge.model.head import Head
 from vedette_train.architectures import Model
 from vedette_train.backbones import BACKBONES, TRUNKS
 from vedette_train.dataset import TEST, TRAIN
+from vedette_train.devices import in_float32
 from vedette_train.evaluate import Evaluation
 from vedette_train.material import Material
 from vedette_train.models.block_features import (
@@ -47,10 +48,12 @@ class ClosedForm:
 def build_features(chosen: Settings) -> BlockFeatures:
     """The backbone of the chosen architecture, as a network that gives features.
 
-    Raises WeightsError where its weights are not to be had.
+    They are 32-bit floats on every device, so that all of them share one cache. Raises
+    WeightsError where its weights are not to be had.
     """
-    backbone = BACKBONES[chosen.architecture](chosen.size, chosen.size)
-    return block_features(backbone, TRUNKS.get(chosen.architecture, Trunk()))
+    with in_float32():
+        backbone = BACKBONES[chosen.architecture](chosen.size, chosen.size)
+        return block_features(backbone, TRUNKS.get(chosen.architecture, Trunk()))
 
 
 def fit_closed_form(

@@ -1,7 +1,7 @@
 """The head in closed form: features, shrinkage and calibration are chosen out of fold."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,7 +75,7 @@ class HeadOptions:
     labels: tuple[str, ...]  # of the classes
     precision: float  # for the thresholds, 0..1
     blocks_alone: int  # features without those of what the backbone ends in
-    strangers: Floats | None = None  # features of pictures of none of the classes
+    strangers: Iterable[Floats] | None = None  # features of pictures of no class, in batches
 
     @property
     def unknown_costs(self) -> tuple[float, ...]:
@@ -125,14 +125,13 @@ def _calibrated(
     }
     if len(heads) == 1 or options.strangers is None:
         return next(iter(heads.items()))
-    width = len(discriminant.weights)
-    strangers = options.strangers[:, :width]
-
-    def harm(cost: float) -> float:
-        answers = heads[cost].scores(strangers).argmax(axis=1)
-        return cost + float((answers < len(options.labels)).mean())
-
-    best = min(heads, key=harm)
+    accepted, strangers = dict.fromkeys(heads, 0), 0
+    for features in options.strangers:
+        strangers += len(features)
+        for cost, head in heads.items():
+            answers = head.scores(features[:, : len(discriminant.weights)]).argmax(axis=1)
+            accepted[cost] += int((answers < len(options.labels)).sum())
+    best = min(heads, key=lambda cost: cost + accepted[cost] / strangers)
     return best, heads[best]
 
 
