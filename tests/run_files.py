@@ -1,0 +1,36 @@
+"""The files of a run folder, as tests read them."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from vedette_edge import pictures, prepare
+from vedette_edge.contract import from_json
+
+
+def metrics_of(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "metrics.json").read_bytes())
+    return found
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with (run / "split.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def parts(run: Path) -> dict[str, str]:
+    return {row["sha256"]: row["part"] for row in rows_of(run)}
+
+
+def scored(run: Path, data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """The kept model's answers to a part, and the truth."""
+    contract = from_json((run / "contract.json").read_bytes())
+    model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
+    rows = [row for row in rows_of(run) if row["part"] == part]
+    prepared = [prepare(pictures.read(data / row["file"]), contract) for row in rows]
+    truth = np.array([contract.labels.index(row["label"]) for row in rows])
+    return model.predict_on_batch(np.stack(prepared)), truth

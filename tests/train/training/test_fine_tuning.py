@@ -1,0 +1,88 @@
+"""Gradient descent that starts from a head in closed form."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import astuple
+from pathlib import Path
+
+import keras
+import pytest
+from click.testing import Result
+from tests.run_files import metrics_of, rows_of, scored
+
+from vedette_train import history
+
+Train = Callable[..., Result]
+Draw = Callable[[Path, int], Path]
+TINY = ("--size", "64", "--architecture", "efficientnet_lite0_tiny")  # solves for fewer features
+
+
+@pytest.fixture(scope="module")
+def tuned(
+    finished: tuple[Path, Path],
+    shapes: Path,
+    train: Train,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    run = tmp_path_factory.mktemp("tuned") / "run"
+    flags = ("--out", run, "--store", finished[1], *TINY, "--fine-tune", "1")
+    result = train("fit", shapes, *flags)
+    assert result.exit_code == 0, result.stderr
+    return run
+
+
+def test_fine_tuning_has_a_history_and_no_head_to_fit_again(tuned: Path, shapes: Path) -> None:
+    assert (tuned / "history.csv").exists()
+    assert not (tuned / "head.json").exists()
+    metrics = metrics_of(tuned)
+    assert metrics["epochs"] == metrics["best_epoch"] == 1
+    scores, truth = scored(tuned, shapes, "test")
+    assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
+    assert {row["part"] for row in rows_of(tuned)} == {"train", "validation", "test"}
+
+
+def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    flags = ("--store", finished[1], *TINY, "--fine-tune", "3")
+    command = ("fit", shapes, "--out", run, *flags)
+    with subprocess.Popen(
+        [sys.executable, "-m", "vedette_train", *map(str, command)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        while "epoch   2 of 3" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode == 130
+    assert (run / "checkpoint.npz").exists()
+    result = train(*command, "--resume")
+    assert result.exit_code == 0, result.stderr
+    assert "epoch   1 of" not in result.stderr
+    assert not (run / "checkpoint.npz").exists()
+    train("fit", shapes, "--out", whole, *flags)
+    resumed, uninterrupted = (history.read(one / "history.csv") for one in (run, whole))
+    assert len(resumed) == 3
+    for one, other in zip(resumed, uninterrupted, strict=True):
+        assert astuple(one) == pytest.approx(astuple(other), rel=1e-2)
+
+
+def test_nano_learns_as_a_whole_from_a_teacher(
+    draw_shapes: Draw, train: Train, tmp_path: Path
+) -> None:
+    data, run = draw_shapes(tmp_path / "data", 12), tmp_path / "run"
+    flags = ("--architecture", "efficientnet_lite0_nano", "--size", "64", "--fine-tune", "2")
+    result = train("fit", data, "--out", run, *flags)
+    assert result.exit_code == 0, result.stderr
+    metrics = metrics_of(run)
+    assert metrics["epochs"] == 2
+    scores, truth = scored(run, data, "test")
+    assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()
+    model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
+    assert model.count_params() < 500_000
+    assert not (run / "head.json").exists()

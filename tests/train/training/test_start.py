@@ -1,0 +1,74 @@
+"""A run that starts from another keeps its split."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from click.testing import Result
+from tests.run_files import metrics_of, parts
+
+Train = Callable[..., Result]
+Draw = Callable[[Path, int], Path]
+TINY = ("--size", "64", "--architecture", "efficientnet_lite0_tiny")  # solves for fewer features
+
+
+def test_a_run_that_starts_from_another_keeps_its_parts(
+    finished: tuple[Path, Path], draw_shapes: Draw, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run, store = finished
+    data = tmp_path / "data"
+    shutil.copytree(shapes, data)
+    (data / "bar" / "000.png").rename(data / "square" / "from-bar.png")
+    (data / "bar" / "001.png").unlink()
+    for file in (data / "disc").iterdir():  # further pictures, none like another
+        picture = cv2.imread(str(file))
+        assert picture is not None
+        if int(file.stem) % 4 == 0:
+            cv2.imwrite(str(data / "disc" / f"turned-{file.name}"), np.rot90(picture, 2))
+    flags = ("--store", store, *TINY, "--seed", "9", "--start", run)
+    result = train("fit", data, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 0, result.stderr
+    before, now = parts(run), parts(tmp_path / "run")
+    kept = now.keys() & before.keys()
+    assert len(kept) == 119
+    assert {sha256: now[sha256] for sha256 in kept} == {sha256: before[sha256] for sha256 in kept}
+    changes = metrics_of(tmp_path / "run")["changes"]
+    assert changes == {"since": str(run), "added": 10, "gone": 1, "relabelled": 1}
+
+
+def test_a_run_may_start_from_one_of_another_size_and_kind(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    """Only the split of the recipe's run is kept, so that nothing has to agree."""
+    flags = (*TINY, "--seed", "5", "--start", run_folder)
+    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 0, result.stderr
+    before, now = parts(run_folder), parts(tmp_path / "run")
+    assert {sha256 for sha256, part in now.items() if part == "test"} == {
+        sha256 for sha256, part in before.items() if part == "test"
+    }
+
+
+def test_fine_tuning_may_start_from_a_head_in_closed_form(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    """That run held nothing back for validation; what it learned may be held back now."""
+    run, store = finished
+    flags = ("--store", store, *TINY, "--fine-tune", "1", "--start", run)
+    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 0, result.stderr
+    before, now = parts(run), parts(tmp_path / "run")
+    moved = {(before[sha256], part) for sha256, part in now.items()}
+    assert moved == {("train", "train"), ("train", "validation"), ("test", "test")}
+
+
+def test_a_run_cannot_start_from_weights_of_another_kind(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    flags = (*TINY, "--fine-tune", "1", "--start", run_folder)
+    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 1
+    assert str(run_folder) in result.stderr
+    assert "efficientnet_lite0" in result.stderr

@@ -1,0 +1,70 @@
+"""Pictures of none of the classes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from click.testing import Result
+from tests.run_files import metrics_of, scored
+
+from vedette_edge import pictures, prepare
+from vedette_edge.contract import UNKNOWN, from_json
+from vedette_edge.model import head
+
+Train = Callable[..., Result]
+Draw = Callable[[Path, int], Path]
+TINY = ("--size", "64", "--architecture", "efficientnet_lite0_tiny")  # solves for fewer features
+
+
+def draw_strangers(folder: Path, count: int, seed: int = 0) -> Path:
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number}.png"), random.integers(0, 256, (50, 50, 3), np.uint8))
+    return folder
+
+
+def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    _, store = finished
+    one, two = (
+        draw_strangers(tmp_path / name, count, count) for name, count in (("one", 20), ("two", 15))
+    )
+    flags = ("--store", store, *TINY, "--unknown", one, "--unknown", two)
+    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 0, result.stderr
+    unknown = metrics_of(tmp_path / "run")["unknown"]
+    assert 0 < unknown["pictures"] < 35
+    settings = json.loads((tmp_path / "run" / "settings.json").read_bytes())
+    assert settings["unknown"] == [str(one), str(two)]
+
+    contract = from_json((tmp_path / "run" / "contract.json").read_bytes())
+    model = keras.models.load_model(tmp_path / "run" / "Trained_Weight.h5", compile=False)
+    prepared = [prepare(pictures.read(file), contract) for file in (*one.iterdir(), *two.iterdir())]
+    scores = model.predict_on_batch(np.stack(prepared))
+    labels = [contract.labels[answer] for answer in scores.argmax(axis=1)]
+    accepted = sum(
+        label != UNKNOWN and best >= contract.confidence.threshold(label)
+        for label, best in zip(labels, scores.max(axis=1), strict=True)
+    )
+    fitted = 35 - unknown["pictures"]
+    assert accepted - fitted <= unknown["false_accepts"] * unknown["pictures"] <= accepted
+
+
+def test_a_class_called_unknown_gets_no_further_output(
+    draw_shapes: Draw, train: Train, tmp_path: Path
+) -> None:
+    data, run = draw_shapes(tmp_path / "data", 12), tmp_path / "run"
+    (data / "bar").rename(data / UNKNOWN)
+    result = train("fit", data, "--out", run, *TINY)
+    assert result.exit_code == 0, result.stderr
+    contract = from_json((run / "contract.json").read_bytes())
+    assert contract.labels == ("disc", "square", UNKNOWN)
+    assert head.from_json((run / "head.json").read_bytes()).unknown_cost == 0
+    scores, truth = scored(run, data, "test")
+    assert scores.shape[1] == 3
+    assert metrics_of(run)["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()
