@@ -62,6 +62,7 @@ train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]
 	    ln -sfn "$$(realpath "$(RUN)")" runs/last; fi; exit $$code
 
 recipe: override FLAGS := --architecture cnn $(FLAGS)
+recipe: RUN := $(if $(findstring file,$(origin RUN)),$(RUN)-recipe,$(RUN))
 recipe: train ## Train the recipe, cnn, instead: make recipe DATA=photos [RUN=runs/photos]
 
 convert: $(READY) ## Convert the run made last, or RUN=folder, to RUN/model.tflite

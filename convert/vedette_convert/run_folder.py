@@ -6,9 +6,10 @@ import io
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from vedette_convert.errors import RunFolderError
 from vedette_edge import pictures, reading
@@ -93,7 +94,7 @@ def read_run(folder: Path, data: Path | None = None) -> Run:
     if missing:
         raise RunFolderError(
             f"{folder}: lacks {', '.join(missing)}; expected a folder that vedette-train fit made. "
-            "If training was interrupted, finish it with --resume"
+            "If training was interrupted, give its command again, with --resume if that is possible"
         )
     try:
         contract = from_json((folder / CONTRACT).read_bytes())
@@ -104,9 +105,13 @@ def read_run(folder: Path, data: Path | None = None) -> Run:
         raise RunFolderError(
             f"{folder}: {MANIFEST} is not the one that {CONTRACT} was written for. Train again"
         )
-    root = data or _data(folder / SETTINGS)
-    run = Run(folder / WEIGHTS, contract, _photographs(manifest, root))
-    return replace(run, head=_read_head(folder / HEAD, run)) if (folder / HEAD).exists() else run
+    settings = _settings(folder / SETTINGS)
+    run = Run(folder / WEIGHTS, contract, _photographs(manifest, data or _data(folder, settings)))
+    if (folder / HEAD).exists():
+        return replace(run, head=_read_head(folder / HEAD, run))
+    if settings.get("head") == "discriminant" and not settings.get("fine_tune"):
+        raise RunFolderError(f"{folder}: lacks {HEAD}, and its head is of closed form. Train again")
+    return run
 
 
 def _read_head(path: Path, run: Run) -> HeadRecord:
@@ -137,13 +142,22 @@ def _head_objection(record: HeadRecord, run: Run) -> str:
     return f"has fewer than two folds with pictures of {', '.join(few)}" if few else ""
 
 
-def _data(path: Path) -> Path:
+def _settings(path: Path) -> dict[str, Any]:
+    """The settings of a run; none of a damaged file."""
     try:
-        return Path(json.loads(path.read_bytes())["data"])
-    except (ValueError, KeyError, TypeError) as error:
+        found = json.loads(path.read_bytes())
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _data(folder: Path, settings: Mapping[str, Any]) -> Path:
+    """The folder of the photographs."""
+    if not isinstance(settings.get("data"), str):
         raise RunFolderError(
-            f"{path}: does not say where the photographs are ({error}). Give --data"
-        ) from error
+            f"{folder / SETTINGS}: does not say where the photographs are. Give --data"
+        )
+    return Path(settings["data"])
 
 
 def _photographs(manifest: bytes, root: Path) -> tuple[Photograph, ...]:

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from vedette_train.earlier import read_earlier
+from vedette_train.errors import RunError
+
 Train = Callable[..., Result]
 QUICK = ("--architecture", "cnn", "--size", "48", "--epochs", "1", "--batch-size", "16")
 
@@ -99,3 +102,23 @@ def test_a_run_cannot_start_from_itself(run_folder: Path, shapes: Path, train: T
     result = train("fit", shapes, "--out", run_folder, "--start", run_folder, "--overwrite")
     assert result.exit_code == 2
     assert (run_folder / "Trained_Weight.h5").exists()
+
+
+def test_two_runs_that_started_from_each_other_are_each_read_once(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    runs = [Path(shutil.copytree(run_folder, tmp_path / name)) for name in "ab"]
+    for run, other in zip(runs, runs[::-1], strict=True):
+        settings = json.loads((run / "settings.json").read_bytes())
+        (run / "settings.json").write_text(json.dumps(settings | {"start": str(other)}), "utf-8")
+    assert read_earlier(runs[0]).parts == read_earlier(run_folder).parts
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "7", '{"architecture": "cnn", "start": 7}', "{"])
+def test_damaged_settings_of_an_earlier_run_are_named(
+    run_folder: Path, tmp_path: Path, content: str
+) -> None:
+    run = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    (run / "settings.json").write_text(content, "utf-8")
+    with pytest.raises(RunError, match=str(run)):
+        read_earlier(run)

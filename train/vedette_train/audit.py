@@ -45,7 +45,7 @@ KINDS: Mapping[str, Kind] = {
     "hidden": Kind("hidden folder", "left alone"),
     "few": Kind(f"class of fewer than {FEWEST} pictures", "add more"),
     "label": Kind("likely label error", "look at it: is it in the right class?"),
-    "uneven": Kind("classes of uneven size", "no matter to the default; by descent: fit --balance"),
+    "uneven": Kind("classes of uneven size", "fine for the default; for the others: fit --balance"),
 }
 
 

@@ -44,8 +44,11 @@ class Changes:
         )
 
 
-def read_earlier(folder: Path) -> Earlier:
-    """Read a finished run. Raises RunError if there is none in the folder, or it is damaged."""
+def read_earlier(folder: Path, behind: tuple[Path, ...] = ()) -> Earlier:
+    """Read a finished run. Raises RunError if there is none in the folder, or it is damaged.
+
+    `behind` are runs that have started from it, which are not read again.
+    """
     missing = [name for name in (WEIGHTS, CONTRACT, MANIFEST, SETTINGS) if not _has(folder, name)]
     if missing or _has(folder, CHECKPOINT):
         found = f"lacks {', '.join(missing)}" if missing else "was interrupted"
@@ -59,12 +62,15 @@ def read_earlier(folder: Path) -> Earlier:
             rows = list(csv.DictReader(file))
         parts = {row["sha256"]: row["part"] for row in rows}
         labels = {row["sha256"]: row["label"] for row in rows}
-    except (VedetteError, ValueError, KeyError, TypeError) as error:
+        architecture, start = str(settings["architecture"]), settings.get("start")
+        before = Path(start) if start else None
+    except (VedetteError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{folder}: is damaged ({error}), expected a finished run") from error
-    if settings.get("start") and Path(settings["start"]).is_dir():
+    behind = (*behind, folder.resolve())
+    if before and before.is_dir() and before.resolve() not in behind:
         # What the run before that one learned is in the weights, too.
-        parts = dict(read_earlier(Path(settings["start"])).parts) | parts
-    return Earlier(folder, str(settings["architecture"]), contract, parts, labels)
+        parts = dict(read_earlier(before, behind).parts) | parts
+    return Earlier(folder, architecture, contract, parts, labels)
 
 
 def check_agrees(earlier: Earlier, architecture: str, contract: Contract) -> None:

@@ -27,6 +27,7 @@ from vedette_train.plan import Plan, make_plan
 from vedette_train.run.contents import (
     Findings,
     Results,
+    check_room,
     record_inputs,
     save_model,
     write_results,
@@ -77,8 +78,11 @@ def fit(
         trained, seconds = _descend(material, chosen, run, terminal, extras, resume=resume)
         findings = Findings()
     else:
-        trained, findings, seconds = _solve(material, chosen, run, terminal, extras)
+        trained, findings, seconds = _solve(material, chosen, terminal, extras)
     outcome = _measure(trained, material, chosen, extras)
+    if not chosen.descends:  # what an earlier run left there goes when all is there to replace it
+        check_room(trained.model, run)
+        record_inputs(material, chosen, run, resume=False)
     metrics = outcome.metrics() | {"left_out": material.left_out}
     metrics["learning_curve"] = [asdict(point) for point in findings.learning_curve]
     metrics["seconds"] = _seconds(began, *seconds)
@@ -87,13 +91,12 @@ def fit(
 
 
 def _solve(
-    material: Material, chosen: Settings, run: Path, terminal: Terminal, extras: Extras
+    material: Material, chosen: Settings, terminal: Terminal, extras: Extras
 ) -> tuple[Trained, Findings, tuple[float, float]]:
     """A head in closed form, and when features were ready and it was fitted."""
     prepare_devices(chosen.seed)
     prepared = time.monotonic()
     trained, form = train_closed_form(material, chosen, terminal, extras.strangers)
-    record_inputs(material, chosen, run, resume=False)
     files = material.part_files(TRAIN, VALIDATION)
     curve = measure_learning_curve(form.pictures, form.fitted)
     findings = Findings(find_label_errors(trained.calibration, files), curve)

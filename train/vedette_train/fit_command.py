@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from vedette_edge.command_line import Terminal, session
-from vedette_edge.contract import FITS, UNKNOWN
+from vedette_edge.contract import FITS
 from vedette_edge.options import Number
 from vedette_train import earlier, history, run_folder
 from vedette_train.models.pretrained_weights import check_weights
@@ -99,13 +99,18 @@ Examples:
 )
 @option("--patience", click.IntRange(0), 0, "Epochs to wait for a better one; 0: do them all.")
 @_recipe_option("--batch-size", click.IntRange(1), "batch_size", "Pictures a step.")
-@_recipe_option("--optimizer", click.Choice(OPTIMIZERS), "optimizer", "Rule of descent.")
-@_recipe_option("--learning-rate", Number(0, min_open=True), "learning_rate", "Its step.")
-@_recipe_option("--schedule", click.Choice(SCHEDULES), "schedule", "How the step changes.")
+@_recipe_option("--optimizer", click.Choice(OPTIMIZERS), "optimizer", "Of gradient descent.")
+@_recipe_option("--learning-rate", Number(0, min_open=True), "learning_rate", "Of the optimizer.")
+@_recipe_option("--schedule", click.Choice(SCHEDULES), "schedule", "Of the learning rate.")
 @_recipe_option("--augment/--no-augment", None, "augment", "Vary the training pictures.")
 @option("--flip/--no-flip", bool, True, "Whether to mirror them; not for texts and arrows.")
 @click.option("--balance", is_flag=True, help="Show each class equally often.")
-@option("--precision", Number(0.5, 0.999), 0.95, "To reach by saying unknown.")
+@option(
+    "--precision",
+    Number(0.5, 0.999),
+    0.95,
+    "Right answers, by thresholds for unknown.",
+)
 @click.option(
     "--unknown",
     type=FOLDER,
@@ -143,8 +148,8 @@ def fit(
 
     \b
     RUN/ will hold report.html (look at it), Trained_Weight.h5 (the Keras model),
-    contract.json, metrics.json, audit.json, split.csv, pictures, and head.json
-    or history.csv.
+    contract.json, metrics.json, audit.json, split.csv, samples.png, confusion.png,
+    and head.json or history.csv.
     """
     settings = complete(chosen)
     _check_flags(context, settings)
@@ -253,10 +258,7 @@ def _gathered(
         terminal.err.print(str(earlier.changes(before, material.named)))
     strangers = None
     if settings.unknown:
-        fits = not settings.descends and UNKNOWN not in material.contract.labels
-        strangers = gather_strangers(
-            settings.unknown, material.contract, stores, terminal, fits=fits
-        )
+        strangers = gather_strangers(material, settings, stores, terminal)
     return material, before, strangers
 
 

@@ -142,7 +142,7 @@ def _parts(
         learned = {dataset.TRAIN: split.LEARNED}
         before = {place: learned.get(part, part) for place, part in before.items()}
     parts = split.split(photographs, shares, seed, alike, before)
-    split.check_all(parts, found.folder, shares)
+    split.check_all(parts, photographs, found, shares)
     return parts
 
 

@@ -87,12 +87,13 @@ def learning_curve(points: Sequence[CurvePoint]) -> str:
         alpha=0.15,
         linewidth=0,
     )
-    axes.plot(pictures, [point.accuracy for point in points], ".-", color=ACCENT)
-    axes.set(xlabel="pictures a class", ylabel="accuracy out of fold", xscale="log")
+    axes.plot(pictures, [point.accuracy for point in points], ".-", color=ACCENT, clip_on=False)
+    axes.set(xlabel="pictures a class", ylabel="accuracy", xscale="log")
     axes.set_ylim(None, 1)
-    axes.set_xticks(pictures, [f"{count:.3g}" for count in pictures])
+    axes.set_xticks(pictures, [f"{count:.0f}" for count in pictures])
     axes.minorticks_off()
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))
     axes.grid()
     return _svg(figure, "learning-curve")
 

@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -24,6 +23,7 @@ PARTS = (TRAIN, VALIDATION, TEST)
 
 FOLDS = 5
 FEWEST = 3  # pictures of a class, one of which is out of each fold
+LEAST_LEARNED = 2  # pictures of a class in the training part
 TEST_FROM = 20  # pictures of every class from which on some are tested on
 
 
@@ -150,13 +150,29 @@ def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) 
     return folds
 
 
-def check_all(parts: Iterable[str], folder: Path, shares: Shares) -> None:
-    """Raise DatasetError if a part has no photograph, as when an earlier run has learned all."""
+def check_all(
+    parts: Sequence[str], photographs: Sequence[Photograph], dataset: Dataset, shares: Shares
+) -> None:
+    """Raise DatasetError if a part has no photograph, as when an earlier run has learned all.
+
+    LEAST_LEARNED of each class must be learned: of a head in closed form, each fold takes some.
+    """
     needed = {TRAIN: 1.0, VALIDATION: shares.validation, TEST: shares.test}
     if missing := {part for part, share in needed.items() if share} - set(parts):
         raise DatasetError(
-            f"{folder}: no photograph is left for {' and '.join(sorted(missing))}, for those that "
-            "an earlier run had keep their part. Add new ones, or train without --start"
+            f"{dataset.folder}: no photograph is left for {' and '.join(sorted(missing))}, for "
+            "those that an earlier run had keep their part. Add new ones, or train without --start"
+        )
+    learned = Counter(
+        photograph.label
+        for photograph, part in zip(photographs, parts, strict=True)
+        if part == TRAIN
+    )
+    small = [name for label, name in enumerate(dataset.labels) if learned[label] < LEAST_LEARNED]
+    if small:
+        raise DatasetError(
+            f"{dataset.folder}: fewer than {LEAST_LEARNED} photographs to learn from are left of "
+            f"{', '.join(small)}. Add new ones, hold back less, or train without --start"
         )
 
 

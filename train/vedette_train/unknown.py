@@ -1,6 +1,6 @@
 """Pictures of none of the classes: half of them help to fit `unknown`, the rest measure it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.command_line import Terminal
-from vedette_edge.contract import Contract
+from vedette_edge.contract import UNKNOWN, Contract
 from vedette_edge.model.discriminant import Floats
 from vedette_edge.pictures import pictures_in
 from vedette_edge.prepare import Picture
 from vedette_train.dataset import Dataset, Photograph
 from vedette_train.errors import DatasetError
+from vedette_train.material import Material
+from vedette_train.settings import Settings
 from vedette_train.store import Store, open_store
 from vedette_train.survey import missing_decoder
 from vedette_train.training.feature_cache import AT_A_TIME
@@ -44,26 +46,38 @@ class Strangers:
 
 
 def gather_strangers(
-    folders: Sequence[Path], contract: Contract, stores: Path, terminal: Terminal, *, fits: bool
+    material: Material, settings: Settings, stores: Path, terminal: Terminal
 ) -> Strangers:
-    """Prepare every picture in some folders and the folders in them.
+    """Prepare every picture in the folders and the folders in them.
 
-    With `fits`, every other one by its content is to fit with. Raises DatasetError for a folder
-    without pictures, or where none is left to measure with.
+    For a head in closed form, every other one is to fit `unknown` with, unless it is a class.
+    Pictures that are trained on or tested by are left out. Raises DatasetError for a folder
+    without others.
     """
-    opened = [_open(folder, contract, stores, terminal) for folder in folders]
+    fits = not settings.descends and UNKNOWN not in material.contract.labels
+    known = {material.hashes[row] for row in material.rows}
+    opened = [_open(folder, material.contract, stores, terminal) for folder in settings.unknown]
     fitted, measured = [], []
     for store in opened:
-        usable = [row for row, entry in enumerate(store.entries) if not entry.error]
-        odd = np.array([fits and int(store.entries[row].sha256[0], 16) % 2 for row in usable], bool)
-        fitted.append(np.array(usable)[odd])
-        measured.append(np.array(usable)[~odd])
+        rows = _usable(store, known)
+        fitted.append(rows[1::2] if fits else rows[:0])
+        measured.append(rows[::2] if fits else rows)
     if not any(len(rows) for rows in measured):
         raise DatasetError(
-            f"{folders[0]}: too few pictures of no class; expected enough to fit with some and "
-            "measure with others: twenty are good"
+            f"{settings.unknown[0]}: every picture is one of the classes', too; expected some of "
+            "none of them: twenty are good"
         )
     return Strangers(tuple(opened), tuple(fitted), tuple(measured))
+
+
+def _usable(store: Store, known: Container[str]) -> Rows:
+    """The rows of pictures that were read and are of no class, each once, in order of content."""
+    rows = {
+        entry.sha256: row
+        for row, entry in enumerate(store.entries)
+        if not entry.error and entry.sha256 not in known
+    }
+    return np.array([rows[sha256] for sha256 in sorted(rows)], np.intp)
 
 
 def _open(folder: Path, contract: Contract, stores: Path, terminal: Terminal) -> Store:

@@ -13,6 +13,7 @@ from vedette_edge.model.discriminant import Discriminant, Floats, Labels
 OWN_THRESHOLD_FROM = 100  # answers of a class from which on it has a threshold of its own
 
 _HALVINGS = 40  # of the range in which a temperature is searched
+_COLDER = np.geomspace(1, 0.005, 50)  # temperatures that are tried with an entry for `unknown`
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,31 @@ def fit_temperature(logits: Floats, truth: Labels) -> float:
         too_cold = float(np.sum(scores * logits, dtype=np.float64)) > target
         low, high = (middle, high) if too_cold else (low, middle)
     return float(np.exp((low + high) / 2))
+
+
+def fit_unknown(
+    discriminant: Discriminant, logits: Floats, truth: Labels, cost: float
+) -> tuple[float, Background]:
+    """The entry for `unknown`, and the temperature at which all scores are likeliest.
+
+    The entry takes its part of every score, above all where there are two or three classes. So
+    the best temperature is at most the one of the classes alone, and with few classes far below.
+    """
+    hottest = fit_temperature(logits, truth)
+    pairs = [
+        (temperature, fit_background(discriminant, logits, truth, temperature, cost))
+        for temperature in (hottest * _COLDER).tolist()
+    ]
+    return min(pairs, key=lambda pair: _mean_loss(calibrate(logits, *pair), truth))
+
+
+def _mean_loss(scores: Floats, truth: Labels) -> float:
+    """The mean negative log-likelihood of right and not right, with Platt's targets."""
+    pictures, tiny = len(scores), np.finfo(np.float32).tiny
+    sure = (pictures + 1) / (pictures + 2)
+    right = scores[np.arange(pictures), truth].astype(np.float64)
+    logs = np.log(np.maximum([right, 1 - right], tiny))
+    return -float(np.mean(sure * logs[0] + (1 - sure) * logs[1]))
 
 
 def fit_background(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 LEAF = 128  # columns below which LAPACK factorizes
 LEAST_SHRINKAGE = 0.01  # less may leave a covariance that rounding makes singular
+LEAST_WITHIN = 0.01  # share of all variance that is taken to be within classes, at least
 ROUNDING = 1e-5  # share of a feature's mean square below which its variance is rounding error
 
 Floats = NDArray[np.float32]
@@ -145,9 +146,13 @@ def _within(moments: Moments, means: NDArray[np.float64], by_feature: Floats) ->
 
 
 def _shrink(covariance: Floats, share: float) -> None:
-    """Move a covariance towards the multiple of the identity that has the same trace."""
+    """Move a covariance towards the multiple of the identity that has the same trace.
+
+    The features' variance over all classes is 1. Where classes hardly vary in themselves, what
+    they do vary by is rounding error.
+    """
     width = len(covariance)
-    level = max(float(covariance.trace()) / width, float(np.finfo(np.float32).tiny))
+    level = max(float(covariance.trace()) / width, LEAST_WITHIN)
     covariance *= np.float32(1 - share)
     covariance.flat[:: width + 1] += np.float32(share * level)
 

@@ -12,10 +12,10 @@ from vedette_edge.errors import ContractError
 from vedette_edge.model.calibration import (
     Background,
     calibrate,
-    fit_background,
     fit_temperature,
+    fit_unknown,
 )
-from vedette_edge.model.discriminant import Discriminant, Floats, Labels
+from vedette_edge.model.discriminant import LEAST_SHRINKAGE, Discriminant, Floats, Labels
 
 FORMAT = "vedette-head-1"
 PREFIX = "head."  # of the names of all layers of a head but the softmax
@@ -93,11 +93,9 @@ def calibrate_head(
     discriminant: Discriminant, logits: Floats, truth: Labels, unknown_cost: float
 ) -> Head:
     """The head that its own out-of-fold `logits` say how to calibrate."""
-    temperature = fit_temperature(logits, truth)
-    background = None
-    if unknown_cost:
-        background = fit_background(discriminant, logits, truth, temperature, unknown_cost)
-    return Head(discriminant, temperature, background)
+    if not unknown_cost:
+        return Head(discriminant, fit_temperature(logits, truth), None)
+    return Head(discriminant, *fit_unknown(discriminant, logits, truth, unknown_cost))
 
 
 def to_json(record: HeadRecord) -> str:
@@ -137,11 +135,7 @@ def _record(data: Mapping[str, Any]) -> HeadRecord:
     )
     if not blocks or min(record.widths) < 1 or min(record.folds, default=0) < 0:
         raise ValueError(f"blocks of {record.widths} features, folds {set(record.folds)}")
-    for name in ("shrinkage", "unknown_cost", "precision"):
-        if not 0 <= getattr(record, name) <= 1:  # which also refuses nan
-            raise ValueError(f"{name} is {getattr(record, name)}, expected 0 to 1")
-    if not record.shrinkage:
-        raise ValueError(
-            "shrinkage is 0, expected more: features that depend on each other need it"
-        )
+    for name, least in (("shrinkage", LEAST_SHRINKAGE), ("unknown_cost", 0), ("precision", 0)):
+        if not least <= getattr(record, name) <= 1:  # which also refuses nan
+            raise ValueError(f"{name} is {getattr(record, name)}, expected {least} to 1")
     return record

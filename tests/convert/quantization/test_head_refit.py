@@ -313,10 +313,11 @@ def test_where_features_stay_as_they_were_the_head_does(quantization: str, few: 
     assert_as_trained(few, quantization)
 
 
-def test_without_a_record_no_head_is_fitted_again(few: Path) -> None:
+def test_a_run_that_has_lost_its_record_is_an_error(few: Path) -> None:
     (few / "head.json").unlink()
-    assert convert(few, "--quantization", "float32").exit_code == 0
-    assert_as_trained(few, "float32")
+    result = convert(few)
+    assert result.exit_code == 1
+    assert "head.json" in result.stderr
 
 
 def assert_as_trained(run: Path, quantization: str) -> None:

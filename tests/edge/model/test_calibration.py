@@ -13,6 +13,7 @@ from vedette_edge.model.calibration import (
     fit_temperature,
     fit_threshold,
     fit_thresholds,
+    fit_unknown,
 )
 from vedette_edge.model.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
 
@@ -233,3 +234,25 @@ def test_answers_that_are_unknown_already_count_for_no_threshold() -> None:
     assert overall == expected
     assert overall.reached
     assert own.keys() == {"fox", "hen"}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_with_few_classes_an_entry_for_unknown_leaves_right_answers_sure(classes: int) -> None:
+    """Two classes that are far apart: the entry takes its one in a hundred, and not half of all."""
+    random = np.random.default_rng(3)
+    labels = np.arange(80) % classes
+    means = 4 * random.normal(0, 1, (classes, WIDTH))
+    features, others = (
+        (means[labels] + random.normal(0, 1, (80, WIDTH))).astype(np.float32) for _ in range(2)
+    )
+    moments = Moments.zeros(classes, np.zeros(WIDTH, np.float32))
+    moments.add(features, labels)
+    layer = fit_discriminant(moments, (WIDTH,), 0.06)
+    logits = layer.logits(others)
+    temperature, background = fit_unknown(layer, logits, labels, 0.01)
+    scores = calibrate(logits, temperature, background)
+    right = scores[np.arange(80), labels]
+    assert (scores.argmax(axis=1) == labels).mean() >= 0.98
+    assert right.mean() > 0.9
+    middle = calibrate(layer.logits(means.mean(axis=0, keepdims=True)), temperature, background)
+    assert middle.argmax() == classes

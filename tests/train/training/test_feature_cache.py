@@ -71,7 +71,7 @@ def test_what_was_computed_before_an_interrupt_counts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.take(HASHES)[:, 0], np.arange(200))
 
 
-@pytest.mark.parametrize(("name", "cut"), [("a.f32", 30), ("a.index", 70)])
+@pytest.mark.parametrize(("name", "cut"), [("a.f32", 30), ("a.sums", 70)])
 def test_a_file_that_was_cut_short_is_mended(tmp_path: Path, name: str, cut: int) -> None:
     features(tmp_path / "a.f32", Backbone())
     whole = (tmp_path / name).read_bytes()
@@ -81,6 +81,24 @@ def test_a_file_that_was_cut_short_is_mended(tmp_path: Path, name: str, cut: int
     assert 1 <= backbone.asked <= 3
     np.testing.assert_array_equal(np.sort(found.take(HASHES)[:, 0]), np.arange(200))
     np.testing.assert_array_equal(found.take(HASHES)[:, 0], np.arange(200))
+
+
+@pytest.mark.parametrize("name", ["a.f32", "a.sums"])
+@pytest.mark.parametrize("damage", [bytes(200), b"\xff" * 200])
+def test_what_a_disk_has_lost_is_computed_again(tmp_path: Path, name: str, damage: bytes) -> None:
+    features(tmp_path / "a.f32", Backbone())
+    file = tmp_path / name
+    data = file.read_bytes()
+    file.write_bytes(data[:1000] + damage + data[1000 + len(damage) :])
+    backbone = Backbone()
+    found = features(tmp_path / "a.f32", backbone)
+    assert 4 <= backbone.asked <= 10
+    np.testing.assert_array_equal(found.take(HASHES)[:, 0], np.arange(200))
+    again = Backbone()
+    np.testing.assert_array_equal(
+        features(tmp_path / "a.f32", again).take(HASHES), found.take(HASHES)
+    )
+    assert again.asked == 0
 
 
 def test_passes_are_drawn_anew_each_epoch_and_the_same_for_the_same_seed(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 from click.testing import Result
-from tests.run_files import metrics_of, parts
+from tests.run_files import metrics_of, parts, rows_of
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -72,3 +73,39 @@ def test_a_run_cannot_start_from_weights_of_another_kind(
     assert result.exit_code == 1
     assert str(run_folder) in result.stderr
     assert "efficientnet_lite0" in result.stderr
+
+
+def test_a_class_of_which_nothing_may_be_learned_is_named(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run, store = finished
+    data = Path(shutil.copytree(shapes, tmp_path / "data"))
+    (data / "zeppelin").mkdir()
+    tested = [row["file"] for row in rows_of(run) if row["part"] == "test"]
+    for number, file in enumerate(tested[:8]):
+        (data / file).rename(data / "zeppelin" / f"{number}.png")
+    flags = ("--store", store, *TINY, "--start", run)
+    result = train("fit", data, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 1
+    assert "zeppelin" in result.stderr
+
+
+def test_an_interrupted_run_leaves_the_one_that_it_would_have_replaced(
+    finished: tuple[Path, Path],
+    shapes: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run = Path(shutil.copytree(finished[0], tmp_path / "run"))
+    before = {file.name: file.read_bytes() for file in run.iterdir() if file.suffix != ".log"}
+    monkeypatch.setattr("vedette_train.fit.measure_learning_curve", interrupt)
+    flags = ("--store", finished[1], "--size", "64", "--seed", "3", "--overwrite")
+    result = train("fit", shapes, "--out", run, *flags)
+    assert result.exit_code == 130
+    assert {
+        file.name: file.read_bytes() for file in run.iterdir() if file.suffix != ".log"
+    } == before

@@ -68,3 +68,22 @@ def test_a_class_called_unknown_gets_no_further_output(
     scores, truth = scored(run, data, "test")
     assert scores.shape[1] == 3
     assert metrics_of(run)["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()
+
+
+def test_pictures_of_the_classes_are_not_of_none(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    flags = ("--store", finished[1], "--size", "64", "--unknown", shapes)
+    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 1
+    assert str(shapes) in result.stderr
+
+
+def test_one_picture_of_no_class_measures(
+    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    one = draw_strangers(tmp_path / "one", 1)
+    flags = ("--store", finished[1], "--size", "64", "--unknown", one)
+    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
+    assert result.exit_code == 0, result.stderr
+    assert metrics_of(tmp_path / "run")["unknown"]["pictures"] == 1

@@ -18,7 +18,7 @@ class LabelError:
 
     file: str  # relative to the data folder
     label: str  # of its folder
-    label_score: float  # of that label, 0..1
+    label_score: float  # of that label among the classes, 0..1
     answer: str
     score: float  # of the answer, 0..1
 
@@ -39,10 +39,10 @@ def find_label_errors(out_of_fold: Evaluation, files: Sequence[str]) -> list[Lab
     to look at: in an ordinary data set about a third of the first twenty are wrong labels.
     """
     labels, truth = out_of_fold.labels, out_of_fold.truth
-    known = np.array([label != UNKNOWN for label in labels])
-    answers = np.where(known, out_of_fold.scores, -1).argmax(axis=1)
-    places = np.arange(len(truth))
-    own, best = out_of_fold.scores[places, truth], out_of_fold.scores[places, answers]
+    scores = out_of_fold.scores * np.array([label != UNKNOWN for label in labels])
+    scores /= np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    answers, places = scores.argmax(axis=1), np.arange(len(truth))
+    own, best = scores[places, truth], scores[places, answers]
     doubtful = (answers != truth) & (own < MOST_LIKELY)
     return [
         LabelError(

@@ -12,6 +12,11 @@ from vedette_train.settings import Settings
 if TYPE_CHECKING:  # it loads scikit-learn
     from vedette_train.material import Material
 
+FEW_CLASSES = 4
+FEW_CLASSES_ADVICE = (
+    "with so few classes, unknown sees little: add a class folder of what the camera sees when "
+    "nothing is there"
+)
 MOST_NAMED = 10  # files left out that are named; metrics.json names all
 
 
@@ -34,8 +39,8 @@ def print_metrics(metrics: dict[str, Any], run: Path, terminal: Console) -> None
     low, high = metrics[f"{name}_interval"]
     pictures = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
     terminal.print(
-        f"{metrics[f'{name}_accuracy']:.1%} of {pictures} right ({low:.1%} to {high:.1%} in 95 of "
-        f"100 such tests{_how(metrics)})"
+        f"{metrics[f'{name}_accuracy']:.1%} of {pictures} right, 95% interval {low:.1%} to "
+        f"{high:.1%} ({_how(metrics)})"
     )
     terminal.print(_calibration(metrics))
     terminal.print(
@@ -47,26 +52,31 @@ def print_metrics(metrics: dict[str, Any], run: Path, terminal: Console) -> None
 def _how(metrics: dict[str, Any]) -> str:
     if "epochs" in metrics:
         return (
-            f"; epoch {metrics['best_epoch']} of {metrics['epochs']} kept, "
+            f"epoch {metrics['best_epoch']} of {metrics['epochs']} kept, "
             f"validation {metrics['validation_accuracy']:.1%}"
         )
     if metrics["judged_by"] == "test":
-        return f"; out of fold {metrics['out_of_fold_accuracy']:.1%}"
-    return ", each named by a model without it"
+        return f"out of fold {metrics['out_of_fold_accuracy']:.1%}"
+    return "out of fold: each judged by a model that did not learn from it"
 
 
 def _calibration(metrics: dict[str, Any]) -> str:
     error, unknown = metrics["calibration"], metrics["unknown"]
     text = (
-        f"scores: off by {error['ece_after']:.1%} on average, "
-        f"{error['ece_before']:.1%} before calibration"
+        f"scores: off by {error['ece_after']:.1%} on average, {error['ece_before']:.1%} before "
+        f"calibration, {error['ece_by_chance']:.1%} if they were exactly true"
     )
     if unknown["below"]:
-        text += f"\nunknown below {unknown['below']:.2f}: {unknown['test_answered']:.0%} answered"
+        own = [below for below in unknown["below_by_label"].values() if below]
+        but = f" (classes of their own: {min(own):.2f} to {max(own):.2f})" if own else ""
+        text += f"\nunknown below {unknown['below']:.2f}{but}: "
+        text += f"{unknown['test_answered']:.0%} answered"
         if unknown["test_answered"]:
             text += f", {unknown['test_precision']:.1%} of them right"
     elif not unknown["precision_reached"]:
         text += f"\nno threshold makes {unknown['precision_wanted']:.0%} of the answers right"
+    if unknown["has_output"] and len(metrics["per_class"]) <= FEW_CLASSES:
+        text += f"\n{FEW_CLASSES_ADVICE}"
     if unknown["pictures"]:
         text += (
             f"\nof {unknown['pictures']} pictures of none of the classes "

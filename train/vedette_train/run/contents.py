@@ -97,7 +97,6 @@ def write_results(results: Results, run: Path) -> None:
     trained, audit = results.outcome.trained, results.material.audit
     more = tuple(one.finding() for one in results.findings.label_errors)
     audit = replace(audit, findings=audit.findings + more)
-    save_model(trained.model, run)
     if trained.head:
         write_text(run / run_folder.HEAD, head_to_json(trained.head) + "\n")
     write_text(run / run_folder.AUDIT, audit_to_json(audit) + "\n")
@@ -108,6 +107,7 @@ def write_results(results: Results, run: Path) -> None:
     metrics = json.dumps(results.metrics, indent=2, ensure_ascii=False)
     write_text(run / run_folder.METRICS, metrics + "\n")
     html.write(replace(_page(results), name=run.name, audit=audit), run / run_folder.REPORT)
+    save_model(trained.model, run)  # last: a run with weights is a finished one
     (run / run_folder.CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -146,8 +146,13 @@ def _augmented(material: Material, chosen: Settings) -> Picture:
 
 def save_model(model: Model, run: Path) -> None:
     """Write RUN/Trained_Weight.h5, whole or not at all."""
-    needed = 5 * model.count_params()  # bytes; h5py must not be let run into a full disk
-    if shutil.disk_usage(run).free < needed:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / run_folder.WEIGHTS))
+    check_room(model, run)
     with replacing(run / run_folder.WEIGHTS) as path:
         model.save(path, include_optimizer=False)
+
+
+def check_room(model: Model, run: Path) -> None:
+    """Raise OSError if the disk has no room for a model; h5py must not run into a full one."""
+    needed = 5 * model.count_params()  # bytes
+    if shutil.disk_usage(run).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / run_folder.WEIGHTS))

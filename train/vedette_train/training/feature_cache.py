@@ -3,6 +3,8 @@
 import fcntl
 import functools
 import os
+import struct
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from vedette_train.store import Advance
 Extract = Callable[[Picture], NDArray[np.float32]]  # uint8 pictures -> features, a row a picture
 AT_A_TIME = 16  # pictures
 
-_HASH_BYTES = 32
+_ENTRY = struct.Struct("<32sI")  # of the index: SHA-256 of the picture, CRC-32 of its row
 
 
 def compute(
@@ -50,49 +52,68 @@ def compute(
 class Features:
     """Rows of features in a file, found by the SHA-256 of the pictures they were made of.
 
-    Rows are only ever appended, the row first and then its hash, so that what was computed
-    before a crash or Ctrl-C counts.
+    Rows are only ever appended, the row first and then its hash and checksum, so that what was
+    computed before a crash or Ctrl-C counts, and what a disk has lost since is computed again.
     """
 
     def __init__(self, path: Path, width: int) -> None:
         self._path, self._width = path, width
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._places = {sha256: place for place, sha256 in enumerate(self._known())}
+        known = self._known()
+        self._rows = len(known)
+        self._places = {sha256: (row, crc32) for row, (sha256, crc32) in enumerate(known)}
 
     def missing(self, hashes: Sequence[str]) -> list[int]:
-        """Places of those that have no features yet; of equals the last."""
+        """Places of those that have no features yet, or damaged ones; of equals the last."""
+        rows = self._mapped()
         places = {sha256: place for place, sha256 in enumerate(hashes)}
-        return [place for sha256, place in places.items() if sha256 not in self._places]
+        return [place for sha256, place in places.items() if not self._is_whole(sha256, rows)]
 
     def append(self, hashes: Sequence[str], features: NDArray[np.float32]) -> None:
         """Keep the features of some pictures."""
-        known = len(self._places)
-        index = b"".join(map(bytes.fromhex, hashes))
-        _append(self._path, known * self._row_bytes, features.astype(np.float32).tobytes())
-        _append(self._index, known * _HASH_BYTES, index)
-        self._places |= {sha256: known + number for number, sha256 in enumerate(hashes)}
+        rows = [row.tobytes() for row in features.astype(np.float32)]
+        sums = [zlib.crc32(row) for row in rows]
+        index = b"".join(
+            _ENTRY.pack(bytes.fromhex(sha256), crc32)
+            for sha256, crc32 in zip(hashes, sums, strict=True)
+        )
+        _append(self._path, self._rows * self._row_bytes, b"".join(rows))
+        _append(self._index, self._rows * _ENTRY.size, index)
+        places = enumerate(zip(hashes, sums, strict=True), self._rows)
+        self._places |= {sha256: (row, crc32) for row, (sha256, crc32) in places}
+        self._rows += len(rows)
 
     def take(self, hashes: Sequence[str]) -> NDArray[np.float32]:
         """The features of some pictures: float32, a row a picture."""
-        shape = (len(self._places), self._width)
-        rows = np.memmap(self._path, np.float32, "r", shape=shape)
-        return np.array(rows[[self._places[sha256] for sha256 in hashes]])
+        return np.array(self._mapped()[[self._places[sha256][0] for sha256 in hashes]])
 
     @property
     def _index(self) -> Path:
-        return self._path.with_suffix(".index")
+        return self._path.with_suffix(".sums")
 
     @property
     def _row_bytes(self) -> int:
         return 4 * self._width
 
-    def _known(self) -> list[str]:
+    def _mapped(self) -> NDArray[np.float32]:
+        shape = (self._rows, self._width)
+        if not self._rows:  # which cannot be mapped
+            return np.empty(shape, np.float32)
+        return np.memmap(self._path, np.float32, "r", shape=shape)
+
+    def _is_whole(self, sha256: str, rows: NDArray[np.float32]) -> bool:
+        if sha256 not in self._places:
+            return False
+        row, crc32 = self._places[sha256]
+        return zlib.crc32(rows[row].tobytes()) == crc32
+
+    def _known(self) -> list[tuple[str, int]]:
         for path in (self._path, self._index):
             path.open("ab").close()  # there from now on, and otherwise untouched
         index = self._index.read_bytes()
-        whole = min(len(index) // _HASH_BYTES, self._path.stat().st_size // self._row_bytes)
-        starts = range(0, whole * _HASH_BYTES, _HASH_BYTES)
-        return [index[start : start + _HASH_BYTES].hex() for start in starts]
+        whole = min(len(index) // _ENTRY.size, self._path.stat().st_size // self._row_bytes)
+        entries = _ENTRY.iter_unpack(index[: whole * _ENTRY.size])
+        return [(sha256.hex(), crc32) for sha256, crc32 in entries]
 
 
 def _append(path: Path, whole: int, more: bytes) -> None:
