@@ -1,6 +1,8 @@
 """A Keras model and calibration pictures become the bytes of a .tflite graph."""
 
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -53,6 +55,7 @@ def quantize(
     """
     if scheme.calibrated and not len(calibration):
         raise ConversionError("no pictures to calibrate with; expected some of the training part")
+    _check_room(model)
     converter = _converter(model, scheme)
     if scheme.calibrated:
         converter.representative_dataset = lambda: _representative(calibration, advance)
@@ -65,6 +68,16 @@ def quantize(
             f"{scheme.quantization}: TensorFlow cannot quantize the model so "
             f"({str(error).strip().splitlines()[0]}). Choose another --quantization"
         ) from error
+
+
+def _check_room(model: Model) -> None:
+    """Raise ConversionError where TensorFlow cannot write what it converts from."""
+    folder, needed = tempfile.gettempdir(), 8 * model.count_params()  # bytes
+    if shutil.disk_usage(folder).free < needed:
+        raise ConversionError(
+            f"{folder}: has no room for the {needed / 1e6:.0f} MB that conversion takes meanwhile. "
+            "Make room, or name another folder with the environment variable TMPDIR"
+        )
 
 
 def _why_not(error: ConverterError) -> str:

@@ -1,6 +1,7 @@
 """Each quantization, from Keras to the edge."""
 
 import re
+import shutil
 from pathlib import Path
 
 import keras
@@ -109,3 +110,13 @@ def test_what_tflite_has_no_operation_for_is_named() -> None:
     model = keras.Sequential([keras.Input((8, 8, 3)), hue, keras.layers.Flatten()])
     with pytest.raises(ConversionError, match=r"because of tf\.AdjustHue"):
         quantize(model, [], Scheme("float32"))
+
+
+def test_a_full_folder_for_temporary_files_is_named(
+    model: Model, prepared: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(ConversionError, match=re.escape(str(tmp_path))):
+        quantize(model, prepared)
