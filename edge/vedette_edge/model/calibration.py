@@ -13,7 +13,8 @@ from vedette_edge.model.discriminant import Discriminant, Floats, Labels
 OWN_THRESHOLD_FROM = 100  # answers of a class from which on it has a threshold of its own
 
 _HALVINGS = 40  # of the range in which a temperature is searched
-_COLDER = np.geomspace(1, 0.005, 50)  # temperatures that are tried with an entry for `unknown`
+_COLDER = np.geomspace(1, 0.005, 13)  # temperatures that are tried with an entry for `unknown`
+_NEAR = np.geomspace(1.5, 1 / 1.5, 9)  # and then those around the best of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,16 @@ def fit_unknown(
     the best temperature is at most the one of the classes alone, and with few classes far below.
     """
     hottest = fit_temperature(logits, truth)
-    pairs = [
-        (temperature, fit_background(discriminant, logits, truth, temperature, cost))
-        for temperature in (hottest * _COLDER).tolist()
-    ]
-    return min(pairs, key=lambda pair: _mean_loss(calibrate(logits, *pair), truth))
+
+    def likeliest(temperatures: NDArray[np.float64]) -> tuple[float, Background]:
+        pairs = [
+            (temperature, fit_background(discriminant, logits, truth, temperature, cost))
+            for temperature in temperatures.tolist()
+        ]
+        return min(pairs, key=lambda pair: _mean_loss(calibrate(logits, *pair), truth))
+
+    temperature, _ = likeliest(hottest * _COLDER)
+    return likeliest(np.minimum(temperature * _NEAR, hottest))
 
 
 def _mean_loss(scores: Floats, truth: Labels) -> float:
