@@ -86,16 +86,7 @@ def read_run(folder: Path, data: Path | None = None) -> Run:
 
     Raises RunFolderError for what is missing, damaged or does not belong together.
     """
-    if not folder.is_dir():
-        raise RunFolderError(f"{folder}: is no folder; expected one that vedette-train fit made")
-    missing = [
-        name for name in (WEIGHTS, CONTRACT, MANIFEST, SETTINGS) if not (folder / name).is_file()
-    ]
-    if missing:
-        raise RunFolderError(
-            f"{folder}: lacks {', '.join(missing)}; expected a folder that vedette-train fit made. "
-            "If training was interrupted, give its command again, with --resume if that is possible"
-        )
+    _check_complete(folder)
     try:
         contract = from_json((folder / CONTRACT).read_bytes())
     except VedetteError as error:
@@ -112,6 +103,19 @@ def read_run(folder: Path, data: Path | None = None) -> Run:
     if settings.get("head") == "discriminant" and not settings.get("fine_tune"):
         raise RunFolderError(f"{folder}: lacks {HEAD}, and its head is of closed form. Train again")
     return run
+
+
+def _check_complete(folder: Path) -> None:
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: is no folder; expected one that vedette-train fit made")
+    missing = [
+        name for name in (WEIGHTS, CONTRACT, MANIFEST, SETTINGS) if not (folder / name).is_file()
+    ]
+    if missing:
+        raise RunFolderError(
+            f"{folder}: lacks {', '.join(missing)}; expected a folder that vedette-train fit made. "
+            "If training was interrupted, give its command again, with --resume if that is possible"
+        )
 
 
 def _read_head(path: Path, run: Run) -> HeadRecord:

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
 
 from vedette_train.likeness import Detail, alike, detail, unboxed
 from vedette_train.store import Store
@@ -27,21 +28,19 @@ def groups(store: Store, rows: Sequence[int]) -> list[list[int]]:
     look different: so the time grows with the number of pictures, however alike all of them are.
     A picture in a chain of likenesses is in one group with all of the chain.
     """
-    parents: list[int] = []
+    alike_places = DisjointSet(range(len(rows)))
     first: dict[str, int] = {}
     for place, row in enumerate(rows):
-        parents.append(first.setdefault(store.entries[row].sha256, place))
-    _join_alike(parents, list(first.values()), store, rows)
-    members: dict[int, list[int]] = {}
-    for place, row in enumerate(rows):
-        members.setdefault(_root(parents, place), []).append(row)
-    return [group for group in members.values() if len(group) > 1]
+        alike_places.merge(first.setdefault(store.entries[row].sha256, place), place)
+    _join_alike(alike_places, list(first.values()), store, rows)
+    groups = sorted(sorted(places) for places in alike_places.subsets() if len(places) > 1)
+    return [[rows[place] for place in group] for group in groups]
 
 
 def _join_alike(
-    parents: list[int], places: Sequence[int], store: Store, rows: Sequence[int]
+    alike_places: DisjointSet, places: Sequence[int], store: Store, rows: Sequence[int]
 ) -> None:
-    """Make one tree of the places whose pictures are alike; each points to its parent."""
+    """Merge the places whose pictures are alike."""
 
     @lru_cache(maxsize=1024)
     def detail_of(place: int) -> Detail:
@@ -54,22 +53,13 @@ def _join_alike(
         one, other = sorted((places[pair[0]], places[pair[1]]))
         if max(refusals[one], refusals[other]) >= MOST_REFUSALS or (one, other) in refused:
             continue
-        roots = sorted((_root(parents, one), _root(parents, other)))
-        if roots[0] == roots[1]:
+        if alike_places.connected(one, other):
             continue
         if alike(detail_of(one), detail_of(other)):
-            parents[roots[1]] = roots[0]
+            alike_places.merge(one, other)
         else:
             refused.add((one, other))
             refusals.update((one, other))
-
-
-def _root(parents: list[int], place: int) -> int:
-    """The lowest place of a tree; the way there is halved."""
-    while parents[place] != place:
-        parents[place] = parents[parents[place]]
-        place = parents[place]
-    return place
 
 
 def _hashes(texts: Sequence[str]) -> Hashes:
