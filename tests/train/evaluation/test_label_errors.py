@@ -34,7 +34,8 @@ def test_what_is_unlike_all_classes_is_listed_with_the_likeliest_of_them() -> No
     labels = ("fox", "hen", UNKNOWN)
     rows = [[0.05, 0.01, 0.94], [0.01, 0.05, 0.94]]
     (only,) = find_label_errors(evaluation(rows, [1, 1], labels), ["a", "b"])
-    assert (only.file, only.answer) == ("a", "fox")
+    assert (only.file, only.answer, round(only.unknown, 2)) == ("a", "fox", 0.94)
+    assert "94.0%" in only.finding().detail
 
 
 def test_the_line_of_the_audit_names_file_and_both_labels() -> None:

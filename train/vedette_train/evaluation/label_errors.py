@@ -18,9 +18,10 @@ class LabelError:
 
     file: str  # relative to the data folder
     label: str  # of its folder
-    label_score: float  # of that label among the classes, 0..1
+    label_score: float  # of that label, 0..1
     answer: str
     score: float  # of the answer, 0..1
+    unknown: float = 0.0  # score of `unknown`, 0..1
 
     def finding(self) -> Finding:
         """The line of the audit."""
@@ -28,6 +29,8 @@ class LabelError:
             f"labelled {self.label} ({self.label_score:.1%}), "
             f"looks like {self.answer} ({self.score:.1%})"
         )
+        if self.unknown > self.score:
+            detail += f", but more like none of the classes ({self.unknown:.1%})"
         return Finding("label", (self.file,), detail)
 
 
@@ -39,10 +42,10 @@ def find_label_errors(out_of_fold: Evaluation, files: Sequence[str]) -> list[Lab
     to look at: in an ordinary data set about a third of the first twenty are wrong labels.
     """
     labels, truth = out_of_fold.labels, out_of_fold.truth
-    scores = out_of_fold.scores * np.array([label != UNKNOWN for label in labels])
-    scores /= np.maximum(scores.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    answers, places = scores.argmax(axis=1), np.arange(len(truth))
-    own, best = scores[places, truth], scores[places, answers]
+    known = np.array([label != UNKNOWN for label in labels])
+    answers = np.where(known, out_of_fold.scores, -1).argmax(axis=1)
+    places, unknown = np.arange(len(truth)), out_of_fold.scores[:, ~known].sum(axis=1)
+    own, best = out_of_fold.scores[places, truth], out_of_fold.scores[places, answers]
     doubtful = (answers != truth) & (own < MOST_LIKELY)
     return [
         LabelError(
@@ -51,6 +54,7 @@ def find_label_errors(out_of_fold: Evaluation, files: Sequence[str]) -> list[Lab
             float(own[place]),
             labels[answers[place]],
             float(best[place]),
+            float(unknown[place]),
         )
         for place in np.argsort(own, kind="stable")
         if doubtful[place]
