@@ -231,3 +231,4 @@ def test_likely_label_errors_are_looked_for_where_they_are_asked_for(
     assert set(listed[:2]) == {"square/disc-0.png", "square/disc-1.png"}
     for file in listed:  # listed to be looked at, and never moved
         assert (mislabelled / file).exists()
+        assert file in result.stdout

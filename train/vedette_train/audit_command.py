@@ -14,6 +14,8 @@ from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.options import FOLDER, PATH, option
 from vedette_train.settings import DEFAULT_ARCHITECTURE, complete
 
+MOST_DOUBTFUL = 20  # likely label errors that the terminal shows
+
 if TYPE_CHECKING:
     from vedette_train.audit import Audit
 
@@ -105,12 +107,15 @@ def _show(found: "Audit", data: Path, out: Path, terminal: Terminal, *, as_json:
 
 
 def _print(found: "Audit", data: Path, out: Path, terminal: Console) -> None:
-    from vedette_train.audit_table import table
+    from vedette_train.audit_table import shown, table
 
     pictures = sum(found.pictures.values())
     terminal.print(f"{data}: {len(found.pictures)} classes, {pictures} pictures")
     if found.findings:
         terminal.print(table(found))
+        doubtful = [finding for finding in found.findings if finding.kind == "label"]
+        for finding in doubtful[:MOST_DOUBTFUL]:
+            terminal.print(f"{shown(finding.files[0])}: {finding.detail}", markup=False)
         terminal.print(f"All of them: {out}")
     else:
         terminal.print("Nothing found that needs a look.")

@@ -12,13 +12,13 @@ def table(audit: Audit) -> Table:
     rows.columns[1].justify = "right"
     for kind, count in audit.counts().items():
         first = next(finding for finding in audit.findings if finding.kind == kind)
-        example = _shown(" ".join(first.files[:2]) or first.detail)
+        example = shown(" ".join(first.files[:2]) or first.detail)
         rows.add_row(
             KINDS[kind].title, str(count), Text(example, overflow="fold"), KINDS[kind].advice
         )
     return rows
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """A file's name without what could command the terminal."""
     return text if text.isprintable() else repr(text)[1:-1]
