@@ -105,12 +105,7 @@ Examples:
 @_recipe_option("--augment/--no-augment", None, "augment", "Vary the training pictures.")
 @option("--flip/--no-flip", bool, True, "Whether to mirror them; not for texts and arrows.")
 @click.option("--balance", is_flag=True, help="Show each class equally often.")
-@option(
-    "--precision",
-    Number(0.5, 0.999),
-    0.95,
-    "Right answers, by thresholds for unknown.",
-)
+@option("--precision", Number(0.5, 0.999), 0.95, "Right answers, by thresholds for unknown.")
 @click.option(
     "--unknown",
     type=FOLDER,
@@ -213,7 +208,8 @@ def _check_usage(settings: Settings, run: Path, *, tensorboard: bool) -> None:
             "it learns as a whole from the first epoch"
         )
     if not settings.test and settings.descends:
-        way = "give --fine-tune 0" if settings.head == DISCRIMINANT else "give another network"
+        closed = settings.head == DISCRIMINANT
+        way = "give --fine-tune 0" if closed else "leave --architecture and --head as by default"
         raise click.UsageError(f"--test 0 is for a head in closed form alone: {way}")
     if tensorboard and not find_spec("tensorboard"):
         raise click.UsageError("--tensorboard needs: pip install 'vedette-train[tensorboard]'")

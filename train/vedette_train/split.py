@@ -211,7 +211,7 @@ def _wants(shares: Shares, tested: bool) -> str:
     parts = ["validation"] * bool(shares.validation) + ["test"] * bool(shares.test or tested)
     if not parts:
         return "training sees it without any fold"
-    return f"{', '.join(['training', *parts[:-1]])} and {parts[-1]} all see it"
+    return f"{', '.join(['training', *parts[:-1]])} and {parts[-1]} see it"
 
 
 def _without_test(shares: Shares, tested: bool) -> str:

@@ -12,7 +12,7 @@ from vedette_train.settings import Settings
 if TYPE_CHECKING:  # it loads scikit-learn
     from vedette_train.material import Material
 
-FEW_CLASSES = 4
+FEW_CLASSES = 4  # as on the page
 FEW_CLASSES_ADVICE = (
     "with so few classes, unknown sees little: add a class folder of what the camera sees when "
     "nothing is there"
