@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import threading
 import zipfile
@@ -12,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -21,45 +19,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from tests.convert.conftest import convert
+from tests.convert.quantization.heads import change_head, contract_of, run_contract
 
 from vedette_convert.quantization.head_refit import refit_head
 from vedette_convert.quantization.integer_features import IntegerFeatures
 from vedette_convert.run_folder import Photograph, Run, read_run, sample
-from vedette_edge import Classifier, Contract, prepare
+from vedette_edge import Classifier, prepare
 from vedette_edge.__main__ import main as vedette
 from vedette_edge.compatibility import objections
-from vedette_edge.contract import from_json
 from vedette_edge.graph import read_graph
 from vedette_edge.model.head import Block, HeadRecord
 from vedette_edge.prepare import Picture
 
 Numbers = NDArray[np.float64]
-
-
-@pytest.fixture
-def run(head_run: Path, tmp_path: Path) -> Path:
-    """A copy of the run that a test may change."""
-    return Path(shutil.copytree(head_run, tmp_path / "run"))
-
-
-@pytest.fixture
-def few(untested_run: Path, tmp_path: Path) -> Path:
-    """A copy of the run without a test part that a test may change."""
-    return Path(shutil.copytree(untested_run, tmp_path / "few"))
-
-
-def contract_of(model: Path) -> Contract:
-    with zipfile.ZipFile(model) as archive:
-        return from_json(archive.read("contract.json"))
-
-
-def run_contract(run: Path) -> Contract:
-    return from_json((run / "contract.json").read_bytes())
-
-
-def change_head(run: Path, **changes: Any) -> None:
-    head = json.loads((run / "head.json").read_bytes())
-    (run / "head.json").write_text(json.dumps(head | changes), "utf-8")
 
 
 class FeatureInterpreter:
@@ -239,99 +211,6 @@ def test_blocks_may_be_listed_in_any_order(few: Path, untested_model: Path) -> N
         answers = [classifier.classify(one.read()) for classifier in (first, second)]
         assert answers[0].label == answers[1].label
         assert np.abs(answers[0].scores - answers[1].scores).max() < 0.05
-
-
-def cut_head(run: Path) -> None:
-    text = (run / "head.json").read_text(encoding="utf-8")
-    (run / "head.json").write_text(text[: len(text) // 2], "utf-8")
-
-
-def drop_a_fold(run: Path) -> None:
-    change_head(run, folds=json.loads((run / "head.json").read_bytes())["folds"][:-1])
-
-
-def leave_one_fold(run: Path) -> None:
-    folds = json.loads((run / "head.json").read_bytes())["folds"]
-    change_head(run, folds=[0] * len(folds))
-
-
-def drop_a_block(run: Path) -> None:
-    change_head(run, blocks=json.loads((run / "head.json").read_bytes())["blocks"][1:])
-
-
-def swap_widths(run: Path) -> None:
-    blocks = json.loads((run / "head.json").read_bytes())["blocks"]
-    blocks[0]["layer"], blocks[-1]["layer"] = blocks[-1]["layer"], blocks[0]["layer"]
-    change_head(run, blocks=blocks)
-
-
-def rename_a_layer(run: Path) -> None:
-    blocks = json.loads((run / "head.json").read_bytes())["blocks"]
-    blocks[0]["layer"] = "head.99"
-    change_head(run, blocks=blocks)
-
-
-def rename_a_label(run: Path) -> None:
-    text = (run / "contract.json").read_text(encoding="utf-8")
-    (run / "contract.json").write_text(text.replace('"disc"', '"disk"'), "utf-8")
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        cut_head,
-        drop_a_fold,
-        leave_one_fold,
-        drop_a_block,
-        swap_widths,
-        rename_a_layer,
-        rename_a_label,
-        lambda run: change_head(run, blocks=[]),
-        lambda run: change_head(run, folds=[float("inf")]),
-        lambda run: change_head(run, format="vedette-head-99"),
-        lambda run: change_head(run, shrinkage=float("nan")),
-        lambda run: change_head(run, unknown_cost=7),
-        lambda run: change_head(run, unknown_cost=0),
-        lambda run: (run / "head.json").write_text("[]", "utf-8"),
-        lambda run: (run / "head.json").write_text("[" * 10**6, "utf-8"),
-    ],
-)
-def test_a_head_that_does_not_fit_its_run_is_an_error_that_names_it(
-    few: Path, damage: Callable[[Path], None]
-) -> None:
-    damage(few)
-    result = convert(few)
-    assert result.exit_code == 1
-    assert "head.json" in result.stderr
-    assert "rain again" in result.stderr
-    assert not (few / "model.tflite").exists()
-
-
-@pytest.mark.parametrize("quantization", ["float32", "float16", "dynamic", "int16x8"])
-def test_where_features_stay_as_they_were_the_head_does(quantization: str, few: Path) -> None:
-    result = convert(few, "--quantization", quantization)
-    assert result.exit_code == 0, result.stderr
-    assert_as_trained(few, quantization)
-
-
-def test_a_run_that_has_lost_its_record_is_an_error(few: Path) -> None:
-    (few / "head.json").unlink()
-    result = convert(few)
-    assert result.exit_code == 1
-    assert "head.json" in result.stderr
-
-
-def assert_as_trained(run: Path, quantization: str) -> None:
-    contract = contract_of(run / "model.tflite")
-    assert contract.confidence == run_contract(run).confidence
-    assert contract.provenance.accuracies == run_contract(run).provenance.accuracies
-    learned, classifier = read_run(run).learned, Classifier(run / "model.tflite")
-    model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
-    prepared = [prepare(one.read(), contract) for one in learned]
-    wanted = model.predict_on_batch(np.stack(prepared))
-    found = np.stack([classifier.score(one).scores for one in prepared])
-    furthest = {"float32": 1e-4, "float16": 0.01}.get(quantization, 0.1)
-    assert np.abs(found - wanted).max() <= furthest
 
 
 def test_without_a_test_part_agreement_on_the_learned_pictures_is_judged(

@@ -5,12 +5,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from selenium.webdriver import Chrome
+from tests.browser import contrast, logged, luminance, style, text
 
 from vedette_convert.attempts import Attempt
 from vedette_convert.convert import Judgement, Wish
@@ -100,15 +100,6 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         return browser
 
     return open_page
-
-
-def text(chrome: Chrome, selector: str = "body") -> str:
-    script = "return document.querySelector(arguments[0]).innerText"
-    return str(chrome.execute_script(script, selector))
-
-
-def logged(chrome: Chrome, log: str) -> list[Any]:
-    return list(chrome.get_log(log))  # type: ignore[no-untyped-call]  # selenium gives no types
 
 
 def test_float_and_int8_stand_side_by_side(fifty: Run, opened: Open) -> None:
@@ -210,23 +201,6 @@ def test_text_can_be_read_in_light_and_in_dark(fifty: Run, opened: Open, scheme:
     for what in ("body", ".quiet", ".good", "h1", "th", "dt"):
         assert contrast(back, luminance(style(chrome, what, "color"))) >= 4.5
     assert contrast(back, luminance(style(chrome, "svg text", "fill"))) >= 4.5
-
-
-def style(chrome: Chrome, selector: str, name: str) -> str:
-    script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
-    return str(chrome.execute_script(script, selector, name))
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of an rgb(...), by WCAG 2.2."""
-    channels = np.array([int(part) for part in colour[4:-1].split(",")]) / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def contrast(one: float, other: float) -> float:
-    """Contrast ratio of two luminances, by WCAG 2.2."""
-    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
 @pytest.mark.parametrize("name", ["", "w" * 200])
