@@ -1,7 +1,12 @@
-"""The files of a run folder, as tests read them."""
+"""A run and the files of its folder, as tests make and read them."""
 
 import csv
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +39,24 @@ def scored(run: Path, data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     prepared = [prepare(pictures.read(data / row["file"]), contract) for row in rows]
     truth = np.array([contract.labels.index(row["label"]) for row in rows])
     return model.predict_on_batch(np.stack(prepared)), truth
+
+
+def stop_fit(
+    command: Sequence[str | Path], line: str, how: signal.Signals, after_s: float = 0
+) -> tuple[int, str]:
+    """Run vedette-train, and send it a signal once it has printed a line of progress.
+
+    Returns the exit code, and the lines that it printed from then on.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "vedette_train", *map(str, command)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        while line not in process.stderr.readline():
+            assert process.poll() is None
+        time.sleep(after_s)
+        process.send_signal(how)
+        printed = process.stderr.read()
+    return process.returncode, printed

@@ -59,9 +59,9 @@ class Attempt:
 
     @property
     def meaning(self) -> str:
-        """What the verdict says of it, for people, without the last period.
+        """The verdict in words, for people, without the last period.
 
-        Where no test part was held out, with the accuracies out of fold, which it does not judge.
+        Without a test part, it adds the accuracies out of fold, which the verdict does not judge.
         """
         meaning = f"{self.quantization} {self.verdict.meaning}"
         accuracies = self.contract.provenance.accuracies

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 from click.testing import Result
+from tests.run_files import stop_fit
 
 from vedette_edge import pictures, prepare
 from vedette_edge.contract import from_json
@@ -233,17 +234,9 @@ def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
 ) -> None:
     run = tmp_path / "run"
     command = ["fit", str(shapes), "--out", str(run), *CNN, "--size", "96", "--batch-size", "16"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "vedette_train", *command, "--epochs", "500"],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr
-        while "epoch   2 of 500" not in process.stderr.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-    assert process.returncode == 130
+    interrupted = [*command, "--epochs", "500"]
+    code, said = stop_fit(interrupted, "epoch   2 of 500", signal.SIGINT)
+    assert code == 130
     assert "again with --resume" in said
     assert "Traceback" not in said
     done = len((run / "history.csv").read_text(encoding="utf-8").splitlines()) - 1

@@ -1,9 +1,7 @@
 """A run that was killed goes on where it was, and comes to what it would have come to."""
 
 import csv
-import subprocess
-import sys
-import time
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from click.testing import Result
+from tests.run_files import stop_fit
 
 from vedette_train import checkpoint, run_folder
 from vedette_train.checkpoint import Checkpoint
@@ -23,17 +22,8 @@ SETTINGS = (*CNN, "--size", "96", "--epochs", "6", "--augment", "--no-flip")
 
 def killed_in_epoch(number: int, *command: str | Path) -> None:
     """Run `fit`, and kill it without warning in the middle of an epoch."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "vedette_train", *map(str, command)],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr
-        while f"epoch {number - 1:>3} of" not in process.stderr.readline():
-            assert process.poll() is None
-        time.sleep(0.2)
-        process.kill()
-    assert process.returncode == -9
+    code, _ = stop_fit(command, f"epoch {number - 1:>3} of", signal.SIGKILL, after_s=0.2)
+    assert code == -9
 
 
 def weights(run: Path) -> list[np.ndarray]:

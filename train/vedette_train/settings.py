@@ -10,6 +10,8 @@ SCHEDULES = ("constant", "cosine")
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"
 HEADS = DISCRIMINANT, GRADIENT = ("discriminant", "gradient")
 
+FEW_CLASSES = 4  # up to which an output for `unknown` sees little
+
 # Settings that mean nothing where no gradient descends.
 OF_DESCENT = (
     "epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule", "augment",

@@ -207,7 +207,7 @@ def check_enough(
 
 
 def _wants(shares: Shares, tested: bool) -> str:
-    """Where each class is wanted."""
+    """The parts that need pictures of each class, for a message."""
     parts = ["validation"] * bool(shares.validation) + ["test"] * bool(shares.test or tested)
     if not parts:
         return "training sees it without any fold"

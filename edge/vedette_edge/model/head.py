@@ -30,7 +30,7 @@ class Block:
 
     layer: str  # its name in the Keras model
     width: int  # features
-    scale: float = 1.0  # by which they were divided in fitting; whoever fits again finds it
+    scale: float = 1.0  # divisor of the features in fitting; to know, as each fit finds its own
 
 
 @dataclass(frozen=True, slots=True)

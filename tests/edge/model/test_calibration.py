@@ -117,23 +117,14 @@ def test_an_entry_for_unknown_changes_no_other_answer(
     np.testing.assert_allclose(known, calibrate(logits, 2.0, None), atol=1e-4)
 
 
-def test_pictures_between_all_classes_are_unknown(
-    separated: tuple[Discriminant, Floats, Labels],
+@pytest.mark.parametrize("size", [0.5, 60])
+def test_pictures_between_or_far_beyond_all_classes_are_unknown(
+    separated: tuple[Discriminant, Floats, Labels], size: float
 ) -> None:
     layer, logits, truth = separated
     temperature = fit_temperature(logits, truth)
     background = fit_background(layer, logits, truth, temperature, 0.01)
-    answers = calibrate(strangers(layer, 0.5), temperature, background).argmax(axis=1)
-    assert (answers == LABELS).mean() > 0.99
-
-
-def test_pictures_far_beyond_all_classes_are_unknown(
-    separated: tuple[Discriminant, Floats, Labels],
-) -> None:
-    layer, logits, truth = separated
-    temperature = fit_temperature(logits, truth)
-    background = fit_background(layer, logits, truth, temperature, 0.01)
-    answers = calibrate(strangers(layer, 60), temperature, background).argmax(axis=1)
+    answers = calibrate(strangers(layer, size), temperature, background).argmax(axis=1)
     assert (answers == LABELS).mean() > 0.99
 
 

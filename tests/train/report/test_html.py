@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.support.ui import WebDriverWait
+from tests.browser import contrast, logged, luminance, style, text
 from tests.train.report.imagined_run import (
     AUDIT,
     HOSTILE,
@@ -63,15 +64,6 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
 
 def is_loaded(chrome: Chrome) -> bool:
     return bool(chrome.execute_script("return document.readyState === 'complete'"))
-
-
-def text(chrome: Chrome) -> str:
-    return str(chrome.execute_script("return document.body.innerText"))
-
-
-def logged(chrome: Chrome, log: str) -> list[Any]:
-    """What a log of the browser says since it was last asked."""
-    return list(chrome.get_log(log))  # type: ignore[no-untyped-call]  # selenium gives no types
 
 
 def test_the_page_tells_how_good_the_model_is_and_how_sure_that_is(
@@ -130,23 +122,6 @@ def test_text_can_be_read_in_light_and_in_dark(fifty: Report, opened: Open, sche
     for what in ("body", ".soft", ".wrong", ".accent", "figcaption", ".matrix thead th"):
         assert contrast(paper, luminance(style(chrome, what, "color"))) >= 4.5
     assert contrast(paper, luminance(style(chrome, "svg text", "fill"))) >= 4.5
-
-
-def style(chrome: Chrome, selector: str, name: str) -> str:
-    script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"
-    return str(chrome.execute_script(script, selector, name))
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of an rgb(...), by WCAG 2.2."""
-    channels = np.array([int(part) for part in colour[4:-1].split(",")]) / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def contrast(one: float, other: float) -> float:
-    """Contrast ratio of two luminances, by WCAG 2.2."""
-    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
 def test_the_confusion_of_fifty_classes_stays_readable(fifty: Report, opened: Open) -> None:

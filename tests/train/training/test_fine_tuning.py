@@ -1,8 +1,6 @@
 """Gradient descent that starts from a head in closed form."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
@@ -10,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 from click.testing import Result
-from tests.run_files import metrics_of, rows_of, scored
+from tests.run_files import metrics_of, rows_of, scored, stop_fit
 
 from vedette_train import history
 
@@ -49,17 +47,8 @@ def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
     run, whole = tmp_path / "run", tmp_path / "whole"
     flags = ("--store", finished[1], *TINY, "--fine-tune", "3")
     command = ("fit", shapes, "--out", run, *flags)
-    with subprocess.Popen(
-        [sys.executable, "-m", "vedette_train", *map(str, command)],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr
-        while "epoch   2 of 3" not in process.stderr.readline():
-            assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        process.stderr.read()
-    assert process.returncode == 130
+    code, _ = stop_fit(command, "epoch   2 of 3", signal.SIGINT)
+    assert code == 130
     assert (run / "checkpoint.npz").exists()
     result = train(*command, "--resume")
     assert result.exit_code == 0, result.stderr

@@ -7,12 +7,11 @@ from rich.console import Console
 
 from vedette_train import run_folder
 from vedette_train.audit_table import table
-from vedette_train.settings import Settings
+from vedette_train.settings import FEW_CLASSES, Settings
 
 if TYPE_CHECKING:  # it loads scikit-learn
     from vedette_train.material import Material
 
-FEW_CLASSES = 4  # as on the page
 FEW_CLASSES_ADVICE = (
     "with so few classes, unknown sees little: add a class folder of what the camera sees when "
     "nothing is there"

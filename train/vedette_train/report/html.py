@@ -26,6 +26,7 @@ from vedette_train.evaluate import Evaluation
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.history import Epoch
+from vedette_train.settings import FEW_CLASSES
 
 THUMBNAIL_PX, THUMBNAIL_QUALITY = 112, 80
 MOST_SAMPLES, MOST_WORST, MOST_PAIRS = 30, 18, 10
@@ -120,6 +121,7 @@ def _page(report: Report) -> str:
         worst=mistakes.worst(evaluation, MOST_WORST),
         concerns=list(_concerns(report.audit)),
         most_in_a_group=MOST_IN_A_GROUP,
+        few_classes=FEW_CLASSES,
     )
 
 
