@@ -132,11 +132,10 @@ test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a 
 	@tests/v4l2/vm $(BIN)/python tests/v4l2/camera.py
 
 fuzz: $(READY) ## Harm model files for some minutes: none may crash the edge or fill its memory
-	$(BIN)/pytest tests/edge/test_hostile.py --hypothesis-profile fuzz -o timeout=1800
+	$(BIN)/pytest tests/edge/model/test_hostile.py --hypothesis-profile fuzz -o timeout=1800
 
 endurance: $(READY) ## Kill and harm a watch as often as is promised, then a million frames: half an hour
-	ENDURANCE=1 $(BIN)/pytest tests/edge/test_survival.py tests/edge/test_survival_ends.py \
-	  tests/edge/test_survival_kills.py -s -o timeout=3000
+	ENDURANCE=1 $(BIN)/pytest tests/edge/survival -s -o timeout=3000
 	$(BIN)/python tests/scale/start.py tests/edge/colours.tflite
 	$(BIN)/python tests/scale/frames.py
 

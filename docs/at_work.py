@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vedette_edge import Classifier, pictures
+from vedette_edge import Classifier
+from vedette_edge.images import decoding, discovery
 
 ROOT = Path(__file__).parents[1]
 ROWS, COLUMNS = 3, 6
@@ -19,11 +20,11 @@ ROWS, COLUMNS = 3, 6
 
 def main() -> None:
     classifier = Classifier(ROOT / "runs" / "demo" / "model.tflite")
-    frames = pictures.pictures_in(ROOT / "demo" / "cards" / "frames")
+    frames = discovery.pictures_in(ROOT / "demo" / "cards" / "frames")
     shown = frames[3 :: len(frames) // (ROWS * COLUMNS)][: ROWS * COLUMNS]
     figure = Figure(figsize=(9.6, 4.4), layout="constrained", facecolor="#15181c")
     for path, axes in zip(shown, np.ravel(figure.subplots(ROWS, COLUMNS)), strict=True):
-        picture_rgb = pictures.read(path)
+        picture_rgb = decoding.read(path)
         found = classifier.classify(picture_rgb)
         right = found.label == path.stem.removesuffix("-1")
         axes.imshow(picture_rgb)

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from keras import layers
 
-from vedette_convert.golden import samples, turned_jpeg
-from vedette_convert.pack import pack
-from vedette_convert.quantize import quantize
+from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.golden_selection import samples, turned_jpeg
+from vedette_convert.quantization.converter import quantize
 from vedette_edge import Classifier
-from vedette_edge.contract import Confidence, Contract, Provenance
+from vedette_edge.model.contract import Confidence, Contract, Provenance
 
 PATH = Path(__file__).parent / "edge" / "colours.tflite"
 CONTRACT = Contract(

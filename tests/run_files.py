@@ -13,8 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from vedette_edge import pictures, prepare
-from vedette_edge.contract import from_json
+from vedette_edge import prepare
+from vedette_edge.images import decoding
+from vedette_edge.model.contract import from_json
 
 
 def metrics_of(run: Path) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def scored(run: Path, data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     contract = from_json((run / "contract.json").read_bytes())
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     rows = [row for row in rows_of(run) if row["part"] == part]
-    prepared = [prepare(pictures.read(data / row["file"]), contract) for row in rows]
+    prepared = [prepare(decoding.read(data / row["file"]), contract) for row in rows]
     truth = np.array([contract.labels.index(row["label"]) for row in rows])
     return model.predict_on_batch(np.stack(prepared)), truth
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vedette_edge.bench_command import bench as bench_command
-from vedette_edge.check_command import check as check_command
-from vedette_edge.command_line import Terminal, session
-from vedette_edge.foreign_flags import foreign_flags
-from vedette_edge.log_command import log as log_command
-from vedette_edge.options import (
+from vedette_edge.cli.bench import bench as bench_command
+from vedette_edge.cli.check import check as check_command
+from vedette_edge.cli.log import log as log_command
+from vedette_edge.cli.model_options import foreign_flags
+from vedette_edge.cli.options import (
     UNREADABLE,
     json_option,
     model_argument,
@@ -20,10 +19,12 @@ from vedette_edge.options import (
     prove,
     threads_option,
 )
-from vedette_edge.run_command import run as run_command
+from vedette_edge.cli.run import run as run_command
+from vedette_edge.console import Terminal, session
+from vedette_edge.images import discovery
 
 if TYPE_CHECKING:
-    from vedette_edge.said import Said
+    from vedette_edge.model.uncontracted import Said
 
 
 class Commands(click.Group):
@@ -80,23 +81,23 @@ def predict(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
-    from vedette_edge import pictures, prediction
-    from vedette_edge.classifier import Classifier
+    from vedette_edge.cli import predict
+    from vedette_edge.model.classifier import Classifier
 
     left_out: list[str] = []
     with session() as terminal:
-        paths = pictures.expand(images)
+        paths = discovery.expand(images)
         classifier = Classifier(model, threads=threads, said=said)
         prove(classifier, terminal, skip=no_self_test)
         report = _reporter(terminal, left_out)
-        predictions = prediction.predict(classifier, paths, top_k, report)
+        predictions = predict.predict(classifier, paths, top_k, report)
         if as_json:
-            _print_each(map(prediction.as_json, predictions), terminal)
+            _print_each(map(predict.as_json, predictions), terminal)
         elif as_csv:
-            _print_each(prediction.as_csv(predictions, classifier.contract.labels, top_k), terminal)
+            _print_each(predict.as_csv(predictions, classifier.contract.labels, top_k), terminal)
         else:
             with terminal.progress("classifying", len(paths)) as advance:
-                table = prediction.as_table(predictions, advance)
+                table = predict.as_table(predictions, advance)
             terminal.out.print(table, soft_wrap=False)
         if left_out:
             count = f"{len(left_out)} of {len(paths)} pictures left out"
@@ -116,15 +117,15 @@ def inspect(model: Path, as_json: bool, said: "Said") -> None:
       vedette inspect model.tflite
       vedette inspect model.tflite --json | jq .contract.labels
     """
-    from vedette_edge import inspection
-    from vedette_edge.classifier import Classifier
+    from vedette_edge.model import description
+    from vedette_edge.model.classifier import Classifier
 
     with session() as terminal:
-        found = inspection.inspect(Classifier(model, said=said))
+        found = description.inspect(Classifier(model, said=said))
         if as_json:
             terminal.out.print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
-            terminal.out.print(inspection.as_text(found))
+            terminal.out.print(description.as_text(found))
 
 
 main.add_command(run_command)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge import Classifier, pictures, prepare
+from vedette_edge import Classifier, prepare
+from vedette_edge.images import decoding
 
 
 def main(folder: Path, out: Path, models: list[Path]) -> None:
     files = sorted(folder.iterdir())
-    read = [pictures.read(file) for file in files]
+    read = [decoding.read(file) for file in files]
     answers = {
         "names": np.array([file.name for file in files]),
         "sizes": np.array([picture.shape[:2] for picture in read]),

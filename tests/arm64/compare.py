@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.golden import MOST_STEPS, STEP
+from vedette_edge.model.self_test import MOST_STEPS, STEP
 
 LEAST_PICTURES, LEAST_SIZES = 100, 20  # fewer prove little
 HALF_SURE = 0.5

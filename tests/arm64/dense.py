@@ -12,11 +12,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from vedette_convert.pack import pack
-from vedette_convert.quantize import quantize
-from vedette_convert.scheme import Scheme
-from vedette_edge import model_file
-from vedette_edge.contract import Contract
+from vedette_convert.packaging.bundle import pack
+from vedette_convert.quantization.converter import quantize
+from vedette_convert.quantization.scheme import Scheme
+from vedette_edge.model import model_file
+from vedette_edge.model.contract import Contract
 
 COLOURS = Path(__file__).parents[1] / "edge" / "colours.tflite"
 

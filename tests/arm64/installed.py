@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vedette_edge import interpreter
+from vedette_edge.model import interpreter
 
 APT = Path("/usr/lib/python3/dist-packages")
 

@@ -19,9 +19,9 @@ import numpy as np
 from matplotlib.cbook import get_sample_data
 from sklearn.datasets import load_sample_images
 
-from vedette_convert.golden import turned_jpeg
-from vedette_edge import pictures
-from vedette_edge.prepare import Picture
+from vedette_convert.packaging.golden_selection import turned_jpeg
+from vedette_edge.images import decoding, discovery
+from vedette_edge.images.preprocessing import Picture
 
 COUNT = 120
 # width x height: cameras, phones, and what is no multiple of anything
@@ -35,7 +35,7 @@ SIZES = [
 
 def chosen(out: Path, photographs: Path) -> None:
     """Copy COUNT of the photographs, with their folders' names in front."""
-    files = pictures.pictures_in(photographs)
+    files = discovery.pictures_in(photographs)
     for file in files[:: max(1, len(files) // COUNT)][:COUNT]:
         shutil.copy(file, out / f"{file.parent.name}-{file.name}")
 
@@ -64,7 +64,7 @@ def classes(out: Path) -> None:
 def _photographs() -> Mapping[str, Picture]:
     """Real ones, and what each shows."""
     temple, flower = (np.asarray(one, np.uint8) for one in load_sample_images().images)
-    officer = pictures.read(Path(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+    officer = decoding.read(Path(get_sample_data("grace_hopper.jpg", asfileobj=False)))
     return {"temple": temple, "flower": flower, "officer": officer}
 
 

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vedette_edge import pictures
 from vedette_edge.cameras import Reports, Wish, open_frames
 from vedette_edge.errors import CameraError
+from vedette_edge.images import decoding
 
 CAMERA, PLAYS = Path("/share/camera"), Path("/srv/camera")
 STAND_IN = Path(__file__).parents[1] / "edge" / "picamera2_stand_in.py"
@@ -73,7 +73,7 @@ def test_frames_are_the_photograph_in_r_g_b(played: Path) -> None:
 def look(photograph: Path) -> None:
     """In a process of its own, as a camera is taken once in a process."""
     # The virtual camera gives a JPEG's 0 to 255 where its configuration says 16 to 235.
-    shown = np.clip((pictures.read(photograph) - 16.0) * 255 / 219, 0, 255)
+    shown = np.clip((decoding.read(photograph) - 16.0) * 255 / 219, 0, 255)
     told: list[str] = []
     frames = open_frames(Wish("picamera2"), Reports(told.append, told.append))
     for frame in islice(frames, 3):

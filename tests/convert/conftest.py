@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from vedette_convert.__main__ import main
+from vedette_convert.cli import main
 
 
 def convert(*arguments: str | Path) -> Result:

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge import Contract, model_file
+from vedette_edge import Contract
 from vedette_edge.cameras import Reports
+from vedette_edge.model import model_file
 
 Picture = NDArray[np.uint8]
 SYSTEM_PYTHON = "/usr/bin/python3"  # has GStreamer's, if anybody
@@ -136,7 +137,7 @@ class Run:
         found, mark = [], f"STAND_INS={self.folder}".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # gone meanwhile
-                if b"vedette_edge.capture_process" not in (entry / "cmdline").read_bytes():
+                if b"vedette_edge.capture.worker" not in (entry / "cmdline").read_bytes():
                     continue
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))

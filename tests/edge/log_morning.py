@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vedette_edge.__main__ import main
-from vedette_edge.sinks.log import stamp
+from vedette_edge.log.records import stamp
 
 DAY = date(2025, 11, 22)
 AT = datetime(2025, 11, 22, 8, tzinfo=UTC).timestamp()

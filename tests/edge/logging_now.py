@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vedette_edge.log_files import Limits
-from vedette_edge.log_reader import Damage, Record, read
-from vedette_edge.sinks.log import stamp
+from vedette_edge.log.reader import Damage, Record, read
+from vedette_edge.log.records import stamp
+from vedette_edge.log.rotation import Limits
 
 # Fast, and never in the way unless a test says so.
 LIMITS = Limits(total_bytes=10**9, day_bytes=10**9, flush_s=0.01, sync=False)

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 
 from vedette_edge import Classifier
-from vedette_edge.bare import cpu_alone_ms
+from vedette_edge.benchmark.bare import cpu_alone_ms
+from vedette_edge.benchmark.recorder import Load
 from vedette_edge.cameras import synthetic
-from vedette_edge.gauge import Load
+from vedette_edge.images import test_pattern
 
 TURNS, SECONDS, SETTLE_S = 5, 10.0, 5.0
 FPS, HEIGHT, WIDTH = 30.0, 480, 640
@@ -26,7 +27,7 @@ def main() -> None:
     """Print CPU time a frame of each turn, and the ratio of the medians."""
     model = sys.argv[1]
     classifier = Classifier(model, threads=1)
-    frames_rgb = [synthetic.picture(number, HEIGHT, WIDTH) for number in range(synthetic.DRAWN)]
+    frames_rgb = [test_pattern.picture(number, HEIGHT, WIDTH) for number in range(synthetic.DRAWN)]
     watched, alone = [], []
     for turn in range(TURNS):
         watched.append(watch_ms(model))

@@ -14,9 +14,9 @@ from pathlib import Path
 
 MOST_ABOVE_S = 0.5
 IMPORTS = """
-import vedette_edge.__main__, vedette_edge.classifier, vedette_edge.telling
-import vedette_edge.supervisor, vedette_edge.watch, vedette_edge.decide
-import vedette_edge.sinks.log, vedette_edge.sinks.terminal
+import vedette_edge.__main__, vedette_edge.model.classifier, vedette_edge.watch.reporter
+import vedette_edge.capture.supervisor, vedette_edge.watch.loop, vedette_edge.watch.smoothing
+import vedette_edge.sinks.log_file, vedette_edge.sinks.terminal
 from vedette_edge import interpreter
 interpreter.installed()
 """

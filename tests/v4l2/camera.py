@@ -11,7 +11,7 @@ import numpy as np
 
 from vedette_edge.cameras import Frames, Reports, Wish, open_frames
 from vedette_edge.errors import CameraError
-from vedette_edge.prepare import Picture
+from vedette_edge.images.preprocessing import Picture
 
 DRIVER = Path("/sys/bus/platform/drivers/vivid")  # unbinding it is pulling the plug
 BARS_RGB = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0))

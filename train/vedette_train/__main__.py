@@ -4,9 +4,9 @@ import os
 
 import click
 
-from vedette_train.audit_command import audit
-from vedette_train.cards_command import cards
-from vedette_train.fit_command import fit
+from vedette_train.cli.audit import audit
+from vedette_train.cli.cards import cards
+from vedette_train.cli.fit import fit
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

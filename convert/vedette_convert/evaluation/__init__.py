@@ -1,1 +1,1 @@
-"""The evaluation of a .tflite file against the float model that it comes from."""
+"""Evaluation of a quantized graph beside the float model."""

@@ -1,1 +1,1 @@
-"""The content of the one .tflite file, and the way it is written."""
+"""The model file: graph, metadata, contract and golden samples in one."""

@@ -1,1 +1,1 @@
-"""Quantization: from a Keras model to integers."""
+"""Quantization of a Keras model to a TFLite graph."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vedette_convert.errors import ConversionError
+from vedette_convert.quantization.converter import Model
 from vedette_convert.quantization.integer_features import IntegerFeatures
-from vedette_convert.quantize import Model
-from vedette_edge.contract import Confidence, Contract
-from vedette_edge.model.calibration import calibrate, fit_thresholds
-from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
-from vedette_edge.model.discriminant import fit_discriminant
-from vedette_edge.model.head import DIRECTIONS, PREFIX, Head, HeadRecord, calibrate_head
+from vedette_edge.head.calibration import calibrate, fit_thresholds
+from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
+from vedette_edge.head.discriminant import fit_discriminant
+from vedette_edge.head.record import DIRECTIONS, PREFIX, Head, HeadRecord, calibrate_head
+from vedette_edge.model.contract import Confidence, Contract
 
 INT8_OUT_OF_FOLD = "int8_out_of_fold"  # its accuracy in the contract
 

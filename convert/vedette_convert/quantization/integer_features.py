@@ -14,11 +14,11 @@ from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
 
 from vedette_convert.errors import ConversionError
 from vedette_convert.packaging.serialization import serialize
-from vedette_convert.run_folder import Run
-from vedette_edge.interpreter import installed
-from vedette_edge.model.discriminant import Floats, Labels
-from vedette_edge.model.head import HeadRecord
-from vedette_edge.prepare import Picture, prepare
+from vedette_convert.sources.run_folder import Run
+from vedette_edge.head.discriminant import Floats, Labels
+from vedette_edge.head.record import HeadRecord
+from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.model.interpreter import installed
 
 AT_A_TIME = 64  # pictures that are decoded and prepared side by side
 

@@ -1,1 +1,1 @@
-"""The report of a conversion: a page to look at, and what the terminal prints."""
+"""The report of a conversion, on the console and as a page."""

@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vedette_convert.attempts import Attempt
-from vedette_convert.clock import Clock
-from vedette_convert.convert import Judgement, Wish
+from vedette_convert.candidates import Attempt
 from vedette_convert.evaluation import acceptance
-from vedette_convert.remedies import untried
+from vedette_convert.pipeline import Judgement, Wish
+from vedette_convert.quantization.fallbacks import untried
+from vedette_convert.timing import Clock
 
 WORST = 3  # layers that a refusal names
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import cv2
 import jinja2
 
-from vedette_convert.convert import Judgement, Wish
 from vedette_convert.evaluation.acceptance import SURE, Answer
 from vedette_convert.evaluation.statistics import Interval
-from vedette_convert.run_folder import Photograph, Run
-from vedette_edge.atomic import write_text
-from vedette_edge.interpreter import installed
-from vedette_edge.prepare import Picture
+from vedette_convert.pipeline import Judgement, Wish
+from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_edge.files import write_text
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model.interpreter import installed
 
 MOST_DISPUTED = 40  # pictures that are shown
 MOST_CLASSES = 60  # in a confusion

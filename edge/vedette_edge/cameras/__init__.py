@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.cameras import (
-    folder,
+    image_folder,
+    network_stream,
     picamera2,
-    standard_input,
-    stream,
+    stdin,
     synthetic,
     v4l2,
-    video,
+    video_file,
 )
-from vedette_edge.cameras.frame import Frame, Frames
-from vedette_edge.cameras.wish import Report, Reports, Wish
+from vedette_edge.cameras.config import Frame, Frames, Report, Reports, Wish
 from vedette_edge.errors import CameraError
 
 
@@ -51,8 +50,13 @@ CAMERAS = (  # the first that takes a source has it
     Camera(
         "/dev/video0 or v4l2:0", _like(r"/dev/(video|v4l/).+|v4l2:.*"), v4l2.frames, endless=True
     ),
-    Camera("rtsp://... or http://...", _like(r"(rtsps?|https?)://.+"), stream.frames, endless=True),
-    Camera("-[:raw:WxH]", _like(r"-(:.*)?"), standard_input.frames),
+    Camera(
+        "rtsp://... or http://...",
+        _like(r"(rtsps?|https?)://.+"),
+        network_stream.frames,
+        endless=True,
+    ),
+    Camera("-[:raw:WxH]", _like(r"-(:.*)?"), stdin.frames),
     Camera(
         "synthetic[:WxH[@RATE]]",
         _like(r"synthetic(:.*)?"),
@@ -60,8 +64,8 @@ CAMERAS = (  # the first that takes a source has it
         endless=True,
         waits=synthetic.waits,
     ),
-    Camera("a folder of pictures", _is_folder, folder.frames),
-    Camera("a video file", _is_there, video.frames),
+    Camera("a folder of pictures", _is_folder, image_folder.frames),
+    Camera("a video file", _is_there, video_file.frames),
 )
 
 __all__ = [

@@ -15,10 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vedette_edge.cameras.frame import Frame, Frames
-from vedette_edge.cameras.wish import Reports, Wish
+from vedette_edge.cameras.config import Frame, Frames, Reports, Wish
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.prepare import Picture
+from vedette_edge.images.preprocessing import Picture
 
 WAIT_S = 5.0  # for a frame
 BUFFERS = 4  # frames in contiguous memory, of which a Pi has little

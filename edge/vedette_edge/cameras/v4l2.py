@@ -7,9 +7,8 @@ from pathlib import Path
 
 import cv2
 
-from vedette_edge.cameras.frame import Frame, Frames
-from vedette_edge.cameras.opencv_capture import delivers, rgb_of
-from vedette_edge.cameras.wish import Reports, Wish
+from vedette_edge.cameras.config import Frame, Frames, Reports, Wish
+from vedette_edge.cameras.opencv import delivers, rgb_of
 from vedette_edge.errors import CameraError, SettingError
 
 # One would do for the newest frame alone, but many drivers then miss every second one.

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vedette_edge.cameras import Wish, camera_of
-from vedette_edge.capture_process import Plan
-from vedette_edge.doctor import FAULT, OK, WARNING, Finding, chart
+from vedette_edge.capture.frame_buffer import About
+from vedette_edge.capture.geometry import WHOLE, Mounting, Region
+from vedette_edge.capture.supervisor import FIRST_SILENCE_S, Supervisor
+from vedette_edge.capture.worker import Plan
+from vedette_edge.doctor import FAULT, OK, WARNING, Finding, test_chart
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.handover import About
-from vedette_edge.mounting import Mounting
-from vedette_edge.prepare import Picture
-from vedette_edge.region import WHOLE, Region
-from vedette_edge.supervisor import FIRST_SILENCE_S, Supervisor
+from vedette_edge.images.preprocessing import Picture
 
 LOOK_S = 3.0  # from the first frame on
 DARK, BRIGHT = 8, 247  # mean of all pixels, of 255
@@ -93,7 +92,7 @@ def camera(
     yield _rate(wish, seen)
     yield _picture(seen)
     if with_chart:
-        yield chart.judge(seen.last)
+        yield test_chart.judge(seen.last)
 
 
 def _look(frames: Supervisor, seen: _Seen) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.log_files import Limits, full_files
+from vedette_edge.log.rotation import Limits, full_files
 
 DAY_S = 86_400
 LEAST_SPAN_S = 600.0  # a log of less time tells no rate

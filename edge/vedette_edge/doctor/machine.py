@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.pi import Health, health
+from vedette_edge.host.raspberry_pi import Health, health
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before it no Vedette was there to be installed
 HOT_C = 80.0  # from here a Pi slows itself down

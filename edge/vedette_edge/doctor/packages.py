@@ -75,7 +75,7 @@ def _pip(*commands: str) -> str:
 def _interpreter() -> Finding:
     import numpy as np
 
-    from vedette_edge import interpreter
+    from vedette_edge.model import interpreter
 
     try:
         name = interpreter.installed().name

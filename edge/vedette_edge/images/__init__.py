@@ -1,1 +1,1 @@
-"""Image files: decoders that are optional, orientation, and the warnings of Pillow."""
+"""Images: find, decode, orient, preprocess."""

@@ -16,7 +16,7 @@ from PIL.AvifImagePlugin import AvifImageFile
 from vedette_edge.errors import PictureError
 from vedette_edge.images.orientation import upright
 from vedette_edge.images.pillow_warnings import ignore_warnings
-from vedette_edge.prepare import Picture
+from vedette_edge.images.preprocessing import Picture
 
 MOST_PIXELS = 1 << 30  # OpenCV's limit for the other formats
 

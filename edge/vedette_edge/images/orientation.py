@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vedette_edge.prepare import Picture
+from vedette_edge.images.preprocessing import Picture
 
 
 def upright(image: Picture, orientation: int) -> Picture:

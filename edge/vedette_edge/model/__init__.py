@@ -1,1 +1,1 @@
-"""A model: so far the mathematics of its last layer, which training and conversion share."""
+"""The model file: contract, graph, interpreter, classifier and self-test."""

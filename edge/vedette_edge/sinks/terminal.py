@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from vedette_edge.command_line import Terminal
-from vedette_edge.log_lines import as_line
-from vedette_edge.log_reader import Record
+from vedette_edge.console import Terminal
+from vedette_edge.log.formatting import as_line
+from vedette_edge.log.reader import Record
 
 
 class Lines:

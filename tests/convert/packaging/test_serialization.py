@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import Model, ModelT
 
 from vedette_convert.packaging.serialization import compact
-from vedette_convert.quantize import load, quantize
-from vedette_convert.scheme import QUANTIZATIONS, Scheme
-from vedette_edge.graph import read_graph
-from vedette_edge.interpreter import PLAIN, installed
-from vedette_edge.prepare import Picture
-from vedette_train.frozen import folded
-from vedette_train.lite0 import lite0, load_imagenet
+from vedette_convert.quantization.converter import load, quantize
+from vedette_convert.quantization.scheme import QUANTIZATIONS, Scheme
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model.graph import read_graph
+from vedette_edge.model.interpreter import PLAIN, installed
+from vedette_train.models.efficientnet_lite0 import lite0, load_imagenet
+from vedette_train.models.fold_batchnorm import folded
 
 RUNTIMES: dict[str, Callable[..., Any]] = {
     "delegate": installed().interpreter_class,

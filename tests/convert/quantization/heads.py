@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vedette_edge import Contract
-from vedette_edge.contract import from_json
+from vedette_edge.model.contract import from_json
 
 
 def contract_of(model: Path) -> Contract:

@@ -10,7 +10,7 @@ import pytest
 from tests.convert.conftest import convert
 from tests.convert.quantization.heads import change_head, contract_of, run_contract
 
-from vedette_convert.run_folder import read_run
+from vedette_convert.sources.run_folder import read_run
 from vedette_edge import Classifier, prepare
 
 

@@ -23,13 +23,13 @@ from tests.convert.quantization.heads import change_head, contract_of, run_contr
 
 from vedette_convert.quantization.head_refit import refit_head
 from vedette_convert.quantization.integer_features import IntegerFeatures
-from vedette_convert.run_folder import Photograph, Run, read_run, sample
+from vedette_convert.sources.run_folder import Photograph, Run, read_run, sample
 from vedette_edge import Classifier, prepare
 from vedette_edge.__main__ import main as vedette
-from vedette_edge.compatibility import objections
-from vedette_edge.graph import read_graph
-from vedette_edge.model.head import Block, HeadRecord
-from vedette_edge.prepare import Picture
+from vedette_edge.head.record import Block, HeadRecord
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model.compatibility import objections
+from vedette_edge.model.graph import read_graph
 
 Numbers = NDArray[np.float64]
 

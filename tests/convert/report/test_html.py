@@ -12,14 +12,14 @@ import pytest
 from selenium.webdriver import Chrome
 from tests.browser import contrast, logged, luminance, style, text
 
-from vedette_convert.attempts import Attempt
-from vedette_convert.convert import Judgement, Wish
+from vedette_convert.candidates import Attempt
 from vedette_convert.evaluation.acceptance import Answer, judge
-from vedette_convert.examine import Latency
-from vedette_convert.layers import LayerError
+from vedette_convert.evaluation.comparison import Latency
+from vedette_convert.evaluation.layer_error import LayerError
+from vedette_convert.pipeline import Judgement, Wish
 from vedette_convert.report import html
-from vedette_convert.run_folder import Photograph, Run
-from vedette_edge.contract import Confidence, Contract, Provenance
+from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_edge.model.contract import Confidence, Contract, Provenance
 
 HOSTILE = "<b>a$_$b [red]</b>"
 PER_CLASS = 12

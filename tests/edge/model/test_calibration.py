@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from vedette_edge.contract import UNKNOWN
-from vedette_edge.model.activation import softmax
-from vedette_edge.model.calibration import (
+from vedette_edge.head.calibration import (
     OWN_THRESHOLD_FROM,
     Background,
     calibrate,
@@ -15,7 +13,9 @@ from vedette_edge.model.calibration import (
     fit_thresholds,
     fit_unknown,
 )
-from vedette_edge.model.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+from vedette_edge.model.activation import softmax
+from vedette_edge.model.contract import UNKNOWN
 
 PICTURES, LABELS = 4000, 5
 WIDTH = 20

@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge.model.cross_validation import (
-    AT_A_TIME,
-    in_batches,
-    score_out_of_fold,
-    sum_moments,
-)
-from vedette_edge.model.discriminant import Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.cross_validation import AT_A_TIME, in_batches, score_out_of_fold, sum_moments
+from vedette_edge.head.discriminant import Floats, Labels, Moments, fit_discriminant
 
 CLASSES, FOLDS = 3, 4
 WIDTHS = (8, 6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge.model.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
 
 Array = NDArray[np.float64]
 CLASSES = 5

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette_edge.errors import ContractError
-from vedette_edge.model.discriminant import (
+from vedette_edge.head.discriminant import (
     LEAST_SHRINKAGE,
     Floats,
     Labels,
     Moments,
     fit_discriminant,
 )
-from vedette_edge.model.head import (
+from vedette_edge.head.record import (
     DIRECTIONS,
     Block,
     Head,

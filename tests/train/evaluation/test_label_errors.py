@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from vedette_edge.contract import UNKNOWN
-from vedette_train.evaluate import Evaluation
+from vedette_edge.model.contract import UNKNOWN
 from vedette_train.evaluation.label_errors import MOST_LIKELY, LabelError, find_label_errors
+from vedette_train.evaluation.predictions import Evaluation
 
 
 def evaluation(rows: list[list[float]], truth: list[int], labels: tuple[str, ...]) -> Evaluation:

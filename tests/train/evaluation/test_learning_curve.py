@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vedette_edge.model.head import Block
+from vedette_edge.head.record import Block
+from vedette_train.data.split import assign_folds
 from vedette_train.evaluation.learning_curve import CurvePoint, measure_learning_curve
-from vedette_train.split import assign_folds
 from vedette_train.training.discriminant_head import HeadOptions, Pictures, fit_head
 from vedette_train.training.feature_cache import Features
 

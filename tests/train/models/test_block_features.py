@@ -9,17 +9,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge import pictures
-from vedette_edge.model.discriminant import Moments, fit_discriminant
-from vedette_edge.model.head import DIRECTIONS, calibrate_head
-from vedette_train.backbones import TRUNKS, efficientnet_lite0, mobilenet_v2, mobilenet_v3_small
-from vedette_train.lite0 import lite0
+from vedette_edge.head.discriminant import Moments, fit_discriminant
+from vedette_edge.head.record import DIRECTIONS, calibrate_head
+from vedette_edge.images import decoding
+from vedette_train.models.backbones import (
+    TRUNKS,
+    efficientnet_lite0,
+    mobilenet_v2,
+    mobilenet_v3_small,
+)
 from vedette_train.models.block_features import (
     Trunk,
     block_features,
     build_classifier,
     freeze_lower,
 )
+from vedette_train.models.efficientnet_lite0 import lite0
 
 Build = Callable[[int, int], keras.Model]
 WHOLE = Trunk()
@@ -142,7 +147,7 @@ def test_the_classifier_computes_the_scores_of_its_head(
 ) -> None:
     features = block_features(efficientnet_lite0(64, 64), WHOLE)
     files = sorted(shapes.rglob("*.png"))[::2]
-    batch = np.stack([cv2.resize(pictures.read(file), (64, 64)) for file in files])
+    batch = np.stack([cv2.resize(decoding.read(file), (64, 64)) for file in files])
     truth = np.array([sorted(p.name for p in shapes.iterdir()).index(f.parent.name) for f in files])
     blocks = features.blocks if with_last else features.blocks[:-1]
     widths = [block.width for block in blocks]

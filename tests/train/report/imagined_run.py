@@ -6,13 +6,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vedette_edge.contract import Confidence, Contract, Provenance
-from vedette_edge.prepare import Picture
-from vedette_train.audit import Audit, Finding
-from vedette_train.calibration import reliability
-from vedette_train.evaluate import Evaluation
-from vedette_train.history import Epoch
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model.contract import Confidence, Contract, Provenance
+from vedette_train.data.audit import Audit, Finding
+from vedette_train.evaluation.calibration import reliability
+from vedette_train.evaluation.predictions import Evaluation
 from vedette_train.report.html import Report
+from vedette_train.run.history import Epoch
 
 HOSTILE = "<b>a$_$b [red]</b>"
 

@@ -21,12 +21,12 @@ from tests.train.report.imagined_run import (
     unknown,
 )
 
-from vedette_edge import pictures
-from vedette_train import plots
-from vedette_train.audit import KINDS, Audit, Finding
+from vedette_edge.images import decoding
+from vedette_train.data.audit import KINDS, Audit, Finding
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.report import html as report
+from vedette_train.report import plots
 from vedette_train.report.html import MOST_LABEL_ERRORS, Report
 
 Open = Callable[..., Chrome]
@@ -341,4 +341,4 @@ def test_the_same_run_gives_the_same_page(fifty: Report, tmp_path: Path) -> None
 
 def test_the_drawn_confusion_of_many_classes_stays_small(tmp_path: Path) -> None:
     plots.draw_confusion(evaluated(300, 2, right=0.5), tmp_path / "confusion.png")
-    assert max(pictures.read(tmp_path / "confusion.png").shape) < 2000
+    assert max(decoding.read(tmp_path / "confusion.png").shape) < 2000

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge.contract import UNKNOWN
-from vedette_edge.model.head import Block
-from vedette_train.split import assign_folds
+from vedette_edge.head.record import Block
+from vedette_edge.model.contract import UNKNOWN
+from vedette_train.data.split import assign_folds
 from vedette_train.training.discriminant_head import (
     SHRINKAGES,
     SHRINKAGES_WITH_LAST,

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from tests.run_files import metrics_of, rows_of, scored
 
-from vedette_edge.contract import from_json
+from vedette_edge.model.contract import from_json
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from tests.run_files import metrics_of, rows_of, scored, stop_fit
 
-from vedette_train import history
+from vedette_train.run import history
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]

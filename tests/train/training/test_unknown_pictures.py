@@ -10,9 +10,10 @@ import numpy as np
 from click.testing import Result
 from tests.run_files import metrics_of, scored
 
-from vedette_edge import pictures, prepare
-from vedette_edge.contract import UNKNOWN, from_json
-from vedette_edge.model import head
+from vedette_edge import prepare
+from vedette_edge.head import record
+from vedette_edge.images import decoding
+from vedette_edge.model.contract import UNKNOWN, from_json
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -44,7 +45,7 @@ def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
 
     contract = from_json((tmp_path / "run" / "contract.json").read_bytes())
     model = keras.models.load_model(tmp_path / "run" / "Trained_Weight.h5", compile=False)
-    prepared = [prepare(pictures.read(file), contract) for file in (*one.iterdir(), *two.iterdir())]
+    prepared = [prepare(decoding.read(file), contract) for file in (*one.iterdir(), *two.iterdir())]
     scores = model.predict_on_batch(np.stack(prepared))
     labels = [contract.labels[answer] for answer in scores.argmax(axis=1)]
     accepted = sum(
@@ -64,7 +65,7 @@ def test_a_class_called_unknown_gets_no_further_output(
     assert result.exit_code == 0, result.stderr
     contract = from_json((run / "contract.json").read_bytes())
     assert contract.labels == ("disc", "square", UNKNOWN)
-    assert head.from_json((run / "head.json").read_bytes()).unknown_cost == 0
+    assert record.from_json((run / "head.json").read_bytes()).unknown_cost == 0
     scores, truth = scored(run, data, "test")
     assert scores.shape[1] == 3
     assert metrics_of(run)["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()

@@ -1,1 +1,1 @@
-"""Measurements of a trained model."""
+"""Evaluation of a trained model: predictions, calibration, confusions."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vedette_edge.contract import UNKNOWN
-from vedette_train.audit import Finding
-from vedette_train.evaluate import Evaluation
+from vedette_edge.model.contract import UNKNOWN
+from vedette_train.data.audit import Finding
+from vedette_train.evaluation.predictions import Evaluation
 
 MOST_LIKELY = 0.1  # score of a label above which it is not in doubt
 

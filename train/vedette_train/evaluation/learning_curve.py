@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.model.cross_validation import in_batches, sum_moments
-from vedette_edge.model.discriminant import fit_discriminant
-from vedette_edge.model.head import HeadRecord
-from vedette_train.evaluate import wilson_interval
+from vedette_edge.head.cross_validation import in_batches, sum_moments
+from vedette_edge.head.discriminant import fit_discriminant
+from vedette_edge.head.record import HeadRecord
+from vedette_train.evaluation.predictions import wilson_interval
 from vedette_train.training.discriminant_head import SHRINKAGES_OF_FEW, FittedHead, Pictures
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the pictures that are not held out

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from vedette_edge.model.head import DIRECTIONS, PREFIX, Block
-from vedette_train.architectures import Model
-from vedette_train.frozen import folded
+from vedette_edge.head.record import DIRECTIONS, PREFIX, Block
+from vedette_train.models.architectures import Model
+from vedette_train.models.fold_batchnorm import folded
 
 LEAST_STRIDE = 16  # of the blocks that are read: earlier ones see too little of the picture
 GRID = 3  # windows a side over the map of the last block of stride 16

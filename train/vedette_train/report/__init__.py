@@ -1,1 +1,1 @@
-"""The report of a run: one HTML page."""
+"""The report page of a run, and its plots."""

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from vedette_train import run_folder
-from vedette_train.audit_table import table
-from vedette_train.settings import FEW_CLASSES, Settings
+from vedette_train.cli.audit_table import table
+from vedette_train.config import FEW_CLASSES, Settings
+from vedette_train.run import folder
 
 if TYPE_CHECKING:  # it loads scikit-learn
-    from vedette_train.material import Material
+    from vedette_train.data.training_data import Material
 
 FEW_CLASSES_ADVICE = (
     "with so few classes, unknown sees little: add a class folder of what the camera sees when "
@@ -44,7 +44,7 @@ def print_metrics(metrics: dict[str, Any], run: Path, terminal: Console) -> None
     terminal.print(_calibration(metrics))
     terminal.print(
         f"{metrics['seconds']['all']:.0f} s, peak memory {metrics['peak_memory_mb']:.0f} MB\n"
-        f"{run / run_folder.REPORT}: look at it in a browser"
+        f"{run / folder.REPORT}: look at it in a browser"
     )
 
 

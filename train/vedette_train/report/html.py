@@ -16,17 +16,18 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
-from vedette_edge.atomic import write_text
-from vedette_edge.contract import Contract
-from vedette_edge.prepare import Picture
-from vedette_train import mistakes, plots
-from vedette_train.audit import KINDS, Audit, Finding, Kind
-from vedette_train.calibration import Reliability
-from vedette_train.evaluate import Evaluation
+from vedette_edge.files import write_text
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model.contract import Contract
+from vedette_train.config import FEW_CLASSES
+from vedette_train.data.audit import KINDS, Audit, Finding, Kind
+from vedette_train.evaluation import confusions
+from vedette_train.evaluation.calibration import Reliability
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.learning_curve import CurvePoint
-from vedette_train.history import Epoch
-from vedette_train.settings import FEW_CLASSES
+from vedette_train.evaluation.predictions import Evaluation
+from vedette_train.report import plots
+from vedette_train.run.history import Epoch
 
 THUMBNAIL_PX, THUMBNAIL_QUALITY = 112, 80
 MOST_SAMPLES, MOST_WORST, MOST_PAIRS = 30, 18, 10
@@ -116,9 +117,9 @@ def _page(report: Report) -> str:
         label_errors=report.label_errors[:MOST_LABEL_ERRORS],
         calibration=Markup(plots.calibration(report.before, report.after)),
         matrix=_matrix(evaluation),
-        pairs=mistakes.pairs(evaluation, MOST_PAIRS),
+        pairs=confusions.pairs(evaluation, MOST_PAIRS),
         classes=_hardest(report.metrics["per_class"]),
-        worst=mistakes.worst(evaluation, MOST_WORST),
+        worst=confusions.worst(evaluation, MOST_WORST),
         concerns=list(_concerns(report.audit)),
         most_in_a_group=MOST_IN_A_GROUP,
         few_classes=FEW_CLASSES,
@@ -161,7 +162,7 @@ def _template() -> jinja2.Template:
 
 def _matrix(evaluation: Evaluation) -> Matrix:
     counts = evaluation.confusion()
-    shown = mistakes.muddled(counts, MOST_CLASSES)
+    shown = confusions.muddled(counts, MOST_CLASSES)
     labels = evaluation.labels
     side = 38 if len(shown) <= 12 else 26 if len(shown) <= 25 else 16
     return Matrix(

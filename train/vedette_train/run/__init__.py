@@ -1,1 +1,1 @@
-"""The folder that a run leaves behind."""
+"""The run folder: its files, its checkpoint, the run that it starts from."""

@@ -13,22 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from vedette_edge.atomic import replacing, write_text
-from vedette_edge.contract import Contract, to_json
-from vedette_edge.model.head import to_json as head_to_json
-from vedette_edge.prepare import Picture
-from vedette_train import plots, run_folder
-from vedette_train.architectures import Model
-from vedette_train.audit import to_json as audit_to_json
-from vedette_train.augment import augment
-from vedette_train.dataset import TEST, TRAIN
+from vedette_edge.files import replacing, write_text
+from vedette_edge.head.record import to_json as head_to_json
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model.contract import Contract, to_json
+from vedette_train.config import OF_DESCENT, Settings
+from vedette_train.data.audit import to_json as audit_to_json
+from vedette_train.data.augmentation import augment
+from vedette_train.data.discovery import TEST, TRAIN
+from vedette_train.data.split import VALIDATION
+from vedette_train.data.training_data import Material
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.learning_curve import CurvePoint
-from vedette_train.material import Material
-from vedette_train.outcome import Outcome
-from vedette_train.report import html
-from vedette_train.settings import OF_DESCENT, Settings
-from vedette_train.split import VALIDATION
+from vedette_train.evaluation.results import Outcome
+from vedette_train.models.architectures import Model
+from vedette_train.report import html, plots
+from vedette_train.run import folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,13 @@ class Results:
 def record_inputs(material: Material, chosen: Settings, run: Path, *, resume: bool) -> None:
     """Write down before training what is known before it."""
     if not resume:
-        run_folder.clear(run)
-    run_folder.write_settings(run, chosen)
-    write_text(run / run_folder.MANIFEST, material.manifest)
-    write_text(run / run_folder.AUDIT, audit_to_json(material.audit) + "\n")
-    write_text(run / run_folder.CONTRACT, to_json(material.contract) + "\n")
+        folder.clear(run)
+    folder.write_settings(run, chosen)
+    write_text(run / folder.MANIFEST, material.manifest)
+    write_text(run / folder.AUDIT, audit_to_json(material.audit) + "\n")
+    write_text(run / folder.CONTRACT, to_json(material.contract) + "\n")
     labels, pictures = zip(*_samples(material), strict=True)
-    plots.draw_samples(pictures, labels, run / run_folder.SAMPLES)
+    plots.draw_samples(pictures, labels, run / folder.SAMPLES)
 
 
 def _samples(material: Material) -> list[tuple[str, Picture]]:
@@ -98,17 +98,17 @@ def write_results(results: Results, run: Path) -> None:
     more = tuple(one.finding() for one in results.findings.label_errors)
     audit = replace(audit, findings=audit.findings + more)
     if trained.head:
-        write_text(run / run_folder.HEAD, head_to_json(trained.head) + "\n")
-    write_text(run / run_folder.AUDIT, audit_to_json(audit) + "\n")
-    write_text(run / run_folder.CONTRACT, to_json(results.contract) + "\n")
+        write_text(run / folder.HEAD, head_to_json(trained.head) + "\n")
+    write_text(run / folder.AUDIT, audit_to_json(audit) + "\n")
+    write_text(run / folder.CONTRACT, to_json(results.contract) + "\n")
     if trained.history:
-        plots.draw_curves(trained.history, run / run_folder.CURVES)
-    plots.draw_confusion(trained.judged, run / run_folder.CONFUSION)
+        plots.draw_curves(trained.history, run / folder.CURVES)
+    plots.draw_confusion(trained.judged, run / folder.CONFUSION)
     metrics = json.dumps(results.metrics, indent=2, ensure_ascii=False)
-    write_text(run / run_folder.METRICS, metrics + "\n")
-    html.write(replace(_page(results), name=run.name, audit=audit), run / run_folder.REPORT)
+    write_text(run / folder.METRICS, metrics + "\n")
+    html.write(replace(_page(results), name=run.name, audit=audit), run / folder.REPORT)
     save_model(trained.model, run)  # last: a run with weights is a finished one
-    (run / run_folder.CHECKPOINT).unlink(missing_ok=True)
+    (run / folder.CHECKPOINT).unlink(missing_ok=True)
 
 
 def _page(results: Results) -> html.Report:
@@ -117,7 +117,7 @@ def _page(results: Results) -> html.Report:
         contract=results.contract,
         settings={
             name: value
-            for name, value in run_folder.plain(settings).items()
+            for name, value in folder.plain(settings).items()
             if settings.descends or name not in OF_DESCENT
         },
         metrics=results.metrics,
@@ -147,7 +147,7 @@ def _augmented(material: Material, chosen: Settings) -> Picture:
 def save_model(model: Model, run: Path) -> None:
     """Write RUN/Trained_Weight.h5, whole or not at all."""
     check_room(model, run)
-    with replacing(run / run_folder.WEIGHTS) as path:
+    with replacing(run / folder.WEIGHTS) as path:
         model.save(path, include_optimizer=False)
 
 
@@ -155,4 +155,4 @@ def check_room(model: Model, run: Path) -> None:
     """Raise OSError if the disk has no room for a model; h5py must not run into a full one."""
     needed = 5 * model.count_params()  # bytes
     if shutil.disk_usage(run).free < needed:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / run_folder.WEIGHTS))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / folder.WEIGHTS))

@@ -1,1 +1,1 @@
-"""Training: features, closed-form heads and gradient descent."""
+"""Training: heads in closed form and by gradient descent."""

@@ -5,24 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vedette_edge.command_line import Terminal
-from vedette_edge.contract import UNKNOWN
-from vedette_edge.model.discriminant import Floats
-from vedette_edge.model.head import Head
-from vedette_train.architectures import Model
-from vedette_train.backbones import BACKBONES, TRUNKS
-from vedette_train.dataset import TEST, TRAIN
-from vedette_train.devices import in_float32
-from vedette_train.evaluate import Evaluation
-from vedette_train.material import Material
+from vedette_edge.console import Terminal
+from vedette_edge.head.discriminant import Floats
+from vedette_edge.head.record import Head
+from vedette_edge.model.contract import UNKNOWN
+from vedette_train.config import Settings
+from vedette_train.data.discovery import TEST, TRAIN
+from vedette_train.data.split import VALIDATION, assign_folds
+from vedette_train.data.training_data import Material
+from vedette_train.evaluation.predictions import Evaluation
+from vedette_train.evaluation.unknown_images import Strangers
+from vedette_train.models.architectures import Model
+from vedette_train.models.backbones import BACKBONES, TRUNKS
 from vedette_train.models.block_features import (
     BlockFeatures,
     Trunk,
     block_features,
     build_classifier,
 )
-from vedette_train.settings import Settings
-from vedette_train.split import VALIDATION, assign_folds
+from vedette_train.training.devices import in_float32
 from vedette_train.training.discriminant_head import (
     FittedHead,
     HeadOptions,
@@ -32,7 +33,6 @@ from vedette_train.training.discriminant_head import (
 from vedette_train.training.feature_cache import Features
 from vedette_train.training.feature_extraction import extract_block_features
 from vedette_train.training.trained import OUT_OF_FOLD, Trained
-from vedette_train.unknown import Strangers
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.contract import UNKNOWN
-from vedette_edge.model.calibration import calibrate, fit_temperature
-from vedette_edge.model.cross_validation import score_out_of_fold, sum_moments
-from vedette_edge.model.discriminant import (
-    Discriminant,
-    Floats,
-    Labels,
-    Moments,
-    fit_discriminant,
-)
-from vedette_edge.model.head import Block, Head, HeadRecord, calibrate_head
-from vedette_train.evaluate import Evaluation
+from vedette_edge.head.calibration import calibrate, fit_temperature
+from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
+from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.record import Block, Head, HeadRecord, calibrate_head
+from vedette_edge.model.contract import UNKNOWN
+from vedette_train.evaluation.predictions import Evaluation
 from vedette_train.training.feature_cache import Features
 
 SHRINKAGES = (0.06, 0.2, 0.6)  # with the blocks alone

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.prepare import Picture
-from vedette_train.batches import Rows, Take
-from vedette_train.store import Advance
+from vedette_edge.images.preprocessing import Picture
+from vedette_train.data.batches import Rows, Take
+from vedette_train.data.image_cache import Advance
 
 Extract = Callable[[Picture], NDArray[np.float32]]  # uint8 pictures -> features, a row a picture
 AT_A_TIME = 16  # pictures

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge.command_line import Terminal
-from vedette_edge.prepare import Picture
-from vedette_train import augment as augmentation
-from vedette_train.architectures import Model
-from vedette_train.augment import augment
-from vedette_train.dataset import TRAIN
-from vedette_train.devices import settled
-from vedette_train.frozen import frozen
-from vedette_train.material import Material
+from vedette_edge.console import Terminal
+from vedette_edge.images.preprocessing import Picture
+from vedette_train.config import Settings
+from vedette_train.data import augmentation as augmentation
+from vedette_train.data.augmentation import augment
+from vedette_train.data.discovery import TRAIN
+from vedette_train.data.split import VALIDATION
+from vedette_train.data.training_data import Material
+from vedette_train.models.architectures import Model
 from vedette_train.models.block_features import BlockFeatures
-from vedette_train.settings import Settings
-from vedette_train.split import VALIDATION
+from vedette_train.models.fold_batchnorm import frozen
+from vedette_train.training.devices import settled
 from vedette_train.training.feature_cache import Extract, Features, compute
 
 AUGMENTED_PASSES = 4  # times that features are computed of the training part, augmented

@@ -12,15 +12,15 @@ from typing import Any
 import keras
 from rich.console import Console
 
-from vedette_train import checkpoint
-from vedette_train import history as histories
-from vedette_train.architectures import Model
-from vedette_train.batches import Batches
-from vedette_train.checkpoint import Checkpoint
-from vedette_train.history import MEASURES, Epoch, best
-from vedette_train.microbatch import MicroBatched
-from vedette_train.progress import Progress
-from vedette_train.run_folder import CHECKPOINT, HISTORY
+from vedette_train.data.batches import Batches
+from vedette_train.models.architectures import Model
+from vedette_train.run import checkpoint
+from vedette_train.run import history as histories
+from vedette_train.run.checkpoint import Checkpoint
+from vedette_train.run.folder import CHECKPOINT, HISTORY
+from vedette_train.run.history import MEASURES, Epoch, best
+from vedette_train.training.gradient_accumulation import MicroBatched
+from vedette_train.training.progress import Progress
 
 CHECKPOINT_EVERY_S = 30
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vedette_edge.model.head import HeadRecord
-from vedette_train.architectures import Model
-from vedette_train.evaluate import Evaluation
-from vedette_train.history import Epoch
+from vedette_edge.head.record import HeadRecord
+from vedette_train.evaluation.predictions import Evaluation
+from vedette_train.models.architectures import Model
+from vedette_train.run.history import Epoch
 
 OUT_OF_FOLD = "out of fold"
 

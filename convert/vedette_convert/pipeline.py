@@ -1,0 +1,127 @@
+"""One conversion: a run folder becomes a model file, if that is as good as the run."""
+
+import csv
+import io
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+
+from vedette_convert.candidates import Attempt, Bench, Progress, loaded
+from vedette_convert.errors import ConversionError, RunFolderError
+from vedette_convert.evaluation.acceptance import Answer
+from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.golden_selection import golden
+from vedette_convert.quantization.converter import Model
+from vedette_convert.quantization.fallbacks import to_try
+from vedette_convert.quantization.head_refit import check_head
+from vedette_convert.quantization.scheme import INT8, OLD, Scheme
+from vedette_convert.sources.run_folder import TEST, Run
+from vedette_convert.timing import Clock
+from vedette_edge.files import replacing, write_text
+from vedette_edge.model.contract import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a conversion."""
+
+    scheme: Scheme = INT8
+    runtime: str = OLD  # one of RUNTIMES, which must be able to run the graph
+    calibration: int = 100  # pictures of the training part
+    allowed: tuple[str, ...] = ()  # of ALLOWABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How the graphs that were made did beside the float model."""
+
+    attempts: tuple[Attempt, ...]  # in the order of trying
+    attempt: Attempt  # the one that passed or, if none did, the one that agrees most
+    float_bytes: int  # of the model as a float32 graph
+    float_ms: float  # that graph's median milliseconds a picture
+    unmade: tuple[str, ...]  # why remedies gave no graph, a line each
+
+
+def convert(
+    model: Model, run: Run, out: Path, wish: Wish, progress: Progress, clock: Clock
+) -> Judgement:
+    """Quantize a run's model, judge it on its test part and, if it passes, write it to `out`.
+
+    Where the gate objects, the remedies are tried that `wish` allows. What both models said of
+    each picture stands beside `out`, in .judgement.csv, or in .refused.csv if there are
+    objections to the last attempt too; then, as after any error, `out` is as it was.
+    """
+    _check_fits(model, run)
+    bench = Bench(model, run, wish.runtime, progress, clock)
+    attempts, unmade = _attempts(bench, wish)
+    passed = not attempts[-1].objections
+    best = attempts[-1] if passed else max(attempts, key=lambda one: one.verdict.agreement)
+    judgement = Judgement(attempts, best, len(bench.float_graph), bench.float_ms(), unmade)
+    if passed:
+        with clock.stage("pack"):
+            _write(best, run, out)
+    write_text(out.with_suffix(f".{'judgement' if passed else 'refused'}.csv"), _as_csv(best))
+    return judgement
+
+
+def _attempts(bench: Bench, wish: Wish) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
+    """One at least, and why others could not be made.
+
+    The last has no objections, or there is no more to try.
+    """
+    made, unmade = list[Attempt](), list[str]()
+    for remedy in to_try(wish.scheme, wish.calibration, wish.allowed):
+        try:
+            attempt = bench.attempt(remedy)
+        except ConversionError as error:
+            if not made:
+                raise
+            unmade.append(str(error))
+        else:
+            made += [attempt] if attempt else []
+        if not made[-1].objections:
+            break
+    return tuple(made), tuple(unmade)
+
+
+def _write(attempt: Attempt, run: Run, out: Path) -> None:
+    contract = _with_accuracies(attempt)
+    scores = [answer.tflite_score for answer in attempt.answers]
+    photographs = run.part(TEST) or run.learned  # as judged, but with their labels
+    proof = golden(photographs, scores, loaded(attempt.graph, contract))
+    with replacing(out) as path:
+        path.write_bytes(pack(attempt.graph, contract, *proof))
+    out.with_suffix(".refused.csv").unlink(missing_ok=True)
+
+
+def _with_accuracies(attempt: Attempt) -> Contract:
+    """The attempt's contract, with what was measured of the test part or, without one, before."""
+    provenance = attempt.contract.provenance
+    measured = {
+        "float_test": attempt.verdict.float_accuracy,
+        f"{attempt.quantization}_test": attempt.verdict.tflite_accuracy,
+    }
+    known = {name: share for name, share in measured.items() if share is not None}
+    accuracies = known or provenance.accuracies
+    return replace(attempt.contract, provenance=replace(provenance, accuracies=accuracies))
+
+
+def _check_fits(model: Model, run: Run) -> None:
+    contract = run.contract
+    found = (model.input_shape[1:], model.output_shape[1:])
+    expected = ((contract.height, contract.width, 3), (len(contract.labels),))
+    if found != expected:
+        raise RunFolderError(
+            f"{run.weights}: takes {found[0]} and gives {found[1]}, the contract beside it says "
+            f"{expected[0]} and {expected[1]} for its {len(contract.labels)} labels. "
+            "They are not of one run: train again"
+        )
+    if run.head:
+        check_head(model, run.head, len(contract.labels))
+
+
+def _as_csv(attempt: Attempt) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in fields(Answer)])
+    writer.writerows(map(astuple, attempt.answers))
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Sources of models: a run folder, or a Keras model from elsewhere."""

@@ -1,0 +1,1 @@
+"""Measures what the watch costs, beside resize and invoke alone."""

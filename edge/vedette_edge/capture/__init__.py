@@ -1,0 +1,1 @@
+"""The capture process, which takes and prepares frames, and its supervisor."""

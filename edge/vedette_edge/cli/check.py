@@ -1,0 +1,209 @@
+"""`vedette check`: the doctor, and the samples that the model proves itself by."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vedette_edge.capture.geometry import parse_region
+from vedette_edge.cli.camera_options import camera_flags, mounting_of, region_option, wish_of
+from vedette_edge.cli.config_file import defaults
+from vedette_edge.cli.log_options import log_flags
+from vedette_edge.cli.model_options import foreign_flags
+from vedette_edge.cli.options import json_option, threads_option
+from vedette_edge.cli.run import run
+from vedette_edge.console import Terminal, session
+from vedette_edge.doctor import FAULT, OK, WARNING, Finding, as_text
+from vedette_edge.errors import (
+    SelfTestError,
+    SettingError,
+    VedetteError,
+)
+
+if TYPE_CHECKING:
+    from vedette_edge.log.rotation import Limits
+    from vedette_edge.model.self_test import Replay
+    from vedette_edge.model.uncontracted import Said
+
+_file = click.Path(path_type=Path)
+
+
+def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """What the service's settings say, as far as it matters here."""
+    if path:
+        try:
+            found = defaults(path, run)
+        except SettingError as error:
+            raise click.ClickException(str(error)) from error
+        known = {parameter.name for parameter in context.command.params}
+        context.default_map = {name: value for name, value in found.items() if name in known}
+    return path
+
+
+@click.command()
+@click.argument("model", type=_file, required=False)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),  # else click refuses it without a remedy
+    is_eager=True,
+    callback=_from_file,
+    help="The service's TOML file.",
+)
+@click.option("--camera", metavar="SOURCE", help="Look through it, too; as for run.")
+@camera_flags
+@region_option
+@click.option("--test-chart", is_flag=True, help="The camera is shown the chart: is it seen right?")
+@click.option("--write-chart", type=_file, help="Write the chart, to be printed or shown.")
+@click.option("--log", type=_file, help="The log that the watch writes: is there room?")
+@log_flags
+@json_option
+@threads_option
+@foreign_flags
+def check(
+    model: Path | None,
+    write_chart: Path | None,
+    as_json: bool,
+    threads: int | None,
+    log: Path | None,
+    limits: "Limits",
+    said: "Said",
+    **wished: Any,
+) -> None:
+    """Is all well: model, packages, camera, disk, clock, power? And how is it mended?
+
+    The samples that a model carries go the whole way on this machine: decoded, turned, resized,
+    classified. Inputs must be equal to the byte, labels equal, scores within two output steps.
+    Code 1 if anything is at fault.
+
+    \b
+    Examples:
+      vedette check model.tflite
+      vedette check --config /etc/vedette/config.toml
+      vedette check model.tflite --camera picamera2 --log /var/log/vedette/watch.jsonl
+      vedette check --write-chart chart.png
+      vedette check --camera picamera2 --test-chart
+      vedette check model.tflite --json
+    """
+    if wished["test_chart"] and not wished["camera"]:
+        raise click.UsageError("--test-chart needs --camera SOURCE, or a --config that names one")
+    with session() as terminal:
+        if write_chart:
+            _write_chart(write_chart)
+            terminal.err.print(f"{write_chart}: print it, or show it, so that it fills the picture")
+            return
+        replays: list[Replay] = []
+        proof = partial(_model, model, threads, said, replays) if model else tuple
+        findings = [*_missing(model, wished), *_findings(proof, wished, log, limits)]
+        _tell(terminal, replays, findings, as_json=as_json)
+
+
+def _missing(model: Path | None, wished: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the service's settings must say, but do not."""
+    for name, value in (("model", model), ("camera", wished["camera"])):
+        if wished["config"] and value is None:
+            yield Finding(name, FAULT, f"{wished['config']} names none, so the watch cannot start")
+
+
+def _findings(
+    proof: Callable[[], Iterable[Finding]],
+    wished: Mapping[str, Any],
+    log: Path | None,
+    limits: "Limits",
+) -> Iterator[Finding]:
+    from vedette_edge.doctor import disk, machine, packages
+
+    source = wished["camera"] or ""
+    fit = [*packages.packages(source)]
+    usable = all(one.subject != packages.BROKEN for one in fit)
+    if usable:
+        yield from proof()
+    yield from fit
+    yield from machine.machine(source)
+    if log:
+        yield from disk.disk(log, limits)
+    if source and usable:
+        yield from _camera(wished)
+
+
+def _model(
+    path: Path, threads: int | None, said: "Said", replays: list["Replay"]
+) -> Iterator[Finding]:
+    """Builds an interpreter, and replays the samples into `replays`."""
+    from vedette_edge.doctor import packages
+    from vedette_edge.model import self_test
+    from vedette_edge.model.classifier import Classifier
+
+    try:
+        classifier = Classifier(path, threads=threads, said=said)
+        replays += self_test.replay(classifier)
+        if classifier.model.contract is None:
+            found = f"{path} was made by another tool and carries no samples: nothing is proved"
+            mend = "vedette-convert KERAS_MODEL  # on a workstation: see docs/conversion.md"
+            yield Finding("model", WARNING, found, mend)
+            return
+        self_test.judge(classifier, replays)
+    except SelfTestError as error:
+        yield Finding("model", FAULT, str(error), packages.mend_proof())
+    except VedetteError as error:  # which says what to do next
+        yield Finding("model", FAULT, str(error))
+    else:
+        found = f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
+        yield Finding("model", OK, found)
+
+
+def _camera(wished: Mapping[str, Any]) -> Iterator[Finding]:
+    from vedette_edge.doctor import camera, machine
+
+    if machine.runs_as_service():
+        found = "the service has it, and tells of it in its log"
+        yield Finding("camera", WARNING, found, "sudo systemctl stop vedette  # then check again")
+    else:
+        yield from camera.camera(
+            wish_of(wished),
+            mounting_of(wished),
+            tuple(map(parse_region, wished["regions"])),
+            with_chart=wished["test_chart"],
+        )
+
+
+def _write_chart(path: Path) -> None:
+    import cv2
+
+    from vedette_edge.doctor import test_chart
+    from vedette_edge.files import replacing
+
+    ending = path.suffix if path.suffix.lower() in (".png", ".jpg", ".jpeg") else ".png"
+    encoded = cv2.imencode(ending, test_chart.chart()[..., ::-1])[1].tobytes()
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded)
+
+
+def _tell(
+    terminal: Terminal, replays: Sequence["Replay"], findings: Sequence[Finding], *, as_json: bool
+) -> None:
+    """Raises SelfTestError where anything is at fault."""
+    faults = [one for one in findings if one.level == FAULT]
+    if as_json:
+        terminal.out.print(_as_json(replays, findings, ok=not faults))
+    else:
+        if replays:
+            from vedette_edge.model import self_test
+
+            terminal.out.print(self_test.as_table(replays), soft_wrap=False)
+        terminal.out.print(as_text(findings))
+    if faults:
+        raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].found}")
+
+
+def _as_json(replays: Sequence["Replay"], findings: Sequence[Finding], *, ok: bool) -> str:
+    told: dict[str, object] = {"equal": False, "samples": []}
+    if replays:
+        from vedette_edge.model import self_test
+
+        told = self_test.as_data(replays)
+    found = {"ok": ok, **told, "findings": [asdict(one) for one in findings]}
+    return json.dumps(found, indent=2, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""The classification head that training fits and conversion refits."""

@@ -1,0 +1,77 @@
+"""Logits of pictures by heads that were not fitted to them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+
+AT_A_TIME = 2048  # rows of features in memory
+
+Way = tuple[Sequence[int], float]  # the widths of the blocks that are read, and the shrinkage
+
+
+class FeatureRows(Protocol):
+    """Features of pictures that are learned from, wherever they lie."""
+
+    @property
+    def labels(self) -> Labels:
+        """The class index of each picture."""
+
+    @property
+    def folds(self) -> NDArray[np.intp]:
+        """The fold 0, 1, ... of each picture."""
+
+    def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
+        """The features of some pictures, a row each: plain first, then mirrored."""
+
+
+def sum_moments(
+    rows: FeatureRows,
+    places: NDArray[np.intp],
+    classes: int,
+    width: int,
+    origin: Floats | None = None,
+) -> Moments:
+    """The sums over all views of some pictures, over their first `width` features.
+
+    By default, the origin is the mean of some of the pictures.
+    """
+    if origin is None:
+        some = places[:: -(-len(places) // AT_A_TIME)]
+        origin = next(rows.views(some))[:, :width].mean(axis=0)
+    sums = Moments.zeros(classes, origin)
+    for some in in_batches(places):
+        for features in rows.views(some):
+            sums.add(features[:, :width], rows.labels[some])
+    return sums
+
+
+def score_out_of_fold(rows: FeatureRows, total: Moments, ways: Sequence[Way]) -> Floats:
+    """Logits, ways x pictures x classes: of each fold, by heads that are fitted to the rest."""
+    logits = np.empty((len(ways), len(rows.labels), len(total.counts)), np.float32)
+    for fold in np.unique(rows.folds):
+        held_out = np.flatnonzero(rows.folds == fold)
+        heads = _fit_to_rest(rows, held_out, total, ways)
+        for batch in in_batches(held_out):
+            features = next(rows.views(batch))
+            for place, head in enumerate(heads):
+                logits[place, batch] = head.logits(features[:, : len(head.weights)])
+    return logits
+
+
+def _fit_to_rest(
+    rows: FeatureRows, held_out: NDArray[np.intp], total: Moments, ways: Sequence[Way]
+) -> list[Discriminant]:
+    """A head for each way: from the sums over all rows, less those over the rows held out."""
+    classes, width = total.sums.shape
+    rest = total - sum_moments(rows, held_out, classes, width, total.origin)
+    return [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
+
+
+def in_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """The places, AT_A_TIME at a time."""
+    for start in range(0, len(places), AT_A_TIME):
+        yield places[start : start + AT_A_TIME]

@@ -1,0 +1,1 @@
+"""The Raspberry Pi, systemd and the memory of this process."""

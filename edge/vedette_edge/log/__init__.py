@@ -1,0 +1,1 @@
+"""Records on disk: write, rotate, read and summarize them."""

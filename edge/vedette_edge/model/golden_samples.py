@@ -1,0 +1,100 @@
+"""Golden samples: held-out images in the model file, and the result that each must give."""
+
+import hashlib
+import json
+import math
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vedette_edge.errors import ModelFileError, PictureError
+from vedette_edge.images import decoding, test_pattern
+from vedette_edge.images.preprocessing import Picture
+
+FOLDER = "golden/"  # within the zip of the model file
+INDEX = FOLDER + "samples.json"
+FORMAT = "vedette-golden-1"
+FRAME = "frame-"  # and a number: a sample that is drawn and not stored, as a camera gives it
+MOST_SAMPLES = 32
+MOST_PIXELS = 4_000_000  # of a sample's picture, counted again in each scan of a progressive JPEG
+# JPEG's markers of a frame, SOF0 to SOF15, after which its height and width follow.
+_SCAN = b"\xff\xda"  # SOS: in a scan itself a zero follows each 0xFF
+_SIZED = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A picture, and what conversion made of it."""
+
+    name: str  # its file in the model file's folder golden/, or FRAME with a number
+    picture_sha256: str  # of the decoded picture's bytes, R G B, upright
+    prepared_sha256: str  # of the model's input
+    label: str
+    scores: tuple[float, ...]  # in output steps, 0..256, in the order of the labels
+
+
+def to_json(samples: Sequence[Sample]) -> str:
+    """samples.json."""
+    rows = [asdict(sample) for sample in samples]
+    return json.dumps({"format": FORMAT, "samples": rows}, ensure_ascii=False) + "\n"
+
+
+def from_json(text: bytes) -> tuple[Sample, ...]:
+    """Read samples.json. Raises ModelFileError for anything else."""
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT or len(data["samples"]) > MOST_SAMPLES:
+            raise ValueError(f"expected {FORMAT!r} and at most {MOST_SAMPLES} samples")
+        found = tuple(map(_sample, data["samples"]))
+        if len({sample.name for sample in found}) < len(found):
+            raise ValueError("a sample stands twice")
+        return found
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+        raise ModelFileError(f"{INDEX} inside the file is damaged ({error!r})") from error
+
+
+def _sample(row: Mapping[str, Any]) -> Sample:
+    sample = Sample(**{**row, "scores": tuple(map(float, row["scores"]))})
+    texts = (sample.name, sample.picture_sha256, sample.prepared_sha256, sample.label)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a name, a hash or a label is no text")
+    if not all(map(math.isfinite, sample.scores)):
+        raise ValueError("a score is no number")
+    return sample
+
+
+def picture(name: str, members: Mapping[str, bytes]) -> Picture:
+    """A sample's picture. Raises PictureError if it cannot be decoded."""
+    if re.fullmatch(FRAME + r"[0-9]{1,4}", name):
+        return test_pattern.picture(int(name.removeprefix(FRAME)))
+    data = members.get(FOLDER + name, b"")
+    if (found := pixels(data)) > MOST_PIXELS:
+        raise PictureError(f"is of {found} pixels, at most {MOST_PIXELS} are decoded")
+    return decoding.decode(data)
+
+
+def pixels(data: bytes) -> int:
+    """How many pixels of a PNG or JPEG are to be decoded; raises PictureError for all else.
+
+    A few bytes can hold a picture that fills the memory, or thousands of scans.
+    """
+    try:
+        if decoding.kind(data) == "PNG":
+            width, height = struct.unpack_from(">II", data, 16)
+            return int(height * width)
+        at = 2 if decoding.kind(data) == "JPEG" else len(data)
+        while data[at + 1] not in _SIZED:
+            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+        height, width = struct.unpack_from(">HH", data, at + 5)
+        return int(height * width) * max(1, data.count(_SCAN, at))
+    except (struct.error, IndexError) as error:
+        raise PictureError("is no whole JPEG or PNG") from error
+
+
+def digest(picture: Picture) -> str:
+    """SHA-256 of a picture's bytes, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""The watch: classify the newest frame, smooth the scores, report changes."""

@@ -1,0 +1,131 @@
+"""What conversion packs for the self-test."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from tests import heif_files
+
+from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.golden_selection import LARGEST_BYTES, LEAST_LEAD, golden
+from vedette_convert.sources.run_folder import Photograph, read_run
+from vedette_edge import Classifier
+from vedette_edge.images import decoding
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model import golden_samples
+from vedette_edge.model.self_test import STEP
+
+
+@pytest.fixture(scope="module")
+def classifier(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+    """The run on the shapes as a float model, without samples."""
+    import tensorflow as tf
+
+    run = read_run(run_folder)
+    network = keras.models.load_model(run.weights, compile=False)
+    picture = keras.Input(batch_shape=(1, 48, 48, 3))
+    single = keras.Model(picture, network(picture))
+    path = tmp_path_factory.mktemp("bare") / "bare.tflite"
+    path.write_bytes(pack(tf.lite.TFLiteConverter.from_keras_model(single).convert(), run.contract))
+    return Classifier(path)
+
+
+def best(photographs: list[Photograph], classifier: Classifier) -> list[float]:
+    return [classifier.classify(one.read()).score for one in photographs]
+
+
+@pytest.fixture
+def photographs(run_folder: Path) -> list[Photograph]:
+    return read_run(run_folder).part("test")
+
+
+def test_a_dozen_pictures_and_a_frame_are_chosen_the_same_each_time(
+    photographs: list[Photograph], classifier: Classifier
+) -> None:
+    scores = best(photographs, classifier)
+    files, samples = golden(photographs, scores, classifier)
+    assert len(files) == 12
+    assert [one.name for one in samples[:-1]] == list(files)
+    assert samples[-1].name.startswith("frame-")
+    assert {one.label for one in samples} == {"bar", "disc", "square"}
+    assert golden(photographs, scores, classifier) == (files, samples)
+
+
+def test_hard_ones_are_among_them_but_none_that_rounding_could_turn(
+    photographs: list[Photograph], classifier: Classifier
+) -> None:
+    files, samples = golden(photographs, best(photographs, classifier), classifier)
+    leads = [(lead(classifier.classify(one.read()).scores), str(one.file)) for one in photographs]
+    decided = sorted(one for one in leads if one[0] >= LEAST_LEAD * STEP)
+    stored = set(files.values())
+    hardest = [Path(file).read_bytes() for _, file in decided[:3]]
+    assert sum(one in stored for one in hardest) >= 2  # one may be the one that is stored turned
+    assert all(lead(one.scores) >= LEAST_LEAD for one in samples)
+
+
+def lead(scores: Iterable[float]) -> float:
+    """By how much the best score leads."""
+    *_, second, first = sorted(map(float, scores))
+    return first - second
+
+
+def test_the_first_is_stored_turned(photographs: list[Photograph], classifier: Classifier) -> None:
+    files, samples = golden(photographs, best(photographs, classifier), classifier)
+    data = files["00.jpeg"]
+    unturned = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_IGNORE_ORIENTATION)
+    assert unturned is not None
+    assert unturned.shape[:2] == (80, 60)
+    upright = decoding.decode(data)
+    assert upright.shape[:2] == (60, 80)
+    assert golden_samples.digest(upright) == samples[0].picture_sha256
+    assert not any(b"Exif" in other[:64] for name, other in files.items() if name != "00.jpeg")
+
+
+def large_photographs(folder: Path, noise: Picture) -> list[Photograph]:
+    """Shapes on ground that no JPEG makes small."""
+    made = []
+    for number in range(8):
+        picture_bgr = np.roll(noise, 100 * number, axis=1).copy()
+        cv2.rectangle(picture_bgr, (500, 500), (1500, 1500), (40, 230, 40), -1)
+        file = folder / f"{number}.png"
+        cv2.imwrite(str(file), picture_bgr)
+        made.append(Photograph("test", "square", file, ""))
+    return made
+
+
+def test_large_photographs_are_made_smaller(
+    tmp_path: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 90, (2000, 3000, 3), np.uint8)
+    monkeypatch.setattr(Photograph, "read", lambda self: decoding.read(self.file))
+    photographs = large_photographs(tmp_path, noise)
+    files, samples = golden(photographs, best(photographs, classifier), classifier)
+    assert files
+    assert all(len(data) <= LARGEST_BYTES for data in files.values())
+    sizes = [decoding.decode(data).shape[:2] for data in files.values()]
+    assert sizes == [(96, 144)] * len(files)
+    assert len(samples) == len(files) + 1
+
+
+@pytest.mark.parametrize("encode", [heif_files.heic, heif_files.avif])
+def test_a_heic_or_avif_is_stored_as_a_jpeg(
+    photographs: list[Photograph],
+    classifier: Classifier,
+    tmp_path: Path,
+    encode: Callable[[Picture], bytes],
+) -> None:
+    rewritten = []
+    for number, one in enumerate(photographs):
+        file = tmp_path / str(number)
+        file.write_bytes(encode(one.read()))
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        rewritten.append(Photograph(one.part, one.label, file, sha256))
+    files, samples = golden(rewritten, best(rewritten, classifier), classifier)
+    assert len(files) == 12
+    assert {decoding.kind(data) for data in files.values()} == {"JPEG"}
+    assert {Path(name).suffix for name in files} == {".jpeg"}
+    assert [one.name for one in samples[:-1]] == list(files)

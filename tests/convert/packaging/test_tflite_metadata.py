@@ -1,0 +1,203 @@
+"""TFLite's standard metadata: every reader finds it, and nothing else is touched."""
+
+import json
+import shutil
+import subprocess
+import zipfile
+from dataclasses import replace
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+from keras import layers
+from numpy.typing import NDArray
+from tensorflow.lite.python.schema_py_generated import Model, ModelT
+
+from vedette_convert.packaging import tflite_metadata
+from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.tflite_metadata import described
+from vedette_edge.model.contract import Confidence, Contract, Provenance
+from vedette_edge.model.model_file import MARK
+
+SCHEMA = Path(tflite_metadata.__file__).with_name("metadata.fbs")
+CONTRACT = Contract(
+    labels=("apple", "pear", "Zwölffrüchte"),
+    height=16,
+    width=20,
+    colour="rgb",
+    fit="crop",
+    resize="box-linear-exact-1",
+    normalisation="unit",
+    normalisation_in_graph=True,
+    confidence=Confidence(temperature=1.0, unknown_below=0.625),
+    provenance=Provenance("0" * 64, {"test": 0}, 0, {}, {}),
+)
+KINDS = ("float32", "float16", "dynamic", "int8", "uint8", "int16x8")
+OPERATORS = {
+    "int8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+    "uint8": tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+    "int16x8": tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+}
+
+
+@cache
+def graph_of(kind: str) -> bytes:
+    """A small network that nobody trained, quantized in one of the KINDS."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(network())
+    if kind != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind in OPERATORS:
+        converter.representative_dataset = lambda: ([one] for one in pictures("float32"))
+        converter.target_spec.supported_ops = [OPERATORS[kind]]
+    if kind in ("int8", "uint8"):
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(kind)
+    return bytes(converter.convert())
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input(batch_shape=(1, CONTRACT.height, CONTRACT.width, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(5, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(len(CONTRACT.labels), activation="softmax"),
+        ]
+    )
+
+
+def pictures(dtype: str) -> list[NDArray[Any]]:
+    random, low = np.random.default_rng(5), -128 if dtype == "int8" else 0
+    shape = (20, 1, CONTRACT.height, CONTRACT.width, 3)
+    return list(random.integers(low, low + 256, shape).astype(dtype))
+
+
+def scores(graph: bytes) -> NDArray[Any]:
+    """The outputs of a graph for the pictures, as the bytes or floats that it gives."""
+    interpreter = Interpreter(model_content=graph)
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    found = []
+    for picture in pictures(np.dtype(given["dtype"]).name):
+        interpreter.set_tensor(given["index"], picture)
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(made["index"]))
+    return np.stack(found)
+
+
+def delegated(graph: bytes) -> list[str]:
+    """The operators of a graph once the delegate has taken its own."""
+    interpreter = Interpreter(model_content=graph)
+    interpreter.allocate_tensors()
+    return [str(one["op_name"]) for one in interpreter._get_ops_details()]
+
+
+def plain(thing: Any) -> Any:
+    """All that TensorFlow's object of a graph holds, as dicts and lists."""
+    if isinstance(thing, np.ndarray):
+        return thing.tolist()
+    if isinstance(thing, list):
+        return [plain(one) for one in thing]
+    return (
+        {key: plain(value) for key, value in vars(thing).items()}
+        if hasattr(thing, "__dict__")
+        else thing
+    )
+
+
+def entry_of(graph: bytes) -> bytes:
+    """The metadata's bytes, found as a reader finds them."""
+    model = ModelT.InitFromPackedBuf(graph)
+    (buffer,) = [one.buffer for one in model.metadata if one.name == b"TFLITE_METADATA"]
+    return bytes(model.buffers[buffer].data.tobytes())
+
+
+def read_by_flatc(data: bytes, folder: Path) -> Any:
+    """The JSON that FlatBuffers' own compiler reads out of metadata."""
+    flatc = shutil.which("flatc")
+    if not flatc:
+        pytest.skip("needs flatc: apt install flatbuffers-compiler")
+    (folder / "found.bin").write_bytes(data)
+    options = "--json --raw-binary --strict-json --defaults-json -o".split()
+    subprocess.run([flatc, *options, folder, SCHEMA, "--", folder / "found.bin"], check=True)
+    return json.loads((folder / "found.json").read_bytes())
+
+
+def test_flatbuffers_own_compiler_reads_what_was_written(tmp_path: Path) -> None:
+    data = entry_of(described(graph_of("uint8"), CONTRACT))
+    assert data[4:8] == b"M001"
+    found = read_by_flatc(data, tmp_path)
+    assert found == tflite_metadata.metadata(CONTRACT)
+    (subgraph,) = found["subgraph_metadata"]
+    (picture,), (score,) = subgraph["input_tensor_metadata"], subgraph["output_tensor_metadata"]
+    assert picture["content"]["content_properties"] == {"color_space": "RGB"}
+    assert picture["process_units"][0]["options"] == {"mean": [0], "std": [1]}
+    assert score["process_units"][0]["options"] == {"global_score_threshold": 0.625}
+    assert score["associated_files"][0]["type"] == "TENSOR_AXIS_LABELS"
+
+
+def test_without_a_threshold_the_metadata_say_0(tmp_path: Path) -> None:
+    contract = replace(CONTRACT, confidence=Confidence(temperature=1.0, unknown_below=0.0))
+    found = read_by_flatc(entry_of(described(graph_of("uint8"), contract)), tmp_path)
+    assert found == tflite_metadata.metadata(contract)
+
+
+def test_the_labels_that_the_metadata_name_are_a_member_stored_as_it_is() -> None:
+    packed = pack(graph_of("uint8"), CONTRACT)
+    (score,) = tflite_metadata.metadata(CONTRACT)["subgraph_metadata"][0]["output_tensor_metadata"]
+    with zipfile.ZipFile(BytesIO(packed)) as archive:
+        member = archive.getinfo(score["associated_files"][0]["name"])
+        assert member.compress_type == zipfile.ZIP_STORED
+        assert archive.read(member).decode().splitlines() == list(CONTRACT.labels)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_are_the_same_before_and_after(kind: str) -> None:
+    before, after = scores(graph_of(kind)), scores(described(graph_of(kind), CONTRACT))
+    assert len(np.unique(before)) > 3
+    assert np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_delegate_takes_as_much_as_before(kind: str) -> None:
+    graph = graph_of(kind)
+    assert delegated(described(graph, CONTRACT)) == delegated(graph)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_changed_but_what_is_added(kind: str) -> None:
+    before = plain(ModelT.InitFromPackedBuf(graph_of(kind)))
+    after = plain(ModelT.InitFromPackedBuf(described(graph_of(kind), CONTRACT)))
+    first = len(before["buffers"])
+    before["metadata"] += [
+        {"name": name, "buffer": first + place}
+        for place, name in enumerate((b"TFLITE_METADATA", MARK.encode()))
+    ]
+    before["buffers"] += after["buffers"][first:]
+    assert after == before
+    assert b"min_runtime_version" in [one["name"] for one in after["metadata"]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_buffer_is_aligned_at_16_bytes(kind: str) -> None:
+    graph = described(graph_of(kind), CONTRACT)
+    assert graph[4:8] == b"TFL3"
+    model = Model.GetRootAs(graph)
+    tables = [model.Buffers(number) for number in range(model.BuffersLength())]
+    # Slot 0, the fifth byte of a vtable, holds the data.
+    starts = [one._tab.Vector(one._tab.Offset(4)) for one in tables if one.DataLength()]
+    assert len(starts) > 4
+    assert not any(start % 16 for start in starts)
+
+
+def test_the_same_graph_gives_the_same_bytes() -> None:
+    assert described(graph_of("uint8"), CONTRACT) == described(graph_of("uint8"), CONTRACT)

@@ -1,0 +1,235 @@
+"""Conversion: a run folder becomes a model file, or nothing changes."""
+
+import csv
+import json
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from tests.convert.conftest import convert
+
+from vedette_convert import candidates
+from vedette_convert.quantization.converter import quantize
+from vedette_convert.sources.run_folder import Photograph, sample
+from vedette_edge import Classifier, Contract
+from vedette_edge.images import decoding
+from vedette_edge.images.preprocessing import Picture
+from vedette_train.models.architectures import cnn
+
+
+@pytest.fixture(scope="module")
+def model(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("converted") / "shapes.tflite"
+    result = convert(run_folder, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    return out
+
+
+def test_raw_bytes_go_in_and_one_delegate_takes_the_whole_graph(model: Path) -> None:
+    network = Classifier(model).network
+    assert (network.input.dtype, network.input.scale, network.input.zero_point) == ("uint8", 1, 0)
+    assert network.input.shape == (1, 48, 48, 3)
+    assert network.output.dtype == "uint8"
+    assert network.partitions() == 1
+
+
+def test_labels_and_contract_are_packed_where_zip_tools_find_them(model: Path) -> None:
+    with zipfile.ZipFile(model) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert names[:3] == ["labels.txt", "contract.json", "golden/samples.json"]
+        assert all(name.startswith("golden/") for name in names[3:-1])
+        assert names[-1] == "SHA256SUMS"
+        assert archive.read("labels.txt") == b"bar\ndisc\nsquare\n"
+    unzip = shutil.which("unzip")
+    if unzip:
+        listed = subprocess.run([unzip, "-l", model], capture_output=True, text=True, check=False)
+        assert "contract.json" in listed.stdout
+
+
+def test_dense_layers_are_quantized_per_tensor_and_convolutions_per_channel(model: Path) -> None:
+    # XNNPACK rewrites the scales that it reports, so the graph is read without it.
+    interpreter = Interpreter(
+        model_content=model.read_bytes(),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    scales = {
+        tuple(tensor["shape"]): len(tensor["quantization_parameters"]["scales"])
+        for tensor in interpreter.get_tensor_details()
+        if tensor["dtype"] == np.int8
+    }
+    assert scales[(128, 3200)] == scales[(3, 128)] == 1
+    assert scales[(32, 3, 3, 32)] == 32
+
+
+def test_the_judgement_is_what_the_edge_says_picture_by_picture(
+    run_folder: Path, model: Path
+) -> None:
+    with model.with_suffix(".judgement.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24
+    classifier = Classifier(model)
+    for row in rows:
+        found = classifier.classify(decoding.read(Path(row["file"])))
+        assert (found.label, found.score) == (row["tflite_label"], float(row["tflite_score"]))
+    assert isinstance(classifier.contract, Contract)
+    accuracies = classifier.contract.provenance.accuracies
+    right = sum(row["tflite_label"] == row["truth"] for row in rows)
+    assert accuracies["int8_test"] == right / 24
+    metrics = json.loads((run_folder / "metrics.json").read_bytes())
+    assert accuracies["float_test"] == metrics["test_accuracy"]
+
+
+def test_the_same_run_converts_to_the_same_bytes(
+    run_folder: Path, model: Path, tmp_path: Path
+) -> None:
+    convert(run_folder, "--out", tmp_path / "again.tflite")
+    assert (tmp_path / "again.tflite").read_bytes() == model.read_bytes()
+
+
+def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
+    result = convert(run)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines[0] == ["label", "pictures", "float", "int8", "agree"]
+    assert [line[0] for line in lines[1:5]] == ["bar", "disc", "square", "all"]
+    found = json.loads(convert(run, "--json").stdout)
+    assert found["pictures"] == found["known_pictures"] == 24
+    assert found["meaning"] in " ".join(result.stdout.split())
+    for figure in ("float_accuracy", "tflite_accuracy", "agreement"):
+        shares = found[figure], *found[f"{figure}_interval"]
+        printed = "{:.1%} {:.1%} to {:.1%}".format(*shares).split()
+        assert printed in [line[-4:] for line in lines]
+    low, high = found["accuracy_change_interval"]
+    assert low < found["accuracy_change"] < high
+    assert set(found["per_class"]) == {"bar", "disc", "square"}
+    assert (run / "model.tflite").exists()
+
+
+def test_a_refused_model_is_code_3_and_the_old_file_stands(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph of other weights stands for one that quantization has spoilt."""
+
+    def spoilt(model: keras.Model, calibration: list[Picture], *rest: Any) -> bytes:
+        other = cnn(48, 48, 3)
+        other.layers[-1].set_weights([np.zeros((128, 3)), np.array([9.0, 0.0, 0.0])])
+        return quantize(other, calibration, *rest)
+
+    monkeypatch.setattr(candidates, "quantize", spoilt)
+    result = convert(run)
+    assert result.exit_code == 3
+    assert "points of accuracy" in result.stderr
+    assert not (run / "model.tflite").exists()
+    (run / "model.tflite").write_bytes(b"old")
+    assert convert(run).exit_code == 3
+    assert (run / "model.tflite").read_bytes() == b"old"
+    assert not list(run.glob(".model*"))
+    assert (run / "model.refused.csv").exists()
+    assert not (run / "model.judgement.csv").exists()
+
+
+def test_photographs_that_have_moved_are_found_with_data(
+    run: Path, shapes: Path, tmp_path: Path
+) -> None:
+    settings = json.loads((run / "settings.json").read_bytes())
+    (run / "settings.json").write_text(json.dumps(settings | {"data": "/nowhere"}), "utf-8")
+    result = convert(run)
+    assert result.exit_code == 1
+    assert "--data" in result.stderr
+    assert convert(run, "--data", shapes).exit_code == 0
+
+
+def damage_weights(run: Path) -> None:
+    (run / "Trained_Weight.h5").write_bytes(b"\x89HDF\r\n\x1a\n cut")
+
+
+def remove_contract(run: Path) -> None:
+    (run / "contract.json").unlink()
+
+
+def change_contract(run: Path) -> None:
+    text = (run / "contract.json").read_text(encoding="utf-8")
+    (run / "contract.json").write_text(text.replace('"squash"', '"stretch"'), "utf-8")
+
+
+def remove_a_label(run: Path) -> None:
+    contract = json.loads((run / "contract.json").read_bytes())
+    contract["labels"].remove("disc")
+    (run / "contract.json").write_text(json.dumps(contract), "utf-8")
+
+
+def change_manifest(run: Path) -> None:
+    (run / "split.csv").write_text("part,label,file,sha256\n", "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (damage_weights, "no Keras model"),
+        (remove_contract, "lacks contract.json"),
+        (change_contract, "stretch"),
+        (remove_a_label, "2 labels"),
+        (change_manifest, "split.csv is not the one"),
+    ],
+)
+def test_a_damaged_run_is_an_error_that_names_the_file(
+    run: Path, damage: Callable[[Path], None], said: str
+) -> None:
+    damage(run)
+    result = convert(run)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert not (run / "model.tflite").exists()
+
+
+def test_a_changed_photograph_is_an_error(
+    draw_shapes: Callable[[Path, int], Path], run: Path, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "copy", 40)
+    for path in data.glob("*/*.png"):
+        path.write_bytes(path.read_bytes() + b"\0")
+    result = convert(run, "--data", data)
+    assert result.exit_code == 1
+    assert "has changed since training" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_an_error(run: Path) -> None:
+    result = convert(run, "--out", "/proc/none/model.tflite")
+    assert result.exit_code == 1
+    assert "/proc/none" in result.stderr
+
+
+def test_the_sample_takes_from_every_class_alike() -> None:
+    photographs = [
+        Photograph("train", label, Path(f"{label}{number}"), "")
+        for label, count in (("a", 9), ("b", 2), ("c", 9))
+        for number in range(count)
+    ]
+    chosen = sample(photographs, 7)
+    assert [one.label for one in chosen] == ["a", "b", "c", "a", "b", "c", "a"]
+    assert len(set(chosen)) == 7
+    assert sample(photographs, 7) == chosen
+    assert len(sample(photographs, 100)) == 20
+    assert [one.label for one in sample(photographs, 1)] == ["a", "b", "c"]
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(run: Path, small_disk: Path) -> None:
+    (small_disk / "model.tflite").write_bytes(b"old")
+    (small_disk / "other").write_bytes(bytes(1_950_000))
+    result = convert(run, "--out", small_disk / "model.tflite")
+    assert result.exit_code == 1
+    assert "model.tflite: No space left on device. Make room" in result.stderr
+    assert (small_disk / "model.tflite").read_bytes() == b"old"
+
+
+def test_a_folder_is_no_output(run: Path) -> None:
+    for out in (".", str(run)):
+        assert convert(run, "--out", out).exit_code == 2

@@ -1,0 +1,142 @@
+"""Standard input as a source: JPEGs one after the other, or raw frames."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+from tests.edge.conftest import Heard
+
+from vedette_edge.cameras import Wish, open_frames, stdin
+from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.images import decoding
+from vedette_edge.images.jpeg_splitter import JpegCutter
+from vedette_edge.images.preprocessing import Picture
+
+Pipe = Callable[..., None]
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
+    """Makes pieces arrive one by one at what stands for standard input, which then ends."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(stdin, "DESCRIPTOR", reading)
+    monkeypatch.setattr(stdin, "WAIT_S", 0.5)
+    threads: list[threading.Thread] = []
+
+    def write(pieces: tuple[bytes, ...], end: bool) -> None:
+        with os.fdopen(os.dup(writing), "wb", buffering=0) as pipe:
+            for piece in pieces:
+                pipe.write(piece)
+                time.sleep(0.0002)
+        if end:
+            os.close(writing)
+
+    def arrive(*pieces: bytes, end: bool = True) -> None:
+        threads.append(threading.Thread(target=write, args=(pieces, end)))
+        threads[-1].start()
+
+    yield arrive
+    for thread in threads:
+        thread.join()
+    os.close(reading)
+
+
+def encoded(picture_bgr: Picture, *options: int) -> bytes:
+    """A JPEG."""
+    made: bytes = cv2.imencode(".jpg", picture_bgr, options)[1].tobytes()
+    return made
+
+
+REDDISH = encoded(np.full((48, 64, 3), (30, 30, 200), np.uint8))
+BLUISH = encoded(np.full((48, 64, 3), (200, 30, 30), np.uint8))
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 100_000])
+def test_jpegs_are_cut_apart_wherever_they_are_torn(piped: Pipe, told: Heard, size: int) -> None:
+    data = REDDISH + b"--part\r\nContent-Type: image/jpeg\r\n\r\n" + BLUISH + b"\r\n" + REDDISH
+    piped(*(data[at : at + size] for at in range(0, len(data), size)))
+    frames = list(open_frames(Wish("-"), told.reports))
+    assert told.delivers == ["JPEG"]
+    assert [frame.number for frame in frames] == [1, 2, 3]
+    for frame, whole in zip(frames, (REDDISH, BLUISH, REDDISH), strict=True):
+        assert np.array_equal(frame.picture_rgb, decoding.decode(whole))
+    assert not told.left_out
+
+
+def with_thumbnail(whole: bytes, thumbnail: bytes) -> bytes:
+    """A JPEG that carries another in an APP1 segment, as cameras write them."""
+    segment = b"\xff\xe1" + (2 + len(thumbnail)).to_bytes(2, "big") + thumbnail
+    return whole[:2] + segment + whole[2:]
+
+
+def test_a_thumbnail_within_a_jpeg_is_no_frame(piped: Pipe, told: Heard) -> None:
+    piped(with_thumbnail(REDDISH, BLUISH) + BLUISH)
+    seen = [frame.picture_rgb[0, 0] for frame in open_frames(Wish("-"), told.reports)]
+    assert [pixel[0] > pixel[2] for pixel in seen] == [True, False]
+
+
+def test_progressive_jpegs_of_several_scans_are_cut_apart(
+    drawn: Callable[[int, int], Picture],
+) -> None:
+    whole = encoded(drawn(120, 160), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    assert whole.count(b"\xff\xda") > 1
+    assert list(JpegCutter().cut(whole + REDDISH)) == [whole, REDDISH]
+
+
+def test_a_torn_jpeg_is_left_out_and_the_next_one_is_seen(
+    piped: Pipe, told: Heard, drawn: Callable[[int, int], Picture]
+) -> None:
+    torn = encoded(drawn(120, 160))[:2000]  # in the middle of its scan
+    piped(torn + BLUISH + REDDISH[:400])
+    (frame,) = open_frames(Wish("-"), told.reports)
+    assert np.array_equal(frame.picture_rgb, decoding.decode(BLUISH))
+    assert len(told.left_out) == 2
+    assert "2000 bytes" in told.left_out[0]
+    assert "cut off after 400 bytes" in told.left_out[1]
+
+
+def test_raw_frames_are_taken_as_they_are(
+    piped: Pipe, told: Heard, drawn: Callable[[int, int], Picture]
+) -> None:
+    sent = [drawn(48, 64), drawn(48, 64)[::-1]]
+    piped(b"".join(picture.tobytes() for picture in sent) + b"half")
+    frames = list(open_frames(Wish("-:raw:64x48"), told.reports))
+    assert told.delivers == ["64x48 raw RGB"]
+    assert len(frames) == 2
+    for frame, picture_rgb in zip(frames, sent, strict=True):
+        assert np.array_equal(frame.picture_rgb, picture_rgb)
+    assert told.left_out == ["left out the last frame on standard input: 4 of 9216 bytes"]
+
+
+def test_an_input_that_falls_silent_is_an_error(piped: Pipe, told: Heard) -> None:
+    piped(REDDISH, end=False)
+    frames = open_frames(Wish("-"), told.reports)
+    next(frames)
+    with pytest.raises(CameraError, match="nothing on standard input"):
+        next(frames)
+
+
+def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, told: Heard) -> None:
+    held, terminal = os.openpty()
+    monkeypatch.setattr(stdin, "DESCRIPTOR", terminal)
+    with pytest.raises(SettingError, match="is a terminal; expected JPEGs"):
+        open_frames(Wish("-"), told.reports)
+    os.close(held)
+    os.close(terminal)
+
+
+def test_what_a_program_writes_is_seen() -> None:
+    script = """
+from vedette_edge.cameras import Reports, Wish, open_frames
+print(sum(1 for _ in open_frames(Wish("-"), Reports(print, print))))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], input=REDDISH * 30, capture_output=True, check=True
+    )
+    assert ended.stdout.split() == [b"JPEG", b"30"]

@@ -1,0 +1,72 @@
+"""Frames of a camera that hangs askew become upright, pixel by pixel."""
+
+import numpy as np
+import pytest
+
+from vedette_edge.capture.geometry import Crop, Mounting, mounted, parse_crop
+from vedette_edge.errors import SettingError
+from vedette_edge.images.preprocessing import Picture
+
+# One pixel a letter:  A B C
+#                      D E F
+A, B, C, D, E, F = range(6)
+
+
+def letters(*rows: tuple[int, ...]) -> Picture:
+    grey = np.array(rows, np.uint8)
+    return np.dstack([grey, grey + np.uint8(10), grey + np.uint8(20)])
+
+
+SEEN = letters((A, B, C), (D, E, F))
+
+
+@pytest.mark.parametrize(
+    ("mounting", "expected"),
+    [
+        (Mounting(), letters((A, B, C), (D, E, F))),
+        (Mounting(rotate=90), letters((D, A), (E, B), (F, C))),
+        (Mounting(rotate=180), letters((F, E, D), (C, B, A))),
+        (Mounting(rotate=270), letters((C, F), (B, E), (A, D))),
+        (Mounting(flip="horizontal"), letters((C, B, A), (F, E, D))),
+        (Mounting(flip="vertical"), letters((D, E, F), (A, B, C))),
+        (Mounting(rotate=90, flip="horizontal"), letters((A, D), (B, E), (C, F))),
+        (Mounting(crop=(1, 0, 2, 2)), letters((B, C), (E, F))),
+        (Mounting(rotate=90, crop=(0, 1, 2, 2)), letters((E, B), (F, C))),
+    ],
+)
+def test_a_frame_is_turned_clockwise_then_mirrored_then_cropped(
+    mounting: Mounting, expected: Picture
+) -> None:
+    upright = mounted(SEEN, mounting)
+    assert np.array_equal(upright, expected)
+    assert upright.dtype == np.uint8
+    assert upright.flags["C_CONTIGUOUS"]
+
+
+def test_a_crop_outside_the_upright_frame_is_an_error_that_names_its_size() -> None:
+    with pytest.raises(SettingError, match=r"crop reaches to 3, 2; the frame ends at 2, 3"):
+        mounted(SEEN, Mounting(rotate=90, crop=(0, 0, 3, 2)))
+
+
+@pytest.mark.parametrize("wrong", [{"rotate": 45}, {"flip": "sideways"}])
+def test_what_is_no_mounting_is_an_error(wrong: dict[str, object]) -> None:
+    with pytest.raises(SettingError, match="expected rotate 0, 90, 180, 270 and flip horizontal"):
+        Mounting(**wrong)  # type: ignore[arg-type]  # as from a file of settings
+
+
+@pytest.mark.parametrize(
+    ("text", "crop"), [("10,20,200,300", (10, 20, 200, 300)), (" 0,0,1,1 ", (0, 0, 1, 1))]
+)
+def test_a_crop_is_four_numbers(text: str, crop: Crop) -> None:
+    assert parse_crop(text) == crop
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,0,4", "1,2,3,0", "-1,2,3,4", "a,b,c,d"])
+def test_what_is_no_crop_is_an_error_with_an_example(text: str) -> None:
+    with pytest.raises(SettingError, match="such as 10,20,200,300"):
+        parse_crop(text)
+
+
+def test_the_log_tells_what_is_done() -> None:
+    assert str(Mounting()) == ""
+    assert str(Mounting(90, "vertical", (1, 2, 3, 4))) == "rotate 90, flip vertical, crop 1,2,3,4"

@@ -1,0 +1,255 @@
+"""`vedette log`, as a user meets it, and the reader behind it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.edge.log_morning import AT, DAY, MORNING, append, change, line, log, vedette_log, zone
+
+from vedette_edge.log.formatting import as_line, duration
+from vedette_edge.log.reader import Damage, Tail, parse, read
+from vedette_edge.log.rotation import full_files
+from vedette_edge.log.summary import summarise
+
+__all__ = ["log", "zone"]  # fixtures
+
+
+def labels(*arguments: str | Path) -> list[str]:
+    result = vedette_log(*arguments, "--json")
+    assert result.exit_code == 0
+    return [json.loads(text).get("label", "") for text in result.stdout.splitlines()]
+
+
+def test_a_person_reads_local_time_event_label_score_and_how_long(log: Path) -> None:
+    lines = vedette_log(log).stdout.splitlines()
+    assert len(lines) == len(MORNING)
+    assert lines[0] == "2025-11-22 09:00:00  start      model.tflite  picamera2"
+    assert re.split("  +", lines[4]) == [
+        "2025-11-22 09:12:02",
+        "change",
+        "door: fox",
+        "91%",
+        "after 12 min of none",
+    ]
+    assert lines[4].index("91%") == lines[8].index("50%")
+    assert lines[3].endswith("up 1 min, 600 frames, 10.0/s")
+    assert lines[6].endswith("picamera2  after 1 min")
+    assert "capture 3, invoke 2.5 ms" in lines[8]
+    assert lines[9].endswith("SIGTERM")
+
+
+def test_a_machine_gets_the_lines_as_they_are(log: Path) -> None:
+    assert vedette_log(log, "--json").stdout == "".join(MORNING)
+
+
+def test_a_folder_with_one_log_stands_for_it(log: Path) -> None:
+    assert vedette_log(log.parent, "--json").stdout == "".join(MORNING)
+    log.unlink()
+    assert vedette_log(log.parent, "--json").stdout == "".join(MORNING[:5])
+    assert vedette_log(log, "--json").stdout == "".join(MORNING[:5])
+
+
+def test_a_full_file_can_be_read_alone(log: Path) -> None:
+    assert labels(log.with_name("watch.000010.jsonl")) == ["none", "", "fox"]
+
+
+def test_it_filters_by_event_label_region_and_time(log: Path) -> None:
+    assert labels(log, "--event", "change") == ["none", "fox", "hen"]
+    assert labels(log, "--event", "change", "--event", "stop") == ["none", "fox", "hen", ""]
+    assert labels(log, "--label", "fox") == ["fox"]
+    assert labels(log, "--region", "door") == ["none", "fox"]
+    assert labels(log, "--region", "door", "--until", "2025-11-22T09:12") == ["none"]
+    assert labels(log, "--since", "2025-11-22T09:12", "--label", "hen") == ["hen", "hen"]
+    assert labels(log, "--since", "2025-11-22T08:12:00Z", "--event", "change") == ["fox", "hen"]
+    assert labels(log, "--since", "2h") == []
+
+
+def test_since_counts_back_from_now(tmp_path: Path) -> None:
+    path = tmp_path / "watch.jsonl"
+    ages_s = {"week": 8 * 86400, "day": 30 * 3600, "hours": 5000, "minutes": 100, "now": 1}
+    path.write_text(
+        "".join(change(time.time() - age_s, label) for label, age_s in ages_s.items()),
+        encoding="utf-8",
+    )
+    for since, count in {"1w": 4, "2d": 4, "2h": 3, "30min": 2, "30m": 2, "60s": 1}.items():
+        assert len(labels(path, "--since", since)) == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--since", "noon"], "'noon' is no time"),
+        (["--since", "9999999h"], "is no time"),
+        (["--summary", "someday"], "'someday' is no day"),
+        (["--summary", "--follow"], "--summary is of a whole day"),
+        (["--summary", "--label", "fox"], "--summary is of a whole day"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_expected(
+    log: Path, arguments: list[str], said: str
+) -> None:
+    result = vedette_log(log, *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_where_there_is_no_log_it_says_what_to_do(tmp_path: Path) -> None:
+    assert "vedette log FILE" in vedette_log(tmp_path / "watch.jsonl").stderr
+    assert "no .jsonl file" in vedette_log(tmp_path).stderr
+    (tmp_path / "a.jsonl").touch()
+    assert vedette_log(tmp_path).exit_code == 0
+    (tmp_path / "b.jsonl").touch()
+    result = vedette_log(tmp_path)
+    assert "say which" in result.stderr
+    assert result.exit_code == 1
+
+
+def test_what_is_damaged_is_skipped_and_counted(log: Path) -> None:
+    good = log.read_bytes()
+    damaged = [b"\0" * 512, os.urandom(3000).replace(b"\n", b""), b"[" * 100_000, b"7", b"", b"{}"]
+    more = [b'{"time":7,"event":"a"}', b'{"time":"9999-12-31T23:59:59Z","event":"a"}', b"\xff"]
+    half = b'{"time":"2025-11-22T08:00:00.000Z","ev'
+    log.write_bytes(b"\n".join([*damaged, *more, good + half]))
+    result = vedette_log(log, "--json")
+    assert result.exit_code == 0
+    assert result.stdout == "".join(MORNING)
+    assert result.stderr.endswith(": 10 damaged lines skipped\n")
+
+
+def test_zeros_before_a_whole_line_do_not_hide_it() -> None:
+    damage = Damage()
+    (record,) = parse(b"\0\0" + MORNING[2].encode(), damage)
+    assert record.text + "\n" == MORNING[2]
+    assert damage.lines == 0
+
+
+def test_a_file_of_garbage_without_a_line_s_end_is_read_in_pieces(tmp_path: Path) -> None:
+    path, damage = tmp_path / "watch.jsonl", Damage()
+    path.write_bytes(bytes(range(256)).replace(b"\n", b"") * 10_000)
+    assert list(read(path, damage)) == []
+    assert damage.lines == 3
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+names = "label score region previous lasted_s ms age_ms up_s frames overtaken state lost_s".split()
+names += "camera reason text model throttled temperature_c".split()
+events = "start delivers change frame heartbeat lost back note stop new".split()
+
+
+@given(
+    st.sampled_from(events),
+    st.datetimes(timezones=st.just(UTC)),
+    st.dictionaries(st.sampled_from(names), json_values),
+)
+def test_no_value_of_any_field_is_too_strange(
+    event: str, at: datetime, fields: dict[str, object]
+) -> None:
+    text = json.dumps({"time": at.isoformat(), "event": event, **fields})
+    records = list(parse(text.encode(), Damage()))
+    for record in records:
+        assert as_line(record).isprintable()
+    day = DAY if not records else datetime.fromtimestamp(records[0].at).date()
+    assert summarise(records * 2, day, now=1e12).day == day
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_are_too_strange(garbage: bytes) -> None:
+    damage = Damage()
+    assert len(list(parse(garbage, damage))) + damage.lines == 1
+
+
+def test_orders_to_the_terminal_in_a_label_are_shown_not_given() -> None:
+    (record,) = parse(change(AT, "\x1b[2Jfox").encode(), Damage())
+    assert "\\x1b[2Jfox" in as_line(record)
+
+
+def test_an_event_of_a_later_version_is_shown_with_all_its_fields() -> None:
+    (record,) = parse(line(AT, "eclipse", of="moon", hours=2).encode(), Damage())
+    assert as_line(record).endswith('eclipse    of="moon" hours=2')
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3570, "1 h 0 min"), (200_000, "2 d 7 h")],
+)
+def test_durations_have_two_units_at_most(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def rotate(path: Path) -> None:
+    path.rename(path.with_name(f"watch.{max(full_files(path), default=0) + 1:06}.jsonl"))
+
+
+def test_it_follows_through_full_files_removal_cuts_and_replacement(tmp_path: Path) -> None:
+    path, damage = tmp_path / "watch.jsonl", Damage()
+    append(path, change(AT, "0"))
+    with Tail(path, damage) as tail:
+
+        def seen() -> str:
+            return "".join(record.name("label") for record in tail.records())
+
+        assert seen() == "0"
+        assert seen() == ""
+        text = change(AT, "1")
+        append(path, text[:20])
+        assert seen() == ""
+        append(path, text[20:], change(AT, "2"))
+        assert seen() == "12"
+        append(path, change(AT, "3"))
+        rotate(path)
+        append(path, change(AT, "4"))
+        rotate(path)
+        append(path, change(AT, "5"))
+        assert seen() == "345"
+        path.unlink()
+        assert seen() == ""
+        append(path, change(AT, "6"))
+        assert seen() == "6"
+        path.write_text("", encoding="utf-8")
+        assert seen() == ""
+        append(path, change(AT, "7"))
+        assert seen() == "7"
+    assert damage.lines == 0
+
+
+def test_following_shows_the_latest_then_what_comes(tmp_path: Path) -> None:
+    path = tmp_path / "watch.jsonl"
+    append(path, *(change(AT, f"before-{number}") for number in range(50)))
+    with subprocess.Popen(
+        [sys.executable, "-m", "vedette_edge", "log", path, "-f", "--event", "change"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        first = [process.stdout.readline() for _ in range(10)]
+        rotate(path)
+        append(path, line(AT, "note", text="not asked for"), change(AT, "after"))
+        following = process.stdout.readline()
+        process.terminate()
+    assert re.findall(r"before-\d+", "".join(first)) == [f"before-{n}" for n in range(40, 50)]
+    assert "after" in following
+
+
+def test_a_reader_that_leaves_ends_it_quietly(log: Path) -> None:
+    append(log, *MORNING * 3000)
+    done = subprocess.run(
+        f"'{sys.executable}' -m vedette_edge log '{log}' | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""

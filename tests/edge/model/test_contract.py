@@ -1,0 +1,132 @@
+"""The contract: complete, strict, and the same after a journey through JSON."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from vedette_edge.errors import ContractError
+from vedette_edge.model.contract import UNKNOWN, Confidence, Contract, from_json, to_json
+
+
+def test_a_contract_is_the_same_after_a_journey_through_json(contract: Contract) -> None:
+    assert from_json(to_json(contract)) == contract
+
+
+def test_labels_of_every_language_survive(contract: Contract) -> None:
+    labels = ("Hühner", "лиса", "狐", "hen, speckled", '"quoted"')
+    assert from_json(to_json(replace(contract, labels=labels))).labels == labels
+
+
+@pytest.mark.parametrize("field", ["labels", "fit", "resize", "confidence", "normalisation"])
+def test_a_missing_field_is_an_error_and_never_a_default(contract: Contract, field: str) -> None:
+    data = json.loads(to_json(contract))
+    del data[field]
+    with pytest.raises(ContractError, match=f"lacks {field}"):
+        from_json(json.dumps(data))
+
+
+def test_an_unknown_field_is_an_error(contract: Contract) -> None:
+    data = json.loads(to_json(contract)) | {"mean": 127}
+    with pytest.raises(ContractError, match="unknown mean"):
+        from_json(json.dumps(data))
+
+
+def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
+    found = {"temperature": 1.0, "unknown_below": 0.0, **others}
+    return found | {"unknown_below_by_label": unknown_below_by_label}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("labels", ["hen"], "at least 2"),
+        ("labels", ["hen", "hen"], "twice: hen"),
+        ("labels", ["hen", "fo\nx"], "one line"),
+        ("labels", ["hen\n", "fox"], "one line"),
+        ("labels", ["hen", "fo\udcffx"], "one line"),
+        ("labels", ["hen", ""], "one line"),
+        ("labels", ["hen", 7], "one line"),
+        ("labels", "hen", "type list"),
+        ("height", 0, "1 to 4096"),
+        ("height", True, "type int"),
+        ("width", "150", "type int"),
+        ("colour", "bgr", "knows rgb"),
+        ("fit", "stretch", "squash, crop, letterbox"),
+        ("resize", "bilinear", "box-linear-exact-1"),
+        ("normalisation", "whiten", "unit"),
+        ("normalisation_in_graph", False, "raw bytes"),
+        ("confidence", confidence({}, temperature=0), "temperature > 0"),
+        ("confidence", {"temperature": 1.0}, "lacks unknown_below, unknown_below_by_label"),
+        ("confidence", {"temperature": 1.0, "unknown_below": 0}, "lacks unknown_below_by_label"),
+        ("confidence", confidence({}, red=0.5), "unknown red"),
+        ("confidence", confidence([]), "type dict"),
+        ("confidence", confidence({"hen": 0.5}), "'hen'.* only labels"),
+        ("confidence", confidence({"red": "0.5"}), "red is '0.5'.* type float"),
+        ("confidence", confidence({"red": True}), "red is True.* type float"),
+        ("confidence", confidence({"red": 1.01}), "'red' is 1.01, expected 0 to 1"),
+        ("confidence", confidence({"red": -0.1}), "'red' is -0.1, expected 0 to 1"),
+        ("confidence", confidence({"red": float("nan")}), "'red' is nan, expected 0 to 1"),
+        ("confidence", confidence({"red": 10**400}), "red is larger than any number"),
+        ("confidence", [], "type dict"),
+        ("provenance", {}, "lacks"),
+        ("format", "vedette-contract-9", "vedette-contract-2' and 'vedette-contract-1"),
+        ("format", ["vedette-contract-2"], "vedette-contract-2"),
+    ],
+)
+def test_a_wrong_value_is_named(contract: Contract, field: str, value: Any, said: str) -> None:
+    data = json.loads(to_json(contract)) | {field: value}
+    with pytest.raises(ContractError, match=said):
+        from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "[" * 100_000])
+def test_what_is_no_contract_is_an_error(text: str) -> None:
+    with pytest.raises(ContractError):
+        from_json(text)
+
+
+def test_a_contract_made_in_code_is_checked_as_well(contract: Contract) -> None:
+    with pytest.raises(ContractError, match="unknown_below"):
+        replace(contract, confidence=Confidence(temperature=1.0, unknown_below=1.5))
+    with pytest.raises(ContractError, match="hen"):
+        replace(contract, confidence=Confidence(1.0, 0.0, {"hen": 0.5}))
+
+
+def test_a_label_s_own_threshold_goes_before_that_of_all(contract: Contract) -> None:
+    own = Confidence(temperature=1.0, unknown_below=0.4, unknown_below_by_label={"red": 0.7})
+    found = from_json(to_json(replace(contract, confidence=own))).confidence
+    assert found == own
+    assert [found.threshold(label) for label in ("red", "green", "blue")] == [0.7, 0.4, 0.4]
+
+
+def test_no_threshold_applies_to_the_label_unknown() -> None:
+    assert Confidence(1.0, 0.4).threshold(UNKNOWN) == 0.0
+    assert Confidence(1.0, 0.4, {UNKNOWN: 0.7}).threshold(UNKNOWN) == 0.0
+
+
+@pytest.mark.parametrize("label", ["data", "where", "temperature", "unknown_below"])
+def test_a_label_may_be_called_like_anything_in_the_code(contract: Contract, label: str) -> None:
+    """Its name is a key of the JSON, among others that have a meaning there."""
+    own = Confidence(1.0, 0.4, {label: 0.7})
+    named = replace(contract, labels=(label, "hen"), confidence=own)
+    assert from_json(to_json(named)) == named
+
+
+def format_1(contract: Contract) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(to_json(contract)) | {"format": "vedette-contract-1"}
+    del data["confidence"]["unknown_below_by_label"]
+    return data
+
+
+def test_a_contract_of_format_1_has_one_threshold_for_all_labels(contract: Contract) -> None:
+    one = replace(contract, confidence=Confidence(temperature=1.5, unknown_below=0.4))
+    assert from_json(json.dumps(format_1(one))) == one
+
+
+def test_a_contract_of_format_1_with_thresholds_by_label_is_an_error(contract: Contract) -> None:
+    data = format_1(contract)
+    data["confidence"]["unknown_below_by_label"] = {}
+    with pytest.raises(ContractError, match="unknown unknown_below_by_label"):
+        from_json(json.dumps(data))

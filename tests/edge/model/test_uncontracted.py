@@ -1,0 +1,271 @@
+"""A .tflite that somebody else made runs when enough is said of it, and says what was assumed."""
+
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from vedette_edge import Classifier, prepare
+from vedette_edge.__main__ import main
+from vedette_edge.errors import ModelFileError
+from vedette_edge.images import decoding
+from vedette_edge.images.preprocessing import Picture
+from vedette_edge.model import model_file, sandbox
+from vedette_edge.model.activation import softmax
+from vedette_edge.model.contract import Confidence
+from vedette_edge.model.input_encoder import feed_numbers, number_table
+from vedette_edge.model.interpreter import Tensor
+from vedette_edge.model.uncontracted import Assumed, Said
+
+LABELS = ("red", "green", "blue")
+SHARED = Path(__file__).parents[4] / "shared" / "models"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the models lie in ../shared")
+SURE = Confidence(temperature=1.0, unknown_below=0.0)
+
+
+@pytest.fixture
+def foreign(model: Path, tmp_path: Path) -> Callable[..., Path]:
+    """The colours' graph as another tool would write it: its zip and Vedette's mark are gone."""
+
+    def make(*, metadata: bool = True, **members: str) -> Path:
+        found = model_file.read(model)
+        data = found.data[: found.graph_bytes].replace(b"VEDETTE", b"NOBODYS")
+        if not metadata:
+            data = data.replace(b"TFLITE_METADATA", b"UNKNOWN_METADAT")
+        file = io.BytesIO(data)
+        with zipfile.ZipFile(file, "a") as archive:
+            for name, content in members.items():
+                archive.writestr(f"{name}.txt", content)
+        path = tmp_path / "foreign.tflite"
+        path.write_bytes(file.getvalue())
+        return path
+
+    return make
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    path = tmp_path / "names.txt"
+    path.write_text("0 red\n1 green\n2 blue\n", encoding="utf-8")
+    return path
+
+
+def vedette(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_its_metadata_name_its_labels_and_its_colours(foreign: Callable[..., Path]) -> None:
+    classifier = Classifier(foreign(labels="red\ngreen\nblue\n"))
+    assert isinstance(classifier.contract, Assumed)
+    assert classifier.contract.labels == LABELS
+    assert classifier.contract.colour == "rgb"
+    assert not any("colour" in line for line in classifier.assumptions)
+
+
+def test_without_its_contract_the_graph_gives_the_same_scores(
+    model: Path, foreign: Callable[..., Path]
+) -> None:
+    path = foreign(metadata=False)
+    own, others = Classifier(model), Classifier(path, said=Said(labels=LABELS))
+    for colour in ((200, 20, 20), (20, 60, 200)):
+        picture = np.full((24, 32, 3), colour, np.uint8)
+        assert np.array_equal(own.classify(picture).scores, others.classify(picture).scores)
+
+
+def test_what_nobody_says_is_assumed_and_told(
+    foreign: Callable[..., Path], labels: Path, photos: Path
+) -> None:
+    path = foreign(metadata=False)
+    result = vedette("predict", path, photos, "--labels", labels)
+    assert [line.split()[1] for line in result.stdout.splitlines()[1:]] == list(LABELS)
+    for part in ("fit squash", "resize box-linear", "colour rgb", "pixels go into the uint8 input"):
+        assert result.stderr.count(f"assumed: {part}") == 1
+
+
+def test_what_is_said_is_not_assumed(
+    foreign: Callable[..., Path], labels: Path, photos: Path
+) -> None:
+    flags = "--fit crop --resize linear-1 --colour bgr --mean 0 --std 1".split()
+    result = vedette(
+        "predict", foreign(), photos, "--labels", labels, "--no-self-test", "--json", *flags
+    )
+    found = [json.loads(line)["label"] for line in result.stdout.splitlines()]
+    assert found == ["blue", "green", "red"]  # the graph takes R, G, B
+    assert "assumed" not in result.stderr
+
+
+def test_run_and_inspect_say_what_is_assumed(
+    foreign: Callable[..., Path], labels: Path, photos: Path
+) -> None:
+    path = foreign()
+    watched = vedette("run", path, "--camera", photos, "--labels", labels, "--json")
+    assert json.loads(watched.stdout.splitlines()[-1])["label"] == "blue"
+    assert "assumed: fit squash" in watched.stderr
+    assert "fit squash" in vedette("inspect", path, "--labels", labels).stdout
+    found = json.loads(vedette("inspect", path, "--labels", labels, "--json").stdout)
+    assert found["contract"] is None
+    assert found["assumed"]["labels"] == list(LABELS)
+    assert any("box-linear-exact-1" in line for line in found["assumed"]["assumptions"])
+
+
+def test_labels_that_nobody_says_are_asked_for(foreign: Callable[..., Path], photos: Path) -> None:
+    result = vedette("predict", foreign(metadata=False), photos)
+    assert result.exit_code == 1
+    assert "--labels FILE with 3 lines" in result.stderr
+
+
+def test_a_wrong_number_of_labels_is_told_with_both_numbers(foreign: Callable[..., Path]) -> None:
+    with pytest.raises(ModelFileError, match="2 labels for 3 outputs"):
+        Classifier(foreign(), said=Said(labels=("red", "green")))
+    with pytest.raises(ModelFileError, match="4 labels for 3 outputs"):
+        Classifier(foreign(labels="a\nb\nc\nd"))
+
+
+def test_its_own_labels_may_be_bad_when_others_are_said(foreign: Callable[..., Path]) -> None:
+    path = foreign(labels="red\nred\nblue\n")
+    with pytest.raises(ModelFileError, match=r"its own labels: .*twice.* --labels"):
+        Classifier(path)
+    assert Classifier(path, said=Said(labels=LABELS)).contract.labels == LABELS
+
+
+@pytest.mark.parametrize("command", [("predict", "{photos}"), ("inspect",)])
+def test_flags_are_refused_where_a_contract_says_it(
+    model: Path, photos: Path, command: tuple[str, ...]
+) -> None:
+    name, *rest = (one.format(photos=photos) for one in command)
+    result = vedette(name, model, *rest, "--fit", "crop", "--mean", "0")
+    assert result.exit_code == 1
+    assert "carries its own contract; --fit, --mean would contradict it" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--labels", "gone.txt"), "gone.txt"),
+        (("--mean", "half"), "is not one number"),
+        (("--labels", "{labels}", "--mean", "1"), ": --mean needs --std beside it"),
+        (("--labels", "{labels}", "--mean", "1,2", "--std", "1"), "2 numbers, expected 1 or 3"),
+        (("--labels", "{labels}", "--mean", "1", "--std", "0"), "expected numbers above 0"),
+        (("--labels", "{labels}", "--mean", "nan", "--std", "1"), "expected numbers"),
+        (("--labels", "{labels}", "--colour", "grey"), "--colour rgb or bgr was expected"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_no_traceback(
+    foreign: Callable[..., Path], labels: Path, flags: tuple[str, ...], said: str
+) -> None:
+    result = vedette("inspect", foreign(), *(one.format(labels=labels) for one in flags))
+    assert result.exit_code in (1, 2)
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("uint8", [0, 1, 255]), ("int8", [-128, -127, 127])]
+)
+def test_a_quantized_input_takes_pixels(dtype: str, expected: list[int]) -> None:
+    table = number_table(Tensor("x", (1, 2, 2, 3), dtype, 1 / 64, 7), (), ())
+    assert table.dtype == dtype
+    assert table[[0, 1, 255], 2].tolist() == expected
+
+
+def test_mean_and_std_are_put_into_a_quantized_inputs_own_steps() -> None:
+    given = Tensor("x", (1, 2, 2, 3), "int8", 2 / 255, 0)
+    table = number_table(given, (127.5,), (127.5,))
+    assert table[[0, 127, 128, 255], 0].tolist() == [-128, 0, 0, 127]
+
+
+def test_a_float_input_gets_each_channels_numbers_in_the_models_order() -> None:
+    given = Tensor("x", (1, 1, 2, 3), "float32", 0, 0)
+    picture_rgb = np.array([[[10, 20, 30], [40, 50, 60]]], np.uint8)
+    found = feed_numbers(given, "bgr", (1, 2, 3), (1, 2, 4))(picture_rgb)
+    assert found.dtype == np.float32
+    assert found.tolist() == [[[[29, 9, 1.75], [59, 24, 9.25]]]]
+
+
+def test_a_grey_input_gets_luma() -> None:
+    given = Tensor("x", (1, 1, 3, 1), "uint8", 1, 0)
+    picture_rgb = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
+    assert feed_numbers(given, "grey", (), ())(picture_rgb).ravel().tolist() == [76, 150, 29]
+
+
+def test_softmax_overflows_on_no_logits() -> None:
+    found = softmax(np.array([1000, 1000, -1000], np.float32))
+    assert found.tolist() == [0.5, 0.5, 0]
+
+
+def test_plain_bilinear_is_opencvs(drawn: Callable[[int, int], Picture]) -> None:
+    picture = drawn(90, 70)
+    framing = Assumed(LABELS, 32, 24, "rgb", "squash", "linear-1", (), (), False, SURE, ())
+    assert np.array_equal(prepare(picture, framing), cv2.resize(picture, (24, 32)))
+
+
+def test_a_graph_that_kills_the_runtime_is_an_error(foreign: Callable[..., Path]) -> None:
+    """A zero point of 65,280 for bytes: LiteRT 2.3 dies of it."""
+    path = foreign(labels="red\ngreen\nblue\n")
+    whole, damaged = (struct.pack("<IqIf", 1, zero, 1, 1 / 256) for zero in (0, 0xFF00))
+    assert whole in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(whole, damaged))
+    with pytest.raises(ModelFileError, match=r"died of it \(SIG|does not accept the model"):
+        Classifier(path)
+
+
+def test_a_runtime_that_never_ends_is_given_up(
+    foreign: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "PATIENCE_S", 0.01)
+    with pytest.raises(ModelFileError, match=r"within 0\.01 s"):
+        Classifier(foreign(labels="red\ngreen\nblue\n"))
+
+
+def test_a_module_in_the_current_folder_is_not_run(
+    foreign: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = foreign(labels="red\ngreen\nblue\n")
+    (tmp_path / "numpy.py").write_text("raise SystemExit(1)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert Classifier(path).contract.labels == LABELS
+
+
+@needs_shared
+def test_mobilenet_sees_the_cat_with_labels_from_its_own_metadata() -> None:
+    classifier = Classifier(SHARED / "mobilenet_v1_0.25_128_quant.tflite")
+    found = classifier.classify(decoding.read(SHARED / "cat.bmp"))
+    assert len(found.labels) == 1001
+    assert found.labels[283] == "tiger cat"
+    assert "tiger cat" in dict(found.top(3))
+    assert found.scores[283] >= 0.25
+
+
+@needs_shared
+def test_visual_wake_words_sees_the_person() -> None:
+    """Its authors antialiased; plain bilinear gives 0.25, since the portrait shrinks six times."""
+    said = Said(labels=("non_person", "person"))
+    classifier = Classifier(SHARED / "vww_96_int8.tflite", said=said)
+    person, cat = (
+        classifier.classify(decoding.read(SHARED / name)).scores[1]
+        for name in ("person.bmp", "cat.bmp")
+    )
+    assert person >= 0.7
+    assert cat <= 0.2
+
+
+@needs_shared
+def test_a_model_that_no_runtime_accepts_is_refused_in_the_runtimes_words() -> None:
+    with pytest.raises(ModelFileError, match=r"person_detect\.tflite: .* does not accept") as told:
+        Classifier(SHARED / "person_detect.tflite")
+    assert "Was 3. Copy the file again" in str(told.value)
+    assert len(str(told.value)) < 300
+
+
+def test_check_says_that_there_is_nothing_to_replay(foreign: Callable[..., Path]) -> None:
+    result = vedette("check", foreign(labels="red\ngreen\nblue\n"))
+    assert result.exit_code == 0
+    assert "made by another tool and carries no samples: nothing is proved" in result.stdout

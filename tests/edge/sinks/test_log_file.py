@@ -1,0 +1,267 @@
+"""The log, as long as the disk behaves."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.edge.logging_now import (
+    LIMITS,
+    change,
+    logged,
+    numbers,
+    path,
+    wait_until,
+)
+
+from vedette_edge.errors import SettingError
+from vedette_edge.log.quota import HOUR_S, Quota
+from vedette_edge.log.reader import Damage, read
+from vedette_edge.log.records import stamp
+from vedette_edge.log.rotation import Limits, full_files, limits_of
+from vedette_edge.sinks.log_file import Counters, Log
+
+__all__ = ["path"]  # a fixture
+
+
+def test_a_record_is_one_line_of_json_with_its_fields_in_order(path: Path) -> None:
+    with Log(path, LIMITS, print) as log:
+        log.write({"time": "2026-11-22T08:00:00.000Z", "event": "change", "label": "Füchse\n"})
+    expected = '{"time":"2026-11-22T08:00:00.000Z","event":"change","label":"Füchse\\n"}\n'
+    assert path.read_text(encoding="utf-8") == expected
+
+
+def test_what_is_no_number_and_what_is_no_text_becomes_json_all_the_same(path: Path) -> None:
+    with Log(path, LIMITS, print) as log:
+        log.write(change(1, score=float("nan"), camera="\udcff.mp4"))
+    fields = logged(path)[0].fields
+    assert fields["score"] is None
+    assert fields["camera"] == "\udcff.mp4"
+
+
+def test_lines_are_on_the_disk_after_the_flush_interval_without_a_close(path: Path) -> None:
+    with Log(path, replace(LIMITS, sync=True), print) as log:
+        log.write(change(1))
+        wait_until(lambda: log.counted().written == 1)
+        assert numbers(path) == [1]
+
+
+def test_a_later_watch_goes_on_in_the_same_file(path: Path) -> None:
+    for number in range(3):
+        with Log(path, LIMITS, print) as log:
+            log.write(change(number))
+    assert numbers(path) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("end", [b'{"time":"2026-11-', b"\0" * 4096, b'{"a\0\0'])
+def test_half_a_line_that_a_pulled_plug_left_does_not_harm_the_next(path: Path, end: bytes) -> None:
+    with Log(path, LIMITS, print) as log:
+        log.write(change(1))
+    with path.open("ab") as file:
+        file.write(end)
+    with Log(path, LIMITS, print) as log:
+        log.write(change(2))
+    damage = Damage()
+    assert [record.fields["number"] for record in read(path, damage)] == [1, 2]
+    assert damage.lines == 1
+
+
+def test_full_files_are_numbered_upward_and_the_oldest_go(path: Path) -> None:
+    limits = replace(LIMITS, file_bytes=1000, total_bytes=5000)
+    with Log(path, limits, print) as log:
+        for number in range(300):
+            log.write(change(number))
+    found = numbers(path)
+    assert found == list(range(300 - len(found), 300))
+    full = full_files(path)
+    assert min(full) > 1
+    sizes = [file.stat().st_size for file in [*full.values(), path]]
+    assert max(sizes) <= 1000
+    assert 4000 <= sum(sizes) <= 5000
+    assert log.counted().bytes_all == sum(sizes)
+
+
+def test_a_log_whose_name_has_no_ending_or_is_a_link_is_rotated_where_it_lies(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "card").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "card" / "watch")
+    with Log(tmp_path / "link", replace(LIMITS, file_bytes=200), print) as log:
+        for number in range(5):
+            log.write(change(number))
+    assert numbers((tmp_path / "link").resolve()) == [0, 1, 2, 3, 4]
+    names = sorted(file.name for file in (tmp_path / "card").iterdir())
+    assert names[:2] == ["watch", "watch.000001"]
+    assert len(names) >= 3
+
+
+def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> None:
+    limits = replace(LIMITS, day_bytes=20_000)
+    with Log(path, limits, print) as log:
+        for event in ("frame", "change", "heartbeat"):
+            for _ in range(250):
+                log.write({"time": stamp(), "event": event, "label": "fox"})
+    records = logged(path)
+    bytes_of = Counter[str]()
+    for record in records:
+        bytes_of[record.event] += len(record.text) + 1
+    assert 11_000 < bytes_of["frame"] <= 12_000
+    assert 3_500 < bytes_of["change"] <= 4_000
+    assert 3_000 < bytes_of["heartbeat"] <= 4_000
+    assert path.stat().st_size <= 20_000
+    notes = [record.name("text").split()[0] for record in records if record.event == "note"]
+    assert notes == ["frame", "change"]  # for a third there is no room
+    counters = log.counted()
+    assert counters.left_out == 750 - (len(records) - 2)
+    assert counters.written == len(records)
+
+
+def test_a_restart_does_not_begin_a_new_day(path: Path) -> None:
+    limits = replace(LIMITS, day_bytes=5_000)
+    for _ in range(20):
+        with Log(path, limits, print) as log:
+            for number in range(10):
+                log.write(change(number))
+    assert path.stat().st_size <= 5_000
+    os.utime(path, (0, time.time() - 26 * HOUR_S))
+    with Log(path, limits, print) as log:
+        log.write(change(7))
+        wait_until(lambda: log.counted().written == 1)
+    assert log.counted().bytes_day < 200
+
+
+def test_the_days_bytes_come_back_as_the_hours_go_by() -> None:
+    quota = Quota(1000, 0.0, [])
+    hours = {hour: quota.admits("stop", 100, hour * HOUR_S) for hour in range(40)}
+    assert [hour for hour, admitted in hours.items() if admitted] == [*range(10), *range(25, 35)]
+
+
+def test_in_no_24_hours_more_than_the_days_bytes_are_admitted() -> None:
+    quota, spent = Quota(10_000, 0.0, []), list[tuple[float, int]]()
+    for second in range(0, 100 * HOUR_S, 97):
+        if quota.admits("heartbeat", 50 + second % 31, float(second)):
+            spent.append((second, 50 + second % 31))
+    for begin, _ in spent:
+        assert sum(count for at, count in spent if begin <= at < begin + 24 * HOUR_S) <= 10_000
+
+
+def test_a_record_that_is_larger_than_a_file_is_dropped_and_counted(path: Path) -> None:
+    with Log(path, replace(LIMITS, file_bytes=500), print) as log:
+        log.write(change(1, text="x" * 500))
+        log.write(change(2))
+    assert numbers(path) == [2]
+    assert log.counted().dropped == 1
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "."])
+def test_a_log_that_would_be_no_file_is_refused_at_once(place: str) -> None:
+    with pytest.raises(SettingError, match="no file"):
+        Log(Path(place), LIMITS, print)
+
+
+def test_limits_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(SettingError, match="file_bytes 1,000,000 and total_bytes 1,500,000"):
+        Limits(total_bytes=1_500_000)
+    with pytest.raises(SettingError, match=r"day_bytes 0 .* must exceed 0"):
+        Limits(day_bytes=0)
+    with pytest.raises(SettingError, match="flush_s 0 must exceed 0"):
+        Limits(flush_s=0)
+
+
+def test_a_clock_that_is_set_back_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Log(path, replace(LIMITS, file_bytes=300), print) as log:
+        for number in range(20):
+            monkeypatch.setattr(time, "time", lambda number=number: 1e9 - 3600 * number)
+            log.write(change(number))
+    assert numbers(path) == list(range(20))
+
+
+def test_a_million_records_cost_neither_memory_nor_descriptors(path: Path) -> None:
+    path.parent.mkdir()
+    record = change(1)
+
+    def used() -> tuple[int, int, int]:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        return pages * os.sysconf("SC_PAGE_SIZE"), descriptors, threading.active_count()
+
+    def ended(counters: Counters) -> int:
+        return counters.written + counters.dropped
+
+    with Log(path, replace(LIMITS, total_bytes=5_000_000), print) as log:
+        for number in range(1_000_000):
+            log.write(record)
+            while number % 1000 == 0 and number - ended(log.counted()) > 3000:
+                time.sleep(0.0005)  # for the disk, so that none is dropped
+            if number == 50_000:
+                before = used()
+        after = used()
+    assert log.counted().written == 1_000_000
+    assert after[0] - before[0] < 2_000_000
+    assert after[1] <= before[1] + 1  # the file that is being appended to
+    assert after[2] == before[2]
+
+
+KILLED = """
+import mmap, os, random, signal, sys, time
+from pathlib import Path
+from vedette_edge.log.rotation import Limits
+from vedette_edge.sinks.log_file import Counters, Log, stamp
+
+def watch(life, progress):
+    # For ever: numbered records, and how many of them the log says are written.
+    with Log(Path(sys.argv[1]), Limits(20_000, 10**9, 10**9, 0.01, False), print) as log:
+        number = 0
+        while True:
+            log.write({"time": stamp(), "event": "frame", "life": life, "number": number})
+            number += 1
+            progress[life * 8 : life * 8 + 8] = log.counted().written.to_bytes(8, "little")
+            if number % 20 == 0:
+                time.sleep(0.001)
+
+random.seed(7)
+progress = mmap.mmap(-1, 1600)
+for life in range(200):
+    process = os.fork()
+    if not process:
+        watch(life, progress)
+    time.sleep(random.uniform(0.005, 0.06))
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+print(*(int.from_bytes(progress[8 * life : 8 * life + 8], "little") for life in range(200)))
+"""
+
+
+def test_200_kills_leave_every_written_line_readable(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, path],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    written = [int(count) for count in done.stdout.split()]
+    assert len(written) == 200
+    assert sum(count > 0 for count in written) > 100
+    damage = Damage()
+    found: list[list[object]] = [[] for _ in written]
+    for record in read(path, damage):
+        found[json.loads(record.text)["life"]].append(record.fields["number"])
+    assert damage.lines <= 200  # half a line a kill at most
+    for kept, count in zip(found, written, strict=True):
+        assert kept == list(range(len(kept)))
+        assert len(kept) >= count
+    assert len(full_files(path)) > 10
+
+
+def test_limits_are_set_in_megabytes_and_small_ones_make_small_files() -> None:
+    assert limits_of(5, 50, 5) == Limits()
+    assert limits_of(0.5, 0.1, 2) == Limits(50_000, 100_000, 500_000, 2)

@@ -1,0 +1,162 @@
+"""Kills without number: nothing leaks from one camera process to the next, and no log is harmed.
+
+`make endurance` does it as often as the product promises; else a few times must do.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vedette_edge.log.reader import Damage, Tail
+
+FULL = bool(os.environ.get("ENDURANCE"))
+FLUSH_S, LATE_S = 0.3, 1.0  # between flushes, and what a flush may take on a busy disk
+
+RESTARTS = """
+import json, os, signal, sys, time
+from pathlib import Path
+from vedette_edge import model_file, supervisor
+from vedette_edge.cameras import Wish
+from vedette_edge.capture.worker import Plan
+from vedette_edge.capture.geometry import Mounting
+from vedette_edge.region import WHOLE
+
+supervisor.PAUSES_S = (0.0,)
+restarts, contract = int(sys.argv[1]), model_file.read(Path(sys.argv[2])).contract
+plan = Plan(Wish("synthetic:640x480@30"), Mounting(), contract, (WHOLE,), 0.0, 0.0, False)
+
+class Counts:
+    counts = {"lost": 0, "back": 0}
+    def delivers(self, line): pass
+    def lost(self, reason): self.counts["lost"] += 1
+    def back(self, lost_s): self.counts["back"] += 1
+
+def children():
+    listed = Path("/proc/self/task", str(os.getpid()), "children").read_text()
+    return [int(pid) for pid in listed.split()]
+
+def held():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "kB": pages * os.sysconf("SC_PAGE_SIZE") // 1024,
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "threads": len(list(Path("/proc/self/task").iterdir())),
+        "shared memories": Path("/proc/self/maps").read_text().count("memfd"),
+        "children": len(children()),
+    }
+
+def frame(watched):
+    while not watched.take(1.0):
+        pass
+
+told, after = Counts(), []
+with supervisor.Supervisor(plan, told) as watched:
+    frame(watched)
+    for number in range(restarts):
+        os.kill(children()[0], signal.SIGKILL)
+        while watched._process and not watched._process.died():
+            time.sleep(0.001)
+        frame(watched)
+        while told.counts["back"] <= number:
+            frame(watched)
+        if number in (restarts // 10, restarts - 1):
+            after.append(held())
+print(json.dumps({"told": told.counts, "after": after, "left": children()}))
+"""
+
+
+def test_nothing_leaks_from_one_camera_process_to_the_next(model: Path) -> None:
+    restarts = 1000 if FULL else 20
+    done = subprocess.run(
+        [sys.executable, "-c", RESTARTS, str(restarts), str(model)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert found["told"] == {"lost": restarts, "back": restarts}
+    assert found["left"] == []
+    early, late = found["after"]
+    grown_kb = late.pop("kB") - early.pop("kB")
+    assert early == late
+    assert late["children"] == 1  # and so no zombies
+    assert grown_kb < 1000, found
+    print(f"{restarts} restarts: {grown_kb} kB more, {late}")  # noqa: T201
+
+
+def watch(model: Path, log: Path, out: Path) -> "subprocess.Popen[bytes]":
+    """A watch that logs many hundred frames a second."""
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", "synthetic"]
+    limits = f"--log-day 1000 --log-total 1000 --log-flush {FLUSH_S}".split()
+    with out.open("wb") as file:
+        return subprocess.Popen(
+            [*command, "--every-frame", "--json", "--log", str(log), *limits],
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"LOGS_TO": str(log)},
+        )
+
+
+def kill_in_midst(process: "subprocess.Popen[bytes]", out: Path, after_s: float) -> float:
+    """Kill it so long after its first frame; gives when, in seconds since the epoch."""
+    while b'"frame"' not in out.read_bytes():
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(after_s)
+    killed_at = time.time()
+    process.kill()
+    process.wait()
+    return killed_at
+
+
+def frames(lines: Iterable[str]) -> list[dict[str, Any]]:
+    return [one for one in map(json.loads, lines) if one["event"] == "frame"]
+
+
+def wait_until_gone(log: Path) -> None:
+    """Until no camera process is left of the watch that logged there."""
+    limit_s, mine = time.monotonic() + 5, f"LOGS_TO={log}"
+    while any(mine in line and "capture_process" in line for line in processes()):
+        assert time.monotonic() < limit_s
+        time.sleep(0.05)
+
+
+def processes() -> list[str]:
+    """All that run, with their environments."""
+    listed = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True)
+    return listed.stdout.splitlines()
+
+
+def test_a_watch_that_is_killed_in_the_midst_of_writing_harms_no_log(
+    model: Path, tmp_path: Path
+) -> None:
+    kills, kept_all, dice = 200 if FULL else 5, 0, random.Random(7)
+    log, out, damage = tmp_path / "watch.jsonl", tmp_path / "out.jsonl", Damage()
+    with Tail(log, damage) as tail:
+        for _ in range(kills):
+            killed_at = kill_in_midst(watch(model, log, out), out, dice.uniform(0, 2))
+            kept = frames(record.text for record in tail.records())
+            told = frames(out.read_text("utf-8").rpartition("\n")[0].splitlines())
+            assert kept[: len(told)] == told[: len(kept)]
+            for lost in told[len(kept) :][:1]:  # the first of them
+                at = datetime.fromisoformat(lost["time"]).timestamp()
+                assert killed_at - at < FLUSH_S + LATE_S
+            kept_all += len(kept)
+            wait_until_gone(log)
+    assert damage.lines <= kills  # half a line a kill at most
+    shown = subprocess.run(
+        [sys.executable, "-m", "vedette_edge", "log", str(log), "--event", "start"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 0 < len(shown.stdout.splitlines()) <= kills
+    print(f"{kills} kills: {kept_all} frames kept, {damage.lines} lines damaged")  # noqa: T201

@@ -1,0 +1,186 @@
+"""The store: prepared once, mapped, brought up to date, and honest about bad files."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vedette_edge import Contract, prepare
+from vedette_edge.images import decoding
+from vedette_edge.model import model_file
+from vedette_train.data import discovery, image_cache
+from vedette_train.data.discovery import Dataset
+from vedette_train.errors import DatasetError
+
+
+@pytest.fixture
+def contract() -> Contract:
+    model = Path(__file__).parents[2] / "edge" / "colours.tflite"
+    found = model_file.read(model).contract
+    assert found
+    return found
+
+
+@pytest.fixture
+def data(draw_shapes: Callable[[Path, int], Path], tmp_path: Path) -> Path:
+    return draw_shapes(tmp_path / "data", 4)
+
+
+class Counter:
+    """Counts how many pictures were prepared or copied."""
+
+    count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def opened(data: Path, contract: Contract, stores: Path) -> tuple[image_cache.Store, Dataset, int]:
+    found, counter = discovery.find(data), Counter()
+    return image_cache.open_store(found, contract, stores, counter), found, counter.count
+
+
+def test_a_row_is_what_prepare_makes_of_the_file(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    made, found, count = opened(data, contract, tmp_path / "stores")
+    assert count == len(found.photographs) == 12
+    rows = made.take(np.arange(12))
+    for row, photograph in zip(rows, found.photographs, strict=True):
+        assert np.array_equal(row, prepare(decoding.read(data / photograph.file), contract))
+
+
+def test_a_second_run_starts_from_it(data: Path, contract: Contract, tmp_path: Path) -> None:
+    first, _, _ = opened(data, contract, tmp_path / "stores")
+    second, _, count = opened(data, contract, tmp_path / "stores")
+    assert count == 0
+    assert second.entries == first.entries
+
+
+def test_only_what_has_changed_is_read_again(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    before, _, _ = opened(data, contract, tmp_path / "stores")
+    unread = data / "bar" / "001.png"
+    stamp = unread.stat()
+    unread.write_bytes(bytes(stamp.st_size))  # as if untouched, so that it must not be read
+    os.utime(unread, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    shutil.copy(data / "disc" / "000.png", data / "bar" / "000.png")
+    (data / "bar" / "002.png").unlink()
+    after, found, _ = opened(data, contract, tmp_path / "stores")
+    assert [entry.file for entry in after.entries] == [one.file for one in found.photographs]
+    assert after.entries[0].sha256 == before.entries[4].sha256
+    assert after.entries[1] == before.entries[1]
+    assert np.array_equal(after.take(np.array([1])), before.take(np.array([1])))
+
+
+def test_another_fit_has_a_store_of_its_own(data: Path, contract: Contract, tmp_path: Path) -> None:
+    opened(data, contract, tmp_path / "stores")
+    _, _, count = opened(data, replace(contract, fit="crop"), tmp_path / "stores")
+    assert count == 12
+
+
+def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    (data / "bar" / "000.png").write_bytes(b"no picture")
+    (data / "disc" / "000.png").unlink()
+    (data / "disc" / "000.png").symlink_to(tmp_path / "nowhere.png")
+    made, found, _ = opened(data, contract, tmp_path / "stores")
+    errors = {entry.file: entry.error for entry in made.entries if entry.error}
+    assert set(errors) == {"bar/000.png", "disc/000.png"}
+    assert "no picture" in errors["bar/000.png"]
+    assert "No such file" in errors["disc/000.png"]
+    last = made.take(np.array([11]))[0]
+    assert np.array_equal(last, prepare(decoding.read(data / found.photographs[11].file), contract))
+
+
+class Interrupts:
+    """Ctrl-C after some pictures."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if not self.left:
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.2)  # for the main thread to take notice
+
+
+def test_what_was_prepared_before_ctrl_c_is_kept(
+    draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
+) -> None:
+    found = discovery.find(draw_shapes(tmp_path / "data", 100))
+    with pytest.raises(KeyboardInterrupt):
+        image_cache.open_store(found, contract, tmp_path / "stores", Interrupts(after=100))
+    for photograph in found.photographs[:60]:
+        path = found.folder / photograph.file
+        stamp = path.stat()
+        path.write_bytes(bytes(stamp.st_size))  # as if untouched: it must not be read again
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    made = image_cache.open_store(found, contract, tmp_path / "stores", Counter())
+    assert all(entry.sha256 for entry in made.entries)
+    again, _, count = opened(found.folder, contract, tmp_path / "stores")
+    assert (count, again.entries) == (0, made.entries)
+    for row in (150, 299):
+        expected = prepare(decoding.read(found.folder / made.entries[row].file), contract)
+        assert np.array_equal(made.take([row])[0], expected)
+
+
+def test_ctrl_c_never_leaves_less_than_there_was(
+    draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "data", 100)
+    opened(data, contract, tmp_path / "stores")
+    (data / "bar" / "000.png").unlink()
+    found = discovery.find(data)
+    with pytest.raises(KeyboardInterrupt):
+        image_cache.open_store(found, contract, tmp_path / "stores", Interrupts(after=50))
+    for path in data.rglob("*.png"):
+        stamp = path.stat()
+        path.write_bytes(bytes(stamp.st_size))  # as if untouched: none must be read again
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    made = image_cache.open_store(found, contract, tmp_path / "stores", Counter())
+    assert not any(entry.error for entry in made.entries)
+
+
+@pytest.mark.parametrize("name", ["index.csv", "pictures.u8"])
+@pytest.mark.parametrize("length", [0, 9])
+def test_a_damaged_store_is_made_again(
+    data: Path, contract: Contract, tmp_path: Path, name: str, length: int
+) -> None:
+    opened(data, contract, tmp_path / "stores")
+    (file,) = (tmp_path / "stores").glob(f"*/{name}")
+    os.truncate(file, length)
+    _, _, count = opened(data, contract, tmp_path / "stores")
+    assert count == 12
+
+
+def test_a_disk_too_small_is_an_error_before_anything_is_written(
+    draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path, small_disk: Path
+) -> None:
+    data = draw_shapes(tmp_path / "many", 320)
+    with pytest.raises(DatasetError, match="--store"):
+        opened(data, contract, small_disk)
+
+
+def test_a_disk_that_fills_up_is_an_error_and_leaves_no_half_store(
+    data: Path,
+    contract: Contract,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (small_disk / "other").write_bytes(bytes(2_080_000))
+    monkeypatch.setattr(
+        image_cache, "_check_room", lambda *_: None
+    )  # full only after it was checked
+    with pytest.raises(OSError, match="No space left"):
+        opened(data, contract, small_disk)
+    assert {path.name for path in small_disk.glob("*/*")} <= {"lock"}

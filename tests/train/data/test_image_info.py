@@ -1,0 +1,83 @@
+"""A look at a file: what its header says, and never an error or a warning for an odd one."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vedette_edge.images.decoding import decode
+from vedette_edge.images.preprocessing import Picture
+from vedette_train.data.image_info import Look, from_row, look_at
+from vedette_train.data.perceptual_hash import perceptual_hash
+
+
+def picture(side: int = 40) -> Picture:
+    return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+
+
+def saved(kind: str, **settings: object) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture()).save(file, kind, **settings)
+    return file.getvalue()
+
+
+def looked_at(content: bytes) -> Look:
+    return look_at(content, decode(content), picture())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF"])
+def test_an_ordinary_file_is_of_its_kind_and_nothing_else(kind: str) -> None:
+    look = looked_at(saved(kind))
+    assert look == Look(kind=kind, width=40, height=40, hash=look.hash)
+
+
+@pytest.mark.parametrize(("orientation", "turned"), [(6, 6), (8, 8), (1, 1), (0, 1), (9, 1)])
+def test_an_orientation_that_exif_does_not_know_is_upright(orientation: int, turned: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert looked_at(saved("JPEG", exif=exif)).orientation == turned
+
+
+def test_broken_exif_is_no_error() -> None:
+    broken = b"Exif\0\0II*\0\x08\0\0\0" + b"\xff" * 40
+    assert looked_at(saved("JPEG", exif=broken)).orientation == 1
+
+
+def test_a_deep_tiff_and_a_deep_png_are_told() -> None:
+    png = io.BytesIO()
+    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(png, "PNG")
+    tiff = io.BytesIO()
+    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(tiff, "TIFF")
+    assert [looked_at(file.getvalue()).bits for file in (png, tiff)] == [16, 16]
+
+
+def test_a_phone_s_jpeg_with_a_second_picture_in_it_does_not_move() -> None:
+    second = Image.fromarray(picture())
+    assert looked_at(saved("MPO", save_all=True, append_images=[second])).frames == 1
+
+
+def test_an_enormous_picture_is_looked_at_without_a_warning() -> None:
+    lines = zlib.compress(b"\0" * (1 + 12_000 // 8) * 12_000, 9)
+    header = struct.pack(">IIBBBBB", 12_000, 12_000, 1, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", lines), (b"IEND", b"")]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    look = look_at(content, picture(), picture())
+    assert (look.kind, look.bits, look.frames) == ("PNG", 8, 1)
+
+
+def test_the_hash_of_a_plain_picture_is_not_that_of_its_noise() -> None:
+    random = np.random.default_rng(0)
+    plain = [random.integers(99, 102, (150, 150, 3), np.uint8) for _ in range(5)]
+    assert len({perceptual_hash(one) for one in plain}) == 1
+    assert perceptual_hash(picture()) != perceptual_hash(plain[0])
+
+
+def test_a_row_that_an_older_vedette_wrote_is_refused() -> None:
+    with pytest.raises(ValueError, match="no perceptual hash"):
+        from_row(["JPEG", "40", "40", "1", "1", "8", "", "0123456789abcdef"])

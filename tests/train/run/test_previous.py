@@ -1,0 +1,124 @@
+"""Training again with more: from an earlier run's weights, and never testing on what it learned."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import Result
+
+from vedette_train.errors import RunError
+from vedette_train.run.previous import read_earlier
+
+Train = Callable[..., Result]
+QUICK = ("--architecture", "cnn", "--size", "48", "--epochs", "1", "--batch-size", "16")
+
+
+def parts(run: Path) -> dict[str, str]:
+    with (run / "split.csv").open(encoding="utf-8", newline="") as file:
+        return {row["sha256"]: row["part"] for row in csv.DictReader(file)}
+
+
+def further_discs(data: Path, count: int) -> None:
+    random = np.random.default_rng(99)
+    for number in range(count):
+        picture = random.integers(0, 90, (60, 80, 3), np.uint8)
+        cv2.circle(picture, (25 + number, 30), 16, (40, 40, 230), -1)
+        cv2.imwrite(str(data / "disc" / f"more-{number}.png"), picture)
+
+
+def test_a_run_begins_where_the_earlier_one_ended(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(shapes, data)
+    further_discs(data, 10)
+    (data / "bar" / "000.png").rename(data / "square" / "from-bar.png")
+    (data / "bar" / "001.png").unlink()
+    result = train("fit", data, "--out", run, *QUICK, "--start", run_folder)
+    assert result.exit_code == 0, result.stderr
+    said = f"since {run_folder}: 10 pictures added, 1 gone, 1 under another label"
+    assert said in result.stderr
+    before, now = parts(run_folder), parts(run)
+    assert {now[sha256] == before[sha256] for sha256 in now.keys() & before.keys()} == {True}
+    assert {now[sha256] for sha256 in now.keys() - before.keys()} >= {"train"}
+    metrics = json.loads((run / "metrics.json").read_bytes())
+    assert metrics["changes"] == {
+        "since": str(run_folder), "added": 10, "gone": 1, "relabelled": 1
+    }  # fmt: skip
+    with (run / "history.csv").open(encoding="utf-8", newline="") as file:
+        first = float(next(csv.DictReader(file))["val_loss"])
+    with (run_folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        unlearned = float(next(csv.DictReader(file))["val_loss"])
+    assert first < unlearned / 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--size", "32"), "height was 48 and is 32"),
+        (("--fit", "crop"), "fit was squash and is crop"),
+        (("--architecture", "small"), "architecture was cnn and is small"),
+    ],
+)
+def test_a_run_of_another_kind_is_refused(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    arguments = (*QUICK, "--start", run_folder, *flags)
+    result = train("fit", shapes, "--out", tmp_path / "run", *arguments)
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_other_labels_are_refused(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(shapes, data)
+    (data / "bar").rename(data / "beam")
+    result = train("fit", data, "--out", tmp_path / "run", *QUICK, "--start", run_folder)
+    assert result.exit_code == 1
+    assert "labels was bar, disc, square and is beam, disc, square" in result.stderr
+
+
+@pytest.mark.parametrize("lost", ["Trained_Weight.h5", "contract.json", "split.csv"])
+def test_a_folder_without_a_finished_run_is_refused(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path, lost: str
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "earlier")
+    (tmp_path / "earlier" / lost).unlink()
+    result = train(
+        "fit", shapes, "--out", tmp_path / "run", *QUICK, "--start", tmp_path / "earlier"
+    )
+    assert result.exit_code == 1
+    assert f"lacks {lost}" in result.stderr
+
+
+def test_a_run_cannot_start_from_itself(run_folder: Path, shapes: Path, train: Train) -> None:
+    result = train("fit", shapes, "--out", run_folder, "--start", run_folder, "--overwrite")
+    assert result.exit_code == 2
+    assert (run_folder / "Trained_Weight.h5").exists()
+
+
+def test_two_runs_that_started_from_each_other_are_each_read_once(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    runs = [Path(shutil.copytree(run_folder, tmp_path / name)) for name in "ab"]
+    for run, other in zip(runs, runs[::-1], strict=True):
+        settings = json.loads((run / "settings.json").read_bytes())
+        (run / "settings.json").write_text(json.dumps(settings | {"start": str(other)}), "utf-8")
+    assert read_earlier(runs[0]).parts == read_earlier(run_folder).parts
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "7", '{"architecture": "cnn", "start": 7}', "{"])
+def test_damaged_settings_of_an_earlier_run_are_named(
+    run_folder: Path, tmp_path: Path, content: str
+) -> None:
+    run = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    (run / "settings.json").write_text(content, "utf-8")
+    with pytest.raises(RunError, match=str(run)):
+        read_earlier(run)

@@ -1,0 +1,284 @@
+"""One run, from photographs to a run folder."""
+
+import csv
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import astuple
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from click.testing import Result
+from tests.run_files import stop_fit
+
+from vedette_edge import prepare
+from vedette_edge.images import decoding
+from vedette_edge.model.contract import from_json
+from vedette_train.run import history
+
+Train = Callable[..., Result]
+CNN = ("--architecture", "cnn")
+QUICK = (*CNN, "--size", "32", "--epochs", "2", "--batch-size", "16")
+
+
+def test_a_run_folder_holds_everything(run_folder: Path) -> None:
+    assert {path.name for path in run_folder.iterdir()} == {
+        "Trained_Weight.h5", "contract.json", "history.csv", "metrics.json", "samples.png",
+        "curves.png", "confusion.png", "split.csv", "settings.json", "train.log",
+        "report.html", "audit.json",
+    }  # fmt: skip
+    for name in ("samples.png", "curves.png", "confusion.png"):
+        assert min(decoding.read(run_folder / name).shape[:2]) > 100
+
+
+def test_the_weights_are_a_whole_keras_model_that_takes_raw_bytes(
+    run_folder: Path, shapes: Path
+) -> None:
+    model = keras.models.load_model(run_folder / "Trained_Weight.h5", compile=False)
+    contract = from_json((run_folder / "contract.json").read_bytes())
+    assert [type(layer).__name__ for layer in model.layers] == [
+        "Rescaling", "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D", "Flatten",
+        "Dense", "Dense",
+    ]  # fmt: skip
+    prepared = prepare(decoding.read(shapes / "disc" / "000.png"), contract)
+    scores = model.predict(prepared[np.newaxis], verbose=0)[0]
+    assert contract.labels[int(np.argmax(scores))] == "disc"
+
+
+def test_metrics_tell_the_accuracy_of_the_test_part(run_folder: Path) -> None:
+    metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["test_pictures"] == 24
+    assert metrics["test_accuracy"] >= 0.9
+    assert set(metrics["per_class"]) == {"bar", "disc", "square"}
+    assert sum(one["pictures"] for one in metrics["per_class"].values()) == 24
+    assert metrics["left_out"] == {}
+    contract = from_json((run_folder / "contract.json").read_bytes())
+    assert contract.provenance.accuracies == {"float_test": metrics["test_accuracy"]}
+
+
+def test_the_best_epoch_is_kept(run_folder: Path) -> None:
+    with (run_folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        history = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
+    metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
+    assert len(history) == metrics["epochs"] == 4
+    assert len(history) - history[::-1].index(max(history)) == metrics["best_epoch"]
+    assert metrics["validation_accuracy"] == max(history)
+
+
+def test_the_manifest_is_the_one_that_the_contract_names(run_folder: Path, shapes: Path) -> None:
+    manifest = (run_folder / "split.csv").read_bytes()
+    provenance = from_json((run_folder / "contract.json").read_bytes()).provenance
+    assert hashlib.sha256(manifest).hexdigest() == provenance.manifest_sha256
+    rows = list(csv.DictReader(manifest.decode().splitlines()))
+    assert len(rows) == 120
+    for row in rows[::20]:
+        assert hashlib.sha256((shapes / row["file"]).read_bytes()).hexdigest() == row["sha256"]
+        assert row["file"].startswith(row["label"])
+
+
+def test_the_same_seed_gives_the_same_run(shapes: Path, train: Train, tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        train("fit", shapes, "--out", tmp_path / name, *QUICK, "--seed", "5")
+        made.append(
+            [(tmp_path / name / file).read_bytes() for file in ("split.csv", "history.csv")]
+        )
+    assert made[0] == made[1]
+
+
+def test_a_bad_file_is_named_and_left_out(
+    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "data", 12)
+    (data / "bar" / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    (data / "disc" / "notes.txt").write_text("not a picture", encoding="utf-8")
+    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0
+    assert "bar/cut.jpg" in result.stderr
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics["left_out"]) == {"bar/cut.jpg", "disc/notes.txt"}
+    assert "cut.jpg" not in (tmp_path / "run" / "split.csv").read_text(encoding="utf-8")
+
+
+def test_pictures_of_every_kind_are_trained_on(
+    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "data", 10)
+    colour = cv2.imread(str(data / "disc" / "000.png"))
+    assert colour is not None
+    grey = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)
+    for name, picture in {
+        "a.JPG": colour,
+        "b.bmp": colour,
+        "c.WebP": colour,
+        "d.tiff": colour,
+        "e.gif": colour,
+        "grey.png": grey,
+        "deep.png": grey.astype(np.uint16) * 257,
+        "clear.png": np.dstack([colour, grey]),
+    }.items():
+        assert cv2.imwrite(str(data / "disc" / name), picture)
+    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_bytes())["left_out"] == {}
+    assert len((tmp_path / "run" / "split.csv").read_text(encoding="utf-8").splitlines()) == 39
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--resume",), "no interrupted run"),
+        ((), "holds a run already"),
+    ],
+)
+def test_a_finished_run_is_not_lost_by_mistake(
+    run_folder: Path, shapes: Path, train: Train, arguments: tuple[str, ...], said: str
+) -> None:
+    before = (run_folder / "Trained_Weight.h5").read_bytes()
+    result = train("fit", shapes, "--out", run_folder, *CNN, *arguments)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert (run_folder / "Trained_Weight.h5").read_bytes() == before
+
+
+def test_overwrite_loses_nothing_when_the_photographs_are_bad(
+    run_folder: Path, train: Train, tmp_path: Path
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    (tmp_path / "empty").mkdir()
+    result = train("fit", tmp_path / "empty", "--out", tmp_path / "run", *CNN, "--overwrite")
+    assert result.exit_code == 1
+    for path in run_folder.iterdir():
+        if path.suffix != ".log":
+            assert (tmp_path / "run" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_full_disk_is_an_error_and_never_a_half_file(
+    shapes: Path, train: Train, tmp_path: Path, small_disk: Path
+) -> None:
+    result = train(
+        "fit", shapes, "--out", small_disk / "run", "--store", tmp_path, *CNN, "--size", "64"
+    )
+    assert result.exit_code == 1
+    assert "checkpoint.npz: No space left on device. Make room" in result.stderr
+    for name in ("checkpoint.npz", "Trained_Weight.h5", "metrics.json"):
+        assert not (small_disk / "run" / name).exists()
+
+
+def test_a_run_within_the_photographs_is_refused(shapes: Path, train: Train) -> None:
+    for run in (shapes, shapes / "run"):
+        result = train("fit", shapes, "--out", run)
+        assert result.exit_code == 2
+        assert "outside" in result.stderr
+    assert not (shapes / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "flags", [("--seed", "20261122143000"), ("--test", "0"), ("--validation", "nan")]
+)
+def test_a_flag_out_of_range_is_an_error(
+    shapes: Path, train: Train, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    assert train("fit", shapes, "--out", tmp_path / "run", *CNN, *flags).exit_code == 2
+
+
+def test_class_names_with_dollars_and_brackets_are_only_names(
+    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+) -> None:
+    data = draw_shapes(tmp_path / "data", 10)
+    (data / "bar").rename(data / "a$_$b [red]")
+    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_bytes())
+    assert "a$_$b [red]" in metrics["per_class"]
+
+
+def test_overwrite_replaces_a_run(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    result = train("fit", shapes, "--out", tmp_path / "run", *QUICK, "--overwrite")
+    assert result.exit_code == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_bytes())["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("out", "said"), [("/proc/none/run", "/proc/none"), ("{file}/run", "Not a directory")]
+)
+def test_a_folder_that_cannot_be_written_is_named(
+    shapes: Path, train: Train, tmp_path: Path, out: str, said: str
+) -> None:
+    (tmp_path / "file").touch()
+    result = train("fit", shapes, "--out", out.format(file=tmp_path / "file"))
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_too_few_pictures_are_an_error_before_tensorflow_starts(
+    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+) -> None:
+    result = train("fit", draw_shapes(tmp_path / "data", 3), "--out", tmp_path / "run", *CNN)
+    assert result.exit_code == 1
+    assert "bar (3)" in result.stderr
+    assert "starting" not in result.stderr
+
+
+def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
+    shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = ["fit", str(shapes), "--out", str(run), *CNN, "--size", "96", "--batch-size", "16"]
+    interrupted = [*command, "--epochs", "500"]
+    code, said = stop_fit(interrupted, "epoch   2 of 500", signal.SIGINT)
+    assert code == 130
+    assert "again with --resume" in said
+    assert "Traceback" not in said
+    done = len((run / "history.csv").read_text(encoding="utf-8").splitlines()) - 1
+    keras.models.load_model(run / "Trained_Weight.h5", compile=False)
+
+    result = train(*command, "--epochs", str(done + 1), "--seed", "1", "--resume")
+    assert result.exit_code == 1
+    assert "seed was 0 and is 1" in result.stderr
+    result = train(*command, "--epochs", str(done + 1), "--resume")
+    assert result.exit_code == 0
+    assert f"epoch {done + 1:>3} of {done + 1}" in result.stderr
+    assert f"epoch {done:>3} of" not in result.stderr
+    assert json.loads((run / "metrics.json").read_bytes())["epochs"] == done + 1
+    assert not (run / "checkpoint.npz").exists()
+
+    train(*command, "--out", tmp_path / "whole", "--epochs", str(done + 1))
+    resumed, whole = (history.read(folder / "history.csv") for folder in (run, tmp_path / "whole"))
+    for one, other in zip(resumed, whole, strict=True):
+        assert astuple(one) == pytest.approx(astuple(other), rel=1e-3)
+
+
+def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vedette_train", "fit", shapes, "--out", tmp_path / "run", *QUICK],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    assert len(done.stdout.splitlines()) == 4
+    assert "test pictures right" in done.stdout
+    begins = [line.split()[0] for line in done.stderr.splitlines()]
+    assert begins == [f"{shapes}:", "starting", "epoch", "epoch"]
+    assert "oneDNN" in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+
+
+def test_cards_are_drawn_and_can_be_trained_on(train: Train, tmp_path: Path) -> None:
+    result = train("cards", tmp_path / "cards", "--train-per-class", "8", "--test-per-class", "1")
+    assert result.exit_code == 0
+    assert "50 cards" in result.stdout
+    assert (tmp_path / "cards" / "cards.pdf").read_bytes().startswith(b"%PDF")
+    result = train("fit", tmp_path / "cards", "--out", tmp_path / "run", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    assert "50 classes" in result.stderr

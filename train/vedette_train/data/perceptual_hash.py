@@ -1,0 +1,25 @@
+"""A hash that hardly differs between images that look alike."""
+
+import cv2
+import numpy as np
+
+from vedette_edge.images.preprocessing import Picture
+
+PLAIN = 2.0  # grey levels, standard deviation of a picture in which nothing is to be seen
+
+
+def perceptual_hash(picture: Picture) -> str:
+    """Which of the 256 lowest frequencies are above their median, the lowest 64 of them first.
+
+    The DCT hash of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,
+    2010, section 3.2.1, of a 32 x 32 grey picture, with more of its bits. A plain picture, of
+    which the bits would be those of its noise, has the hash of one without any.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    if small.std() < PLAIN:
+        small[:] = 0
+    frequencies = cv2.dct(small)[:16, :16]
+    bits = frequencies > np.median(frequencies)
+    ordered = np.concatenate([bits[:8, :8].ravel(), bits[:8, 8:].ravel(), bits[8:].ravel()])
+    return np.packbits(ordered).tobytes().hex()

@@ -1,0 +1,260 @@
+"""Which photograph is trained on, which chooses the epoch, and which is tested on."""
+
+import csv
+import io
+import itertools
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+from vedette_train.data.discovery import TEST, TRAIN, Dataset, Photograph
+from vedette_train.errors import DatasetError
+
+VALIDATION = "validation"
+LEARNED = "learned"  # in an earlier run without validation: for training or validation now
+PARTS = (TRAIN, VALIDATION, TEST)
+
+FOLDS = 5
+FEWEST = 3  # pictures of a class, one of which is out of each fold
+LEAST_LEARNED = 2  # pictures of a class in the training part
+TEST_FROM = 20  # pictures of every class from which on some are tested on
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much of the photographs goes where: 0..1."""
+
+    test: float  # of all; nothing is taken where a test folder is given
+    validation: float  # of what is left for training; 0: nothing is held back
+
+    def __post_init__(self) -> None:
+        for share in (self.test, self.validation):
+            if not 0 <= share < 1:  # which also refuses nan
+                raise DatasetError(f"share is {share}, expected 0 or more and less than 1")
+
+
+def split(
+    photographs: Sequence[Photograph],
+    shares: Shares,
+    seed: int,
+    alike: Iterable[Sequence[int]] = (),
+    known: Mapping[int, str] = MappingProxyType({}),
+) -> list[str]:
+    """A part for each photograph: stratified by class, the same for the same seed.
+
+    `alike` are groups of places of photographs that look alike: they stay together. `known` maps
+    places to the part that they had in an earlier run, which they keep, for what that run
+    learned must never be tested on; a group goes to the first of train, validation and test
+    that one of it had. What is LEARNED may go to either of the first two. All are drawn first as
+    if they were new and none like another, so that the shares come out about right, and a
+    near-duplicate more or less moves no other photograph.
+    """
+    drawn = _drawn_apart(photographs, shares, seed)
+    units = _units(len(photographs), alike)
+    kept = [_kept(photographs, unit, known) for unit in units]
+    parts = [_assign(part, drawn[unit[0]]) for unit, part in zip(units, kept, strict=True)]
+    labels = [photographs[unit[0]].label for unit in units]
+    _fill_gaps(parts, labels, movable=[not part for part in kept], wanted=set(drawn))
+    found = [TRAIN] * len(photographs)
+    for unit, part in zip(units, parts, strict=True):
+        for place in unit:
+            found[place] = part
+    return found
+
+
+def _drawn_apart(photographs: Sequence[Photograph], shares: Shares, seed: int) -> list[str]:
+    """A part for each photograph, drawn by itself."""
+    parts = np.array([photograph.part or TRAIN for photograph in photographs], dtype="U10")
+    labels = np.array([photograph.label for photograph in photographs])
+    if TEST not in parts and shares.test:
+        parts[_drawn(parts, labels, shares.test, seed)] = TEST
+    if shares.validation:
+        parts[_drawn(parts, labels, shares.validation, seed)] = VALIDATION
+    return [str(part) for part in parts]
+
+
+def _drawn(
+    parts: NDArray[np.str_], labels: NDArray[np.intp], share: float, seed: int
+) -> NDArray[np.intp]:
+    """Which of the photographs for training are drawn for another part."""
+    rows = np.flatnonzero(parts == TRAIN)
+    _, drawn = train_test_split(rows, test_size=share, stratify=labels[rows], random_state=seed)
+    return np.asarray(drawn)
+
+
+def _units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
+    """All places, those that look alike together, in the order of their first."""
+    first = {min(group): sorted(group) for group in alike}
+    rest = {place for group in first.values() for place in group} - first.keys()
+    return [first.get(place, [place]) for place in range(count) if place not in rest]
+
+
+def _kept(photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping[int, str]) -> str:
+    """The part of what goes together if nobody is free to choose it, or empty."""
+    if photographs[unit[0]].part == TEST:
+        return TEST
+    order = (TRAIN, LEARNED, VALIDATION, TEST)
+    return min((known[place] for place in unit if place in known), key=order.index, default="")
+
+
+def _assign(kept: str, drawn: str) -> str:
+    if kept == LEARNED:
+        return drawn if drawn != TEST else TRAIN
+    return kept or drawn
+
+
+def _fill_gaps(
+    parts: list[str], labels: Sequence[int], movable: Sequence[bool], wanted: Iterable[str]
+) -> None:
+    """Give each class that has lost its last unit of a part one from where it has most."""
+    members: dict[int, list[int]] = {}
+    for unit, label in enumerate(labels):
+        members.setdefault(label, []).append(unit)
+    for mine in members.values():
+        counts = Counter(parts[unit] for unit in mine)
+        for part in PARTS:
+            free = [unit for unit in mine if movable[unit] and counts[parts[unit]] > 1]
+            if part in wanted and not counts[part] and free:
+                moved = max(free, key=lambda unit: counts[parts[unit]])
+                counts.update({part: 1, parts[moved]: -1})
+                parts[moved] = part
+
+
+def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
+    """A fold 0, 1, ... for each picture: stratified by class, look-alikes in one.
+
+    `groups` numbers the look-alikes. There are FOLDS folds, or as many as the largest class has
+    pictures that do not look alike, and two at least. Smaller classes are in some folds alone.
+    """
+    _, first, units = np.unique(groups, return_index=True, return_inverse=True)
+    largest = np.unique_counts(labels[first]).counts.max()
+    count = int(np.clip(largest, 2, FOLDS))
+    drawn = np.arange(len(first)) % count
+    if largest > 1:
+        dealer = StratifiedKFold(count, shuffle=True, random_state=seed)
+        with warnings.catch_warnings(action="ignore"):  # of classes smaller than the folds
+            for fold, (_, members) in enumerate(dealer.split(first, labels[first])):
+                drawn[members] = fold
+    folds = drawn[units]
+    for label in np.unique(labels):  # a class in one fold alone could not be learned without it
+        mine = np.flatnonzero(labels == label)
+        if len(set(folds[mine])) == 1:
+            folds[mine] = np.arange(len(mine)) % count
+    return folds
+
+
+def check_all(
+    parts: Sequence[str], photographs: Sequence[Photograph], dataset: Dataset, shares: Shares
+) -> None:
+    """Raise DatasetError if a part has no photograph, as when an earlier run has learned all.
+
+    LEAST_LEARNED of each class must be learned: of a head in closed form, each fold takes some.
+    """
+    needed = {TRAIN: 1.0, VALIDATION: shares.validation, TEST: shares.test}
+    if missing := {part for part, share in needed.items() if share} - set(parts):
+        raise DatasetError(
+            f"{dataset.folder}: no photograph is left for {' and '.join(sorted(missing))}, for "
+            "those that an earlier run had keep their part. Add new ones, or train without --start"
+        )
+    learned = Counter(
+        photograph.label
+        for photograph, part in zip(photographs, parts, strict=True)
+        if part == TRAIN
+    )
+    small = [name for label, name in enumerate(dataset.labels) if learned[label] < LEAST_LEARNED]
+    if small:
+        raise DatasetError(
+            f"{dataset.folder}: fewer than {LEAST_LEARNED} photographs to learn from are left of "
+            f"{', '.join(small)}. Add new ones, hold back less, or train without --start"
+        )
+
+
+def check_enough(
+    dataset: Dataset,
+    photographs: Sequence[Photograph],
+    shares: Shares,
+    alike: Iterable[Sequence[int]] = (),
+) -> None:
+    """Raise DatasetError, naming the classes, if one is too small to have a part in each part.
+
+    Photographs that look alike count as one, since they stay together.
+    """
+    tested = any(photograph.part for photograph in photographs)
+    needed = {TRAIN: _fewest(0 if tested else shares.test, shares.validation), TEST: 1}
+    units = [photographs[unit[0]] for unit in _units(len(photographs), alike)]
+    for part in (TRAIN, TEST) if tested else ("",):
+        counts = Counter(one.label for one in units if one.part == part)
+        fewest = needed[part or TRAIN]
+        small = [
+            f"{name} ({counts[label]})"
+            for label, name in enumerate(dataset.labels)
+            if counts[label] < fewest
+        ]
+        if small:
+            apart = " that do not look alike" if len(units) < len(photographs) else ""
+            ways = f"Add pictures{_without_test(shares, tested)} or take the class out"
+            raise DatasetError(
+                f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; each "
+                f"class needs {fewest}{apart}, so that {_wants(shares, tested)}. {ways}"
+            )
+
+
+def _wants(shares: Shares, tested: bool) -> str:
+    """The parts that need pictures of each class, for a message."""
+    parts = ["validation"] * bool(shares.validation) + ["test"] * bool(shares.test or tested)
+    if not parts:
+        return "training sees it without any fold"
+    return f"{', '.join(['training', *parts[:-1]])} and {parts[-1]} see it"
+
+
+def _without_test(shares: Shares, tested: bool) -> str:
+    """A way out for those who have few pictures."""
+    possible = shares.test and not shares.validation and not tested
+    return f", leave the test part out with --test 0 ({FEWEST} a class are enough)," * bool(
+        possible
+    )
+
+
+def _fewest(test_share: float, validation_share: float) -> int:
+    """The fewest pictures of a class of which each part gets one, however the rest is rounded.
+
+    Without a validation part, folds take its place, and need one picture each.
+    """
+    for count in itertools.count(2 if validation_share else FEWEST):
+        tested = math.floor(count * test_share) + (test_share > 0)  # at most
+        validated = (count - tested) * validation_share  # at least
+        trained = count - tested - math.floor(validated) - (validation_share > 0)  # at least
+        if (
+            count * test_share >= (test_share > 0)
+            and validated >= (validation_share > 0)
+            and trained >= 1 + (not validation_share)
+        ):
+            return count
+    raise AssertionError("unreachable: both shares are below 1")
+
+
+def manifest(
+    photographs: Sequence[Photograph],
+    parts: Sequence[str],
+    hashes: Sequence[str],
+    labels: Sequence[str],
+) -> str:
+    """split.csv: which file went where, and the SHA-256 of its bytes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("part", "label", "file", "sha256"))
+    for one, part, sha256 in zip(photographs, parts, hashes, strict=True):
+        writer.writerow((part, labels[one.label], one.file, sha256))
+    return text.getvalue()
+
+
+def encoded(manifest: str) -> bytes:
+    """The bytes of split.csv; file names that are no UTF-8 keep theirs."""
+    return manifest.encode(errors="surrogateescape")

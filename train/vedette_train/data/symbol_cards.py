@@ -1,0 +1,276 @@
+"""The demonstration set: simulated camera frames of symbol cards, and the sheet to print them.
+
+Photographs cannot be downloaded everywhere, so these are drawn: a glyph of DejaVu Sans (the font
+that matplotlib brings) on a paper card, held at random before a random background.
+"""
+
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import PathPatch
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from vedette_edge.files import replacing
+
+_TABLE = """
+    aeroplane ✈  anchor ⚓  arrow_down ⬇  arrow_left ⬅  arrow_right ➡
+    arrow_up ⬆  atom ⚛  beamed_notes ♫  biohazard ☣  cat 🐱
+    chess_king ♚  chess_knight ♞  chess_pawn ♟  chess_queen ♛  chess_rook ♜
+    cloud ☁  club ♣  cow 🐮  crossed_swords ⚔  cup ☕
+    diamond ♦  die_five ⚄  die_one ⚀  die_two ⚁  envelope ✉
+    gear ⚙  hammer_and_pick ⚒  heart ♥  infinity ∞  lightning ⚡
+    monkey 🐵  moon ☾  mouse 🐭  peace ☮  pencil ✎
+    quaver ♪  radioactive ☢  recycling ♻  scales ⚖  scissors ✂
+    skull ☠  smiley ☺  snowflake ❄  snowman ☃  star ★
+    sun ☀  telephone ☎  umbrella ☂  wheelchair ♿  yin_yang ☯
+"""
+CARDS: dict[str, str] = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
+
+HEIGHT_PX, WIDTH_PX = 240, 320
+CARD_PX = 256  # side of the flat card before it is put into perspective
+GLYPH_SHARE = 0.78  # longer side of a glyph over the side of its card
+TRAIN_PER_CLASS = 48
+TEST_PER_CLASS = 10
+JPEG_QUALITY = 90
+
+Float = NDArray[np.float32]
+Field = Callable[[np.random.Generator], Float]  # (240, 320), from 0 to 1
+Picture = tuple[Path, str, str, int]  # file, part, class, number
+
+
+def draw_card(glyph: str, random: np.random.Generator) -> NDArray[np.uint8]:
+    """One simulated camera frame of a held card: uint8 RGB, 240 high x 320 wide."""
+    scene = _background(random)
+    onto_frame = _perspective(random)
+    warp = partial(cv2.warpPerspective, M=onto_frame, dsize=(WIDTH_PX, HEIGHT_PX))
+    cover = np.asarray(warp(np.ones((CARD_PX, CARD_PX), np.float32))[..., None], np.float32)
+    scene *= 1 - _shadow(cover, random)
+    # Replicated beyond its edges, lest the half-covered pixels there mix with black.
+    scene += cover * (warp(_card(glyph, random), borderMode=cv2.BORDER_REPLICATE) - scene)
+    return _camera(scene * _light(random), random)
+
+
+@cache
+def _glyph_mask(glyph: str) -> Float:
+    """The glyph centred on a card: CARD_PX square, 0 = paper to 1 = ink; shared and read-only."""
+    file = Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    left, top, right, bottom = ImageFont.truetype(file, CARD_PX).getbbox(glyph)
+    size = CARD_PX * GLYPH_SHARE * CARD_PX / max(right - left, bottom - top)
+    font = ImageFont.truetype(file, size)
+    left, top, right, bottom = font.getbbox(glyph)
+    page = Image.new("L", (CARD_PX, CARD_PX))
+    corner = ((CARD_PX - left - right) / 2, (CARD_PX - top - bottom) / 2)
+    ImageDraw.Draw(page).text(corner, glyph, fill=255, font=font)
+    mask = np.asarray(page, np.float32) / np.float32(255)
+    mask.setflags(write=False)
+    return mask
+
+
+def _card(glyph: str, random: np.random.Generator) -> Float:
+    """The flat card in random paper and ink: (CARD_PX, CARD_PX, 3), 0 to 1."""
+    paper = random.uniform(0.88, 1.0) * random.uniform(0.94, 1.0, 3)
+    ink = random.uniform(0.02, 0.12) + random.uniform(0, 0.14, 3)
+    mask = _glyph_mask(glyph).copy()
+    if random.random() < 0.4:
+        inset_px = int(random.integers(6, 13))
+        opposite = CARD_PX - 1 - inset_px
+        cv2.rectangle(mask, (inset_px, inset_px), (opposite, opposite), 1.0, 2)
+    return np.asarray(paper + mask[..., None] * (ink - paper), np.float32)
+
+
+def _perspective(random: np.random.Generator) -> NDArray[np.float64]:
+    """The 3x3 homography from flat card to frame; the whole glyph stays in view."""
+    roll = np.deg2rad(random.uniform(-9, 9))
+    tilt_x, tilt_y = np.deg2rad(random.uniform(-16, 16, 2))
+    side_px = HEIGHT_PX * random.uniform(0.82, 0.96)
+    turn = cv2.Rodrigues(np.array([tilt_x, 0, 0]))[0] @ cv2.Rodrigues(np.array([0, tilt_y, 0]))[0]
+    turn = turn @ cv2.Rodrigues(np.array([0, 0, roll]))[0]
+    corners = np.array([(-0.5, -0.5, 0), (0.5, -0.5, 0), (0.5, 0.5, 0), (-0.5, 0.5, 0)]) @ turn.T
+    seen = corners[:, :2] / (1 + corners[:, 2:] / 3) * side_px  # the eye is 3 cards away
+    half_px = np.array([WIDTH_PX, HEIGHT_PX]) / 2
+    room_px = np.maximum(half_px - 2 - GLYPH_SHARE * np.abs(seen).max(axis=0), 0)
+    centre = half_px + np.minimum(room_px, (15, 8)) * random.uniform(-1, 1, 2)
+    flat = np.array([(0, 0), (CARD_PX, 0), (CARD_PX, CARD_PX), (0, CARD_PX)], np.float32)
+    return np.asarray(cv2.getPerspectiveTransform(flat, (seen + centre).astype(np.float32)))
+
+
+def _shadow(cover: Float, random: np.random.Generator) -> Float:
+    """How much light the card takes from what is behind it: (240, 320, 1), 0 to 0.6."""
+    right_px, down_px = random.uniform(-14, 14), random.uniform(0, 16)
+    shift = np.array([(1, 0, right_px), (0, 1, down_px)])
+    moved = cv2.warpAffine(cover, shift, (WIDTH_PX, HEIGHT_PX))
+    soft = cv2.GaussianBlur(moved, (0, 0), random.uniform(3, 10))
+    return np.asarray(soft[..., None] * random.uniform(0.1, 0.6), np.float32)
+
+
+def _background(random: np.random.Generator) -> Float:
+    """What is behind the card, two colours mixed by one of the fields: (240, 320, 3), 0 to 1."""
+    fields: tuple[Field, ...] = (_gradient, _clouds, _stripes, _checks, _boxes)
+    field = fields[random.integers(len(fields))](random)[..., None]
+    first, second = random.uniform(0.1, 0.8, (2, 1)) + random.uniform(-0.13, 0.13, (2, 3))
+    grain = random.uniform(0, 0.05) * random.standard_normal(field.shape, np.float32)
+    return np.asarray(np.clip(first + field * (second - first) + grain, 0, 1), np.float32)
+
+
+def _ramp(random: np.random.Generator) -> Float:
+    """Distance in pixels from the middle of the frame along a random direction: (240, 320)."""
+    direction = random.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[:HEIGHT_PX, :WIDTH_PX].astype(np.float32)
+    along = (x - WIDTH_PX / 2) * np.cos(direction) + (y - HEIGHT_PX / 2) * np.sin(direction)
+    return np.asarray(along, np.float32)
+
+
+def _gradient(random: np.random.Generator) -> Float:
+    return np.asarray(0.5 + _ramp(random) / 400, np.float32)
+
+
+def _clouds(random: np.random.Generator) -> Float:
+    cells = int(random.integers(3, 40))
+    coarse = random.random((cells, cells), np.float32)
+    smooth = cv2.resize(coarse, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(smooth, np.float32)
+
+
+def _stripes(random: np.random.Generator) -> Float:
+    wave = np.sin(_ramp(random) * 2 * np.pi / random.uniform(12, 80))
+    return np.asarray(np.clip(0.5 + random.uniform(0.5, 4) * wave, 0, 1), np.float32)
+
+
+def _checks(random: np.random.Generator) -> Float:
+    side_px = random.uniform(12, 50)
+    odd = (_ramp(random) // side_px + _ramp(random) // side_px) % 2
+    return np.asarray(odd, np.float32)
+
+
+def _boxes(random: np.random.Generator) -> Float:
+    """Overlapping upright boxes: shelves, doors and screens, seen from far away."""
+    field = np.full((HEIGHT_PX, WIDTH_PX), random.random(), np.float32)
+    for _ in range(random.integers(4, 14)):
+        corners = random.uniform((0, 0), (WIDTH_PX, HEIGHT_PX), (2, 2)).astype(int).tolist()
+        cv2.rectangle(field, corners[0], corners[1], random.random(), -1)
+    return field
+
+
+def _light(random: np.random.Generator) -> Float:
+    """The gain of light and white balance at each pixel: (240, 320, 3)."""
+    fall = 1 + _ramp(random) / 200 * random.uniform(0, 0.3)
+    balance = random.uniform(0.91, 1.09, 3)
+    return np.asarray(random.uniform(0.65, 1.05) * fall[..., None] * balance, np.float32)
+
+
+def _camera(scene: Float, random: np.random.Generator) -> NDArray[np.uint8]:
+    """What the sensor makes of the scene: defocus or motion blur, then noise, then 8 bits."""
+    if random.random() < 0.7:
+        blurred = cv2.GaussianBlur(scene, (0, 0), random.uniform(0.3, 1.4))
+    else:
+        blurred = cv2.filter2D(scene, -1, _motion(random))
+    noise = random.standard_normal(scene.shape, np.float32) * random.uniform(0.005, 0.025)
+    return (np.clip(blurred + noise, 0, 1) * 255).astype(np.uint8)
+
+
+def _motion(random: np.random.Generator) -> Float:
+    """A blur kernel, 9 x 9 and summing to 1: a line through the middle in a random direction."""
+    direction = random.uniform(0, np.pi)
+    reach = np.array([np.cos(direction), np.sin(direction)]) * random.uniform(1, 3.5)
+    kernel = np.zeros((9, 9), np.float32)
+    start, end = np.rint(4 - reach).astype(int).tolist(), np.rint(4 + reach).astype(int).tolist()
+    cv2.line(kernel, start, end, 1.0)
+    return np.asarray(kernel / kernel.sum(), np.float32)
+
+
+def count(train_per_class: int = TRAIN_PER_CLASS, test_per_class: int = TEST_PER_CLASS) -> int:
+    """How many pictures draw_set writes: those of both parts, and one frame a class."""
+    return len(CARDS) * (train_per_class + test_per_class + 1)
+
+
+def draw_set(
+    out: Path,
+    *,
+    train_per_class: int = TRAIN_PER_CLASS,
+    test_per_class: int = TEST_PER_CLASS,
+    seed: int = 0,
+    advance: Callable[[], None] = lambda: None,
+) -> int:
+    """Write out/train/<class>/0001.jpg, out/test/<class>/0001.jpg and out/frames/<class>-1.jpg.
+
+    Returns how many pictures were written; `advance` is called after each. Pictures of the same
+    name are replaced, others stay. The same seed gives the same bytes; a negative one ValueError.
+    """
+    pool = ThreadPoolExecutor()
+    try:
+        pictures = _pictures(out, train_per_class, test_per_class)
+        for _ in pool.map(partial(_write, seed=seed), pictures):
+            advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return count(train_per_class, test_per_class)
+
+
+def _pictures(out: Path, train_per_class: int, test_per_class: int) -> Iterator[Picture]:
+    """Each picture that a set has; makes the folders."""
+    for name in CARDS:
+        for part, number_of in (("train", train_per_class), ("test", test_per_class)):
+            folder = out / part / name
+            folder.mkdir(parents=True, exist_ok=True)
+            for number in range(1, number_of + 1):
+                yield folder / f"{number:04}.jpg", part, name, number
+        (out / "frames").mkdir(parents=True, exist_ok=True)
+        yield out / "frames" / f"{name}-1.jpg", "frames", name, 1
+
+
+def _write(picture: Picture, seed: int) -> None:
+    """Draw one picture from a generator of its own, so that it depends on no other."""
+    file, part, name, number = picture
+    random = np.random.default_rng([seed, zlib.crc32(f"{part}/{name}".encode()), number])
+    frame_bgr = draw_card(CARDS[name], random)[..., ::-1]
+    _, jpeg = cv2.imencode(".jpg", frame_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    file.write_bytes(jpeg.tobytes())
+
+
+def draw_sheet(path: Path) -> None:
+    """Write a PDF of all cards to print and cut out, six to an A4 page, replacing `path`."""
+    names = list(CARDS)
+    metadata = {"Title": "Symbol cards", "CreationDate": None}
+    with replacing(path) as temporary, PdfPages(temporary, metadata=metadata) as pdf:
+        for first in range(0, len(names), 6):
+            pdf.savefig(_page(names[first : first + 6]))
+
+
+def _page(names: list[str]) -> Figure:
+    """An A4 page of up to six cards, 90 mm square, with thin lines to cut along."""
+    width_mm, height_mm, side_mm = 210, 297, 90
+    figure = Figure(figsize=(width_mm / 25.4, height_mm / 25.4))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width_mm), ylim=(0, height_mm))
+    axes.set_axis_off()
+    for index, name in enumerate(names):
+        left_mm = (width_mm / 2 - side_mm) + side_mm * (index % 2)
+        bottom_mm = (height_mm + side_mm) / 2 - side_mm * (index // 2)
+        _place(axes, name, left_mm, bottom_mm, side_mm)
+    return figure
+
+
+def _place(axes: Axes, name: str, left_mm: float, bottom_mm: float, side_mm: float) -> None:
+    """Put one card on a page: its cut lines, its glyph as an outline, and its name beneath."""
+    x, y = [left_mm, left_mm + side_mm], [bottom_mm, bottom_mm + side_mm]
+    axes.plot([x[0], x[1], x[1], x[0], x[0]], [y[0], y[0], y[1], y[1], y[0]], "0.7", lw=0.4)
+    outline = TextPath((0, 0), CARDS[name], size=100, prop=FontProperties(family="DejaVu Sans"))
+    box = outline.get_extents()
+    fit = Affine2D().translate(-(box.x0 + box.x1) / 2, -(box.y0 + box.y1) / 2)
+    fit.scale(side_mm * GLYPH_SHARE / max(box.width, box.height))
+    fit.translate(left_mm + side_mm / 2, bottom_mm + side_mm / 2)
+    axes.add_patch(PathPatch(fit.transform_path(outline), facecolor="black", linewidth=0))
+    label = name.replace("_", " ")
+    axes.text(sum(x) / 2, bottom_mm + 4, label, ha="center", va="baseline", color="0.4", size=12)

@@ -1,0 +1,87 @@
+"""Networks with ImageNet weights that turn pictures into features."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras import layers
+
+from vedette_train.errors import WeightsError
+from vedette_train.models.architectures import Model
+from vedette_train.models.block_features import Trunk
+from vedette_train.models.efficientnet_lite0 import lite0, load_imagenet
+
+UPPER_SHARE = 1 / 3  # of a backbone's layers: those that fine-tuning changes
+
+
+def efficientnet_lite0(height: int, width: int) -> Model:
+    """EfficientNet-Lite0 with weights from a package, so that no network is needed."""
+    backbone = lite0(height, width)
+    load_imagenet(backbone)
+    return backbone
+
+
+def mobilenet_v2(height: int, width: int, weights: str | None = "imagenet") -> Model:
+    """MobileNetV2 of keras.applications, with its own preprocessing as the first layer."""
+    return _downloaded(keras.applications.MobileNetV2, height, width, weights)
+
+
+def mobilenet_v3_small(height: int, width: int, weights: str | None = "imagenet") -> Model:
+    """MobileNetV3-Small of keras.applications, likewise."""
+    build = keras.applications.MobileNetV3Small
+    return _downloaded(build, height, width, weights, include_preprocessing=False)
+
+
+BACKBONES: Mapping[str, Callable[[int, int], Model]] = {
+    "efficientnet_lite0": efficientnet_lite0,
+    "efficientnet_lite0_tiny": efficientnet_lite0,
+    "efficientnet_lite0_nano": efficientnet_lite0,
+    "mobilenet_v2": mobilenet_v2,
+    "mobilenet_v3_small": mobilenet_v3_small,
+}
+
+# The part of a backbone that features come from, where it is not the whole.
+TRUNKS: Mapping[str, Trunk] = {
+    "efficientnet_lite0_tiny": Trunk(blocks=12),
+    "efficientnet_lite0_nano": Trunk(blocks=9, first=8),
+}
+
+
+def with_head(backbone: Model, classes: int) -> tuple[Model, Model]:
+    """A classifier on a backbone, pictures to scores, and its head alone, features to scores.
+
+    They share the head's layers: what one learns, the other knows. The backbone is frozen.
+    """
+    backbone.trainable = False
+    dropout = layers.Dropout(0.2, name="dropout")
+    # 32-bit whatever the rest computes in, for the scores' sake.
+    scores = layers.Dense(classes, activation="softmax", name="scores", dtype="float32")
+    features = keras.Input(backbone.output_shape[1:], name="features")
+    head = keras.Model(features, scores(dropout(features)), name="head")
+    whole = keras.Model(backbone.input, scores(dropout(backbone.output)), name=backbone.name)
+    return whole, head
+
+
+def thaw(backbone: Model) -> None:
+    """Let the upper layers learn; batch normalisation keeps its statistics of ImageNet."""
+    upper = backbone.layers[round(len(backbone.layers) * (1 - UPPER_SHARE)) :]
+    for layer in upper:
+        layer.trainable = not isinstance(layer, layers.BatchNormalization)
+
+
+def _downloaded(
+    build: Callable[..., Model], height: int, width: int, weights: str | None, **options: Any
+) -> Model:
+    picture = keras.Input((height, width, 3), name="picture")
+    signed = layers.Rescaling(1 / 127.5, offset=-1.0, name="signed")(picture)
+    try:
+        return build(
+            input_tensor=signed, include_top=False, pooling="avg", weights=weights, **options
+        )
+    except ValueError as error:
+        raise WeightsError(f"{build.__name__} cannot be built: {error}") from error
+    except Exception as error:  # keras raises no narrower one where a download fails
+        raise WeightsError(
+            f"the weights of {build.__name__} could not be loaded ({error}). They are downloaded "
+            "once, to ~/.keras/models; efficientnet_lite0 needs no network"
+        ) from error

@@ -1,0 +1,44 @@
+"""What each epoch came to: history.csv."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from vedette_edge.files import replacing
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One line of history.csv."""
+
+    epoch: int  # from 1
+    loss: float
+    accuracy: float  # 0..1
+    val_loss: float
+    val_accuracy: float  # 0..1, the measure by which the best epoch is kept
+
+
+MEASURES = tuple(field.name for field in fields(Epoch))[1:]
+
+
+def best(history: Sequence[Epoch]) -> Epoch:
+    """The epoch that is kept: of the highest validation accuracy, and of equals the last."""
+    return max(history, key=lambda epoch: (epoch.val_accuracy, epoch.epoch))
+
+
+def read(path: Path) -> list[Epoch]:
+    """The epochs of a history.csv; none where there is no such file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return [Epoch(int(row[0]), *map(float, row[1:])) for row in rows]
+
+
+def write(path: Path, history: Sequence[Epoch]) -> None:
+    """Write a history.csv, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("epoch", *MEASURES))
+        writer.writerows(map(astuple, history))

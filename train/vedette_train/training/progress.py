@@ -1,0 +1,42 @@
+"""How far a training is: a bar with the time to go, or a line an epoch where no terminal is."""
+
+import time
+
+import keras
+from rich.console import Console
+
+from vedette_edge.console import progress_bar
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
+    """Shows the progress of `fit`; used with `with`, so that the bar ends with it."""
+
+    def __init__(self, terminal: Console, batches: int, epochs: int, done: int) -> None:
+        super().__init__()
+        self._terminal, self._batches, self._epochs = terminal, batches, epochs
+        self._began = time.monotonic()
+        self._bar = progress_bar(terminal)
+        self._task = self._bar.add_task(
+            f"epoch {done + 1} of {epochs}", total=batches * epochs, completed=batches * done
+        )
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+        self._began = time.monotonic()
+        self._bar.update(self._task, description=f"epoch {epoch + 1} of {self._epochs}")
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        self._bar.advance(self._task)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self._terminal.print(
+            f"epoch {epoch + 1:>3} of {self._epochs}   loss {logs['loss']:.3f}   "
+            f"accuracy {logs['accuracy']:6.1%}   validation {logs['val_accuracy']:6.1%}   "
+            f"{time.monotonic() - self._began:.1f} s"
+        )
