@@ -20,11 +20,11 @@ ROWS, COLUMNS = 3, 6
 
 def main() -> None:
     classifier = Classifier(ROOT / "runs" / "demo" / "model.tflite")
-    frames = discovery.pictures_in(ROOT / "demo" / "cards" / "frames")
+    frames = discovery.find_images(ROOT / "demo" / "cards" / "frames")
     shown = frames[3 :: len(frames) // (ROWS * COLUMNS)][: ROWS * COLUMNS]
     figure = Figure(figsize=(9.6, 4.4), layout="constrained", facecolor="#15181c")
     for path, axes in zip(shown, np.ravel(figure.subplots(ROWS, COLUMNS)), strict=True):
-        picture_rgb = decoding.read(path)
+        picture_rgb = decoding.read_image(path)
         found = classifier.classify(picture_rgb)
         right = found.label == path.stem.removesuffix("-1")
         axes.imshow(picture_rgb)

@@ -27,10 +27,9 @@ CONTRACT = Contract(
     height=24,
     width=32,
     colour="rgb",
-    fit="squash",
-    resize="box-linear-exact-1",
+    resize_mode="squash",
+    resize_rule="box-linear-exact-1",
     normalisation="unit",
-    normalisation_in_graph=True,
     confidence=Confidence(temperature=1.0, unknown_below=0.0),
     provenance=Provenance(
         manifest_sha256="0" * 64, pictures={"test": 0}, seed=0, versions={}, accuracies={}

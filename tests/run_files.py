@@ -13,9 +13,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from vedette_edge import prepare
+from vedette_edge import preprocess
 from vedette_edge.images import decoding
-from vedette_edge.model.contract import from_json
+from vedette_edge.model.contract import parse_contract
 
 
 def metrics_of(run: Path) -> dict[str, Any]:
@@ -34,10 +34,10 @@ def parts(run: Path) -> dict[str, str]:
 
 def scored(run: Path, data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """The kept model's answers to a part, and the truth."""
-    contract = from_json((run / "contract.json").read_bytes())
+    contract = parse_contract((run / "contract.json").read_bytes())
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     rows = [row for row in rows_of(run) if row["part"] == part]
-    prepared = [prepare(decoding.read(data / row["file"]), contract) for row in rows]
+    prepared = [preprocess(decoding.read_image(data / row["file"]), contract) for row in rows]
     truth = np.array([contract.labels.index(row["label"]) for row in rows])
     return model.predict_on_batch(np.stack(prepared)), truth
 

@@ -29,7 +29,7 @@ from vedette_convert.quantization.scheme import FLOAT32, NEW, OLD, Scheme
 from vedette_convert.sources.run_folder import TRAIN, Photograph, Run, sample
 from vedette_convert.timing import Clock
 from vedette_edge.head.record import PREFIX, HeadRecord
-from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.contract import Contract
@@ -90,7 +90,7 @@ class Bench:
     ) -> None:
         self._model, self._run, self._runtime = model, run, runtime
         self._progress, self._clock = progress, clock
-        self._prepared: list[Picture] = []  # calibration pictures, as many as were asked for yet
+        self._prepared: list[Image] = []  # calibration pictures, as many as were asked for yet
         self._ways: set[tuple[Scheme, tuple[int, ...]]] = set()
         self._graphs: set[bytes] = set()
         self.float_graph = self._graph(model, FLOAT32, [], "converting the float model")
@@ -127,7 +127,7 @@ class Bench:
         return self._run.head if remedy.scheme.quantization == "int8" else None
 
     def _refitted(
-        self, graph: bytes, record: HeadRecord, remedy: Remedy, pictures: Sequence[Picture]
+        self, graph: bytes, record: HeadRecord, remedy: Remedy, pictures: Sequence[Image]
     ) -> tuple[bytes, Contract]:
         """The graph with a head that is fitted to its own integers, and its contract."""
         run = self._run
@@ -142,13 +142,13 @@ class Bench:
         task = f"quantizing with this head, {remedy.name}"
         return self._graph(model, remedy.scheme, pictures, task), refit.describe(run.contract)
 
-    def _calibration(self, remedy: Remedy) -> list[Picture]:
+    def _calibration(self, remedy: Remedy) -> list[Image]:
         chosen = sample(self._run.part(TRAIN), remedy.calibration)
         new = chosen[len(self._prepared) :]  # a larger sample begins with the smaller one
         with self._clock.stage("quantize"):
             with self._progress("reading calibration pictures", len(new)) as advance:
                 for photograph in new:
-                    self._prepared.append(prepare(photograph.read(), self._run.contract))
+                    self._prepared.append(preprocess(photograph.read(), self._run.contract))
                     advance()
             pictures = self._prepared[: len(chosen)]
             if not remedy.clipped:
@@ -156,7 +156,7 @@ class Bench:
             with self._progress("looking for outliers", len(pictures)) as advance:
                 return layer_error.usual(self._float_layers, pictures, advance)
 
-    def _graph(self, model: Model, scheme: Scheme, pictures: Sequence[Picture], task: str) -> bytes:
+    def _graph(self, model: Model, scheme: Scheme, pictures: Sequence[Image], task: str) -> bytes:
         with self._clock.stage("quantize"), self._progress(task, len(pictures)) as advance:
             return compact(quantize(model, pictures, scheme, advance))
 
@@ -192,14 +192,14 @@ class Bench:
     def _unrunnable(self, graph: bytes) -> list[str]:
         if self._runtime != OLD:
             return []
-        found = compatibility.objections(read_graph(graph), arm=True)
+        found = compatibility.find_objections(read_graph(graph), arm=True)
         return [f"{compatibility.OLD} cannot run {what}; --runtime {NEW} would" for what in found]
 
     def _layer_errors(self, graph: bytes, remedy: Remedy) -> list[LayerError]:
         if not remedy.scheme.calibrated:
             return []
         test = sample(self._run.judged, LOOKED_INTO)[:LOOKED_INTO]
-        pictures = [prepare(photograph.read(), self._run.contract) for photograph in test]
+        pictures = [preprocess(photograph.read(), self._run.contract) for photograph in test]
         errors = layer_error.errors(self._float_layers, Layers(graph, self._model), pictures)
         if not self._record(remedy):
             return errors

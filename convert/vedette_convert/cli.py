@@ -10,8 +10,8 @@ from vedette_convert.quantization.fallbacks import ALLOWABLE
 from vedette_convert.quantization.scheme import NEW, OLD, QUANTIZATIONS, RUNTIMES, Scheme
 from vedette_convert.sources.run_folder import FILES, read_run
 from vedette_convert.timing import Clock
-from vedette_edge.console import Terminal, session
-from vedette_edge.model.contract import FITS, NORMALISATIONS
+from vedette_edge.console import Output, cli_session
+from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
 
 if TYPE_CHECKING:
     from vedette_convert.quantization.converter import Model
@@ -42,7 +42,7 @@ class Asked:
     labels: Path | None
     normalise: str | None
     calibrate: Path | None
-    fit: str | None
+    resize_mode: str | None
 
 
 def _names(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> list[str]:
@@ -99,7 +99,9 @@ def _names(context: click.Context, option: click.Parameter, given: tuple[str, ..
 )
 @click.option("--calibrate", type=FOLDER, metavar="PHOTOS", help="Photographs for MODEL.")
 @click.option(
-    "--fit", type=click.Choice(FITS), help="How they fit MODEL's input. [default: squash]"
+    "--resize-mode",
+    type=click.Choice(RESIZE_MODES),
+    help="How training made their shape MODEL's. [default: squash]",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
 def main(source: Path, out: Path | None, as_json: bool, **options: Any) -> None:
@@ -130,7 +132,7 @@ def main(source: Path, out: Path | None, as_json: bool, **options: Any) -> None:
     _check_usage(source, asked, elsewhere)
     out = out or (_beside(source) if elsewhere else source / "model.tflite")
     _check_out(out, source)
-    with session(out.with_suffix(".log")) as terminal:
+    with cli_session(out.with_suffix(".log")) as terminal:
         _convert(source, asked, out, terminal, as_json=as_json)
 
 
@@ -142,10 +144,10 @@ def _check_usage(source: Path, asked: Asked, elsewhere: bool) -> None:
             f"{source} is no run of vedette-train: --labels and --calibrate must say what its "
             "outputs are and where there are photographs"
         )
-    if not elsewhere and (asked.labels or asked.normalise or asked.calibrate or asked.fit):
+    if not elsewhere and (asked.labels or asked.normalise or asked.calibrate or asked.resize_mode):
         raise click.UsageError(
-            "--labels, --normalise, --calibrate and --fit are for models from elsewhere; a run "
-            "says all that itself"
+            "--labels, --normalise, --calibrate and --resize-mode "
+            "are for models from elsewhere; a run says all that itself"
         )
     if elsewhere and asked.data:
         raise click.UsageError("--data is for runs; say --calibrate")
@@ -179,7 +181,7 @@ def _check_out(out: Path, source: Path) -> None:
                 )
 
 
-def _convert(source: Path, asked: Asked, out: Path, terminal: Terminal, *, as_json: bool) -> None:
+def _convert(source: Path, asked: Asked, out: Path, terminal: Output, *, as_json: bool) -> None:
     """Read, convert, and show what came of it."""
     clock = Clock()
     model, found = _read(source, asked, terminal)
@@ -188,7 +190,7 @@ def _convert(source: Path, asked: Asked, out: Path, terminal: Terminal, *, as_js
 
     scheme = Scheme(asked.quantization)
     wish = Wish(scheme, asked.runtime, asked.calibration, tuple(asked.allowed))
-    judgement = convert(model, found, out, wish, terminal.progress, clock)
+    judgement = convert(model, found, out, wish, terminal.show_progress, clock)
     with clock.stage("report"):
         page = html.write(judgement, found, wish, out)
     if as_json:
@@ -203,7 +205,7 @@ def _convert(source: Path, asked: Asked, out: Path, terminal: Terminal, *, as_js
         terminal.out.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
 
 
-def _read(source: Path, asked: Asked, terminal: Terminal) -> tuple["Model", "Run"]:
+def _read(source: Path, asked: Asked, terminal: Output) -> tuple["Model", "Run"]:
     if not (asked.labels and asked.calibrate):
         found = read_run(source, asked.data)  # before TensorFlow takes its time
         terminal.err.print("starting TensorFlow ...")
@@ -213,7 +215,9 @@ def _read(source: Path, asked: Asked, terminal: Terminal) -> tuple["Model", "Run
     terminal.err.print("starting TensorFlow ...")
     from vedette_convert.sources.external_model import Told, read_elsewhere
 
-    if not asked.fit:
-        terminal.err.print(f"pictures are assumed to have had the fit {FITS[0]}; --fit says it")
-    told = Told(asked.labels, asked.calibrate, asked.normalise, asked.fit or FITS[0])
+    if not asked.resize_mode:
+        terminal.err.print(f"assumed: resize mode {RESIZE_MODES[0]} (--resize-mode)")
+    told = Told(
+        asked.labels, asked.calibrate, asked.normalise, asked.resize_mode or RESIZE_MODES[0]
+    )
     return read_elsewhere(source, told, terminal.err.print)

@@ -16,7 +16,7 @@ from vedette_convert.quantization.head_refit import check_head
 from vedette_convert.quantization.scheme import INT8, OLD, Scheme
 from vedette_convert.sources.run_folder import TEST, Run
 from vedette_convert.timing import Clock
-from vedette_edge.files import replacing, write_text
+from vedette_edge.files import atomic_write, write_text
 from vedette_edge.model.contract import Contract
 
 
@@ -88,7 +88,7 @@ def _write(attempt: Attempt, run: Run, out: Path) -> None:
     scores = [answer.tflite_score for answer in attempt.answers]
     photographs = run.part(TEST) or run.learned  # as judged, but with their labels
     proof = golden(photographs, scores, loaded(attempt.graph, contract))
-    with replacing(out) as path:
+    with atomic_write(out) as path:
         path.write_bytes(pack(attempt.graph, contract, *proof))
     out.with_suffix(".refused.csv").unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vedette_edge.errors import VedetteError
-    from vedette_edge.images.preprocessing import prepare
+    from vedette_edge.images.preprocessing import preprocess
     from vedette_edge.model.classifier import Classification, Classifier
     from vedette_edge.model.contract import Contract
 
@@ -16,10 +16,10 @@ _MODULES = {
     "Classifier": "vedette_edge.model.classifier",
     "Contract": "vedette_edge.model.contract",
     "VedetteError": "vedette_edge.errors",
-    "prepare": "vedette_edge.images.preprocessing",
+    "preprocess": "vedette_edge.images.preprocessing",
 }
 
-__all__ = ["Classification", "Classifier", "Contract", "VedetteError", "prepare"]
+__all__ = ["Classification", "Classifier", "Contract", "VedetteError", "preprocess"]
 
 
 def __getattr__(name: str) -> object:

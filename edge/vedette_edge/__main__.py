@@ -10,21 +10,21 @@ import click
 from vedette_edge.cli.bench import bench as bench_command
 from vedette_edge.cli.check import check as check_command
 from vedette_edge.cli.log import log as log_command
-from vedette_edge.cli.model_options import foreign_flags
+from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import (
     UNREADABLE,
     json_option,
     model_argument,
     no_self_test_option,
-    prove,
+    run_self_test,
     threads_option,
 )
 from vedette_edge.cli.run import run as run_command
-from vedette_edge.console import Terminal, session
+from vedette_edge.console import Output, cli_session
 from vedette_edge.images import discovery
 
 if TYPE_CHECKING:
-    from vedette_edge.model.uncontracted import Said
+    from vedette_edge.model.uncontracted import ModelOverrides
 
 
 class Commands(click.Group):
@@ -59,7 +59,7 @@ def main() -> None:
 @click.option("--top-k", type=click.IntRange(1), default=1, show_default=True, help="Labels shown.")
 @threads_option
 @no_self_test_option
-@foreign_flags
+@model_options
 def predict(
     model: Path,
     images: tuple[str, ...],
@@ -68,7 +68,7 @@ def predict(
     top_k: int,
     threads: int | None,
     no_self_test: bool,
-    said: "Said",
+    said: "ModelOverrides",
 ) -> None:
     """Classify pictures: files, folders and patterns.
 
@@ -85,10 +85,10 @@ def predict(
     from vedette_edge.model.classifier import Classifier
 
     left_out: list[str] = []
-    with session() as terminal:
-        paths = discovery.expand(images)
-        classifier = Classifier(model, threads=threads, said=said)
-        prove(classifier, terminal, skip=no_self_test)
+    with cli_session() as terminal:
+        paths = discovery.expand_paths(images)
+        classifier = Classifier(model, threads=threads, overrides=said)
+        run_self_test(classifier, terminal, skip=no_self_test)
         report = _reporter(terminal, left_out)
         predictions = predict.predict(classifier, paths, top_k, report)
         if as_json:
@@ -96,7 +96,7 @@ def predict(
         elif as_csv:
             _print_each(predict.as_csv(predictions, classifier.contract.labels, top_k), terminal)
         else:
-            with terminal.progress("classifying", len(paths)) as advance:
+            with terminal.show_progress("classifying", len(paths)) as advance:
                 table = predict.as_table(predictions, advance)
             terminal.out.print(table, soft_wrap=False)
         if left_out:
@@ -108,8 +108,8 @@ def predict(
 @main.command()
 @model_argument
 @json_option
-@foreign_flags
-def inspect(model: Path, as_json: bool, said: "Said") -> None:
+@model_options
+def inspect(model: Path, as_json: bool, said: "ModelOverrides") -> None:
     """Show what a model file carries: contract, labels, tensors, sizes.
 
     \b
@@ -120,8 +120,8 @@ def inspect(model: Path, as_json: bool, said: "Said") -> None:
     from vedette_edge.model import description
     from vedette_edge.model.classifier import Classifier
 
-    with session() as terminal:
-        found = description.inspect(Classifier(model, said=said))
+    with cli_session() as terminal:
+        found = description.describe_model(Classifier(model, overrides=said))
         if as_json:
             terminal.out.print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
@@ -134,7 +134,7 @@ main.add_command(bench_command)
 main.add_command(log_command)
 
 
-def _reporter(terminal: Terminal, left_out: list[str]) -> Callable[[str], None]:
+def _reporter(terminal: Output, left_out: list[str]) -> Callable[[str], None]:
     """Says what was left out, and notes it for the exit code."""
 
     def report(line: str) -> None:
@@ -144,9 +144,9 @@ def _reporter(terminal: Terminal, left_out: list[str]) -> Callable[[str], None]:
     return report
 
 
-def _print_each(lines: Iterable[str], terminal: Terminal) -> None:
+def _print_each(lines: Iterable[str], terminal: Output) -> None:
     for line in lines:
-        terminal.line(line)
+        terminal.print_line(line)
 
 
 if __name__ == "__main__":

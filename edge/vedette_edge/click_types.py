@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 
-class Number(click.FloatRange):
+class FiniteFloat(click.FloatRange):
     """A finite number within bounds; click lets `nan` through any, and `inf` where one is open."""
 
     def convert(

@@ -21,25 +21,25 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
+class Output:
     """Where a command's own lines go."""
 
     out: Console  # results
     err: Console  # everything else
 
-    def line(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a result as it is, to the letter."""
         print(text, file=self.out.file, flush=True)
 
     @contextmanager
-    def progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
+    def show_progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
         """Show a bar with the time to go, on a terminal; gives what to call after each step."""
-        with progress_bar(self.err) as bar:
+        with create_progress_bar(self.err) as bar:
             number = bar.add_task(task, total=total)
             yield lambda: bar.advance(number)
 
 
-def progress_bar(console: Console) -> Progress:
+def create_progress_bar(console: Console) -> Progress:
     """A bar that shows on a terminal only, and leaves the chatter of others where it goes."""
     return Progress(
         console=console,
@@ -51,7 +51,7 @@ def progress_bar(console: Console) -> Progress:
 
 
 @contextmanager
-def session(log: Path | None = None) -> Iterator[Terminal]:
+def cli_session(log: Path | None = None) -> Iterator[Output]:
     """Run a command: others' chatter goes to the log, mistakes become messages.
 
     TensorFlow, XNNPACK and OpenCV write to the file descriptors themselves, so these are
@@ -61,7 +61,7 @@ def session(log: Path | None = None) -> Iterator[Terminal]:
     if log:  # TensorFlow talks on when Python has ended
         atexit.register(_turn_stderr, log.absolute())
     with _own(1) as out, _own(2) as err:
-        terminal = Terminal(_console(out), _console(err))
+        terminal = Output(_console(out), _console(err))
         try:
             with _diverted(log):
                 yield terminal
@@ -135,7 +135,7 @@ def _diverted(log: Path | None) -> Iterator[None]:
                 os.close(copy)
 
 
-def printable(text: str) -> str:
+def escape_unprintable(text: str) -> str:
     """Without what would give orders to a terminal."""
     if text.isprintable():
         return text

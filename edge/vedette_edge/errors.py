@@ -9,11 +9,11 @@ class VedetteError(Exception):
     """A fault that the user can mend."""
 
 
-class PictureError(VedetteError, ValueError):
+class ImageError(VedetteError, ValueError):
     """A file or an array that is no picture."""
 
 
-class DecoderMissingError(PictureError, ImportError):
+class DecoderMissingError(ImageError, ImportError):
     """A picture in a format of which the decoder is not installed."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path to write beside `path`; what is there takes `path`'s place if all went well.
 
     After an error or an interrupt, what stood at `path` stands there unchanged. Raises OSError,
@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 
@@ -39,10 +39,10 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-MOST_BYTES = 256 << 20  # of a model, of a picture
+MAX_BYTES = 256 << 20  # of a model, of a picture
 
 
-def content(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
     """What is in a file. Raises OSError for one that cannot be read or is larger.
 
     And for a device, which may have no end, and a pipe, into which nobody may ever write.

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge import Classifier, prepare
+from vedette_edge import Classifier, preprocess
 from vedette_edge.images import decoding
 
 
 def main(folder: Path, out: Path, models: list[Path]) -> None:
     files = sorted(folder.iterdir())
-    read = [decoding.read(file) for file in files]
+    read = [decoding.read_image(file) for file in files]
     answers = {
         "names": np.array([file.name for file in files]),
         "sizes": np.array([picture.shape[:2] for picture in read]),
@@ -25,7 +25,7 @@ def main(folder: Path, out: Path, models: list[Path]) -> None:
     for model in models:
         classifier = Classifier(model)
         answers["runtime"] = np.array(classifier.network.runtime)
-        inputs = [prepare(picture, classifier.contract) for picture in read]
+        inputs = [preprocess(picture, classifier.contract) for picture in read]
         scores = [classifier.score(one).scores for one in inputs]
         answers[f"{model.stem} inputs"] = np.stack(inputs)
         answers[f"{model.stem} scores"] = np.stack(scores)

@@ -23,7 +23,7 @@ def main(model: Path, photographs: Path, out: Path) -> None:
     out.mkdir(parents=True)
     shutil.copy(model, out / "model.tflite")
     classifier = Classifier(model)
-    files = discovery.pictures_in(photographs)
+    files = discovery.find_images(photographs)
     best: dict[str, tuple[float, bytes]] = {}
     for file in files[:: max(1, len(files) // LOOKED_AT)]:
         score, jpeg = _played(file, classifier)
@@ -35,9 +35,9 @@ def main(model: Path, photographs: Path, out: Path) -> None:
 
 def _played(file: Path, classifier: Classifier) -> tuple[float, bytes]:
     """The score of a photograph as the camera will show it, 0 if the label is wrong; a JPEG."""
-    picture_bgr = cv2.resize(decoding.read(file)[..., ::-1], (640, 480))
+    picture_bgr = cv2.resize(decoding.read_image(file)[..., ::-1], (640, 480))
     jpeg = cv2.imencode(".jpg", picture_bgr)[1].tobytes()
-    found = classifier.classify(decoding.decode(jpeg))
+    found = classifier.classify(decoding.decode_image(jpeg))
     return found.score if found.label == file.parent.name else 0.0, jpeg
 
 

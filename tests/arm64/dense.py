@@ -22,7 +22,7 @@ COLOURS = Path(__file__).parents[1] / "edge" / "colours.tflite"
 
 
 def main(folder: Path) -> None:
-    colours = model_file.read(COLOURS).contract
+    colours = model_file.read_model_file(COLOURS).contract
     assert colours
     contract = replace(colours, height=8, width=8)
     for name, per_channel in (("per-channel", True), ("per-tensor", False)):

@@ -20,7 +20,7 @@ def main() -> None:
         platform.freedesktop_os_release()["VERSION_CODENAME"],
         platform.machine(),
         platform.python_version(),
-        interpreter.installed().name,
+        interpreter.find_runtime().name,
         f"{np.__version__} {origin('numpy', np.__file__)}",
         f"{cv2.__version__} {origin('cv2', cv2.__file__)}",
     )

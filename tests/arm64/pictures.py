@@ -21,7 +21,7 @@ from sklearn.datasets import load_sample_images
 
 from vedette_convert.packaging.golden_selection import turned_jpeg
 from vedette_edge.images import decoding, discovery
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 COUNT = 120
 # width x height: cameras, phones, and what is no multiple of anything
@@ -35,7 +35,7 @@ SIZES = [
 
 def chosen(out: Path, photographs: Path) -> None:
     """Copy COUNT of the photographs, with their folders' names in front."""
-    files = discovery.pictures_in(photographs)
+    files = discovery.find_images(photographs)
     for file in files[:: max(1, len(files) // COUNT)][:COUNT]:
         shutil.copy(file, out / f"{file.parent.name}-{file.name}")
 
@@ -61,14 +61,14 @@ def classes(out: Path) -> None:
 
 
 @cache
-def _photographs() -> Mapping[str, Picture]:
+def _photographs() -> Mapping[str, Image]:
     """Real ones, and what each shows."""
     temple, flower = (np.asarray(one, np.uint8) for one in load_sample_images().images)
-    officer = decoding.read(Path(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+    officer = decoding.read_image(Path(get_sample_data("grace_hopper.jpg", asfileobj=False)))
     return {"temple": temple, "flower": flower, "officer": officer}
 
 
-def _part(source: Picture, size: tuple[int, int], random: np.random.Generator) -> Picture:
+def _part(source: Image, size: tuple[int, int], random: np.random.Generator) -> Image:
     """A part, half to all of the height and width that fit, in this size, width x height."""
     ratio = size[0] / size[1]
     share = random.uniform(0.5, 1.0)
@@ -80,7 +80,7 @@ def _part(source: Picture, size: tuple[int, int], random: np.random.Generator) -
     return np.asarray(cv2.resize(part, size), np.uint8)
 
 
-def _encoded(picture_rgb: Picture, number: int) -> tuple[str, bytes]:
+def _encoded(picture_rgb: Image, number: int) -> tuple[str, bytes]:
     """The name and the bytes of a file: every fifth PNG, every seventh turned."""
     if number % 7 == 0:
         return f"{number:03}-turned.jpg", turned_jpeg(picture_rgb, 90)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vedette_edge.cameras import Reports, Wish, open_frames
+from vedette_edge.cameras import CameraConfig, Reports, open_frames
 from vedette_edge.errors import CameraError
 from vedette_edge.images import decoding
 
@@ -73,9 +73,9 @@ def test_frames_are_the_photograph_in_r_g_b(played: Path) -> None:
 def look(photograph: Path) -> None:
     """In a process of its own, as a camera is taken once in a process."""
     # The virtual camera gives a JPEG's 0 to 255 where its configuration says 16 to 235.
-    shown = np.clip((decoding.read(photograph) - 16.0) * 255 / 219, 0, 255)
+    shown = np.clip((decoding.read_image(photograph) - 16.0) * 255 / 219, 0, 255)
     told: list[str] = []
-    frames = open_frames(Wish("picamera2"), Reports(told.append, told.append))
+    frames = open_frames(CameraConfig("picamera2"), Reports(told.append, told.append))
     for frame in islice(frames, 3):
         assert frame.picture_rgb.shape == (480, 640, 3)
         off = float(np.abs(frame.picture_rgb - shown).mean())
@@ -87,7 +87,7 @@ def look(photograph: Path) -> None:
 @pytest.mark.filterwarnings("ignore:Exception ignored in")  # picamera2 leaves a pipe open
 def test_a_camera_that_is_not_there_is_an_error() -> None:
     with pytest.raises(CameraError, match="no such camera can be opened"):
-        open_frames(Wish("picamera2:7"), Reports(pytest.fail, pytest.fail))
+        open_frames(CameraConfig("picamera2:7"), Reports(pytest.fail, pytest.fail))
 
 
 @pytest.fixture

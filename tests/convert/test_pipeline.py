@@ -20,7 +20,7 @@ from vedette_convert.quantization.converter import quantize
 from vedette_convert.sources.run_folder import Photograph, sample
 from vedette_edge import Classifier, Contract
 from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_train.models.architectures import cnn
 
 
@@ -78,7 +78,7 @@ def test_the_judgement_is_what_the_edge_says_picture_by_picture(
     assert len(rows) == 24
     classifier = Classifier(model)
     for row in rows:
-        found = classifier.classify(decoding.read(Path(row["file"])))
+        found = classifier.classify(decoding.read_image(Path(row["file"])))
         assert (found.label, found.score) == (row["tflite_label"], float(row["tflite_score"]))
     assert isinstance(classifier.contract, Contract)
     accuracies = classifier.contract.provenance.accuracies
@@ -118,7 +118,7 @@ def test_a_refused_model_is_code_3_and_the_old_file_stands(
 ) -> None:
     """A graph of other weights stands for one that quantization has spoilt."""
 
-    def spoilt(model: keras.Model, calibration: list[Picture], *rest: Any) -> bytes:
+    def spoilt(model: keras.Model, calibration: list[Image], *rest: Any) -> bytes:
         other = cnn(48, 48, 3)
         other.layers[-1].set_weights([np.zeros((128, 3)), np.array([9.0, 0.0, 0.0])])
         return quantize(other, calibration, *rest)

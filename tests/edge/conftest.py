@@ -35,7 +35,7 @@ def model() -> Path:
 
 @pytest.fixture(scope="session")
 def contract(model: Path) -> Contract:
-    found = model_file.read(model).contract
+    found = model_file.read_model_file(model).contract
     assert found
     return found
 
@@ -45,14 +45,14 @@ def repacked(model: Path, tmp_path: Path) -> Callable[..., Path]:
     """Makes a model file of the same graph with other members in its zip."""
 
     def repack(contract: str, labels: str = "red\ngreen\nblue\n") -> Path:
-        found = model_file.read(model)
+        found = model_file.read_model_file(model)
         graph = found.data[: found.graph_bytes]
         data = io.BytesIO(graph)
         members = {"contract.json": contract.encode(), "labels.txt": labels.encode()}
         with zipfile.ZipFile(data, "a", zipfile.ZIP_DEFLATED) as archive:
             for name, content in members.items():
                 archive.writestr(name, content)
-            archive.writestr("SHA256SUMS", model_file.checksums(graph, members))
+            archive.writestr("SHA256SUMS", model_file.format_checksums(graph, members))
         path = tmp_path / "repacked.tflite"
         path.write_bytes(data.getvalue())
         return path

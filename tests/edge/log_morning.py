@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vedette_edge.__main__ import main
-from vedette_edge.log.records import stamp
+from vedette_edge.log.records import format_timestamp
 
 DAY = date(2025, 11, 22)
 AT = datetime(2025, 11, 22, 8, tzinfo=UTC).timestamp()
@@ -27,7 +27,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def line(at: float, event: str, **fields: object) -> str:
-    return json.dumps({"time": stamp(at), "event": event, **fields}) + "\n"
+    return json.dumps({"time": format_timestamp(at), "event": event, **fields}) + "\n"
 
 
 def change(at: float, label: str, previous: str = "", lasted_s: float = 0, **fields: object) -> str:

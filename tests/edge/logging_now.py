@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from vedette_edge.log.reader import Damage, Record, read
-from vedette_edge.log.records import stamp
-from vedette_edge.log.rotation import Limits
+from vedette_edge.log.reader import Damage, LoggedRecord, read_records
+from vedette_edge.log.records import format_timestamp
+from vedette_edge.log.rotation import LogLimits
 
 # Fast, and never in the way unless a test says so.
-LIMITS = Limits(total_bytes=10**9, day_bytes=10**9, flush_s=0.01, sync=False)
+LIMITS = LogLimits(total_bytes=10**9, day_bytes=10**9, flush_s=0.01, sync=False)
 FAILING = "cannot be written ("
 WORKS = "can be written again"
 
@@ -24,13 +24,19 @@ class Said(list[str]):
 
 
 def change(number: int, **fields: object) -> dict[str, object]:
-    return {"time": stamp(), "event": "change", "label": "fox", "number": number, **fields}
+    return {
+        "time": format_timestamp(),
+        "event": "change",
+        "label": "fox",
+        "number": number,
+        **fields,
+    }
 
 
-def logged(path: Path) -> list[Record]:
+def logged(path: Path) -> list[LoggedRecord]:
     """All records; none may be damaged."""
     damage = Damage()
-    records = list(read(path, damage))
+    records = list(read_records(path, damage))
     assert damage.lines == 0
     return records
 

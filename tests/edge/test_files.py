@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vedette_edge.files import replacing, write_text
+from vedette_edge.files import atomic_write, write_text
 
 
 def test_the_new_file_takes_the_old_ones_place(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_after_a_fault_the_old_file_stands_and_nothing_lies_about(
     write_text(path, "old")
 
     def write_half() -> None:
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("half", encoding="utf-8")
             raise fault
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from vedette_edge import Classifier
 from vedette_edge.benchmark.bare import cpu_alone_ms
-from vedette_edge.benchmark.recorder import Load
+from vedette_edge.benchmark.recorder import ProcessUsage
 from vedette_edge.cameras import synthetic
 from vedette_edge.images import test_pattern
 
@@ -27,7 +27,9 @@ def main() -> None:
     """Print CPU time a frame of each turn, and the ratio of the medians."""
     model = sys.argv[1]
     classifier = Classifier(model, threads=1)
-    frames_rgb = [test_pattern.picture(number, HEIGHT, WIDTH) for number in range(synthetic.DRAWN)]
+    frames_rgb = [
+        test_pattern.draw_test_pattern(number, HEIGHT, WIDTH) for number in range(synthetic.DRAWN)
+    ]
     watched, alone = [], []
     for turn in range(TURNS):
         watched.append(watch_ms(model))
@@ -56,9 +58,13 @@ def watch_ms(model: str) -> float:
                 time.sleep(SETTLE_S)
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
                 pids = [process.pid, *map(int, children.read_text().split())]
-                begun_s = sum(Load.of(pid).cpu_s for pid in pids)
+                begun_s = sum(ProcessUsage.of(pid).cpu_s for pid in pids)
                 time.sleep(SECONDS)
-                return 1000 * (sum(Load.of(pid).cpu_s for pid in pids) - begun_s) / (SECONDS * FPS)
+                return (
+                    1000
+                    * (sum(ProcessUsage.of(pid).cpu_s for pid in pids) - begun_s)
+                    / (SECONDS * FPS)
+                )
             finally:
                 process.terminate()
 

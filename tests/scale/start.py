@@ -17,8 +17,8 @@ IMPORTS = """
 import vedette_edge.__main__, vedette_edge.model.classifier, vedette_edge.watch.reporter
 import vedette_edge.capture.supervisor, vedette_edge.watch.loop, vedette_edge.watch.smoothing
 import vedette_edge.sinks.log_file, vedette_edge.sinks.terminal
-from vedette_edge import interpreter
-interpreter.installed()
+from vedette_edge.model import interpreter
+interpreter.find_runtime()
 """
 
 

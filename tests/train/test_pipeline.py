@@ -18,9 +18,9 @@ import pytest
 from click.testing import Result
 from tests.run_files import stop_fit
 
-from vedette_edge import prepare
+from vedette_edge import preprocess
 from vedette_edge.images import decoding
-from vedette_edge.model.contract import from_json
+from vedette_edge.model.contract import parse_contract
 from vedette_train.run import history
 
 Train = Callable[..., Result]
@@ -35,19 +35,19 @@ def test_a_run_folder_holds_everything(run_folder: Path) -> None:
         "report.html", "audit.json",
     }  # fmt: skip
     for name in ("samples.png", "curves.png", "confusion.png"):
-        assert min(decoding.read(run_folder / name).shape[:2]) > 100
+        assert min(decoding.read_image(run_folder / name).shape[:2]) > 100
 
 
 def test_the_weights_are_a_whole_keras_model_that_takes_raw_bytes(
     run_folder: Path, shapes: Path
 ) -> None:
     model = keras.models.load_model(run_folder / "Trained_Weight.h5", compile=False)
-    contract = from_json((run_folder / "contract.json").read_bytes())
+    contract = parse_contract((run_folder / "contract.json").read_bytes())
     assert [type(layer).__name__ for layer in model.layers] == [
         "Rescaling", "Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D", "Flatten",
         "Dense", "Dense",
     ]  # fmt: skip
-    prepared = prepare(decoding.read(shapes / "disc" / "000.png"), contract)
+    prepared = preprocess(decoding.read_image(shapes / "disc" / "000.png"), contract)
     scores = model.predict(prepared[np.newaxis], verbose=0)[0]
     assert contract.labels[int(np.argmax(scores))] == "disc"
 
@@ -59,7 +59,7 @@ def test_metrics_tell_the_accuracy_of_the_test_part(run_folder: Path) -> None:
     assert set(metrics["per_class"]) == {"bar", "disc", "square"}
     assert sum(one["pictures"] for one in metrics["per_class"].values()) == 24
     assert metrics["left_out"] == {}
-    contract = from_json((run_folder / "contract.json").read_bytes())
+    contract = parse_contract((run_folder / "contract.json").read_bytes())
     assert contract.provenance.accuracies == {"float_test": metrics["test_accuracy"]}
 
 
@@ -74,7 +74,7 @@ def test_the_best_epoch_is_kept(run_folder: Path) -> None:
 
 def test_the_manifest_is_the_one_that_the_contract_names(run_folder: Path, shapes: Path) -> None:
     manifest = (run_folder / "split.csv").read_bytes()
-    provenance = from_json((run_folder / "contract.json").read_bytes()).provenance
+    provenance = parse_contract((run_folder / "contract.json").read_bytes()).provenance
     assert hashlib.sha256(manifest).hexdigest() == provenance.manifest_sha256
     rows = list(csv.DictReader(manifest.decode().splitlines()))
     assert len(rows) == 120

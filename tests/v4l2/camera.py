@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge.cameras import Frames, Reports, Wish, open_frames
+from vedette_edge.cameras import CameraConfig, Frames, Reports, open_frames
 from vedette_edge.errors import CameraError
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 DRIVER = Path("/sys/bus/platform/drivers/vivid")  # unbinding it is pulling the plug
 BARS_RGB = ((1, 1, 1), (1, 1, 0), (0, 1, 1), (0, 1, 0), (1, 0, 1), (1, 0, 0), (0, 0, 1), (0, 0, 0))
@@ -37,10 +37,10 @@ def main() -> None:
 
 
 def opened(source: str, width: int, height: int) -> Frames:
-    return open_frames(Wish(source, width, height), Reports(say, say))
+    return open_frames(CameraConfig(source, width, height), Reports(say, say))
 
 
-def colours(picture_rgb: Picture) -> list[tuple[int, ...]]:
+def colours(picture_rgb: Image) -> list[tuple[int, ...]]:
     """Of each of the eight bars at the bottom, which of R, G and B are lit."""
     bars = picture_rgb[-20, 40::80] > 100
     return [tuple(map(int, bar)) for bar in bars]

@@ -28,7 +28,7 @@ class Settings:
     head: str  # one of HEADS: fitted in closed form, or by gradient descent
     start: Path | None  # an earlier run whose split this one keeps, and weights if it descends
     size: int  # px, height and width of the input
-    fit: str  # how a picture's shape becomes the input's
+    resize_mode: str  # how a picture's shape becomes the input's
     epochs: int  # of gradient descent; 0 where the head is fitted in closed form
     fine_tune: int  # further epochs in which a pretrained network's upper blocks learn, too
     patience: int  # epochs without a better one after which training ends; 0: never
@@ -104,7 +104,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 DEFAULTS: Mapping[str, Any] = {
     "start": None,
-    "fit": "squash",
+    "resize_mode": "squash",
     "patience": 0,
     "flip": True,
     "balance": False,

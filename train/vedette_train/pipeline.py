@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from vedette_edge.console import Terminal
+from vedette_edge.console import Output
 from vedette_edge.head.calibration import fit_thresholds
 from vedette_edge.head.record import PREFIX
 from vedette_train.config import Settings
@@ -63,7 +63,7 @@ def fit(
     material: Material,
     chosen: Settings,
     run: Path,
-    terminal: Terminal,
+    terminal: Output,
     extras: Extras,
     *,
     resume: bool,
@@ -91,7 +91,7 @@ def fit(
 
 
 def _solve(
-    material: Material, chosen: Settings, terminal: Terminal, extras: Extras
+    material: Material, chosen: Settings, terminal: Output, extras: Extras
 ) -> tuple[Trained, Findings, tuple[float, float]]:
     """A head in closed form, and when features were ready and it was fitted."""
     prepare_devices(chosen.seed)
@@ -107,7 +107,7 @@ def _descend(
     material: Material,
     chosen: Settings,
     run: Path,
-    terminal: Terminal,
+    terminal: Output,
     extras: Extras,
     *,
     resume: bool,

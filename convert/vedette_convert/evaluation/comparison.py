@@ -12,7 +12,7 @@ from vedette_convert.errors import ConversionError
 from vedette_convert.evaluation.acceptance import Answer
 from vedette_convert.quantization.converter import Model
 from vedette_convert.sources.run_folder import Photograph
-from vedette_edge.images.preprocessing import prepare
+from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model.classifier import Classification, Classifier
 from vedette_edge.model.contract import Contract
 
@@ -38,7 +38,7 @@ def float_scores(
     for start in range(0, len(photographs), AT_A_TIME):
         prepared = []
         for photograph in photographs[start : start + AT_A_TIME]:
-            prepared.append(prepare(photograph.read(), contract))
+            prepared.append(preprocess(photograph.read(), contract))
             advance()
         found.append(np.asarray(model.predict_on_batch(np.stack(prepared)), np.float32))
     return np.concatenate(found)
@@ -70,7 +70,7 @@ def examine(
         started = perf_counter()
         picture_rgb = photograph.read()
         decoded = perf_counter()
-        prepared = prepare(picture_rgb, classifier.contract)
+        prepared = preprocess(picture_rgb, classifier.contract)
         ready = perf_counter()
         found = classifier.score(prepared)
         seconds.append((decoded - started, ready - decoded, perf_counter() - ready))

@@ -13,14 +13,19 @@ import numpy as np
 
 from vedette_convert.errors import ConversionError
 from vedette_edge.errors import ModelFileError, VedetteError
-from vedette_edge.model.interpreter import KERNELS, LONGEST_REASON, Network, installed
+from vedette_edge.model.interpreter import KERNELS, LONGEST_REASON, TFLiteModel, find_runtime
 
 REFUSED = 3  # exit code: there is a message on standard output
 
 
 def check(graph: bytes, quantization: str) -> None:
     """Raises ConversionError if the runtime refuses it, or dies of it with any of its kernels."""
-    command = [sys.executable, "-P", "-c", "from vedette_convert import trial; trial.main()"]
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        "from vedette_convert.evaluation import kernel_check as k; k.main()",
+    ]
     done = subprocess.run(command, input=graph, capture_output=True, check=False)
     if done.returncode:
         raise ConversionError(
@@ -31,12 +36,12 @@ def check(graph: bytes, quantization: str) -> None:
         )
 
 
-def with_other_kernels(graph: bytes) -> list[Network]:
+def with_other_kernels(graph: bytes) -> list[TFLiteModel]:
     """The graph with each of KERNELS that has all its operators; the reference ones have no ELU."""
     found = []
     for kernels in KERNELS:
         with suppress(ModelFileError):
-            found.append(Network(graph, 1, installed().with_kernels(kernels)))
+            found.append(TFLiteModel(graph, 1, find_runtime().with_kernels(kernels)))
     return found
 
 
@@ -53,7 +58,7 @@ def main() -> None:
     """In the other process: run the graph on standard input once with each kind of kernels."""
     graph = sys.stdin.buffer.read()
     try:
-        for network in (Network(graph, 1, installed()), *with_other_kernels(graph)):
+        for network in (TFLiteModel(graph, 1, find_runtime()), *with_other_kernels(graph)):
             network.run(np.zeros(network.input.shape, network.input.dtype))
     except (VedetteError, ValueError, RuntimeError) as error:
         print(error.__cause__ or error)  # noqa: T201  for the process that asked

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_convert.quantization.converter import Model
-from vedette_edge.images.preprocessing import Picture
-from vedette_edge.model.interpreter import PLAIN, installed
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.model.interpreter import PLAIN, find_runtime
 
 Activations = Mapping[str, NDArray[np.float32]]  # layer -> what it gave for one picture
 
@@ -36,7 +36,7 @@ class Layers:
     def __init__(self, graph: bytes, model: Model) -> None:
         """`model` is the Keras model that the graph was made of; it names the layers."""
         self._interpreter = (
-            installed()
+            find_runtime()
             .with_kernels(PLAIN)
             .interpreter_class(model_content=graph, experimental_preserve_all_tensors=True)
         )
@@ -44,7 +44,7 @@ class Layers:
         self._input = self._interpreter.get_input_details()[0]
         self._tensors = self._by_layer({layer.name for layer in _flat(model)})
 
-    def activations(self, prepared: Picture) -> Activations:
+    def activations(self, prepared: Image) -> Activations:
         """What each layer gives for a prepared picture."""
         given = prepared[np.newaxis].astype(self._input["dtype"])
         self._interpreter.set_tensor(self._input["index"], given)
@@ -82,7 +82,7 @@ def _layer(tensor: str, names: set[str]) -> str:
     return next((part for part in parts if part in names), "")
 
 
-def errors(float_layers: Layers, layers: Layers, pictures: Sequence[Picture]) -> list[LayerError]:
+def errors(float_layers: Layers, layers: Layers, pictures: Sequence[Image]) -> list[LayerError]:
     """The error of each layer that both graphs have, over all the pictures."""
     noise: dict[str, float] = {}
     signal: dict[str, float] = {}
@@ -100,8 +100,8 @@ def errors(float_layers: Layers, layers: Layers, pictures: Sequence[Picture]) ->
 
 
 def usual(
-    float_layers: Layers, pictures: Sequence[Picture], advance: Callable[[], None]
-) -> list[Picture]:
+    float_layers: Layers, pictures: Sequence[Image], advance: Callable[[], None]
+) -> list[Image]:
     """The pictures without those that set a layer's range alone.
 
     Such a picture's largest activation in some layer is more than OUTLIER times the median of

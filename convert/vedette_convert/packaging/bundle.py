@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from vedette_convert.packaging.tflite_metadata import described
 from vedette_edge.model import golden_samples
-from vedette_edge.model.contract import Contract, to_json
+from vedette_edge.model.contract import Contract, serialize_contract
 from vedette_edge.model.golden_samples import Sample
 from vedette_edge.model.model_file import (
     CHECKSUMS_MEMBER,
     CONTRACT_MEMBER,
     LABELS_MEMBER,
-    checksums,
+    format_checksums,
 )
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first; the same model gives the same bytes on any day
@@ -31,12 +31,12 @@ def pack(
     graph = described(graph, contract)
     texts = {
         LABELS_MEMBER: "\n".join(contract.labels) + "\n",
-        CONTRACT_MEMBER: to_json(contract) + "\n",
-        **({golden_samples.INDEX: golden_samples.to_json(samples)} if samples else {}),
+        CONTRACT_MEMBER: serialize_contract(contract) + "\n",
+        **({golden_samples.INDEX: golden_samples.serialize_samples(samples)} if samples else {}),
     }
     stored = {golden_samples.FOLDER + name: picture for name, picture in (pictures or {}).items()}
     members = {name: text.encode() for name, text in texts.items()} | stored
-    members[CHECKSUMS_MEMBER] = checksums(graph, members)
+    members[CHECKSUMS_MEMBER] = format_checksums(graph, members)
     file = io.BytesIO(graph)
     with zipfile.ZipFile(file, "a") as archive:  # stored as it is: MediaPipe reads nothing else
         for name, content in members.items():

@@ -9,20 +9,20 @@ import numpy as np
 
 from vedette_convert.evaluation.kernel_check import with_other_kernels
 from vedette_convert.sources.run_folder import Photograph, sample
-from vedette_edge.files import content
+from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.golden_samples import (
     FOLDER,
     FRAME,
     MOST_PIXELS,
     Sample,
-    digest,
-    picture,
-    pixels,
+    count_pixels,
+    hash_image,
+    read_sample_image,
 )
-from vedette_edge.model.input_encoder import feed_bytes
+from vedette_edge.model.input_encoder import encode_bytes
 from vedette_edge.model.self_test import STEP
 
 UNUSUAL, HARD, SPREAD = 2, 6, 12  # how many there are at most after each sort
@@ -50,7 +50,7 @@ def golden(
         for one in candidates[:LOOKED_AT]:
             if len(chosen) < full and one.file not in chosen:
                 data = _stored(one, classifier, turned=not chosen)
-                if steady(decoding.decode(data)):
+                if steady(decoding.decode_image(data)):
                     chosen[one.file] = data
     files = {f"{place:02}{_ending(data)}": data for place, data in enumerate(chosen.values())}
     return files, samples(files, classifier)
@@ -75,11 +75,11 @@ class _Steady:
     """Tells whether a picture's scores are about the same wherever numbers are rounded."""
 
     def __init__(self, classifier: Classifier) -> None:
-        self._classifier, self._feed = classifier, feed_bytes(classifier.network.input)
+        self._classifier, self._feed = classifier, encode_bytes(classifier.network.input)
         self._others = with_other_kernels(classifier.model.data)
 
-    def __call__(self, picture_rgb: Picture) -> bool:
-        given = self._feed(prepare(picture_rgb, self._classifier.contract))
+    def __call__(self, picture_rgb: Image) -> bool:
+        given = self._feed(preprocess(picture_rgb, self._classifier.contract))
         found = self._classifier.classify(picture_rgb)
         (_, first), (_, second) = found.top(2)
         return first - second >= LEAST_LEAD * STEP and all(
@@ -92,25 +92,25 @@ def samples(files: Mapping[str, bytes], classifier: Classifier) -> tuple[Sample,
     """What the model makes of pictures, by name, and of the first drawn frame it is clear about."""
     members = {FOLDER + name: data for name, data in files.items()}
     names = [*files, *_frame(_Steady(classifier))]
-    return tuple(_sample(name, picture(name, members), classifier) for name in names)
+    return tuple(_sample(name, read_sample_image(name, members), classifier) for name in names)
 
 
 def _frame(steady: "_Steady") -> list[str]:
     """The first drawn frame that is steady, if any of some is."""
     names = (f"{FRAME}{number}" for number in range(MOST_FRAMES))
-    return list(islice((name for name in names if steady(picture(name, {}))), 1))
+    return list(islice((name for name in names if steady(read_sample_image(name, {}))), 1))
 
 
-def _sample(name: str, picture_rgb: Picture, classifier: Classifier) -> Sample:
-    prepared = prepare(picture_rgb, classifier.contract)
+def _sample(name: str, picture_rgb: Image, classifier: Classifier) -> Sample:
+    prepared = preprocess(picture_rgb, classifier.contract)
     found = classifier.score(prepared)
     steps = tuple(round(float(score) / STEP, 2) for score in found.scores)
-    return Sample(name, digest(picture_rgb), digest(prepared), found.label, steps)
+    return Sample(name, hash_image(picture_rgb), hash_image(prepared), found.label, steps)
 
 
 def _stored(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:
     """The file itself, or a JPEG of the picture if that is large or to be turned."""
-    data = content(photograph.file)
+    data = read_bounded(photograph.file)
     if not turned and _is_small(data):
         return data
     picture_rgb = _smaller(photograph.read(), classifier.contract.height * LONGEST_SIDE)
@@ -123,23 +123,23 @@ def _stored(photograph: Photograph, classifier: Classifier, *, turned: bool) -> 
 
 
 def _is_small(data: bytes) -> bool:
-    known = len(data) <= LARGEST_BYTES and decoding.kind(data) in KINDS
-    return known and pixels(data) <= MOST_PIXELS
+    known = len(data) <= LARGEST_BYTES and decoding.detect_format(data) in KINDS
+    return known and count_pixels(data) <= MOST_PIXELS
 
 
-def _smaller(picture_rgb: Picture, longest: int) -> Picture:
+def _smaller(picture_rgb: Image, longest: int) -> Image:
     height, width, _ = picture_rgb.shape
     shrink = min(1.0, longest / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     return np.asarray(cv2.resize(picture_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _jpeg(picture_rgb: Picture, quality: int) -> bytes:
+def _jpeg(picture_rgb: Image, quality: int) -> bytes:
     picture_bgr = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", picture_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
 
 
-def turned_jpeg(picture_rgb: Picture, quality: int) -> bytes:
+def turned_jpeg(picture_rgb: Image, quality: int) -> bytes:
     """A JPEG of the picture turned to the left, whose EXIF says to turn it to the right."""
     jpeg = _jpeg(np.rot90(picture_rgb), quality)
     return jpeg[:2] + _ORIENTATION_6 + jpeg[2:]
@@ -152,4 +152,4 @@ _ORIENTATION_6 = b"\xff\xe1" + (len(_EXIF) + 2).to_bytes(2, "big") + _EXIF
 
 
 def _ending(data: bytes) -> str:
-    return "." + decoding.kind(data).lower()
+    return "." + decoding.detect_format(data).lower()

@@ -65,7 +65,8 @@ def _input(contract: Contract) -> Json:
     """Values from 0 to 255 go in as they are: the contract's normalisation lies in the graph."""
     return {
         "name": "image",
-        "description": f"R, G, B from 0 to 255; fit {contract.fit}, resize {contract.resize}",
+        "description": "R, G, B from 0 to 255; "
+        f"resize mode {contract.resize_mode}, resize rule {contract.resize_rule}",
         "content": {
             "content_properties_type": "ImageProperties",
             "content_properties": {"color_space": contract.colour.upper()},

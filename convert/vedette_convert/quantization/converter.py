@@ -15,7 +15,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 
 from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.quantization.scheme import INT8, Scheme
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 # keras and tensorflow publish no types
 Model = Any
@@ -42,7 +42,7 @@ def load(path: Path) -> Model:
 
 def quantize(
     model: Model,
-    calibration: Sequence[Picture],
+    calibration: Sequence[Image],
     scheme: Scheme = INT8,
     advance: Callable[[], None] = lambda: None,
 ) -> bytes:
@@ -115,7 +115,7 @@ def _one_at_a_time(model: Model) -> Model:
 
 
 def _representative(
-    calibration: Sequence[Picture], advance: Callable[[], None]
+    calibration: Sequence[Image], advance: Callable[[], None]
 ) -> Iterator[list[Any]]:
     """Float batches of one. The first spans all of 0..255, so that the input's scale is 1."""
     for number, prepared in enumerate(calibration):

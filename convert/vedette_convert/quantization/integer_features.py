@@ -17,8 +17,8 @@ from vedette_convert.packaging.serialization import serialize
 from vedette_convert.sources.run_folder import Run
 from vedette_edge.head.discriminant import Floats, Labels
 from vedette_edge.head.record import HeadRecord
-from vedette_edge.images.preprocessing import Picture, prepare
-from vedette_edge.model.interpreter import installed
+from vedette_edge.images.preprocessing import Image, preprocess
+from vedette_edge.model.interpreter import find_runtime
 
 AT_A_TIME = 64  # pictures that are decoded and prepared side by side
 
@@ -44,14 +44,14 @@ class FeatureReader:
     def __init__(self, graph: bytes, record: HeadRecord) -> None:
         layers = [block.layer for block in record.blocks]
         model_content = _with_features_as_outputs(graph, layers)
-        self._interpreter = installed().interpreter_class(
+        self._interpreter = find_runtime().interpreter_class(
             model_content=model_content, num_threads=os.cpu_count()
         )
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = self._interpreter.get_output_details()
 
-    def read(self, prepared: Picture) -> NDArray[np.int8]:
+    def read(self, prepared: Image) -> NDArray[np.int8]:
         """The features of a prepared picture."""
         self._interpreter.set_tensor(self._input, prepared[np.newaxis])
         self._interpreter.invoke()
@@ -98,20 +98,20 @@ def _mapped(file: IO[bytes], width: int) -> NDArray[np.int8]:
     return np.memmap(file, np.int8, "r").reshape(-1, width)
 
 
-def _prepared(run: Run) -> Iterator[Picture]:
+def _prepared(run: Run) -> Iterator[Image]:
     """The pictures to learn from, prepared side by side and a few ahead."""
     photographs = run.learned
     with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
         for start in range(0, len(photographs), AT_A_TIME):
             some = photographs[start : start + AT_A_TIME]
-            yield from workers.map(lambda one: prepare(one.read(), run.contract), some)
+            yield from workers.map(lambda one: preprocess(one.read(), run.contract), some)
 
 
-def _as_it_is(prepared: Picture) -> Picture:
+def _as_it_is(prepared: Image) -> Image:
     return prepared
 
 
-def _mirror(prepared: Picture) -> Picture:
+def _mirror(prepared: Image) -> Image:
     return np.ascontiguousarray(prepared[:, ::-1])
 
 

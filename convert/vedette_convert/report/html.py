@@ -17,8 +17,8 @@ from vedette_convert.evaluation.statistics import Interval
 from vedette_convert.pipeline import Judgement, Wish
 from vedette_convert.sources.run_folder import Photograph, Run
 from vedette_edge.files import write_text
-from vedette_edge.images.preprocessing import Picture
-from vedette_edge.model.interpreter import installed
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.model.interpreter import find_runtime
 
 MOST_DISPUTED = 40  # pictures that are shown
 MOST_CLASSES = 60  # in a confusion
@@ -126,7 +126,7 @@ def _outcome(answer: Answer) -> str:
 
 def _thumbnail(photograph: Photograph) -> str:
     """The photograph as a JPEG in a data: URI, its longer side at most THUMBNAIL_PX."""
-    picture: Picture = photograph.read()
+    picture: Image = photograph.read()
     height, width = picture.shape[:2]
     scale = min(1.0, THUMBNAIL_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -203,6 +203,6 @@ def _cells(
 
 
 def _versions() -> dict[str, str]:
-    interpreter, _, version = installed().name.partition(" ")
+    interpreter, _, version = find_runtime().name.partition(" ")
     packages = ("vedette-convert", "tensorflow", "keras")
     return {**{name: metadata.version(name) for name in packages}, interpreter: version}

@@ -35,7 +35,7 @@ class Told:
     labels: Path  # file, one a line
     photographs: Path  # folder
     normalise: str | None  # one of NORMALISATIONS; None: the model does it by itself
-    fit: str
+    resize_mode: str
 
 
 def read_elsewhere(path: Path, told: Told, say: Say) -> tuple[Model, Run]:
@@ -51,7 +51,7 @@ def read_elsewhere(path: Path, told: Told, say: Say) -> tuple[Model, Run]:
         _check_shapes(model, labels)
         can_see = not path.is_dir()
         put, named = normalisation.chosen(told.normalise, model, can_see)
-        run = Run(path, _contract(model, labels, named, told.fit, photographs), photographs)
+        run = Run(path, _contract(model, labels, named, told.resize_mode, photographs), photographs)
         trial = _Trial(model, run)
         rows = trial.scores(put)
         check_scores(rows, path)
@@ -133,7 +133,11 @@ def _last_activation(model: Model) -> str:
 
 
 def _contract(
-    model: Model, labels: tuple[str, ...], named: str, fit: str, photographs: Sequence[Photograph]
+    model: Model,
+    labels: tuple[str, ...],
+    named: str,
+    resize_mode: str,
+    photographs: Sequence[Photograph],
 ) -> Contract:
     _, height, width, _ = model.input_shape
     listed = "".join(f"{one.part},{one.label},{one.sha256}\n" for one in photographs)
@@ -143,10 +147,9 @@ def _contract(
         height=height,
         width=width,
         colour="rgb",
-        fit=fit,
-        resize="box-linear-exact-1",
+        resize_mode=resize_mode,
+        resize_rule="box-linear-exact-1",
         normalisation=named,
-        normalisation_in_graph=True,
         confidence=Confidence(temperature=1.0, unknown_below=0.0),
         provenance=Provenance(
             manifest_sha256=hashlib.sha256(listed.encode()).hexdigest(),

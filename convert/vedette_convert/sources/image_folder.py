@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vedette_convert.errors import KerasFileError
 from vedette_convert.sources.run_folder import TEST, TRAIN, Photograph
-from vedette_edge.errors import PictureError
-from vedette_edge.files import content
+from vedette_edge.errors import ImageError
+from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding, discovery
 
 UNKNOWN = ""  # truth of a picture that lies in no class folder
@@ -72,14 +72,14 @@ def _by_label(
     """Files by the SHA-256 of their content, by label."""
     found: dict[str, dict[str, Path]] = defaultdict(dict)
     for path in sorted(folder.iterdir()) if folder not in truths else ():
-        if path.is_file() and discovery.is_picture(path):
+        if path.is_file() and discovery.is_image(path):
             say(f"left out {path.name}: lies in no class's folder")
     for inner, label in truths.items():
-        for path in discovery.pictures_in(inner):
+        for path in discovery.find_images(inner):
             try:
-                data = content(path)
-                decoding.decode(data)
-            except (OSError, PictureError) as error:
+                data = read_bounded(path)
+                decoding.decode_image(data)
+            except (OSError, ImageError) as error:
                 say(f"left out {path.relative_to(folder)}: {error}")
             else:
                 found[label].setdefault(hashlib.sha256(data).hexdigest(), path)

@@ -13,12 +13,12 @@ from typing import Any
 
 from vedette_convert.errors import RunFolderError
 from vedette_edge import files
-from vedette_edge.errors import PictureError, VedetteError
+from vedette_edge.errors import ImageError, VedetteError
 from vedette_edge.head.record import HeadRecord
-from vedette_edge.head.record import from_json as head_from_json
+from vedette_edge.head.record import parse_head as head_from_json
 from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import Picture
-from vedette_edge.model.contract import Contract, from_json
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.model.contract import Contract, parse_contract
 
 WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
 MANIFEST, SETTINGS = "split.csv", "settings.json"
@@ -36,10 +36,10 @@ class Photograph:
     file: Path
     sha256: str
 
-    def read(self) -> Picture:
+    def read(self) -> Image:
         """The picture, R G B. Raises RunFolderError if the file is not what training saw."""
         try:
-            content = files.content(self.file)
+            content = files.read_bounded(self.file)
         except OSError as error:
             raise RunFolderError(
                 f"{self.file}: {error.strerror}. "
@@ -48,8 +48,8 @@ class Photograph:
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunFolderError(f"{self.file}: has changed since training. Train again")
         try:
-            return decoding.decode(content)
-        except PictureError as error:
+            return decoding.decode_image(content)
+        except ImageError as error:
             raise RunFolderError(f"{self.file}: {error}") from error
 
 
@@ -89,7 +89,7 @@ def read_run(folder: Path, data: Path | None = None) -> Run:
     """
     _check_complete(folder)
     try:
-        contract = from_json((folder / CONTRACT).read_bytes())
+        contract = parse_contract((folder / CONTRACT).read_bytes())
     except VedetteError as error:
         raise RunFolderError(f"{folder / CONTRACT}: {error}") from error
     manifest = (folder / MANIFEST).read_bytes()
@@ -121,7 +121,7 @@ def _check_complete(folder: Path) -> None:
 
 def _read_head(path: Path, run: Run) -> HeadRecord:
     try:
-        record = head_from_json(files.content(path))
+        record = head_from_json(files.read_bounded(path))
     except (VedetteError, OSError) as error:
         raise RunFolderError(f"{path}: {error}") from error
     if found := _head_objection(record, run):

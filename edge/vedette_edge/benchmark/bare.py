@@ -8,8 +8,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.cameras.rate_limiter import Pace
-from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.cameras.rate_limiter import RateLimiter
+from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.classifier import Classifier
 
 TURN = 20  # of each kind before the other's: what slows the machine for a while slows both
@@ -39,7 +39,7 @@ class Bare:
     both_per_s: float
 
 
-def measure_bare(classifier: Classifier, frames_rgb: Sequence[Picture], seconds: float) -> Bare:
+def measure_bare(classifier: Classifier, frames_rgb: Sequence[Image], seconds: float) -> Bare:
     """Invoke alone, and resize and invoke, by turns for so long. Frames are uint8 R G B."""
     invoke, both = _kinds(classifier, frames_rgb)
     invoke_ms: list[float] = []
@@ -53,12 +53,12 @@ def measure_bare(classifier: Classifier, frames_rgb: Sequence[Picture], seconds:
 
 
 def cpu_alone_ms(
-    classifier: Classifier, frames_rgb: Sequence[Picture], rate: float, seconds: float
+    classifier: Classifier, frames_rgb: Sequence[Image], rate: float, seconds: float
 ) -> float:
     """CPU time a frame, in ms, of resize and invoke alone at `rate` frames/s."""
     _, both = _kinds(classifier, frames_rgb)
     frames = max(TURN, round(rate * seconds))
-    pace = Pace(rate)
+    pace = RateLimiter(rate)
     begin_s = time.process_time()
     for _ in range(frames):
         pace.wait()
@@ -69,13 +69,13 @@ def cpu_alone_ms(
 Run = Callable[[], object]
 
 
-def _kinds(classifier: Classifier, frames_rgb: Sequence[Picture]) -> tuple[Run, Run]:
+def _kinds(classifier: Classifier, frames_rgb: Sequence[Image]) -> tuple[Run, Run]:
     numbers = count()
-    prepared = prepare(frames_rgb[0], classifier.contract)
+    prepared = preprocess(frames_rgb[0], classifier.contract)
 
     def both() -> object:
         frame_rgb = frames_rgb[next(numbers) % len(frames_rgb)]
-        return classifier.invoke(prepare(frame_rgb, classifier.contract))
+        return classifier.invoke(preprocess(frame_rgb, classifier.contract))
 
     return lambda: classifier.invoke(prepared), both
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.host.raspberry_pi import health
-from vedette_edge.watch.stats import Times
+from vedette_edge.host.raspberry_pi import read_health
+from vedette_edge.watch.stats import FrameTimings
 
 WARM_UP = 30  # frames that are not measured
 STAGES = ("capture", "prepare", "handover", "invoke", "decide", "log")
@@ -22,7 +22,7 @@ Tick = Callable[[float, int], None]  # told every second: seconds and frames sin
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ProcessUsage:
     """Of one process at one moment. MB are 10^6 bytes, None where the kernel does not tell."""
 
     cpu_s: float  # of all its threads, since it started
@@ -30,40 +30,40 @@ class Load:
     pss_mb: float | None  # the same, but of shared pages its share alone
 
     @classmethod
-    def of(cls, pid: int) -> "Load":
+    def of(cls, pid: int) -> "ProcessUsage":
         rss_mb, pss_mb = _memory_mb(pid, "Rss"), _memory_mb(pid, "Pss")
         return cls(time.clock_gettime(_cpu_clock(pid)), rss_mb, pss_mb)
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Snapshot:
     """Both processes at one moment, and what the machine says of its health."""
 
     at_s: float  # on the monotonic clock
-    watch: Load
-    capture: Load
+    watch: ProcessUsage
+    capture: ProcessUsage
     health: dict[str, object]
 
     @classmethod
-    def now(cls, capture_pid: int) -> "Moment":
-        found = health().fields()
-        loads = Load.of(os.getpid()), Load.of(capture_pid)
+    def now(cls, capture_pid: int) -> "Snapshot":
+        found = read_health().fields()
+        loads = ProcessUsage.of(os.getpid()), ProcessUsage.of(capture_pid)
         return cls(time.monotonic(), *loads, found)
 
 
-class Gauge:
+class FrameRecorder:
     """Called with each frame's times; after the warm-up it notes them for so many seconds."""
 
     def __init__(self, seconds: float, capture_pid: Callable[[], int], tick: Tick) -> None:
         self._seconds, self._capture_pid, self._tick = seconds, capture_pid, tick
         self.done = os.eventfd(0, os.EFD_NONBLOCK)  # readable once all is measured
-        self.start: Moment | None = None
-        self.end: Moment | None = None
+        self.start: Snapshot | None = None
+        self.end: Snapshot | None = None
         self._noted = array("d")  # one after the other, so that memory hardly grows
         self._tick_s = 0.0
         self._frames = 0
 
-    def __call__(self, times: Times) -> None:
+    def __call__(self, times: FrameTimings) -> None:
         """Note a frame."""
         self._frames += 1
         if self.start and not self.end:
@@ -88,7 +88,7 @@ class Gauge:
     def finish(self) -> None:
         """Nothing more is to be measured; the capture process must still be there."""
         if self.start and not self.end:
-            self.end = Moment.now(self._capture_pid())
+            self.end = Snapshot.now(self._capture_pid())
             os.eventfd_write(self.done, 1)
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
@@ -106,10 +106,10 @@ class Gauge:
         }
 
     def _begin(self) -> None:
-        self.start = Moment.now(self._capture_pid())
+        self.start = Snapshot.now(self._capture_pid())
         self._tick_s = self.start.at_s + min(1.0, self._seconds)
 
-    def _look(self, start: Moment) -> None:
+    def _look(self, start: Snapshot) -> None:
         passed_s = time.monotonic() - start.at_s
         if passed_s >= self._seconds:
             self.finish()

@@ -12,25 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.benchmark.bare import Bare, Spread, cpu_alone_ms, measure_bare
-from vedette_edge.benchmark.recorder import STAGES, Gauge, Moment, Tick
-from vedette_edge.cameras import Wish, synthetic
-from vedette_edge.capture.geometry import WHOLE, Mounting
+from vedette_edge.benchmark.recorder import STAGES, FrameRecorder, Snapshot, Tick
+from vedette_edge.cameras import CameraConfig, synthetic
+from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor
-from vedette_edge.capture.worker import Plan
+from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError
 from vedette_edge.images import test_pattern
-from vedette_edge.log.rotation import Limits
+from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.classifier import Classifier
-from vedette_edge.sinks.log_file import Log
-from vedette_edge.watch.loop import watch
-from vedette_edge.watch.smoothing import Decider, Rules
-from vedette_edge.watch.stats import Heartbeat, Scene, Tally
+from vedette_edge.sinks.log_file import LogFile
+from vedette_edge.watch.loop import run_watch
+from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
+from vedette_edge.watch.stats import Heartbeat, RegionState, WatchStats
 
 ALONE = 0.5  # of the time that is watched: so long the same is done alone, twice
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class Measurement:
     """What was measured of a watch."""
 
     threads: int
@@ -39,18 +40,18 @@ class Watched:
     seconds: float
     frames: int  # classified and logged
     fps: float
-    overtaken: int
+    dropped: int
     stages_ms: dict[str, Spread]
     age_ms: Spread  # of a frame when its label is logged
     else_us: float  # of a frame's time in the watch, apart from invoke; median
     cpu_ms: float  # a frame, both processes
     cpu_share: dict[str, float]  # of one core, by process
-    start: Moment
-    end: Moment
+    start: Snapshot
+    end: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Comparison:
     """The same resize and invoke alone, in one process."""
 
     bare: Bare
@@ -75,20 +76,22 @@ class _Told:
 
 
 def measure(
-    classifier: Classifier, threads: int, wish: Wish, seconds: float, tick: Tick
-) -> Watched:
+    classifier: Classifier, threads: int, wish: CameraConfig, seconds: float, tick: Tick
+) -> Measurement:
     """Watch for so long after a warm-up, each frame decided on and logged to a temporary file.
 
     Ctrl-C ends it with what was measured so far. Raises CameraError where the source fails or ends.
     """
     told = _Told()
-    plan = Plan(wish, Mounting(), classifier.contract, (WHOLE,), 0.0, 0.0, every=False)
+    plan = CaptureConfig(
+        wish, Orientation(), classifier.contract, (WHOLE,), 0.0, 0.0, every_frame=False
+    )
     with (
         TemporaryDirectory() as folder,
-        Log(Path(folder) / "watch.jsonl", Limits(), lambda line: None) as log,
+        LogFile(Path(folder) / "watch.jsonl", LogLimits(), lambda line: None) as log,
         Supervisor(plan, told, restarts=False) as camera,
     ):
-        gauge = Gauge(seconds, lambda: camera.pid, tick)
+        gauge = FrameRecorder(seconds, lambda: camera.pid, tick)
         interrupted = _interrupted(classifier, camera, log, gauge)
         if camera.ended:
             raise CameraError(f"{wish.name} has ended; measure with a source that lasts longer")
@@ -98,29 +101,33 @@ def measure(
     return _result(threads, told.delivered, interrupted, gauge.columns(), gauge.start, gauge.end)
 
 
-def compare(classifier: Classifier, watched: Watched, wish: Wish) -> Compared:
+def compare(classifier: Classifier, watched: Measurement, wish: CameraConfig) -> Comparison:
     """Resize and invoke alone, of drawn frames of the size that the camera delivered."""
     size = re.match(r"(\d+)x(\d+) ", watched.camera)
     width, height = map(int, size.groups()) if size else (wish.width, wish.height)
-    frames_rgb = [test_pattern.picture(number, height, width) for number in range(synthetic.DRAWN)]
+    frames_rgb = [
+        test_pattern.draw_test_pattern(number, height, width) for number in range(synthetic.DRAWN)
+    ]
     seconds = ALONE * watched.seconds
     bare = measure_bare(classifier, frames_rgb, seconds)
     cpu_ms = cpu_alone_ms(classifier, frames_rgb, watched.fps, seconds)
-    return Compared(bare, watched.fps / bare.both_per_s, cpu_ms, watched.cpu_ms / cpu_ms)
+    return Comparison(bare, watched.fps / bare.both_per_s, cpu_ms, watched.cpu_ms / cpu_ms)
 
 
-def _interrupted(classifier: Classifier, camera: Supervisor, log: Log, gauge: Gauge) -> bool:
+def _interrupted(
+    classifier: Classifier, camera: Supervisor, log: LogFile, gauge: FrameRecorder
+) -> bool:
     """Watch until all is measured; gives whether Ctrl-C came before."""
     contract = classifier.contract
-    decider = Decider(contract.labels, contract.confidence, Rules())
-    scenes = [Scene("", decider, every_frame=True)]
+    decider = LabelSmoother(contract.labels, contract.confidence, SmoothingConfig())
+    scenes = [RegionState("", decider, every_frame=True)]
     try:
-        watch(
+        run_watch(
             classifier,
             camera,
             scenes,
             log,
-            tally=Tally(),
+            tally=WatchStats(),
             heartbeat=Heartbeat(60.0),
             seen=gauge,
             stop=gauge.done,
@@ -135,22 +142,22 @@ def _result(
     camera: str,
     interrupted: bool,
     column: dict[str, NDArray[np.float64]],
-    start: Moment,
-    end: Moment,
-) -> Watched:
+    start: Snapshot,
+    end: Snapshot,
+) -> Measurement:
     frames, seconds = len(column["number"]), end.at_s - start.at_s
     cpu_s = {
         "watch": end.watch.cpu_s - start.watch.cpu_s,
         "capture": end.capture.cpu_s - start.capture.cpu_s,
     }
-    return Watched(
+    return Measurement(
         threads=threads,
         camera=camera,
         interrupted=interrupted,
         seconds=seconds,
         frames=frames,
         fps=frames / seconds,
-        overtaken=int(np.ptp(column["number"])) + 1 - frames,
+        dropped=int(np.ptp(column["number"])) + 1 - frames,
         stages_ms={stage: Spread.of(column[stage]) for stage in STAGES},
         age_ms=Spread.of(column["age"]),
         else_us=_else_us(column),

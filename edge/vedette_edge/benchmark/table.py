@@ -6,13 +6,13 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from vedette_edge.benchmark.bare import Spread
-from vedette_edge.benchmark.recorder import Load, Moment
-from vedette_edge.benchmark.runner import Compared, Watched
+from vedette_edge.benchmark.recorder import ProcessUsage, Snapshot
+from vedette_edge.benchmark.runner import Comparison, Measurement
 
-Row = tuple[Watched, Compared | None]
+Row = tuple[Measurement, Comparison | None]
 
 
-def stages(rows: Sequence[Row]) -> Table:
+def render_stages(rows: Sequence[Row]) -> Table:
     """Percentiles of each stage, of the age, and of bare invoke and resize with it, in ms."""
     table = _table("p50 p95 p99, ms", rows)
     for stage in rows[0][0].stages_ms:
@@ -27,7 +27,7 @@ def stages(rows: Sequence[Row]) -> Table:
     return table
 
 
-def figures(rows: Sequence[Row]) -> Table:
+def render_figures(rows: Sequence[Row]) -> Table:
     """All else."""
     table = _table("", rows)
     for name, of_watch in WATCHED.items():
@@ -50,21 +50,21 @@ def _three(spread: Spread) -> str:
     return f"{spread.p50:5.2f} {spread.p95:5.2f} {spread.p99:5.2f}"
 
 
-def _memory(load: Load) -> str:
+def _memory(load: ProcessUsage) -> str:
     if load.rss_mb is None or load.pss_mb is None:
         return "unknown"
     return f"{load.rss_mb:.1f} ({load.pss_mb:.1f})"
 
 
-def _health(moment: Moment) -> str:
+def _health(moment: Snapshot) -> str:
     fields = moment.health
     known = [f"{fields['temperature_c']:.0f} °C"] if "temperature_c" in fields else []
     return ", ".join([*known, str(fields.get("throttled", ""))]).strip(", ") or "unknown"
 
 
-WATCHED: dict[str, Callable[[Watched], str]] = {
+WATCHED: dict[str, Callable[[Measurement], str]] = {
     "frames/s": lambda it: f"{it.fps:.1f}",
-    "frames, overtaken": lambda it: f"{it.frames}, {it.overtaken}",
+    "frames, overtaken": lambda it: f"{it.frames}, {it.dropped}",
     "all but invoke, µs a frame": lambda it: f"{it.else_us:.0f}",
     "CPU, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
     "CPU share, watch + capture": lambda it: " + ".join(
@@ -77,7 +77,7 @@ WATCHED: dict[str, Callable[[Watched], str]] = {
     "temperature, start": lambda it: _health(it.start),
     "temperature, end": lambda it: _health(it.end),
 }
-COMPARED: dict[str, Callable[[Compared], str]] = {
+COMPARED: dict[str, Callable[[Comparison], str]] = {
     "bare invokes/s": lambda it: f"{it.bare.invokes_per_s:.1f}",
     "resizes and invokes/s": lambda it: f"{it.bare.both_per_s:.1f}",
     "the watch's rate, of that": lambda it: f"{it.rate_ratio:.0%}",

@@ -18,7 +18,7 @@ from vedette_edge.cameras import (
     v4l2,
     video_file,
 )
-from vedette_edge.cameras.config import Frame, Frames, Report, Reports, Wish
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Report, Reports
 from vedette_edge.errors import CameraError
 
 
@@ -28,9 +28,11 @@ class Camera:
 
     form: str  # how --camera names it, for a person
     takes: Callable[[str], bool]  # whether a source is of this kind
-    frames: Callable[[Wish, Reports], Frames]
+    frames: Callable[[CameraConfig, Reports], Frames]
     endless: bool = False  # whether it has no end of its own: if it stops, it is tried again
-    waits: Callable[[Wish], bool] = lambda wish: False  # whether each frame is to be taken first
+    waits: Callable[[CameraConfig], bool] = lambda wish: (
+        False
+    )  # whether each frame is to be taken first
 
 
 def _like(pattern: str) -> Callable[[str], bool]:
@@ -71,26 +73,26 @@ CAMERAS = (  # the first that takes a source has it
 __all__ = [
     "CAMERAS",
     "Camera",
+    "CameraConfig",
     "Frame",
     "Frames",
     "Report",
     "Reports",
-    "Wish",
-    "camera_of",
+    "find_camera",
     "open_frames",
 ]
 
 
-def open_frames(wish: Wish, reports: Reports) -> Frames:
+def open_frames(wish: CameraConfig, reports: Reports) -> Frames:
     """The frames of a source.
 
     Raises CameraError where it cannot be opened, which may be otherwise later, and SettingError
     where it is named in a way that is not understood.
     """
-    return camera_of(wish).frames(wish, reports)
+    return find_camera(wish).frames(wish, reports)
 
 
-def camera_of(wish: Wish) -> Camera:
+def find_camera(wish: CameraConfig) -> Camera:
     """The kind of source that is wished for. Raises CameraError if it is none."""
     for camera in CAMERAS:
         if camera.takes(wish.source):

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 Report = Callable[[str], None]  # told something, in one line
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class CameraConfig:
     """What is wanted. A camera may give other sizes and rates; it tells what it delivers."""
 
     source: str  # as --camera names it; cameras.CAMERAS lists the forms
@@ -46,7 +46,7 @@ class Frame:
     """One picture from a camera, and when it was taken."""
 
     number: int  # counted by the camera from 1; a gap means that frames were overtaken
-    picture_rgb: Picture  # contiguous, and nobody writes to it any more
+    picture_rgb: Image  # contiguous, and nobody writes to it any more
     seen_at: float  # seconds since the epoch, UTC
     capture_ms: float  # from asking the camera to having the picture
     source: str  # the file it came from, or the camera

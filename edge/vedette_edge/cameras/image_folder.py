@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from vedette_edge.cameras.config import Frame, Frames, Report, Reports, Wish
-from vedette_edge.cameras.rate_limiter import Pace
-from vedette_edge.errors import CameraError, PictureError
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Report, Reports
+from vedette_edge.cameras.rate_limiter import RateLimiter
+from vedette_edge.errors import CameraError, ImageError
 from vedette_edge.images import decoding, discovery
 
 POLL_S = 0.25  # between two looks at a folder that is watched
@@ -15,7 +15,7 @@ PATIENCE_S = 5.0  # for the rest of a picture of which nothing more arrives
 Stamp = tuple[int, int, int]  # bytes, ns of its last change, inode: another one is another picture
 
 
-def frames(wish: Wish, reports: Reports) -> Frames:
+def frames(wish: CameraConfig, reports: Reports) -> Frames:
     """Every picture in the folder and in its folders, in the order of their names.
 
     One that cannot be read is reported, once. A folder that is followed gives what appears in it,
@@ -32,14 +32,14 @@ def frames(wish: Wish, reports: Reports) -> Frames:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    if not (paths := discovery.pictures_in(folder)):
-        endings = " ".join(sorted(discovery.ENDINGS))
+    if not (paths := discovery.find_images(folder)):
+        endings = " ".join(sorted(discovery.EXTENSIONS))
         raise CameraError(f"{folder}: holds no picture, expected files ending in {endings}")
     return paths
 
 
-def _frames(folder: Path, paths: list[Path], wish: Wish, left_out: Report) -> Frames:
-    pace, number, bad = Pace(wish.fps), 0, set[Path]()
+def _frames(folder: Path, paths: list[Path], wish: CameraConfig, left_out: Report) -> Frames:
+    pace, number, bad = RateLimiter(wish.fps), 0, set[Path]()
     while True:
         before = number
         for path in paths:
@@ -58,11 +58,11 @@ def _frames(folder: Path, paths: list[Path], wish: Wish, left_out: Report) -> Fr
         paths = _pictures_in(folder)
 
 
-def _frame(path: Path, number: int) -> Frame | PictureError:
+def _frame(path: Path, number: int) -> Frame | ImageError:
     begin = time.perf_counter()
     try:
-        picture_rgb = decoding.read(path)
-    except PictureError as error:
+        picture_rgb = decoding.read_image(path)
+    except ImageError as error:
         return error
     capture_ms = 1000 * (time.perf_counter() - begin)
     return Frame(number, picture_rgb, time.time(), capture_ms, str(path))
@@ -93,7 +93,7 @@ def _followed(folder: Path, known: Mapping[Path, Stamp], left_out: Report) -> Fr
 def _stamps(folder: Path) -> dict[Path, Stamp]:
     """The pictures in a folder as they are now."""
     try:
-        paths = discovery.pictures_in(folder)
+        paths = discovery.find_images(folder)
     except OSError as error:
         raise CameraError(f"{folder}: {error.strerror or error}; expected a folder") from error
     return {path: stamp for path in paths if (stamp := _stamp(path))}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import cv2
 
 from vedette_edge.cameras import video_file
-from vedette_edge.cameras.config import Frame, Frames, Reports, Wish
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
 from vedette_edge.cameras.opencv import delivers, rate_of, rgb_of
 from vedette_edge.errors import CameraError
 
@@ -20,7 +20,7 @@ MOST_PILED_UP = 100  # frames that are passed over at once
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
-def frames(wish: Wish, reports: Reports) -> Frames:
+def frames(wish: CameraConfig, reports: Reports) -> Frames:
     """The newest frames of a stream; a video file at such an address is played as a file.
 
     Raises CameraError where it cannot be opened, and when it breaks off.
@@ -32,7 +32,7 @@ def frames(wish: Wish, reports: Reports) -> Frames:
     return _frames(stream, wish)
 
 
-def _opened(wish: Wish) -> cv2.VideoCapture:
+def _opened(wish: CameraConfig) -> cv2.VideoCapture:
     wanted = {
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: OPEN_TIMEOUT_MS,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC: READ_TIMEOUT_MS,
@@ -49,7 +49,7 @@ def _opened(wish: Wish) -> cv2.VideoCapture:
     return stream
 
 
-def _frames(stream: cv2.VideoCapture, wish: Wish) -> Frames:
+def _frames(stream: cv2.VideoCapture, wish: CameraConfig) -> Frames:
     quick_s, number = 0.5 / (rate_of(stream) or video_file.USUAL_RATE), 0
     try:
         while True:

@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 
 def delivers(capture: cv2.VideoCapture) -> str:
@@ -22,7 +22,7 @@ def rate_of(capture: cv2.VideoCapture) -> float:
     return rate if math.isfinite(rate) and rate > 0 else 0.0
 
 
-def rgb_of(taken: bool, picture_bgr: object) -> Picture | None:
+def rgb_of(taken: bool, picture_bgr: object) -> Image | None:
     """What `read` or `retrieve` gave, as R G B; None for nothing, and for what is no picture."""
     if not taken or not isinstance(picture_bgr, np.ndarray) or not picture_bgr.size:
         return None

@@ -15,9 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vedette_edge.cameras.config import Frame, Frames, Reports, Wish
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 WAIT_S = 5.0  # for a frame
 BUFFERS = 4  # frames in contiguous memory, of which a Pi has little
@@ -37,7 +37,7 @@ _CONVERSIONS: Mapping[str, int | None] = {
 }
 
 
-def frames(wish: Wish, reports: Reports) -> Frames:
+def frames(wish: CameraConfig, reports: Reports) -> Frames:
     """The frames of a CSI camera, whatever format it gives them in.
 
     Raises CameraError where picamera2 or the camera is missing, and when no frame comes.
@@ -84,7 +84,7 @@ def _opened(source: str) -> Any:
         ) from error
 
 
-def _configured(camera: Any, wish: Wish) -> Mapping[str, Any]:
+def _configured(camera: Any, wish: CameraConfig) -> Mapping[str, Any]:
     """Ask for R, G, B in memory; gives what the main stream has become: its format and size.
 
     Without a queue a frame that was asked for is always taken after that.
@@ -134,7 +134,7 @@ def _waited(camera: Any, source: str, capture: Any) -> Any:
         ) from error
 
 
-def _rgb(captured: np.ndarray[Any, np.dtype[np.uint8]], given: Mapping[str, Any]) -> Picture:
+def _rgb(captured: np.ndarray[Any, np.dtype[np.uint8]], given: Mapping[str, Any]) -> Image:
     """As R, G, B. Rows of a few formats are longer than the picture is wide."""
     conversion, width = _CONVERSIONS[given["format"]], given["size"][0]
     if conversion is not None:

@@ -3,7 +3,7 @@
 import time
 
 
-class Pace:
+class RateLimiter:
     """Lets its user go on so many times a second. One that was held up catches up."""
 
     def __init__(self, rate: float) -> None:

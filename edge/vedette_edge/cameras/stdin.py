@@ -8,17 +8,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vedette_edge.cameras.config import Frame, Frames, Report, Reports, Wish
-from vedette_edge.errors import CameraError, PictureError, SettingError
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Report, Reports
+from vedette_edge.errors import CameraError, ImageError, SettingError
 from vedette_edge.images import decoding
-from vedette_edge.images.jpeg_splitter import JpegCutter
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.jpeg_splitter import JpegSplitter
+from vedette_edge.images.preprocessing import Image
 
 DESCRIPTOR = 0
 WAIT_S = 8.0  # for more
 
 
-def frames(wish: Wish, reports: Reports) -> Frames:
+def frames(wish: CameraConfig, reports: Reports) -> Frames:
     """The pictures that come in, until the input ends; one that cannot be read is reported.
 
     Raises CameraError when nothing comes for a while.
@@ -42,20 +42,20 @@ def frames(wish: Wish, reports: Reports) -> Frames:
     return _numbered(_raw(height, width, reports.left_out), wish.source)
 
 
-def _numbered(decoded: Iterator[tuple[Picture, float]], source: str) -> Frames:
+def _numbered(decoded: Iterator[tuple[Image, float]], source: str) -> Frames:
     for number, (picture_rgb, capture_ms) in enumerate(decoded, 1):
         yield Frame(number, picture_rgb, time.time(), capture_ms, source)
 
 
-def _jpegs(left_out: Report) -> Iterator[tuple[Picture, float]]:
+def _jpegs(left_out: Report) -> Iterator[tuple[Image, float]]:
     """Each picture and how many ms its decoding took."""
-    cutter = JpegCutter()
+    cutter = JpegSplitter()
     for data in _arriving():
-        for jpeg in cutter.cut(data):
+        for jpeg in cutter.feed(data):
             begin = time.perf_counter()
             try:
-                picture_rgb = decoding.decode(jpeg)
-            except PictureError as error:
+                picture_rgb = decoding.decode_image(jpeg)
+            except ImageError as error:
                 left_out(f"left out a JPEG of {len(jpeg)} bytes on standard input: {error}")
                 continue
             yield picture_rgb, 1000 * (time.perf_counter() - begin)
@@ -63,7 +63,7 @@ def _jpegs(left_out: Report) -> Iterator[tuple[Picture, float]]:
         left_out(f"left out the last JPEG on standard input: cut off after {cutter.rest} bytes")
 
 
-def _raw(height: int, width: int, left_out: Report) -> Iterator[tuple[Picture, float]]:
+def _raw(height: int, width: int, left_out: Report) -> Iterator[tuple[Image, float]]:
     size, held = height * width * 3, bytearray()
     for data in _arriving():
         held += data

@@ -4,15 +4,15 @@ import re
 import time
 from itertools import count
 
-from vedette_edge.cameras.config import Frame, Frames, Reports, Wish
-from vedette_edge.cameras.rate_limiter import Pace
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
+from vedette_edge.cameras.rate_limiter import RateLimiter
 from vedette_edge.errors import SettingError
-from vedette_edge.images.test_pattern import _ground, _with_square
+from vedette_edge.images.test_pattern import draw_background, draw_square
 
 DRAWN = 8  # pictures that are drawn beforehand, and shown in turn
 
 
-def frames(wish: Wish, reports: Reports) -> Frames:
+def frames(wish: CameraConfig, reports: Reports) -> Frames:
     """Frames without end: `synthetic`, `synthetic:1280x720`, `synthetic:640x480@30`.
 
     They come from memory, so that drawing costs no time: at a rate, or as fast as they are taken.
@@ -22,12 +22,12 @@ def frames(wish: Wish, reports: Reports) -> Frames:
     return _frames(height, width, rate, wish.source)
 
 
-def waits(wish: Wish) -> bool:
+def waits(wish: CameraConfig) -> bool:
     """Whether it has no rate: then each frame waits until the one before has been taken."""
     return not _asked(wish)[2]
 
 
-def _asked(wish: Wish) -> tuple[int, int, float]:
+def _asked(wish: CameraConfig) -> tuple[int, int, float]:
     """Width, height and frames/s. Raises SettingError for what is not understood."""
     size = r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:@(\d{1,4}(?:\.\d+)?))?"
     if not (found := re.fullmatch(rf"synthetic(?::{size})?", wish.source)):
@@ -39,8 +39,8 @@ def _asked(wish: Wish) -> tuple[int, int, float]:
 
 
 def _frames(height: int, width: int, rate: float, source: str) -> Frames:
-    ground, pace = _ground(height, width), Pace(rate)
-    drawn = [_with_square(ground, number) for number in range(DRAWN)]
+    ground, pace = draw_background(height, width), RateLimiter(rate)
+    drawn = [draw_square(ground, number) for number in range(DRAWN)]
     for picture_rgb in drawn:
         picture_rgb.setflags(write=False)
     for number in count(1):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from vedette_edge.cameras.config import Frame, Frames, Reports, Wish
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
 from vedette_edge.cameras.opencv import delivers, rgb_of
 from vedette_edge.errors import CameraError, SettingError
 
@@ -16,7 +16,7 @@ BUFFERS = 2
 FAILURES, FAILING_S = 5, 5.0  # reads in a row, and for how long, that may fail
 
 
-def frames(wish: Wish, reports: Reports) -> Frames:
+def frames(wish: CameraConfig, reports: Reports) -> Frames:
     """The frames of a V4L2 camera, asked for as MJPG, which USB has room for.
 
     Raises CameraError where it is absent, may not be opened or gives no frames any more.
@@ -57,7 +57,7 @@ def _check(device: str) -> None:
         )
 
 
-def _configure(camera: cv2.VideoCapture, wish: Wish) -> None:
+def _configure(camera: cv2.VideoCapture, wish: CameraConfig) -> None:
     """Ask for what is wanted, the format first: sizes and rates depend on it."""
     camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     camera.set(cv2.CAP_PROP_FRAME_WIDTH, wish.width)

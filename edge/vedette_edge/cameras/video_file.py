@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterator
 
 import cv2
 
-from vedette_edge.cameras.config import Frame, Frames, Reports, Wish
+from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
 from vedette_edge.cameras.opencv import delivers, rate_of, rgb_of
-from vedette_edge.cameras.rate_limiter import Pace
+from vedette_edge.cameras.rate_limiter import RateLimiter
 from vedette_edge.errors import CameraError
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 USUAL_RATE = 25.0  # frames/s of a video that does not state its own
 
 
-def frames(wish: Wish, reports: Reports) -> Frames:
+def frames(wish: CameraConfig, reports: Reports) -> Frames:
     """The frames of a video. It says so when the file ends before it should."""
 
     def opened() -> cv2.VideoCapture:
@@ -30,7 +30,10 @@ def frames(wish: Wish, reports: Reports) -> Frames:
 
 
 def played(
-    video: cv2.VideoCapture, opened: Callable[[], cv2.VideoCapture], wish: Wish, reports: Reports
+    video: cv2.VideoCapture,
+    opened: Callable[[], cv2.VideoCapture],
+    wish: CameraConfig,
+    reports: Reports,
 ) -> Frames:
     """The frames of a video that is open; `opened` opens it again where it is to be looped."""
     reports.delivers(delivers(video))
@@ -38,9 +41,12 @@ def played(
 
 
 def _frames(
-    video: cv2.VideoCapture, opened: Callable[[], cv2.VideoCapture], wish: Wish, reports: Reports
+    video: cv2.VideoCapture,
+    opened: Callable[[], cv2.VideoCapture],
+    wish: CameraConfig,
+    reports: Reports,
 ) -> Frames:
-    pace = Pace((rate_of(video) or USUAL_RATE) if wish.live else wish.fps)
+    pace = RateLimiter((rate_of(video) or USUAL_RATE) if wish.live else wish.fps)
     number = 0
     try:
         while True:
@@ -61,7 +67,7 @@ def _frames(
         video.release()
 
 
-def _pictures(video: cv2.VideoCapture, pace: Pace) -> Iterator[tuple[Picture, float]]:
+def _pictures(video: cv2.VideoCapture, pace: RateLimiter) -> Iterator[tuple[Image, float]]:
     """Each picture and how many ms it took."""
     while True:
         pace.wait()

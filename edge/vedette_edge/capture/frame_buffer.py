@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Parts = NDArray[np.uint8]  # parts x height x width x 3, each as `prepare` made it
+Crops = NDArray[np.uint8]  # parts x height x width x 3, each as `prepare` made it
 
 PLACES = 3
 _PASSED = 8  # where in the memory it stands when a frame was passed over
@@ -25,7 +25,7 @@ PATIENCE_S = 0.01  # for a lock that is held for microseconds, unless its holder
 _ABOUT = struct.Struct("<qddddq480p")
 
 
-class About(NamedTuple):
+class FrameInfo(NamedTuple):
     """What is known of a frame that is handed over."""
 
     number: int  # counted by the camera from 1; a gap means that frames were not looked at
@@ -37,7 +37,7 @@ class About(NamedTuple):
     source: bytes  # the file it came from
 
 
-class Handover:
+class FrameBuffer:
     """Room for three frames of some parts. One process gives, another takes."""
 
     def __init__(
@@ -56,11 +56,11 @@ class Handover:
             for place in places
         ]
 
-    def room(self) -> Parts:
+    def write_slot(self) -> Crops:
         """Where the next frame is to be written."""
         return self._frames[self._places()[0]]
 
-    def give(self, about: About) -> None:
+    def publish(self, about: FrameInfo) -> None:
         """Make what was written the newest frame."""
         self._lock(math.inf)
         try:
@@ -71,7 +71,7 @@ class Handover:
             self._unlock()
         os.eventfd_write(self.given, 1)
 
-    def take(self) -> tuple[About, Parts] | None:
+    def read_latest(self) -> tuple[FrameInfo, Crops] | None:
         """The newest frame, to be looked at until the next is taken; None if it was seen."""
         if not self._unseen():
             _drained(self.given)  # before it is looked again: no frame comes unheard
@@ -85,10 +85,10 @@ class Handover:
         finally:
             self._unlock()
         os.eventfd_write(self.taken, 1)
-        about = About._make(_ABOUT.unpack_from(self._memory, self._abouts[newest]))
+        about = FrameInfo._make(_ABOUT.unpack_from(self._memory, self._abouts[newest]))
         return about, self._frames[newest]
 
-    def pass_over(self) -> None:
+    def mark_skipped(self) -> None:
         """A frame came and is not given: nothing is to be looked at, and the camera lives."""
         os.pwrite(self._file, struct.pack("<d", time.monotonic()), _PASSED)
 
@@ -102,7 +102,7 @@ class Handover:
         while self._unseen():
             os.read(self.taken, 8)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Count the newest frame as seen; for the taker, while nobody gives."""
         self._memory[0] &= _state(3, 3, 3, 0)
 

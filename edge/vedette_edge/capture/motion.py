@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 WIDTH, HEIGHT = 64, 48  # px of the small picture that is compared
 CHANGED = 12  # grey levels by which a pixel must differ: more than a sensor's noise, averaged
@@ -19,7 +19,7 @@ class Motion:
         self._share = share
         self._still: NDArray[np.float32] | None = None
 
-    def seen(self, picture_rgb: Picture) -> bool:
+    def seen(self, picture_rgb: Image) -> bool:
         """Whether enough differs from the frames before; of the first, always."""
         small = cv2.resize(picture_rgb, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Protocol
 
-from vedette_edge.capture.frame_buffer import About, Handover, Parts
-from vedette_edge.capture.worker import Plan
+from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
+from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
 
 SILENCE_S = 10.0  # without a frame, after which a camera is taken for dead
@@ -42,10 +42,10 @@ class Told(Protocol):
 class Supervisor:
     """The frames of a camera that is watched over. Used with `with`."""
 
-    def __init__(self, plan: Plan, told: Told, *, restarts: bool = True) -> None:
+    def __init__(self, plan: CaptureConfig, told: Told, *, restarts: bool = True) -> None:
         """`restarts`: whether a camera that fails is started again; else that is an error."""
         self._plan, self._told, self._restarts = plan, told, restarts
-        self._handover = Handover(plan.shape)
+        self._handover = FrameBuffer(plan.shape)
         self._process: _Process | None = None
         self._start_s = 0.0  # when to start the next process
         self._look_s = 0.0  # when to look after the present one next
@@ -64,7 +64,9 @@ class Supervisor:
         self._stop()
         self._handover.close()
 
-    def take(self, timeout_s: float, wake: int | None = None) -> tuple[About, Parts] | None:
+    def next_frame(
+        self, timeout_s: float, wake: int | None = None
+    ) -> tuple[FrameInfo, Crops] | None:
         """The newest frame, or None where none comes in time or `wake`, a descriptor, is readable.
 
         Raises CameraError for a source that fails and is not started again, SettingError where
@@ -72,13 +74,13 @@ class Supervisor:
         """
         until_s = time.monotonic() + timeout_s
         while True:
-            if frame := self._handover.take():
+            if frame := self._handover.read_latest():
                 self._came()
                 return frame
             now_s = time.monotonic()
             self._look_after(now_s)
             if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
-                return self._handover.take()
+                return self._handover.read_latest()
 
     @property
     def pid(self) -> int:
@@ -126,7 +128,7 @@ class Supervisor:
 
     def _silent_s(self, now_s: float) -> float:
         """For how long no frame has come; a folder that is watched may be silent for ever."""
-        if self._plan.wish.follow:
+        if self._plan.camera.follow:
             return 0.0
         return now_s - self._seen_s()
 
@@ -159,7 +161,7 @@ class Supervisor:
         comes and goes is used for half of the time at least, and does not fill the log.
         """
         self._stop()
-        self._handover.forget()  # or its last frame would pass for the first of the next
+        self._handover.discard()  # or its last frame would pass for the first of the next
         if not self._restarts:
             raise CameraError(reason)
         if not self._lost:
@@ -194,7 +196,7 @@ class Supervisor:
 class _Process:
     """A capture process."""
 
-    def __init__(self, plan: Plan, handover: Handover) -> None:
+    def __init__(self, plan: CaptureConfig, handover: FrameBuffer) -> None:
         orders, self._orders = os.pipe()
         self.says, says = os.pipe()
         os.set_blocking(self.says, False)

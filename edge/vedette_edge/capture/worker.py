@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from vedette_edge.cameras import Frame, Frames, Reports, Wish, camera_of, open_frames
-from vedette_edge.capture.frame_buffer import About, Handover
-from vedette_edge.capture.geometry import Mounting, Region, mounted, part_of
+from vedette_edge.cameras import CameraConfig, Frame, Frames, Reports, find_camera, open_frames
+from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
 from vedette_edge.capture.motion import Motion
+from vedette_edge.capture.orientation import Orientation, crop_region, orient
+from vedette_edge.capture.region import Region
 from vedette_edge.errors import SettingError, VedetteError
-from vedette_edge.images.preprocessing import Framing, Picture, prepare
+from vedette_edge.images.preprocessing import Image, InputSpec, preprocess
 
 LONGEST_SOURCE = 400  # bytes of a file's name that are handed over
 # A still scene is looked at so often all the same: frames that are classified, and nothing else,
@@ -32,21 +33,21 @@ LONGEST_STILL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CaptureConfig:
     """What the capture process is to do."""
 
-    wish: Wish
-    mounting: Mounting
-    framing: Framing
+    camera: CameraConfig
+    orientation: Orientation
+    input_spec: InputSpec
     regions: tuple[Region, ...]  # what is classified of each frame
-    most_fps: float  # frames/s that are handed over; 0: all
+    max_fps: float  # frames/s that are handed over; 0: all
     motion: float  # share of the picture that must change for it to be looked at, 0..1; 0: none
-    every: bool  # whether each frame is to be looked at, as of a folder, or the newest alone
+    every_frame: bool  # whether each frame is to be looked at, as of a folder, or the newest alone
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of what is handed over: parts x height x width x 3."""
-        return (len(self.regions), self.framing.height, self.framing.width, 3)
+        return (len(self.regions), self.input_spec.height, self.input_spec.width, 3)
 
 
 Say = Callable[[str, str], None]  # kind, line
@@ -56,13 +57,13 @@ def main() -> None:
     """`python -m vedette_edge.capture.worker ORDERS SAYS MEMORY GIVEN TAKEN`: five descriptors."""
     orders, says, *shared = map(int, sys.argv[1:])
     with suppress(EOFError), open(orders, "rb", closefd=False) as order:
-        plan: Plan = pickle.load(order)
+        plan: CaptureConfig = pickle.load(order)
     _end_with_master(orders)  # which may have gone before it said anything
 
     def say(kind: str, line: str) -> None:
         os.write(says, json.dumps({kind: line}).encode() + b"\n")
 
-    handover = Handover(plan.shape, (shared[0], shared[1], shared[2]))
+    handover = FrameBuffer(plan.shape, (shared[0], shared[1], shared[2]))
     try:
         capture(plan, handover, say)
     except SettingError as error:
@@ -75,44 +76,46 @@ def main() -> None:
     os._exit(0)  # a camera's own threads may never end
 
 
-def capture(plan: Plan, handover: Handover, say: Say) -> None:
+def capture(plan: CaptureConfig, handover: FrameBuffer, say: Say) -> None:
     """Take, prepare and hand over frames until they end."""
     reports = Reports(
         left_out=lambda line: say("left_out", line), delivers=lambda line: say("delivers", line)
     )
-    waits = plan.every or camera_of(plan.wish).waits(plan.wish)
-    with closing(open_frames(plan.wish, reports)) as frames:
+    waits = plan.every_frame or find_camera(plan.camera).waits(plan.camera)
+    with closing(open_frames(plan.camera, reports)) as frames:
         for frame, picture_rgb, skipped in _wanted(frames, plan, handover):
             taken_s, begin = time.monotonic(), time.perf_counter()
-            for room, region in zip(handover.room(), plan.regions, strict=True):
-                room[:] = prepare(part_of(picture_rgb, region), plan.framing)
+            for room, region in zip(handover.write_slot(), plan.regions, strict=True):
+                room[:] = preprocess(crop_region(picture_rgb, region), plan.input_spec)
             prepare_ms = 1000 * (time.perf_counter() - begin)
-            handover.give(_about(frame, taken_s, prepare_ms, skipped))
+            handover.publish(_about(frame, taken_s, prepare_ms, skipped))
             if waits:
                 handover.wait_taken()
 
 
-def _wanted(frames: Frames, plan: Plan, handover: Handover) -> Iterator[tuple[Frame, Picture, int]]:
+def _wanted(
+    frames: Frames, plan: CaptureConfig, handover: FrameBuffer
+) -> Iterator[tuple[Frame, Image, int]]:
     """The frames to look at, as the mounting turns them, and how many were skipped so far."""
-    skipped, due_s, still_until_s = 0, 0.0, math.inf if plan.every else 0.0
+    skipped, due_s, still_until_s = 0, 0.0, math.inf if plan.every_frame else 0.0
     motion = Motion(plan.motion) if plan.motion else None
     for frame in frames:
-        picture_rgb = mounted(frame.picture_rgb, plan.mounting)
+        picture_rgb = orient(frame.picture_rgb, plan.orientation)
         now_s = time.monotonic()
         if now_s < due_s or (motion and not motion.seen(picture_rgb) and now_s < still_until_s):
             skipped += 1
-            handover.pass_over()
+            handover.mark_skipped()
             continue
-        if plan.most_fps:
-            period_s = 1 / plan.most_fps
+        if plan.max_fps:
+            period_s = 1 / plan.max_fps
             # From when it was due, so that the rate is kept; from now, if that is long ago.
             due_s = (due_s if now_s - due_s < period_s else now_s) + period_s
         still_until_s = max(still_until_s, now_s + LONGEST_STILL_S)
         yield frame, picture_rgb, skipped
 
 
-def _about(frame: Frame, taken_s: float, prepare_ms: float, skipped: int) -> About:
-    return About(
+def _about(frame: Frame, taken_s: float, prepare_ms: float, skipped: int) -> FrameInfo:
+    return FrameInfo(
         number=frame.number,
         seen_at=frame.seen_at,
         taken_s=taken_s,

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vedette_edge.cli.camera_options import size_option
-from vedette_edge.cli.model_options import foreign_flags
+from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import json_option, model_argument
-from vedette_edge.click_types import Number
-from vedette_edge.console import INTERRUPTED, Terminal, session
+from vedette_edge.click_types import FiniteFloat
+from vedette_edge.console import INTERRUPTED, Output, cli_session
 
 if TYPE_CHECKING:
-    from vedette_edge.benchmark.runner import Compared, Watched
-    from vedette_edge.cameras import Wish
+    from vedette_edge.benchmark.runner import Comparison, Measurement
+    from vedette_edge.cameras import CameraConfig
     from vedette_edge.model.classifier import Classifier
-    from vedette_edge.model.uncontracted import Said
+    from vedette_edge.model.uncontracted import ModelOverrides
 
-    Row = tuple[Watched, Compared | None]  # None: interrupted before
+    Row = tuple[Measurement, Comparison | None]  # None: interrupted before
 
 THREADS = (1, 2, 4)
 MOST_THREADS = 64
@@ -50,7 +50,7 @@ def _threads(context: click.Context, option: click.Parameter, text: str | None) 
 @size_option
 @click.option(
     "--seconds",
-    type=Number(0.5, 86_400),
+    type=FiniteFloat(0.5, 86_400),
     default=10.0,
     show_default=True,
     help="That are watched, for each number of threads; about as long again is compared.",
@@ -62,7 +62,7 @@ def _threads(context: click.Context, option: click.Parameter, text: str | None) 
     help="Interpreter threads, one run each.  [default: those of 1,2,4 that there are cores for]",
 )
 @json_option
-@foreign_flags
+@model_options
 def bench(
     model: Path,
     camera: str,
@@ -70,7 +70,7 @@ def bench(
     seconds: float,
     threads: tuple[int, ...],
     as_json: bool,
-    said: "Said",
+    said: "ModelOverrides",
 ) -> None:
     """Measure the watch: each stage, rate, age, memory, processor, beside bare resize and invoke.
 
@@ -83,15 +83,15 @@ def bench(
       vedette bench model.tflite --camera picamera2 --threads 2,4 --seconds 60
       vedette bench model.tflite --camera synthetic:1280x720@30 --json
     """
-    from vedette_edge.cameras import Wish
+    from vedette_edge.cameras import CameraConfig
     from vedette_edge.model.classifier import Classifier
 
     rows: list[Row] = []
-    with session() as terminal:
-        wish = Wish(camera, *size, live=True, loop=True)
+    with cli_session() as terminal:
+        wish = CameraConfig(camera, *size, live=True, loop=True)
         try:
             for count in threads:
-                classifier = Classifier(model, threads=count, said=said)
+                classifier = Classifier(model, threads=count, overrides=said)
                 _measure(classifier, count, wish, seconds, terminal, rows)
         except KeyboardInterrupt:
             if not rows:
@@ -105,9 +105,9 @@ def bench(
 def _measure(
     classifier: "Classifier",
     threads: int,
-    wish: "Wish",
+    wish: "CameraConfig",
     seconds: float,
-    terminal: Terminal,
+    terminal: Output,
     rows: "list[Row]",
 ) -> None:
     """Adds one row, with what it compares with if there was time for it."""
@@ -134,7 +134,7 @@ def _measure(
 class _Progress:
     """One line on a terminal, written when there is something new: no thread disturbs the watch."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Output) -> None:
         self._console = terminal.err
 
     def show(self, line: str) -> None:
@@ -145,9 +145,9 @@ class _Progress:
 
 def _show(
     classifier: "Classifier",
-    wish: "Wish",
+    wish: "CameraConfig",
     rows: "Sequence[Row]",
-    terminal: Terminal,
+    terminal: Output,
     as_json: bool,
 ) -> None:
     from vedette_edge.benchmark import table
@@ -160,11 +160,11 @@ def _show(
     }
     if as_json:
         runs = [asdict(watched) | {"compared": them and asdict(them)} for watched, them in rows]
-        terminal.line(json.dumps(rounded(about | {"runs": runs}), ensure_ascii=False))
+        terminal.print_line(json.dumps(rounded(about | {"runs": runs}), ensure_ascii=False))
         return
     terminal.out.print(", ".join(f"{value}" for value in about.values()) + " cores")
-    terminal.out.print(table.stages(rows), soft_wrap=False)
-    terminal.out.print(table.figures(rows), soft_wrap=False)
+    terminal.out.print(table.render_stages(rows), soft_wrap=False)
+    terminal.out.print(table.render_figures(rows), soft_wrap=False)
 
 
 def rounded(value: Any) -> Any:

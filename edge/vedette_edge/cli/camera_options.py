@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vedette_edge.capture.geometry import parse_crop, parse_region
+from vedette_edge.capture.region import parse_crop, parse_region
 from vedette_edge.errors import SettingError
 
 if TYPE_CHECKING:
-    from vedette_edge.cameras import Wish
-    from vedette_edge.capture.geometry import Mounting
+    from vedette_edge.cameras import CameraConfig
+    from vedette_edge.capture.orientation import Orientation
 
 Command = Callable[..., None]
 
@@ -81,23 +81,23 @@ _OPTIONS = (
 )
 
 
-def camera_flags(command: Command) -> Command:
+def camera_options(command: Command) -> Command:
     """Gives a command these flags; `wish_of` and `mounting_of` read what they say."""
     return reduce(lambda inner, option: option(inner), reversed(_OPTIONS), command)
 
 
-def wish_of(wished: Mapping[str, Any]) -> "Wish":
+def camera_config(wished: Mapping[str, Any]) -> "CameraConfig":
     """What is wanted of the source; raises nothing that is not known of it."""
-    from vedette_edge.cameras import Wish
+    from vedette_edge.cameras import CameraConfig
 
     width, height = wished["size"]
     flags = {name: wished.get(name, False) for name in ("live", "loop", "follow")}
-    return Wish(wished["camera"], width, height, **flags)
+    return CameraConfig(wished["camera"], width, height, **flags)
 
 
-def mounting_of(wished: Mapping[str, Any]) -> "Mounting":
+def mounting_of(wished: Mapping[str, Any]) -> "Orientation":
     """How it is mounted. Raises SettingError for a crop that is not understood."""
-    from vedette_edge.capture.geometry import Mounting
+    from vedette_edge.capture.orientation import Orientation
 
     crop = parse_crop(wished["crop"]) if wished["crop"] else None
-    return Mounting(int(wished["rotate"]), wished["flip"] or "", crop)
+    return Orientation(int(wished["rotate"]), wished["flip"] or "", crop)

@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vedette_edge.capture.geometry import parse_region
-from vedette_edge.cli.camera_options import camera_flags, mounting_of, region_option, wish_of
-from vedette_edge.cli.config_file import defaults
-from vedette_edge.cli.log_options import log_flags
-from vedette_edge.cli.model_options import foreign_flags
+from vedette_edge.capture.region import parse_region
+from vedette_edge.cli.camera_options import (
+    camera_config,
+    camera_options,
+    mounting_of,
+    region_option,
+)
+from vedette_edge.cli.config_file import load_settings
+from vedette_edge.cli.log_options import log_options
+from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import json_option, threads_option
 from vedette_edge.cli.run import run
-from vedette_edge.console import Terminal, session
+from vedette_edge.console import Output, cli_session
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, as_text
 from vedette_edge.errors import (
     SelfTestError,
@@ -25,9 +30,9 @@ from vedette_edge.errors import (
 )
 
 if TYPE_CHECKING:
-    from vedette_edge.log.rotation import Limits
+    from vedette_edge.log.rotation import LogLimits
     from vedette_edge.model.self_test import Replay
-    from vedette_edge.model.uncontracted import Said
+    from vedette_edge.model.uncontracted import ModelOverrides
 
 _file = click.Path(path_type=Path)
 
@@ -36,7 +41,7 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     """What the service's settings say, as far as it matters here."""
     if path:
         try:
-            found = defaults(path, run)
+            found = load_settings(path, run)
         except SettingError as error:
             raise click.ClickException(str(error)) from error
         known = {parameter.name for parameter in context.command.params}
@@ -54,23 +59,23 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     help="The service's TOML file.",
 )
 @click.option("--camera", metavar="SOURCE", help="Look through it, too; as for run.")
-@camera_flags
+@camera_options
 @region_option
 @click.option("--test-chart", is_flag=True, help="The camera is shown the chart: is it seen right?")
 @click.option("--write-chart", type=_file, help="Write the chart, to be printed or shown.")
 @click.option("--log", type=_file, help="The log that the watch writes: is there room?")
-@log_flags
+@log_options
 @json_option
 @threads_option
-@foreign_flags
+@model_options
 def check(
     model: Path | None,
     write_chart: Path | None,
     as_json: bool,
     threads: int | None,
     log: Path | None,
-    limits: "Limits",
-    said: "Said",
+    limits: "LogLimits",
+    said: "ModelOverrides",
     **wished: Any,
 ) -> None:
     """Is all well: model, packages, camera, disk, clock, power? And how is it mended?
@@ -90,7 +95,7 @@ def check(
     """
     if wished["test_chart"] and not wished["camera"]:
         raise click.UsageError("--test-chart needs --camera SOURCE, or a --config that names one")
-    with session() as terminal:
+    with cli_session() as terminal:
         if write_chart:
             _write_chart(write_chart)
             terminal.err.print(f"{write_chart}: print it, or show it, so that it fills the picture")
@@ -112,25 +117,25 @@ def _findings(
     proof: Callable[[], Iterable[Finding]],
     wished: Mapping[str, Any],
     log: Path | None,
-    limits: "Limits",
+    limits: "LogLimits",
 ) -> Iterator[Finding]:
     from vedette_edge.doctor import disk, machine, packages
 
     source = wished["camera"] or ""
-    fit = [*packages.packages(source)]
+    fit = [*packages.check_packages(source)]
     usable = all(one.subject != packages.BROKEN for one in fit)
     if usable:
         yield from proof()
     yield from fit
-    yield from machine.machine(source)
+    yield from machine.check_machine(source)
     if log:
-        yield from disk.disk(log, limits)
+        yield from disk.check_disk(log, limits)
     if source and usable:
         yield from _camera(wished)
 
 
 def _model(
-    path: Path, threads: int | None, said: "Said", replays: list["Replay"]
+    path: Path, threads: int | None, said: "ModelOverrides", replays: list["Replay"]
 ) -> Iterator[Finding]:
     """Builds an interpreter, and replays the samples into `replays`."""
     from vedette_edge.doctor import packages
@@ -138,16 +143,16 @@ def _model(
     from vedette_edge.model.classifier import Classifier
 
     try:
-        classifier = Classifier(path, threads=threads, said=said)
-        replays += self_test.replay(classifier)
+        classifier = Classifier(path, threads=threads, overrides=said)
+        replays += self_test.replay_samples(classifier)
         if classifier.model.contract is None:
             found = f"{path} was made by another tool and carries no samples: nothing is proved"
             mend = "vedette-convert KERAS_MODEL  # on a workstation: see docs/conversion.md"
             yield Finding("model", WARNING, found, mend)
             return
-        self_test.judge(classifier, replays)
+        self_test.require_equal(classifier, replays)
     except SelfTestError as error:
-        yield Finding("model", FAULT, str(error), packages.mend_proof())
+        yield Finding("model", FAULT, str(error), packages.suggest_reinstall())
     except VedetteError as error:  # which says what to do next
         yield Finding("model", FAULT, str(error))
     else:
@@ -162,8 +167,8 @@ def _camera(wished: Mapping[str, Any]) -> Iterator[Finding]:
         found = "the service has it, and tells of it in its log"
         yield Finding("camera", WARNING, found, "sudo systemctl stop vedette  # then check again")
     else:
-        yield from camera.camera(
-            wish_of(wished),
+        yield from camera.check_camera(
+            camera_config(wished),
             mounting_of(wished),
             tuple(map(parse_region, wished["regions"])),
             with_chart=wished["test_chart"],
@@ -174,16 +179,16 @@ def _write_chart(path: Path) -> None:
     import cv2
 
     from vedette_edge.doctor import test_chart
-    from vedette_edge.files import replacing
+    from vedette_edge.files import atomic_write
 
     ending = path.suffix if path.suffix.lower() in (".png", ".jpg", ".jpeg") else ".png"
-    encoded = cv2.imencode(ending, test_chart.chart()[..., ::-1])[1].tobytes()
-    with replacing(path) as temporary:
+    encoded = cv2.imencode(ending, test_chart.draw_chart()[..., ::-1])[1].tobytes()
+    with atomic_write(path) as temporary:
         temporary.write_bytes(encoded)
 
 
 def _tell(
-    terminal: Terminal, replays: Sequence["Replay"], findings: Sequence[Finding], *, as_json: bool
+    terminal: Output, replays: Sequence["Replay"], findings: Sequence[Finding], *, as_json: bool
 ) -> None:
     """Raises SelfTestError where anything is at fault."""
     faults = [one for one in findings if one.level == FAULT]
@@ -196,7 +201,7 @@ def _tell(
             terminal.out.print(self_test.as_table(replays), soft_wrap=False)
         terminal.out.print(as_text(findings))
     if faults:
-        raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].found}")
+        raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].detail}")
 
 
 def _as_json(replays: Sequence["Replay"], findings: Sequence[Finding], *, ok: bool) -> str:

@@ -11,7 +11,7 @@ import click
 from vedette_edge.errors import SettingError
 
 
-def defaults(path: Path, command: click.Command) -> dict[str, Any]:
+def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
     """The settings in a file: one for each option of the command, under the option's name.
 
     Raises SettingError, naming all that is wrong at once: keys that are unknown, with the

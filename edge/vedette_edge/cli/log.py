@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vedette_edge.console import Terminal, session
+from vedette_edge.console import Output, cli_session
 
 if TYPE_CHECKING:
-    from vedette_edge.log.reader import Damage, Record, Tail, Wanted
+    from vedette_edge.log.reader import Damage, LoggedRecord, RecordFilter, Tail
 
 DEFAULT = Path("/var/log/vedette")  # where the service logs
 LATEST = 10  # records shown before those that come
@@ -65,18 +65,20 @@ def log(
     """
     from vedette_edge.log import reader
 
-    wanted = reader.Wanted(frozenset(events), frozenset(labels), frozenset(regions), since, until)
-    if day and (follow or wanted != reader.Wanted()):
+    wanted = reader.RecordFilter(
+        frozenset(events), frozenset(labels), frozenset(regions), since, until
+    )
+    if day and (follow or wanted != reader.RecordFilter()):
         raise click.UsageError("--summary is of a whole day: only --json goes with it")
-    with session() as terminal:
-        path, damage = reader.find(place), reader.Damage()
+    with cli_session() as terminal:
+        path, damage = reader.find_log(place), reader.Damage()
         try:
             if day:
                 _print_summary(path, day, damage, terminal, as_json)
             elif follow:
                 _follow(reader.Tail(path, damage), wanted, terminal, as_json)
             else:
-                for record in filter(wanted, reader.read(path, damage)):
+                for record in filter(wanted, reader.read_records(path, damage)):
                     _print(record, terminal, as_json)
         finally:
             if damage.lines:
@@ -84,19 +86,19 @@ def log(
 
 
 def _print_summary(
-    path: Path, day: date, damage: "Damage", terminal: Terminal, as_json: bool
+    path: Path, day: date, damage: "Damage", terminal: Output, as_json: bool
 ) -> None:
     from vedette_edge.log import reader
     from vedette_edge.log import summary as log_summary
 
-    summary = log_summary.summarise(reader.read(path, damage), day, time.time())
+    summary = log_summary.summarize(reader.read_records(path, damage), day, time.time())
     if as_json:
-        terminal.line(json.dumps(log_summary.as_object(summary), ensure_ascii=False))
+        terminal.print_line(json.dumps(log_summary.as_object(summary), ensure_ascii=False))
     else:
-        terminal.line(log_summary.as_text(summary))
+        terminal.print_line(log_summary.as_text(summary))
 
 
-def _follow(tail: "Tail", wanted: "Wanted", terminal: Terminal, as_json: bool) -> None:
+def _follow(tail: "Tail", wanted: "RecordFilter", terminal: Output, as_json: bool) -> None:
     """Without end: who asks since when gets all since then, others the latest."""
     with tail:
         there = filter(wanted, tail.records())
@@ -108,15 +110,15 @@ def _follow(tail: "Tail", wanted: "Wanted", terminal: Terminal, as_json: bool) -
                 _print(record, terminal, as_json)
 
 
-def _print(record: "Record", terminal: Terminal, as_json: bool) -> None:
-    from vedette_edge.log.formatting import as_line
+def _print(record: "LoggedRecord", terminal: Output, as_json: bool) -> None:
+    from vedette_edge.log.formatting import format_record
 
     if as_json:
-        terminal.line(record.text)
+        terminal.print_line(record.text)
     elif terminal.out.is_terminal:
-        terminal.out.print(as_line(record), style=STYLES.get(record.event))
+        terminal.out.print(format_record(record), style=STYLES.get(record.event))
     else:
-        terminal.line(as_line(record))
+        terminal.print_line(format_record(record))
 
 
 def _moment(text: str | None) -> float | None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from vedette_edge.click_types import Number
+from vedette_edge.click_types import FiniteFloat
 from vedette_edge.log.rotation import limits_of
 
 Command = Callable[..., None]
-MEGABYTES = Number(0.01, 1e6)
+MEGABYTES = FiniteFloat(0.01, 1e6)
 
 
 def _option(name: str, kind: click.FloatRange, default: float, help_text: str) -> Any:
@@ -20,11 +20,11 @@ def _option(name: str, kind: click.FloatRange, default: float, help_text: str) -
 _OPTIONS = (
     _option("--log-day", MEGABYTES, 5.0, "MB that the log may grow in 24 hours."),
     _option("--log-total", MEGABYTES, 50.0, "MB that all its files may have; the oldest goes."),
-    _option("--log-flush", Number(0.1), 5.0, "Seconds of it that a pulled plug costs."),
+    _option("--log-flush", FiniteFloat(0.1), 5.0, "Seconds of it that a pulled plug costs."),
 )
 
 
-def log_flags(command: Command) -> Command:
+def log_options(command: Command) -> Command:
     """Gives a command these flags, and what they say in one argument, `limits`."""
 
     @wraps(command)

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from vedette_edge.errors import LabelsError
-from vedette_edge.model.contract import FITS, RESIZES
+from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES
 from vedette_edge.model.labels import read_labels
-from vedette_edge.model.uncontracted import COLOURS, Said
+from vedette_edge.model.uncontracted import COLOURS, ModelOverrides
 
 Command = Callable[..., None]
 
@@ -39,10 +39,14 @@ _file = click.Path(path_type=Path)
 _OPTIONS = (
     click.option("--labels", type=_file, callback=_read, help="Foreign model: file of its labels."),
     click.option(
-        "--fit", type=click.Choice(FITS), help="Foreign model: how shapes are made equal."
+        "--resize-mode",
+        type=click.Choice(RESIZE_MODES),
+        help="Foreign model: how an image gets the shape of the input.",
     ),
     click.option(
-        "--resize", type=click.Choice(RESIZES), help="Foreign model: the rule of resizing."
+        "--resize-rule",
+        type=click.Choice(RESIZE_RULES),
+        help="Foreign model: the resize rule.",
     ),
     click.option(
         "--colour", type=click.Choice(COLOURS), help="Foreign model: order of its channels."
@@ -57,12 +61,12 @@ _OPTIONS = (
 )
 
 
-def foreign_flags(command: Command) -> Command:
+def model_options(command: Command) -> Command:
     """Gives a command these flags, and all that they say in one argument, `said`."""
 
     @wraps(command)
     def with_said(**given: Any) -> None:
-        said = {name: given.pop(name) for name in Said.__dataclass_fields__}
-        command(said=Said(**said), **given)
+        said = {name: given.pop(name) for name in ModelOverrides.__dataclass_fields__}
+        command(said=ModelOverrides(**said), **given)
 
     return reduce(lambda inner, option: option(inner), reversed(_OPTIONS), with_said)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vedette_edge.console import Terminal
+from vedette_edge.console import Output
 
 if TYPE_CHECKING:
     from vedette_edge.model.classifier import Classifier
@@ -25,7 +25,7 @@ no_self_test_option = click.option(
 )
 
 
-def prove(classifier: "Classifier", terminal: Terminal, *, skip: bool) -> None:
+def run_self_test(classifier: "Classifier", terminal: Output, *, skip: bool) -> None:
     """What is assumed, and the self-test, before anything is said about a picture."""
     from vedette_edge.model import self_test
 
@@ -34,7 +34,7 @@ def prove(classifier: "Classifier", terminal: Terminal, *, skip: bool) -> None:
     if skip:
         terminal.err.print("no self-test: whether this machine sees alike is not proved")
     elif classifier.model.samples:
-        self_test.judge(classifier, list(self_test.replay(classifier)))
+        self_test.require_equal(classifier, list(self_test.replay_samples(classifier)))
     else:
         terminal.err.print(
             "the model carries no samples: whether this machine sees alike is unknown"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from vedette_edge.errors import PictureError
+from vedette_edge.errors import ImageError
 from vedette_edge.images import decoding
 from vedette_edge.model.classifier import Classifier
 
@@ -29,8 +29,8 @@ def predict(
     """Classify files one after the other. A bad one is reported and has an error."""
     for path in paths:
         try:
-            picture_rgb = decoding.read(path)
-        except PictureError as error:
+            picture_rgb = decoding.read_image(path)
+        except ImageError as error:
             report(f"left out {error}")
             yield Prediction(path, error=str(error))
         else:

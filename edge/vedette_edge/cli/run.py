@@ -11,34 +11,39 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from vedette_edge.capture.geometry import WHOLE, parse_region
-from vedette_edge.cli.camera_options import camera_flags, mounting_of, region_option, wish_of
-from vedette_edge.cli.config_file import defaults
-from vedette_edge.cli.log_options import log_flags
-from vedette_edge.cli.model_options import foreign_flags
+from vedette_edge.capture.region import WHOLE, parse_region
+from vedette_edge.cli.camera_options import (
+    camera_config,
+    camera_options,
+    mounting_of,
+    region_option,
+)
+from vedette_edge.cli.config_file import load_settings
+from vedette_edge.cli.log_options import log_options
+from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import (
     UNREADABLE,
     json_option,
     model_argument,
     no_self_test_option,
-    prove,
+    run_self_test,
     threads_option,
 )
-from vedette_edge.click_types import Number
-from vedette_edge.console import Terminal, session
+from vedette_edge.click_types import FiniteFloat
+from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.watch.signals import Signals
 
 if TYPE_CHECKING:
-    from vedette_edge.capture.worker import Plan
-    from vedette_edge.log.rotation import Limits
+    from vedette_edge.capture.worker import CaptureConfig
+    from vedette_edge.log.rotation import LogLimits
     from vedette_edge.model.classifier import Classifier
-    from vedette_edge.model.uncontracted import Said
-    from vedette_edge.sinks import Several, Sink
-    from vedette_edge.watch.reporter import Teller
-    from vedette_edge.watch.stats import Scene
+    from vedette_edge.model.uncontracted import ModelOverrides
+    from vedette_edge.sinks import FanOut, Sink
+    from vedette_edge.watch.reporter import WatchReporter
+    from vedette_edge.watch.stats import RegionState
 
-SHARE = Number(0, 1)
+SHARE = FiniteFloat(0, 1)
 
 
 def _option(
@@ -53,7 +58,7 @@ def _check(context: click.Context) -> None:
     path = context.params["config"]
     if not path:
         return
-    found = defaults(path, run)
+    found = load_settings(path, run)
     for one in run.params:
         name = str(one.name)
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
@@ -68,19 +73,19 @@ def _check(context: click.Context) -> None:
 
 def _try(found: Mapping[str, Any]) -> None:
     """Is what these settings name there, and whole? What only the watch finds out is left to it."""
-    from vedette_edge.cameras import Wish, camera_of
+    from vedette_edge.cameras import CameraConfig, find_camera
     from vedette_edge.model import model_file
 
     if "camera" in found:
-        camera_of(Wish(found["camera"]))
+        find_camera(CameraConfig(found["camera"]))
     if "model" in found:
-        model_file.read(Path(found["model"]))
+        model_file.read_model_file(Path(found["model"]))
 
 
 def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     if path:
         try:
-            context.default_map = defaults(path, context.command)
+            context.default_map = load_settings(path, context.command)
         except SettingError as error:
             raise click.ClickException(str(error)) from error
     return path
@@ -96,36 +101,36 @@ def _from_file(context: click.Context, option: click.Parameter, path: Path | Non
     help="TOML file of these settings, under the same names; flags overrule it.",
 )
 @click.option("--camera", required=True, metavar="SOURCE", help="See below.")
-@camera_flags
+@camera_options
 @click.option(
     "--live", is_flag=True, help="Files as of a camera: newest frame first, changes alone."
 )
 @click.option("--loop", is_flag=True, help="Begin files again at their end.")
 @click.option("--follow", is_flag=True, help="Wait for new pictures in a folder.")
 @click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines.")
-@log_flags
+@log_options
 @click.option("--every-frame", is_flag=True, help="Tell of every frame, not of changes alone.")
 @region_option
-@_option("--smoothing", Number(0), 1.0, "Seconds over which scores are smoothed.")
+@_option("--smoothing", FiniteFloat(0), 1.0, "Seconds over which scores are smoothed.")
 @_option("--enter", SHARE, 0.5, "Score from which a label takes over.")
 @_option("--leave", SHARE, 0.35, "Score below which it is given up for unknown.")
-@_option("--dwell", Number(0), 1.0, "Seconds that a label stays at least.")
-@_option("--fps", Number(0), 0.0, "Most frames a second that are looked at; 0: all.")
+@_option("--dwell", FiniteFloat(0), 1.0, "Seconds that a label stays at least.")
+@_option("--fps", FiniteFloat(0), 0.0, "Most frames a second that are looked at; 0: all.")
 @_option("--motion", SHARE, 0.0, "Share of the picture that must change to be looked at; 0: none.")
-@_option("--heartbeat", Number(0), 60.0, "Seconds between heartbeats; 0: none.")
+@_option("--heartbeat", FiniteFloat(0), 60.0, "Seconds between heartbeats; 0: none.")
 @json_option
 @threads_option
 @no_self_test_option
-@foreign_flags
+@model_options
 def run(
     model: Path,
     config: Path | None,
     log: Path | None,
-    limits: "Limits",
+    limits: "LogLimits",
     as_json: bool,
     threads: int | None,
     no_self_test: bool,
-    said: "Said",
+    said: "ModelOverrides",
     **wished: Any,
 ) -> None:
     """Watch: classify what a camera sees and tell when that changes.
@@ -148,110 +153,119 @@ def run(
       vedette run --config /etc/vedette/config.toml
     """
     check = partial(_check, click.get_current_context())
-    with session() as terminal, ExitStack() as stack:
+    with cli_session() as terminal, ExitStack() as stack:
         signals = stack.enter_context(Signals(check, terminal.err.print))
         from vedette_edge.model.classifier import Classifier
-        from vedette_edge.watch.reporter import Teller
+        from vedette_edge.watch.reporter import WatchReporter
 
-        classifier = Classifier(model, threads=threads, said=said)
+        classifier = Classifier(model, threads=threads, overrides=said)
         plan = _plan(classifier, wished)
         sink = stack.enter_context(_sinks(terminal, plan, log, limits, as_json=as_json))
-        told = Teller(terminal, sink, plan.wish.name)
-        test = partial(prove, classifier, terminal, skip=no_self_test)
+        told = WatchReporter(terminal, sink, plan.camera.name)
+        test = partial(run_self_test, classifier, terminal, skip=no_self_test)
         _watch(classifier, plan, wished, sink, told, signals, test)
-        if signals.reason == "SIGINT":
+        if signals.stop_reason == "SIGINT":
             raise KeyboardInterrupt
-    if signals.again:
+    if signals.reload_requested:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    raise click.exceptions.Exit(UNREADABLE if told.left_out_count and not signals.reason else 0)
+    raise click.exceptions.Exit(
+        UNREADABLE if told.left_out_count and not signals.stop_reason else 0
+    )
 
 
 def _watch(
     classifier: "Classifier",
-    plan: "Plan",
+    plan: "CaptureConfig",
     wished: Mapping[str, Any],
     sink: "Sink",
-    told: "Teller",
+    told: "WatchReporter",
     signals: Signals,
     test: Callable[[], None],
 ) -> None:
-    from vedette_edge.cameras import camera_of
+    from vedette_edge.cameras import find_camera
     from vedette_edge.capture.supervisor import Supervisor
     from vedette_edge.host import memory
-    from vedette_edge.watch.loop import watch
-    from vedette_edge.watch.stats import Heartbeat, Tally
+    from vedette_edge.watch.loop import run_watch
+    from vedette_edge.watch.stats import Heartbeat, WatchStats
 
-    scenes, tally = _scenes(classifier, plan, wished), Tally()
-    told.watches = not plan.every
+    scenes, tally = _scenes(classifier, plan, wished), WatchStats()
+    told.watches = not plan.every_frame
     start = {
         "model": classifier.model.path.name,
-        "camera": plan.wish.name,
-        **({"mounting": str(plan.mounting)} if str(plan.mounting) else {}),
+        "camera": plan.camera.name,
+        **({"mounting": str(plan.orientation)} if str(plan.orientation) else {}),
         "settings": {name: value for name, value in wished.items() if name != "camera"},
     }
     with (
         told.beginning_and_end(start, signals, tally),
-        Supervisor(plan, told, restarts=camera_of(plan.wish).endless) as camera,
+        Supervisor(plan, told, restarts=find_camera(plan.camera).endless) as camera,
     ):
         test()  # while the camera opens
-        memory.give_back()  # the self-test's pictures
+        memory.trim_heap()  # the self-test's pictures
         signals.wait_for_watch()
-        watch(
+        run_watch(
             classifier,
             camera,
             scenes,
             sink,
             tally=tally,
             heartbeat=Heartbeat(wished["heartbeat"]),
-            seen=lambda _: told.pulse.beat(),
+            seen=lambda _: told.pulse.feed(),
             stop=signals.stop,
         )
 
 
 @contextmanager
 def _sinks(
-    terminal: Terminal, plan: "Plan", log: Path | None, limits: "Limits", *, as_json: bool
-) -> Iterator["Several"]:
-    from vedette_edge.sinks import Several
-    from vedette_edge.sinks.log_file import Log
-    from vedette_edge.sinks.systemd_status import Status
-    from vedette_edge.sinks.terminal import Lines
+    terminal: Output, plan: "CaptureConfig", log: Path | None, limits: "LogLimits", *, as_json: bool
+) -> Iterator["FanOut"]:
+    from vedette_edge.sinks import FanOut
+    from vedette_edge.sinks.log_file import LogFile
+    from vedette_edge.sinks.systemd_status import SystemdStatus
+    from vedette_edge.sinks.terminal import TerminalSink
 
-    shown = Lines(terminal, as_json=as_json), Status("frame" if plan.every else "change")
+    shown = (
+        TerminalSink(terminal, as_json=as_json),
+        SystemdStatus("frame" if plan.every_frame else "change"),
+    )
     if log is None:
-        yield Several(*shown)
+        yield FanOut(*shown)
         return
-    with Log(log, limits, terminal.err.print) as file:
-        yield Several(*shown, file)
+    with LogFile(log, limits, terminal.err.print) as file:
+        yield FanOut(*shown, file)
 
 
-def _plan(classifier: "Classifier", wished: Mapping[str, Any]) -> "Plan":
-    from vedette_edge.cameras import camera_of
-    from vedette_edge.capture.worker import Plan
+def _plan(classifier: "Classifier", wished: Mapping[str, Any]) -> "CaptureConfig":
+    from vedette_edge.cameras import find_camera
+    from vedette_edge.capture.worker import CaptureConfig
 
-    wish = wish_of(wished)
-    return Plan(
-        wish=wish,
-        mounting=mounting_of(wished),
-        framing=classifier.contract,
+    wish = camera_config(wished)
+    return CaptureConfig(
+        camera=wish,
+        orientation=mounting_of(wished),
+        input_spec=classifier.contract,
         regions=tuple(map(parse_region, wished["regions"])) or (WHOLE,),
-        most_fps=wished["fps"],
+        max_fps=wished["fps"],
         motion=wished["motion"],
-        every=not (wished["live"] or camera_of(wish).endless),
+        every_frame=not (wished["live"] or find_camera(wish).endless),
     )
 
 
-def _scenes(classifier: "Classifier", plan: "Plan", wished: Mapping[str, Any]) -> list["Scene"]:
-    from vedette_edge.watch.smoothing import Decider, Rules
-    from vedette_edge.watch.stats import Scene
+def _scenes(
+    classifier: "Classifier", plan: "CaptureConfig", wished: Mapping[str, Any]
+) -> list["RegionState"]:
+    from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
+    from vedette_edge.watch.stats import RegionState
 
     contract = classifier.contract
-    rules = Rules(*(wished[name] for name in ("smoothing", "enter", "leave", "dwell")))
+    rules = SmoothingConfig(*(wished[name] for name in ("smoothing", "enter", "leave", "dwell")))
     return [
-        Scene(
+        RegionState(
             region=region.name,
-            decider=None if plan.every else Decider(contract.labels, contract.confidence, rules),
-            every_frame=wished["every_frame"] or plan.every,
+            smoother=None
+            if plan.every_frame
+            else LabelSmoother(contract.labels, contract.confidence, rules),
+            every_frame=wished["every_frame"] or plan.every_frame,
         )
         for region in plan.regions
     ]

@@ -15,8 +15,8 @@ class Finding:
 
     subject: str
     level: str  # OK, WARNING: it works but may not for long, or FAULT
-    found: str
-    mend: str = ""  # the command, or what a hand must do; empty where `found` says enough
+    detail: str
+    fix: str = ""  # the command, or what a hand must do; empty where `found` says enough
 
 
 def as_text(findings: Sequence[Finding]) -> Text:
@@ -24,9 +24,9 @@ def as_text(findings: Sequence[Finding]) -> Text:
     lines = []
     for one in findings:
         line = Text.assemble(
-            (f"{one.level:<8} ", _STYLES[one.level]), f"{one.subject:<10} {one.found}"
+            (f"{one.level:<8} ", _STYLES[one.level]), f"{one.subject:<10} {one.detail}"
         )
-        if one.mend:
-            line.append(f"\n{'':<20}{one.mend}", "bold")
+        if one.fix:
+            line.append(f"\n{'':<20}{one.fix}", "bold")
         lines.append(line)
     return Text("\n").join(lines)

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vedette_edge.cameras import Wish, camera_of
-from vedette_edge.capture.frame_buffer import About
-from vedette_edge.capture.geometry import WHOLE, Mounting, Region
+from vedette_edge.cameras import CameraConfig, find_camera
+from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.capture.supervisor import FIRST_SILENCE_S, Supervisor
-from vedette_edge.capture.worker import Plan
+from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, test_chart
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 LOOK_S = 3.0  # from the first frame on
 DARK, BRIGHT = 8, 247  # mean of all pixels, of 255
@@ -27,8 +28,8 @@ class Eye:
 
     height: int = 120  # px
     width: int = 160  # px
-    fit: str = "squash"
-    resize: str = "box-linear-exact-1"
+    resize_mode: str = "squash"
+    resize_rule: str = "box-linear-exact-1"
 
 
 @dataclass(slots=True)
@@ -38,15 +39,15 @@ class _Seen:
     delivered: str = ""
     failure: str = ""
     unread: str = ""  # what was left out last
-    first: Picture | None = None
-    last: Picture | None = None
+    first: Image | None = None
+    last: Image | None = None
     alike: bool = True  # whether all pictures are the first one, to the bit
     means: list[float] = field(default_factory=list)
     ages_ms: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
 
-    def frame(self, about: About, picture: Picture) -> None:
+    def frame(self, about: FrameInfo, picture: Image) -> None:
         """Of all the pictures two are kept: memory is small."""
         self.times_s.append(time.monotonic())
         self.numbers.append(about.number)
@@ -69,8 +70,8 @@ class _Seen:
         pass
 
 
-def camera(
-    wish: Wish, mounting: Mounting, regions: tuple[Region, ...] = (), *, with_chart: bool
+def check_camera(
+    wish: CameraConfig, mounting: Orientation, regions: tuple[Region, ...] = (), *, with_chart: bool
 ) -> Iterator[Finding]:
     """Frames, their rate and age, whether they change; and the chart, if one is shown.
 
@@ -79,8 +80,8 @@ def camera(
     seen = _Seen()
     try:
         parts = (WHOLE, *regions)
-        plan = Plan(wish, mounting, Eye(), parts, most_fps=0, motion=0, every=False)
-        with Supervisor(plan, seen, restarts=camera_of(wish).endless) as frames:
+        plan = CaptureConfig(wish, mounting, Eye(), parts, max_fps=0, motion=0, every_frame=False)
+        with Supervisor(plan, seen, restarts=find_camera(wish).endless) as frames:
             _look(frames, seen)
     except (CameraError, SettingError) as error:
         seen.failure = str(error)
@@ -98,13 +99,13 @@ def camera(
 def _look(frames: Supervisor, seen: _Seen) -> None:
     until_s = time.monotonic() + FIRST_SILENCE_S
     while time.monotonic() < until_s and not frames.ended and not seen.failure:
-        if found := frames.take(0.2):
+        if found := frames.next_frame(0.2):
             about, (picture, *_) = found
             seen.frame(about, picture)
             until_s = seen.times_s[0] + LOOK_S
 
 
-def _rate(wish: Wish, seen: _Seen) -> Finding:
+def _rate(wish: CameraConfig, seen: _Seen) -> Finding:
     came, span_s = seen.numbers[-1] - seen.numbers[0], seen.times_s[-1] - seen.times_s[0]
     age_ms = float(np.median(seen.ages_ms))
     rate = f"{came / span_s:.1f} frames/s" if came and span_s else "a frame"
@@ -131,7 +132,7 @@ def _picture(seen: _Seen) -> Finding:
     return Finding("picture", OK, f"it changes; its mean is {mean:.0f} of 255")
 
 
-def _mend(wish: Wish) -> str:
+def _mend(wish: CameraConfig) -> str:
     source = wish.source
     if source.startswith("picamera2"):
         return "rpicam-hello --list-cameras  # none there: power off, then press its cable in anew"

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.log.rotation import Limits, full_files
+from vedette_edge.log.rotation import LogLimits, find_rotated_files
 
 DAY_S = 86_400
 LEAST_SPAN_S = 600.0  # a log of less time tells no rate
@@ -23,7 +23,7 @@ RECORD_BYTES = 180  # a heartbeat
 OFTEN = 20  # times a year that a card is written over: cheap ones bear some hundred times
 
 
-def disk(log: Path, limits: Limits) -> Iterator[Finding]:
+def check_disk(log: Path, limits: LogLimits) -> Iterator[Finding]:
     """The disk of a log that is there or to be."""
     folder = log.resolve().parent
     if shut := _shut(log.resolve()):
@@ -42,7 +42,7 @@ def disk(log: Path, limits: Limits) -> Iterator[Finding]:
     yield from card(sum(count for count, _ in written), _span_s(written), usage.total, limits)
 
 
-def card(log_bytes: int, span_s: float, disk_bytes: int, limits: Limits) -> Iterator[Finding]:
+def card(log_bytes: int, span_s: float, disk_bytes: int, limits: LogLimits) -> Iterator[Finding]:
     """How hard the log is on the card at the rate it has: bytes, and flushes, which weigh more."""
     if span_s < LEAST_SPAN_S:
         return
@@ -104,7 +104,7 @@ def _mounted_at(folder: Path) -> Path:
 def _written(log: Path) -> list[tuple[int, float]]:
     """Bytes of each of the log's files, and when its first record was written, oldest first."""
     with suppress(OSError):
-        files = [*full_files(log.resolve()).values(), log]
+        files = [*find_rotated_files(log.resolve()).values(), log]
         return [(one.stat().st_size, _began_s(one)) for one in files if one.is_file()]
     return []
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.host.raspberry_pi import Health, health
+from vedette_edge.host.raspberry_pi import Health, read_health
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)  # before it no Vedette was there to be installed
 HOT_C = 80.0  # from here a Pi slows itself down
@@ -21,7 +21,7 @@ CONTROLLERS = Path("/sys/fs/cgroup/cgroup.controllers")  # what the kernel can l
 SET_CLOCK = "sudo timedatectl set-ntp true  # or, offline, a real-time clock"
 
 
-def machine(source: str) -> Iterator[Finding]:
+def check_machine(source: str) -> Iterator[Finding]:
     """All that can be told of it; what it does not have is passed over.
 
     A fault is only what keeps the watch from its work: offline no clock is set, and a weak power
@@ -30,7 +30,7 @@ def machine(source: str) -> Iterator[Finding]:
     yield clock(
         datetime.now(UTC), _asked("timedatectl", "show", "-p", "NTPSynchronized", "--value")
     )
-    yield from power(health(), _asked("vcgencmd", "get_throttled"))
+    yield from power(read_health(), _asked("vcgencmd", "get_throttled"))
     yield from access(source)
     if unit := _asked("systemctl", "cat", UNIT):
         yield service(_asked("systemctl", "is-active", UNIT))

@@ -28,7 +28,7 @@ _PICAMERA2 = f"{_APT} python3-picamera2"
 _FROM_APT = f"{_APT} --reinstall python3-numpy python3-opencv"  # pip has none for 32 bits
 
 
-def packages(source: str) -> Iterator[Finding]:
+def check_packages(source: str) -> Iterator[Finding]:
     """Interpreter, numpy and OpenCV; and picamera2, if it is to be the camera."""
     broken = [*_broken()]
     yield from broken or [_interpreter()]
@@ -37,7 +37,7 @@ def packages(source: str) -> Iterator[Finding]:
         yield _picamera2()
 
 
-def mend_proof() -> str:
+def suggest_reinstall() -> str:
     """The command after which samples should come out as they did where the model was made."""
     if _is_32_bit():
         return _FROM_APT
@@ -78,7 +78,7 @@ def _interpreter() -> Finding:
     from vedette_edge.model import interpreter
 
     try:
-        name = interpreter.installed().name
+        name = interpreter.find_runtime().name
     except RuntimeMissingError as error:
         runtime = "tflite-runtime" if _is_32_bit() else f"{NUMPY}ai-edge-litert"
         return Finding("runtime", FAULT, str(error), _pip(f"install {runtime}"))

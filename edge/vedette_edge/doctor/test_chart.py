@@ -4,9 +4,9 @@ from itertools import product
 
 import numpy as np
 
-from vedette_edge.capture.geometry import FLIPS, TURNS, Mounting, mounted
+from vedette_edge.capture.orientation import FLIPS, TURNS, Orientation, orient
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 SIDE = 1200  # px
 MARGIN = 20  # of white, px
@@ -17,7 +17,7 @@ LEAST_COLOUR = 40  # by which a corner's channels must differ, of 255: else it i
 LEAST_ALIKE = 0.9  # cosine between a corner's colour and the chart's
 
 
-def chart() -> Picture:
+def draw_chart() -> Image:
     """To be printed or shown: uint8, SIDE x SIDE x 3, R G B."""
     drawn, half = np.full((SIDE, SIDE, 3), 255, np.uint8), SIDE // 2
     for colour, (row, column) in zip(CORNERS, product((0, 1), (0, 1)), strict=True):
@@ -26,13 +26,13 @@ def chart() -> Picture:
     return drawn
 
 
-def judge(picture_rgb: Picture) -> Finding:
+def judge(picture_rgb: Image) -> Finding:
     """What a picture of the chart tells, if the chart fills most of it."""
     for swapped, (rotate, flip) in product((False, True), product(TURNS, FLIPS)):
         if rotate and flip and rotate != 90:  # the same as another of them
             continue
         seen = picture_rgb[..., ::-1] if swapped else picture_rgb
-        upright = mounted(np.ascontiguousarray(seen), Mounting(rotate, flip))
+        upright = orient(np.ascontiguousarray(seen), Orientation(rotate, flip))
         if _is_chart(upright):
             return _told(swapped=swapped, rotate=rotate, flip=flip)
     mend = "let the chart fill the picture, in even light, and try again"
@@ -50,7 +50,7 @@ def _told(*, swapped: bool, rotate: int, flip: str) -> Finding:
     return Finding("chart", OK, "the right way round, colours right")
 
 
-def _is_chart(picture_rgb: Picture) -> bool:
+def _is_chart(picture_rgb: Image) -> bool:
     height, width, _ = picture_rgb.shape
     for colour, (row, column) in zip(CORNERS, product((0.25, 0.75), (0.25, 0.75)), strict=True):
         top, left = int((row - 0.08) * height), int((column - 0.08) * width)

@@ -43,7 +43,7 @@ def sum_moments(
         some = places[:: -(-len(places) // AT_A_TIME)]
         origin = next(rows.views(some))[:, :width].mean(axis=0)
     sums = Moments.zeros(classes, origin)
-    for some in in_batches(places):
+    for some in split_batches(places):
         for features in rows.views(some):
             sums.add(features[:, :width], rows.labels[some])
     return sums
@@ -55,7 +55,7 @@ def score_out_of_fold(rows: FeatureRows, total: Moments, ways: Sequence[Way]) ->
     for fold in np.unique(rows.folds):
         held_out = np.flatnonzero(rows.folds == fold)
         heads = _fit_to_rest(rows, held_out, total, ways)
-        for batch in in_batches(held_out):
+        for batch in split_batches(held_out):
             features = next(rows.views(batch))
             for place, head in enumerate(heads):
                 logits[place, batch] = head.logits(features[:, : len(head.weights)])
@@ -71,7 +71,7 @@ def _fit_to_rest(
     return [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
 
 
-def in_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+def split_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     """The places, AT_A_TIME at a time."""
     for start in range(0, len(places), AT_A_TIME):
         yield places[start : start + AT_A_TIME]

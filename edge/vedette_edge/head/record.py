@@ -93,12 +93,12 @@ def calibrate_head(
     return Head(discriminant, *fit_unknown(discriminant, logits, truth, unknown_cost))
 
 
-def to_json(record: HeadRecord) -> str:
+def serialize_head(record: HeadRecord) -> str:
     """head.json."""
     return json.dumps({"format": FORMAT, **asdict(record)})
 
 
-def from_json(text: str | bytes) -> HeadRecord:
+def parse_head(text: str | bytes) -> HeadRecord:
     """Read head.json. Raises ContractError for anything else."""
     try:
         data = json.loads(text)

@@ -3,7 +3,7 @@
 import ctypes
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Hand what is free to the system; the C library would keep it. Others than glibc cannot."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:

@@ -37,7 +37,7 @@ class Health:
         }
 
 
-def health(sys: Path = SYS) -> Health:
+def read_health(sys: Path = SYS) -> Health:
     """As the kernel tells it, from files that cost nothing to read. `sys` is for tests."""
     return Health.of(_temperature_c(sys), _throttled(sys) or _alarm(sys))
 

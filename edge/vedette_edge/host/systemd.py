@@ -19,7 +19,7 @@ def notify(state: str) -> None:
 LOST_USEC = 24 * 3600 * 10**6  # the watchdog's patience while the camera is lost
 
 
-class Pulse:
+class Watchdog:
     """READY after the first frame that was classified; from then on the watchdog is fed.
 
     Frames that are classified feed it, and nothing else. While the camera is lost there are none,
@@ -33,7 +33,7 @@ class Pulse:
         self._next_s = 0.0
         self._ready = False
 
-    def beat(self) -> None:
+    def feed(self) -> None:
         """A frame has been classified and told of."""
         if not self._ready:
             self._ready = True

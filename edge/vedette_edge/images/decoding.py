@@ -5,32 +5,32 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vedette_edge.errors import DecoderMissingError, PictureError
-from vedette_edge.files import content
-from vedette_edge.images.jpeg_splitter import END, JpegCutter
+from vedette_edge.errors import DecoderMissingError, ImageError
+from vedette_edge.files import read_bounded
+from vedette_edge.images.jpeg_splitter import END, JpegSplitter
 from vedette_edge.images.orientation import upright
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 HEIF = ("HEIC", "AVIF")  # kinds of which the decoder is optional
 HEIF_INSTALL = "pip install 'vedette-edge[heif]'"
 
 
-def read(path: Path) -> Picture:
+def read_image(path: Path) -> Image:
     """The picture in a file: uint8, height x width x 3, R G B, upright by its EXIF orientation.
 
     Raises PictureError, naming the file, if it cannot be read.
     """
     try:
-        data = content(path)
+        data = read_bounded(path)
     except OSError as error:
-        raise PictureError(f"{path}: {error.strerror or error}") from error
+        raise ImageError(f"{path}: {error.strerror or error}") from error
     try:
-        return decode(data)
-    except PictureError as error:
-        raise PictureError(f"{path}: {error}") from error
+        return decode_image(data)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
 
 
-def decode(data: bytes) -> Picture:
+def decode_image(data: bytes) -> Image:
     """The picture in the bytes of a file of any kind in ENDINGS, of a GIF its first frame.
 
     Grey, palette, CMYK, 16-bit and transparent pictures become 8-bit RGB; transparency is
@@ -39,28 +39,28 @@ def decode(data: bytes) -> Picture:
     AVIF where the extra that decodes them is not installed.
     """
     if not data:
-        raise PictureError("the file is empty, expected a picture")
-    if kind(data) in HEIF:
+        raise ImageError("the file is empty, expected a picture")
+    if detect_format(data) in HEIF:
         return _decode_heif(data)
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if _is_webp(data) else 0)
     try:
         picture_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise PictureError(f"is no picture that OpenCV reads ({error.err})") from error
+        raise ImageError(f"is no picture that OpenCV reads ({error.err})") from error
     if picture_bgr is None or _is_cut_jpeg(data):
-        raise PictureError(_why_unreadable(data))
+        raise ImageError(_why_unreadable(data))
     picture_rgb = cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB)
     return upright(np.asarray(picture_rgb, np.uint8), _webp_orientation(data))
 
 
-def _decode_heif(data: bytes) -> Picture:
+def _decode_heif(data: bytes) -> Image:
     try:
         from vedette_edge.images import heif
 
-        return heif.decode(data, kind(data))
+        return heif.decode(data, detect_format(data))
     except ImportError as error:
         raise DecoderMissingError(
-            f"is {kind(data)}, and what decodes that is not installed: {HEIF_INSTALL}, "
+            f"is {detect_format(data)}, and what decodes that is not installed: {HEIF_INSTALL}, "
             "or export it as JPEG"
         ) from error
 
@@ -76,7 +76,7 @@ _KINDS = {
 }
 
 
-def kind(data: bytes) -> str:
+def detect_format(data: bytes) -> str:
     """JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF, by how the bytes begin; empty for all else."""
     if data[4:8] == b"ftyp":
         return _heif_kind(data)
@@ -100,15 +100,15 @@ def _heif_kind(data: bytes) -> str:
 
 def _is_cut_jpeg(data: bytes) -> bool:
     """Before 4.12 OpenCV fills what is missing with grey; since then it refuses by itself."""
-    if kind(data) != "JPEG" or tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 12):
+    if detect_format(data) != "JPEG" or tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 12):
         return False
-    return not next(JpegCutter().cut(data), b"").endswith(END)
+    return not next(JpegSplitter().feed(data), b"").endswith(END)
 
 
 def _why_unreadable(data: bytes) -> str:
     if data[:4] == b"GIF8" and tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12):
         return f"is a GIF, which OpenCV {cv2.__version__} does not read; 4.12 and newer do"
-    if found := kind(data):
+    if found := detect_format(data):
         return f"is a {found} that is damaged or cut short, or of a kind that OpenCV cannot read"
     return "is no picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
 

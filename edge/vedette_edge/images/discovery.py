@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from vedette_edge.errors import PictureError
+from vedette_edge.errors import ImageError
 
-ENDINGS: Mapping[str, str] = {  # in small letters -> what should be in the file
+EXTENSIONS: Mapping[str, str] = {  # in small letters -> what should be in the file
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".bmp", ".dib"), "BMP"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
@@ -19,17 +19,17 @@ ENDINGS: Mapping[str, str] = {  # in small letters -> what should be in the file
 }
 
 
-def is_picture(path: Path) -> bool:
+def is_image(path: Path) -> bool:
     """Whether the file's ending is a picture's. What is in it, decoding tells."""
-    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
 
 
-def pictures_in(folder: Path) -> list[Path]:
+def find_images(folder: Path) -> list[Path]:
     """Every picture in a folder and the folders in it, sorted by path; hidden ones left out."""
-    return sorted(path for path in files_in(folder) if is_picture(path))
+    return sorted(path for path in find_files(folder) if is_image(path))
 
 
-def files_in(folder: Path) -> Iterator[Path]:
+def find_files(folder: Path) -> Iterator[Path]:
     """Every file in a folder and the folders in it that is not hidden, in no order.
 
     Links are followed, in a circle once. Raises OSError for a folder that cannot be read.
@@ -48,7 +48,7 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def expand(arguments: Iterable[str]) -> list[Path]:
+def expand_paths(arguments: Iterable[str]) -> list[Path]:
     """The pictures that files, folders and glob patterns name, in the order of the arguments.
 
     A file named outright is taken whatever its ending. Raises PictureError for an argument
@@ -58,13 +58,13 @@ def expand(arguments: Iterable[str]) -> list[Path]:
     for argument in arguments:
         path = Path(argument)
         if argument and path.exists():
-            named = pictures_in(path) if path.is_dir() else [path]
+            named = find_images(path) if path.is_dir() else [path]
         else:
             # Path.glob takes no pattern that is absolute
             matches = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
             named = [match for match in matches if match.is_file()]
         if not named:
-            raise PictureError(
+            raise ImageError(
                 f"{argument}: no picture there; expected a picture, a folder of pictures "
                 "or a pattern such as 'photos/*.jpg'"
             )

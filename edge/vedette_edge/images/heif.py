@@ -13,17 +13,17 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL.AvifImagePlugin import AvifImageFile
 
-from vedette_edge.errors import PictureError
+from vedette_edge.errors import ImageError
 from vedette_edge.images.orientation import upright
 from vedette_edge.images.pillow_warnings import ignore_warnings
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 MOST_PIXELS = 1 << 30  # OpenCV's limit for the other formats
 
 _ORIENTATION = 0x0112  # EXIF tag
 
 
-def decode(data: bytes, kind: str) -> Picture:
+def decode(data: bytes, kind: str) -> Image:
     """Decode a "HEIC" or "AVIF" to uint8, height x width x 3, R G B, upright.
 
     The container's own orientation (irot, imir) is applied. HEIF has readers ignore EXIF's, which
@@ -31,14 +31,14 @@ def decode(data: bytes, kind: str) -> Picture:
     PictureError for an image that is damaged, cut short or of more than MOST_PIXELS.
     """
     if _is_cut(data):
-        raise PictureError(f"is a cut-off {kind}; copy it again from where it came")
+        raise ImageError(f"is a cut-off {kind}; copy it again from where it came")
     try:
         return _decode_avif(data) if kind == "AVIF" else _decode_heic(data)
-    except (PictureError, ImportError):
+    except (ImageError, ImportError):
         raise
     except Exception as error:  # both decoders raise all there is at damaged files
         reason = " ".join(str(error).split())
-        raise PictureError(
+        raise ImageError(
             f"is a damaged {kind}, or of a kind that is not read ({reason})"
         ) from error
 
@@ -49,14 +49,14 @@ def read_heic_header(data: bytes) -> tuple[int, int]:
     return len(file), int(file.info["bit_depth"])
 
 
-def _decode_heic(data: bytes) -> Picture:
+def _decode_heic(data: bytes) -> Image:
     """The primary image; libheif applies irot and imir itself."""
     file = pillow_heif.open_heif(data)
     _check_size(*file.size)
     return _as_rgb(np.asarray(file))
 
 
-def _decode_avif(data: bytes) -> Picture:
+def _decode_avif(data: bytes) -> Image:
     """The first frame; Pillow gives irot and imir as if they were EXIF's orientation."""
     with ignore_warnings():  # of broken EXIF
         image = AvifImageFile(io.BytesIO(data))
@@ -67,10 +67,10 @@ def _decode_avif(data: bytes) -> Picture:
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
-        raise PictureError(f"is of {width} x {height} px, at most {MOST_PIXELS} px are decoded")
+        raise ImageError(f"is of {width} x {height} px, at most {MOST_PIXELS} px are decoded")
 
 
-def _as_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Picture:
+def _as_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:
     """8-bit RGB of grey, RGB or RGBA; pillow-heif leaves deep grey at 16 bits."""
     image = (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
     if image.ndim == 2:

@@ -12,7 +12,7 @@ _NEXT, _LAST = 0xD8, 0xD9
 _TEMPORARY = 0x01  # the only other marker that no segment follows
 
 
-class JpegCutter:
+class JpegSplitter:
     """Takes bytes as they come, gives whole JPEGs. What stands between two is passed over."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class JpegCutter:
         """How many bytes of a picture that is not whole are there."""
         return len(self._data) if self._at else 0
 
-    def cut(self, data: bytes) -> Iterator[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """The JPEGs that have ended now; one that another begins within does not end in END."""
         self._data += data
         while self._started():

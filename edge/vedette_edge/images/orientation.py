@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 
-def upright(image: Picture, orientation: int) -> Picture:
+def upright(image: Image, orientation: int) -> Image:
     """Undo an EXIF orientation: 5 to 8 are transposed, then rows or columns are mirrored."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)

@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import PictureError
+from vedette_edge.errors import ImageError
 
-Picture = NDArray[np.uint8]  # height x width x 3; R, G, B unless a name says otherwise
-Resize = Callable[[Picture, int, int], Picture]
+Image = NDArray[np.uint8]  # height x width x 3; R, G, B unless a name says otherwise
+Resize = Callable[[Image, int, int], Image]
 
 LETTERBOX_GREY = 128
 
 
-class Framing(Protocol):
+class InputSpec(Protocol):
     """What `prepare` needs said: a Contract says it."""
 
     @property
@@ -30,40 +30,40 @@ class Framing(Protocol):
     @property
     def width(self) -> int: ...  # px
     @property
-    def fit(self) -> str: ...  # one of contract.FITS
+    def resize_mode(self) -> str: ...  # one of contract.FITS
     @property
-    def resize(self) -> str: ...  # one of contract.RESIZES
+    def resize_rule(self) -> str: ...  # one of contract.RESIZES
 
 
-def prepare(picture_rgb: Picture, contract: Framing) -> Picture:
+def preprocess(picture_rgb: Image, contract: InputSpec) -> Image:
     """The model's input for a picture: uint8, contract.height x contract.width x 3, R G B.
 
     `picture_rgb` is uint8, height x width x 3, of any size from 1 x 1, upright.
     Raises PictureError for any other array.
     """
     if picture_rgb.dtype != np.uint8 or picture_rgb.ndim != 3 or picture_rgb.shape[2] != 3:
-        raise PictureError(
+        raise ImageError(
             f"picture is {picture_rgb.dtype} of shape {picture_rgb.shape}, "
             "expected uint8 of shape (height, width, 3)"
         )
     if 0 in picture_rgb.shape:
-        raise PictureError(f"picture of shape {picture_rgb.shape} has no pixels")
-    fit, resize = _FITS[contract.fit], _RESIZES[contract.resize]
+        raise ImageError(f"picture of shape {picture_rgb.shape} has no pixels")
+    fit, resize = _FITS[contract.resize_mode], _RESIZES[contract.resize_rule]
     return fit(np.ascontiguousarray(picture_rgb), contract.height, contract.width, resize)
 
 
-def _squash(picture: Picture, height: int, width: int, resize: Resize) -> Picture:
+def _squash(picture: Image, height: int, width: int, resize: Resize) -> Image:
     """The whole picture, its sides stretched to the input's: the recipe's way."""
     return resize(picture, height, width)
 
 
-def _crop(picture: Picture, height: int, width: int, resize: Resize) -> Picture:
+def _crop(picture: Image, height: int, width: int, resize: Resize) -> Image:
     """The largest part in the middle that has the input's proportions."""
     kept_height, kept_width = _inside(height, width, picture.shape[0], picture.shape[1])
     return resize(_middle(picture, kept_height, kept_width), height, width)
 
 
-def _letterbox(picture: Picture, height: int, width: int, resize: Resize) -> Picture:
+def _letterbox(picture: Image, height: int, width: int, resize: Resize) -> Image:
     """The whole picture in its own proportions, in the middle, on grey 128."""
     inner_height, inner_width = _inside(picture.shape[0], picture.shape[1], height, width)
     top, left = (height - inner_height) // 2, (width - inner_width) // 2
@@ -80,12 +80,12 @@ def _inside(height: int, width: int, outer_height: int, outer_width: int) -> tup
     return max(1, (outer_width * height + width // 2) // width), outer_width
 
 
-def _middle(picture: Picture, height: int, width: int) -> Picture:
+def _middle(picture: Image, height: int, width: int) -> Image:
     top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
     return np.ascontiguousarray(picture[top : top + height, left : left + width])
 
 
-def _box_linear_exact_1(picture: Picture, height: int, width: int) -> Picture:
+def _box_linear_exact_1(picture: Image, height: int, width: int) -> Image:
     """Mean over boxes of whole pixels down to less than twice the size, then exact bilinear.
 
     The boxes keep small things from aliasing away. Rows and columns that fill no whole box
@@ -99,17 +99,17 @@ def _box_linear_exact_1(picture: Picture, height: int, width: int) -> Picture:
     return _resized(picture, height, width, cv2.INTER_LINEAR_EXACT)
 
 
-def _linear_1(picture: Picture, height: int, width: int) -> Picture:
+def _linear_1(picture: Image, height: int, width: int) -> Image:
     """Plain bilinear, OpenCV's default: aliases, and differs between machines by up to 2 of 255."""
     return _resized(picture, height, width, cv2.INTER_LINEAR)
 
 
-def _resized(picture: Picture, height: int, width: int, interpolation: int) -> Picture:
+def _resized(picture: Image, height: int, width: int, interpolation: int) -> Image:
     resized = cv2.resize(picture, (width, height), interpolation=interpolation)
     return np.asarray(resized, np.uint8)
 
 
-_FITS: Mapping[str, Callable[[Picture, int, int, Resize], Picture]] = {
+_FITS: Mapping[str, Callable[[Image, int, int, Resize], Image]] = {
     "squash": _squash,
     "crop": _crop,
     "letterbox": _letterbox,

@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 HEIGHT, WIDTH = 480, 640  # px
 
 
-def picture(number: int, height: int = HEIGHT, width: int = WIDTH) -> Picture:
+def draw_test_pattern(number: int, height: int = HEIGHT, width: int = WIDTH) -> Image:
     """Frame `number`: uint8, height x width x 3, R G B. Ramps, fine grain and a square that moves.
 
     Integers alone, so that it is the same to the bit on every machine; a swapped colour, a
     turn, a mirror or another resize changes it.
     """
-    return _with_square(_ground(height, width), number)
+    return draw_square(draw_background(height, width), number)
 
 
-def _ground(height: int, width: int) -> Picture:
+def draw_background(height: int, width: int) -> Image:
     """Ramps and fine grain, 0..253."""
     rows, columns = np.ogrid[0:height, 0:width]
     mixed = rows.astype(np.uint32) * np.uint32(2654435761)
@@ -27,7 +27,7 @@ def _ground(height: int, width: int) -> Picture:
     return np.dstack([grain + channel.astype(np.uint8) for channel in (red, green, blue)])
 
 
-def _with_square(ground: Picture, number: int) -> Picture:
+def draw_square(ground: Image, number: int) -> Image:
     drawn, (height, width, _) = ground.copy(), ground.shape
     side = min(120, height // 2, width // 2)
     left, top = 7 * number % (width - side), 5 * number % (height - side)

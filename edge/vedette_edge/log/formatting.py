@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
-from vedette_edge.console import printable
-from vedette_edge.log.reader import Record
+from vedette_edge.console import escape_unprintable
+from vedette_edge.log.reader import LoggedRecord
 
 
-def as_line(record: Record) -> str:
+def format_record(record: LoggedRecord) -> str:
     """Local time, event, label, score, how long; then what else there is to say."""
     what = EVENTS.get(record.event, _fields)(record)
-    return printable(f"{local(record.at)}  {record.event:<9}  {what}".rstrip())
+    return escape_unprintable(f"{local(record.at)}  {record.event:<9}  {what}".rstrip())
 
 
 def local(at: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -31,25 +31,25 @@ def duration(seconds: float) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
-def place(region: str, label: str) -> str:
+def format_label(region: str, label: str) -> str:
     """A label, and where in the picture."""
     return f"{region}: {label}" if region else label
 
 
-def _row(record: Record, rest: str) -> str:
-    label = place(record.name("region"), record.name("label"))
+def _row(record: LoggedRecord, rest: str) -> str:
+    label = format_label(record.name("region"), record.name("label"))
     score = record.number("score")
     return f"{label:<20}  {'' if score is None else f'{score:.0%}':>4}  {rest}"
 
 
-def _change(record: Record) -> str:
+def _change(record: LoggedRecord) -> str:
     lasted_s, previous = record.number("lasted_s"), record.name("previous")
     if lasted_s is None or not previous:
         return _row(record, "")
     return _row(record, f"after {duration(lasted_s)} of {previous}")
 
 
-def _frame(record: Record) -> str:
+def _frame(record: LoggedRecord) -> str:
     ms = record.fields.get("ms")
     stages = [f"{stage} {took}" for stage, took in ms.items()] if isinstance(ms, dict) else []
     age_ms = record.number("age_ms")
@@ -59,9 +59,11 @@ def _frame(record: Record) -> str:
     return _row(record, (", ".join(stages) + " ms" if stages else "") + source)
 
 
-def _heartbeat(record: Record) -> str:
+def _heartbeat(record: LoggedRecord) -> str:
     state = record.fields.get("state")
-    labels = [place(*map(str, pair)) for pair in state.items()] if isinstance(state, dict) else []
+    labels = (
+        [format_label(*map(str, pair)) for pair in state.items()] if isinstance(state, dict) else []
+    )
     said = [form(number) for name, form in MEASURES if (number := record.number(name)) is not None]
     if throttled := record.fields.get("throttled"):
         said.append(f"throttled {throttled}")
@@ -78,25 +80,25 @@ MEASURES: tuple[tuple[str, Callable[[float], str]], ...] = (
 )
 
 
-def _back(record: Record) -> str:
+def _back(record: LoggedRecord) -> str:
     lost_s = record.number("lost_s")
     return _text(record, "camera") + (f"  after {duration(lost_s)}" if lost_s is not None else "")
 
 
-def _lost(record: Record) -> str:
+def _lost(record: LoggedRecord) -> str:
     return f"{_text(record, 'camera')}  {_text(record, 'reason')}"
 
 
-def _start(record: Record) -> str:
+def _start(record: LoggedRecord) -> str:
     return f"{_text(record, 'model')}  {_text(record, 'camera')}"
 
 
-def _text(record: Record, name: str) -> str:
+def _text(record: LoggedRecord, name: str) -> str:
     value = record.fields.get(name, "")
     return value if isinstance(value, str) else _json(value)
 
 
-def _fields(record: Record) -> str:
+def _fields(record: LoggedRecord) -> str:
     """An event that this version does not know."""
     known = ("time", "event")
     return " ".join(f"{key}={_json(it)}" for key, it in record.fields.items() if key not in known)
@@ -106,7 +108,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-EVENTS: dict[str, Callable[[Record], str]] = {
+EVENTS: dict[str, Callable[[LoggedRecord], str]] = {
     "start": _start,
     "delivers": lambda record: _text(record, "camera"),
     "change": _change,

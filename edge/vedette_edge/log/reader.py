@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from vedette_edge.errors import SettingError
-from vedette_edge.log.rotation import full_files
+from vedette_edge.log.rotation import find_rotated_files
 
 LONGEST_LINE = 1 << 20  # bytes; the log writes none that is longer
 LATEST_S = 253_000_000_000  # in the year 9987; what lies beyond is no time
@@ -19,7 +19,7 @@ NUMBER = re.compile(r"\.[0-9]{6,}(?=\.jsonl$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LoggedRecord:
     """One line of a log."""
 
     at: float  # seconds since the epoch, UTC
@@ -46,7 +46,7 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RecordFilter:
     """Which records are asked for; what is empty or None asks for all."""
 
     events: frozenset[str] = field(default_factory=frozenset)
@@ -55,7 +55,7 @@ class Wanted:
     since: float | None = None  # seconds since the epoch
     until: float | None = None
 
-    def __call__(self, record: Record) -> bool:
+    def __call__(self, record: LoggedRecord) -> bool:
         """Each record by its own time: a clock may have been set back in between."""
         return (
             (not self.events or record.event in self.events)
@@ -66,10 +66,10 @@ class Wanted:
         )
 
 
-def find(place: Path) -> Path:
+def find_log(place: Path) -> Path:
     """The log at `place`, a file or a folder that holds one. Raises SettingError without one."""
     if not place.is_dir():
-        if place.is_file() or (place.parent.is_dir() and full_files(place.resolve())):
+        if place.is_file() or (place.parent.is_dir() and find_rotated_files(place.resolve())):
             return place.resolve()
         raise SettingError(f"{place}: there is no log; say where it is: vedette log FILE")
     logs = sorted({place / NUMBER.sub("", path.name) for path in place.glob("*.jsonl")})
@@ -79,21 +79,21 @@ def find(place: Path) -> Path:
     raise SettingError(f"{place}: a folder with one log was expected, it holds {found}")
 
 
-def read(path: Path, damage: Damage) -> Iterator[Record]:
+def read_records(path: Path, damage: Damage) -> Iterator[LoggedRecord]:
     """All records of the log at `path`, across its files; what is damaged is counted."""
     with Tail(path, damage) as tail:
         yield from tail.records()
         yield from tail.rest()
 
 
-def parse(line: bytes, damage: Damage) -> Iterator[Record]:
+def parse(line: bytes, damage: Damage) -> Iterator[LoggedRecord]:
     """The record of a line, if it is a whole one."""
     try:
         text = line.strip(b"\0\r\n\t ").decode()
         fields = json.loads(text)
         moment = datetime.fromisoformat(fields["time"])
         at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        record = Record(at, fields["event"], fields, text)
+        record = LoggedRecord(at, fields["event"], fields, text)
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         damage.lines += 1
         return
@@ -123,7 +123,7 @@ class Tail:
         if self._file:
             self._file.close()
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[LoggedRecord]:
         """What has come since the last call."""
         more = True
         while more:
@@ -131,7 +131,7 @@ class Tail:
                 yield from parse(line, self._damage)
             more = self._turn()
 
-    def rest(self) -> Iterator[Record]:
+    def rest(self) -> Iterator[LoggedRecord]:
         """What stands after the last whole line, for who will not come again."""
         if self._half:
             yield from parse(self._half, self._damage)
@@ -178,7 +178,7 @@ class Tail:
 
     def _full(self) -> dict[int, Path]:
         with suppress(OSError):
-            return full_files(self._path)
+            return find_rotated_files(self._path)
         return {}
 
 

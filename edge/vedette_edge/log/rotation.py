@@ -17,7 +17,7 @@ FILE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LogLimits:
     """How much a log may write. Raises SettingError where the figures contradict each other."""
 
     file_bytes: int = FILE_BYTES  # a file of this size is full
@@ -38,14 +38,14 @@ class Limits:
             )
 
 
-def limits_of(day_mb: float, total_mb: float, flush_s: float) -> Limits:
+def limits_of(day_mb: float, total_mb: float, flush_s: float) -> LogLimits:
     """Limits in MB; a file is full at 1 MB, or at less where all may have less than 2."""
     total_bytes = round(1e6 * total_mb)
     file_bytes = min(FILE_BYTES, total_bytes // 2)
-    return Limits(file_bytes, total_bytes, round(1e6 * day_mb), flush_s)
+    return LogLimits(file_bytes, total_bytes, round(1e6 * day_mb), flush_s)
 
 
-def full_files(path: Path) -> dict[int, Path]:
+def find_rotated_files(path: Path) -> dict[int, Path]:
     """The full files of the log at `path` by number, oldest first. Raises OSError."""
     name = re.compile(re.escape(path.stem) + r"\.([0-9]{6,})" + re.escape(path.suffix))
     found = {
@@ -56,13 +56,13 @@ def full_files(path: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
-def append(path: Path, lines: bytes, limits: Limits) -> int:
+def append_lines(path: Path, lines: bytes, limits: LogLimits) -> int:
     """Append whole lines, first making room as the limits demand; gives the bytes of all files.
 
     Raises OSError; what was written of `lines` is then taken back, if the disk allows even that.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    full = full_files(path)
+    full = find_rotated_files(path)
     size = path.stat().st_size if path.exists() else 0
     if size and size + len(lines) > limits.file_bytes:
         number = max(full, default=0) + 1

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
-from vedette_edge.console import printable
-from vedette_edge.log.formatting import duration, local, place
-from vedette_edge.log.reader import Record
-from vedette_edge.log.records import stamp
+from vedette_edge.console import escape_unprintable
+from vedette_edge.log.formatting import duration, format_label, local
+from vedette_edge.log.reader import LoggedRecord
+from vedette_edge.log.records import format_timestamp
 
 # Records that lie closer together, without a start in between, come from a watch that went on.
 LONGEST_SILENCE_S = 900.0
@@ -44,7 +44,7 @@ class Summary:
     lost_s: float
 
 
-def summarise(records: Iterable[Record], day: date, now: float) -> Summary:
+def summarize(records: Iterable[LoggedRecord], day: date, now: float) -> Summary:
     """Take a day out of a whole log: what began before it and ended after it counts as well."""
     begin, end = (
         datetime.combine(midnight, datetime.min.time()).timestamp()
@@ -74,7 +74,7 @@ class _Tally:
         self._lost_since: float | None = None
         self._lost_s = 0.0
 
-    def take(self, record: Record) -> None:
+    def take(self, record: LoggedRecord) -> None:
         before = record.at if self._before is None else self._before
         if record.event == "start":
             self._end_run(before)
@@ -129,7 +129,7 @@ class _Tally:
         if self._lost_since is not None:
             self._lost_since = moved(self._lost_since)
 
-    def _take_event(self, record: Record) -> None:
+    def _take_event(self, record: LoggedRecord) -> None:
         if record.event == "change":
             self._change(record)
         elif record.event == "heartbeat":
@@ -142,7 +142,7 @@ class _Tally:
         elif record.event == "stop":
             self._end_run(record.at)
 
-    def _change(self, record: Record) -> None:
+    def _change(self, record: LoggedRecord) -> None:
         """A label took over; how long the previous one stood is told by a clock nobody sets."""
         region, lasted_s = record.name("region"), record.number("lasted_s") or 0.0
         self._stay(region, record.name("previous"), record.at - lasted_s, record.at)
@@ -150,7 +150,7 @@ class _Tally:
         if self._holds(record.at):
             self._times[region, record.name("label")] += 1
 
-    def _heartbeat(self, record: Record) -> None:
+    def _heartbeat(self, record: LoggedRecord) -> None:
         for name in COUNTS:
             count = record.number(name) or 0.0
             # At the beginning of a log nothing tells when these frames were seen.
@@ -216,9 +216,12 @@ def as_object(summary: Summary) -> dict[str, object]:
     """The summary for a machine; moments in UTC, as in the log."""
     return asdict(summary) | {
         "day": summary.day.isoformat(),
-        "first": summary.first and stamp(summary.first),
-        "last": summary.last and stamp(summary.last),
-        "gaps": [{"from": stamp(begin), "to": stamp(end)} for begin, end in summary.gaps],
+        "first": summary.first and format_timestamp(summary.first),
+        "last": summary.last and format_timestamp(summary.last),
+        "gaps": [
+            {"from": format_timestamp(begin), "to": format_timestamp(end)}
+            for begin, end in summary.gaps
+        ],
     }
 
 
@@ -255,5 +258,5 @@ def _clock(at: float) -> str:
 
 
 def _stay(stay: Stay) -> str:
-    name = printable(place(stay.region, stay.label))
+    name = escape_unprintable(format_label(stay.region, stay.label))
     return f"{name:<24}  {stay.times:>5}  {duration(stay.lasted_s)}"

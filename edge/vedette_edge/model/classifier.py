@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.errors import ModelFileError
-from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility, interpreter, model_file, sandbox, uncontracted
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import Contract
-from vedette_edge.model.input_encoder import Feed, feed_bytes, feed_numbers
-from vedette_edge.model.interpreter import Network, Tensor
+from vedette_edge.model.input_encoder import Feed, encode_bytes, encode_normalised
+from vedette_edge.model.interpreter import Tensor, TFLiteModel
 from vedette_edge.model.model_file import ModelFile
-from vedette_edge.model.uncontracted import Assumed, Said
+from vedette_edge.model.uncontracted import AssumedContract, ModelOverrides
 
 Scores = NDArray[np.float32]
 
-NOTHING_SAID = Said()
+NOTHING_SAID = ModelOverrides()
 LARGE_BYTES = 256 << 20  # of a graph's tensors; EfficientNet-Lite0 at 192 px has 9 MB
 KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input takes 0..255
 
@@ -55,69 +55,73 @@ class Classifier:
         path: str | os.PathLike[str],
         *,
         threads: int | None = None,
-        said: Said = NOTHING_SAID,
+        overrides: ModelOverrides = NOTHING_SAID,
     ) -> None:
         """`threads` is for the interpreter; by default one a core, at most four.
 
         `said` is for a model without a contract, `contract` then what was settled on.
         """
-        self.model = model_file.read(Path(path))
-        runtime, threads = interpreter.installed(), threads or min(4, os.cpu_count() or 1)
+        self.model = model_file.read_model_file(Path(path))
+        runtime, threads = interpreter.find_runtime(), threads or min(4, os.cpu_count() or 1)
         try:
-            _check_unsaid(self.model.contract, said)
-            compatibility.check(self.model.graph, runtime.name, platform.machine())
+            _check_unsaid(self.model.contract, overrides)
+            compatibility.check_compatible(self.model.graph, runtime.name, platform.machine())
             if self.model.contract is None or self.model.graph.tensor_bytes > LARGE_BYTES:
-                sandbox.check(self.model.data, threads)
-            self.network = Network(self.model.data, threads, runtime)
-            self.contract: Contract | Assumed = _settled(self.model, self.network, said)
+                sandbox.probe_model(self.model.data, threads)
+            self.network = TFLiteModel(self.model.data, threads, runtime)
+            self.contract: Contract | AssumedContract = _settled(
+                self.model, self.network, overrides
+            )
             self._feed = _feed(self.contract, self.network.input)
             self._scores = _scores(self.contract, self.network.output)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
 
-    def classify(self, picture_rgb: Picture) -> Classification:
+    def classify(self, picture_rgb: Image) -> Classification:
         """Classify a picture: uint8, height x width x 3, R G B, upright, of any size."""
-        return self.score(prepare(picture_rgb, self.contract))
+        return self.score(preprocess(picture_rgb, self.contract))
 
-    def score(self, prepared: Picture) -> Classification:
+    def score(self, prepared: Image) -> Classification:
         """Classify what `prepare` made of a picture."""
         scores = self._scores(self.invoke(prepared).ravel())
         best, labels = int(scores.argmax()), self.contract.labels
         return Classification(labels[best], float(scores[best]), scores, labels)
 
-    def invoke(self, prepared: Picture) -> NDArray[Any]:
+    def invoke(self, prepared: Image) -> NDArray[Any]:
         """The output tensor's content, as it is, for what `prepare` made of a picture."""
         return self.network.run(self._feed(prepared))
 
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What nobody said of a model without a contract, a line each; none for one that has it."""
-        return self.contract.assumptions if isinstance(self.contract, Assumed) else ()
+        return self.contract.assumptions if isinstance(self.contract, AssumedContract) else ()
 
 
-def _check_unsaid(contract: Contract | None, said: Said) -> None:
+def _check_unsaid(contract: Contract | None, said: ModelOverrides) -> None:
     if contract is not None and said != NOTHING_SAID:
         raise ModelFileError(
             f"carries its own contract; {said.flags()} would contradict it. Leave that out"
         )
 
 
-def _settled(model: ModelFile, network: Network, said: Said) -> Contract | Assumed:
+def _settled(
+    model: ModelFile, network: TFLiteModel, said: ModelOverrides
+) -> Contract | AssumedContract:
     if model.contract is None:
-        return uncontracted.settle(model, network, said)
+        return uncontracted.resolve_contract(model, network, said)
     _check_agrees(model.contract, network.input, network.output)
     return model.contract
 
 
-def _feed(contract: Contract | Assumed, given: Tensor) -> Feed:
+def _feed(contract: Contract | AssumedContract, given: Tensor) -> Feed:
     if isinstance(contract, Contract):
-        return feed_bytes(given)
-    return feed_numbers(given, contract.colour, contract.mean, contract.std)
+        return encode_bytes(given)
+    return encode_normalised(given, contract.colour, contract.mean, contract.std)
 
 
-def _scores(contract: Contract | Assumed, made: Tensor) -> Callable[[NDArray[Any]], Scores]:
+def _scores(contract: Contract | AssumedContract, made: Tensor) -> Callable[[NDArray[Any]], Scores]:
     """From the output tensor's content to scores, 0..1."""
-    if isinstance(contract, Assumed) and contract.logits:
+    if isinstance(contract, AssumedContract) and contract.logits:
         return lambda content: softmax(made.values(content))
     if not made.scale or np.dtype(made.dtype).itemsize > 1:
         return made.values

@@ -7,21 +7,21 @@ OLD = "tflite-runtime 2.14"  # the last there is
 ARM = ("aarch64", "arm64", "armv6l", "armv7l", "armv8l")  # as platform.machine() says
 
 
-def check(graph: Graph, runtime: str, machine: str) -> None:
+def check_compatible(graph: Graph, runtime: str, machine: str) -> None:
     """Raises ModelFileError if this runtime, e.g. "tflite-runtime 2.14.0", cannot run the graph.
 
     `machine` is what platform.machine() says.
     """
     if not runtime.startswith("tflite-runtime "):
         return
-    if found := objections(graph, arm=machine in ARM):
+    if found := find_objections(graph, arm=machine in ARM):
         raise ModelFileError(
             f"{runtime} cannot run this model, which has {'; '.join(found)}. "
             "Install ai-edge-litert, or convert again with --runtime tflite-2.14"
         )
 
 
-def objections(graph: Graph, *, arm: bool) -> list[str]:
+def find_objections(graph: Graph, *, arm: bool) -> list[str]:
     """What in a graph tflite-runtime 2.14 cannot run.
 
     On Arm it crashes (FullyConnectedPerChannelInt8 reads exponents that are not there) where

@@ -7,18 +7,20 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from vedette_edge.errors import ContractError
 
-FORMAT = "vedette-contract-2"
-FORMAT_1 = "vedette-contract-1"  # still read: it has no unknown_below_by_label
+FORMAT = "vedette-contract-3"
+FORMAT_2 = "vedette-contract-2"  # still read: its keys are those of OLD_KEYS
+FORMAT_1 = "vedette-contract-1"  # still read: it has no unknown_below_by_label either
+OLD_KEYS = {"resize_mode": "fit", "resize_rule": "resize"}
 
 UNKNOWN = "unknown"  # the answer where no label's score is high enough; a model's label as well
 
 COLOURS = ("rgb",)
-FITS = ("squash", "crop", "letterbox")
-RESIZES = ("box-linear-exact-1", "linear-1")  # the second differs from machine to machine
+RESIZE_MODES = ("squash", "crop", "letterbox")
+RESIZE_RULES = ("box-linear-exact-1", "linear-1")  # the second differs from machine to machine
 
 # What the graph's first layer makes of a byte x. `resnet50` takes the channels as B, G, R and
 # subtracts the means of ImageNet as Caffe's ResNet-50 was trained with; `imagenet` is
@@ -70,10 +72,9 @@ class Contract:
     height: int  # px
     width: int  # px
     colour: str  # order of the channels, one of COLOURS
-    fit: str  # how a picture's shape becomes the input's, one of FITS
-    resize: str  # rule and version, one of RESIZES
+    resize_mode: str  # how a picture's shape becomes the input's, one of RESIZE_MODES
+    resize_rule: str  # rule and version, one of RESIZE_RULES
     normalisation: str  # one of NORMALISATIONS
-    normalisation_in_graph: bool  # must be true: raw bytes go in
     confidence: Confidence
     provenance: Provenance
 
@@ -92,41 +93,36 @@ class Contract:
                 )
         for key, known in (
             ("colour", COLOURS),
-            ("fit", FITS),
-            ("resize", RESIZES),
+            ("resize_mode", RESIZE_MODES),
+            ("resize_rule", RESIZE_RULES),
             ("normalisation", tuple(NORMALISATIONS)),
         ):
             _check_known(key, getattr(self, key), known)
-        if not self.normalisation_in_graph:
-            raise ContractError(
-                "contract: normalisation_in_graph is false; Vedette feeds raw bytes and has no "
-                "normalisation outside the graph. Convert the model again with vedette-convert"
-            )
         _check_confidence(self.confidence, self.labels)
 
 
-def to_json(contract: Contract) -> str:
+def serialize_contract(contract: Contract) -> str:
     """The contract as JSON text, keys in the order of the fields, with its format's name first."""
     return json.dumps(
         {"format": FORMAT, **dataclasses.asdict(contract)}, indent=2, ensure_ascii=False
     )
 
 
-def from_json(text: str | bytes) -> Contract:
+def parse_contract(text: str | bytes) -> Contract:
     """Read a contract. Raises ContractError for any key that is missing, unknown or mistyped."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ContractError(f"contract: is no JSON ({error})") from error
-    if isinstance(data, dict) and data.get("format") not in (FORMAT, FORMAT_1):
+        raise ContractError(f"contract: not valid JSON ({error})") from error
+    if isinstance(data, dict) and data.get("format") not in (FORMAT, FORMAT_2, FORMAT_1):
         raise ContractError(
             f"contract: format is {reprlib.repr(data.get('format'))}, this Vedette reads "
-            f"{FORMAT!r} and {FORMAT_1!r}. "
+            f"{FORMAT!r}, {FORMAT_2!r} and {FORMAT_1!r}. "
             "Convert the model again, or install the Vedette that wrote it"
         )
-    fields = _fields(data, "contract", format=str, **_CONTRACT_TYPES)
-    fields["confidence"] = _confidence(fields["confidence"], fields.pop("format"))
-    provenance = _fields(fields["provenance"], "provenance", **_PROVENANCE_TYPES)
+    fields = _top_fields(data)
+    fields["confidence"] = _parse_confidence(fields["confidence"], fields.pop("format"))
+    provenance = _fields(fields["provenance"], "provenance", **_json_types(Provenance))
     for key, kind in (("pictures", int), ("versions", str), ("accuracies", float)):
         _fields(provenance[key], key, **dict.fromkeys(provenance[key], kind))
     fields["labels"] = tuple(fields["labels"])
@@ -134,36 +130,37 @@ def from_json(text: str | bytes) -> Contract:
     return Contract(**fields)
 
 
-def _confidence(data: object, format: str) -> Confidence:
+def _top_fields(data: Any) -> dict[str, Any]:
+    """The contract's own fields and `format`, under the names of the newest format."""
+    types = {"format": str, **_json_types(Contract)}
+    if not isinstance(data, dict) or data["format"] == FORMAT:
+        return _fields(data, "contract", **types)
+    old_types = {OLD_KEYS.get(key, key): kind for key, kind in types.items()}
+    fields = _fields(data, "contract", normalisation_in_graph=bool, **old_types)
+    if not fields.pop("normalisation_in_graph"):
+        raise ContractError(
+            "contract: normalisation_in_graph is false, but Vedette feeds raw bytes. "
+            "Convert the model again with vedette-convert"
+        )
+    return fields | {new: fields.pop(old) for new, old in OLD_KEYS.items()}
+
+
+def _parse_confidence(data: object, format: str) -> Confidence:
+    types = _json_types(Confidence)
     if format == FORMAT_1:
-        return Confidence(**_fields(data, "confidence", **_CONFIDENCE_1_TYPES))
-    confidence = _fields(data, "confidence", **_CONFIDENCE_TYPES)
-    thresholds = confidence["unknown_below_by_label"]
+        del types["unknown_below_by_label"]
+    confidence = _fields(data, "confidence", **types)
+    thresholds = confidence.get("unknown_below_by_label", {})
     _fields(thresholds, "unknown_below_by_label", **dict.fromkeys(thresholds, float))
     return Confidence(**confidence)
 
 
-_CONTRACT_TYPES: Mapping[str, type] = {
-    "labels": list,
-    "height": int,
-    "width": int,
-    "colour": str,
-    "fit": str,
-    "resize": str,
-    "normalisation": str,
-    "normalisation_in_graph": bool,
-    "confidence": dict,
-    "provenance": dict,
-}
-_CONFIDENCE_1_TYPES: Mapping[str, type] = {"temperature": float, "unknown_below": float}
-_CONFIDENCE_TYPES: Mapping[str, type] = {**_CONFIDENCE_1_TYPES, "unknown_below_by_label": dict}
-_PROVENANCE_TYPES: Mapping[str, type] = {
-    "manifest_sha256": str,
-    "pictures": dict,
-    "seed": int,
-    "versions": dict,
-    "accuracies": dict,
-}
+def _json_types(kind: type) -> dict[str, type]:
+    """The type that each field of a dataclass has in JSON."""
+    json_types = {tuple: list, Mapping: dict, Confidence: dict, Provenance: dict}
+    hints = get_type_hints(kind).items()
+    plain = ((name, get_origin(hint) or hint) for name, hint in hints)
+    return {name: json_types.get(one, one) for name, one in plain}
 
 
 def _fields(data: object, where: str, /, **types: type) -> dict[str, Any]:

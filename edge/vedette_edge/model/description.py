@@ -6,20 +6,20 @@ from typing import Any
 
 from rich.text import Text
 
-from vedette_edge.console import printable
+from vedette_edge.console import escape_unprintable
 from vedette_edge.model import compatibility
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.contract import NORMALISATIONS
-from vedette_edge.model.uncontracted import Assumed
+from vedette_edge.model.uncontracted import AssumedContract
 
 
-def inspect(classifier: Classifier) -> dict[str, Any]:
+def describe_model(classifier: Classifier) -> dict[str, Any]:
     """Everything worth knowing of a loaded model, as plain data.
 
     `contract` is null for a model without one; `assumed` then says what stands in its place.
     """
     model, network, contract = classifier.model, classifier.network, classifier.contract
-    foreign = isinstance(contract, Assumed)
+    foreign = isinstance(contract, AssumedContract)
     return {
         "file": str(model.path),
         "bytes": {
@@ -33,7 +33,7 @@ def inspect(classifier: Classifier) -> dict[str, Any]:
         "delegate_partitions": network.partitions(),
         "old_runtime": {
             "name": compatibility.OLD,
-            "objections": compatibility.objections(model.graph, arm=True),
+            "objections": compatibility.find_objections(model.graph, arm=True),
         },
         "samples": len(model.samples),
         "contract": None if foreign else dataclasses.asdict(contract),
@@ -44,7 +44,8 @@ def inspect(classifier: Classifier) -> dict[str, Any]:
 def as_text(found: dict[str, Any]) -> Text:
     """What `inspect` found, for a person: a line each, its name first."""
     lines = [
-        Text.assemble((f"{name:<14}", "bold"), printable(value)) for name, value in _rows(found)
+        Text.assemble((f"{name:<14}", "bold"), escape_unprintable(value))
+        for name, value in _rows(found)
     ]
     return Text("\n").join(lines)
 
@@ -62,7 +63,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("old runtime", _old_runtime(**found["old_runtime"])),
         ("self-test", f"{found['samples']} samples"),
         ("picture", f"{contract['width']} x {contract['height']} px, {contract['colour']}"),
-        ("fit", f"{contract['fit']}, resized by {contract['resize']}"),
+        ("resize mode", f"{contract['resize_mode']}, rule {contract['resize_rule']}"),
         ("confidence", _confidence(**contract["confidence"])),
         *(_contract_rows(contract) if found["contract"] else _assumed_rows(contract)),
         ("labels", f"{len(contract['labels'])}: {', '.join(contract['labels'])}"),

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from vedette_edge.errors import ModelFileError, PictureError
+from vedette_edge.errors import ImageError, ModelFileError
 from vedette_edge.images import decoding, test_pattern
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 FOLDER = "golden/"  # within the zip of the model file
 INDEX = FOLDER + "samples.json"
@@ -37,13 +37,13 @@ class Sample:
     scores: tuple[float, ...]  # in output steps, 0..256, in the order of the labels
 
 
-def to_json(samples: Sequence[Sample]) -> str:
+def serialize_samples(samples: Sequence[Sample]) -> str:
     """samples.json."""
     rows = [asdict(sample) for sample in samples]
     return json.dumps({"format": FORMAT, "samples": rows}, ensure_ascii=False) + "\n"
 
 
-def from_json(text: bytes) -> tuple[Sample, ...]:
+def parse_samples(text: bytes) -> tuple[Sample, ...]:
     """Read samples.json. Raises ModelFileError for anything else."""
     try:
         data = json.loads(text)
@@ -67,34 +67,34 @@ def _sample(row: Mapping[str, Any]) -> Sample:
     return sample
 
 
-def picture(name: str, members: Mapping[str, bytes]) -> Picture:
+def read_sample_image(name: str, members: Mapping[str, bytes]) -> Image:
     """A sample's picture. Raises PictureError if it cannot be decoded."""
     if re.fullmatch(FRAME + r"[0-9]{1,4}", name):
-        return test_pattern.picture(int(name.removeprefix(FRAME)))
+        return test_pattern.draw_test_pattern(int(name.removeprefix(FRAME)))
     data = members.get(FOLDER + name, b"")
-    if (found := pixels(data)) > MOST_PIXELS:
-        raise PictureError(f"is of {found} pixels, at most {MOST_PIXELS} are decoded")
-    return decoding.decode(data)
+    if (found := count_pixels(data)) > MOST_PIXELS:
+        raise ImageError(f"is of {found} pixels, at most {MOST_PIXELS} are decoded")
+    return decoding.decode_image(data)
 
 
-def pixels(data: bytes) -> int:
+def count_pixels(data: bytes) -> int:
     """How many pixels of a PNG or JPEG are to be decoded; raises PictureError for all else.
 
     A few bytes can hold a picture that fills the memory, or thousands of scans.
     """
     try:
-        if decoding.kind(data) == "PNG":
+        if decoding.detect_format(data) == "PNG":
             width, height = struct.unpack_from(">II", data, 16)
             return int(height * width)
-        at = 2 if decoding.kind(data) == "JPEG" else len(data)
+        at = 2 if decoding.detect_format(data) == "JPEG" else len(data)
         while data[at + 1] not in _SIZED:
             at += 2 + struct.unpack_from(">H", data, at + 2)[0]
         height, width = struct.unpack_from(">HH", data, at + 5)
         return int(height * width) * max(1, data.count(_SCAN, at))
     except (struct.error, IndexError) as error:
-        raise PictureError("is no whole JPEG or PNG") from error
+        raise ImageError("is no whole JPEG or PNG") from error
 
 
-def digest(picture: Picture) -> str:
+def hash_image(picture: Image) -> str:
     """SHA-256 of a picture's bytes, in hexadecimal."""
     return hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()

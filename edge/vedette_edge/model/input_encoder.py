@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import Tensor
 
-Feed = Callable[[Picture], NDArray[Any]]  # height x width x 3, R G B -> the input tensor's content
+Feed = Callable[[Image], NDArray[Any]]  # height x width x 3, R G B -> the input tensor's content
 
 
-def feed_bytes(given: Tensor) -> Feed:
+def encode_bytes(given: Tensor) -> Feed:
     """For a graph that normalises.
 
     A quantized input has scale 1 and zero point 0, so bytes are 0..255 for either dtype.
@@ -21,11 +21,13 @@ def feed_bytes(given: Tensor) -> Feed:
     return lambda prepared: prepared[np.newaxis].astype(given.dtype, copy=False)
 
 
-def feed_numbers(given: Tensor, colour: str, mean: Sequence[float], std: Sequence[float]) -> Feed:
+def encode_normalised(
+    given: Tensor, colour: str, mean: Sequence[float], std: Sequence[float]
+) -> Feed:
     """For anybody's graph: channels in the order of `colour`, each byte turned into a number."""
     table, arranged = number_table(given, mean, std)[np.newaxis], _COLOURS[colour]
 
-    def feed(prepared: Picture) -> NDArray[Any]:
+    def feed(prepared: Image) -> NDArray[Any]:
         return np.asarray(cv2.LUT(arranged(prepared), table)).reshape(given.shape)
 
     return feed
@@ -47,16 +49,16 @@ def number_table(given: Tensor, mean: Sequence[float], std: Sequence[float]) -> 
     return steps.clip(limits.min, limits.max).astype(given.dtype)
 
 
-def _as_bgr(picture_rgb: Picture) -> Picture:
+def _as_bgr(picture_rgb: Image) -> Image:
     return np.asarray(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
-def _as_grey(picture_rgb: Picture) -> Picture:
+def _as_grey(picture_rgb: Image) -> Image:
     """Luma after ITU-R BT.601, rounded as OpenCV does."""
     return np.asarray(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-_COLOURS: Mapping[str, Callable[[Picture], Picture]] = {  # said.COLOURS
+_COLOURS: Mapping[str, Callable[[Image], Image]] = {  # said.COLOURS
     "rgb": np.ascontiguousarray,
     "bgr": _as_bgr,
     "grey": _as_grey,

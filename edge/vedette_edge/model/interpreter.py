@@ -58,7 +58,7 @@ class Runtime:
         return Runtime(chosen, self.name)
 
 
-class Network:
+class TFLiteModel:
     """A graph, ready to run, with one input and one output."""
 
     def __init__(self, model: bytes, threads: int, runtime: Runtime) -> None:
@@ -99,7 +99,7 @@ class Network:
         return names.count("DELEGATE")
 
 
-def installed() -> Runtime:
+def find_runtime() -> Runtime:
     """The interpreter to use. Raises RuntimeMissingError if none can be imported."""
     reasons = []
     for module, distribution in RUNTIMES.items():

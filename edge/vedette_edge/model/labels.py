@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from vedette_edge.errors import LabelsError
-from vedette_edge.files import content
+from vedette_edge.files import read_bounded
 
 LARGEST_FILE_BYTES = 4 << 20
 IMAGENET_SIZES = (1000, 1001)  # without and with `background`; two of its classes are `crane`
@@ -16,7 +16,7 @@ _INDEXED = re.compile(r"([0-9]{1,7})(?:\s*[:,;]\s*|\s+)(\S.*)")
 def read_labels(path: Path) -> tuple[str, ...]:
     """The labels in a file. Raises LabelsError, naming it, for what `parse_labels` refuses."""
     try:
-        return parse_labels(content(path, LARGEST_FILE_BYTES).decode())
+        return parse_labels(read_bounded(path, LARGEST_FILE_BYTES).decode())
     except OSError as error:
         raise LabelsError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.errors import ModelFileError
-from vedette_edge.files import content
+from vedette_edge.files import read_bounded
 from vedette_edge.model import golden_samples
 from vedette_edge.model.contract import Contract
-from vedette_edge.model.contract import from_json as contract_from_json
+from vedette_edge.model.contract import parse_contract as contract_from_json
 from vedette_edge.model.flatbuffer_reader import DamagedError
 from vedette_edge.model.golden_samples import Sample
 from vedette_edge.model.graph import Graph, read_graph
@@ -75,7 +75,7 @@ class ModelFile:
         return len(self.data) - self.packed_bytes
 
 
-def read(path: Path) -> ModelFile:
+def read_model_file(path: Path) -> ModelFile:
     """Read and check a model file. Raises ModelFileError, naming the file."""
     try:
         data = _content(path)
@@ -97,7 +97,7 @@ def read(path: Path) -> ModelFile:
     return ModelFile(path, data, len(data) - zip_starts, members, graph, contract, samples)
 
 
-def checksums(graph: bytes, members: Mapping[str, bytes]) -> bytes:
+def format_checksums(graph: bytes, members: Mapping[str, bytes]) -> bytes:
     """CHECKSUMS_MEMBER for a graph and its members, itself left out."""
     parts = {_GRAPH: graph, **members}
     hashed = sorted((name, hashlib.sha256(data).hexdigest()) for name, data in parts.items())
@@ -105,7 +105,7 @@ def checksums(graph: bytes, members: Mapping[str, bytes]) -> bytes:
 
 
 def _content(path: Path) -> bytes:
-    data = content(path)
+    data = read_bounded(path)
     if not data:
         raise ModelFileError("the file is empty. Copy or convert the model again")
     if data[4:8] != _IDENTIFIER:
@@ -120,7 +120,7 @@ def _check_whole(graph: bytes, members: Mapping[str, bytes]) -> None:
         raise ModelFileError(f"has a contract and no {CHECKSUMS_MEMBER}. Convert the model again")
     packed = {name: data for name, data in members.items() if name != CHECKSUMS_MEMBER}
     expected = _by_name(members[CHECKSUMS_MEMBER])
-    found = _by_name(checksums(graph, packed))
+    found = _by_name(format_checksums(graph, packed))
     differing = [name for name in {**found, **expected} if found.get(name) != expected.get(name)]
     if _GRAPH in differing:
         raise ModelFileError("the graph is damaged. Copy the file again")
@@ -146,7 +146,7 @@ def _read_members(members: Mapping[str, bytes]) -> tuple[Contract | None, tuple[
             f"{LABELS_MEMBER} and {CONTRACT_MEMBER} inside the file name different labels. "
             "Convert the model again"
         )
-    return contract, golden_samples.from_json(
+    return contract, golden_samples.parse_samples(
         members[golden_samples.INDEX]
     ) if golden_samples.INDEX in members else ()
 

@@ -13,17 +13,17 @@ import numpy as np
 
 from vedette_edge.errors import ModelFileError, VedetteError
 from vedette_edge.model import interpreter
-from vedette_edge.model.interpreter import Network
+from vedette_edge.model.interpreter import TFLiteModel
 
 MEMORY_BYTES, PROCESSOR_S, PATIENCE_S = 2 << 30, 20, 30
 REFUSED = 3  # exit code: there is a message on standard output
 LONGEST_MESSAGE = 300  # characters; runtimes may say the same of each tensor
 
 
-def check(model: bytes, threads: int) -> None:
+def probe_model(model: bytes, threads: int) -> None:
     """Raises ModelFileError, with the runtime's words, if it refuses the graph or dies of it."""
     # -P: what lies in the current folder is not imported, whatever its name.
-    command = [sys.executable, "-P", "-c", "from vedette_edge import probe; probe.main()"]
+    command = [sys.executable, "-P", "-c", "from vedette_edge.model import sandbox; sandbox.main()"]
     try:
         done = subprocess.run(
             [*command, str(threads)],
@@ -66,7 +66,7 @@ def main() -> None:
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     _limit(resource.RLIMIT_CPU, PROCESSOR_S)
     try:
-        network = Network(sys.stdin.buffer.read(), int(sys.argv[1]), interpreter.installed())
+        network = TFLiteModel(sys.stdin.buffer.read(), int(sys.argv[1]), interpreter.find_runtime())
         network.run(np.zeros(network.input.shape, network.input.dtype))
     except (VedetteError, ValueError, RuntimeError) as error:
         print(error)  # noqa: T201  for the process that asked

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
-from vedette_edge.errors import PictureError, SelfTestError
-from vedette_edge.images.preprocessing import Picture, prepare
-from vedette_edge.model.golden_samples import Sample, digest, picture
+from vedette_edge.errors import ImageError, SelfTestError
+from vedette_edge.images.preprocessing import Image, preprocess
+from vedette_edge.model.golden_samples import Sample, hash_image, read_sample_image
 
 if TYPE_CHECKING:
     from vedette_edge.model.classifier import Classifier
@@ -28,12 +28,12 @@ class Replay:
 
     name: str
     expected: str  # label
-    found: str  # label
+    actual: str  # label
     steps: float  # greatest difference of a score, in output steps
     differs: str  # what differs, empty if nothing does
 
 
-def judge(classifier: "Classifier", replays: Sequence[Replay]) -> None:
+def require_equal(classifier: "Classifier", replays: Sequence[Replay]) -> None:
     """Raises SelfTestError, saying what differs, unless all came out equal."""
     if bad := [one for one in replays if one.differs]:
         raise SelfTestError(
@@ -45,12 +45,12 @@ def judge(classifier: "Classifier", replays: Sequence[Replay]) -> None:
         raise SelfTestError(f"{classifier.model.path}: carries no samples, so nothing is proved")
 
 
-def replay(classifier: "Classifier") -> Iterator[Replay]:
+def replay_samples(classifier: "Classifier") -> Iterator[Replay]:
     """Take each sample the whole way from its file to its scores."""
     for sample in classifier.model.samples:
         try:
-            picture_rgb = picture(sample.name, classifier.model.members)
-        except PictureError as error:
+            picture_rgb = read_sample_image(sample.name, classifier.model.members)
+        except ImageError as error:
             yield Replay(sample.name, sample.label, "", 0.0, f"the picture cannot be read: {error}")
         else:
             yield _compare(sample, picture_rgb, classifier)
@@ -62,7 +62,7 @@ def as_table(replays: Sequence[Replay]) -> Table:
     table = Table(*head, box=None, header_style="bold", pad_edge=False)
     for one in replays:
         steps = f"{one.steps:.1f} steps"
-        table.add_row(one.name, one.found, steps, one.differs or "equal")
+        table.add_row(one.name, one.actual, steps, one.differs or "equal")
     return table
 
 
@@ -72,8 +72,8 @@ def as_data(replays: Sequence[Replay]) -> dict[str, object]:
     return {"equal": bool(rows) and not any(one.differs for one in replays), "samples": rows}
 
 
-def _compare(sample: Sample, picture_rgb: Picture, classifier: "Classifier") -> Replay:
-    prepared = prepare(picture_rgb, classifier.contract)
+def _compare(sample: Sample, picture_rgb: Image, classifier: "Classifier") -> Replay:
+    prepared = preprocess(picture_rgb, classifier.contract)
     found = classifier.score(prepared)
     if len(sample.scores) != len(found.scores):
         differs = f"has scores for {len(sample.scores)} labels, the model has {len(found.scores)}"
@@ -87,12 +87,12 @@ def _compare(sample: Sample, picture_rgb: Picture, classifier: "Classifier") -> 
     return Replay(sample.name, sample.label, found.label, steps, differs)
 
 
-def _input_difference(sample: Sample, picture_rgb: Picture, prepared: Picture) -> str:
+def _input_difference(sample: Sample, picture_rgb: Image, prepared: Image) -> str:
     """What happened to the picture on its way to the model's input."""
-    if digest(prepared) == sample.prepared_sha256:
+    if hash_image(prepared) == sample.prepared_sha256:
         return ""
-    if digest(prepared[..., ::-1]) == sample.prepared_sha256:
+    if hash_image(prepared[..., ::-1]) == sample.prepared_sha256:
         return "the channels of the input are swapped: B, G, R where R, G, B was expected"
-    if digest(picture_rgb) == sample.picture_sha256:
+    if hash_image(picture_rgb) == sample.picture_sha256:
         return "the same picture is resized to another input than at conversion"
     return "the picture is decoded to other pixels than at conversion"

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from vedette_edge.errors import LabelsError, ModelFileError
 from vedette_edge.images import test_pattern
-from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.contract import LARGEST_SIDE_PX, Confidence
-from vedette_edge.model.input_encoder import feed_numbers
-from vedette_edge.model.interpreter import Network, Tensor
+from vedette_edge.model.input_encoder import encode_normalised
+from vedette_edge.model.interpreter import Tensor, TFLiteModel
 from vedette_edge.model.labels import IMAGENET_SIZES, parse_labels
 from vedette_edge.model.model_file import ENTRY, ModelFile
 from vedette_edge.model.tflite_metadata import Metadata, read_metadata
@@ -21,7 +21,7 @@ COLOURS = ("rgb", "bgr", "grey")  # orders of channels; `input_encoder` makes th
 KINDS = ("uint8", "int8", "float32")  # of inputs and outputs
 # As most authors of such models had it. Bilinear, with antialiasing where pictures shrink: without
 # it MLCommons' person detector finds a person in a portrait with a score of 0.25 instead of 0.93.
-FIT, RESIZE, COLOUR = "squash", "box-linear-exact-1", "rgb"
+RESIZE_MODE, RESIZE_RULE, COLOUR = "squash", "box-linear-exact-1", "rgb"
 SUM_SLACK = 0.05  # by which scores may miss one, rounded to 1/256 each as they may be
 
 USUAL = (
@@ -35,32 +35,32 @@ USUAL = (
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ModelOverrides:
     """What the user says of a model without a contract; None where nothing is said."""
 
     labels: tuple[str, ...] | None = None  # in the order of the outputs
-    fit: str | None = None  # one of contract.FITS
-    resize: str | None = None  # one of contract.RESIZES
+    resize_mode: str | None = None  # one of contract.FITS
+    resize_rule: str | None = None  # one of contract.RESIZES
     colour: str | None = None  # one of COLOURS
     mean: tuple[float, ...] | None = None  # of pixels 0..255: one number, or one a channel
     std: tuple[float, ...] | None = None  # in the channels' order as the model takes them
 
     def flags(self) -> str:
         """Those that are said, as one writes them."""
-        said = (field.name for field in fields(self) if getattr(self, field.name) is not None)
-        return ", ".join(f"--{name}" for name in said)
+        given = (field.name for field in fields(self) if getattr(self, field.name) is not None)
+        return ", ".join(f"--{name.replace('_', '-')}" for name in given)
 
 
 @dataclass(frozen=True, slots=True)
-class Assumed:
+class AssumedContract:
     """What stands in a contract's place for a model that has none."""
 
     labels: tuple[str, ...]  # in the order of the outputs
     height: int  # px
     width: int  # px
     colour: str  # order of the channels, one of said.COLOURS
-    fit: str  # one of contract.FITS
-    resize: str  # one of contract.RESIZES
+    resize_mode: str  # one of contract.FITS
+    resize_rule: str  # one of contract.RESIZES
     mean: tuple[float, ...]  # the input is (x - mean) / std of pixels x, 0..255; empty: pixels,
     std: tuple[float, ...]  # minus 128 for int8
     logits: bool  # outputs become scores by a softmax
@@ -68,7 +68,9 @@ class Assumed:
     assumptions: tuple[str, ...]  # a line each: what nobody said, and how to say it
 
 
-def settle(model: ModelFile, network: Network, said: Said) -> Assumed:
+def resolve_contract(
+    model: ModelFile, network: TFLiteModel, said: ModelOverrides
+) -> AssumedContract:
     """All that must be known. Raises ModelFileError for what nobody said and none can assume."""
     given, made = network.input, network.output
     _check_input(given)
@@ -78,13 +80,13 @@ def settle(model: ModelFile, network: Network, said: Said) -> Assumed:
     labels = _labels(said, metadata)
     _check_nothing_missing(labels, mean, given, made)
     _check_count(labels, math.prod(made.shape))
-    assumed = Assumed(
+    assumed = AssumedContract(
         labels=labels,
         height=given.shape[1],
         width=given.shape[2],
         colour=_colour(given, said, metadata),
-        fit=said.fit or FIT,
-        resize=said.resize or RESIZE,
+        resize_mode=said.resize_mode or RESIZE_MODE,
+        resize_rule=said.resize_rule or RESIZE_RULE,
         mean=mean,
         std=std,
         logits=False,
@@ -124,7 +126,7 @@ def _check_output(made: Tensor) -> None:
 
 
 def _normalisation(
-    given: Tensor, said: Said, metadata: Metadata
+    given: Tensor, said: ModelOverrides, metadata: Metadata
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and std, both empty where none is said; metadata count for float inputs only."""
     if (said.mean is None) != (said.std is None):
@@ -154,7 +156,7 @@ def _check_numbers(name: str, numbers: Sequence[float], channels: int, *, least:
         raise ModelFileError(f"{name} is {numbers}, expected numbers{above}")
 
 
-def _labels(said: Said, metadata: Metadata) -> tuple[str, ...]:
+def _labels(said: ModelOverrides, metadata: Metadata) -> tuple[str, ...]:
     """Empty where none are said."""
     if said.labels is not None:
         return said.labels
@@ -188,7 +190,7 @@ def _check_count(labels: tuple[str, ...], count: int) -> None:
     )
 
 
-def _colour(given: Tensor, said: Said, metadata: Metadata) -> str:
+def _colour(given: Tensor, said: ModelOverrides, metadata: Metadata) -> str:
     channels = given.shape[3]
     colour = said.colour or metadata.colour or ("grey" if channels == 1 else COLOUR)
     if (colour == "grey") != (channels == 1):
@@ -200,13 +202,13 @@ def _colour(given: Tensor, said: Said, metadata: Metadata) -> str:
     return colour
 
 
-def _assumptions(given: Tensor, said: Said, metadata: Metadata) -> tuple[str, ...]:
+def _assumptions(given: Tensor, said: ModelOverrides, metadata: Metadata) -> tuple[str, ...]:
     """A line for each thing that nobody said."""
     found = []
-    if said.fit is None:
-        found.append(f"fit {FIT}: the picture's sides are stretched to the input's (--fit)")
-    if said.resize is None:
-        found.append(f"resize {RESIZE}: bilinear, with antialiasing (--resize)")
+    if said.resize_mode is None:
+        found.append(f"resize mode {RESIZE_MODE}: stretches the image to the input (--resize-mode)")
+    if said.resize_rule is None:
+        found.append(f"resize rule {RESIZE_RULE}: bilinear with antialiasing (--resize-rule)")
     if given.shape[3] == 3 and said.colour is None and metadata.colour is None:
         found.append(f"colour {COLOUR} (--colour)")
     if given.dtype != "float32" and said.mean is None:
@@ -217,7 +219,9 @@ def _assumptions(given: Tensor, said: Said, metadata: Metadata) -> tuple[str, ..
     return tuple(found)
 
 
-def _reading(operator: str, assumed: Assumed, network: Network) -> tuple[bool, tuple[str, ...]]:
+def _reading(
+    operator: str, assumed: AssumedContract, network: TFLiteModel
+) -> tuple[bool, tuple[str, ...]]:
     """Whether the outputs are logits, and a line on how that is known."""
     rows = [_row(picture, assumed, network) for picture in _pictures()]
     if not np.isfinite(rows).all():
@@ -231,14 +235,14 @@ def _reading(operator: str, assumed: Assumed, network: Network) -> tuple[bool, t
     return True, (f"outputs are logits, made by {operator}: a softmax turns them into scores",)
 
 
-def _pictures() -> tuple[Picture, Picture]:
+def _pictures() -> tuple[Image, Image]:
     """One blank, one full of detail."""
-    return np.full((64, 64, 3), 128, np.uint8), test_pattern.picture(0)
+    return np.full((64, 64, 3), 128, np.uint8), test_pattern.draw_test_pattern(0)
 
 
-def _row(picture: Picture, assumed: Assumed, network: Network) -> NDArray[np.float32]:
-    feed = feed_numbers(network.input, assumed.colour, assumed.mean, assumed.std)
-    return network.output.values(network.run(feed(prepare(picture, assumed)))).ravel()
+def _row(picture: Image, assumed: AssumedContract, network: TFLiteModel) -> NDArray[np.float32]:
+    feed = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
+    return network.output.values(network.run(feed(preprocess(picture, assumed)))).ravel()
 
 
 def _are_scores(row: NDArray[np.float32]) -> bool:

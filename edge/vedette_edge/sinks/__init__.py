@@ -14,7 +14,7 @@ class Sink(Protocol):
         """How it goes, for the heartbeat, under the sink's name; or nothing."""
 
 
-class Several:
+class FanOut:
     """Hands each record to all of some sinks."""
 
     def __init__(self, *sinks: Sink) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from vedette_edge.errors import SettingError
 from vedette_edge.log.quota import HOUR_S, HOURS, Quota
-from vedette_edge.log.records import stamp
-from vedette_edge.log.rotation import Limits, append, full_files
+from vedette_edge.log.records import format_timestamp
+from vedette_edge.log.rotation import LogLimits, append_lines, find_rotated_files
 
 WAITING_BYTES = 512 * 1024  # what waits for the disk at most; what comes then is dropped
 BATCH_BYTES = 64 * 1024  # written without waiting for the time to flush
@@ -34,13 +34,13 @@ class Counters:
     failing_since: str | None  # UTC
 
 
-class Log:
+class LogFile:
     """A log that is written by a thread of its own. Used with `with`.
 
     No disk makes `write` wait or raise: what cannot be written waits, then is dropped and counted.
     """
 
-    def __init__(self, path: Path, limits: Limits, say: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, limits: LogLimits, say: Callable[[str], None]) -> None:
         """`say` is told, once each, when the disk fails and when it works again, by the thread.
 
         Raises SettingError if `path` is there and no file. A disk that cannot be written yet is
@@ -65,7 +65,7 @@ class Log:
         self._thread = threading.Thread(target=self._work, name="log", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> "Log":
+    def __enter__(self) -> "LogFile":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +133,7 @@ class Log:
             if not self._batch:
                 continue  # all of them were over the day's limit
             try:
-                size = append(self._path, b"".join(self._batch), self._limits)
+                size = append_lines(self._path, b"".join(self._batch), self._limits)
             except OSError as error:
                 self._failed(error)
                 return
@@ -168,7 +168,7 @@ class Log:
     def _failed(self, error: OSError) -> None:
         self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s or FIRST_PAUSE_S)
         if self._failing_since is None:
-            self._failing_since, self._dropped_before = stamp(), self._dropped
+            self._failing_since, self._dropped_before = format_timestamp(), self._dropped
             self._tell_user(f"cannot be written ({error.strerror or error}); the watch goes on")
 
     def _works(self) -> None:
@@ -210,13 +210,13 @@ _strict, _lenient = (
 
 
 def _note(text: str) -> bytes:
-    return _encode({"time": stamp(), "event": "note", "text": text})
+    return _encode({"time": format_timestamp(), "event": "note", "text": text})
 
 
 def _past(path: Path) -> Iterator[tuple[int, float]]:
     """Bytes and age in seconds of each file that is there; a file is as old as its last line."""
     with suppress(OSError):
-        for file in [*full_files(path).values(), path]:
+        for file in [*find_rotated_files(path).values(), path]:
             with suppress(FileNotFoundError):
                 found = file.stat()
                 yield found.st_size, max(0.0, time.time() - found.st_mtime)

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from vedette_edge.console import printable
+from vedette_edge.console import escape_unprintable
 from vedette_edge.host.systemd import notify
-from vedette_edge.log.formatting import place
+from vedette_edge.log.formatting import format_label
 
 LONGEST = 1000  # characters: systemd takes no message of more than 4,096 bytes
 
 
-class Status:
+class SystemdStatus:
     """A sink whose last label, of each region, or lost camera `systemctl status` shows."""
 
     def __init__(self, event: str) -> None:
@@ -31,11 +31,13 @@ class Status:
     def _tell_labels(self) -> None:
         last = self._last.items()
         self._tell(
-            ", ".join(place(str(at), f"{one['label']} ({one['score']:.2f})") for at, one in last)
+            ", ".join(
+                format_label(str(at), f"{one['label']} ({one['score']:.2f})") for at, one in last
+            )
         )
 
     def _tell(self, status: str) -> None:
-        notify(printable(f"STATUS={status}")[:LONGEST])
+        notify(escape_unprintable(f"STATUS={status}")[:LONGEST])
 
     def counters(self) -> Mapping[str, object]:
         """None: systemd counts nothing."""

@@ -4,23 +4,23 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from vedette_edge.console import Terminal
-from vedette_edge.log.formatting import as_line
-from vedette_edge.log.reader import Record
+from vedette_edge.console import Output
+from vedette_edge.log.formatting import format_record
+from vedette_edge.log.reader import LoggedRecord
 
 
-class Lines:
+class TerminalSink:
     """A line a record."""
 
-    def __init__(self, terminal: Terminal, *, as_json: bool) -> None:
+    def __init__(self, terminal: Output, *, as_json: bool) -> None:
         self._terminal, self._as_json = terminal, as_json
 
     def write(self, record: Mapping[str, object]) -> None:
         """Print the record."""
         text = json.dumps(record, ensure_ascii=False)
         at = datetime.fromisoformat(str(record["time"])).timestamp()
-        shown = Record(at, str(record["event"]), record, text)
-        self._terminal.line(text if self._as_json else as_line(shown))
+        shown = LoggedRecord(at, str(record["event"]), record, text)
+        self._terminal.print_line(text if self._as_json else format_record(shown))
 
     def counters(self) -> Mapping[str, object]:
         """None: whoever looks on sees."""

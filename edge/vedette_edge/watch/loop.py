@@ -6,27 +6,27 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
-from vedette_edge.capture.frame_buffer import About, Parts
+from vedette_edge.capture.frame_buffer import Crops, FrameInfo
 from vedette_edge.capture.supervisor import Supervisor
-from vedette_edge.log.records import Record, begun, stamp
+from vedette_edge.log.records import Record, create_record, format_timestamp
 from vedette_edge.model.classifier import Classification, Classifier
 from vedette_edge.sinks import Sink
-from vedette_edge.watch.smoothing import Change
-from vedette_edge.watch.stats import Heartbeat, Scene, Tally, Times
+from vedette_edge.watch.smoothing import LabelChange
+from vedette_edge.watch.stats import FrameTimings, Heartbeat, RegionState, WatchStats
 
 TICK_S = 0.5  # how often it is looked whether anything else is due, where no frames come
 PAUSE_S = 0.1  # the same where they do
 
 
-def watch(
+def run_watch(
     classifier: Classifier,
     camera: Supervisor,
-    scenes: Sequence[Scene],
+    scenes: Sequence[RegionState],
     sink: Sink,
     *,
-    tally: Tally,
+    tally: WatchStats,
     heartbeat: Heartbeat,
-    seen: Callable[[Times], None],
+    seen: Callable[[FrameTimings], None],
     stop: int | None = None,
 ) -> None:
     """Classify the newest frame again and again, until frames end or `stop` is readable.
@@ -35,9 +35,9 @@ def watch(
     """
     due_s = 0.0
     while not camera.ended:
-        if frame := camera.take(TICK_S, stop):
-            times = Times(frame[0])
-            for record in look(classifier, frame, scenes, times):
+        if frame := camera.next_frame(TICK_S, stop):
+            times = FrameTimings(frame[0])
+            for record in classify_frame(classifier, frame, scenes, times):
                 sink.write(record)
             times.logged_s = time.monotonic()
             _count(tally, times)
@@ -51,8 +51,11 @@ def watch(
             sink.write(record)
 
 
-def look(
-    classifier: Classifier, frame: tuple[About, Parts], scenes: Sequence[Scene], times: Times
+def classify_frame(
+    classifier: Classifier,
+    frame: tuple[FrameInfo, Crops],
+    scenes: Sequence[RegionState],
+    times: FrameTimings,
 ) -> Iterator[Record]:
     """Classify the parts of a frame; gives what is to be told of them, and adds to `times`."""
     about, parts = frame
@@ -60,7 +63,7 @@ def look(
         begin_s = time.monotonic()
         found = classifier.score(prepared)
         invoked_s = time.monotonic()
-        change = scene.decider.decide(found.scores, about.taken_s) if scene.decider else None
+        change = scene.smoother.update(found.scores, about.taken_s) if scene.smoother else None
         invoke_ms = 1000 * (invoked_s - begin_s)
         times.invoke_ms += invoke_ms
         times.decide_ms += 1000 * (time.monotonic() - invoked_s)
@@ -70,9 +73,9 @@ def look(
             yield _change(about, change, scene)
 
 
-def _frame(about: About, found: Classification, invoke_ms: float, scene: Scene) -> Record:
+def _frame(about: FrameInfo, found: Classification, invoke_ms: float, scene: RegionState) -> Record:
     record = {
-        "time": stamp(about.seen_at),
+        "time": format_timestamp(about.seen_at),
         "event": "frame",
         "frame": about.number,
         "label": found.label,
@@ -88,18 +91,18 @@ def _frame(about: About, found: Classification, invoke_ms: float, scene: Scene) 
     return _placed(record, scene)
 
 
-def _change(about: About, change: Change, scene: Scene) -> Record:
+def _change(about: FrameInfo, change: LabelChange, scene: RegionState) -> Record:
     score, lasted_s = round(change.score, 4), round(change.lasted_s, 3)
     rounded = asdict(change) | {"score": score, "lasted_s": lasted_s}
-    return _placed(begun("change", about.seen_at) | rounded, scene)
+    return _placed(create_record("change", about.seen_at) | rounded, scene)
 
 
-def _placed(record: Record, scene: Scene) -> Record:
+def _placed(record: Record, scene: RegionState) -> Record:
     """With the region that it is about."""
     return record | {"region": scene.region} if scene.region else record
 
 
-def _count(tally: Tally, times: Times) -> None:
+def _count(tally: WatchStats, times: FrameTimings) -> None:
     tally.seen += 1
     tally.last, tally.skipped = times.about.number, times.about.skipped
     tally.age_ms = 1000 * (times.logged_s - times.about.taken_s)

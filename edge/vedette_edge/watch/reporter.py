@@ -4,21 +4,21 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from vedette_edge.console import Terminal
+from vedette_edge.console import Output
 from vedette_edge.errors import VedetteError
-from vedette_edge.host.systemd import Pulse, notify
-from vedette_edge.log.records import begun
+from vedette_edge.host.systemd import Watchdog, notify
+from vedette_edge.log.records import create_record
 from vedette_edge.sinks import Sink
 from vedette_edge.watch.signals import Signals
-from vedette_edge.watch.stats import Tally
+from vedette_edge.watch.stats import WatchStats
 
 
-class Teller:
+class WatchReporter:
     """Tells on the terminal and in the records what happens to the camera."""
 
-    def __init__(self, terminal: Terminal, sink: Sink, source: str) -> None:
+    def __init__(self, terminal: Output, sink: Sink, source: str) -> None:
         self._terminal, self._sink, self._source = terminal, sink, source
-        self.pulse = Pulse()
+        self.pulse = Watchdog()
         self.left_out_count = 0
         self.watches = False  # else pictures of files are told of, and nothing besides
 
@@ -40,7 +40,7 @@ class Teller:
 
     @contextmanager
     def beginning_and_end(
-        self, start: Mapping[str, object], signals: Signals, tally: Tally
+        self, start: Mapping[str, object], signals: Signals, tally: WatchStats
     ) -> Iterator[None]:
         """Around the watch: how it begins, and why it ends."""
         if self.watches:
@@ -48,24 +48,24 @@ class Teller:
         reason = "an error"
         try:
             yield
-            reason = signals.reason or "the source has ended"
+            reason = signals.stop_reason or "the source has ended"
         except VedetteError as error:
             reason = str(error)
             raise
         except (SystemExit, KeyboardInterrupt):  # before the watch began
-            reason = signals.reason or "SIGINT"
+            reason = signals.stop_reason or "SIGINT"
             raise
         finally:
-            if not signals.again:  # systemd would soon kill what begins anew
+            if not signals.reload_requested:  # systemd would soon kill what begins anew
                 notify("STOPPING=1")
             if self.watches:
                 up_s = round(time.monotonic() - tally.began_s, 1)
                 self._record("stop", reason=reason, up_s=up_s)
-            if tally.seen or signals.reason:
+            if tally.seen or signals.stop_reason:
                 self._terminal.err.print(tally.summary())
 
     def _of_camera(self, event: str, **fields: object) -> None:
         self._record(event, **{"camera": self._source, **fields})
 
     def _record(self, event: str, **fields: object) -> None:
-        self._sink.write(begun(event) | fields)
+        self._sink.write(create_record(event) | fields)

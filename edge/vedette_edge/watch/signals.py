@@ -30,12 +30,12 @@ class Signals:
         self._check, self._say = check, say
 
     @property
-    def again(self) -> bool:
+    def reload_requested(self) -> bool:
         """Whether the watch is to begin anew."""
         return self._renewed and not self._ended_by
 
     @property
-    def reason(self) -> str:
+    def stop_reason(self) -> str:
         """The signal that ends the watch, or nothing."""
         return self._ended_by or ("SIGHUP" if self._renewed else "")
 
@@ -54,12 +54,14 @@ class Signals:
         self._closing = True
         os.eventfd_write(self._asked, 1)
         self._reader.join(PATIENCE_S)
-        if self.again:  # one that comes while the program is replaced waits for its successor
+        if (
+            self.reload_requested
+        ):  # one that comes while the program is replaced waits for its successor
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
             del self._before[signal.SIGHUP]
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if not self.again and not self._reader.is_alive():
+        if not self.reload_requested and not self._reader.is_alive():
             os.close(self.stop)
             os.close(self._asked)
         if kind and self._ended_by == "SIGTERM" and not self._watching:
@@ -79,14 +81,14 @@ class Signals:
             sys.exit(0)
 
     def _interrupt(self) -> None:
-        if self.reason or not self._watching:
+        if self.stop_reason or not self._watching:
             raise KeyboardInterrupt
         self._ended_by = "SIGINT"
         self._end()
 
     def _read(self) -> None:
         """The thread: a configuration that is wrong changes nothing."""
-        while os.eventfd_read(self._asked) and not self._closing and not self.reason:
+        while os.eventfd_read(self._asked) and not self._closing and not self.stop_reason:
             try:
                 self._check()
             except SettingError as error:

@@ -10,7 +10,7 @@ from vedette_edge.model.contract import UNKNOWN, Confidence
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class SmoothingConfig:
     """When a label takes over and when it is given up. Scores are smoothed ones, 0..1."""
 
     smoothing_s: float = 1.0  # time constant of the smoothing; 0: none
@@ -20,7 +20,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LabelChange:
     """One label gave way to another."""
 
     label: str
@@ -29,10 +29,12 @@ class Change:
     lasted_s: float  # how long the previous one stood
 
 
-class Decider:
+class LabelSmoother:
     """The state of one region. Times are seconds on the monotonic clock."""
 
-    def __init__(self, labels: tuple[str, ...], confidence: Confidence, rules: Rules) -> None:
+    def __init__(
+        self, labels: tuple[str, ...], confidence: Confidence, rules: SmoothingConfig
+    ) -> None:
         """`confidence` is the contract's: no label enters or stays below its threshold.
 
         `unknown` may be one of the labels. It needs no score: it enters whenever it is the best.
@@ -47,14 +49,14 @@ class Decider:
         self._seen_s = self._since_s = 0.0
         self.label = ""  # present; empty before the first frame
 
-    def decide(self, scores: NDArray[np.float32], now_s: float) -> Change | None:
+    def update(self, scores: NDArray[np.float32], now_s: float) -> LabelChange | None:
         """Take in one frame's scores; gives the change that they bring about, if any."""
         smooth = self._smoothed(scores, now_s)
         label, score = self._wanted(smooth)
         if label == self.label or (self.label and now_s - self._since_s < self._rules.dwell_s):
             return None
         lasted_s = now_s - self._since_s if self.label else 0.0
-        change = Change(label, score, self.label, lasted_s)
+        change = LabelChange(label, score, self.label, lasted_s)
         self.label, self._since_s = label, now_s
         return change
 

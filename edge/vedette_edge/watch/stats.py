@@ -4,27 +4,27 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vedette_edge.capture.frame_buffer import About
-from vedette_edge.host.raspberry_pi import health
-from vedette_edge.log.records import Record, begun
+from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.host.raspberry_pi import read_health
+from vedette_edge.log.records import Record, create_record
 from vedette_edge.sinks import Sink
-from vedette_edge.watch.smoothing import Decider
+from vedette_edge.watch.smoothing import LabelSmoother
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RegionState:
     """What is classified of each frame on its own."""
 
     region: str  # its name; empty for the whole frame
-    decider: Decider | None  # None: frames have nothing to do with each other
+    smoother: LabelSmoother | None  # None: frames have nothing to do with each other
     every_frame: bool  # whether each frame is told of, or changes alone
 
 
 @dataclass(slots=True)
-class Times:
+class FrameTimings:
     """One frame's way through the watch, all its parts together. Seconds on the monotonic clock."""
 
-    about: About
+    about: FrameInfo
     begun_s: float = field(default_factory=time.monotonic)  # when the watch took it up
     invoke_ms: float = 0.0
     decide_ms: float = 0.0
@@ -32,7 +32,7 @@ class Times:
 
 
 @dataclass(slots=True)
-class Tally:
+class WatchStats:
     """How a watch goes; it is counted on as long as the watch lasts."""
 
     seen: int = 0  # frames classified
@@ -42,7 +42,7 @@ class Tally:
     began_s: float = field(default_factory=time.monotonic)
 
     @property
-    def overtaken(self) -> int:
+    def dropped(self) -> int:
         """Frames that newer ones overtook."""
         return max(0, self.last - self.seen - self.skipped)
 
@@ -54,7 +54,7 @@ class Tally:
     def summary(self) -> str:
         """The tally for a person."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
-        return f"{self.seen} frames, {self.overtaken} overtaken{skipped}, {self.fps:.1f} frames/s"
+        return f"{self.seen} frames, {self.dropped} overtaken{skipped}, {self.fps:.1f} frames/s"
 
 
 @dataclass(slots=True)
@@ -64,20 +64,20 @@ class Heartbeat:
     every_s: float  # 0: none
     last_s: float = field(default_factory=time.monotonic)
 
-    def due(self, tally: Tally, scenes: Sequence[Scene], sink: Sink) -> Iterator[Record]:
+    def due(self, tally: WatchStats, scenes: Sequence[RegionState], sink: Sink) -> Iterator[Record]:
         now_s = time.monotonic()
         if not self.every_s or now_s - self.last_s < self.every_s:
             return
         self.last_s = now_s
         yield {
-            **begun("heartbeat"),
+            **create_record("heartbeat"),
             "up_s": round(now_s - tally.began_s),
             "frames": tally.seen,
-            "overtaken": tally.overtaken,
+            "overtaken": tally.dropped,
             "skipped": tally.skipped,
             "fps": round(tally.fps, 2),
             "age_ms": round(tally.age_ms, 1),
-            "state": {one.region: one.decider.label for one in scenes if one.decider},
-            **health().fields(),
+            "state": {one.region: one.smoother.label for one in scenes if one.smoother},
+            **read_health().fields(),
             **sink.counters(),
         }

@@ -15,7 +15,7 @@ from vedette_convert.packaging.golden_selection import LARGEST_BYTES, LEAST_LEAD
 from vedette_convert.sources.run_folder import Photograph, read_run
 from vedette_edge import Classifier
 from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import golden_samples
 from vedette_edge.model.self_test import STEP
 
@@ -79,13 +79,13 @@ def test_the_first_is_stored_turned(photographs: list[Photograph], classifier: C
     unturned = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_IGNORE_ORIENTATION)
     assert unturned is not None
     assert unturned.shape[:2] == (80, 60)
-    upright = decoding.decode(data)
+    upright = decoding.decode_image(data)
     assert upright.shape[:2] == (60, 80)
-    assert golden_samples.digest(upright) == samples[0].picture_sha256
+    assert golden_samples.hash_image(upright) == samples[0].picture_sha256
     assert not any(b"Exif" in other[:64] for name, other in files.items() if name != "00.jpeg")
 
 
-def large_photographs(folder: Path, noise: Picture) -> list[Photograph]:
+def large_photographs(folder: Path, noise: Image) -> list[Photograph]:
     """Shapes on ground that no JPEG makes small."""
     made = []
     for number in range(8):
@@ -101,12 +101,12 @@ def test_large_photographs_are_made_smaller(
     tmp_path: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 90, (2000, 3000, 3), np.uint8)
-    monkeypatch.setattr(Photograph, "read", lambda self: decoding.read(self.file))
+    monkeypatch.setattr(Photograph, "read", lambda self: decoding.read_image(self.file))
     photographs = large_photographs(tmp_path, noise)
     files, samples = golden(photographs, best(photographs, classifier), classifier)
     assert files
     assert all(len(data) <= LARGEST_BYTES for data in files.values())
-    sizes = [decoding.decode(data).shape[:2] for data in files.values()]
+    sizes = [decoding.decode_image(data).shape[:2] for data in files.values()]
     assert sizes == [(96, 144)] * len(files)
     assert len(samples) == len(files) + 1
 
@@ -116,7 +116,7 @@ def test_a_heic_or_avif_is_stored_as_a_jpeg(
     photographs: list[Photograph],
     classifier: Classifier,
     tmp_path: Path,
-    encode: Callable[[Picture], bytes],
+    encode: Callable[[Image], bytes],
 ) -> None:
     rewritten = []
     for number, one in enumerate(photographs):
@@ -126,6 +126,6 @@ def test_a_heic_or_avif_is_stored_as_a_jpeg(
         rewritten.append(Photograph(one.part, one.label, file, sha256))
     files, samples = golden(rewritten, best(rewritten, classifier), classifier)
     assert len(files) == 12
-    assert {decoding.kind(data) for data in files.values()} == {"JPEG"}
+    assert {decoding.detect_format(data) for data in files.values()} == {"JPEG"}
     assert {Path(name).suffix for name in files} == {".jpeg"}
     assert [one.name for one in samples[:-1]] == list(files)

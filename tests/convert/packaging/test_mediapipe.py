@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from vedette_convert.cli import main
 from vedette_edge import Classifier
 from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import prepare
+from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model.classifier import Classification
 
 REQUIREMENT = "mediapipe==1.2.2"
@@ -70,7 +70,7 @@ def test_mediapipe_gives_the_labels_of_a_head_in_closed_form(
     classifier = Classifier(head_model)
     files, ours = [], []
     for number, path in enumerate(sorted(shapes.glob("*/*.png"))[::6]):
-        prepared = prepare(decoding.read(path), classifier.contract)
+        prepared = preprocess(decoding.read_image(path), classifier.contract)
         files.append(tmp_path / f"{number}.png")
         cv2.imwrite(str(files[-1]), cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))
         ours.append(classifier.score(prepared))
@@ -86,14 +86,14 @@ def test_mediapipe_gives_the_labels_and_scores_of_the_edge(
     python: Path, model: Path, shapes: Path, tmp_path: Path
 ) -> None:
     classifier = Classifier(model)
-    drawn = [decoding.read(file) for file in sorted(shapes.glob("*/*.png"))[::3]]
+    drawn = [decoding.read_image(file) for file in sorted(shapes.glob("*/*.png"))[::3]]
     mixed = [
         cv2.addWeighted(one, 0.5, drawn[place - 15], 0.5, 0) for place, one in enumerate(drawn)
     ]
     files: list[Path] = []
     ours: list[Classification] = []
     for picture_rgb in (*drawn, *mixed):
-        prepared = prepare(np.asarray(picture_rgb, np.uint8), classifier.contract)
+        prepared = preprocess(np.asarray(picture_rgb, np.uint8), classifier.contract)
         files.append(tmp_path / f"{len(files)}.png")
         cv2.imwrite(str(files[-1]), cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))
         ours.append(classifier.score(prepared))

@@ -27,7 +27,7 @@ from vedette_convert.cli import main
 from vedette_convert.packaging.bundle import pack
 from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import Scheme
-from vedette_edge import Classifier, prepare
+from vedette_edge import Classifier, preprocess
 from vedette_edge.__main__ import main as vedette
 from vedette_edge.errors import ModelFileError
 from vedette_edge.images import decoding
@@ -100,7 +100,8 @@ def test_both_runtimes_give_the_same_labels_and_replay_the_samples(
     classifier = Classifier(model)
     assert classifier.network.runtime.startswith("ai-edge-litert")
     prepared = [
-        prepare(decoding.read(path), classifier.contract) for path in shapes.glob("*/*.png")
+        preprocess(decoding.read_image(path), classifier.contract)
+        for path in shapes.glob("*/*.png")
     ]
     np.save(tmp_path / "inputs.npy", np.stack(prepared))
     lines = said_by(old_python, SCRIPT, "scores", model, tmp_path / "inputs.npy").splitlines()
@@ -121,7 +122,7 @@ def test_the_old_runtime_agrees_about_a_head_in_closed_form(
     """Its entry for unknown is a product of two activations, BATCH_MATMUL."""
     classifier = Classifier(head_model)
     prepared = [
-        prepare(decoding.read(path), classifier.contract)
+        preprocess(decoding.read_image(path), classifier.contract)
         for path in sorted(shapes.glob("*/*.png"))[::4]
     ]
     np.save(tmp_path / "inputs.npy", np.stack(prepared))
@@ -191,10 +192,10 @@ def test_per_channel_dense_is_refused_on_the_old_runtime_on_arm_before_it_can_cr
     graph = quantize(network, calibration, Scheme("int8", dense_per_channel=per_channel))
     path = tmp_path / "dense.tflite"
     path.write_bytes(pack(graph, contract))
-    compatibility.check(read_graph(graph), "tflite-runtime 2.14.0", "x86_64")
-    compatibility.check(read_graph(graph), "ai-edge-litert 2.3.0", "aarch64")
+    compatibility.check_compatible(read_graph(graph), "tflite-runtime 2.14.0", "x86_64")
+    compatibility.check_compatible(read_graph(graph), "ai-edge-litert 2.3.0", "aarch64")
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    runtime = replace(interpreter.installed(), name="tflite-runtime 2.14.0")
+    runtime = replace(interpreter.find_runtime(), name="tflite-runtime 2.14.0")
     monkeypatch.setattr(interpreter, "installed", lambda: runtime)
     if per_channel:
         with pytest.raises(ModelFileError, match="Dense layers quantized per channel"):

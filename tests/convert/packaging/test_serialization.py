@@ -18,20 +18,20 @@ from tensorflow.lite.python.schema_py_generated import Model, ModelT
 from vedette_convert.packaging.serialization import compact
 from vedette_convert.quantization.converter import load, quantize
 from vedette_convert.quantization.scheme import QUANTIZATIONS, Scheme
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.graph import read_graph
-from vedette_edge.model.interpreter import PLAIN, installed
+from vedette_edge.model.interpreter import PLAIN, find_runtime
 from vedette_train.models.efficientnet_lite0 import lite0, load_imagenet
 from vedette_train.models.fold_batchnorm import folded
 
 RUNTIMES: dict[str, Callable[..., Any]] = {
-    "delegate": installed().interpreter_class,
-    "no delegate": installed().with_kernels(PLAIN).interpreter_class,
+    "delegate": find_runtime().interpreter_class,
+    "no delegate": find_runtime().with_kernels(PLAIN).interpreter_class,
     "tensorflow": tf.lite.Interpreter,
 }
 
 
-def pictures(size: int) -> list[Picture]:
+def pictures(size: int) -> list[Image]:
     random = np.random.default_rng(3)
     return list(random.integers(0, 256, (8, size, size, 3), np.uint8))
 

@@ -31,10 +31,9 @@ CONTRACT = Contract(
     height=16,
     width=20,
     colour="rgb",
-    fit="crop",
-    resize="box-linear-exact-1",
+    resize_mode="crop",
+    resize_rule="box-linear-exact-1",
     normalisation="unit",
-    normalisation_in_graph=True,
     confidence=Confidence(temperature=1.0, unknown_below=0.625),
     provenance=Provenance("0" * 64, {"test": 0}, 0, {}, {}),
 )

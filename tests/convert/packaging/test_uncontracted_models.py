@@ -20,20 +20,19 @@ from vedette_edge import Classifier
 from vedette_edge.errors import ModelFileError
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_edge.model.tflite_metadata import read_metadata
-from vedette_edge.model.uncontracted import Assumed, Said
+from vedette_edge.model.uncontracted import AssumedContract, ModelOverrides
 
 LABELS = ("red", "green", "blue")
 HEIGHT, WIDTH = 12, 16  # px
-SAID = Said(labels=LABELS, mean=(127.5,), std=(127.5,))
+SAID = ModelOverrides(labels=LABELS, mean=(127.5,), std=(127.5,))
 CONTRACT = Contract(
     labels=LABELS,
     height=HEIGHT,
     width=WIDTH,
     colour="rgb",
-    fit="squash",
-    resize="box-linear-exact-1",
+    resize_mode="squash",
+    resize_rule="box-linear-exact-1",
     normalisation="unit",
-    normalisation_in_graph=True,
     confidence=Confidence(temperature=1.0, unknown_below=0.625),
     provenance=Provenance("0" * 64, {"test": 0}, 0, {}, {}),
 )
@@ -80,14 +79,14 @@ def expected(model: keras.Model, picture: Any) -> Any:
     return model(picture[np.newaxis].astype(np.float32) / 127.5 - 1).numpy()[0]
 
 
-def settled(classifier: Classifier) -> Assumed:
-    assert isinstance(classifier.contract, Assumed)
+def settled(classifier: Classifier) -> AssumedContract:
+    assert isinstance(classifier.contract, AssumedContract)
     return classifier.contract
 
 
 def test_a_float_input_gets_the_normalisation_that_is_said(write: Write) -> None:
     model = network()
-    classifier = Classifier(write(model), said=SAID)
+    classifier = Classifier(write(model), overrides=SAID)
     found = classifier.classify(PICTURE).scores
     assert np.allclose(found, expected(model, PICTURE), atol=1e-5)
     assert not settled(classifier).logits
@@ -95,22 +94,22 @@ def test_a_float_input_gets_the_normalisation_that_is_said(write: Write) -> None
 
 def test_a_float_input_of_which_nothing_is_said_is_asked_for(write: Write) -> None:
     with pytest.raises(ModelFileError, match=r"float32 input.*--mean 0 --std 255.*torchvision"):
-        Classifier(write(network()), said=Said(labels=LABELS))
+        Classifier(write(network()), overrides=ModelOverrides(labels=LABELS))
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("uint8", 0.02), ("int8", 0.02)])
-@pytest.mark.parametrize("said", [Said(labels=LABELS), SAID])
+@pytest.mark.parametrize("said", [ModelOverrides(labels=LABELS), SAID])
 def test_a_quantized_model_says_what_keras_says(
-    write: Write, dtype: str, tolerance: float, said: Said
+    write: Write, dtype: str, tolerance: float, said: ModelOverrides
 ) -> None:
     model = network()
-    found = Classifier(write(model, dtype), said=said).classify(PICTURE).scores
+    found = Classifier(write(model, dtype), overrides=said).classify(PICTURE).scores
     assert np.allclose(found, expected(model, PICTURE), atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "int8"])
 def test_logits_get_a_softmax_and_that_is_told(write: Write, dtype: str) -> None:
-    classifier = Classifier(write(network(None), dtype), said=SAID)
+    classifier = Classifier(write(network(None), dtype), overrides=SAID)
     found = classifier.classify(PICTURE).scores
     assert np.allclose(found, expected(network(), PICTURE), atol=0.03)
     assert settled(classifier).logits
@@ -119,7 +118,7 @@ def test_logits_get_a_softmax_and_that_is_told(write: Write, dtype: str) -> None
 
 def test_sigmoids_stand_each_for_itself_and_that_is_told(write: Write) -> None:
     model = network("sigmoid")
-    classifier = Classifier(write(model), said=SAID)
+    classifier = Classifier(write(model), overrides=SAID)
     found = classifier.classify(PICTURE).scores
     assert np.allclose(found, expected(model, PICTURE), atol=1e-5)
     assert found.sum() > 1.2
@@ -131,19 +130,19 @@ def test_scores_that_no_softmax_made_are_known_by_their_sum(write: Write) -> Non
     means = layers.GlobalAveragePooling2D()(given)
     powers = keras.ops.exp(means)
     model = keras.Model(given, powers / keras.ops.sum(powers, axis=-1, keepdims=True))
-    classifier = Classifier(write(model), said=SAID)
+    classifier = Classifier(write(model), overrides=SAID)
     assert not settled(classifier).logits
     assert np.allclose(classifier.classify(PICTURE).scores, expected(model, PICTURE), atol=1e-5)
 
 
 def test_a_model_that_takes_bgr_is_fed_bgr(write: Write) -> None:
     model = network()
-    found = Classifier(write(model), said=replace(SAID, colour="bgr")).classify(PICTURE).scores
+    found = Classifier(write(model), overrides=replace(SAID, colour="bgr")).classify(PICTURE).scores
     assert np.allclose(found, expected(model, PICTURE[..., ::-1]), atol=1e-5)
 
 
 def test_an_input_of_one_channel_takes_grey(write: Write) -> None:
-    classifier = Classifier(write(network(channels=1)), said=SAID)
+    classifier = Classifier(write(network(channels=1)), overrides=SAID)
     assert settled(classifier).colour == "grey"
     assert not any("colour" in line for line in classifier.assumptions)
     dark, bright = (
@@ -156,13 +155,13 @@ def test_a_single_output_is_no_classifier(write: Write) -> None:
     given = keras.Input(batch_shape=(1, HEIGHT, WIDTH, 3))
     model = keras.Model(given, layers.Dense(1)(layers.GlobalAveragePooling2D()(given)))
     with pytest.raises(ModelFileError, match=r"shape \(1, 1\), expected .* at least 2 classes"):
-        Classifier(write(model), said=SAID)
+        Classifier(write(model), overrides=SAID)
 
 
 def test_a_map_is_no_classifier(write: Write) -> None:
     given = keras.Input(batch_shape=(1, HEIGHT, WIDTH, 3))
     with pytest.raises(ModelFileError, match=r"shape \(1, 12, 16, 2\), expected a number for each"):
-        Classifier(write(keras.Model(given, layers.Conv2D(2, 1)(given))), said=SAID)
+        Classifier(write(keras.Model(given, layers.Conv2D(2, 1)(given))), overrides=SAID)
 
 
 def test_several_outputs_are_no_classifier(write: Write) -> None:
@@ -170,7 +169,7 @@ def test_several_outputs_are_no_classifier(write: Write) -> None:
     means = layers.GlobalAveragePooling2D()(given)
     model = keras.Model(given, [layers.Dense(4)(means), layers.Dense(3)(means)])
     with pytest.raises(ModelFileError, match="2 output tensors, expected one"):
-        Classifier(write(model), said=SAID)
+        Classifier(write(model), overrides=SAID)
 
 
 def test_channels_that_come_first_are_told(write: Write) -> None:
@@ -178,19 +177,19 @@ def test_channels_that_come_first_are_told(write: Write) -> None:
     turned = layers.Permute((2, 3, 1))(given)
     model = keras.Model(given, layers.Dense(3)(layers.GlobalAveragePooling2D()(turned)))
     with pytest.raises(ModelFileError, match=r"\(1, 3, 12, 16\).*channels come first"):
-        Classifier(write(model), said=SAID)
+        Classifier(write(model), overrides=SAID)
 
 
 def test_an_input_of_16_bits_is_told(write: Write) -> None:
     with pytest.raises(ModelFileError, match="it takes int16"):
-        Classifier(write(network(), "int16"), said=SAID)
+        Classifier(write(network(), "int16"), overrides=SAID)
 
 
 def test_an_input_without_a_size_is_told(write: Write) -> None:
     given = keras.Input((None, None, 3))
     model = keras.Model(given, layers.Dense(3)(layers.GlobalAveragePooling2D()(given)))
     with pytest.raises(ModelFileError, match="without a fixed size"):
-        Classifier(write(model), said=SAID)
+        Classifier(write(model), overrides=SAID)
 
 
 def test_what_the_runtime_refuses_is_told_in_one_line_with_what_to_do(write: Write) -> None:
@@ -204,7 +203,7 @@ def test_what_the_runtime_refuses_is_told_in_one_line_with_what_to_do(write: Wri
     builder.Finish(graph.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))
     with pytest.raises(ModelFileError) as told:
-        Classifier(path, said=SAID)
+        Classifier(path, overrides=SAID)
     reason, _, advice = str(told.value).partition("does not accept the model: ")[2].partition(". C")
     assert reason.count("quantized_dimension must be in range") == 1
     assert "Tensor" not in reason
@@ -215,7 +214,7 @@ def test_a_batch_that_is_free_is_one_picture(write: Write) -> None:
     given = keras.Input((HEIGHT, WIDTH, 3))
     means = layers.GlobalAveragePooling2D()(given)
     model = keras.Model(given, layers.Dense(3, activation="softmax")(means))
-    found = Classifier(write(model), said=SAID).classify(PICTURE).scores
+    found = Classifier(write(model), overrides=SAID).classify(PICTURE).scores
     assert np.allclose(found, expected(model, PICTURE), atol=1e-5)
 
 
@@ -226,11 +225,11 @@ def test_a_float_models_own_metadata_normalise_its_input(
     wanted = _metadata([127.5], [127.5])
     monkeypatch.setattr(tflite_metadata, "metadata", lambda contract: wanted)
     path.write_bytes(described(path.read_bytes(), CONTRACT).replace(b"VEDETTE", b"NOBODYS"))
-    classifier = Classifier(path, said=Said(labels=LABELS))
+    classifier = Classifier(path, overrides=ModelOverrides(labels=LABELS))
     assert settled(classifier).mean == settled(classifier).std == (127.5,)
     assert settled(classifier).confidence.unknown_below == 0.625
     assert np.allclose(classifier.classify(PICTURE).scores, expected(model, PICTURE), atol=1e-5)
-    other = Classifier(path, said=replace(SAID, mean=(0.0,), std=(255.0,)))
+    other = Classifier(path, overrides=replace(SAID, mean=(0.0,), std=(255.0,)))
     assert settled(other).std == (255,)
 
 
@@ -243,7 +242,7 @@ def test_metadata_that_cannot_be_are_refused(
     monkeypatch.setattr(tflite_metadata, "metadata", lambda contract: wanted)
     path.write_bytes(described(path.read_bytes(), CONTRACT).replace(b"VEDETTE", b"NOBODYS"))
     with pytest.raises(ModelFileError, match=r"(mean|std) (has|is)"):
-        Classifier(path, said=Said(labels=LABELS))
+        Classifier(path, overrides=ModelOverrides(labels=LABELS))
 
 
 def test_metadata_cut_anywhere_are_read_or_refused() -> None:

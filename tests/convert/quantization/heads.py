@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from vedette_edge import Contract
-from vedette_edge.model.contract import from_json
+from vedette_edge.model.contract import parse_contract
 
 
 def contract_of(model: Path) -> Contract:
     with zipfile.ZipFile(model) as archive:
-        return from_json(archive.read("contract.json"))
+        return parse_contract(archive.read("contract.json"))
 
 
 def run_contract(run: Path) -> Contract:
-    return from_json((run / "contract.json").read_bytes())
+    return parse_contract((run / "contract.json").read_bytes())
 
 
 def change_head(run: Path, **changes: Any) -> None:

@@ -14,9 +14,9 @@ from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.converter import Model, load, quantize
 from vedette_convert.quantization.scheme import FLOAT32, INT8, QUANTIZATIONS, Scheme
 from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import Picture, prepare
-from vedette_edge.model.compatibility import objections
-from vedette_edge.model.contract import Contract, from_json
+from vedette_edge.images.preprocessing import Image, preprocess
+from vedette_edge.model.compatibility import find_objections
+from vedette_edge.model.contract import Contract, parse_contract
 from vedette_edge.model.graph import read_graph
 
 # Beside float, as a share of 1: half an 8-bit output step, and what 8-bit weights add.
@@ -30,17 +30,19 @@ def model(run_folder: Path) -> Model:
 
 @pytest.fixture(scope="module")
 def contract(run_folder: Path) -> Contract:
-    return from_json((run_folder / "contract.json").read_bytes())
+    return parse_contract((run_folder / "contract.json").read_bytes())
 
 
 @pytest.fixture(scope="module")
-def prepared(shapes: Path, contract: Contract) -> list[Picture]:
-    return [prepare(decoding.read(path), contract) for path in sorted(shapes.glob("*/*0.png"))]
+def prepared(shapes: Path, contract: Contract) -> list[Image]:
+    return [
+        preprocess(decoding.read_image(path), contract) for path in sorted(shapes.glob("*/*0.png"))
+    ]
 
 
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_each_quantization_runs_at_the_edge_and_agrees(
-    quantization: str, model: Model, contract: Contract, prepared: list[Picture]
+    quantization: str, model: Model, contract: Contract, prepared: list[Image]
 ) -> None:
     graph = quantize(model, prepared, Scheme(quantization))
     classifier = loaded(graph, contract)
@@ -55,29 +57,27 @@ def test_each_quantization_runs_at_the_edge_and_agrees(
 
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_the_oldest_runtime_has_every_operator(
-    quantization: str, model: Model, prepared: list[Picture]
+    quantization: str, model: Model, prepared: list[Image]
 ) -> None:
     graph = quantize(model, prepared, Scheme(quantization))
-    assert objections(read_graph(graph), arm=True) == []
+    assert find_objections(read_graph(graph), arm=True) == []
 
 
 def test_per_channel_dense_layers_are_only_where_they_are_wanted(
-    model: Model, prepared: list[Picture]
+    model: Model, prepared: list[Image]
 ) -> None:
     graph = quantize(model, prepared, Scheme(dense_per_channel=True))
     assert len(read_graph(graph).per_channel_dense) == 2
-    assert "of which it dies on Arm" in objections(read_graph(graph), arm=True)[0]
+    assert "of which it dies on Arm" in find_objections(read_graph(graph), arm=True)[0]
     assert read_graph(quantize(model, prepared)).per_channel_dense == ()
 
 
-def test_a_second_graph_of_a_model_has_the_same_bytes(
-    model: Model, prepared: list[Picture]
-) -> None:
+def test_a_second_graph_of_a_model_has_the_same_bytes(model: Model, prepared: list[Image]) -> None:
     for scheme in (INT8, FLOAT32):
         assert quantize(model, prepared, scheme) == quantize(model, prepared, scheme)
 
 
-def test_sizes_are_what_the_weights_numbers_take(model: Model, prepared: list[Picture]) -> None:
+def test_sizes_are_what_the_weights_numbers_take(model: Model, prepared: list[Image]) -> None:
     sizes = {name: len(quantize(model, prepared, Scheme(name))) for name in QUANTIZATIONS}
     assert sizes["float32"] == pytest.approx(4 * model.count_params(), rel=0.05)
     assert sizes["float16"] == pytest.approx(2 * model.count_params(), rel=0.05)
@@ -85,7 +85,7 @@ def test_sizes_are_what_the_weights_numbers_take(model: Model, prepared: list[Pi
         assert sizes[name] == pytest.approx(model.count_params(), rel=0.05)
 
 
-def test_calibration_tells_of_each_picture(model: Model, prepared: list[Picture]) -> None:
+def test_calibration_tells_of_each_picture(model: Model, prepared: list[Image]) -> None:
     seen = []
     quantize(model, prepared, INT8, lambda: seen.append(1))
     assert len(seen) == len(prepared)
@@ -113,7 +113,7 @@ def test_what_tflite_has_no_operation_for_is_named() -> None:
 
 
 def test_a_full_folder_for_temporary_files_is_named(
-    model: Model, prepared: list[Picture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Model, prepared: list[Image], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

@@ -26,7 +26,13 @@ from vedette_convert.quantization.scheme import INT8, NEW, OLD, Scheme
 from vedette_convert.sources.run_folder import Photograph, Run
 from vedette_convert.timing import Clock
 from vedette_edge import Classifier
-from vedette_edge.model.contract import Confidence, Contract, Provenance, from_json, to_json
+from vedette_edge.model.contract import (
+    Confidence,
+    Contract,
+    Provenance,
+    parse_contract,
+    serialize_contract,
+)
 
 SIDE = 8
 CONTRACT = Contract(
@@ -34,10 +40,9 @@ CONTRACT = Contract(
     height=SIDE,
     width=SIDE,
     colour="rgb",
-    fit="squash",
-    resize="box-linear-exact-1",
+    resize_mode="squash",
+    resize_rule="box-linear-exact-1",
     normalisation="unit",
-    normalisation_in_graph=True,
     confidence=Confidence(temperature=1.0, unknown_below=0.0),
     provenance=Provenance("0" * 64, {}, 0, {}, {}),
 )
@@ -122,7 +127,7 @@ def test_what_too_few_pictures_spoil_more_pictures_mend(paint: Paint, tmp_path: 
     assert "points of accuracy" in judgement.attempts[0].objections[0]
     assert judgement.attempt.verdict.tflite_accuracy == 1
     with zipfile.ZipFile(out) as archive:
-        told = from_json(archive.read("contract.json")).provenance.accuracies
+        told = parse_contract(archive.read("contract.json")).provenance.accuracies
     assert told == {"float_test": 1, "int8_test": 1}
 
 
@@ -245,7 +250,7 @@ def loud_run(paint: Paint, tmp_path: Path) -> Path:
     (folder / "settings.json").write_text(json.dumps({"data": str(tmp_path)}), "utf-8")
     provenance = Provenance(hashlib.sha256(manifest.encode()).hexdigest(), {}, 0, {}, {})
     (folder / "contract.json").write_text(
-        to_json(replace(CONTRACT, provenance=provenance)), "utf-8"
+        serialize_contract(replace(CONTRACT, provenance=provenance)), "utf-8"
     )
     network(*LOUD).save(folder / "Trained_Weight.h5")
     return folder

@@ -11,7 +11,7 @@ from tests.convert.conftest import convert
 from tests.convert.quantization.heads import change_head, contract_of, run_contract
 
 from vedette_convert.sources.run_folder import read_run
-from vedette_edge import Classifier, prepare
+from vedette_edge import Classifier, preprocess
 
 
 def cut_head(run: Path) -> None:
@@ -100,7 +100,7 @@ def assert_as_trained(run: Path, quantization: str) -> None:
     assert contract.provenance.accuracies == run_contract(run).provenance.accuracies
     learned, classifier = read_run(run).learned, Classifier(run / "model.tflite")
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
-    prepared = [prepare(one.read(), contract) for one in learned]
+    prepared = [preprocess(one.read(), contract) for one in learned]
     wanted = model.predict_on_batch(np.stack(prepared))
     found = np.stack([classifier.score(one).scores for one in prepared])
     furthest = {"float32": 1e-4, "float16": 0.01}.get(quantization, 0.1)

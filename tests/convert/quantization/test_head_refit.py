@@ -24,11 +24,11 @@ from tests.convert.quantization.heads import change_head, contract_of, run_contr
 from vedette_convert.quantization.head_refit import refit_head
 from vedette_convert.quantization.integer_features import IntegerFeatures
 from vedette_convert.sources.run_folder import Photograph, Run, read_run, sample
-from vedette_edge import Classifier, prepare
+from vedette_edge import Classifier, preprocess
 from vedette_edge.__main__ import main as vedette
 from vedette_edge.head.record import Block, HeadRecord
-from vedette_edge.images.preprocessing import Picture
-from vedette_edge.model.compatibility import objections
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.model.compatibility import find_objections
 from vedette_edge.model.graph import read_graph
 
 Numbers = NDArray[np.float64]
@@ -53,7 +53,7 @@ class FeatureInterpreter:
                 read |= dict.fromkeys(names, features)
         self._blocks = [read[block.layer] for block in record.blocks]
 
-    def features(self, prepared: Picture) -> Numbers:
+    def features(self, prepared: Image) -> Numbers:
         (given,) = self._interpreter.get_input_details()
         self._interpreter.set_tensor(given["index"], prepared[np.newaxis])
         self._interpreter.invoke()
@@ -118,7 +118,7 @@ def refit(head_run: Path, head_model: Path) -> Refit:
 
 def refitted(run: Run, record: HeadRecord, model: Path) -> Refit:
     interpreter, learned = FeatureInterpreter(model, record), run.learned
-    prepared = [prepare(one.read(), run.contract) for one in learned]
+    prepared = [preprocess(one.read(), run.contract) for one in learned]
     plain = np.stack([interpreter.features(one) for one in prepared])
     mirrored = np.stack([interpreter.features(one[:, ::-1].copy()) for one in prepared])
     truth = np.array([run.contract.labels.index(one.label) for one in learned])
@@ -247,7 +247,7 @@ def test_the_file_proves_itself(name: str, request: pytest.FixtureRequest) -> No
 def test_the_oldest_runtime_has_every_operator(head_model: Path) -> None:
     graph = read_graph(Classifier(head_model).model.data)
     assert "BATCH_MATMUL" in {kind.name for kind in graph.operators}
-    assert objections(graph, arm=True) == []
+    assert find_objections(graph, arm=True) == []
 
 
 def test_no_layer_of_the_head_has_an_error(untested_model: Path) -> None:
@@ -275,7 +275,7 @@ def test_ctrl_c_while_features_are_read_leaves_the_old_file(
 ) -> None:
     read = Photograph.read
 
-    def interrupted(photograph: Photograph) -> Picture:
+    def interrupted(photograph: Photograph) -> Image:
         if threading.current_thread() is not threading.main_thread():
             os.kill(os.getpid(), signal.SIGINT)
         return read(photograph)

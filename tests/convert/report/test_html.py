@@ -40,7 +40,7 @@ def a_run(folder: Path, classes: int) -> Run:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         photographs.append(Photograph("test", named[number % classes], file, digest))
     contract = Contract(
-        named, 150, 150, "rgb", "squash", "box-linear-exact-1", "unit", True,
+        named, 150, 150, "rgb", "squash", "box-linear-exact-1", "unit",
         Confidence(1.0, 0.0), Provenance("5eed" * 16, {}, 0, {"vedette-train": "0.1.0"}, {}),
     )  # fmt: skip
     return Run(folder / "Trained_Weight.h5", contract, tuple(photographs))

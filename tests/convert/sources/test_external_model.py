@@ -12,7 +12,7 @@ from keras import layers
 from tests.convert.conftest import convert as vedette_convert
 
 from vedette_convert.cli import main
-from vedette_edge import Classifier, prepare
+from vedette_edge import Classifier, preprocess
 from vedette_edge.images import decoding
 from vedette_edge.model.contract import Contract
 
@@ -93,8 +93,8 @@ def test_the_edge_gives_what_the_author_s_own_preprocessing_gives(
     classifier = Classifier(tmp_path / "out.tflite")
     assert contract_of(tmp_path / "out.tflite").normalisation == name
     for path in sorted(shapes.glob("*/*.png"))[::6]:
-        picture_rgb = decoding.read(path)
-        prepared = prepare(picture_rgb, classifier.contract).astype(np.float64)
+        picture_rgb = decoding.read_image(path)
+        prepared = preprocess(picture_rgb, classifier.contract).astype(np.float64)
         expected = model(AUTHORS[name](prepared)[np.newaxis].astype(np.float32))[0]
         np.testing.assert_allclose(classifier.classify(picture_rgb).scores, expected, atol=close)
 
@@ -179,7 +179,7 @@ def test_logits_get_a_softmax_and_sigmoids_are_told(
     result = convert(saved(network(activation=None), tmp_path / "model.keras"), *told)
     assert "its outputs are logits" in result.stderr
     found = Classifier(tmp_path / "out.tflite").classify(
-        decoding.read(next(shapes.glob("*/*.png")))
+        decoding.read_image(next(shapes.glob("*/*.png")))
     )
     assert found.scores.sum() == pytest.approx(1, abs=1e-3)
     result = convert(saved(network(activation="sigmoid"), tmp_path / "model.keras"), *told)
@@ -200,7 +200,7 @@ def test_photographs_without_folders_are_judged_by_agreement_alone(
     assert result.exit_code == 0, result.stderr
     assert "only agreement can be judged" in result.stderr
     assert "left out broken.jpg" in result.stderr
-    assert "the fit squash; --fit says it" in result.stderr
+    assert "assumed: resize mode squash" in result.stderr
     assert contract_of(tmp_path / "out.tflite").provenance.accuracies == {}
 
 

@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 from vedette_edge import Classifier
 from vedette_edge.__main__ import main
 from vedette_edge.benchmark.bare import Spread, cpu_alone_ms, measure_bare
-from vedette_edge.benchmark.recorder import WARM_UP, Gauge, Load
-from vedette_edge.capture.frame_buffer import About
-from vedette_edge.images.test_pattern import picture
-from vedette_edge.watch.stats import Times
+from vedette_edge.benchmark.recorder import WARM_UP, FrameRecorder, ProcessUsage
+from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.images.test_pattern import draw_test_pattern
+from vedette_edge.watch.stats import FrameTimings
 
 STAGES = ["capture", "prepare", "handover", "invoke", "decide", "log"]
 
@@ -143,13 +143,13 @@ def test_a_camera_that_is_not_there_is_an_error(model: Path) -> None:
     assert "nowhere.mp4" in found.stderr
 
 
-def times(number: int, *, taken_s: float) -> Times:
-    about = About(number, 0.0, taken_s, 1.0, 2.0, 0, b"")
-    return Times(about, taken_s + 0.003, 4.0, 0.5, taken_s + 0.008)
+def times(number: int, *, taken_s: float) -> FrameTimings:
+    about = FrameInfo(number, 0.0, taken_s, 1.0, 2.0, 0, b"")
+    return FrameTimings(about, taken_s + 0.003, 4.0, 0.5, taken_s + 0.008)
 
 
 def test_stages_lie_between_the_moments_that_a_frame_passed() -> None:
-    gauge = Gauge(60, os.getpid, lambda passed_s, frames: None)
+    gauge = FrameRecorder(60, os.getpid, lambda passed_s, frames: None)
     for number in range(WARM_UP + 3):
         gauge(times(number, taken_s=100.0 + number))
     columns = gauge.columns()
@@ -160,11 +160,11 @@ def test_stages_lie_between_the_moments_that_a_frame_passed() -> None:
 
 
 def test_the_load_of_a_process_is_its_own() -> None:
-    before = Load.of(os.getpid())
+    before = ProcessUsage.of(os.getpid())
     until_s = time.process_time() + 0.2
     while time.process_time() < until_s:
         pass
-    after = Load.of(os.getpid())
+    after = ProcessUsage.of(os.getpid())
     assert after.cpu_s - before.cpu_s == pytest.approx(0.2, abs=0.05)
     assert before.rss_mb
     assert before.rss_mb > 10
@@ -177,7 +177,7 @@ def test_percentiles_are_numpy_s() -> None:
 def test_resize_and_invoke_cost_more_than_invoke_and_less_than_a_slow_rate_leaves(
     model: Path,
 ) -> None:
-    classifier, frames_rgb = Classifier(model, threads=1), [picture(0)]
+    classifier, frames_rgb = Classifier(model, threads=1), [draw_test_pattern(0)]
     bare = measure_bare(classifier, frames_rgb, 0.3)
     assert bare.both_per_s < bare.invokes_per_s
     begin_s = time.monotonic()

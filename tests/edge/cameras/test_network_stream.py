@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.edge.conftest import Serve
 
-from vedette_edge.cameras import Frames, Reports, Wish, network_stream, open_frames
+from vedette_edge.cameras import CameraConfig, Frames, Reports, network_stream, open_frames
 from vedette_edge.errors import CameraError
 
 SECRET = "hunter2"
@@ -86,7 +86,7 @@ def told() -> tuple[Reports, list[str]]:
 
 def test_mjpeg_over_http_is_a_stream(webcam: Webcam) -> None:
     reports, lines = told()
-    frames = open_frames(Wish(webcam.address), reports)
+    frames = open_frames(CameraConfig(webcam.address), reports)
     seen = [next(frames) for _ in range(10)]
     assert len(lines) == 1
     assert lines[0].startswith("64x48 ")
@@ -97,7 +97,7 @@ def test_mjpeg_over_http_is_a_stream(webcam: Webcam) -> None:
 
 
 def test_who_comes_back_to_a_stream_sees_the_newest_frame(webcam: Webcam) -> None:
-    frames = open_frames(Wish(webcam.address), told()[0])
+    frames = open_frames(CameraConfig(webcam.address), told()[0])
     before = next(frames)
     time.sleep(1.5)
     after = next(frames)
@@ -112,7 +112,7 @@ def test_a_stream_that_breaks_off_or_falls_silent_is_an_error_soon(
     webcam: Webcam, hangs_up: bool
 ) -> None:
     webcam.hangs_up, webcam.most = hangs_up, 40
-    frames, begin = open_frames(Wish(webcam.address), told()[0]), time.monotonic()
+    frames, begin = open_frames(CameraConfig(webcam.address), told()[0]), time.monotonic()
     with pytest.raises(CameraError, match="the stream broke off after"):
         for _ in frames:
             pass
@@ -124,14 +124,14 @@ def test_nothing_that_is_told_holds_user_password_or_query(
 ) -> None:
     webcam.most, webcam.hangs_up = 40, True
     reports, lines = told()
-    frames = open_frames(Wish(webcam.address), reports)
+    frames = open_frames(CameraConfig(webcam.address), reports)
     source = next(frames).source
     assert source == f"http://***@127.0.0.1:{webcam.server_port}/video?***"
     with pytest.raises(CameraError) as broken:
         list(frames)
     webcam.status = 401
     with pytest.raises(CameraError) as refused:
-        open_frames(Wish(webcam.address), reports)
+        open_frames(CameraConfig(webcam.address), reports)
     wrote = capfd.readouterr()
     everything = f"{broken.value}{refused.value}{lines}{wrote.out}{wrote.err}"
     assert SECRET not in everything
@@ -150,22 +150,22 @@ def test_nothing_that_is_told_holds_user_password_or_query(
 def test_a_name_hides_what_is_secret_even_where_it_is_written_wrongly(
     source: str, name: str
 ) -> None:
-    assert Wish(source).name == name
+    assert CameraConfig(source).name == name
 
 
 def test_nobody_at_that_address_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network_stream, "OPEN_TIMEOUT_MS", 2000)
     with pytest.raises(CameraError, match="no stream could be opened within 2 s"):
-        open_frames(Wish(f"rtsp://127.0.0.1:{free_port()}/cam"), told()[0])
+        open_frames(CameraConfig(f"rtsp://127.0.0.1:{free_port()}/cam"), told()[0])
 
 
 def test_the_user_s_own_options_for_ffmpeg_are_kept(
     webcam: Webcam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_frames(Wish(webcam.address), told()[0]).close()
+    open_frames(CameraConfig(webcam.address), told()[0]).close()
     assert "OPENCV_FFMPEG_CAPTURE_OPTIONS" not in os.environ
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;udp")
-    open_frames(Wish(webcam.address), told()[0]).close()
+    open_frames(CameraConfig(webcam.address), told()[0]).close()
     assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "rtsp_transport;udp"
 
 
@@ -179,7 +179,7 @@ def test_an_rtsp_camera_that_goes_and_comes_back_is_lost_and_can_be_opened_again
     serve: Serve,
 ) -> None:
     port = free_port()
-    wish, (reports, lines) = Wish(f"rtsp://admin:{SECRET}@127.0.0.1:{port}/cam"), told()
+    wish, (reports, lines) = CameraConfig(f"rtsp://admin:{SECRET}@127.0.0.1:{port}/cam"), told()
     server = serve(port)
     frames = open_frames(wish, reports)
     reddish(frames)

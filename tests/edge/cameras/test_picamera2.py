@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vedette_edge.cameras import Reports, Wish, open_frames, picamera2
+from vedette_edge.cameras import CameraConfig, Reports, open_frames, picamera2
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 PATCHES_RGB = ((220, 30, 40), (20, 200, 60), (30, 50, 210), (230, 220, 40))
 MOST_OFF = 5  # of 255, between a colour and what YUV and back makes of it
@@ -33,7 +33,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def patches() -> Picture:
+def patches() -> Image:
     """Four patches of colour, 640 x 480."""
     four = np.array(PATCHES_RGB, np.uint8).reshape(2, 2, 3)
     return four.repeat(240, axis=0).repeat(320, axis=1)
@@ -43,7 +43,7 @@ Plug = Callable[..., Any]
 
 
 @pytest.fixture
-def plugged(stand_in: ModuleType, patches: Picture) -> Plug:
+def plugged(stand_in: ModuleType, patches: Image) -> Plug:
     """Plugs a camera in."""
 
     def plug(**how: object) -> Any:
@@ -67,7 +67,7 @@ def told() -> tuple[Reports, list[str]]:
 def test_whatever_the_camera_gives_becomes_r_g_b(plugged: Plug, gives: str, padding: int) -> None:
     plugged(gives=gives, padding=padding)
     reports, lines = told()
-    frames = open_frames(Wish("picamera2"), reports)
+    frames = open_frames(CameraConfig("picamera2"), reports)
     frame = next(frames)
     assert lines == [f"640x480 {gives} 30/s"]
     assert (frame.number, frame.source) == (1, "picamera2")
@@ -81,7 +81,7 @@ def test_whatever_the_camera_gives_becomes_r_g_b(plugged: Plug, gives: str, padd
 
 def test_r_g_b_is_asked_for_in_few_buffers_and_without_a_queue_of_old_frames(plugged: Plug) -> None:
     hardware = plugged()
-    open_frames(Wish("picamera2", width=321, height=240, fps=10), told()[0]).close()
+    open_frames(CameraConfig("picamera2", width=321, height=240, fps=10), told()[0]).close()
     assert hardware.asked["main"] == {"format": "BGR888", "size": (320, 240)}
     assert hardware.asked["buffer_count"] <= 4
     assert not hardware.asked["queue"]
@@ -91,7 +91,7 @@ def test_r_g_b_is_asked_for_in_few_buffers_and_without_a_queue_of_old_frames(plu
 def test_another_size_than_the_one_asked_for_is_told_and_given(plugged: Plug) -> None:
     plugged(adjusts=(800, 600), gives="NV12")
     reports, lines = told()
-    frames = open_frames(Wish("picamera2", width=700, height=500), reports)
+    frames = open_frames(CameraConfig("picamera2", width=700, height=500), reports)
     assert next(frames).picture_rgb.shape == (600, 800, 3)
     assert lines == ["800x600 NV12 30/s"]
     frames.close()
@@ -100,7 +100,7 @@ def test_another_size_than_the_one_asked_for_is_told_and_given(plugged: Plug) ->
 def test_a_rate_is_not_asked_of_a_camera_that_cannot_be_told_one(plugged: Plug) -> None:
     plugged(rate=None)
     reports, lines = told()
-    frames = open_frames(Wish("picamera2", fps=10), reports)
+    frames = open_frames(CameraConfig("picamera2", fps=10), reports)
     next(frames)
     frames.close()
     assert lines == ["640x480 BGR888"]
@@ -108,7 +108,7 @@ def test_a_rate_is_not_asked_of_a_camera_that_cannot_be_told_one(plugged: Plug) 
 
 def test_the_second_camera_is_picamera2_1(plugged: Plug) -> None:
     first, second = plugged(), plugged(adjusts=(320, 240))
-    frames = open_frames(Wish("picamera2:1"), told()[0])
+    frames = open_frames(CameraConfig("picamera2:1"), told()[0])
     assert next(frames).picture_rgb.shape == (240, 320, 3)
     frames.close()
     assert (first.closed, second.closed) == (0, 1)
@@ -116,7 +116,7 @@ def test_the_second_camera_is_picamera2_1(plugged: Plug) -> None:
 
 def test_a_camera_that_stops_to_give_frames_is_an_error_and_nothing_hangs(plugged: Plug) -> None:
     hardware = plugged(frames=3)  # one is taken to learn the rate
-    frames = open_frames(Wish("picamera2"), told()[0])
+    frames = open_frames(CameraConfig("picamera2"), told()[0])
     assert [next(frames).number, next(frames).number] == [1, 2]
     with pytest.raises(CameraError, match=r"picamera2: gave no frame for .* cable"):
         next(frames)
@@ -127,7 +127,7 @@ def test_a_camera_that_stops_to_give_frames_is_an_error_and_nothing_hangs(plugge
 def test_a_camera_that_never_gives_a_frame_is_an_error(plugged: Plug) -> None:
     plugged(frames=0)
     with pytest.raises(CameraError, match="gave no frame"):
-        open_frames(Wish("picamera2"), told()[0])
+        open_frames(CameraConfig("picamera2"), told()[0])
 
 
 @pytest.mark.parametrize("source", ["picamera2", "picamera2:1"])
@@ -135,7 +135,7 @@ def test_no_such_camera_is_an_error_that_says_how_to_list_them(
     stand_in: ModuleType, source: str
 ) -> None:
     with pytest.raises(CameraError, match=r"No camera number.*rpicam-hello --list-cameras"):
-        open_frames(Wish(source), told()[0])
+        open_frames(CameraConfig(source), told()[0])
 
 
 def test_older_releases_say_it_by_an_index_error(
@@ -146,25 +146,25 @@ def test_older_releases_say_it_by_an_index_error(
 
     monkeypatch.setattr(stand_in, "Picamera2", absent)
     with pytest.raises(CameraError, match="rpicam-hello"):
-        open_frames(Wish("picamera2"), told()[0])
+        open_frames(CameraConfig("picamera2"), told()[0])
 
 
 def test_a_camera_that_another_program_has_is_an_error_with_its_cause(plugged: Plug) -> None:
     plugged(busy=True)
     with pytest.raises(CameraError, match="Device or resource busy"):
-        open_frames(Wish("picamera2"), told()[0])
+        open_frames(CameraConfig("picamera2"), told()[0])
 
 
 def test_a_size_that_cannot_be_had_is_an_error(plugged: Plug) -> None:
     plugged()
     with pytest.raises(CameraError, match="cannot be set up as 1x1"):
-        open_frames(Wish("picamera2", width=1, height=1), told()[0])
+        open_frames(CameraConfig("picamera2", width=1, height=1), told()[0])
 
 
 def test_a_format_that_is_not_known_is_an_error(plugged: Plug) -> None:
     plugged(gives="RGB161616")
     with pytest.raises(CameraError, match="gives RGB161616; expected one of BGR888"):
-        open_frames(Wish("picamera2"), told()[0])
+        open_frames(CameraConfig("picamera2"), told()[0])
 
 
 def test_without_the_package_the_error_says_what_to_install(
@@ -172,10 +172,10 @@ def test_without_the_package_the_error_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(CameraError, match=r"apt install python3-picamera2.*--system-site-packages"):
-        open_frames(Wish("picamera2"), told()[0])
+        open_frames(CameraConfig("picamera2"), told()[0])
 
 
 @pytest.mark.parametrize("source", ["picamera2:", "picamera2:front", "picamera2:-1"])
 def test_a_number_that_is_none_is_a_wrong_setting(source: str) -> None:
     with pytest.raises(SettingError, match="expected picamera2 or picamera2:1"):
-        open_frames(Wish(source), told()[0])
+        open_frames(CameraConfig(source), told()[0])

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from tests.edge.conftest import Heard
 
-from vedette_edge.cameras import Wish, open_frames, stdin
+from vedette_edge.cameras import CameraConfig, open_frames, stdin
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images import decoding
-from vedette_edge.images.jpeg_splitter import JpegCutter
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.jpeg_splitter import JpegSplitter
+from vedette_edge.images.preprocessing import Image
 
 Pipe = Callable[..., None]
 
@@ -47,7 +47,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
     os.close(reading)
 
 
-def encoded(picture_bgr: Picture, *options: int) -> bytes:
+def encoded(picture_bgr: Image, *options: int) -> bytes:
     """A JPEG."""
     made: bytes = cv2.imencode(".jpg", picture_bgr, options)[1].tobytes()
     return made
@@ -61,11 +61,11 @@ BLUISH = encoded(np.full((48, 64, 3), (200, 30, 30), np.uint8))
 def test_jpegs_are_cut_apart_wherever_they_are_torn(piped: Pipe, told: Heard, size: int) -> None:
     data = REDDISH + b"--part\r\nContent-Type: image/jpeg\r\n\r\n" + BLUISH + b"\r\n" + REDDISH
     piped(*(data[at : at + size] for at in range(0, len(data), size)))
-    frames = list(open_frames(Wish("-"), told.reports))
+    frames = list(open_frames(CameraConfig("-"), told.reports))
     assert told.delivers == ["JPEG"]
     assert [frame.number for frame in frames] == [1, 2, 3]
     for frame, whole in zip(frames, (REDDISH, BLUISH, REDDISH), strict=True):
-        assert np.array_equal(frame.picture_rgb, decoding.decode(whole))
+        assert np.array_equal(frame.picture_rgb, decoding.decode_image(whole))
     assert not told.left_out
 
 
@@ -77,36 +77,36 @@ def with_thumbnail(whole: bytes, thumbnail: bytes) -> bytes:
 
 def test_a_thumbnail_within_a_jpeg_is_no_frame(piped: Pipe, told: Heard) -> None:
     piped(with_thumbnail(REDDISH, BLUISH) + BLUISH)
-    seen = [frame.picture_rgb[0, 0] for frame in open_frames(Wish("-"), told.reports)]
+    seen = [frame.picture_rgb[0, 0] for frame in open_frames(CameraConfig("-"), told.reports)]
     assert [pixel[0] > pixel[2] for pixel in seen] == [True, False]
 
 
 def test_progressive_jpegs_of_several_scans_are_cut_apart(
-    drawn: Callable[[int, int], Picture],
+    drawn: Callable[[int, int], Image],
 ) -> None:
     whole = encoded(drawn(120, 160), cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
     assert whole.count(b"\xff\xda") > 1
-    assert list(JpegCutter().cut(whole + REDDISH)) == [whole, REDDISH]
+    assert list(JpegSplitter().feed(whole + REDDISH)) == [whole, REDDISH]
 
 
 def test_a_torn_jpeg_is_left_out_and_the_next_one_is_seen(
-    piped: Pipe, told: Heard, drawn: Callable[[int, int], Picture]
+    piped: Pipe, told: Heard, drawn: Callable[[int, int], Image]
 ) -> None:
     torn = encoded(drawn(120, 160))[:2000]  # in the middle of its scan
     piped(torn + BLUISH + REDDISH[:400])
-    (frame,) = open_frames(Wish("-"), told.reports)
-    assert np.array_equal(frame.picture_rgb, decoding.decode(BLUISH))
+    (frame,) = open_frames(CameraConfig("-"), told.reports)
+    assert np.array_equal(frame.picture_rgb, decoding.decode_image(BLUISH))
     assert len(told.left_out) == 2
     assert "2000 bytes" in told.left_out[0]
     assert "cut off after 400 bytes" in told.left_out[1]
 
 
 def test_raw_frames_are_taken_as_they_are(
-    piped: Pipe, told: Heard, drawn: Callable[[int, int], Picture]
+    piped: Pipe, told: Heard, drawn: Callable[[int, int], Image]
 ) -> None:
     sent = [drawn(48, 64), drawn(48, 64)[::-1]]
     piped(b"".join(picture.tobytes() for picture in sent) + b"half")
-    frames = list(open_frames(Wish("-:raw:64x48"), told.reports))
+    frames = list(open_frames(CameraConfig("-:raw:64x48"), told.reports))
     assert told.delivers == ["64x48 raw RGB"]
     assert len(frames) == 2
     for frame, picture_rgb in zip(frames, sent, strict=True):
@@ -116,7 +116,7 @@ def test_raw_frames_are_taken_as_they_are(
 
 def test_an_input_that_falls_silent_is_an_error(piped: Pipe, told: Heard) -> None:
     piped(REDDISH, end=False)
-    frames = open_frames(Wish("-"), told.reports)
+    frames = open_frames(CameraConfig("-"), told.reports)
     next(frames)
     with pytest.raises(CameraError, match="nothing on standard input"):
         next(frames)
@@ -126,7 +126,7 @@ def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, told: Heard) -
     held, terminal = os.openpty()
     monkeypatch.setattr(stdin, "DESCRIPTOR", terminal)
     with pytest.raises(SettingError, match="is a terminal; expected JPEGs"):
-        open_frames(Wish("-"), told.reports)
+        open_frames(CameraConfig("-"), told.reports)
     os.close(held)
     os.close(terminal)
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vedette_edge.cameras import Reports, Wish, open_frames
+from vedette_edge.cameras import CameraConfig, Reports, open_frames
 from vedette_edge.errors import CameraError
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 MJPG, YUYV = (cv2.VideoWriter.fourcc(*letters) for letters in ("MJPG", "YUYV"))
 
@@ -71,7 +71,7 @@ Plug = Callable[..., str]
 def plug(monkeypatch: pytest.MonkeyPatch) -> Plug:
     """Plugs in a webcam that gives what is listed; its device is a file that is there."""
 
-    def plugged(*reads: Picture | None, **how: object) -> str:
+    def plugged(*reads: Image | None, **how: object) -> str:
         for name, value in how.items():
             monkeypatch.setattr(Capture, name, value)
         monkeypatch.setattr(Capture, "reads", list(reads or [RED_BGR]))
@@ -90,7 +90,7 @@ def told() -> tuple[Reports, list[str]]:
 
 def test_mjpg_and_the_size_are_asked_for_and_what_came_of_it_is_told(plug: Plug) -> None:
     reports, lines = told()
-    frames = open_frames(Wish(plug(), width=1280, height=720, fps=15), reports)
+    frames = open_frames(CameraConfig(plug(), width=1280, height=720, fps=15), reports)
     frame = next(frames)
     assert lines == ["1280x720 MJPG 15/s"]
     assert frame.picture_rgb[0, 0].tolist() == [200, 0, 0]
@@ -101,20 +101,22 @@ def test_mjpg_and_the_size_are_asked_for_and_what_came_of_it_is_told(plug: Plug)
 
 def test_a_camera_without_mjpg_gives_what_it_has(plug: Plug) -> None:
     reports, lines = told()
-    open_frames(Wish(plug(sizes={YUYV: ((320, 240),)}), width=1280, height=720), reports).close()
+    open_frames(
+        CameraConfig(plug(sizes={YUYV: ((320, 240),)}), width=1280, height=720), reports
+    ).close()
     assert lines == ["320x240 YUYV 30/s"]
 
 
 def test_a_few_failed_reads_are_tolerated(plug: Plug) -> None:
     bad = np.zeros((0, 0, 3), np.uint8)
     source = plug(RED_BGR, None, None, bad, None, RED_BGR, None, RED_BGR)
-    frames = open_frames(Wish(source), told()[0])
+    frames = open_frames(CameraConfig(source), told()[0])
     assert [next(frames).number for _ in range(3)] == [1, 2, 3]
     frames.close()
 
 
 def test_a_camera_that_was_pulled_out_is_an_error(plug: Plug) -> None:
-    frames = open_frames(Wish(plug(RED_BGR, None)), told()[0])
+    frames = open_frames(CameraConfig(plug(RED_BGR, None)), told()[0])
     next(frames)
     with pytest.raises(CameraError, match="gave no picture 5 times in a row after 1 frames"):
         next(frames)
@@ -123,20 +125,20 @@ def test_a_camera_that_was_pulled_out_is_an_error(plug: Plug) -> None:
 
 def test_pictures_of_sizes_that_were_not_told_are_given_as_they_are(plug: Plug) -> None:
     small = np.zeros((7, 5, 3), np.uint8)
-    frames = open_frames(Wish(plug(RED_BGR, small)), told()[0])
+    frames = open_frames(CameraConfig(plug(RED_BGR, small)), told()[0])
     assert [next(frames).picture_rgb.shape for _ in range(2)] == [(480, 640, 3), (7, 5, 3)]
     frames.close()
 
 
 def test_a_camera_that_another_program_has_is_an_error(plug: Plug) -> None:
     with pytest.raises(CameraError, match=r"cannot be opened.*fuser -v .*picamera2"):
-        open_frames(Wish(plug(opens=False)), told()[0])
+        open_frames(CameraConfig(plug(opens=False)), told()[0])
 
 
 @pytest.mark.parametrize("source", ["/dev/video98", "v4l2:98", "/dev/v4l/by-id/usb-none"])
 def test_a_camera_that_is_absent_is_an_error_that_says_how_to_list_them(source: str) -> None:
     with pytest.raises(CameraError, match=r"/dev/v.*: is not there; .*v4l2-ctl --list-devices"):
-        open_frames(Wish(source), told()[0])
+        open_frames(CameraConfig(source), told()[0])
 
 
 def test_a_camera_that_the_user_may_not_open_says_which_group_to_join(
@@ -145,4 +147,4 @@ def test_a_camera_that_the_user_may_not_open_says_which_group_to_join(
     source = plug()
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(CameraError, match="usermod -aG video"):
-        open_frames(Wish(source), told()[0])
+        open_frames(CameraConfig(source), told()[0])

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from vedette_edge.capture.geometry import Crop, Mounting, mounted, parse_crop
+from vedette_edge.capture.orientation import Orientation, orient
+from vedette_edge.capture.region import Crop, parse_crop
 from vedette_edge.errors import SettingError
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 # One pixel a letter:  A B C
 #                      D E F
 A, B, C, D, E, F = range(6)
 
 
-def letters(*rows: tuple[int, ...]) -> Picture:
+def letters(*rows: tuple[int, ...]) -> Image:
     grey = np.array(rows, np.uint8)
     return np.dstack([grey, grey + np.uint8(10), grey + np.uint8(20)])
 
@@ -23,21 +24,21 @@ SEEN = letters((A, B, C), (D, E, F))
 @pytest.mark.parametrize(
     ("mounting", "expected"),
     [
-        (Mounting(), letters((A, B, C), (D, E, F))),
-        (Mounting(rotate=90), letters((D, A), (E, B), (F, C))),
-        (Mounting(rotate=180), letters((F, E, D), (C, B, A))),
-        (Mounting(rotate=270), letters((C, F), (B, E), (A, D))),
-        (Mounting(flip="horizontal"), letters((C, B, A), (F, E, D))),
-        (Mounting(flip="vertical"), letters((D, E, F), (A, B, C))),
-        (Mounting(rotate=90, flip="horizontal"), letters((A, D), (B, E), (C, F))),
-        (Mounting(crop=(1, 0, 2, 2)), letters((B, C), (E, F))),
-        (Mounting(rotate=90, crop=(0, 1, 2, 2)), letters((E, B), (F, C))),
+        (Orientation(), letters((A, B, C), (D, E, F))),
+        (Orientation(rotate=90), letters((D, A), (E, B), (F, C))),
+        (Orientation(rotate=180), letters((F, E, D), (C, B, A))),
+        (Orientation(rotate=270), letters((C, F), (B, E), (A, D))),
+        (Orientation(flip="horizontal"), letters((C, B, A), (F, E, D))),
+        (Orientation(flip="vertical"), letters((D, E, F), (A, B, C))),
+        (Orientation(rotate=90, flip="horizontal"), letters((A, D), (B, E), (C, F))),
+        (Orientation(crop=(1, 0, 2, 2)), letters((B, C), (E, F))),
+        (Orientation(rotate=90, crop=(0, 1, 2, 2)), letters((E, B), (F, C))),
     ],
 )
 def test_a_frame_is_turned_clockwise_then_mirrored_then_cropped(
-    mounting: Mounting, expected: Picture
+    mounting: Orientation, expected: Image
 ) -> None:
-    upright = mounted(SEEN, mounting)
+    upright = orient(SEEN, mounting)
     assert np.array_equal(upright, expected)
     assert upright.dtype == np.uint8
     assert upright.flags["C_CONTIGUOUS"]
@@ -45,13 +46,13 @@ def test_a_frame_is_turned_clockwise_then_mirrored_then_cropped(
 
 def test_a_crop_outside_the_upright_frame_is_an_error_that_names_its_size() -> None:
     with pytest.raises(SettingError, match=r"crop reaches to 3, 2; the frame ends at 2, 3"):
-        mounted(SEEN, Mounting(rotate=90, crop=(0, 0, 3, 2)))
+        orient(SEEN, Orientation(rotate=90, crop=(0, 0, 3, 2)))
 
 
 @pytest.mark.parametrize("wrong", [{"rotate": 45}, {"flip": "sideways"}])
 def test_what_is_no_mounting_is_an_error(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingError, match="expected rotate 0, 90, 180, 270 and flip horizontal"):
-        Mounting(**wrong)  # type: ignore[arg-type]  # as from a file of settings
+        Orientation(**wrong)  # type: ignore[arg-type]  # as from a file of settings
 
 
 @pytest.mark.parametrize(
@@ -68,5 +69,7 @@ def test_what_is_no_crop_is_an_error_with_an_example(text: str) -> None:
 
 
 def test_the_log_tells_what_is_done() -> None:
-    assert str(Mounting()) == ""
-    assert str(Mounting(90, "vertical", (1, 2, 3, 4))) == "rotate 90, flip vertical, crop 1,2,3,4"
+    assert str(Orientation()) == ""
+    assert (
+        str(Orientation(90, "vertical", (1, 2, 3, 4))) == "rotate 90, flip vertical, crop 1,2,3,4"
+    )

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from vedette_edge import Contract
-from vedette_edge.cameras import Frame, Wish
+from vedette_edge.cameras import CameraConfig, Frame
 from vedette_edge.capture import supervisor, worker
-from vedette_edge.capture.frame_buffer import Handover
-from vedette_edge.capture.geometry import WHOLE, Mounting
+from vedette_edge.capture.frame_buffer import FrameBuffer
+from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor
-from vedette_edge.capture.worker import Plan
+from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError
 
 
@@ -42,10 +43,14 @@ class Heard:
 
 
 @pytest.fixture
-def plan(contract: Contract) -> Callable[..., Plan]:
-    def make(source: str = "synthetic:640x480@30", fps: float = 0.0, motion: float = 0.0) -> Plan:
-        wish = Wish(source, live=True)
-        return Plan(wish, Mounting(), contract, (WHOLE,), fps, motion, every=False)
+def plan(contract: Contract) -> Callable[..., CaptureConfig]:
+    def make(
+        source: str = "synthetic:640x480@30", fps: float = 0.0, motion: float = 0.0
+    ) -> CaptureConfig:
+        wish = CameraConfig(source, live=True)
+        return CaptureConfig(
+            wish, Orientation(), contract, (WHOLE,), fps, motion, every_frame=False
+        )
 
     return make
 
@@ -58,7 +63,7 @@ def process_of(watched: Supervisor) -> "subprocess.Popen[bytes]":
 def take(watched: Supervisor, timeout_s: float = 20) -> None:
     """Wait for the next frame."""
     until_s = time.monotonic() + timeout_s
-    while not watched.take(0.1):
+    while not watched.next_frame(0.1):
         assert time.monotonic() < until_s
 
 
@@ -73,7 +78,7 @@ def test_the_process_that_takes_frames_imports_nothing_that_only_the_watch_needs
 
 
 def test_a_process_that_cannot_be_killed_holds_up_nothing(
-    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., CaptureConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that a driver holds."""
     heard = Heard()
@@ -92,21 +97,21 @@ def test_a_process_that_cannot_be_killed_holds_up_nothing(
 
 
 def test_a_frame_that_a_dead_process_left_is_not_told_as_the_camera_s_return(
-    plan: Callable[..., Plan],
+    plan: Callable[..., CaptureConfig],
 ) -> None:
     heard = Heard()
     with Supervisor(plan(), heard) as watched:
         take(watched)
         time.sleep(0.2)  # in which it gives the next
         watched._lose("no frame for 10 s")
-        assert watched.take(0.2) is None
+        assert watched.next_frame(0.2) is None
         assert not heard.lost_s
         take(watched)
     assert len(heard.lost_s) == 1
 
 
 def test_a_machine_that_has_no_room_for_a_process_just_now_is_waited_for(
-    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., CaptureConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
@@ -120,7 +125,7 @@ def test_a_machine_that_has_no_room_for_a_process_just_now_is_waited_for(
         before = open_files()
         patched.setattr(subprocess, "Popen", refuse)
         process_of(watched).kill()
-        assert watched.take(3) is None
+        assert watched.next_frame(3) is None
         assert open_files() == before - 2  # the two pipes to a process
         patched.undo()
         take(watched)
@@ -132,7 +137,7 @@ def test_a_machine_that_has_no_room_for_a_process_just_now_is_waited_for(
 
 
 def test_a_camera_that_comes_and_goes_is_tried_less_and_less_often(
-    plan: Callable[..., Plan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., CaptureConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "PAUSES_S", (0.1, 2.0, 60.0))
     frame = tmp_path / "frame.ppm"  # a video of one frame
@@ -140,26 +145,26 @@ def test_a_camera_that_comes_and_goes_is_tried_less_and_less_often(
     heard, until_s = Heard(), time.monotonic() + 8
     with Supervisor(plan(str(frame)), heard) as watched:
         while time.monotonic() < until_s:
-            watched.take(0.1)
+            watched.next_frame(0.1)
     assert set(heard.lost_for) == {"the source has ended"}
     assert 1 <= len(heard.lost_for) <= 3
     assert len(heard.lost_for) - len(heard.lost_s) in (0, 1)
 
 
 def test_how_long_a_camera_was_lost_counts_from_its_last_frame_though_nobody_looked_at_that(
-    plan: Callable[..., Plan],
+    plan: Callable[..., CaptureConfig],
 ) -> None:
     heard = Heard()
     with Supervisor(plan(fps=0.05), heard) as watched:
         take(watched)
-        assert watched.take(3) is None
+        assert watched.next_frame(3) is None
         os.kill(process_of(watched).pid, signal.SIGKILL)
         take(watched)
     assert 0.4 < heard.lost_s[0] < 3
 
 
 def test_a_still_scene_is_looked_at_now_and_then(
-    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+    plan: Callable[..., CaptureConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "LONGEST_STILL_S", 0.5)
 
@@ -172,7 +177,7 @@ def test_a_still_scene_is_looked_at_now_and_then(
             yield Frame(number, np.zeros((48, 64, 3), np.uint8), 0.0, 0.0, "still")
 
     asked = plan(motion=0.1)
-    handover = Handover(asked.shape)
+    handover = FrameBuffer(asked.shape)
     looked_at = list(worker._wanted(still(), asked, handover))  # type: ignore[arg-type]
     handover.close()
     assert len(looked_at) == 4  # at once, after 0.5, 1 and 1.5 s

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from vedette_edge.capture.geometry import WHOLE, Region, parse_region, part_of
 from vedette_edge.capture.motion import Motion
+from vedette_edge.capture.orientation import crop_region
+from vedette_edge.capture.region import WHOLE, Region, parse_region
 from vedette_edge.errors import SettingError
 
 
@@ -32,15 +33,15 @@ def test_what_is_no_region_is_an_error_with_an_example(text: str) -> None:
 
 def test_a_part_is_cut_out() -> None:
     picture = np.arange(60 * 80 * 3, dtype=np.uint32).astype(np.uint8).reshape(60, 80, 3)
-    part = part_of(picture, Region("a", 10, 20, 30, 40))
+    part = crop_region(picture, Region("a", 10, 20, 30, 40))
     assert np.array_equal(part, picture[20:60, 10:40])
     assert part.flags["C_CONTIGUOUS"]
-    assert part_of(picture, WHOLE) is picture
+    assert crop_region(picture, WHOLE) is picture
 
 
 def test_a_part_outside_the_frame_is_an_error_that_names_both() -> None:
     with pytest.raises(SettingError, match="region a reaches to 90, 60; the frame ends at 80, 60"):
-        part_of(np.zeros((60, 80, 3), np.uint8), Region("a", 10, 20, 80, 40))
+        crop_region(np.zeros((60, 80, 3), np.uint8), Region("a", 10, 20, 80, 40))
 
 
 def test_noise_is_no_motion_and_a_thing_that_comes_is() -> None:

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from vedette_edge import Contract
-from vedette_edge.cameras import Wish
+from vedette_edge.cameras import CameraConfig
 from vedette_edge.capture import supervisor
-from vedette_edge.capture.geometry import WHOLE, Mounting, Region
+from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.capture.supervisor import Supervisor
-from vedette_edge.capture.worker import Plan
+from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
 
 
@@ -44,16 +45,16 @@ class Heard:
 
 
 @pytest.fixture
-def plan(contract: Contract) -> Callable[..., Plan]:
+def plan(contract: Contract) -> Callable[..., CaptureConfig]:
     def make(
         source: Path,
         *,
         live: bool = False,
         every: bool = True,
         regions: tuple[Region, ...] = (WHOLE,),
-    ) -> Plan:
-        wish = Wish(str(source), live=live)
-        return Plan(wish, Mounting(), contract, regions, 0.0, 0.0, every)
+    ) -> CaptureConfig:
+        wish = CameraConfig(str(source), live=live)
+        return CaptureConfig(wish, Orientation(), contract, regions, 0.0, 0.0, every)
 
     return make
 
@@ -93,7 +94,7 @@ def frame_after(watched: Supervisor, timeout_s: float = 20) -> int:
     """Number of the next frame."""
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
-        if frame := watched.take(0.5):
+        if frame := watched.next_frame(0.5):
             return frame[0].number
     raise AssertionError("no frame came")
 
@@ -104,17 +105,17 @@ def kill(watched: Supervisor, heard: Heard) -> None:
     os.kill(child, signal.SIGKILL)
     told = heard.kinds().count("lost")
     while heard.kinds().count("lost") == told:
-        watched.take(0.05)
+        watched.next_frame(0.05)
 
 
 def test_every_picture_of_a_folder_is_looked_at_in_order(
-    photos: Path, plan: Callable[..., Plan], contract: Contract
+    photos: Path, plan: Callable[..., CaptureConfig], contract: Contract
 ) -> None:
     (photos / "bad.jpg").write_bytes(b"no picture")
     heard, seen = Heard(), []
     with Supervisor(plan(photos), heard, restarts=False) as watched:
         while not watched.ended:
-            if frame := watched.take(5.0):
+            if frame := watched.next_frame(5.0):
                 about, parts = frame
                 assert parts.shape == (1, contract.height, contract.width, 3)
                 seen.append((about.number, Path(os.fsdecode(about.source)).name))
@@ -124,7 +125,7 @@ def test_every_picture_of_a_folder_is_looked_at_in_order(
 
 
 def test_a_killed_camera_process_is_replaced_and_told_of_once(
-    clip: Path, plan: Callable[..., Plan], quick: None
+    clip: Path, plan: Callable[..., CaptureConfig], quick: None
 ) -> None:
     heard = Heard()
     with Supervisor(plan(clip, live=True, every=False), heard) as watched:
@@ -137,7 +138,7 @@ def test_a_killed_camera_process_is_replaced_and_told_of_once(
 
 
 def test_a_camera_that_blocks_for_ever_is_killed_and_tried_again(
-    tmp_path: Path, plan: Callable[..., Plan], quick: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, plan: Callable[..., CaptureConfig], quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "FIRST_SILENCE_S", 1.0)
     pipe, heard, seen = tmp_path / "pipe.avi", Heard(), set()
@@ -145,7 +146,7 @@ def test_a_camera_that_blocks_for_ever_is_killed_and_tried_again(
     with Supervisor(plan(pipe, live=True, every=False), heard) as watched:
         until_s = time.monotonic() + 5
         while time.monotonic() < until_s:
-            assert watched.take(0.2) is None
+            assert watched.next_frame(0.2) is None
             seen |= set(children())
     assert len(seen) >= 2
     assert heard.lines == [("lost", "no frame for 1 s")]
@@ -153,7 +154,9 @@ def test_a_camera_that_blocks_for_ever_is_killed_and_tried_again(
 
 
 def test_a_camera_without_a_rate_of_its_own_waits_for_the_watch(contract: Contract) -> None:
-    plan = Plan(Wish("synthetic"), Mounting(), contract, (WHOLE,), 0.0, 0.0, every=False)
+    plan = CaptureConfig(
+        CameraConfig("synthetic"), Orientation(), contract, (WHOLE,), 0.0, 0.0, every_frame=False
+    )
     with Supervisor(plan, Heard()) as watched:
         numbers = [frame_after(watched) for _ in range(20)]
     assert numbers == list(range(1, 21))
@@ -162,8 +165,8 @@ def test_a_camera_without_a_rate_of_its_own_waits_for_the_watch(contract: Contra
 def test_a_scene_in_which_nothing_moves_is_no_dead_camera(
     contract: Contract, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard, wish = Heard(), Wish("synthetic:640x480@20")
-    plan = Plan(wish, Mounting(), contract, (WHOLE,), 0.2, 0.0, every=False)
+    heard, wish = Heard(), CameraConfig("synthetic:640x480@20")
+    plan = CaptureConfig(wish, Orientation(), contract, (WHOLE,), 0.2, 0.0, every_frame=False)
     with Supervisor(plan, heard) as watched:
         numbers = [frame_after(watched) for _ in range(2)]
     assert numbers[1] - numbers[0] > 60  # five seconds apart, and silence is one
@@ -173,22 +176,28 @@ def test_a_scene_in_which_nothing_moves_is_no_dead_camera(
 def test_a_folder_that_is_watched_may_be_silent(
     photos: Path, contract: Contract, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = Plan(
-        Wish(str(photos), follow=True), Mounting(), contract, (WHOLE,), 0.0, 0.0, every=True
+    plan = CaptureConfig(
+        CameraConfig(str(photos), follow=True),
+        Orientation(),
+        contract,
+        (WHOLE,),
+        0.0,
+        0.0,
+        every_frame=True,
     )
     with Supervisor(plan, Heard(), restarts=False) as watched:
-        assert watched.take(6.5) is None  # what was there before does not count
+        assert watched.next_frame(6.5) is None  # what was there before does not count
         shutil.copy(photos / "a-red.jpg", photos / "later.jpg")
         assert frame_after(watched) == 1
 
 
 def test_a_camera_that_is_absent_at_the_start_and_there_later_is_picked_up(
-    clip: Path, tmp_path: Path, plan: Callable[..., Plan], quick: None
+    clip: Path, tmp_path: Path, plan: Callable[..., CaptureConfig], quick: None
 ) -> None:
     later, heard = tmp_path / "later.avi", Heard()
     with Supervisor(plan(later, live=True, every=False), heard) as watched:
         for _ in range(10):
-            assert watched.take(0.1) is None
+            assert watched.next_frame(0.1) is None
         clip.rename(later)
         frame_after(watched)
     assert heard.kinds() == ["lost", "back"]
@@ -196,7 +205,7 @@ def test_a_camera_that_is_absent_at_the_start_and_there_later_is_picked_up(
 
 
 def test_files_that_fail_are_an_error_and_not_tried_again(
-    tmp_path: Path, plan: Callable[..., Plan]
+    tmp_path: Path, plan: Callable[..., CaptureConfig]
 ) -> None:
     with (
         Supervisor(plan(tmp_path / "gone.avi"), Heard(), restarts=False) as watched,
@@ -205,7 +214,9 @@ def test_files_that_fail_are_an_error_and_not_tried_again(
         frame_after(watched)
 
 
-def test_a_region_outside_the_frame_is_an_error(clip: Path, plan: Callable[..., Plan]) -> None:
+def test_a_region_outside_the_frame_is_an_error(
+    clip: Path, plan: Callable[..., CaptureConfig]
+) -> None:
     region = Region("door", 10, 10, 100, 10)
     with (
         Supervisor(plan(clip, live=True, regions=(WHOLE, region)), Heard()) as watched,
@@ -214,13 +225,15 @@ def test_a_region_outside_the_frame_is_an_error(clip: Path, plan: Callable[..., 
         frame_after(watched)
 
 
-def test_a_waker_ends_the_wait(clip: Path, tmp_path: Path, plan: Callable[..., Plan]) -> None:
+def test_a_waker_ends_the_wait(
+    clip: Path, tmp_path: Path, plan: Callable[..., CaptureConfig]
+) -> None:
     pipe = tmp_path / "pipe.avi"
     os.mkfifo(pipe)
     with Supervisor(plan(pipe, live=True), Heard()) as watched:
         wake = os.eventfd(1)
         begin = time.monotonic()
-        assert watched.take(60, wake) is None
+        assert watched.next_frame(60, wake) is None
         assert time.monotonic() - begin < 30
         os.close(wake)
 
@@ -231,17 +244,17 @@ def test_the_capture_process_goes_when_its_master_is_killed(
     script = """
 import sys, time
 from vedette_edge import Classifier
-from vedette_edge.cameras import Wish
-from vedette_edge.capture.worker import Plan
-from vedette_edge.capture.geometry import Mounting
-from vedette_edge.region import WHOLE
+from vedette_edge.cameras import CameraConfig
+from vedette_edge.capture.worker import CaptureConfig
+from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor
-wish = Wish(sys.argv[1], live=True)
-plan = Plan(wish, Mounting(), Classifier(sys.argv[2]).contract, (WHOLE,), 0.0, 0.0, False)
+source, contract = CameraConfig(sys.argv[1], live=True), Classifier(sys.argv[2]).contract
+plan = CaptureConfig(source, Orientation(), contract, (WHOLE,), 0.0, 0.0, False)
 class Silent:
     def delivers(self, line): pass
 with Supervisor(plan, Silent()) as watched:
-    while not watched.take(1.0):
+    while not watched.next_frame(1.0):
         pass
     print(watched._process._process.pid, flush=True)
     time.sleep(60)
@@ -258,7 +271,7 @@ with Supervisor(plan, Silent()) as watched:
 
 
 def test_nothing_is_left_open_after_many_restarts(
-    clip: Path, plan: Callable[..., Plan], quick: None
+    clip: Path, plan: Callable[..., CaptureConfig], quick: None
 ) -> None:
     def open_files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))

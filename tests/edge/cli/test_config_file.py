@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from vedette_edge.cli.config_file import defaults
+from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.run import run
 from vedette_edge.errors import SettingError
-from vedette_edge.sinks.systemd_status import Status
+from vedette_edge.sinks.systemd_status import SystemdStatus
 
 Write = Callable[[str], Path]
 BEGINNING = ["start", "delivers", "change"]  # events of a watch
@@ -56,7 +56,7 @@ def test_all_that_is_wrong_is_said_at_once_with_the_nearest_known_key(write: Wri
     text = 'camra = "x"\nfps = -1\nthreads = "many"\nleave = 0.2\nzzz = 1\n'
     config = write(text + 'crop = "1,2"\nregion = "door"\n')
     with pytest.raises(SettingError) as found:
-        defaults(config, run)
+        load_settings(config, run)
     lines = str(found.value).splitlines()
     assert len(lines) == 6
     assert "'camra' is unknown; is 'camera' meant?" in lines[0]
@@ -101,10 +101,10 @@ def test_values_of_any_type_are_taken_as_a_command_line_would_or_refused(
 ) -> None:
     config = write(line)
     if not expected:
-        assert len(defaults(config, run)) == 1
+        assert len(load_settings(config, run)) == 1
         return
     with pytest.raises(SettingError, match=re.escape(f"{config}: ")) as found:
-        defaults(config, run)
+        load_settings(config, run)
     assert expected in str(found.value)
 
 
@@ -268,7 +268,7 @@ def test_a_status_of_many_regions_is_cut_to_what_systemd_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-    status = Status("change")
+    status = SystemdStatus("change")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
         told.bind(str(tmp_path / "notify"))
         for number in range(9):
@@ -281,8 +281,8 @@ def test_a_status_of_many_regions_is_cut_to_what_systemd_takes(
 
 def test_the_example_is_a_configuration_and_so_is_what_it_only_suggests(write: Write) -> None:
     example = Path(__file__).parents[3] / "edge" / "config.example.toml"
-    assert defaults(example, run)["heartbeat"] == "60.0"
+    assert load_settings(example, run)["heartbeat"] == "60.0"
     text = re.sub(r"^# (?=\w+ = )", "", example.read_text("utf-8"), flags=re.MULTILINE)
-    found = defaults(write(text), run)
+    found = load_settings(write(text), run)
     assert found["regions"] == ["door=200,80,240,360", "nest=0,0,160,120"]
     assert found["motion"] == "0.01"

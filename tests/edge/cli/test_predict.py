@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from vedette_edge import Contract
 from vedette_edge.__main__ import main
-from vedette_edge.model.contract import UNKNOWN, Confidence, to_json
+from vedette_edge.model.contract import UNKNOWN, Confidence, serialize_contract
 
 
 def vedette(*arguments: str | Path) -> Result:
@@ -95,7 +95,7 @@ def test_inspect_shows_the_thresholds_that_labels_have_of_their_own(
     repacked: Callable[..., Path], contract: Contract
 ) -> None:
     confidence = Confidence(1.0, 0.4, {"green": 0.725})
-    path = repacked(to_json(replace(contract, confidence=confidence)))
+    path = repacked(serialize_contract(replace(contract, confidence=confidence)))
     assert "0.4 (green 0.725)" in vedette("inspect", path).stdout
     found = json.loads(vedette("inspect", path, "--json").stdout)["contract"]["confidence"]
     assert found["unknown_below_by_label"] == {"green": 0.725}
@@ -109,7 +109,7 @@ def test_run_logs_unknown_for_that_output_and_below_a_label_s_own_threshold(
 ) -> None:
     """The second output is called unknown; no score of the third reaches its threshold."""
     labels, confidence = ("red", UNKNOWN, "blue"), Confidence(1.0, 0.4, {"blue": 1.0})
-    text = to_json(replace(contract, labels=labels, confidence=confidence))
+    text = serialize_contract(replace(contract, labels=labels, confidence=confidence))
     path = repacked(text, "".join(f"{one}\n" for one in labels))
     for other in photos.iterdir():
         if other.name != picture:

@@ -17,13 +17,13 @@ from click.testing import CliRunner, Result
 
 from vedette_edge.__main__ import main
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.doctor.disk import card, disk
+from vedette_edge.doctor.disk import card, check_disk
 from vedette_edge.doctor.machine import access, clock, limits, power, service
-from vedette_edge.doctor.packages import mend_proof, packages
+from vedette_edge.doctor.packages import check_packages, suggest_reinstall
 from vedette_edge.errors import RuntimeMissingError
 from vedette_edge.host.raspberry_pi import Health
-from vedette_edge.log.rotation import Limits
-from vedette_edge.model.interpreter import Network, Runtime
+from vedette_edge.log.rotation import LogLimits
+from vedette_edge.model.interpreter import Runtime, TFLiteModel
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -41,18 +41,18 @@ def test_a_clock_that_is_not_set_is_a_warning() -> None:
     assert clock(NOW, "").level == OK
     assert clock(NOW, "no").level == WARNING
     unset = clock(datetime(1970, 1, 1, 0, 5, tzinfo=UTC), "no")
-    assert (unset.level, "not set" in unset.found) == (WARNING, True)
-    assert unset.mend.startswith("sudo timedatectl set-ntp true")
+    assert (unset.level, "not set" in unset.detail) == (WARNING, True)
+    assert unset.fix.startswith("sudo timedatectl set-ntp true")
 
 
 def test_under_voltage_is_a_warning_with_what_mends_it() -> None:
     assert list(power(Health(None), "")) == []
     assert levels(list(power(Health(51.0), "throttled=0x0"))) == [("heat", OK)]
     (now,) = power(Health(None, now=("under-voltage",)), "")
-    assert (now.level, now.found) == (WARNING, "under-voltage now")
-    assert "power supply" in now.mend
+    assert (now.level, now.detail) == (WARNING, "under-voltage now")
+    assert "power supply" in now.fix
     (before,) = power(Health(None), "throttled=0x40000")  # as vcgencmd has it, where /sys has not
-    assert (before.level, before.found) == (WARNING, "throttled since it started")
+    assert (before.level, before.detail) == (WARNING, "throttled since it started")
     assert levels(list(power(Health(84.0), ""))) == [("heat", WARNING)]
 
 
@@ -63,7 +63,7 @@ def test_a_camera_that_the_user_may_not_open_names_the_group(
     monkeypatch.setattr(Path, "glob", lambda _, pattern: [device] if pattern == "video7" else [])
     monkeypatch.setattr(os, "access", lambda *_: False)
     (found,) = access("/dev/video7")
-    assert (found.level, found.mend.split()[:4]) == (FAULT, ["sudo", "usermod", "-aG", "video"])
+    assert (found.level, found.fix.split()[:4]) == (FAULT, ["sudo", "usermod", "-aG", "video"])
     monkeypatch.setattr(os, "access", lambda *_: True)
     assert levels(list(access("v4l2:7"))) == [("access", OK)]
     assert list(access("rtsp://camera")) == []
@@ -73,7 +73,7 @@ def test_a_service_is_told_of_where_it_is_installed() -> None:
     assert service("active").level == OK
     failed = service("failed")
     assert failed.level == WARNING
-    assert "systemctl restart vedette" in failed.mend
+    assert "systemctl restart vedette" in failed.fix
 
 
 def test_a_kernel_that_limits_no_memory_is_told_of() -> None:
@@ -85,34 +85,34 @@ def test_a_kernel_that_limits_no_memory_is_told_of() -> None:
 def test_two_opencvs_are_a_warning_and_a_missing_picamera2_a_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert levels(list(packages("")))[0] == ("runtime", OK)
+    assert levels(list(check_packages("")))[0] == ("runtime", OK)
     versions = {"opencv-python": "4.10.0", "opencv-python-headless": "4.11.0"}
     monkeypatch.setattr(metadata, "version", lambda name: versions.get(name, "1.0"))
-    found = {one.subject: one for one in packages("picamera2")}
+    found = {one.subject: one for one in check_packages("picamera2")}
     assert found["opencv"].level == WARNING
-    assert "uninstall -y opencv-python " in found["opencv"].mend
+    assert "uninstall -y opencv-python " in found["opencv"].fix
     if found["picamera2"].level != OK:  # where it is not installed
-        assert "apt install --no-install-recommends python3-picamera2" in found["picamera2"].mend
+        assert "apt install --no-install-recommends python3-picamera2" in found["picamera2"].fix
 
 
 def test_what_was_installed_is_installed_again_and_nothing_put_into_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if sys.maxsize > 2**32:  # else it is apt's
-        assert f"{sys.prefix}/bin/pip install --force-reinstall" in mend_proof()
+        assert f"{sys.prefix}/bin/pip install --force-reinstall" in suggest_reinstall()
         monkeypatch.setattr(sys, "prefix", "/opt/vedette/3")
-        assert mend_proof().startswith("install Vedette again: make deploy")
+        assert suggest_reinstall().startswith("install Vedette again: make deploy")
 
 
 def test_numpy_2_beside_tflite_runtime_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = SimpleNamespace(name="tflite-runtime 2.14.0")
     monkeypatch.setattr("vedette_edge.model.interpreter.installed", lambda: runtime)
     monkeypatch.setattr(np, "__version__", "2.4.6")
-    found = next(packages(""))
+    found = next(check_packages(""))
     assert found.level == FAULT
-    assert "install 'numpy<2'" in found.mend
+    assert "install 'numpy<2'" in found.fix
     monkeypatch.setattr(np, "__version__", "1.24.2")
-    assert next(packages("")).level == OK
+    assert next(check_packages("")).level == OK
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_runtime_that_dies_of_numpy_is_told_of() -> None:
         raise SystemError("returned a result with an exception set") from ImportError("numpy")
 
     with pytest.raises(RuntimeMissingError, match=r"does not fit numpy .*\(numpy\)"):
-        Network(b"", 1, Runtime(interpreter, "tflite-runtime 2.14.0"))
+        TFLiteModel(b"", 1, Runtime(interpreter, "tflite-runtime 2.14.0"))
 
 
 def test_a_log_that_may_not_be_written_says_who_may(
@@ -168,50 +168,50 @@ def test_a_log_that_may_not_be_written_says_who_may(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr(Path, "owner", lambda _: "root")
-    (roots,) = disk(tmp_path / "watch.jsonl", Limits())
-    assert (roots.level, roots.mend) == (FAULT, f"sudo chown {getpass.getuser()} {tmp_path}")
+    (roots,) = check_disk(tmp_path / "watch.jsonl", LogLimits())
+    assert (roots.level, roots.fix) == (FAULT, f"sudo chown {getpass.getuser()} {tmp_path}")
     monkeypatch.setattr(Path, "owner", lambda _: "vedette")
-    (services,) = disk(tmp_path / "watch.jsonl", Limits())
-    assert services.mend.startswith(f"sudo -u vedette {sys.executable}")
+    (services,) = check_disk(tmp_path / "watch.jsonl", LogLimits())
+    assert services.fix.startswith(f"sudo -u vedette {sys.executable}")
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
-    (failing,) = disk(tmp_path / "watch.jsonl", Limits())
-    assert failing.mend.startswith("sudo mount -o remount,rw /")
+    (failing,) = check_disk(tmp_path / "watch.jsonl", LogLimits())
+    assert failing.fix.startswith("sudo mount -o remount,rw /")
 
 
 def test_a_log_that_is_no_file_or_in_no_folder_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for log in (tmp_path, tmp_path / "file" / "watch.jsonl"):
-        (wrong,) = disk(log, Limits())
-        assert (wrong.level, f"{log} is no file" in wrong.found) == (FAULT, True)
+        (wrong,) = check_disk(log, LogLimits())
+        assert (wrong.level, f"{log} is no file" in wrong.detail) == (FAULT, True)
 
 
 def test_a_disk_without_a_folder_or_room_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "none" / "watch.jsonl"
-    assert levels(list(disk(log, Limits()))) == [("disk", OK)]  # the log makes its folder
+    assert levels(list(check_disk(log, LogLimits()))) == [("disk", OK)]  # the log makes its folder
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda *_: False)
-        (missing,) = disk(log, Limits())
-    assert (missing.level, missing.mend.split()[:3]) == (FAULT, ["sudo", "install", "-d"])
+        (missing,) = check_disk(log, LogLimits())
+    assert (missing.level, missing.fix.split()[:3]) == (FAULT, ["sudo", "install", "-d"])
     usage = SimpleNamespace(total=10**10, free=10**6)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    (full,) = disk(tmp_path / "watch.jsonl", Limits())
-    assert (full.level, "0.0 GB free" in full.found) == (FAULT, True)
+    (full,) = check_disk(tmp_path / "watch.jsonl", LogLimits())
+    assert (full.level, "0.0 GB free" in full.detail) == (FAULT, True)
 
 
 def test_a_card_is_worn_by_flushes_more_than_by_bytes(tmp_path: Path) -> None:
     hour = 3600.0
-    assert list(card(1000, 60, 32 * 10**9, Limits())) == []
-    (quiet,) = card(60 * 180, hour, 32 * 10**9, Limits())  # a heartbeat a minute
+    assert list(card(1000, 60, 32 * 10**9, LogLimits())) == []
+    (quiet,) = card(60 * 180, hour, 32 * 10**9, LogLimits())  # a heartbeat a minute
     assert quiet.level == OK
-    assert "grows by 0.3 MB a day, for which about 8 MB are written" in quiet.found
-    (busy,) = card(6_000_000, hour, 10**9, Limits())  # every frame, on a small card
+    assert "grows by 0.3 MB a day, for which about 8 MB are written" in quiet.detail
+    (busy,) = card(6_000_000, hour, 10**9, LogLimits())  # every frame, on a small card
     assert busy.level == WARNING
     log = tmp_path / "watch.jsonl"
     began = datetime.now(UTC) - timedelta(days=2)
     log.write_text(json.dumps({"time": began.isoformat(), "event": "start"}) + "\n", "utf-8")
-    assert levels(list(disk(log, Limits()))) == [("disk", OK), ("card", OK)]
+    assert levels(list(check_disk(log, LogLimits()))) == [("disk", OK), ("card", OK)]
 
 
 def test_check_takes_the_service_s_settings(model: Path, tmp_path: Path) -> None:

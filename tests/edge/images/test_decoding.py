@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge.errors import PictureError
+from vedette_edge.errors import ImageError
 from vedette_edge.images import decoding, discovery
 
 Picture = NDArray[np.uint8]
@@ -83,7 +83,7 @@ def test_exif_orientation_is_applied(orientation: int, order: str) -> None:
     expected = UPRIGHT[orientation](quadrants()).astype(int)
     png = with_exif_png(encoded(".png", bgr), tags)
     for data in (jpeg, webp, png):
-        found = decoding.decode(data)
+        found = decoding.decode_image(data)
         assert found.shape == expected.shape
         assert np.abs(found - expected).mean() < 8  # JPEG smears the edges
 
@@ -91,7 +91,7 @@ def test_exif_orientation_is_applied(orientation: int, order: str) -> None:
 @pytest.mark.parametrize("ending", [".png", ".bmp", ".tif", ".webp"])
 def test_lossless_formats_give_the_pixels_that_were_saved(ending: str) -> None:
     bgr = cv2.cvtColor(quadrants(), cv2.COLOR_RGB2BGR)
-    found = decoding.decode(encoded(ending, bgr, cv2.IMWRITE_WEBP_QUALITY, 101))
+    found = decoding.decode_image(encoded(ending, bgr, cv2.IMWRITE_WEBP_QUALITY, 101))
     assert np.array_equal(found, quadrants())
 
 
@@ -103,27 +103,27 @@ def test_a_gif_gives_its_first_frame() -> None:
     animation.durations = np.array([100, 100])  # type: ignore[assignment]  # the stub is wrong
     done, data = cv2.imencodeanimation(".gif", animation)
     assert done
-    found = decoding.decode(bytes(data)).astype(int)
+    found = decoding.decode_image(bytes(data)).astype(int)
     assert np.abs(found - quadrants()).mean() < 8  # its palette is dithered
 
 
 @pytest.mark.skipif(READS_GIF, reason="this OpenCV reads GIF")
 def test_a_gif_that_opencv_cannot_read_is_called_one() -> None:
-    with pytest.raises(PictureError, match="is a GIF"):
-        decoding.decode(b"GIF89a" + bytes(40))
+    with pytest.raises(ImageError, match="is a GIF"):
+        decoding.decode_image(b"GIF89a" + bytes(40))
 
 
 @pytest.mark.parametrize("ending", [".png", ".tif"])
 def test_16_bit_grey_and_transparent_pictures_become_8_bit_rgb(ending: str) -> None:
     grey16 = np.full((4, 4), 0x8040, np.uint16)
-    assert np.array_equal(decoding.decode(encoded(ending, grey16)), np.full((4, 4, 3), 0x80))
+    assert np.array_equal(decoding.decode_image(encoded(ending, grey16)), np.full((4, 4, 3), 0x80))
     bgra = np.full((4, 4, 4), (10, 20, 30, 255), np.uint8)
-    assert decoding.decode(encoded(ending, bgra))[0, 0].tolist() == [30, 20, 10]
+    assert decoding.decode_image(encoded(ending, bgra))[0, 0].tolist() == [30, 20, 10]
 
 
 def test_a_transparent_png_keeps_the_colour_beneath() -> None:
     bgra = np.full((4, 4, 4), (10, 20, 30, 0), np.uint8)
-    assert decoding.decode(encoded(".png", bgra))[0, 0].tolist() == [30, 20, 10]
+    assert decoding.decode_image(encoded(".png", bgra))[0, 0].tolist() == [30, 20, 10]
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".webp", ".bmp", ".tif"])
@@ -132,22 +132,22 @@ def test_a_cut_picture_is_an_error_and_not_half_a_picture(
     drawn: Callable[[int, int], Picture], ending: str, share: float
 ) -> None:
     whole = encoded(ending, drawn(90, 120))
-    with pytest.raises(PictureError):
-        decoding.decode(whole[: int(share * len(whole))])
+    with pytest.raises(ImageError):
+        decoding.decode_image(whole[: int(share * len(whole))])
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", bytes(500)])
 def test_what_is_no_picture_is_an_error(data: bytes) -> None:
-    with pytest.raises(PictureError):
-        decoding.decode(data)
+    with pytest.raises(ImageError):
+        decoding.decode_image(data)
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
     for path in (bad, tmp_path / "gone.jpg", tmp_path):
-        with pytest.raises(PictureError, match=path.name):
-            decoding.read(path)
+        with pytest.raises(ImageError, match=path.name):
+            decoding.read_image(path)
 
 
 def test_pictures_in_a_folder_are_found_at_any_depth_by_any_case_of_their_ending(
@@ -157,7 +157,7 @@ def test_pictures_in_a_folder_are_found_at_any_depth_by_any_case_of_their_ending
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
-    found = [path.relative_to(tmp_path).as_posix() for path in discovery.pictures_in(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in discovery.find_images(tmp_path)]
     assert found == ["b.JPG", "c.webp", "sub/a.JpEg"]
 
 
@@ -166,13 +166,13 @@ def test_linked_folders_are_followed_and_circles_only_once(tmp_path: Path, photo
     inner.mkdir()
     (inner / "there").symlink_to(photos)
     (inner / "circle").symlink_to(inner)
-    assert len(discovery.pictures_in(inner)) == 3
+    assert len(discovery.find_images(inner)) == 3
 
 
 def test_files_folders_and_patterns_are_expanded(photos: Path) -> None:
     names = ["a-red.jpg", "b-green.png", "c-blue.webp"]
-    assert [path.name for path in discovery.expand([str(photos)])] == names
-    assert [path.name for path in discovery.expand([str(photos / "*.png")])] == names[1:2]
-    assert [path.name for path in discovery.expand([str(photos / "a-red.jpg")])] == names[:1]
-    with pytest.raises(PictureError, match=r"\*\.gif"):
-        discovery.expand([str(photos / "*.gif")])
+    assert [path.name for path in discovery.expand_paths([str(photos)])] == names
+    assert [path.name for path in discovery.expand_paths([str(photos / "*.png")])] == names[1:2]
+    assert [path.name for path in discovery.expand_paths([str(photos / "a-red.jpg")])] == names[:1]
+    with pytest.raises(ImageError, match=r"\*\.gif"):
+        discovery.expand_paths([str(photos / "*.gif")])

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from tests.edge.conftest import Heard
 
 from vedette_edge.__main__ import main
-from vedette_edge.cameras import Wish, open_frames
+from vedette_edge.cameras import CameraConfig, open_frames
 from vedette_edge.errors import DecoderMissingError
 from vedette_edge.images import decoding
 
@@ -36,13 +36,13 @@ def begin(*brands: bytes) -> bytes:
     ],
 )
 def test_the_kind_is_told_by_the_brands(brands: tuple[bytes, ...], kind: str) -> None:
-    assert decoding.kind(begin(*brands)) == kind
+    assert decoding.detect_format(begin(*brands)) == kind
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"avif"])
 def test_the_error_is_one_line_with_the_command_that_installs(brand: bytes) -> None:
     with pytest.raises(DecoderMissingError) as raised:
-        decoding.decode(begin(brand))
+        decoding.decode_image(begin(brand))
     assert decoding.HEIF_INSTALL in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
 
@@ -77,6 +77,6 @@ def test_predict_tells_of_each_counts_them_and_ends_with_4(model: Path, mixed: P
 def test_a_camera_that_shows_a_folder_tells_of_each_once_and_goes_on(
     mixed: Path, told: Heard
 ) -> None:
-    frames = open_frames(Wish(str(mixed), loop=True), told.reports)
+    frames = open_frames(CameraConfig(str(mixed), loop=True), told.reports)
     assert {Path(frame.source).suffix for frame in islice(frames, 9)} == {".jpg", ".png", ".webp"}
     assert len(told.left_out) == 4

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge import Contract, prepare
-from vedette_edge.errors import PictureError
-from vedette_edge.model.contract import FITS
+from vedette_edge import Contract, preprocess
+from vedette_edge.errors import ImageError
+from vedette_edge.model.contract import RESIZE_MODES
 
 Picture = NDArray[np.uint8]
 
@@ -34,7 +34,7 @@ def test_prepared_bytes_are_those_of_every_other_machine(
 ) -> None:
     width, height = map(int, size.split("x"))
     picture = drawn(height, width)
-    found = {fit: prepare(picture, replace(recipe, fit=fit)) for fit in FITS}
+    found = {fit: preprocess(picture, replace(recipe, resize_mode=fit)) for fit in RESIZE_MODES}
     assert all(prepared.shape == (150, 150, 3) for prepared in found.values())
     assert {
         fit: hashlib.sha256(prepared.tobytes()).hexdigest() for fit, prepared in found.items()
@@ -43,26 +43,26 @@ def test_prepared_bytes_are_those_of_every_other_machine(
 
 def test_hashes_cover_many_sizes_and_every_fit() -> None:
     assert len(HASHES) >= 30
-    assert all(tuple(by_fit) == FITS for by_fit in HASHES.values())
+    assert all(tuple(by_fit) == RESIZE_MODES for by_fit in HASHES.values())
 
 
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("fit", RESIZE_MODES)
 def test_a_picture_of_the_inputs_size_goes_through_unchanged(
     recipe: Contract, drawn: Callable[[int, int], Picture], fit: str
 ) -> None:
     picture = drawn(150, 150)
-    assert np.array_equal(prepare(picture, replace(recipe, fit=fit)), picture)
+    assert np.array_equal(preprocess(picture, replace(recipe, resize_mode=fit)), picture)
 
 
 def test_height_and_width_are_not_mixed_up(contract: Contract) -> None:
-    assert prepare(np.zeros((100, 40, 3), np.uint8), contract).shape == (24, 32, 3)
+    assert preprocess(np.zeros((100, 40, 3), np.uint8), contract).shape == (24, 32, 3)
 
 
 def test_shrinking_by_whole_factors_is_the_mean_of_each_box(recipe: Contract) -> None:
     boxes = np.arange(150 * 150 * 3, dtype=np.uint32).reshape(150, 150, 3) % 251
     spread = np.array([-4, 4, 0, 0], np.int64).reshape(2, 2)
     picture = np.kron(boxes, np.ones((2, 2, 1), np.int64)) + np.tile(spread, (150, 150))[..., None]
-    prepared = prepare(np.clip(picture, 0, 255).astype(np.uint8), recipe)
+    prepared = preprocess(np.clip(picture, 0, 255).astype(np.uint8), recipe)
     inside = (boxes >= 4) & (boxes <= 250)
     assert np.array_equal(prepared[inside], boxes[inside])
 
@@ -70,17 +70,19 @@ def test_shrinking_by_whole_factors_is_the_mean_of_each_box(recipe: Contract) ->
 def test_fine_stripes_become_grey_and_do_not_alias(recipe: Contract) -> None:
     stripes = np.zeros((1200, 1200, 3), np.uint8)
     stripes[:, ::2] = 255
-    assert set(np.unique(prepare(stripes, recipe))) <= {127, 128}
+    assert set(np.unique(preprocess(stripes, recipe))) <= {127, 128}
 
 
 def test_crop_takes_the_middle(recipe: Contract) -> None:
     wide = np.zeros((150, 450, 3), np.uint8)
     wide[:, 150:300] = 200
-    assert (prepare(wide, replace(recipe, fit="crop")) == 200).all()
+    assert (preprocess(wide, replace(recipe, resize_mode="crop")) == 200).all()
 
 
 def test_letterbox_keeps_the_whole_picture_on_grey(recipe: Contract) -> None:
-    prepared = prepare(np.full((150, 300, 3), 255, np.uint8), replace(recipe, fit="letterbox"))
+    prepared = preprocess(
+        np.full((150, 300, 3), 255, np.uint8), replace(recipe, resize_mode="letterbox")
+    )
     assert (prepared[:37] == 128).all()
     assert (prepared[38:112] == 255).all()
     assert (prepared[113:] == 128).all()
@@ -90,7 +92,7 @@ def test_views_and_reversed_channels_are_prepared_like_copies(
     recipe: Contract, drawn: Callable[[int, int], Picture]
 ) -> None:
     view = drawn(400, 500)[::-1, 20:480, ::-1]
-    assert np.array_equal(prepare(view, recipe), prepare(view.copy(), recipe))
+    assert np.array_equal(preprocess(view, recipe), preprocess(view.copy(), recipe))
 
 
 @pytest.mark.parametrize(
@@ -104,5 +106,5 @@ def test_views_and_reversed_channels_are_prepared_like_copies(
     ],
 )
 def test_what_is_no_rgb_picture_is_an_error(recipe: Contract, wrong: Picture) -> None:
-    with pytest.raises(PictureError, match="picture"):
-        prepare(wrong, recipe)
+    with pytest.raises(ImageError, match="picture"):
+        preprocess(wrong, recipe)

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.edge.log_morning import AT, DAY, MORNING, append, change, line, log, vedette_log, zone
 
-from vedette_edge.log.formatting import as_line, duration
-from vedette_edge.log.reader import Damage, Tail, parse, read
-from vedette_edge.log.rotation import full_files
-from vedette_edge.log.summary import summarise
+from vedette_edge.log.formatting import duration, format_record
+from vedette_edge.log.reader import Damage, Tail, parse, read_records
+from vedette_edge.log.rotation import find_rotated_files
+from vedette_edge.log.summary import summarize
 
 __all__ = ["log", "zone"]  # fixtures
 
@@ -134,7 +134,7 @@ def test_zeros_before_a_whole_line_do_not_hide_it() -> None:
 def test_a_file_of_garbage_without_a_line_s_end_is_read_in_pieces(tmp_path: Path) -> None:
     path, damage = tmp_path / "watch.jsonl", Damage()
     path.write_bytes(bytes(range(256)).replace(b"\n", b"") * 10_000)
-    assert list(read(path, damage)) == []
+    assert list(read_records(path, damage)) == []
     assert damage.lines == 3
 
 
@@ -159,9 +159,9 @@ def test_no_value_of_any_field_is_too_strange(
     text = json.dumps({"time": at.isoformat(), "event": event, **fields})
     records = list(parse(text.encode(), Damage()))
     for record in records:
-        assert as_line(record).isprintable()
+        assert format_record(record).isprintable()
     day = DAY if not records else datetime.fromtimestamp(records[0].at).date()
-    assert summarise(records * 2, day, now=1e12).day == day
+    assert summarize(records * 2, day, now=1e12).day == day
 
 
 @given(st.binary(max_size=200))
@@ -172,12 +172,12 @@ def test_no_bytes_are_too_strange(garbage: bytes) -> None:
 
 def test_orders_to_the_terminal_in_a_label_are_shown_not_given() -> None:
     (record,) = parse(change(AT, "\x1b[2Jfox").encode(), Damage())
-    assert "\\x1b[2Jfox" in as_line(record)
+    assert "\\x1b[2Jfox" in format_record(record)
 
 
 def test_an_event_of_a_later_version_is_shown_with_all_its_fields() -> None:
     (record,) = parse(line(AT, "eclipse", of="moon", hours=2).encode(), Damage())
-    assert as_line(record).endswith('eclipse    of="moon" hours=2')
+    assert format_record(record).endswith('eclipse    of="moon" hours=2')
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_durations_have_two_units_at_most(seconds: float, said: str) -> None:
 
 
 def rotate(path: Path) -> None:
-    path.rename(path.with_name(f"watch.{max(full_files(path), default=0) + 1:06}.jsonl"))
+    path.rename(path.with_name(f"watch.{max(find_rotated_files(path), default=0) + 1:06}.jsonl"))
 
 
 def test_it_follows_through_full_files_removal_cuts_and_replacement(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.edge.log_morning import AT, DAY, MORNING, append, change, line, log, vedette_log, zone
 
 from vedette_edge.log.reader import Damage, parse
-from vedette_edge.log.summary import Summary, summarise
+from vedette_edge.log.summary import Summary, summarize
 
 __all__ = ["log", "zone"]  # fixtures
 
@@ -18,7 +18,7 @@ def of_day(*lines: str, day: date = DAY, now: float = 1e11) -> Summary:
     damage = Damage()
     records = [record for text in lines for record in parse(text.encode(), damage)]
     assert damage.lines == 0
-    return summarise(records, day, now)
+    return summarize(records, day, now)
 
 
 def test_a_summary_says_how_long_each_label_stood_and_how_often_it_came() -> None:

@@ -16,7 +16,7 @@ from vedette_edge.model import model_file
 
 def packed_again(model: Path, path: Path, changed: Mapping[str, bytes | None]) -> Path:
     """What a zip tool makes of the file: some members others, or gone, and no checksum known."""
-    found = model_file.read(model)
+    found = model_file.read_model_file(model)
     members = {**found.members, **changed}
     data = io.BytesIO(found.data[: found.graph_bytes])
     with zipfile.ZipFile(data, "a") as archive:
@@ -32,7 +32,7 @@ def test_what_no_sample_shows_is_caught_by_its_checksum(
     model: Path, tmp_path: Path, what: str
 ) -> None:
     """Labels that no sample has, a threshold and a name for what the graph does change no score."""
-    contract = json.loads(model_file.read(model).members["contract.json"])
+    contract = json.loads(model_file.read_model_file(model).members["contract.json"])
     labels = ["red", "green", "azure"] if what == "labels" else contract["labels"]
     changes: dict[str, Any] = {
         "labels": {"labels": labels},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier
-from vedette_edge.errors import PictureError, RuntimeMissingError
+from vedette_edge.errors import ImageError, RuntimeMissingError
 from vedette_edge.model import interpreter
 
 
@@ -42,7 +42,7 @@ def test_any_number_of_threads_gives_the_same_scores(model: Path) -> None:
 
 
 def test_a_grey_array_is_refused(model: Path) -> None:
-    with pytest.raises(PictureError, match="expected uint8 of shape"):
+    with pytest.raises(ImageError, match="expected uint8 of shape"):
         Classifier(model).classify(np.zeros((24, 32), np.uint8))
 
 

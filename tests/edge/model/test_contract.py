@@ -7,30 +7,38 @@ from typing import Any
 import pytest
 
 from vedette_edge.errors import ContractError
-from vedette_edge.model.contract import UNKNOWN, Confidence, Contract, from_json, to_json
+from vedette_edge.model.contract import (
+    UNKNOWN,
+    Confidence,
+    Contract,
+    parse_contract,
+    serialize_contract,
+)
 
 
 def test_a_contract_is_the_same_after_a_journey_through_json(contract: Contract) -> None:
-    assert from_json(to_json(contract)) == contract
+    assert parse_contract(serialize_contract(contract)) == contract
 
 
 def test_labels_of_every_language_survive(contract: Contract) -> None:
     labels = ("Hühner", "лиса", "狐", "hen, speckled", '"quoted"')
-    assert from_json(to_json(replace(contract, labels=labels))).labels == labels
+    assert parse_contract(serialize_contract(replace(contract, labels=labels))).labels == labels
 
 
-@pytest.mark.parametrize("field", ["labels", "fit", "resize", "confidence", "normalisation"])
+@pytest.mark.parametrize(
+    "field", ["labels", "resize_mode", "resize_rule", "confidence", "normalisation"]
+)
 def test_a_missing_field_is_an_error_and_never_a_default(contract: Contract, field: str) -> None:
-    data = json.loads(to_json(contract))
+    data = json.loads(serialize_contract(contract))
     del data[field]
     with pytest.raises(ContractError, match=f"lacks {field}"):
-        from_json(json.dumps(data))
+        parse_contract(json.dumps(data))
 
 
 def test_an_unknown_field_is_an_error(contract: Contract) -> None:
-    data = json.loads(to_json(contract)) | {"mean": 127}
+    data = json.loads(serialize_contract(contract)) | {"mean": 127}
     with pytest.raises(ContractError, match="unknown mean"):
-        from_json(json.dumps(data))
+        parse_contract(json.dumps(data))
 
 
 def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
@@ -53,10 +61,9 @@ def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
         ("height", True, "type int"),
         ("width", "150", "type int"),
         ("colour", "bgr", "knows rgb"),
-        ("fit", "stretch", "squash, crop, letterbox"),
-        ("resize", "bilinear", "box-linear-exact-1"),
+        ("resize_mode", "stretch", "squash, crop, letterbox"),
+        ("resize_rule", "bilinear", "box-linear-exact-1"),
         ("normalisation", "whiten", "unit"),
-        ("normalisation_in_graph", False, "raw bytes"),
         ("confidence", confidence({}, temperature=0), "temperature > 0"),
         ("confidence", {"temperature": 1.0}, "lacks unknown_below, unknown_below_by_label"),
         ("confidence", {"temperature": 1.0, "unknown_below": 0}, "lacks unknown_below_by_label"),
@@ -71,20 +78,20 @@ def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
         ("confidence", confidence({"red": 10**400}), "red is larger than any number"),
         ("confidence", [], "type dict"),
         ("provenance", {}, "lacks"),
-        ("format", "vedette-contract-9", "vedette-contract-2' and 'vedette-contract-1"),
-        ("format", ["vedette-contract-2"], "vedette-contract-2"),
+        ("format", "vedette-contract-9", "vedette-contract-3', .*2' and .*1"),
+        ("format", ["vedette-contract-3"], "vedette-contract-3"),
     ],
 )
 def test_a_wrong_value_is_named(contract: Contract, field: str, value: Any, said: str) -> None:
-    data = json.loads(to_json(contract)) | {field: value}
+    data = json.loads(serialize_contract(contract)) | {field: value}
     with pytest.raises(ContractError, match=said):
-        from_json(json.dumps(data))
+        parse_contract(json.dumps(data))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "[" * 100_000])
 def test_what_is_no_contract_is_an_error(text: str) -> None:
     with pytest.raises(ContractError):
-        from_json(text)
+        parse_contract(text)
 
 
 def test_a_contract_made_in_code_is_checked_as_well(contract: Contract) -> None:
@@ -96,7 +103,7 @@ def test_a_contract_made_in_code_is_checked_as_well(contract: Contract) -> None:
 
 def test_a_label_s_own_threshold_goes_before_that_of_all(contract: Contract) -> None:
     own = Confidence(temperature=1.0, unknown_below=0.4, unknown_below_by_label={"red": 0.7})
-    found = from_json(to_json(replace(contract, confidence=own))).confidence
+    found = parse_contract(serialize_contract(replace(contract, confidence=own))).confidence
     assert found == own
     assert [found.threshold(label) for label in ("red", "green", "blue")] == [0.7, 0.4, 0.4]
 
@@ -111,22 +118,49 @@ def test_a_label_may_be_called_like_anything_in_the_code(contract: Contract, lab
     """Its name is a key of the JSON, among others that have a meaning there."""
     own = Confidence(1.0, 0.4, {label: 0.7})
     named = replace(contract, labels=(label, "hen"), confidence=own)
-    assert from_json(to_json(named)) == named
+    assert parse_contract(serialize_contract(named)) == named
 
 
-def format_1(contract: Contract) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(to_json(contract)) | {"format": "vedette-contract-1"}
-    del data["confidence"]["unknown_below_by_label"]
+def old_format(contract: Contract, number: int) -> dict[str, Any]:
+    """The JSON of a contract as an older version of Vedette wrote it."""
+    data: dict[str, Any] = json.loads(serialize_contract(contract))
+    data["format"] = f"vedette-contract-{number}"
+    data["fit"], data["resize"] = data.pop("resize_mode"), data.pop("resize_rule")
+    data["normalisation_in_graph"] = True
+    if number == 1:
+        del data["confidence"]["unknown_below_by_label"]
     return data
 
 
 def test_a_contract_of_format_1_has_one_threshold_for_all_labels(contract: Contract) -> None:
     one = replace(contract, confidence=Confidence(temperature=1.5, unknown_below=0.4))
-    assert from_json(json.dumps(format_1(one))) == one
+    assert parse_contract(json.dumps(old_format(one, 1))) == one
+
+
+def test_a_contract_of_format_2_has_the_same_content(contract: Contract) -> None:
+    own = Confidence(1.0, 0.4, {"red": 0.7})
+    crop = replace(contract, resize_mode="crop", resize_rule="linear-1", confidence=own)
+    assert parse_contract(json.dumps(old_format(crop, 2))) == crop
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"normalisation_in_graph": False}, "normalisation_in_graph"),
+        ({"resize_mode": "squash"}, "unknown resize_mode"),
+        ({"fit": "stretch"}, "stretch"),
+        ({"fit": None}, "fit is None"),
+    ],
+)
+def test_a_contract_of_an_old_format_is_as_strict(
+    contract: Contract, change: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ContractError, match=named):
+        parse_contract(json.dumps(old_format(contract, 2) | change))
 
 
 def test_a_contract_of_format_1_with_thresholds_by_label_is_an_error(contract: Contract) -> None:
-    data = format_1(contract)
+    data = old_format(contract, 1)
     data["confidence"]["unknown_below_by_label"] = {}
     with pytest.raises(ContractError, match="unknown unknown_below_by_label"):
-        from_json(json.dumps(data))
+        parse_contract(json.dumps(data))

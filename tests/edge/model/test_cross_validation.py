@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge.head.cross_validation import AT_A_TIME, in_batches, score_out_of_fold, sum_moments
+from vedette_edge.head.cross_validation import (
+    AT_A_TIME,
+    score_out_of_fold,
+    split_batches,
+    sum_moments,
+)
 from vedette_edge.head.discriminant import Floats, Labels, Moments, fit_discriminant
 
 CLASSES, FOLDS = 3, 4
@@ -116,7 +121,7 @@ def test_a_camera_that_never_moves_gives_heads_as_good_as_any() -> None:
 
 def test_rows_come_in_batches_in_their_order() -> None:
     places = np.arange(2 * AT_A_TIME + 7)[::-1]
-    batches = list(in_batches(places))
+    batches = list(split_batches(places))
     assert [len(batch) for batch in batches] == [AT_A_TIME, AT_A_TIME, 7]
     np.testing.assert_array_equal(np.concatenate(batches), places)
 

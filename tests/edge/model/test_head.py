@@ -23,8 +23,8 @@ from vedette_edge.head.record import (
     Head,
     HeadRecord,
     calibrate_head,
-    from_json,
-    to_json,
+    parse_head,
+    serialize_head,
 )
 
 CLASSES = 4
@@ -126,8 +126,8 @@ def test_without_a_cost_there_is_no_entry_for_unknown() -> None:
 
 @given(records)
 def test_a_record_comes_back_from_its_file_as_it_was(record: HeadRecord) -> None:
-    assert from_json(to_json(record)) == record
-    assert from_json(to_json(record).encode()) == record
+    assert parse_head(serialize_head(record)) == record
+    assert parse_head(serialize_head(record).encode()) == record
 
 
 def test_the_widths_of_a_record_are_those_of_its_blocks() -> None:
@@ -135,11 +135,13 @@ def test_the_widths_of_a_record_are_those_of_its_blocks() -> None:
 
 
 def changed(**changes: Any) -> str:
-    return json.dumps(json.loads(to_json(RECORD)) | changes)
+    return json.dumps(json.loads(serialize_head(RECORD)) | changes)
 
 
 def without(name: str) -> str:
-    return json.dumps({key: one for key, one in json.loads(to_json(RECORD)).items() if key != name})
+    return json.dumps(
+        {key: one for key, one in json.loads(serialize_head(RECORD)).items() if key != name}
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def without(name: str) -> str:
     [
         "", "null", "[]", "7", '"head"', "{", "{}", b"\xff\xfe", "[" * 100_000,
         changed(format="vedette-head-2"), changed(format=None),
-        *(without(name) for name in json.loads(to_json(RECORD))),
+        *(without(name) for name in json.loads(serialize_head(RECORD))),
         changed(blocks=[]), changed(blocks=None), changed(blocks={}), changed(blocks="head.5"),
         changed(blocks=[{"layer": "head.5"}]), changed(blocks=[None]), changed(blocks=[7]),
         changed(blocks=[{"layer": "head.5", "width": 0, "scale": 1}]),
@@ -160,24 +162,24 @@ def without(name: str) -> str:
         changed(folds=None), changed(folds=3), changed(folds=[None]), changed(folds=["a"]),
         changed(folds=[float("inf")]), changed(folds=[0, -1]), changed(shrinkage=10**400),
         changed(unknown_cost=2), changed(precision=-1), changed(precision=float("nan")),
-        to_json(RECORD)[:-1], to_json(RECORD) + "}",
+        serialize_head(RECORD)[:-1], serialize_head(RECORD) + "}",
     ],
 )  # fmt: skip
 def test_a_damaged_record_is_an_error_that_is_told(text: str | bytes) -> None:
     with pytest.raises(ContractError):
-        from_json(text)
+        parse_head(text)
 
 
 @given(st.text() | st.binary() | json_values.map(json.dumps))
 def test_whatever_is_no_record_is_an_error_that_is_told(text: str | bytes) -> None:
     with pytest.raises(ContractError):
-        from_json(text)
+        parse_head(text)
 
 
-@given(st.sampled_from(sorted(json.loads(to_json(RECORD)))), json_values)
+@given(st.sampled_from(sorted(json.loads(serialize_head(RECORD)))), json_values)
 def test_a_record_with_anything_in_a_field_is_read_or_refused(name: str, value: Any) -> None:
     try:
-        record = from_json(changed(**{name: value}))
+        record = parse_head(changed(**{name: value}))
     except ContractError:
         return
     for share in (record.shrinkage, record.unknown_cost, record.precision):
@@ -187,9 +189,9 @@ def test_a_record_with_anything_in_a_field_is_read_or_refused(name: str, value: 
 
 def test_a_record_of_another_format_is_no_damage() -> None:
     with pytest.raises(ContractError) as caught:
-        from_json(changed(format="vedette-head-9"))
+        parse_head(changed(format="vedette-head-9"))
     assert "vedette-head-1" in str(caught.value)
 
 
 def test_unequal_records_are_unequal_files() -> None:
-    assert to_json(replace(RECORD, shrinkage=0.2)) != to_json(RECORD)
+    assert serialize_head(replace(RECORD, shrinkage=0.2)) != serialize_head(RECORD)

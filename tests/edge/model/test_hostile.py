@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from vedette_edge import Classifier
 from vedette_edge.errors import ContractError, ModelFileError
 from vedette_edge.model import model_file, sandbox
-from vedette_edge.model.contract import Contract, from_json
+from vedette_edge.model.contract import Contract, parse_contract
 from vedette_edge.model.flatbuffer_reader import DamagedError
 from vedette_edge.model.graph import read_graph
 
 MODEL = Path(__file__).parents[1] / "colours.tflite"
-WHOLE = model_file.read(MODEL)
+WHOLE = model_file.read_model_file(MODEL)
 GRAPH = WHOLE.data[: WHOLE.graph_bytes]
 MOST_BYTES = 100 << 20  # of memory; a file of 4 MB may be held a few times over
 
@@ -38,7 +38,7 @@ def read(folder: Path, data: bytes) -> model_file.ModelFile | None:
     path = folder / "hostile.tflite"
     path.write_bytes(data)
     try:
-        return model_file.read(path)
+        return model_file.read_model_file(path)
     except ModelFileError as error:
         said = str(error)
     assert said.startswith(str(path))
@@ -51,7 +51,7 @@ def packed(
 ) -> bytes:
     """A model file with checksums that fit."""
     data = io.BytesIO(graph)
-    sums = model_file.checksums(graph, members)
+    sums = model_file.format_checksums(graph, members)
     with zipfile.ZipFile(data, "a", compression) as archive:
         for name, content in {"SHA256SUMS": sums, **members}.items():
             archive.writestr(name, content)
@@ -122,7 +122,7 @@ def test_any_value_in_the_contract_is_read_or_refused(data: Any) -> None:
     where = data.draw(st.sampled_from([contract, contract["confidence"], contract["provenance"]]))
     where[data.draw(st.sampled_from(sorted(where)))] = data.draw(values)
     with suppress(ContractError):
-        assert isinstance(from_json(json.dumps(contract)), Contract)
+        assert isinstance(parse_contract(json.dumps(contract)), Contract)
 
 
 @fuzzed
@@ -171,7 +171,7 @@ def test_bombs_and_traversals_are_refused_in_little_memory(
     path.write_bytes(packed(GRAPH, members, zipfile.ZIP_DEFLATED))
     tracemalloc.start()
     with pytest.raises(ModelFileError, match=said):
-        model_file.read(path)
+        model_file.read_model_file(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < MOST_BYTES
@@ -268,7 +268,7 @@ def test_a_device_without_end_and_a_pipe_without_a_writer_are_no_models(tmp_path
     os.mkfifo(pipe := tmp_path / "pipe.tflite")
     for path in (Path("/dev/zero"), pipe):
         with pytest.raises(ModelFileError, match=f"{path}: is no file, but a pipe or a device"):
-            model_file.read(path)
+            model_file.read_model_file(path)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate((256 << 20) + 1)
     with pytest.raises(ModelFileError, match="is larger than 256 MiB"):
-        model_file.read(path)
+        model_file.read_model_file(path)
 
 
 def test_a_directory_of_a_million_members_is_not_read(tmp_path: Path) -> None:
@@ -308,4 +308,4 @@ def test_a_number_that_is_larger_than_any_is_refused(key: str) -> None:
     contract = json.loads(WHOLE.members["contract.json"])
     contract["confidence"][key] = 10**400
     with pytest.raises(ContractError, match=f"{key} is larger than any number"):
-        from_json(json.dumps(contract))
+        parse_contract(json.dumps(contract))

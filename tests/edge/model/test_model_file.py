@@ -10,11 +10,11 @@ import pytest
 from vedette_edge import Classifier, Contract
 from vedette_edge.errors import ModelFileError
 from vedette_edge.model import model_file
-from vedette_edge.model.contract import to_json
+from vedette_edge.model.contract import serialize_contract
 
 
 def test_a_model_file_says_what_it_carries(model: Path) -> None:
-    found = model_file.read(model)
+    found = model_file.read_model_file(model)
     assert found.contract
     assert found.contract.labels == ("red", "green", "blue")
     assert found.graph_bytes + found.packed_bytes == model.stat().st_size
@@ -52,7 +52,7 @@ def test_what_is_no_model_is_called_what_it_is(tmp_path: Path, content: bytes, s
 def test_changed_bytes_anywhere_in_the_zip_are_an_error_or_harmless(
     model: Path, tmp_path: Path
 ) -> None:
-    found = model_file.read(model)
+    found = model_file.read_model_file(model)
     random = np.random.default_rng(0)
     path = tmp_path / "zip.tflite"
     refused = 0
@@ -62,7 +62,7 @@ def test_changed_bytes_anywhere_in_the_zip_are_an_error_or_harmless(
             damaged[place] = random.integers(256)
         path.write_bytes(damaged)
         try:
-            assert model_file.read(path).contract == found.contract
+            assert model_file.read_model_file(path).contract == found.contract
         except ModelFileError:
             refused += 1
     assert refused > 1000
@@ -75,7 +75,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_graph_that_lost_its_zip_is_refused(model: Path, tmp_path: Path) -> None:
-    found = model_file.read(model)
+    found = model_file.read_model_file(model)
     bare = tmp_path / "bare.tflite"
     bare.write_bytes(found.data[: found.graph_bytes])
     with pytest.raises(ModelFileError, match="the contract is missing at its end"):
@@ -86,13 +86,13 @@ def test_labels_that_do_not_match_the_output_are_refused(
     repacked: Callable[..., Path], contract: Contract
 ) -> None:
     four = replace(contract, labels=(*contract.labels, "grey"))
-    path = repacked(to_json(four), "red\ngreen\nblue\ngrey\n")
+    path = repacked(serialize_contract(four), "red\ngreen\nblue\ngrey\n")
     with pytest.raises(ModelFileError, match="4 labels"):
         Classifier(path)
 
 
 def test_reordered_labels_are_refused(repacked: Callable[..., Path], contract: Contract) -> None:
-    path = repacked(to_json(contract), "green\nred\nblue\n")
+    path = repacked(serialize_contract(contract), "green\nred\nblue\n")
     with pytest.raises(ModelFileError, match="different labels"):
         Classifier(path)
 
@@ -101,7 +101,7 @@ def test_a_contract_of_another_size_is_refused(
     repacked: Callable[..., Path], contract: Contract
 ) -> None:
     wide = replace(contract, width=contract.width + 1)
-    path = repacked(to_json(wide))
+    path = repacked(serialize_contract(wide))
     with pytest.raises(ModelFileError, match="33"):
         Classifier(path)
 
@@ -115,7 +115,7 @@ def test_a_member_too_large_for_a_contract_is_refused(repacked: Callable[..., Pa
 def test_one_changed_bit_of_the_graph_is_noticed_before_the_interpreter_sees_it(
     model: Path, tmp_path: Path
 ) -> None:
-    found = model_file.read(model)
+    found = model_file.read_model_file(model)
     path = tmp_path / "bit.tflite"
     for place in (0, 20, found.graph_bytes // 2, found.graph_bytes - 1):
         damaged = bytearray(found.data)

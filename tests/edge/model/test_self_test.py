@@ -18,11 +18,11 @@ from vedette_edge import Classifier
 from vedette_edge.__main__ import main
 from vedette_edge.errors import ModelFileError, SelfTestError
 from vedette_edge.images import decoding, preprocessing
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import model_file
 from vedette_edge.model.golden_samples import INDEX
-from vedette_edge.model.model_file import checksums
-from vedette_edge.model.self_test import Replay, judge, replay
+from vedette_edge.model.model_file import format_checksums
+from vedette_edge.model.self_test import Replay, replay_samples, require_equal
 
 Repack = Callable[..., Path]
 
@@ -32,13 +32,13 @@ def repack(model: Path, tmp_path: Path) -> Repack:
     """Makes a model file with another graph or other members, its checksums right."""
 
     def repacked(graph: bytes | None = None, **members: bytes) -> Path:
-        found = model_file.read(model)
+        found = model_file.read_model_file(model)
         graph = graph or found.data[: found.graph_bytes]
         kept = {**found.members, **members}
         del kept["SHA256SUMS"]
         data = io.BytesIO(graph)
         with zipfile.ZipFile(data, "a") as archive:
-            for name, content in {**kept, "SHA256SUMS": checksums(graph, kept)}.items():
+            for name, content in {**kept, "SHA256SUMS": format_checksums(graph, kept)}.items():
                 archive.writestr(name, content)
         path = tmp_path / "repacked.tflite"
         path.write_bytes(data.getvalue())
@@ -48,27 +48,27 @@ def repack(model: Path, tmp_path: Path) -> Repack:
 
 
 def differences(model: Path) -> dict[str, str]:
-    return {one.name: one.differs for one in replay(Classifier(model)) if one.differs}
+    return {one.name: one.differs for one in replay_samples(Classifier(model)) if one.differs}
 
 
 def test_every_sample_is_equal_where_nothing_is_wrong(model: Path) -> None:
-    replays = list(replay(Classifier(model)))
+    replays = list(replay_samples(Classifier(model)))
     assert [one.name for one in replays][:3] == ["red.png", "green.jpeg", "blue.png"]
     assert replays[3].name.startswith("frame-")
-    assert all(one.found == one.expected and one.steps <= 2 for one in replays)
-    judge(Classifier(model), replays)
+    assert all(one.actual == one.expected and one.steps <= 2 for one in replays)
+    require_equal(Classifier(model), replays)
 
 
 def test_a_sample_is_turned_by_its_exif(model: Path) -> None:
-    content = model_file.read(model).members["golden/green.jpeg"]
+    content = model_file.read_model_file(model).members["golden/green.jpeg"]
     stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_IGNORE_ORIENTATION)
     assert stored is not None
     assert stored.shape[:2] == (160, 90)
-    assert decoding.decode(content).shape[:2] == (90, 160)
+    assert decoding.decode_image(content).shape[:2] == (90, 160)
 
 
 def test_another_resize_is_caught(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def linear(picture_rgb: Picture, height: int, width: int) -> Picture:
+    def linear(picture_rgb: Image, height: int, width: int) -> Image:
         return np.asarray(cv2.resize(picture_rgb, (width, height)), np.uint8)
 
     monkeypatch.setattr(preprocessing, "_RESIZES", {"box-linear-exact-1": linear})
@@ -78,7 +78,7 @@ def test_another_resize_is_caught(model: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_swapped_colours_are_caught(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decode = decoding.decode
+    decode = decoding.decode_image
     monkeypatch.setattr(decoding, "decode", lambda data: decode(data)[..., ::-1].copy())
     found = differences(model)
     assert found.keys() == {"red.png", "green.jpeg", "blue.png"}
@@ -88,7 +88,7 @@ def test_swapped_colours_are_caught(model: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_decoder_that_does_not_turn_is_caught(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decode = decoding.decode
+    decode = decoding.decode_image
     monkeypatch.setattr(decoding, "upright", lambda picture, _: picture)
     monkeypatch.setattr(
         decoding, "decode", lambda data: decode(data.replace(b"\x12\x01\x03", b"\x13\x01\x03"))
@@ -99,7 +99,7 @@ def test_a_decoder_that_does_not_turn_is_caught(
 
 def test_a_changed_byte_of_the_graph_is_caught_before_it_runs(model: Path, tmp_path: Path) -> None:
     data = bytearray(model.read_bytes())
-    data[model_file.read(model).graph_bytes // 2] ^= 1
+    data[model_file.read_model_file(model).graph_bytes // 2] ^= 1
     path = tmp_path / "changed.tflite"
     path.write_bytes(data)
     with pytest.raises(ModelFileError, match=r"changed\.tflite: the graph is damaged"):
@@ -109,7 +109,7 @@ def test_a_changed_byte_of_the_graph_is_caught_before_it_runs(model: Path, tmp_p
 def test_other_weights_are_caught_even_with_a_checksum_to_match(
     model: Path, repack: Repack
 ) -> None:
-    found = model_file.read(model)
+    found = model_file.read_model_file(model)
     graph = found.data[: found.graph_bytes]
     weights = np.diag([127] * 3).astype(np.int8).tobytes()
     assert graph.count(weights) == 1
@@ -122,7 +122,7 @@ def test_other_weights_are_caught_even_with_a_checksum_to_match(
 def test_reordered_labels_are_caught_though_labels_and_contract_agree(
     model: Path, repack: Repack
 ) -> None:
-    contract = json.loads(model_file.read(model).members["contract.json"])
+    contract = json.loads(model_file.read_model_file(model).members["contract.json"])
     contract["labels"] = ["green", "red", "blue"]
     path = repack(
         **{"contract.json": json.dumps(contract).encode(), "labels.txt": b"green\nred\nblue\n"}
@@ -133,7 +133,9 @@ def test_reordered_labels_are_caught_though_labels_and_contract_agree(
 
 
 def test_another_picture_in_place_of_a_sample_is_caught(model: Path, repack: Repack) -> None:
-    path = repack(**{"golden/red.png": model_file.read(model).members["golden/green.jpeg"]})
+    path = repack(
+        **{"golden/red.png": model_file.read_model_file(model).members["golden/green.jpeg"]}
+    )
     assert "decoded to other pixels" in differences(path)["red.png"]
     path = repack(**{"golden/red.png": b"no picture"})
     assert "the picture cannot be read" in differences(path)["red.png"]
@@ -161,7 +163,7 @@ def test_a_jpeg_of_a_thousand_scans_is_not_decoded(model: Path, repack: Repack) 
 
 
 def changed_index(model: Path, **changes: Any) -> bytes:
-    index = json.loads(model_file.read(model).members[INDEX])
+    index = json.loads(model_file.read_model_file(model).members[INDEX])
     index["samples"][0] |= changes
     return json.dumps(index).encode()
 
@@ -214,7 +216,7 @@ def test_a_damaged_index_is_an_error(repack: Repack, index: bytes) -> None:
 
 
 def test_an_index_without_end_is_an_error(model: Path, repack: Repack) -> None:
-    index = json.loads(model_file.read(model).members[INDEX])
+    index = json.loads(model_file.read_model_file(model).members[INDEX])
     index["samples"] *= 100
     with pytest.raises(ModelFileError, match="at most 32 samples"):
         Classifier(repack(**{INDEX: json.dumps(index).encode()}))
@@ -266,7 +268,7 @@ def test_a_file_without_samples_proves_nothing_and_runs(
         kept = {name: archive.read(name) for name in archive.namelist() if "golden" not in name}
         start = min(one.header_offset for one in archive.infolist())
     del kept["SHA256SUMS"]
-    kept["SHA256SUMS"] = checksums(data[:start], kept)
+    kept["SHA256SUMS"] = format_checksums(data[:start], kept)
     bare = io.BytesIO(data[:start])
     with zipfile.ZipFile(bare, "a") as archive:
         for name, content in kept.items():
@@ -278,4 +280,4 @@ def test_a_file_without_samples_proves_nothing_and_runs(
     assert "sample   label" not in result.stdout
     assert invoke("predict", path, photos).exit_code == 0
     with pytest.raises(SelfTestError):
-        judge(Classifier(path), [])
+        require_equal(Classifier(path), [])

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from vedette_edge import Classifier, prepare
+from vedette_edge import Classifier, preprocess
 from vedette_edge.__main__ import main
 from vedette_edge.errors import ModelFileError
 from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import model_file, sandbox
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import Confidence
-from vedette_edge.model.input_encoder import feed_numbers, number_table
+from vedette_edge.model.input_encoder import encode_normalised, number_table
 from vedette_edge.model.interpreter import Tensor
-from vedette_edge.model.uncontracted import Assumed, Said
+from vedette_edge.model.uncontracted import AssumedContract, ModelOverrides
 
 LABELS = ("red", "green", "blue")
 SHARED = Path(__file__).parents[4] / "shared" / "models"
@@ -35,7 +35,7 @@ def foreign(model: Path, tmp_path: Path) -> Callable[..., Path]:
     """The colours' graph as another tool would write it: its zip and Vedette's mark are gone."""
 
     def make(*, metadata: bool = True, **members: str) -> Path:
-        found = model_file.read(model)
+        found = model_file.read_model_file(model)
         data = found.data[: found.graph_bytes].replace(b"VEDETTE", b"NOBODYS")
         if not metadata:
             data = data.replace(b"TFLITE_METADATA", b"UNKNOWN_METADAT")
@@ -65,7 +65,7 @@ def vedette(*arguments: str | Path) -> Result:
 
 def test_its_metadata_name_its_labels_and_its_colours(foreign: Callable[..., Path]) -> None:
     classifier = Classifier(foreign(labels="red\ngreen\nblue\n"))
-    assert isinstance(classifier.contract, Assumed)
+    assert isinstance(classifier.contract, AssumedContract)
     assert classifier.contract.labels == LABELS
     assert classifier.contract.colour == "rgb"
     assert not any("colour" in line for line in classifier.assumptions)
@@ -75,7 +75,7 @@ def test_without_its_contract_the_graph_gives_the_same_scores(
     model: Path, foreign: Callable[..., Path]
 ) -> None:
     path = foreign(metadata=False)
-    own, others = Classifier(model), Classifier(path, said=Said(labels=LABELS))
+    own, others = Classifier(model), Classifier(path, overrides=ModelOverrides(labels=LABELS))
     for colour in ((200, 20, 20), (20, 60, 200)):
         picture = np.full((24, 32, 3), colour, np.uint8)
         assert np.array_equal(own.classify(picture).scores, others.classify(picture).scores)
@@ -87,14 +87,19 @@ def test_what_nobody_says_is_assumed_and_told(
     path = foreign(metadata=False)
     result = vedette("predict", path, photos, "--labels", labels)
     assert [line.split()[1] for line in result.stdout.splitlines()[1:]] == list(LABELS)
-    for part in ("fit squash", "resize box-linear", "colour rgb", "pixels go into the uint8 input"):
+    for part in (
+        "resize mode squash",
+        "resize rule box-linear",
+        "colour rgb",
+        "pixels go into the uint8 input",
+    ):
         assert result.stderr.count(f"assumed: {part}") == 1
 
 
 def test_what_is_said_is_not_assumed(
     foreign: Callable[..., Path], labels: Path, photos: Path
 ) -> None:
-    flags = "--fit crop --resize linear-1 --colour bgr --mean 0 --std 1".split()
+    flags = "--resize-mode crop --resize-rule linear-1 --colour bgr --mean 0 --std 1".split()
     result = vedette(
         "predict", foreign(), photos, "--labels", labels, "--no-self-test", "--json", *flags
     )
@@ -109,8 +114,8 @@ def test_run_and_inspect_say_what_is_assumed(
     path = foreign()
     watched = vedette("run", path, "--camera", photos, "--labels", labels, "--json")
     assert json.loads(watched.stdout.splitlines()[-1])["label"] == "blue"
-    assert "assumed: fit squash" in watched.stderr
-    assert "fit squash" in vedette("inspect", path, "--labels", labels).stdout
+    assert "assumed: resize mode squash" in watched.stderr
+    assert "resize mode squash" in vedette("inspect", path, "--labels", labels).stdout
     found = json.loads(vedette("inspect", path, "--labels", labels, "--json").stdout)
     assert found["contract"] is None
     assert found["assumed"]["labels"] == list(LABELS)
@@ -125,7 +130,7 @@ def test_labels_that_nobody_says_are_asked_for(foreign: Callable[..., Path], pho
 
 def test_a_wrong_number_of_labels_is_told_with_both_numbers(foreign: Callable[..., Path]) -> None:
     with pytest.raises(ModelFileError, match="2 labels for 3 outputs"):
-        Classifier(foreign(), said=Said(labels=("red", "green")))
+        Classifier(foreign(), overrides=ModelOverrides(labels=("red", "green")))
     with pytest.raises(ModelFileError, match="4 labels for 3 outputs"):
         Classifier(foreign(labels="a\nb\nc\nd"))
 
@@ -134,7 +139,7 @@ def test_its_own_labels_may_be_bad_when_others_are_said(foreign: Callable[..., P
     path = foreign(labels="red\nred\nblue\n")
     with pytest.raises(ModelFileError, match=r"its own labels: .*twice.* --labels"):
         Classifier(path)
-    assert Classifier(path, said=Said(labels=LABELS)).contract.labels == LABELS
+    assert Classifier(path, overrides=ModelOverrides(labels=LABELS)).contract.labels == LABELS
 
 
 @pytest.mark.parametrize("command", [("predict", "{photos}"), ("inspect",)])
@@ -142,9 +147,9 @@ def test_flags_are_refused_where_a_contract_says_it(
     model: Path, photos: Path, command: tuple[str, ...]
 ) -> None:
     name, *rest = (one.format(photos=photos) for one in command)
-    result = vedette(name, model, *rest, "--fit", "crop", "--mean", "0")
+    result = vedette(name, model, *rest, "--resize-mode", "crop", "--mean", "0")
     assert result.exit_code == 1
-    assert "carries its own contract; --fit, --mean would contradict it" in result.stderr
+    assert "carries its own contract; --resize-mode, --mean would contradict it" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -185,7 +190,7 @@ def test_mean_and_std_are_put_into_a_quantized_inputs_own_steps() -> None:
 def test_a_float_input_gets_each_channels_numbers_in_the_models_order() -> None:
     given = Tensor("x", (1, 1, 2, 3), "float32", 0, 0)
     picture_rgb = np.array([[[10, 20, 30], [40, 50, 60]]], np.uint8)
-    found = feed_numbers(given, "bgr", (1, 2, 3), (1, 2, 4))(picture_rgb)
+    found = encode_normalised(given, "bgr", (1, 2, 3), (1, 2, 4))(picture_rgb)
     assert found.dtype == np.float32
     assert found.tolist() == [[[[29, 9, 1.75], [59, 24, 9.25]]]]
 
@@ -193,7 +198,7 @@ def test_a_float_input_gets_each_channels_numbers_in_the_models_order() -> None:
 def test_a_grey_input_gets_luma() -> None:
     given = Tensor("x", (1, 1, 3, 1), "uint8", 1, 0)
     picture_rgb = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)
-    assert feed_numbers(given, "grey", (), ())(picture_rgb).ravel().tolist() == [76, 150, 29]
+    assert encode_normalised(given, "grey", (), ())(picture_rgb).ravel().tolist() == [76, 150, 29]
 
 
 def test_softmax_overflows_on_no_logits() -> None:
@@ -201,10 +206,10 @@ def test_softmax_overflows_on_no_logits() -> None:
     assert found.tolist() == [0.5, 0.5, 0]
 
 
-def test_plain_bilinear_is_opencvs(drawn: Callable[[int, int], Picture]) -> None:
+def test_plain_bilinear_is_opencvs(drawn: Callable[[int, int], Image]) -> None:
     picture = drawn(90, 70)
-    framing = Assumed(LABELS, 32, 24, "rgb", "squash", "linear-1", (), (), False, SURE, ())
-    assert np.array_equal(prepare(picture, framing), cv2.resize(picture, (24, 32)))
+    framing = AssumedContract(LABELS, 32, 24, "rgb", "squash", "linear-1", (), (), False, SURE, ())
+    assert np.array_equal(preprocess(picture, framing), cv2.resize(picture, (24, 32)))
 
 
 def test_a_graph_that_kills_the_runtime_is_an_error(foreign: Callable[..., Path]) -> None:
@@ -237,7 +242,7 @@ def test_a_module_in_the_current_folder_is_not_run(
 @needs_shared
 def test_mobilenet_sees_the_cat_with_labels_from_its_own_metadata() -> None:
     classifier = Classifier(SHARED / "mobilenet_v1_0.25_128_quant.tflite")
-    found = classifier.classify(decoding.read(SHARED / "cat.bmp"))
+    found = classifier.classify(decoding.read_image(SHARED / "cat.bmp"))
     assert len(found.labels) == 1001
     assert found.labels[283] == "tiger cat"
     assert "tiger cat" in dict(found.top(3))
@@ -247,10 +252,10 @@ def test_mobilenet_sees_the_cat_with_labels_from_its_own_metadata() -> None:
 @needs_shared
 def test_visual_wake_words_sees_the_person() -> None:
     """Its authors antialiased; plain bilinear gives 0.25, since the portrait shrinks six times."""
-    said = Said(labels=("non_person", "person"))
-    classifier = Classifier(SHARED / "vww_96_int8.tflite", said=said)
+    said = ModelOverrides(labels=("non_person", "person"))
+    classifier = Classifier(SHARED / "vww_96_int8.tflite", overrides=said)
     person, cat = (
-        classifier.classify(decoding.read(SHARED / name)).scores[1]
+        classifier.classify(decoding.read_image(SHARED / name)).scores[1]
         for name in ("person.bmp", "cat.bmp")
     )
     assert person >= 0.7

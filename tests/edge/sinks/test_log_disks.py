@@ -21,7 +21,7 @@ from tests.edge.logging_now import (
 )
 
 from vedette_edge.sinks import log_file as log_module
-from vedette_edge.sinks.log_file import Log
+from vedette_edge.sinks.log_file import LogFile
 
 __all__ = ["path"]  # a fixture
 
@@ -30,7 +30,7 @@ def test_a_full_disk_is_said_once_and_taken_up_again(small_disk: Path) -> None:
     path, said = small_disk / "watch.jsonl", Said()
     hog = small_disk / "hog"
     hog.write_bytes(bytes(2 * 1024 * 1024 - 16 * 1024))
-    with Log(path, LIMITS, said.append) as log:
+    with LogFile(path, LIMITS, said.append) as log:
         for number in range(10_000):
             log.write(change(number, text="x" * 100))
             if number % 100 == 0:
@@ -55,7 +55,7 @@ def test_a_read_only_disk_does_not_stop_the_watch(small_disk: Path) -> None:
     path, said = small_disk / "watch.jsonl", Said()
     mount = ["mount", "-o", "remount", str(small_disk)]
     subprocess.run([*mount, "-r"], check=True)
-    with Log(path, LIMITS, said.append) as log:
+    with LogFile(path, LIMITS, said.append) as log:
         log.write(change(1))
         wait_until(lambda: said.has("Read-only file system"))
         subprocess.run([*mount, "-w"], check=True)
@@ -67,7 +67,7 @@ def test_a_read_only_disk_does_not_stop_the_watch(small_disk: Path) -> None:
 def test_a_disk_that_stays_full_is_told_of_at_the_end(small_disk: Path) -> None:
     (small_disk / "hog").write_bytes(bytes(2 * 1024 * 1024))
     said = Said()
-    with Log(small_disk / "watch.jsonl", LIMITS, said.append) as log:
+    with LogFile(small_disk / "watch.jsonl", LIMITS, said.append) as log:
         for number in range(3):
             log.write(change(number))
     assert FAILING in said[0]
@@ -78,7 +78,7 @@ def test_a_disk_that_stays_full_is_told_of_at_the_end(small_disk: Path) -> None:
 def test_pauses_between_tries_grow_up_to_a_minute(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = Log(path, LIMITS, print)
+    log = LogFile(path, LIMITS, print)
     log.close()
     pauses = []
     for _ in range(8):
@@ -90,7 +90,7 @@ def test_pauses_between_tries_grow_up_to_a_minute(
 @pytest.mark.parametrize("harm", ["folder removed", "file removed", "file replaced", "file cut"])
 def test_what_happens_to_the_file_does_not_stop_the_log(path: Path, harm: str) -> None:
     said = Said()
-    with Log(path, LIMITS, said.append) as log:
+    with LogFile(path, LIMITS, said.append) as log:
         log.write(change(1))
         wait_until(lambda: log.counted().written == 1)
         if harm == "folder removed":
@@ -108,7 +108,7 @@ def test_what_happens_to_the_file_does_not_stop_the_log(path: Path, harm: str) -
 
 def test_a_folder_in_the_files_place_is_survived_and_taken_up_again(path: Path) -> None:
     said = Said()
-    with Log(path, LIMITS, said.append) as log:
+    with LogFile(path, LIMITS, said.append) as log:
         path.mkdir(parents=True)
         log.write(change(1))
         wait_until(lambda: said.has(FAILING))
@@ -123,7 +123,7 @@ def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_its_end(
     answer, said = threading.Event(), Said()
     monkeypatch.setattr(log_module, "append", lambda *_: answer.wait() and 0)
     monkeypatch.setattr(log_module, "CLOSE_S", 0.05)
-    log = Log(path, LIMITS, said.append)
+    log = LogFile(path, LIMITS, said.append)
     for number in range(20_000):
         log.write(change(number))
     counters = log.counted()

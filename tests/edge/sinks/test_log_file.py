@@ -22,23 +22,23 @@ from tests.edge.logging_now import (
 
 from vedette_edge.errors import SettingError
 from vedette_edge.log.quota import HOUR_S, Quota
-from vedette_edge.log.reader import Damage, read
-from vedette_edge.log.records import stamp
-from vedette_edge.log.rotation import Limits, full_files, limits_of
-from vedette_edge.sinks.log_file import Counters, Log
+from vedette_edge.log.reader import Damage, read_records
+from vedette_edge.log.records import format_timestamp
+from vedette_edge.log.rotation import LogLimits, find_rotated_files, limits_of
+from vedette_edge.sinks.log_file import Counters, LogFile
 
 __all__ = ["path"]  # a fixture
 
 
 def test_a_record_is_one_line_of_json_with_its_fields_in_order(path: Path) -> None:
-    with Log(path, LIMITS, print) as log:
+    with LogFile(path, LIMITS, print) as log:
         log.write({"time": "2026-11-22T08:00:00.000Z", "event": "change", "label": "Füchse\n"})
     expected = '{"time":"2026-11-22T08:00:00.000Z","event":"change","label":"Füchse\\n"}\n'
     assert path.read_text(encoding="utf-8") == expected
 
 
 def test_what_is_no_number_and_what_is_no_text_becomes_json_all_the_same(path: Path) -> None:
-    with Log(path, LIMITS, print) as log:
+    with LogFile(path, LIMITS, print) as log:
         log.write(change(1, score=float("nan"), camera="\udcff.mp4"))
     fields = logged(path)[0].fields
     assert fields["score"] is None
@@ -46,7 +46,7 @@ def test_what_is_no_number_and_what_is_no_text_becomes_json_all_the_same(path: P
 
 
 def test_lines_are_on_the_disk_after_the_flush_interval_without_a_close(path: Path) -> None:
-    with Log(path, replace(LIMITS, sync=True), print) as log:
+    with LogFile(path, replace(LIMITS, sync=True), print) as log:
         log.write(change(1))
         wait_until(lambda: log.counted().written == 1)
         assert numbers(path) == [1]
@@ -54,32 +54,32 @@ def test_lines_are_on_the_disk_after_the_flush_interval_without_a_close(path: Pa
 
 def test_a_later_watch_goes_on_in_the_same_file(path: Path) -> None:
     for number in range(3):
-        with Log(path, LIMITS, print) as log:
+        with LogFile(path, LIMITS, print) as log:
             log.write(change(number))
     assert numbers(path) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("end", [b'{"time":"2026-11-', b"\0" * 4096, b'{"a\0\0'])
 def test_half_a_line_that_a_pulled_plug_left_does_not_harm_the_next(path: Path, end: bytes) -> None:
-    with Log(path, LIMITS, print) as log:
+    with LogFile(path, LIMITS, print) as log:
         log.write(change(1))
     with path.open("ab") as file:
         file.write(end)
-    with Log(path, LIMITS, print) as log:
+    with LogFile(path, LIMITS, print) as log:
         log.write(change(2))
     damage = Damage()
-    assert [record.fields["number"] for record in read(path, damage)] == [1, 2]
+    assert [record.fields["number"] for record in read_records(path, damage)] == [1, 2]
     assert damage.lines == 1
 
 
 def test_full_files_are_numbered_upward_and_the_oldest_go(path: Path) -> None:
     limits = replace(LIMITS, file_bytes=1000, total_bytes=5000)
-    with Log(path, limits, print) as log:
+    with LogFile(path, limits, print) as log:
         for number in range(300):
             log.write(change(number))
     found = numbers(path)
     assert found == list(range(300 - len(found), 300))
-    full = full_files(path)
+    full = find_rotated_files(path)
     assert min(full) > 1
     sizes = [file.stat().st_size for file in [*full.values(), path]]
     assert max(sizes) <= 1000
@@ -92,7 +92,7 @@ def test_a_log_whose_name_has_no_ending_or_is_a_link_is_rotated_where_it_lies(
 ) -> None:
     (tmp_path / "card").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "card" / "watch")
-    with Log(tmp_path / "link", replace(LIMITS, file_bytes=200), print) as log:
+    with LogFile(tmp_path / "link", replace(LIMITS, file_bytes=200), print) as log:
         for number in range(5):
             log.write(change(number))
     assert numbers((tmp_path / "link").resolve()) == [0, 1, 2, 3, 4]
@@ -103,10 +103,10 @@ def test_a_log_whose_name_has_no_ending_or_is_a_link_is_rotated_where_it_lies(
 
 def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> None:
     limits = replace(LIMITS, day_bytes=20_000)
-    with Log(path, limits, print) as log:
+    with LogFile(path, limits, print) as log:
         for event in ("frame", "change", "heartbeat"):
             for _ in range(250):
-                log.write({"time": stamp(), "event": event, "label": "fox"})
+                log.write({"time": format_timestamp(), "event": event, "label": "fox"})
     records = logged(path)
     bytes_of = Counter[str]()
     for record in records:
@@ -125,12 +125,12 @@ def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> 
 def test_a_restart_does_not_begin_a_new_day(path: Path) -> None:
     limits = replace(LIMITS, day_bytes=5_000)
     for _ in range(20):
-        with Log(path, limits, print) as log:
+        with LogFile(path, limits, print) as log:
             for number in range(10):
                 log.write(change(number))
     assert path.stat().st_size <= 5_000
     os.utime(path, (0, time.time() - 26 * HOUR_S))
-    with Log(path, limits, print) as log:
+    with LogFile(path, limits, print) as log:
         log.write(change(7))
         wait_until(lambda: log.counted().written == 1)
     assert log.counted().bytes_day < 200
@@ -152,7 +152,7 @@ def test_in_no_24_hours_more_than_the_days_bytes_are_admitted() -> None:
 
 
 def test_a_record_that_is_larger_than_a_file_is_dropped_and_counted(path: Path) -> None:
-    with Log(path, replace(LIMITS, file_bytes=500), print) as log:
+    with LogFile(path, replace(LIMITS, file_bytes=500), print) as log:
         log.write(change(1, text="x" * 500))
         log.write(change(2))
     assert numbers(path) == [2]
@@ -162,22 +162,22 @@ def test_a_record_that_is_larger_than_a_file_is_dropped_and_counted(path: Path) 
 @pytest.mark.parametrize("place", ["/dev/null", "."])
 def test_a_log_that_would_be_no_file_is_refused_at_once(place: str) -> None:
     with pytest.raises(SettingError, match="no file"):
-        Log(Path(place), LIMITS, print)
+        LogFile(Path(place), LIMITS, print)
 
 
 def test_limits_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(SettingError, match="file_bytes 1,000,000 and total_bytes 1,500,000"):
-        Limits(total_bytes=1_500_000)
+        LogLimits(total_bytes=1_500_000)
     with pytest.raises(SettingError, match=r"day_bytes 0 .* must exceed 0"):
-        Limits(day_bytes=0)
+        LogLimits(day_bytes=0)
     with pytest.raises(SettingError, match="flush_s 0 must exceed 0"):
-        Limits(flush_s=0)
+        LogLimits(flush_s=0)
 
 
 def test_a_clock_that_is_set_back_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Log(path, replace(LIMITS, file_bytes=300), print) as log:
+    with LogFile(path, replace(LIMITS, file_bytes=300), print) as log:
         for number in range(20):
             monkeypatch.setattr(time, "time", lambda number=number: 1e9 - 3600 * number)
             log.write(change(number))
@@ -196,7 +196,7 @@ def test_a_million_records_cost_neither_memory_nor_descriptors(path: Path) -> No
     def ended(counters: Counters) -> int:
         return counters.written + counters.dropped
 
-    with Log(path, replace(LIMITS, total_bytes=5_000_000), print) as log:
+    with LogFile(path, replace(LIMITS, total_bytes=5_000_000), print) as log:
         for number in range(1_000_000):
             log.write(record)
             while number % 1000 == 0 and number - ended(log.counted()) > 3000:
@@ -253,15 +253,15 @@ def test_200_kills_leave_every_written_line_readable(path: Path) -> None:
     assert sum(count > 0 for count in written) > 100
     damage = Damage()
     found: list[list[object]] = [[] for _ in written]
-    for record in read(path, damage):
+    for record in read_records(path, damage):
         found[json.loads(record.text)["life"]].append(record.fields["number"])
     assert damage.lines <= 200  # half a line a kill at most
     for kept, count in zip(found, written, strict=True):
         assert kept == list(range(len(kept)))
         assert len(kept) >= count
-    assert len(full_files(path)) > 10
+    assert len(find_rotated_files(path)) > 10
 
 
 def test_limits_are_set_in_megabytes_and_small_ones_make_small_files() -> None:
-    assert limits_of(5, 50, 5) == Limits()
-    assert limits_of(0.5, 0.1, 2) == Limits(50_000, 100_000, 500_000, 2)
+    assert limits_of(5, 50, 5) == LogLimits()
+    assert limits_of(0.5, 0.1, 2) == LogLimits(50_000, 100_000, 500_000, 2)

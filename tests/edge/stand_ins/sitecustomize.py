@@ -5,7 +5,8 @@ files of a folder, $STAND_INS, are the controls:
 
     camera      is the device; what it holds is what the camera shows, see SHOWN
     clock       seconds that the clock is off
-    stuck       a function, such as `golden.replay`, that does not return; `reached` appears then
+    stuck       a function that does not return, such as `model.self_test.replay_samples`; `reached`
+                appears then
 """
 
 import ctypes
@@ -91,7 +92,7 @@ def put_in() -> None:
         time.time = lambda: right() + float((FOLDER / "clock").read_text("utf-8"))
     if os.environ.get("SILENCE_S"):
         for name in ("SILENCE_S", "FIRST_SILENCE_S"):
-            put("supervisor", name, float(os.environ["SILENCE_S"]))
+            put("capture.supervisor", name, float(os.environ["SILENCE_S"]))
     if (FOLDER / "stuck").exists():
         module, _, name = (FOLDER / "stuck").read_text("utf-8").rpartition(".")
         put(module, name, stick)

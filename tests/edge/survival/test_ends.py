@@ -60,10 +60,10 @@ def blocked(run: "Run") -> None:
 
 
 PHASES: dict[str, Callable[["Run"], None]] = {
-    "importing": stuck("interpreter.import_module"),
-    "reading the model": stuck("model_file.read"),
-    "building the interpreter": stuck("interpreter.Network"),
-    "self-test": stuck("golden.replay"),
+    "importing": stuck("model.interpreter.import_module"),
+    "reading the model": stuck("model.model_file.read_model_file"),
+    "building the interpreter": stuck("model.interpreter.TFLiteModel"),
+    "self-test": stuck("model.self_test.replay_samples"),
     "opening the camera": opening,
     "camera absent": no_device,
     "watching": watching,

@@ -22,15 +22,17 @@ FLUSH_S, LATE_S = 0.3, 1.0  # between flushes, and what a flush may take on a bu
 RESTARTS = """
 import json, os, signal, sys, time
 from pathlib import Path
-from vedette_edge import model_file, supervisor
-from vedette_edge.cameras import Wish
-from vedette_edge.capture.worker import Plan
-from vedette_edge.capture.geometry import Mounting
-from vedette_edge.region import WHOLE
+from vedette_edge.cameras import CameraConfig
+from vedette_edge.capture import supervisor
+from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.region import WHOLE
+from vedette_edge.capture.worker import CaptureConfig
+from vedette_edge.model.model_file import read_model_file
 
 supervisor.PAUSES_S = (0.0,)
-restarts, contract = int(sys.argv[1]), model_file.read(Path(sys.argv[2])).contract
-plan = Plan(Wish("synthetic:640x480@30"), Mounting(), contract, (WHOLE,), 0.0, 0.0, False)
+restarts, contract = int(sys.argv[1]), read_model_file(Path(sys.argv[2])).contract
+source = CameraConfig("synthetic:640x480@30")
+plan = CaptureConfig(source, Orientation(), contract, (WHOLE,), 0.0, 0.0, False)
 
 class Counts:
     counts = {"lost": 0, "back": 0}
@@ -53,7 +55,7 @@ def held():
     }
 
 def frame(watched):
-    while not watched.take(1.0):
+    while not watched.next_frame(1.0):
         pass
 
 told, after = Counts(), []

@@ -14,15 +14,16 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier
-from vedette_edge.cameras import Reports, Wish, open_frames
-from vedette_edge.capture.frame_buffer import About
-from vedette_edge.capture.geometry import WHOLE, Mounting, Region
+from vedette_edge.cameras import CameraConfig, Reports, open_frames
+from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.capture.supervisor import Supervisor
-from vedette_edge.capture.worker import Plan
+from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError
-from vedette_edge.watch.loop import look, watch
-from vedette_edge.watch.smoothing import Decider, Rules
-from vedette_edge.watch.stats import Heartbeat, Scene, Tally, Times
+from vedette_edge.watch.loop import classify_frame, run_watch
+from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
+from vedette_edge.watch.stats import FrameTimings, Heartbeat, RegionState, WatchStats
 
 QUIET = Reports(left_out=pytest.fail, delivers=lambda _: None)
 COLOURS_BGR = ((0, 0, 220), (0, 220, 0), (220, 0, 0))
@@ -73,7 +74,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-Watched = Callable[..., tuple[Kept, Tally]]
+Watched = Callable[..., tuple[Kept, WatchStats]]
 
 
 @pytest.fixture
@@ -88,15 +89,17 @@ def watched(model: Path) -> Watched:
         fps: float = 0,
         motion: float = 0,
         beats_s: float = 0,
-    ) -> tuple[Kept, Tally]:
-        classifier, kept, tally = Classifier(model), Kept(), Tally()
-        wish = Wish(str(source), live=live)
-        plan = Plan(wish, Mounting(), classifier.contract, regions, fps, motion, not live)
-        rules = Rules(smoothing_s=0.1, dwell_s=0)
+    ) -> tuple[Kept, WatchStats]:
+        classifier, kept, tally = Classifier(model), Kept(), WatchStats()
+        wish = CameraConfig(str(source), live=live)
+        plan = CaptureConfig(
+            wish, Orientation(), classifier.contract, regions, fps, motion, not live
+        )
+        rules = SmoothingConfig(smoothing_s=0.1, dwell_s=0)
         scenes = [
-            Scene(
+            RegionState(
                 one.name,
-                Decider(classifier.contract.labels, classifier.contract.confidence, rules)
+                LabelSmoother(classifier.contract.labels, classifier.contract.confidence, rules)
                 if live
                 else None,
                 not live,
@@ -104,7 +107,7 @@ def watched(model: Path) -> Watched:
             for one in regions
         ]
         with Supervisor(plan, Silent(), restarts=False) as camera:
-            watch(
+            run_watch(
                 classifier,
                 camera,
                 scenes,
@@ -123,7 +126,7 @@ def test_every_frame_of_a_video_file_is_told_of(watched: Watched, video: Path) -
     expected = ["red"] * 20 + ["green"] * 20 + ["blue"] * 20
     assert [record["label"] for record in kept.records] == expected
     assert [record["frame"] for record in kept.records] == list(range(1, 61))
-    assert (tally.seen, tally.overtaken, tally.skipped) == (60, 0, 0)
+    assert (tally.seen, tally.dropped, tally.skipped) == (60, 0, 0)
 
 
 def test_a_live_watch_tells_of_changes_alone(watched: Watched, video: Path) -> None:
@@ -133,7 +136,7 @@ def test_a_live_watch_tells_of_changes_alone(watched: Watched, video: Path) -> N
     assert [record["previous"] for record in changes] == ["", "red", "green"]
     assert changes[1]["lasted_s"] == pytest.approx(1.0, abs=0.5)
     assert len(kept.records) == 3
-    assert tally.seen + tally.overtaken == tally.last
+    assert tally.seen + tally.dropped == tally.last
 
 
 def test_regions_are_classified_each_on_its_own(watched: Watched, video: Path) -> None:
@@ -169,10 +172,10 @@ def test_heartbeats_tell_how_the_watch_goes(watched: Watched, video: Path) -> No
 
 def test_a_frame_s_record_has_time_label_score_stages_age_and_source(model: Path) -> None:
     classifier = Classifier(model)
-    about = About(7, 1_700_000_000.25, time.monotonic() - 0.5, 1.234, 0.5, 0, b"clip.mp4")
+    about = FrameInfo(7, 1_700_000_000.25, time.monotonic() - 0.5, 1.234, 0.5, 0, b"clip.mp4")
     parts = np.full((1, 24, 32, 3), (200, 20, 20), np.uint8)
-    scenes = [Scene("", None, every_frame=True)]
-    (record,) = look(classifier, (about, parts), scenes, Times(about))
+    scenes = [RegionState("", None, every_frame=True)]
+    (record,) = classify_frame(classifier, (about, parts), scenes, FrameTimings(about))
     assert list(record)[:2] == ["time", "event"]
     assert record["time"] == "2023-11-14T22:13:20.250Z"
     assert (record["event"], record["frame"], record["label"]) == ("frame", 7, "red")
@@ -185,7 +188,7 @@ def test_a_frame_s_record_has_time_label_score_stages_age_and_source(model: Path
 
 def test_a_live_video_runs_at_its_own_rate(video: Path) -> None:
     begin = time.monotonic()
-    assert len(list(open_frames(Wish(str(video), live=True), QUIET))) == 60
+    assert len(list(open_frames(CameraConfig(str(video), live=True), QUIET))) == 60
     assert time.monotonic() - begin >= 59 / 20 - 0.1
 
 
@@ -195,12 +198,12 @@ def test_what_is_no_source_is_an_error(tmp_path: Path, content: bytes | None) ->
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CameraError, match=r"camera\.mp4"):
-        open_frames(Wish(str(path)), QUIET)
+        open_frames(CameraConfig(str(path)), QUIET)
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match="holds no picture"):
-        open_frames(Wish(str(tmp_path)), QUIET)
+        open_frames(CameraConfig(str(tmp_path)), QUIET)
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import PIL.Image
 import pytest
 from click.testing import Result
 from numpy.typing import NDArray
-from PIL import Image
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_train.data.audit import KINDS
 
 Train = Callable[..., Result]
 
 
-def scene(seed: int, height: int = 200, width: int = 240) -> Picture:
+def scene(seed: int, height: int = 200, width: int = 240) -> Image:
     """A picture of its own: coarse colours, as a blurred photograph."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -44,16 +44,16 @@ def odd(tmp_path: Path) -> Path:
     whole = write(tmp_path / "b.jpg", scene(31)).read_bytes()
     (fox / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (fox / "words.jpg").write_text("this is no picture", encoding="utf-8")
-    turned = Image.Exif()
+    turned = PIL.Image.Exif()
     turned[0x0112] = 6
-    Image.fromarray(scene(32)).save(fox / "turned.jpg", exif=turned)
+    PIL.Image.fromarray(scene(32)).save(fox / "turned.jpg", exif=turned)
     write(fox / "deep.png", scene(33).astype(np.uint16) * 257)
     write(fox / "dot.png", scene(34, 1, 1))
-    Image.fromarray(scene(35)).convert("CMYK").save(fox / "print.jpg")
-    frames = [Image.fromarray(scene(seed)) for seed in (36, 37, 38)]
+    PIL.Image.fromarray(scene(35)).convert("CMYK").save(fox / "print.jpg")
+    frames = [PIL.Image.fromarray(scene(seed)) for seed in (36, 37, 38)]
     frames[0].save(fox / "moving.gif", save_all=True, append_images=frames[1:])
-    Image.fromarray(scene(39)).save(fox / "fine.webp")
-    Image.fromarray(scene(40)).convert("L").save(hen / "grey.png")
+    PIL.Image.fromarray(scene(39)).save(fox / "fine.webp")
+    PIL.Image.fromarray(scene(40)).convert("L").save(hen / "grey.png")
     write(hen / "brighter-09.jpg", np.clip(scene(109) * 1.08, 0, 255).astype(np.uint8))
     (data / "nothing").mkdir()
     write(data / ".thumbnails" / "00.jpg", scene(50))

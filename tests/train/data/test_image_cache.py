@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vedette_edge import Contract, prepare
+from vedette_edge import Contract, preprocess
 from vedette_edge.images import decoding
 from vedette_edge.model import model_file
 from vedette_train.data import discovery, image_cache
@@ -22,7 +22,7 @@ from vedette_train.errors import DatasetError
 @pytest.fixture
 def contract() -> Contract:
     model = Path(__file__).parents[2] / "edge" / "colours.tflite"
-    found = model_file.read(model).contract
+    found = model_file.read_model_file(model).contract
     assert found
     return found
 
@@ -53,7 +53,9 @@ def test_a_row_is_what_prepare_makes_of_the_file(
     assert count == len(found.photographs) == 12
     rows = made.take(np.arange(12))
     for row, photograph in zip(rows, found.photographs, strict=True):
-        assert np.array_equal(row, prepare(decoding.read(data / photograph.file), contract))
+        assert np.array_equal(
+            row, preprocess(decoding.read_image(data / photograph.file), contract)
+        )
 
 
 def test_a_second_run_starts_from_it(data: Path, contract: Contract, tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_only_what_has_changed_is_read_again(
 
 def test_another_fit_has_a_store_of_its_own(data: Path, contract: Contract, tmp_path: Path) -> None:
     opened(data, contract, tmp_path / "stores")
-    _, _, count = opened(data, replace(contract, fit="crop"), tmp_path / "stores")
+    _, _, count = opened(data, replace(contract, resize_mode="crop"), tmp_path / "stores")
     assert count == 12
 
 
@@ -98,7 +100,9 @@ def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
     assert "no picture" in errors["bar/000.png"]
     assert "No such file" in errors["disc/000.png"]
     last = made.take(np.array([11]))[0]
-    assert np.array_equal(last, prepare(decoding.read(data / found.photographs[11].file), contract))
+    assert np.array_equal(
+        last, preprocess(decoding.read_image(data / found.photographs[11].file), contract)
+    )
 
 
 class Interrupts:
@@ -130,7 +134,7 @@ def test_what_was_prepared_before_ctrl_c_is_kept(
     again, _, count = opened(found.folder, contract, tmp_path / "stores")
     assert (count, again.entries) == (0, made.entries)
     for row in (150, 299):
-        expected = prepare(decoding.read(found.folder / made.entries[row].file), contract)
+        expected = preprocess(decoding.read_image(found.folder / made.entries[row].file), contract)
         assert np.array_equal(made.take([row])[0], expected)
 
 

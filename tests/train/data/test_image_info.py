@@ -5,27 +5,27 @@ import struct
 import zlib
 
 import numpy as np
+import PIL.Image
 import pytest
-from PIL import Image
 
-from vedette_edge.images.decoding import decode
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.decoding import decode_image
+from vedette_edge.images.preprocessing import Image
 from vedette_train.data.image_info import Look, from_row, look_at
 from vedette_train.data.perceptual_hash import perceptual_hash
 
 
-def picture(side: int = 40) -> Picture:
+def picture(side: int = 40) -> Image:
     return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
 
 
 def saved(kind: str, **settings: object) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(picture()).save(file, kind, **settings)
+    PIL.Image.fromarray(picture()).save(file, kind, **settings)
     return file.getvalue()
 
 
 def looked_at(content: bytes) -> Look:
-    return look_at(content, decode(content), picture())
+    return look_at(content, decode_image(content), picture())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF"])
@@ -36,7 +36,7 @@ def test_an_ordinary_file_is_of_its_kind_and_nothing_else(kind: str) -> None:
 
 @pytest.mark.parametrize(("orientation", "turned"), [(6, 6), (8, 8), (1, 1), (0, 1), (9, 1)])
 def test_an_orientation_that_exif_does_not_know_is_upright(orientation: int, turned: int) -> None:
-    exif = Image.Exif()
+    exif = PIL.Image.Exif()
     exif[0x0112] = orientation
     assert looked_at(saved("JPEG", exif=exif)).orientation == turned
 
@@ -48,14 +48,14 @@ def test_broken_exif_is_no_error() -> None:
 
 def test_a_deep_tiff_and_a_deep_png_are_told() -> None:
     png = io.BytesIO()
-    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(png, "PNG")
+    PIL.Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(png, "PNG")
     tiff = io.BytesIO()
-    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(tiff, "TIFF")
+    PIL.Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(tiff, "TIFF")
     assert [looked_at(file.getvalue()).bits for file in (png, tiff)] == [16, 16]
 
 
 def test_a_phone_s_jpeg_with_a_second_picture_in_it_does_not_move() -> None:
-    second = Image.fromarray(picture())
+    second = PIL.Image.fromarray(picture())
     assert looked_at(saved("MPO", save_all=True, append_images=[second])).frames == 1
 
 

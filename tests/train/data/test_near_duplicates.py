@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_train.data import discovery, split
 from vedette_train.data.image_cache import Store, open_store
 from vedette_train.data.near_duplicates import groups
@@ -16,23 +16,23 @@ from vedette_train.data.training_data import draft
 from vedette_train.errors import DatasetError
 
 PHOTOS = Path(__file__).parents[4] / "shared" / "photos" / "objects50"
-Change = Callable[[Picture, np.random.Generator], Picture]
+Change = Callable[[Image, np.random.Generator], Image]
 
 
-def resaved(picture: Picture, quality: int) -> Picture:
+def resaved(picture: Image, quality: int) -> Image:
     _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
-def scaled(picture: Picture, factor: float) -> Picture:
+def scaled(picture: Image, factor: float) -> Image:
     return np.asarray(cv2.resize(picture, None, fx=factor, fy=factor), np.uint8)
 
 
-def lit(picture: Picture, gain: float) -> Picture:
+def lit(picture: Image, gain: float) -> Image:
     return np.asarray(np.clip(picture * gain, 0, 255), np.uint8)
 
 
-def noisy(picture: Picture, random: np.random.Generator) -> Picture:
+def noisy(picture: Image, random: np.random.Generator) -> Image:
     return np.clip(picture + random.normal(0, 6, picture.shape), 0, 255).astype(np.uint8)
 
 
@@ -47,7 +47,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def scenes(count: int) -> Iterator[Picture]:
+def scenes(count: int) -> Iterator[Image]:
     """Pictures of their own: coarse colours with some finer ones upon them."""
     for seed in range(count):
         random = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def stored(folder: Path) -> Store:
     return open_store(found, draft(found.labels, 150, "squash"), folder / ".store", lambda: None)
 
 
-def write(folder: Path, number: int, picture: Picture) -> None:
+def write(folder: Path, number: int, picture: Image) -> None:
     path = folder / "ab"[number % 2] / f"{number:04}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), picture)

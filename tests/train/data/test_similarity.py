@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_train.data.similarity import alike, detail, unboxed
 from vedette_train.data.training_data import draft
 
 
-def scene(seed: int) -> Picture:
+def scene(seed: int) -> Image:
     """A picture with detail of every size, 240 x 200 px."""
     random, picture = np.random.default_rng(seed), np.full((200, 240, 3), 128.0)
     for side in (4, 9, 20, 60):
@@ -18,7 +18,7 @@ def scene(seed: int) -> Picture:
     return np.asarray(np.clip(picture, 0, 255), np.uint8)
 
 
-def with_disc(x: int, y: int, colour: tuple[int, int, int] = (220, 40, 40)) -> Picture:
+def with_disc(x: int, y: int, colour: tuple[int, int, int] = (220, 40, 40)) -> Image:
     """A thing on a plain ground, as a still camera sees it."""
     picture = np.full((200, 240, 3), 190, np.uint8)
     cv2.circle(picture, (x, y), 45, colour, -1)
@@ -26,7 +26,7 @@ def with_disc(x: int, y: int, colour: tuple[int, int, int] = (220, 40, 40)) -> P
     return picture
 
 
-def same(one: Picture, other: Picture) -> bool:
+def same(one: Image, other: Image) -> bool:
     return alike(detail(one), detail(other))
 
 
@@ -90,7 +90,7 @@ def test_likeness_does_not_depend_on_which_is_first() -> None:
 def test_the_bars_of_a_letterbox_are_no_part_of_a_picture(height: int, width: int) -> None:
     contract = draft(("fox", "hen"), 150, "letterbox")
     picture = np.asarray(cv2.resize(scene(0), (width, height)), np.uint8)
-    inner = unboxed(prepare(picture, contract))
+    inner = unboxed(preprocess(picture, contract))
     assert inner.shape[0] * width == pytest.approx(inner.shape[1] * height, rel=0.02)
     assert min(inner.shape[:2]) < 150
     assert np.array_equal(unboxed(inner), inner)

@@ -147,7 +147,7 @@ def test_the_classifier_computes_the_scores_of_its_head(
 ) -> None:
     features = block_features(efficientnet_lite0(64, 64), WHOLE)
     files = sorted(shapes.rglob("*.png"))[::2]
-    batch = np.stack([cv2.resize(decoding.read(file), (64, 64)) for file in files])
+    batch = np.stack([cv2.resize(decoding.read_image(file), (64, 64)) for file in files])
     truth = np.array([sorted(p.name for p in shapes.iterdir()).index(f.parent.name) for f in files])
     blocks = features.blocks if with_last else features.blocks[:-1]
     widths = [block.width for block in blocks]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge import Classifier, prepare
+from vedette_edge import Classifier, preprocess
 from vedette_edge.images import decoding
 from vedette_train.models.efficientnet_lite0 import lite0, load_imagenet
 from vedette_train.models.pretrained_weights import find_weights, read_weights
@@ -50,8 +50,8 @@ def classes(
 ) -> list[int]:
     """What ImageNet's classes the pictures show, by the classifier that is in the file too."""
     contract = Classifier(Path(__file__).parents[2] / "edge" / "colours.tflite").contract
-    contract = replace(contract, height=SIZE_PX, width=SIZE_PX, fit="crop")
-    batch = np.stack([prepare(decoding.read(file), contract) for file in files])
+    contract = replace(contract, height=SIZE_PX, width=SIZE_PX, resize_mode="crop")
+    batch = np.stack([preprocess(decoding.read_image(file), contract) for file in files])
     logits = network.predict_on_batch(batch) @ weights["_fc.weight"].T + weights["_fc.bias"]
     return [int(best) for best in logits.argmax(axis=1)]
 

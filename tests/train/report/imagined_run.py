@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_train.data.audit import Audit, Finding
 from vedette_train.evaluation.calibration import reliability
@@ -21,7 +21,7 @@ def label(number: int) -> str:
     return HOSTILE if number == 0 else f"class_{number:03}"
 
 
-def draw(file: str) -> Picture | None:
+def draw(file: str) -> Image | None:
     """The picture of a file, of a colour that is its own; of a broken one none."""
     if "broken" in file:
         return None
@@ -70,7 +70,7 @@ def contract(labels: tuple[str, ...]) -> Contract:
     parts = {"train": 1600, "validation": 400, "test": 600}
     provenance = Provenance("5eed" * 16, parts, 7, {"keras": "3.15.1"}, {})
     return Contract(
-        labels, 48, 64, "rgb", "squash", "box-linear-exact-1", "unit", True,
+        labels, 48, 64, "rgb", "squash", "box-linear-exact-1", "unit",
         Confidence(1.7, 0.43), provenance,
     )  # fmt: skip
 

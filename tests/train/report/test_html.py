@@ -341,4 +341,4 @@ def test_the_same_run_gives_the_same_page(fifty: Report, tmp_path: Path) -> None
 
 def test_the_drawn_confusion_of_many_classes_stays_small(tmp_path: Path) -> None:
     plots.draw_confusion(evaluated(300, 2, right=0.5), tmp_path / "confusion.png")
-    assert max(decoding.read(tmp_path / "confusion.png").shape) < 2000
+    assert max(decoding.read_image(tmp_path / "confusion.png").shape) < 2000

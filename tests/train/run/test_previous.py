@@ -61,7 +61,7 @@ def test_a_run_begins_where_the_earlier_one_ended(
     ("flags", "said"),
     [
         (("--size", "32"), "height was 48 and is 32"),
-        (("--fit", "crop"), "fit was squash and is crop"),
+        (("--resize-mode", "crop"), "resize_mode was squash and is crop"),
         (("--architecture", "small"), "architecture was cnn and is small"),
     ],
 )

@@ -12,7 +12,7 @@ from click.testing import Result
 from tests.run_files import metrics_of, rows_of, scored
 
 from vedette_edge.head import record as head_record
-from vedette_edge.model.contract import UNKNOWN, from_json
+from vedette_edge.model.contract import UNKNOWN, parse_contract
 from vedette_train.evaluation.calibration import reliability
 
 Train = Callable[..., Result]
@@ -43,7 +43,7 @@ def test_the_kept_model_is_what_was_measured(finished: tuple[Path, Path], shapes
 
 def test_the_contract_says_how_the_scores_are_read(finished: tuple[Path, Path]) -> None:
     run, _ = finished
-    metrics, contract = metrics_of(run), from_json((run / "contract.json").read_bytes())
+    metrics, contract = metrics_of(run), parse_contract((run / "contract.json").read_bytes())
     assert contract.labels == ("bar", "disc", "square", UNKNOWN)
     assert contract.normalisation == "centred"
     assert contract.confidence.temperature == metrics["calibration"]["temperature"] != 1
@@ -58,7 +58,7 @@ def test_the_head_names_layers_of_the_model_and_a_fold_of_each_picture(
     finished: tuple[Path, Path],
 ) -> None:
     run, _ = finished
-    record = head_record.from_json((run / "head.json").read_bytes())
+    record = head_record.parse_head((run / "head.json").read_bytes())
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     for block in record.blocks:
         kernel, bias = model.get_layer(block.layer).get_weights()
@@ -122,7 +122,7 @@ def test_without_flip_no_mirrored_picture_is_learned_from(
     flags = ("--out", tmp_path / "run", "--store", store, *TINY, "--no-flip")
     result = train("fit", shapes, *flags)
     assert result.exit_code == 0, result.stderr
-    assert not head_record.from_json((tmp_path / "run" / "head.json").read_bytes()).mirrored
+    assert not head_record.parse_head((tmp_path / "run" / "head.json").read_bytes()).mirrored
 
 
 def test_the_network_without_further_flags_is_the_pretrained_one_at_150_px(
@@ -163,7 +163,7 @@ def test_tiny_has_a_head_in_closed_form(draw_shapes: Draw, train: Train, tmp_pat
     data, run = draw_shapes(tmp_path / "data", 12), tmp_path / "run"
     result = train("fit", data, "--out", run, *TINY)
     assert result.exit_code == 0, result.stderr
-    record = head_record.from_json((run / "head.json").read_bytes())
+    record = head_record.parse_head((run / "head.json").read_bytes())
     assert "head.last" not in {block.layer for block in record.blocks}
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     assert model.count_params() < 1_300_000

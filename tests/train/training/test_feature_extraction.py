@@ -14,9 +14,9 @@ import pytest
 from click.testing import Result
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from vedette_edge import prepare
+from vedette_edge import preprocess
 from vedette_edge.images import decoding
-from vedette_edge.model.contract import from_json
+from vedette_edge.model.contract import parse_contract
 from vedette_train.evaluation.calibration import reliability
 
 Train = Callable[..., Result]
@@ -48,11 +48,11 @@ def transferred(
 
 def scored(run: Path, shapes: Path) -> tuple[np.ndarray, np.ndarray]:
     """What the kept model says of the test part, asked picture by picture; and the truth."""
-    contract = from_json((run / "contract.json").read_bytes())
+    contract = parse_contract((run / "contract.json").read_bytes())
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     with (run / "split.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["part"] == "test"]
-    prepared = [prepare(decoding.read(shapes / row["file"]), contract) for row in rows]
+    prepared = [preprocess(decoding.read_image(shapes / row["file"]), contract) for row in rows]
     truth = np.array([contract.labels.index(row["label"]) for row in rows])
     return model.predict_on_batch(np.stack(prepared)), truth
 
@@ -71,7 +71,7 @@ def test_the_kept_model_is_what_was_measured(transferred: tuple[Path, Path], sha
 def test_temperature_and_threshold_are_in_the_contract(transferred: tuple[Path, Path]) -> None:
     run, _ = transferred
     metrics = json.loads((run / "metrics.json").read_bytes())
-    contract = from_json((run / "contract.json").read_bytes())
+    contract = parse_contract((run / "contract.json").read_bytes())
     assert contract.normalisation == "centred"
     assert contract.confidence.temperature == metrics["calibration"]["temperature"] != 1
     assert contract.confidence.unknown_below == metrics["unknown"]["below"]

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 from tests.run_files import metrics_of, rows_of, scored
 
-from vedette_edge.model.contract import from_json
+from vedette_edge.model.contract import parse_contract
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -22,7 +22,7 @@ def test_few_pictures_are_judged_out_of_fold(
     data, run = draw_shapes(tmp_path / "data", per_class), tmp_path / "run"
     result = train("fit", data, "--out", run, *TINY, "--test", "0")
     assert result.exit_code == 0, result.stderr
-    metrics, contract = metrics_of(run), from_json((run / "contract.json").read_bytes())
+    metrics, contract = metrics_of(run), parse_contract((run / "contract.json").read_bytes())
     assert metrics["judged_by"] == "out of fold"
     assert metrics["test_accuracy"] is None
     assert metrics["out_of_fold_pictures"] == 3 * per_class

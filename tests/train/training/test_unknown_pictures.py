@@ -10,10 +10,10 @@ import numpy as np
 from click.testing import Result
 from tests.run_files import metrics_of, scored
 
-from vedette_edge import prepare
+from vedette_edge import preprocess
 from vedette_edge.head import record
 from vedette_edge.images import decoding
-from vedette_edge.model.contract import UNKNOWN, from_json
+from vedette_edge.model.contract import UNKNOWN, parse_contract
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -43,9 +43,11 @@ def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
     settings = json.loads((tmp_path / "run" / "settings.json").read_bytes())
     assert settings["unknown"] == [str(one), str(two)]
 
-    contract = from_json((tmp_path / "run" / "contract.json").read_bytes())
+    contract = parse_contract((tmp_path / "run" / "contract.json").read_bytes())
     model = keras.models.load_model(tmp_path / "run" / "Trained_Weight.h5", compile=False)
-    prepared = [prepare(decoding.read(file), contract) for file in (*one.iterdir(), *two.iterdir())]
+    prepared = [
+        preprocess(decoding.read_image(file), contract) for file in (*one.iterdir(), *two.iterdir())
+    ]
     scores = model.predict_on_batch(np.stack(prepared))
     labels = [contract.labels[answer] for answer in scores.argmax(axis=1)]
     accepted = sum(
@@ -63,9 +65,9 @@ def test_a_class_called_unknown_gets_no_further_output(
     (data / "bar").rename(data / UNKNOWN)
     result = train("fit", data, "--out", run, *TINY)
     assert result.exit_code == 0, result.stderr
-    contract = from_json((run / "contract.json").read_bytes())
+    contract = parse_contract((run / "contract.json").read_bytes())
     assert contract.labels == ("disc", "square", UNKNOWN)
-    assert record.from_json((run / "head.json").read_bytes()).unknown_cost == 0
+    assert record.parse_head((run / "head.json").read_bytes()).unknown_cost == 0
     scores, truth = scored(run, data, "test")
     assert scores.shape[1] == 3
     assert metrics_of(run)["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()

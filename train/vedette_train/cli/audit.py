@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from vedette_edge.console import Terminal, session
+from vedette_edge.console import Output, cli_session
 from vedette_edge.files import write_text
-from vedette_edge.model.contract import FITS
+from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.cli.options import FOLDER, PATH, option
 from vedette_train.config import DEFAULT_ARCHITECTURE, complete
 from vedette_train.models.pretrained_weights import check_weights
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 @click.argument("data", type=FOLDER)
 @option("--out", PATH, Path("audit.json"), "File to write all findings to.")
 @option("--size", click.IntRange(16, 1024), 150, "Height and width of the model's input, px.")
-@option("--fit", click.Choice(FITS), "squash", "How a picture's shape becomes the input's.")
+@option(
+    "--resize-mode",
+    click.Choice(RESIZE_MODES),
+    "squash",
+    "How an image gets the shape of the input.",
+)
 @option("--store", PATH, Path("runs/.store"), "For prepared pictures; fit takes them from there.")
 @click.option(
     "--label-errors",
@@ -38,7 +43,7 @@ def audit(
     data: Path,
     out: Path,
     size: int,
-    fit: str,
+    resize_mode: str,
     store: Path,
     label_errors: bool,
     quarantine: Path | None,
@@ -61,29 +66,31 @@ def audit(
     for path in filter(None, (out, store, quarantine)):
         if data.resolve() in path.resolve().parents:
             raise click.UsageError(f"{path} lies within {data}; choose a place outside of it")
-    with session() as terminal:
+    with cli_session() as terminal:
         survey = _with_label_errors if label_errors else _survey
-        found = survey(data, size, fit, store, terminal)
+        found = survey(data, size, resize_mode, store, terminal)
         _show(found, data, out, terminal, as_json=as_json)
         if quarantine:
             _quarantine(found, data, quarantine, terminal.err, apply=apply)
 
 
-def _survey(data: Path, size: int, fit: str, store: Path, terminal: Terminal) -> "Audit":
+def _survey(data: Path, size: int, resize_mode: str, store: Path, terminal: Output) -> "Audit":
     from vedette_train.data import discovery
     from vedette_train.data.survey import survey_of
     from vedette_train.data.training_data import draft
 
     found = discovery.find(data)
-    return survey_of(found, draft(found.labels, size, fit), store, terminal).audit
+    return survey_of(found, draft(found.labels, size, resize_mode), store, terminal).audit
 
 
-def _with_label_errors(data: Path, size: int, fit: str, store: Path, terminal: Terminal) -> "Audit":
+def _with_label_errors(
+    data: Path, size: int, resize_mode: str, store: Path, terminal: Output
+) -> "Audit":
     """The audit, with what a head that never saw a picture says against its label."""
     check_weights(DEFAULT_ARCHITECTURE)
     from vedette_train.data.training_data import gather
 
-    chosen = {"data": data, "size": size, "fit": fit, "test": 0.0}
+    chosen = {"data": data, "size": size, "resize_mode": resize_mode, "test": 0.0}
     settings = complete({"architecture": DEFAULT_ARCHITECTURE, **chosen})
     material = gather(settings, store, terminal, {})
     terminal.err.print("starting TensorFlow ...")
@@ -96,12 +103,12 @@ def _with_label_errors(data: Path, size: int, fit: str, store: Path, terminal: T
     return replace(material.audit, findings=material.audit.findings + more)
 
 
-def _show(found: "Audit", data: Path, out: Path, terminal: Terminal, *, as_json: bool) -> None:
+def _show(found: "Audit", data: Path, out: Path, terminal: Output, *, as_json: bool) -> None:
     from vedette_train.data.audit import to_json
 
     write_text(out, to_json(found) + "\n")
     if as_json:
-        terminal.line(to_json(found))
+        terminal.print_line(to_json(found))
     else:
         _print(found, data, out, terminal.out)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from vedette_edge.console import session
+from vedette_edge.console import cli_session
 from vedette_train.cli.options import PATH, option
 
 
@@ -26,10 +26,10 @@ def cards(out: Path, **wanted: int) -> None:
     """
     from vedette_train.data import symbol_cards as drawing
 
-    with session() as terminal:
+    with cli_session() as terminal:
         out.mkdir(parents=True, exist_ok=True)
         total = drawing.count(wanted["train_per_class"], wanted["test_per_class"])
-        with terminal.progress("drawing cards", total) as advance:
+        with terminal.show_progress("drawing cards", total) as advance:
             drawn = drawing.draw_set(out, **wanted, advance=advance)
         drawing.draw_sheet(out / "cards.pdf")
         terminal.out.print(f"{drawn} pictures of {len(drawing.CARDS)} cards in {out}")

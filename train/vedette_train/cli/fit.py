@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 
-from vedette_edge.click_types import Number
-from vedette_edge.console import Terminal, session
-from vedette_edge.model.contract import FITS
+from vedette_edge.click_types import FiniteFloat
+from vedette_edge.console import Output, cli_session
+from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.cli.options import FOLDER, PATH, option
 from vedette_train.config import (
     DEFAULT_ARCHITECTURE,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vedette_train.data.training_data import Material
     from vedette_train.evaluation.unknown_images import Strangers
 
-SHARE = Number(0.01, 0.9)
+SHARE = FiniteFloat(0.01, 0.9)
 
 
 def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[Any], Any]:
@@ -89,7 +89,12 @@ Examples:
     show_default="150; tiny and nano 128",
     help="Height and width of the input, px.",
 )
-@option("--fit", click.Choice(FITS), "squash", "How a picture's shape becomes the input's.")
+@option(
+    "--resize-mode",
+    click.Choice(RESIZE_MODES),
+    "squash",
+    "How an image gets the shape of the input.",
+)
 @_recipe_option("--epochs", click.IntRange(1), "epochs", "Passes over the training part.")
 @click.option(
     "--fine-tune",
@@ -100,12 +105,14 @@ Examples:
 @option("--patience", click.IntRange(0), 0, "Epochs to wait for a better one; 0: do them all.")
 @_recipe_option("--batch-size", click.IntRange(1), "batch_size", "Pictures a step.")
 @_recipe_option("--optimizer", click.Choice(OPTIMIZERS), "optimizer", "Of gradient descent.")
-@_recipe_option("--learning-rate", Number(0, min_open=True), "learning_rate", "Of the optimizer.")
+@_recipe_option(
+    "--learning-rate", FiniteFloat(0, min_open=True), "learning_rate", "Of the optimizer."
+)
 @_recipe_option("--schedule", click.Choice(SCHEDULES), "schedule", "Of the learning rate.")
 @_recipe_option("--augment/--no-augment", None, "augment", "Vary the training pictures.")
 @option("--flip/--no-flip", bool, True, "Whether to mirror them; not for texts and arrows.")
 @click.option("--balance", is_flag=True, help="Show each class equally often.")
-@option("--precision", Number(0.5, 0.999), 0.95, "Right answers, by thresholds for unknown.")
+@option("--precision", FiniteFloat(0.5, 0.999), 0.95, "Right answers, by thresholds for unknown.")
 @click.option(
     "--unknown",
     type=FOLDER,
@@ -118,7 +125,7 @@ Examples:
     show_default="0.2",
     help="Share of the training part that chooses the epoch.",
 )
-@option("--test", Number(0, 0.9), 0.2, "Share of all photographs to test on; 0: none.")
+@option("--test", FiniteFloat(0, 0.9), 0.2, "Share of all photographs to test on; 0: none.")
 @option("--seed", click.IntRange(0, 2**32 - 1), 0, "Decides the split, the weights and the order.")
 @click.option(
     "--store", "stores", type=PATH, help="For prepared pictures. [default: RUN/../.store]"
@@ -150,7 +157,7 @@ def fit(
     _check_flags(context, settings)
     _check_usage(settings, run, tensorboard=tensorboard)
     stores = stores or run.parent / ".store"
-    with session(run / folder.LOG) as terminal:
+    with cli_session(run / folder.LOG) as terminal:
         check_weights(settings.architecture)
         folder.check_free(run, settings, resume=resume, overwrite=overwrite)
         metrics = _fit(settings, run, stores, terminal, resume=resume, tensorboard=tensorboard)
@@ -219,7 +226,7 @@ def _fit(
     settings: Settings,
     run: Path,
     stores: Path,
-    terminal: Terminal,
+    terminal: Output,
     *,
     resume: bool,
     tensorboard: bool,
@@ -238,7 +245,7 @@ def _fit(
 
 
 def _gathered(
-    settings: Settings, stores: Path, terminal: Terminal
+    settings: Settings, stores: Path, terminal: Output
 ) -> tuple["Material", "previous.Earlier | None", "Strangers | None"]:
     """The photographs, the run to begin from, and pictures of none of the classes."""
     from vedette_train.data.training_data import check_few, gather

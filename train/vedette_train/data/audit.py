@@ -107,7 +107,7 @@ def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
     if entry.error:
         yield Finding(_kind_of_error(entry), files, entry.error)
         return
-    if discovery.ENDINGS[PurePath(entry.file).suffix.lower()] != look.kind:
+    if discovery.EXTENSIONS[PurePath(entry.file).suffix.lower()] != look.kind:
         article = "an" if look.kind == "AVIF" else "a"
         yield Finding("ending", files, f"is {article} {look.kind}")
     if look.width < contract.width or look.height < contract.height:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 
 Random = np.random.Generator
 
@@ -33,7 +33,7 @@ NOISY, NOISE = 0.15, (2.0, 10.0)  # share of the pictures; standard deviation in
 COMPRESSED, JPEG_QUALITY = 0.15, (25, 75)  # share of the pictures; as libjpeg counts
 
 
-def augment(pictures: Picture, keys: Sequence[tuple[int, ...]], *, flip: bool) -> Picture:
+def augment(pictures: Image, keys: Sequence[tuple[int, ...]], *, flip: bool) -> Image:
     """Each picture changed as its key says; uint8, pictures x height x width x 3, as it came.
 
     A key seeds `numpy.random.default_rng`: let it hold the run's seed, the pass and the
@@ -41,14 +41,14 @@ def augment(pictures: Picture, keys: Sequence[tuple[int, ...]], *, flip: bool) -
     text stays readable and an arrow keeps its direction.
     """
 
-    def change(one: tuple[Picture, tuple[int, ...]]) -> Picture:
+    def change(one: tuple[Image, tuple[int, ...]]) -> Image:
         picture, key = one
         return augmented(picture, np.random.default_rng(key), flip=flip)
 
     return np.stack(list(_workers().map(change, zip(pictures, keys, strict=True))))
 
 
-def augmented(picture: Picture, random: Random, *, flip: bool) -> Picture:
+def augmented(picture: Image, random: Random, *, flip: bool) -> Image:
     """One picture on its way through a camera: hand, lens, exposure, sensor, file."""
     picture = move(picture, random, flip=flip)
     if random.random() < BLURRED:
@@ -63,7 +63,7 @@ def augmented(picture: Picture, random: Random, *, flip: bool) -> Picture:
     return picture
 
 
-def move(picture: Picture, random: Random, *, flip: bool) -> Picture:
+def move(picture: Image, random: Random, *, flip: bool) -> Image:
     """Turned, zoomed, stretched, shifted and perhaps mirrored in one resampling."""
     height, width = picture.shape[:2]
     mirror = -1 if flip and random.random() < 0.5 else 1
@@ -83,13 +83,13 @@ def move(picture: Picture, random: Random, *, flip: bool) -> Picture:
     return np.asarray(moved, np.uint8)
 
 
-def defocus(picture: Picture, random: Random) -> Picture:
+def defocus(picture: Image, random: Random) -> Image:
     """Blurred evenly, as by a lens that is not sharp."""
     blurred = cv2.GaussianBlur(picture, (0, 0), random.uniform(*BLUR_PX))
     return np.asarray(blurred, np.uint8)
 
 
-def smear(picture: Picture, random: Random) -> Picture:
+def smear(picture: Image, random: Random) -> Image:
     """Blurred along a line, as by a hand or a thing that moves."""
     angle, length = random.uniform(0, np.pi), random.uniform(*MOTION_PX)
     across = np.arange(-2, 3)
@@ -99,7 +99,7 @@ def smear(picture: Picture, random: Random) -> Picture:
     return np.asarray(cv2.filter2D(picture, -1, line / line.sum()), np.uint8)
 
 
-def light(picture: Picture, random: Random) -> Picture:
+def light(picture: Image, random: Random) -> Image:
     """Another exposure, contrast, white balance and saturation."""
     gain, gamma = _times(random, GAIN), _times(random, GAMMA)
     balance = np.array([_times(random, WHITE_BALANCE), 1.0, _times(random, WHITE_BALANCE)])
@@ -110,14 +110,14 @@ def light(picture: Picture, random: Random) -> Picture:
     return np.asarray(cv2.LUT(coloured, np.rint(curve).astype(np.uint8)), np.uint8)
 
 
-def noise(picture: Picture, random: Random) -> Picture:
+def noise(picture: Image, random: Random) -> Image:
     """With noise in the brightness; that in the colours a camera smooths away."""
     deviation = random.uniform(*NOISE)
     grain = deviation * random.standard_normal(picture.shape[:2], np.float32)
     return np.asarray(cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U), np.uint8)
 
 
-def compress(picture: Picture, random: Random) -> Picture:
+def compress(picture: Image, random: Random) -> Image:
     """As it comes back from a JPEG file."""
     quality = int(random.integers(*JPEG_QUALITY, endpoint=True))
     picture_bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)

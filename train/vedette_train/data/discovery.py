@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette_edge.images.discovery import files_in, is_picture
+from vedette_edge.images.discovery import find_files, is_image
 from vedette_train.errors import DatasetError
 
 TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
@@ -100,7 +100,7 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     """The folders that hold pictures, with every file in them."""
     classes = {}
     for child in _folders(folder):
-        files = sorted(files_in(child))
+        files = sorted(find_files(child))
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes
@@ -109,7 +109,7 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
 def _in_no_class(top: Path, classes: Container[str]) -> list[Path]:
     """Files in folders that hold no picture, such as those of a format that is not read."""
     others = [child for child in _folders(top) if child.name not in classes]
-    return sorted(file for child in others for file in files_in(child))
+    return sorted(file for child in others for file in find_files(child))
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -118,7 +118,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _is_usable(file: Path) -> bool:
     """A picture by its ending, with a name that is text: lists and logs must name it."""
-    return is_picture(file) and file.name.isprintable()
+    return is_image(file) and file.name.isprintable()
 
 
 def _loose(folder: Path) -> list[Path]:

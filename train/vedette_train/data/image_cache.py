@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge import files
-from vedette_edge.errors import DecoderMissingError, PictureError
-from vedette_edge.files import replacing
-from vedette_edge.images.decoding import decode, kind
-from vedette_edge.images.preprocessing import Picture, prepare
+from vedette_edge.errors import DecoderMissingError, ImageError
+from vedette_edge.files import atomic_write
+from vedette_edge.images.decoding import decode_image, detect_format
+from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.contract import Contract
 from vedette_train.data.discovery import Dataset
 from vedette_train.data.image_info import Look, from_row, look_at
@@ -69,9 +69,9 @@ class Store:
         with (folder / _PICTURES).open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         shape = (len(entries), contract.height, contract.width, 3)
-        self._pictures: Picture = np.frombuffer(self._mapped, np.uint8).reshape(shape)
+        self._pictures: Image = np.frombuffer(self._mapped, np.uint8).reshape(shape)
 
-    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Picture:
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Image:
         """A copy of some pictures: uint8, rows x height x width x 3.
 
         The pages read are given back at once, so that memory does not grow with the store.
@@ -112,7 +112,7 @@ def _build(
     for left in folder.glob(f".{Path(_PICTURES).stem}-*"):  # by a run that was killed
         left.unlink()
     _check_room(folder, row_bytes * len(wanted))
-    with replacing(folder / _PICTURES) as path, path.open("wb") as file:
+    with atomic_write(folder / _PICTURES) as path, path.open("wb") as file:
         file.truncate(row_bytes * len(wanted))
 
         def fill(row: int) -> Entry:
@@ -146,7 +146,7 @@ def _row(
     contract: Contract,
     old: Store | None,
     known: Mapping[tuple[str, int, int], int],
-) -> tuple[Entry, Picture]:
+) -> tuple[Entry, Image]:
     row = known.get(entry.stamp)
     if old and row is not None:
         return old.entries[row], old.take([row])
@@ -179,27 +179,27 @@ def _filled(
     return tuple(entries), interrupted
 
 
-def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Picture]:
+def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Image]:
     """A file's finished entry, and its prepared picture: empty if there is an error."""
     try:
-        content = files.content(data / entry.file)
+        content = files.read_bounded(data / entry.file)
     except OSError as error:
         # Perhaps only for now: such a stamp is never that of a file, so that it is tried again.
         unopened = replace(entry, mtime_ns=UNPREPARED, error=error.strerror or str(error))
         return unopened, np.empty(0, np.uint8)
     try:
-        picture = decode(content)
-    except PictureError as error:
-        failed = replace(entry, error=str(error), look=Look(kind=kind(content)))
+        picture = decode_image(content)
+    except ImageError as error:
+        failed = replace(entry, error=str(error), look=Look(kind=detect_format(content)))
         if isinstance(error, DecoderMissingError):  # tried again, since it may be installed by then
             failed = replace(failed, mtime_ns=UNPREPARED)
         return failed, np.empty(0, np.uint8)
-    prepared = prepare(picture, contract)
+    prepared = preprocess(picture, contract)
     look = look_at(content, picture, prepared)
     return replace(entry, sha256=hashlib.sha256(content).hexdigest(), look=look), prepared
 
 
-def _write(descriptor: int, prepared: Picture, offset: int, folder: Path) -> None:
+def _write(descriptor: int, prepared: Image, offset: int, folder: Path) -> None:
     # Written, not mapped: on a full disk a mapping would end the process with SIGBUS.
     try:
         written = os.pwrite(descriptor, prepared.tobytes(), offset)
@@ -228,8 +228,8 @@ def _key(dataset: Dataset, contract: Contract) -> str:
         dataset.folder.resolve(),
         contract.height,
         contract.width,
-        contract.fit,
-        contract.resize,
+        contract.resize_mode,
+        contract.resize_rule,
     )
     return hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()[:16]
 
@@ -258,7 +258,7 @@ def _read_index(folder: Path, row_bytes: int) -> tuple[Entry, ...]:
 
 def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:
     with (
-        replacing(folder / _INDEX) as path,
+        atomic_write(folder / _INDEX) as path,
         path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         csv.writer(file).writerows(

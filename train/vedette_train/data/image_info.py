@@ -4,11 +4,11 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+import PIL.Image
 
-from vedette_edge.images.decoding import kind
+from vedette_edge.images.decoding import detect_format
 from vedette_edge.images.pillow_warnings import ignore_warnings
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_train.data.perceptual_hash import perceptual_hash
 from vedette_train.data.similarity import unboxed
 
@@ -30,13 +30,13 @@ class Look:
     hash: str = ""  # 256 bits, hexadecimal: few differ between pictures that look alike
 
 
-def look_at(content: bytes, picture: Picture, prepared: Picture) -> Look:
+def look_at(content: bytes, picture: Image, prepared: Image) -> Look:
     """Look at a file that could be read, its picture, and what `prepare` made of that."""
     height, width = picture.shape[:2]
     frames, orientation, bits, cmyk = _header(content)
     grey = bool((prepared == prepared[..., :1]).all())
     return Look(
-        kind=kind(content),
+        kind=detect_format(content),
         width=width,
         height=height,
         frames=frames,
@@ -57,20 +57,20 @@ def from_row(row: list[str]) -> Look:
 
 def _header(content: bytes) -> tuple[int, int, int, bool]:
     """Frames, EXIF orientation, bits a channel, and whether it is CMYK."""
-    if kind(content) == "HEIC":
+    if detect_format(content) == "HEIC":
         from vedette_edge.images import heif
 
         frames, bits = heif.read_heic_header(content)
         return frames, 1, bits, False  # the decoder turns it, not EXIF
     try:
-        with ignore_warnings(), Image.open(io.BytesIO(content)) as header:
+        with ignore_warnings(), PIL.Image.open(io.BytesIO(content)) as header:
             frames = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
             return frames, _orientation(header), _bits(content, header), header.mode == "CMYK"
     except Exception:  # Pillow raises all there is at odd files; that OpenCV reads them is enough
         return 1, 1, 8, False
 
 
-def _orientation(header: Image.Image) -> int:
+def _orientation(header: PIL.Image.Image) -> int:
     try:
         found = header.getexif().get(_ORIENTATION)
     except Exception:  # as above; the rest of the header may be fine
@@ -78,7 +78,7 @@ def _orientation(header: Image.Image) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _bits(content: bytes, header: Image.Image) -> int:
+def _bits(content: bytes, header: PIL.Image.Image) -> int:
     if header.format == "PNG":
         return max(8, content[24])  # of IHDR: Pillow hides that of RGB
     if header.format == "TIFF":

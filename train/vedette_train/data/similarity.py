@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.images.preprocessing import LETTERBOX_GREY, Picture
+from vedette_edge.images.preprocessing import LETTERBOX_GREY, Image
 
 SIDE_PX = 48
 LEAST_CORRELATION = 0.982  # of the fine detail of two pictures that have been aligned
@@ -35,7 +35,7 @@ class Detail:
     light: Band  # 0..255
 
 
-def unboxed(prepared: Picture) -> Picture:
+def unboxed(prepared: Image) -> Image:
     """A prepared picture without the bars of a letterbox, which all would have in common."""
     if (prepared[[0, -1], [0, -1]] != LETTERBOX_GREY).any(axis=1).all():
         return prepared
@@ -46,7 +46,7 @@ def unboxed(prepared: Picture) -> Picture:
     return prepared[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def detail(picture: Picture) -> Detail:
+def detail(picture: Image) -> Detail:
     """What pictures are compared by: uint8 of any size, made small; differences of Gaussians."""
     small = cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     fine, coarse, light = (

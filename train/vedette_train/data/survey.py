@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette_edge.console import Terminal
+from vedette_edge.console import Output
 from vedette_edge.images.decoding import HEIF_INSTALL
 from vedette_edge.model.contract import Contract
 from vedette_train.data import audit, near_duplicates
@@ -21,9 +21,9 @@ class Survey:
     audit: Audit
 
 
-def survey_of(found: Dataset, contract: Contract, stores: Path, terminal: Terminal) -> Survey:
+def survey_of(found: Dataset, contract: Contract, stores: Path, terminal: Output) -> Survey:
     """Prepare what has not been prepared yet, compare all with all, and describe it."""
-    with terminal.progress("preparing pictures", len(found.photographs)) as advance:
+    with terminal.show_progress("preparing pictures", len(found.photographs)) as advance:
         store = open_store(found, contract, stores, advance)
     if missing := missing_decoder(store):
         terminal.err.print(missing, style="bold red")

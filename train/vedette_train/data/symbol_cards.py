@@ -23,7 +23,7 @@ from matplotlib.transforms import Affine2D
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from vedette_edge.files import replacing
+from vedette_edge.files import atomic_write
 
 _TABLE = """
     aeroplane ✈  anchor ⚓  arrow_down ⬇  arrow_left ⬅  arrow_right ➡
@@ -244,7 +244,7 @@ def draw_sheet(path: Path) -> None:
     """Write a PDF of all cards to print and cut out, six to an A4 page, replacing `path`."""
     names = list(CARDS)
     metadata = {"Title": "Symbol cards", "CreationDate": None}
-    with replacing(path) as temporary, PdfPages(temporary, metadata=metadata) as pdf:
+    with atomic_write(path) as temporary, PdfPages(temporary, metadata=metadata) as pdf:
         for first in range(0, len(names), 6):
             pdf.savefig(_page(names[first : first + 6]))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.console import Terminal
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.console import Output
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_train.config import RECIPES, Settings
 from vedette_train.data import discovery, split
@@ -58,18 +58,18 @@ class Material:
         names, pairs = self.contract.labels, zip(self.rows, self.labels, strict=True)
         return {self.hashes[row]: names[label] for row, label in pairs}
 
-    def by_file(self) -> Callable[[str], Picture | None]:
+    def by_file(self) -> Callable[[str], Image | None]:
         """Gives a file's prepared picture; None if it could not be read."""
         rows = {entry.file: row for row, entry in enumerate(self.store.entries) if not entry.error}
 
-        def picture(file: str) -> Picture | None:
+        def picture(file: str) -> Image | None:
             return np.asarray(self.store.take([rows[file]])[0]) if file in rows else None
 
         return picture
 
 
 def gather(
-    settings: Settings, stores: Path, terminal: Terminal, known: Mapping[str, str]
+    settings: Settings, stores: Path, terminal: Output, known: Mapping[str, str]
 ) -> Material:
     """Find, check, prepare, audit and split. Raises DatasetError for what cannot be trained on.
 
@@ -78,7 +78,7 @@ def gather(
     found = discovery.find(settings.data)
     shares = split.Shares(settings.test, settings.validation)
     split.check_enough(found, found.photographs, shares)
-    drafted = draft(found.labels, settings.size, settings.fit)
+    drafted = draft(found.labels, settings.size, settings.resize_mode)
     survey = survey_of(found, drafted, stores, terminal)
     entries, left_out = survey.store.entries, _left_out(found, survey, known)
     rows = [row for row, entry in enumerate(entries) if entry.file not in left_out]
@@ -176,17 +176,16 @@ def _learned_before(
     }
 
 
-def draft(labels: tuple[str, ...], size: int, fit: str) -> Contract:
+def draft(labels: tuple[str, ...], size: int, resize_mode: str) -> Contract:
     """A contract that says how pictures are prepared; the rest is not known yet."""
     return Contract(
         labels=labels,
         height=size,
         width=size,
         colour="rgb",
-        fit=fit,
-        resize="box-linear-exact-1",
+        resize_mode=resize_mode,
+        resize_rule="box-linear-exact-1",
         normalisation="unit",
-        normalisation_in_graph=True,
         confidence=Confidence(temperature=1.0, unknown_below=0.0),
         provenance=Provenance("", {}, 0, {}, {}),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.head.cross_validation import in_batches, sum_moments
+from vedette_edge.head.cross_validation import split_batches, sum_moments
 from vedette_edge.head.discriminant import fit_discriminant
 from vedette_edge.head.record import HeadRecord
 from vedette_train.evaluation.predictions import wilson_interval
@@ -84,7 +84,7 @@ def _hits(
     fitted = fit_discriminant(moments, record.widths, share)
     answers = [
         fitted.logits(next(pictures.views(some))[:, :width]).argmax(axis=1)
-        for some in in_batches(held_out)
+        for some in split_batches(held_out)
     ]
     return np.asarray(np.concatenate(answers) == pictures.labels[held_out])
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.console import Terminal
+from vedette_edge.console import Output
 from vedette_edge.head.discriminant import Floats
-from vedette_edge.images.discovery import pictures_in
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.discovery import find_images
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import UNKNOWN, Contract
 from vedette_train.config import Settings
 from vedette_train.data.discovery import Dataset, Photograph
@@ -31,22 +31,22 @@ class Strangers:
     fitted: tuple[Rows, ...]  # of each store, those that `unknown` is fitted with
     measured: tuple[Rows, ...]  # of each store, those that it is measured with
 
-    def features(self, extract: Callable[[Picture], Floats]) -> Iterable[Floats] | None:
+    def features(self, extract: Callable[[Image], Floats]) -> Iterable[Floats] | None:
         """Features of the pictures to fit with, a row each, in batches; None without any."""
         return map(extract, self._pictures(self.fitted)) if any(map(len, self.fitted)) else None
 
-    def scores(self, predict: Callable[[Picture], Floats]) -> Floats:
+    def scores(self, predict: Callable[[Image], Floats]) -> Floats:
         """A model's scores of the pictures to measure with, a row each."""
         return np.concatenate([predict(pictures) for pictures in self._pictures(self.measured)])
 
-    def _pictures(self, rows_by_store: Sequence[Rows]) -> Iterator[Picture]:
+    def _pictures(self, rows_by_store: Sequence[Rows]) -> Iterator[Image]:
         for store, rows in zip(self.stores, rows_by_store, strict=True):
             for start in range(0, len(rows), AT_A_TIME):
                 yield store.take(rows[start : start + AT_A_TIME])
 
 
 def gather_strangers(
-    material: Material, settings: Settings, stores: Path, terminal: Terminal
+    material: Material, settings: Settings, stores: Path, terminal: Output
 ) -> Strangers:
     """Prepare every picture in the folders and the folders in them.
 
@@ -80,10 +80,10 @@ def _usable(store: Store, known: Container[str]) -> Rows:
     return np.array([rows[sha256] for sha256 in sorted(rows)], np.intp)
 
 
-def _open(folder: Path, contract: Contract, stores: Path, terminal: Terminal) -> Store:
-    files = [path.relative_to(folder).as_posix() for path in pictures_in(folder)]
+def _open(folder: Path, contract: Contract, stores: Path, terminal: Output) -> Store:
+    files = [path.relative_to(folder).as_posix() for path in find_images(folder)]
     found = Dataset(folder, contract.labels, tuple(Photograph(file, 0) for file in files), {})
-    with terminal.progress("preparing unknown pictures", len(files)) as advance:
+    with terminal.show_progress("preparing unknown pictures", len(files)) as advance:
         store = open_store(found, contract, stores, advance) if files else None
     if store and (missing := missing_decoder(store)):
         terminal.err.print(missing, style="bold red")

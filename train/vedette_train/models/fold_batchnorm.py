@@ -9,14 +9,14 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_train.models.architectures import Model
 
 Layer = Any  # keras publishes no types
 Weights = list[NDArray[np.float32]]
 
 
-def frozen(network: Model) -> Callable[[Picture], NDArray[np.float32]]:
+def frozen(network: Model) -> Callable[[Image], NDArray[np.float32]]:
     """What a functional network, as it is now, makes of pictures: a row each.
 
     They come as uint8, batch x height x width x 3. The rows differ from the network's own by

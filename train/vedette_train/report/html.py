@@ -17,7 +17,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from vedette_edge.files import write_text
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
 from vedette_train.config import FEW_CLASSES
 from vedette_train.data.audit import KINDS, Audit, Finding, Kind
@@ -49,9 +49,9 @@ class Report:
     before: Reliability  # of the same answers without the temperature
     after: Reliability  # with it
     audit: Audit
-    samples: Sequence[tuple[str, Picture]]  # label, prepared picture
-    augmented: Picture | None  # uint8, 16 x height x width x 3; None: no augmentation
-    picture: Callable[[str], Picture | None]  # a file's prepared picture; None: it was not read
+    samples: Sequence[tuple[str, Image]]  # label, prepared picture
+    augmented: Image | None  # uint8, 16 x height x width x 3; None: no augmentation
+    picture: Callable[[str], Image | None]  # a file's prepared picture; None: it was not read
     command: str = ""  # that made it, as it was typed
     name: str = ""  # of the run
     label_errors: Sequence[LabelError] = ()  # the likeliest first
@@ -199,7 +199,7 @@ def _concerns(audit: Audit) -> Iterator[Concern]:
             yield Concern(kind, len(found), tuple(found[:MOST_FINDINGS]))
 
 
-def _thumbnail(picture: Picture) -> str:
+def _thumbnail(picture: Image) -> str:
     """The picture as a JPEG in a data: URI, its longer side at most THUMBNAIL_PX."""
     height, width = picture.shape[:2]
     scale = THUMBNAIL_PX / max(height, width)

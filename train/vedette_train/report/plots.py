@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from vedette_edge.files import replacing
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.files import atomic_write
+from vedette_edge.images.preprocessing import Image
 from vedette_train.evaluation.calibration import Reliability
 from vedette_train.evaluation.confusions import muddled
 from vedette_train.evaluation.learning_curve import CurvePoint
@@ -40,7 +40,7 @@ _STYLE = rc_context(
 )
 
 
-def draw_samples(pictures: Sequence[Picture], titles: Sequence[str], path: Path) -> None:
+def draw_samples(pictures: Sequence[Image], titles: Sequence[str], path: Path) -> None:
     """A grid of prepared pictures, just as the model sees them, with their labels."""
     columns = min(len(pictures), COLUMNS)
     rows = -(-len(pictures) // columns)
@@ -176,7 +176,7 @@ def _shortened(text: str, longest: int = 14) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
 

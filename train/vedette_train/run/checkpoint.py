@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.files import replacing
+from vedette_edge.files import atomic_write
 from vedette_train.errors import RunError
 
 Weights = list[NDArray[Any]]
@@ -50,7 +50,7 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         for name in _WEIGHTS
         for place, array in enumerate(getattr(checkpoint, name))
     }
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         place = (checkpoint.stage, checkpoint.before, checkpoint.epoch)
         np.savez(file, place=place, **named)
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from vedette_edge.files import replacing, write_text
-from vedette_edge.head.record import to_json as head_to_json
-from vedette_edge.images.preprocessing import Picture
-from vedette_edge.model.contract import Contract, to_json
+from vedette_edge.files import atomic_write, write_text
+from vedette_edge.head.record import serialize_head as head_to_json
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.model.contract import Contract, serialize_contract
 from vedette_train.config import OF_DESCENT, Settings
 from vedette_train.data.audit import to_json as audit_to_json
 from vedette_train.data.augmentation import augment
@@ -77,12 +77,12 @@ def record_inputs(material: Material, chosen: Settings, run: Path, *, resume: bo
     folder.write_settings(run, chosen)
     write_text(run / folder.MANIFEST, material.manifest)
     write_text(run / folder.AUDIT, audit_to_json(material.audit) + "\n")
-    write_text(run / folder.CONTRACT, to_json(material.contract) + "\n")
+    write_text(run / folder.CONTRACT, serialize_contract(material.contract) + "\n")
     labels, pictures = zip(*_samples(material), strict=True)
     plots.draw_samples(pictures, labels, run / folder.SAMPLES)
 
 
-def _samples(material: Material) -> list[tuple[str, Picture]]:
+def _samples(material: Material) -> list[tuple[str, Image]]:
     """Pictures that are trained on, with their labels: one of each class, then a second ..."""
     rows, labels = material.part(TRAIN)
     _, first = np.unique(labels, return_index=True)
@@ -100,7 +100,7 @@ def write_results(results: Results, run: Path) -> None:
     if trained.head:
         write_text(run / folder.HEAD, head_to_json(trained.head) + "\n")
     write_text(run / folder.AUDIT, audit_to_json(audit) + "\n")
-    write_text(run / folder.CONTRACT, to_json(results.contract) + "\n")
+    write_text(run / folder.CONTRACT, serialize_contract(results.contract) + "\n")
     if trained.history:
         plots.draw_curves(trained.history, run / folder.CURVES)
     plots.draw_confusion(trained.judged, run / folder.CONFUSION)
@@ -136,7 +136,7 @@ def _page(results: Results) -> html.Report:
     )
 
 
-def _augmented(material: Material, chosen: Settings) -> Picture:
+def _augmented(material: Material, chosen: Settings) -> Image:
     """Sixteen pictures of the training part as augmentation shows them."""
     rows, _ = material.part(TRAIN)
     shown = np.random.default_rng(chosen.seed).choice(rows, 16)
@@ -147,7 +147,7 @@ def _augmented(material: Material, chosen: Settings) -> Picture:
 def save_model(model: Model, run: Path) -> None:
     """Write RUN/Trained_Weight.h5, whole or not at all."""
     check_room(model, run)
-    with replacing(run / folder.WEIGHTS) as path:
+    with atomic_write(run / folder.WEIGHTS) as path:
         model.save(path, include_optimizer=False)
 
 

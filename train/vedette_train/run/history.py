@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from vedette_edge.files import replacing
+from vedette_edge.files import atomic_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def read(path: Path) -> list[Epoch]:
 
 def write(path: Path, history: Sequence[Epoch]) -> None:
     """Write a history.csv, whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("epoch", *MEASURES))
         writer.writerows(map(astuple, history))

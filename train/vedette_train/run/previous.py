@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vedette_edge.errors import VedetteError
-from vedette_edge.model.contract import Contract, from_json
+from vedette_edge.model.contract import Contract, parse_contract
 from vedette_train.errors import RunError
 from vedette_train.run.folder import CHECKPOINT, CONTRACT, HEAD, MANIFEST, SETTINGS, WEIGHTS
 
@@ -55,7 +55,7 @@ def read_earlier(folder: Path, behind: tuple[Path, ...] = ()) -> Earlier:
         raise RunError(f"{folder}: {found}; expected a finished run to start from")
     try:
         settings = json.loads((folder / SETTINGS).read_bytes())
-        contract = from_json((folder / CONTRACT).read_bytes())
+        contract = parse_contract((folder / CONTRACT).read_bytes())
         with (folder / MANIFEST).open(
             encoding="utf-8", errors="surrogateescape", newline=""
         ) as file:
@@ -104,7 +104,7 @@ def _has(folder: Path, name: str) -> bool:
 def _essence(architecture: str, contract: Contract) -> dict[str, str]:
     """What makes the weights of one run fit another."""
     fields = asdict(contract)
-    keys = ("height", "width", "fit", "resize", "normalisation")
+    keys = ("height", "width", "resize_mode", "resize_rule", "normalisation")
     return (
         {"architecture": architecture}
         | {key: str(fields[key]) for key in keys}

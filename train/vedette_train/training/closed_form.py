@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vedette_edge.console import Terminal
+from vedette_edge.console import Output
 from vedette_edge.head.discriminant import Floats
 from vedette_edge.head.record import Head
 from vedette_edge.model.contract import UNKNOWN
@@ -59,7 +59,7 @@ def build_features(chosen: Settings) -> BlockFeatures:
 def fit_closed_form(
     material: Material,
     chosen: Settings,
-    terminal: Terminal,
+    terminal: Output,
     parts: tuple[str, ...] = (TRAIN, VALIDATION),
     strangers: Strangers | None = None,
 ) -> ClosedForm:
@@ -81,14 +81,14 @@ def fit_closed_form(
         blocks_alone=features.width_of_blocks,
         strangers=strangers.features(extract) if strangers else None,
     )
-    with terminal.progress("fitting the head", 1) as advance:
+    with terminal.show_progress("fitting the head", 1) as advance:
         fitted = fit_head(pictures, features.blocks, options)
         advance()
     return ClosedForm(features, views[0], pictures, fitted)
 
 
 def train_closed_form(
-    material: Material, chosen: Settings, terminal: Terminal, strangers: Strangers | None
+    material: Material, chosen: Settings, terminal: Output, strangers: Strangers | None
 ) -> tuple[Trained, ClosedForm]:
     """The finished classifier, and what it was fitted to."""
     form = fit_closed_form(material, chosen, terminal, strangers=strangers)

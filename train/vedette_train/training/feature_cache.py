@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.images.preprocessing import Image
 from vedette_train.data.batches import Rows, Take
 from vedette_train.data.image_cache import Advance
 
-Extract = Callable[[Picture], NDArray[np.float32]]  # uint8 pictures -> features, a row a picture
+Extract = Callable[[Image], NDArray[np.float32]]  # uint8 pictures -> features, a row a picture
 AT_A_TIME = 16  # pictures
 
 _ENTRY = struct.Struct("<32sI")  # of the index: SHA-256 of the picture, CRC-32 of its row
@@ -24,7 +24,7 @@ _ENTRY = struct.Struct("<32sI")  # of the index: SHA-256 of the picture, CRC-32 
 def compute(
     path: Path,
     hashes: Sequence[str],
-    take: Callable[[list[int]], Picture],
+    take: Callable[[list[int]], Image],
     extract: Extract,
     width: int,
     advance: Advance,

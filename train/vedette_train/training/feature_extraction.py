@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge.console import Terminal
-from vedette_edge.images.preprocessing import Picture
+from vedette_edge.console import Output
+from vedette_edge.images.preprocessing import Image
 from vedette_train.config import Settings
 from vedette_train.data import augmentation as augmentation
 from vedette_train.data.augmentation import augment
@@ -23,7 +23,7 @@ from vedette_train.training.feature_cache import Extract, Features, compute
 
 AUGMENTED_PASSES = 4  # times that features are computed of the training part, augmented
 
-Change = Callable[[Picture, Sequence[str]], Picture]  # pictures and their hashes -> another view
+Change = Callable[[Image, Sequence[str]], Image]  # pictures and their hashes -> another view
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Extractor:
 
 
 def extract_augmented(
-    backbone: Model, material: Material, chosen: Settings, terminal: Terminal
+    backbone: Model, material: Material, chosen: Settings, terminal: Output
 ) -> list[Features]:
     """Features of every picture, then, with augmentation, passes over the training part."""
     name = f"{chosen.architecture}-{_digest(backbone)}"
@@ -61,7 +61,7 @@ def extract_augmented(
 
 
 def extract_block_features(
-    features: BlockFeatures, material: Material, chosen: Settings, terminal: Terminal
+    features: BlockFeatures, material: Material, chosen: Settings, terminal: Output
 ) -> list[Features]:
     """Features of every picture and, with flip, of the mirrored ones that are learned from."""
     name = f"{chosen.architecture}-blocks-{_digest(features.network, repr(features.blocks))}"
@@ -74,12 +74,12 @@ def extract_block_features(
 
 
 def extract_views(
-    extractor: Extractor, views: Sequence[View], material: Material, terminal: Terminal
+    extractor: Extractor, views: Sequence[View], material: Material, terminal: Output
 ) -> list[Features]:
     """The features of each view, those that are in the cache not computed again."""
     rows = {sha256: row for row, sha256 in enumerate(material.hashes)}
     total = sum(len(view.hashes) for view in views)
-    with terminal.progress("computing features", total) as advance:
+    with terminal.show_progress("computing features", total) as advance:
         return [
             compute(
                 material.store.folder / "features" / view.file,
@@ -93,7 +93,7 @@ def extract_views(
         ]
 
 
-def mirror(pictures: Picture, _: Sequence[str] = ()) -> Picture:
+def mirror(pictures: Image, _: Sequence[str] = ()) -> Image:
     """The pictures with left and right exchanged."""
     return np.ascontiguousarray(pictures[:, :, ::-1])
 
@@ -107,16 +107,16 @@ def _hashes(material: Material, parts: Sequence[str] = ()) -> list[str]:
 def _augmented(number: int, *, flip: bool) -> Change:
     """Augmentation that depends on the pass and the content of the picture alone."""
 
-    def change(pictures: Picture, hashes: Sequence[str]) -> Picture:
+    def change(pictures: Image, hashes: Sequence[str]) -> Image:
         return augment(pictures, [(number, int(sha256[:16], 16)) for sha256 in hashes], flip=flip)
 
     return change
 
 
-def _taking(view: View, rows: dict[str, int], material: Material) -> Callable[[list[int]], Picture]:
+def _taking(view: View, rows: dict[str, int], material: Material) -> Callable[[list[int]], Image]:
     """Takes pictures of a view by their places in its hashes."""
 
-    def take(places: list[int]) -> Picture:
+    def take(places: list[int]) -> Image:
         hashes = [view.hashes[place] for place in places]
         pictures = material.store.take([rows[sha256] for sha256 in hashes])
         return view.change(pictures, hashes) if view.change else pictures

@@ -5,7 +5,7 @@ import time
 import keras
 from rich.console import Console
 
-from vedette_edge.console import progress_bar
+from vedette_edge.console import create_progress_bar
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
@@ -15,7 +15,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
         super().__init__()
         self._terminal, self._batches, self._epochs = terminal, batches, epochs
         self._began = time.monotonic()
-        self._bar = progress_bar(terminal)
+        self._bar = create_progress_bar(terminal)
         self._task = self._bar.add_task(
             f"epoch {done + 1} of {epochs}", total=batches * epochs, completed=batches * done
         )

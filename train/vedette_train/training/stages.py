@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.console import Terminal
+from vedette_edge.console import Output
 from vedette_train.config import DISCRIMINANT, RECIPES, Settings
 from vedette_train.data.augmentation import augment
 from vedette_train.data.batches import Batches, Order, Rows, Take
@@ -51,9 +51,7 @@ class Plan:
         return evaluate(settled(self.scoring), batches, material.contract.labels)
 
 
-def make_plan(
-    material: Material, chosen: Settings, weights: Path | None, terminal: Terminal
-) -> Plan:
+def make_plan(material: Material, chosen: Settings, weights: Path | None, terminal: Output) -> Plan:
     """The plan for the chosen architecture; `weights` is a Keras model to begin from.
 
     Raises WeightsError where pretrained weights are not to be had.
@@ -70,9 +68,7 @@ def make_plan(
     return Plan(model, (stage,), model, _plain(material))
 
 
-def _transfer(
-    material: Material, chosen: Settings, weights: Path | None, terminal: Terminal
-) -> Plan:
+def _transfer(material: Material, chosen: Settings, weights: Path | None, terminal: Output) -> Plan:
     """A head learns from the features of a frozen backbone; then, if wanted, its upper layers."""
     contract = material.contract
     backbone = BACKBONES[chosen.architecture](contract.height, contract.width)
@@ -91,7 +87,7 @@ def _transfer(
 
 
 def _fine_tuning(
-    material: Material, chosen: Settings, weights: Path | None, terminal: Terminal
+    material: Material, chosen: Settings, weights: Path | None, terminal: Output
 ) -> Plan:
     """A head in closed form, then gradient descent on all but the lowest blocks."""
     form = fit_closed_form(material, chosen, terminal, parts=(TRAIN,))
@@ -113,7 +109,7 @@ def _fine_tuning(
     return Plan(model, (stage,), model, _plain(material))
 
 
-def _targets(material: Material, chosen: Settings, terminal: Terminal) -> NDArray[np.float32]:
+def _targets(material: Material, chosen: Settings, terminal: Output) -> NDArray[np.float32]:
     """Smoothed labels of the training part, mixed with what a teacher says out of fold."""
     _, truth = material.part(TRAIN)
     classes = len(material.contract.labels)

@@ -1,57 +1,14 @@
 """How a camera is mounted: its frames are turned, mirrored and cropped before anything else."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from vedette_edge.capture.region import Crop, Region
 from vedette_edge.errors import SettingError
-from vedette_edge.images.preprocessing import Picture
-
-WHOLE_NAME = ""
-_NUMBERS = r"(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})"
-Crop = tuple[int, int, int, int]  # x, y, width, height in px
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A rectangle in px of the upright frame; of no size it is the whole frame."""
-
-    name: str
-    x: int = 0
-    y: int = 0
-    width: int = 0
-    height: int = 0
-
-
-WHOLE = Region(WHOLE_NAME)
-
-
-def parse_crop(text: str) -> Crop:
-    """`10,20,200,300` is x, y, width and height. Raises SettingError for all else."""
-    found = re.fullmatch(_NUMBERS, text.strip())
-    x, y, width, height = map(int, found.groups()) if found else (0, 0, 0, 0)
-    if not width or not height:
-        raise SettingError(
-            f"crop {text!r} is not understood; expected X,Y,WIDTH,HEIGHT in pixels, "
-            "such as 10,20,200,300"
-        )
-    return x, y, width, height
-
-
-def parse_region(text: str) -> Region:
-    """`door=10,20,200,300` is name, x, y, width and height. Raises SettingError for all else."""
-    found = re.fullmatch(rf"([^=\s]+)={_NUMBERS}", text.strip())
-    region = Region(found[1], *map(int, found.groups()[1:])) if found else WHOLE
-    if not region.width or not region.height:
-        raise SettingError(
-            f"region {text!r} is not understood; expected NAME=X,Y,WIDTH,HEIGHT in pixels, "
-            "such as door=10,20,200,300"
-        )
-    return region
-
+from vedette_edge.images.preprocessing import Image
 
 _TURNS: Mapping[int, int | None] = {
     0: None,
@@ -64,7 +21,7 @@ TURNS, FLIPS = tuple(_TURNS), tuple(_FLIPS)
 
 
 @dataclass(frozen=True, slots=True)
-class Mounting:
+class Orientation:
     """What is to be done to a frame, in this order, so that it is as training saw it."""
 
     rotate: int = 0  # degrees clockwise, one of TURNS
@@ -85,7 +42,7 @@ class Mounting:
         return ", ".join(f"{name} {value}" for name, value in done.items() if value)
 
 
-def mounted(picture_rgb: Picture, mounting: Mounting) -> Picture:
+def orient(picture_rgb: Image, mounting: Orientation) -> Image:
     """The frame upright: uint8, height x width x 3, contiguous; pixels are moved, never mixed.
 
     Raises SettingError for a crop that does not lie within it.
@@ -95,11 +52,11 @@ def mounted(picture_rgb: Picture, mounting: Mounting) -> Picture:
     if (flip := _FLIPS[mounting.flip]) is not None:
         picture_rgb = np.asarray(cv2.flip(picture_rgb, flip), np.uint8)
     if mounting.crop:
-        picture_rgb = part_of(picture_rgb, Region("crop", *mounting.crop))
+        picture_rgb = crop_region(picture_rgb, Region("crop", *mounting.crop))
     return np.ascontiguousarray(picture_rgb)
 
 
-def part_of(picture_rgb: Picture, region: Region) -> Picture:
+def crop_region(picture_rgb: Image, region: Region) -> Image:
     """That part of a frame, uint8, height x width x 3. Raises SettingError if it lies outside."""
     if not region.width:
         return picture_rgb
