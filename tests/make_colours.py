@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.packaging.golden_selection import samples, turned_jpeg
 from vedette_convert.quantization.converter import quantize
 from vedette_edge import Classifier
@@ -54,8 +54,8 @@ def colours() -> bytes:
     graph, pictures = quantize(network, plain), drawn()
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder, "bare.tflite")
-        bare.write_bytes(pack(graph, CONTRACT))
-        return pack(graph, CONTRACT, pictures, samples(pictures, Classifier(bare)))
+        bare.write_bytes(pack_model(graph, CONTRACT))
+        return pack_model(graph, CONTRACT, pictures, samples(pictures, Classifier(bare)))
 
 
 def drawn() -> dict[str, bytes]:

@@ -10,24 +10,24 @@ from pathlib import Path
 import keras
 
 from vedette_convert.evaluation import kernel_check, layer_error
-from vedette_convert.evaluation.acceptance import Answer, Verdict, judge
+from vedette_convert.evaluation.acceptance import Answer, Verdict, judge_answers
 from vedette_convert.evaluation.comparison import (
     Latency,
     Scores,
     check_scores,
-    examine,
-    float_scores,
+    compare_answers,
+    compute_float_scores,
 )
-from vedette_convert.evaluation.layer_error import LayerError, Layers
-from vedette_convert.packaging.bundle import pack
+from vedette_convert.evaluation.layer_error import LayerActivations, LayerError
+from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.packaging.serialization import compact
 from vedette_convert.quantization.converter import Model, quantize
-from vedette_convert.quantization.fallbacks import Remedy
+from vedette_convert.quantization.fallbacks import Fallback
 from vedette_convert.quantization.head_refit import INT8_OUT_OF_FOLD, refit_head, set_head
 from vedette_convert.quantization.integer_features import read_features
 from vedette_convert.quantization.scheme import FLOAT32, NEW, OLD, Scheme
-from vedette_convert.sources.run_folder import TRAIN, Photograph, Run, sample
-from vedette_convert.timing import Clock
+from vedette_convert.sources.run_folder import TRAIN, Photograph, Run, sample_photographs
+from vedette_convert.timing import StageTimer
 from vedette_edge.head.record import PREFIX, HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility
@@ -43,7 +43,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Candidate:
     """A graph that was made and judged."""
 
     name: str  # the remedy's
@@ -78,7 +78,7 @@ class Attempt:
         return meaning if of_int8 is None else f"{meaning}, int8 in {of_int8:.1%}"
 
 
-class Bench:
+class CandidateBuilder:
     """Makes attempts at one model; what they share is made once.
 
     `float_graph` is the model as a float32 graph, which they are compared with. Raises
@@ -86,7 +86,7 @@ class Bench:
     """
 
     def __init__(
-        self, model: Model, run: Run, runtime: str, progress: Progress, clock: Clock
+        self, model: Model, run: Run, runtime: str, progress: Progress, clock: StageTimer
     ) -> None:
         self._model, self._run, self._runtime = model, run, runtime
         self._progress, self._clock = progress, clock
@@ -97,7 +97,7 @@ class Bench:
         with clock.stage("judge"):
             self._scores = self._float_scores()
 
-    def attempt(self, remedy: Remedy) -> Attempt | None:
+    def build(self, remedy: Fallback) -> Candidate | None:
         """Make and judge a graph. None if the remedy changes nothing.
 
         Raises ConversionError for a graph that cannot be made or run.
@@ -122,12 +122,12 @@ class Bench:
             _, latency = self._examined(self.float_graph, self._run.judged[:TIMED], "timing")
         return latency.score_ms
 
-    def _record(self, remedy: Remedy) -> HeadRecord | None:
+    def _record(self, remedy: Fallback) -> HeadRecord | None:
         """The record of a head that is fitted to what this remedy makes of its features."""
         return self._run.head if remedy.scheme.quantization == "int8" else None
 
     def _refitted(
-        self, graph: bytes, record: HeadRecord, remedy: Remedy, pictures: Sequence[Image]
+        self, graph: bytes, record: HeadRecord, remedy: Fallback, pictures: Sequence[Image]
     ) -> tuple[bytes, Contract]:
         """The graph with a head that is fitted to its own integers, and its contract."""
         run = self._run
@@ -142,8 +142,8 @@ class Bench:
         task = f"quantizing with this head, {remedy.name}"
         return self._graph(model, remedy.scheme, pictures, task), refit.describe(run.contract)
 
-    def _calibration(self, remedy: Remedy) -> list[Image]:
-        chosen = sample(self._run.part(TRAIN), remedy.calibration)
+    def _calibration(self, remedy: Fallback) -> list[Image]:
+        chosen = sample_photographs(self._run.part(TRAIN), remedy.calibration)
         new = chosen[len(self._prepared) :]  # a larger sample begins with the smaller one
         with self._clock.stage("quantize"):
             with self._progress("reading calibration pictures", len(new)) as advance:
@@ -154,21 +154,21 @@ class Bench:
             if not remedy.clipped:
                 return pictures
             with self._progress("looking for outliers", len(pictures)) as advance:
-                return layer_error.usual(self._float_layers, pictures, advance)
+                return layer_error.drop_outliers(self._float_layers, pictures, advance)
 
     def _graph(self, model: Model, scheme: Scheme, pictures: Sequence[Image], task: str) -> bytes:
         with self._clock.stage("quantize"), self._progress(task, len(pictures)) as advance:
             return compact(quantize(model, pictures, scheme, advance))
 
     def _judged(
-        self, remedy: Remedy, calibration: int, graph: bytes, contract: Contract
-    ) -> Attempt:
+        self, remedy: Fallback, calibration: int, graph: bytes, contract: Contract
+    ) -> Candidate:
         with self._clock.stage("judge"):
-            kernel_check.check(graph, remedy.scheme.quantization)
+            kernel_check.check_kernels(graph, remedy.scheme.quantization)
             task = f"judging, {remedy.name}"
             answers, latency = self._examined(graph, self._run.judged, task)
-            verdict = judge(answers)
-            return Attempt(
+            verdict = judge_answers(answers)
+            return Candidate(
                 name=remedy.name,
                 quantization=remedy.scheme.quantization,
                 calibration=calibration,
@@ -185,9 +185,9 @@ class Bench:
         self, graph: bytes, photographs: Sequence[Photograph], task: str
     ) -> tuple[tuple[Answer, ...], Latency]:
         scores = self._scores[: len(photographs)]
-        classifier = loaded(graph, self._run.contract)
+        classifier = load_classifier(graph, self._run.contract)
         with self._progress(task, len(photographs)) as advance:
-            return examine(classifier, photographs, scores, advance)
+            return compare_answers(classifier, photographs, scores, advance)
 
     def _unrunnable(self, graph: bytes) -> list[str]:
         if self._runtime != OLD:
@@ -195,12 +195,14 @@ class Bench:
         found = compatibility.find_objections(read_graph(graph), arm=True)
         return [f"{compatibility.OLD} cannot run {what}; --runtime {NEW} would" for what in found]
 
-    def _layer_errors(self, graph: bytes, remedy: Remedy) -> list[LayerError]:
+    def _layer_errors(self, graph: bytes, remedy: Fallback) -> list[LayerError]:
         if not remedy.scheme.calibrated:
             return []
-        test = sample(self._run.judged, LOOKED_INTO)[:LOOKED_INTO]
+        test = sample_photographs(self._run.judged, LOOKED_INTO)[:LOOKED_INTO]
         pictures = [preprocess(photograph.read(), self._run.contract) for photograph in test]
-        errors = layer_error.errors(self._float_layers, Layers(graph, self._model), pictures)
+        errors = layer_error.measure_errors(
+            self._float_layers, LayerActivations(graph, self._model), pictures
+        )
         if not self._record(remedy):
             return errors
         # A head that was fitted once more has other activations and scores, which are no errors.
@@ -208,20 +210,20 @@ class Bench:
         return [one for one in errors if not one.layer.startswith(PREFIX) and one.layer != scores]
 
     @cached_property
-    def _float_layers(self) -> Layers:
-        return Layers(self.float_graph, self._model)
+    def _float_layers(self) -> LayerActivations:
+        return LayerActivations(self.float_graph, self._model)
 
     def _float_scores(self) -> Scores:
         photographs = self._run.judged
         with self._progress("asking the float model", len(photographs)) as advance:
-            scores = float_scores(self._model, photographs, self._run.contract, advance)
+            scores = compute_float_scores(self._model, photographs, self._run.contract, advance)
         check_scores(scores, self._run.weights)
         return scores
 
 
-def loaded(graph: bytes, contract: Contract) -> Classifier:
+def load_classifier(graph: bytes, contract: Contract) -> Classifier:
     """The edge's Classifier for a graph that is in no file yet."""
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder, "candidate.tflite")
-        candidate.write_bytes(pack(graph, contract))
+        candidate.write_bytes(pack_model(graph, contract))
         return Classifier(candidate)

@@ -8,8 +8,8 @@ import click
 
 from vedette_convert.quantization.fallbacks import ALLOWABLE
 from vedette_convert.quantization.scheme import NEW, OLD, QUANTIZATIONS, RUNTIMES, Scheme
-from vedette_convert.sources.run_folder import FILES, read_run
-from vedette_convert.timing import Clock
+from vedette_convert.sources.run_folder import FILES, load_run
+from vedette_convert.timing import StageTimer
 from vedette_edge.console import Output, cli_session
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
 
@@ -183,13 +183,13 @@ def _check_out(out: Path, source: Path) -> None:
 
 def _convert(source: Path, asked: Asked, out: Path, terminal: Output, *, as_json: bool) -> None:
     """Read, convert, and show what came of it."""
-    clock = Clock()
+    clock = StageTimer()
     model, found = _read(source, asked, terminal)
-    from vedette_convert.pipeline import Wish, convert
+    from vedette_convert.pipeline import ConvertConfig, convert
     from vedette_convert.report import console, html
 
     scheme = Scheme(asked.quantization)
-    wish = Wish(scheme, asked.runtime, asked.calibration, tuple(asked.allowed))
+    wish = ConvertConfig(scheme, asked.runtime, asked.calibration, tuple(asked.allowed))
     judgement = convert(model, found, out, wish, terminal.show_progress, clock)
     with clock.stage("report"):
         page = html.write(judgement, found, wish, out)
@@ -207,17 +207,17 @@ def _convert(source: Path, asked: Asked, out: Path, terminal: Output, *, as_json
 
 def _read(source: Path, asked: Asked, terminal: Output) -> tuple["Model", "Run"]:
     if not (asked.labels and asked.calibrate):
-        found = read_run(source, asked.data)  # before TensorFlow takes its time
+        found = load_run(source, asked.data)  # before TensorFlow takes its time
         terminal.err.print("starting TensorFlow ...")
-        from vedette_convert.quantization.converter import load
+        from vedette_convert.quantization.converter import load_keras_model
 
-        return load(found.weights), found
+        return load_keras_model(found.weights), found
     terminal.err.print("starting TensorFlow ...")
-    from vedette_convert.sources.external_model import Told, read_elsewhere
+    from vedette_convert.sources.external_model import ExternalModelSpec, load_external_model
 
     if not asked.resize_mode:
         terminal.err.print(f"assumed: resize mode {RESIZE_MODES[0]} (--resize-mode)")
-    told = Told(
+    told = ExternalModelSpec(
         asked.labels, asked.calibrate, asked.normalise, asked.resize_mode or RESIZE_MODES[0]
     )
-    return read_elsewhere(source, told, terminal.err.print)
+    return load_external_model(source, told, terminal.err.print)

@@ -5,23 +5,23 @@ import io
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-from vedette_convert.candidates import Attempt, Bench, Progress, loaded
+from vedette_convert.candidates import Candidate, CandidateBuilder, Progress, load_classifier
 from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.evaluation.acceptance import Answer
-from vedette_convert.packaging.bundle import pack
-from vedette_convert.packaging.golden_selection import golden
+from vedette_convert.packaging.bundle import pack_model
+from vedette_convert.packaging.golden_selection import select_golden_samples
 from vedette_convert.quantization.converter import Model
-from vedette_convert.quantization.fallbacks import to_try
+from vedette_convert.quantization.fallbacks import list_fallbacks
 from vedette_convert.quantization.head_refit import check_head
 from vedette_convert.quantization.scheme import INT8, OLD, Scheme
 from vedette_convert.sources.run_folder import TEST, Run
-from vedette_convert.timing import Clock
+from vedette_convert.timing import StageTimer
 from vedette_edge.files import atomic_write, write_text
 from vedette_edge.model.contract import Contract
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ConvertConfig:
     """What is asked of a conversion."""
 
     scheme: Scheme = INT8
@@ -31,19 +31,19 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ConversionResult:
     """How the graphs that were made did beside the float model."""
 
-    attempts: tuple[Attempt, ...]  # in the order of trying
-    attempt: Attempt  # the one that passed or, if none did, the one that agrees most
+    attempts: tuple[Candidate, ...]  # in the order of trying
+    attempt: Candidate  # the one that passed or, if none did, the one that agrees most
     float_bytes: int  # of the model as a float32 graph
     float_ms: float  # that graph's median milliseconds a picture
     unmade: tuple[str, ...]  # why remedies gave no graph, a line each
 
 
 def convert(
-    model: Model, run: Run, out: Path, wish: Wish, progress: Progress, clock: Clock
-) -> Judgement:
+    model: Model, run: Run, out: Path, wish: ConvertConfig, progress: Progress, clock: StageTimer
+) -> ConversionResult:
     """Quantize a run's model, judge it on its test part and, if it passes, write it to `out`.
 
     Where the gate objects, the remedies are tried that `wish` allows. What both models said of
@@ -51,11 +51,11 @@ def convert(
     objections to the last attempt too; then, as after any error, `out` is as it was.
     """
     _check_fits(model, run)
-    bench = Bench(model, run, wish.runtime, progress, clock)
+    bench = CandidateBuilder(model, run, wish.runtime, progress, clock)
     attempts, unmade = _attempts(bench, wish)
     passed = not attempts[-1].objections
     best = attempts[-1] if passed else max(attempts, key=lambda one: one.verdict.agreement)
-    judgement = Judgement(attempts, best, len(bench.float_graph), bench.float_ms(), unmade)
+    judgement = ConversionResult(attempts, best, len(bench.float_graph), bench.float_ms(), unmade)
     if passed:
         with clock.stage("pack"):
             _write(best, run, out)
@@ -63,15 +63,17 @@ def convert(
     return judgement
 
 
-def _attempts(bench: Bench, wish: Wish) -> tuple[tuple[Attempt, ...], tuple[str, ...]]:
+def _attempts(
+    bench: CandidateBuilder, wish: ConvertConfig
+) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
     """One at least, and why others could not be made.
 
     The last has no objections, or there is no more to try.
     """
-    made, unmade = list[Attempt](), list[str]()
-    for remedy in to_try(wish.scheme, wish.calibration, wish.allowed):
+    made, unmade = list[Candidate](), list[str]()
+    for remedy in list_fallbacks(wish.scheme, wish.calibration, wish.allowed):
         try:
-            attempt = bench.attempt(remedy)
+            attempt = bench.build(remedy)
         except ConversionError as error:
             if not made:
                 raise
@@ -83,17 +85,17 @@ def _attempts(bench: Bench, wish: Wish) -> tuple[tuple[Attempt, ...], tuple[str,
     return tuple(made), tuple(unmade)
 
 
-def _write(attempt: Attempt, run: Run, out: Path) -> None:
+def _write(attempt: Candidate, run: Run, out: Path) -> None:
     contract = _with_accuracies(attempt)
     scores = [answer.tflite_score for answer in attempt.answers]
     photographs = run.part(TEST) or run.learned  # as judged, but with their labels
-    proof = golden(photographs, scores, loaded(attempt.graph, contract))
+    proof = select_golden_samples(photographs, scores, load_classifier(attempt.graph, contract))
     with atomic_write(out) as path:
-        path.write_bytes(pack(attempt.graph, contract, *proof))
+        path.write_bytes(pack_model(attempt.graph, contract, *proof))
     out.with_suffix(".refused.csv").unlink(missing_ok=True)
 
 
-def _with_accuracies(attempt: Attempt) -> Contract:
+def _with_accuracies(attempt: Candidate) -> Contract:
     """The attempt's contract, with what was measured of the test part or, without one, before."""
     provenance = attempt.contract.provenance
     measured = {
@@ -119,7 +121,7 @@ def _check_fits(model: Model, run: Run) -> None:
         check_head(model, run.head, len(contract.labels))
 
 
-def _as_csv(attempt: Attempt) -> str:
+def _as_csv(attempt: Candidate) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields(Answer)])

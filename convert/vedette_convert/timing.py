@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 
-class Clock:
+class StageTimer:
     """Adds up seconds, stage by stage."""
 
     def __init__(self) -> None:

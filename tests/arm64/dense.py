@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import Scheme
 from vedette_edge.model import model_file
@@ -43,7 +43,9 @@ def dense(contract: Contract, per_channel: bool) -> bytes:
         ]
     )
     noise = list(np.random.default_rng(0).integers(0, 256, (16, *shape), np.uint8))
-    return pack(quantize(network, noise, Scheme("int8", dense_per_channel=per_channel)), contract)
+    return pack_model(
+        quantize(network, noise, Scheme("int8", dense_per_channel=per_channel)), contract
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from tests.convert.conftest import convert
 
 from vedette_convert import candidates
 from vedette_convert.quantization.converter import quantize
-from vedette_convert.sources.run_folder import Photograph, sample
+from vedette_convert.sources.run_folder import Photograph, sample_photographs
 from vedette_edge import Classifier, Contract
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
@@ -213,12 +213,12 @@ def test_the_sample_takes_from_every_class_alike() -> None:
         for label, count in (("a", 9), ("b", 2), ("c", 9))
         for number in range(count)
     ]
-    chosen = sample(photographs, 7)
+    chosen = sample_photographs(photographs, 7)
     assert [one.label for one in chosen] == ["a", "b", "c", "a", "b", "c", "a"]
     assert len(set(chosen)) == 7
-    assert sample(photographs, 7) == chosen
-    assert len(sample(photographs, 100)) == 20
-    assert [one.label for one in sample(photographs, 1)] == ["a", "b", "c"]
+    assert sample_photographs(photographs, 7) == chosen
+    assert len(sample_photographs(photographs, 100)) == 20
+    assert [one.label for one in sample_photographs(photographs, 1)] == ["a", "b", "c"]
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(run: Path, small_disk: Path) -> None:

@@ -17,7 +17,7 @@ from functools import cache
 
 import numpy as np
 
-from vedette_convert.evaluation.acceptance import Answer, judge
+from vedette_convert.evaluation.acceptance import Answer, judge_answers
 
 FLOAT_ACCURACY = 0.9
 CHANGED = (0.03, 0.05, 0.08)
@@ -69,7 +69,7 @@ def refused(pictures: int, probabilities: Sequence[float], draws: int) -> float:
 def objects(counts: tuple[int, ...]) -> bool:
     """The gate's verdict on so many pictures of each of KINDS."""
     answers = [kind for kind, count in zip(KINDS, counts, strict=True) for _ in range(count)]
-    return bool(judge(answers).objections)
+    return bool(judge_answers(answers).objections)
 
 
 if __name__ == "__main__":

@@ -254,7 +254,9 @@ def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
     assert not (run / "checkpoint.npz").exists()
 
     train(*command, "--out", tmp_path / "whole", "--epochs", str(done + 1))
-    resumed, whole = (history.read(folder / "history.csv") for folder in (run, tmp_path / "whole"))
+    resumed, whole = (
+        history.read_history(folder / "history.csv") for folder in (run, tmp_path / "whole")
+    )
     for one, other in zip(resumed, whole, strict=True):
         assert astuple(one) == pytest.approx(astuple(other), rel=1e-3)
 

@@ -20,7 +20,7 @@ OF_DESCENT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class TrainConfig:
     """All that decides what a run becomes, besides the photographs."""
 
     data: Path  # folder of the photographs
@@ -52,7 +52,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class ArchitectureDefaults:
     """How an architecture is trained where the command line does not say."""
 
     normalisation: str  # of the contract
@@ -84,20 +84,26 @@ FINE_TUNING: Mapping[str, Any] = {
 _SCRATCH = (GRADIENT,)
 _TRUNCATED = (DISCRIMINANT,)
 
-RECIPES: Mapping[str, Recipe] = {
-    "efficientnet_lite0": Recipe(
+ARCHITECTURE_DEFAULTS: Mapping[str, ArchitectureDefaults] = {
+    "efficientnet_lite0": ArchitectureDefaults(
         "centred", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
     ),
-    "efficientnet_lite0_tiny": Recipe(
+    "efficientnet_lite0_tiny": ArchitectureDefaults(
         "centred", _TRUNCATED, 128, fine_tune=0, augment=True, **FINE_TUNING
     ),
-    "efficientnet_lite0_nano": Recipe(
+    "efficientnet_lite0_nano": ArchitectureDefaults(
         "centred", _TRUNCATED, 128, fine_tune=10, augment=True, **FINE_TUNING
     ),
-    "cnn": Recipe("unit", _SCRATCH, 150, 15, 0, 128, "adam", 0.001, "constant", augment=False),
-    "small": Recipe("unit", _SCRATCH, 150, 20, 0, 32, "adamw", 0.006, "cosine", augment=True),
-    "mobilenet_v2": Recipe("signed", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True),
-    "mobilenet_v3_small": Recipe(
+    "cnn": ArchitectureDefaults(
+        "unit", _SCRATCH, 150, 15, 0, 128, "adam", 0.001, "constant", augment=False
+    ),
+    "small": ArchitectureDefaults(
+        "unit", _SCRATCH, 150, 20, 0, 32, "adamw", 0.006, "cosine", augment=True
+    ),
+    "mobilenet_v2": ArchitectureDefaults(
+        "signed", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
+    ),
+    "mobilenet_v3_small": ArchitectureDefaults(
         "signed", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
     ),
 }
@@ -116,9 +122,9 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def complete(chosen: Mapping[str, Any]) -> Settings:
+def fill_defaults(chosen: Mapping[str, Any]) -> TrainConfig:
     """The settings: what was chosen, and for what is None or missing, the recipe's."""
-    recipe = RECIPES[chosen["architecture"]]
+    recipe = ARCHITECTURE_DEFAULTS[chosen["architecture"]]
     head = chosen.get("head") or recipe.heads[0]
     defaults: dict[str, Any] = {**DEFAULTS, **asdict(recipe), "head": head}
     if head == DISCRIMINANT:
@@ -126,8 +132,8 @@ def complete(chosen: Mapping[str, Any]) -> Settings:
         fine_tune = chosen.get("fine_tune")
         if not (recipe.fine_tune if fine_tune is None else fine_tune):
             defaults |= {"validation": 0.0, "augment": False}
-    names = [field.name for field in fields(Settings)]
+    names = [field.name for field in fields(TrainConfig)]
     filled = {name: chosen.get(name) for name in names}
-    return Settings(
+    return TrainConfig(
         **{name: defaults[name] if one is None else one for name, one in filled.items()}
     )

@@ -12,40 +12,44 @@ import keras
 from vedette_edge.console import Output
 from vedette_edge.head.calibration import fit_thresholds
 from vedette_edge.head.record import PREFIX
-from vedette_train.config import Settings
+from vedette_train.config import TrainConfig
 from vedette_train.data.discovery import TEST, TRAIN
 from vedette_train.data.split import VALIDATION
-from vedette_train.data.training_data import Material
-from vedette_train.evaluation.calibration import cooled, fit_temperature, reliability
+from vedette_train.data.training_data import TrainingData
+from vedette_train.evaluation.calibration import (
+    apply_temperature,
+    fit_temperature,
+    measure_reliability,
+)
 from vedette_train.evaluation.label_errors import find_label_errors
 from vedette_train.evaluation.learning_curve import measure_learning_curve
-from vedette_train.evaluation.results import Outcome
-from vedette_train.evaluation.unknown_images import Strangers
+from vedette_train.evaluation.results import Results
+from vedette_train.evaluation.unknown_images import UnknownImages
 from vedette_train.models.architectures import Model
 from vedette_train.run import folder
 from vedette_train.run.contents import (
     Findings,
-    Results,
+    FinishedRun,
     check_room,
     record_inputs,
     save_model,
     write_results,
 )
 from vedette_train.run.history import Epoch
-from vedette_train.run.previous import Earlier, changes
+from vedette_train.run.previous import PreviousRun, diff_runs
 from vedette_train.training import loop
 from vedette_train.training.closed_form import train_closed_form
-from vedette_train.training.devices import prepare_devices, settled
-from vedette_train.training.stages import Plan, make_plan
+from vedette_train.training.devices import convert_to_float32, prepare_devices
+from vedette_train.training.stages import TrainingPlan, make_plan
 from vedette_train.training.trained import Trained
 
 
 @dataclass(frozen=True, slots=True)
-class Extras:
+class TrainInputs:
     """What a run may have besides photographs."""
 
-    earlier: Earlier | None  # the run that it begins from
-    strangers: Strangers | None  # pictures of none of the classes
+    earlier: PreviousRun | None  # the run that it begins from
+    strangers: UnknownImages | None  # pictures of none of the classes
     tensorboard: bool  # True: its logs are written
 
     @property
@@ -59,12 +63,12 @@ class Extras:
         return [keras.callbacks.TensorBoard(logs, write_graph=False)] if self.tensorboard else []
 
 
-def fit(
-    material: Material,
-    chosen: Settings,
+def train(
+    material: TrainingData,
+    chosen: TrainConfig,
     run: Path,
     terminal: Output,
-    extras: Extras,
+    extras: TrainInputs,
     *,
     resume: bool,
     began: float,  # seconds of time.monotonic()
@@ -86,12 +90,12 @@ def fit(
     metrics = outcome.metrics() | {"left_out": material.left_out}
     metrics["learning_curve"] = [asdict(point) for point in findings.learning_curve]
     metrics["seconds"] = _seconds(began, *seconds)
-    write_results(Results(material, chosen, outcome, findings, metrics), run)
+    write_results(FinishedRun(material, chosen, outcome, findings, metrics), run)
     return metrics
 
 
 def _solve(
-    material: Material, chosen: Settings, terminal: Output, extras: Extras
+    material: TrainingData, chosen: TrainConfig, terminal: Output, extras: TrainInputs
 ) -> tuple[Trained, Findings, tuple[float, float]]:
     """A head in closed form, and when features were ready and it was fitted."""
     prepare_devices(chosen.seed)
@@ -104,11 +108,11 @@ def _solve(
 
 
 def _descend(
-    material: Material,
-    chosen: Settings,
+    material: TrainingData,
+    chosen: TrainConfig,
     run: Path,
     terminal: Output,
-    extras: Extras,
+    extras: TrainInputs,
     *,
     resume: bool,
 ) -> tuple[Trained, tuple[float, float]]:
@@ -126,15 +130,15 @@ def _descend(
     return trained, (prepared, fitted)
 
 
-def _calibrated(plan: Plan, material: Material, history: Sequence[Epoch]) -> Trained:
+def _calibrated(plan: TrainingPlan, material: TrainingData, history: Sequence[Epoch]) -> Trained:
     validation, test = (plan.evaluation(material, part) for part in (VALIDATION, TEST))
     temperature = fit_temperature(validation.scores, validation.truth)
     return Trained(
-        model=_tempered(settled(plan.model), temperature),
+        model=_tempered(convert_to_float32(plan.model), temperature),
         temperature=temperature,
-        calibration=replace(validation, scores=cooled(validation.scores, temperature)),
+        calibration=replace(validation, scores=apply_temperature(validation.scores, temperature)),
         calibrated_on=VALIDATION,
-        test=replace(test, scores=cooled(test.scores, temperature)),
+        test=replace(test, scores=apply_temperature(test.scores, temperature)),
         uncalibrated=test,
         history=history,
     )
@@ -146,17 +150,19 @@ def _seconds(began: float, prepared: float, fitted: float) -> dict[str, float]:
 
 
 @contextmanager
-def _saved_on_interrupt(plan: Plan, run: Path) -> Iterator[None]:
+def _saved_on_interrupt(plan: TrainingPlan, run: Path) -> Iterator[None]:
     """On Ctrl-C, keep the best model so far, if an epoch was finished."""
     try:
         yield
     except KeyboardInterrupt:
         if (run / folder.CHECKPOINT).exists():
-            save_model(settled(plan.model), run)
+            save_model(convert_to_float32(plan.model), run)
         raise
 
 
-def _measure(trained: Trained, material: Material, chosen: Settings, extras: Extras) -> Outcome:
+def _measure(
+    trained: Trained, material: TrainingData, chosen: TrainConfig, extras: TrainInputs
+) -> Results:
     """Fit the thresholds, and see what they do."""
     calibration, judged, earlier = trained.calibration, trained.judged, extras.earlier
     overall, by_label = fit_thresholds(
@@ -164,14 +170,14 @@ def _measure(trained: Trained, material: Material, chosen: Settings, extras: Ext
     )
     predict, named = trained.model.predict_on_batch, judged.named
     raw = trained.uncalibrated
-    return Outcome(
+    return Results(
         trained=trained,
-        before=reliability(raw.scores[named], raw.truth[named]),
-        after=reliability(judged.scores[named], judged.truth[named]),
+        before=measure_reliability(raw.scores[named], raw.truth[named]),
+        after=measure_reliability(judged.scores[named], judged.truth[named]),
         threshold=overall,
         thresholds=by_label if trained.head else {},
         strangers=extras.strangers.scores(predict) if extras.strangers else None,
-        changes=changes(earlier, material.named) if earlier else None,
+        changes=diff_runs(earlier, material.named) if earlier else None,
     )
 
 

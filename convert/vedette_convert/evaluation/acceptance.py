@@ -66,7 +66,7 @@ class Verdict:
     meaning: str  # all of it in one sentence for a person, after the .tflite's name
 
 
-def judge(answers: Sequence[Answer]) -> Verdict:
+def judge_answers(answers: Sequence[Answer]) -> Verdict:
     """Weigh the answers to at least one test picture.
 
     A picture is judged by what is known of it. Where its truth is known, what counts is how often
@@ -103,7 +103,7 @@ def judge(answers: Sequence[Answer]) -> Verdict:
 def per_class(answers: Sequence[Answer], labels: Sequence[str]) -> dict[str, Verdict]:
     """Give a verdict for each label that has test pictures, by the truth."""
     by_label = {label: [one for one in answers if one.truth == label] for label in labels}
-    return {label: judge(theirs) for label, theirs in by_label.items() if theirs}
+    return {label: judge_answers(theirs) for label, theirs in by_label.items() if theirs}
 
 
 def lost_and_gained(answers: Sequence[Answer]) -> tuple[int, int]:

@@ -30,7 +30,7 @@ class Latency:
     score_ms: float  # Classifier.score
 
 
-def float_scores(
+def compute_float_scores(
     model: Model, photographs: Sequence[Photograph], contract: Contract, advance: Callable[[], None]
 ) -> Scores:
     """The Keras model's scores, float32, pictures x labels; `advance` is called a picture."""
@@ -58,7 +58,7 @@ def check_scores(scores: Scores, model: Path) -> None:
         )
 
 
-def examine(
+def compare_answers(
     classifier: Classifier,
     photographs: Sequence[Photograph],
     scores: Scores,

@@ -18,7 +18,7 @@ from vedette_edge.model.interpreter import KERNELS, LONGEST_REASON, TFLiteModel,
 REFUSED = 3  # exit code: there is a message on standard output
 
 
-def check(graph: bytes, quantization: str) -> None:
+def check_kernels(graph: bytes, quantization: str) -> None:
     """Raises ConversionError if the runtime refuses it, or dies of it with any of its kernels."""
     command = [
         sys.executable,

@@ -30,7 +30,7 @@ class LayerError:
     error: float  # root mean square error, relative to the root mean square of the float ones
 
 
-class Layers:
+class LayerActivations:
     """A graph that shows what each layer gives."""
 
     def __init__(self, graph: bytes, model: Model) -> None:
@@ -82,7 +82,9 @@ def _layer(tensor: str, names: set[str]) -> str:
     return next((part for part in parts if part in names), "")
 
 
-def errors(float_layers: Layers, layers: Layers, pictures: Sequence[Image]) -> list[LayerError]:
+def measure_errors(
+    float_layers: LayerActivations, layers: LayerActivations, pictures: Sequence[Image]
+) -> list[LayerError]:
     """The error of each layer that both graphs have, over all the pictures."""
     noise: dict[str, float] = {}
     signal: dict[str, float] = {}
@@ -99,8 +101,8 @@ def errors(float_layers: Layers, layers: Layers, pictures: Sequence[Image]) -> l
     ]
 
 
-def usual(
-    float_layers: Layers, pictures: Sequence[Image], advance: Callable[[], None]
+def drop_outliers(
+    float_layers: LayerActivations, pictures: Sequence[Image], advance: Callable[[], None]
 ) -> list[Image]:
     """The pictures without those that set a layer's range alone.
 

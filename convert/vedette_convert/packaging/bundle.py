@@ -18,7 +18,7 @@ from vedette_edge.model.model_file import (
 EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first; the same model gives the same bytes on any day
 
 
-def pack(
+def pack_model(
     graph: bytes,
     contract: Contract,
     pictures: Mapping[str, bytes] | None = None,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vedette_convert.evaluation.kernel_check import with_other_kernels
-from vedette_convert.sources.run_folder import Photograph, sample
+from vedette_convert.sources.run_folder import Photograph, sample_photographs
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image, preprocess
@@ -36,7 +36,7 @@ QUALITIES = (90, 75, 60, 40, 20)  # of JPEG, tried in this order
 MOST_FRAMES = 50  # drawn before one is found that the model is clear about
 
 
-def golden(
+def select_golden_samples(
     photographs: Sequence[Photograph], scores: Sequence[float], classifier: Classifier
 ) -> tuple[dict[str, bytes], tuple[Sample, ...]]:
     """Pictures to store, by name, and all samples: a dozen test pictures and a camera frame.
@@ -60,7 +60,7 @@ def _sorts(
     photographs: Sequence[Photograph], scores: Sequence[float]
 ) -> Iterator[tuple[int, list[Photograph]]]:
     """How many to take of which photographs, the most wanted first."""
-    spread = sample(photographs, LOOKED_AT)
+    spread = sample_photographs(photographs, LOOKED_AT)
     yield UNUSUAL, sorted(spread[:LOOKED_AT], key=_squareness)
     yield HARD, [photographs[place] for place in np.argsort(scores, kind="stable")]
     yield SPREAD, spread

@@ -29,7 +29,7 @@ _KERNELS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def load(path: Path) -> Model:
+def load_keras_model(path: Path) -> Model:
     """The Keras model in a file. Raises RunFolderError if there is none in it."""
     keras.backend.clear_session()  # layers are numbered; the same file shall give the same names
     try:

@@ -16,7 +16,7 @@ ALLOWABLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
+class Fallback:
     """One way to a graph."""
 
     name: str
@@ -25,22 +25,22 @@ class Remedy:
     clipped: bool = False  # without the pictures whose activations are outliers
 
 
-def to_try(asked: Scheme, calibration: int, allowed: Sequence[str]) -> list[Remedy]:
+def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> list[Fallback]:
     """What to try, best first; a caller stops at the first that passes.
 
     What can be known to change nothing without looking at pictures is left out.
     """
     larger = max(LARGER, calibration)
-    remedies = [Remedy("as asked", asked, calibration)]
+    remedies = [Fallback("as asked", asked, calibration)]
     if asked.calibrated:
         remedies += [
-            Remedy("more calibration", asked, larger),
-            Remedy("clipped calibration", asked, larger, clipped=True),
+            Fallback("more calibration", asked, larger),
+            Fallback("clipped calibration", asked, larger, clipped=True),
         ]
     for name in ALLOWABLE:
         scheme = _scheme(asked, name)
         if name in allowed and scheme != asked:
-            remedies.append(Remedy(name, scheme, larger))
+            remedies.append(Fallback(name, scheme, larger))
     return remedies
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vedette_convert.candidates import Attempt
+from vedette_convert.candidates import Candidate
 from vedette_convert.evaluation import acceptance
-from vedette_convert.pipeline import Judgement, Wish
+from vedette_convert.pipeline import ConversionResult, ConvertConfig
 from vedette_convert.quantization.fallbacks import untried
-from vedette_convert.timing import Clock
+from vedette_convert.timing import StageTimer
 
 WORST = 3  # layers that a refusal names
 
 
-def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
+def as_json(judgement: ConversionResult, labels: tuple[str, ...], out: Path) -> str:
     """The whole judgement, but for the single answers."""
     attempt = judgement.attempt
     per_class = {}
@@ -40,7 +40,7 @@ def as_json(judgement: Judgement, labels: tuple[str, ...], out: Path) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False)
 
 
-def _told(attempt: Attempt) -> dict[str, object]:
+def _told(attempt: Candidate) -> dict[str, object]:
     return {
         "name": attempt.name,
         "quantization": attempt.quantization,
@@ -55,7 +55,7 @@ def _told(attempt: Attempt) -> dict[str, object]:
     }
 
 
-def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> None:
+def show(judgement: ConversionResult, labels: tuple[str, ...], terminal: Console) -> None:
     """Class by class, figure by figure, in one sentence, and attempt by attempt."""
     terminal.print(_classes(judgement.attempt, labels), soft_wrap=False)
     terminal.print()
@@ -67,7 +67,9 @@ def show(judgement: Judgement, labels: tuple[str, ...], terminal: Console) -> No
     terminal.print(_attempts(judgement), soft_wrap=False)
 
 
-def show_refusal(judgement: Judgement, wish: Wish, out: Path, terminal: Console) -> None:
+def show_refusal(
+    judgement: ConversionResult, wish: ConvertConfig, out: Path, terminal: Console
+) -> None:
     """What speaks against each attempt, where it hurts, and what could still be tried."""
     for attempt in judgement.attempts:
         for objection in attempt.objections:
@@ -84,7 +86,9 @@ def show_refusal(judgement: Judgement, wish: Wish, out: Path, terminal: Console)
     terminal.print(f"{out} was not written; {beside} every answer. What helps: {helps}")
 
 
-def show_stages(judgement: Judgement, clock: Clock, page: Path, terminal: Console) -> None:
+def show_stages(
+    judgement: ConversionResult, clock: StageTimer, page: Path, terminal: Console
+) -> None:
     """How long each stage took, and the size of what it made."""
     attempts, verdict = judgement.attempts, judgement.attempt.verdict
     made = {
@@ -99,7 +103,7 @@ def show_stages(judgement: Judgement, clock: Clock, page: Path, terminal: Consol
         terminal.print(f"{stage:<9}{seconds:6.1f} s  {made[stage]}")
 
 
-def _classes(attempt: Attempt, labels: tuple[str, ...]) -> Table:
+def _classes(attempt: Candidate, labels: tuple[str, ...]) -> Table:
     header = ("label", "pictures", "float", attempt.quantization, "agree")
     table = _table(*header)
     rows = [*acceptance.per_class(attempt.answers, labels).items(), ("all", attempt.verdict)]
@@ -110,7 +114,7 @@ def _classes(attempt: Attempt, labels: tuple[str, ...]) -> Table:
     return table
 
 
-def _figures(attempt: Attempt) -> Table:
+def _figures(attempt: Candidate) -> Table:
     """The figures that the gate judges by, but for those of no picture."""
     one, name = attempt.verdict, attempt.quantization
     known, sure = one.known_pictures, f"agreement where float is {acceptance.SURE:.0%} sure"
@@ -127,7 +131,7 @@ def _figures(attempt: Attempt) -> Table:
     return table
 
 
-def _attempts(judgement: Judgement) -> Table:
+def _attempts(judgement: ConversionResult) -> Table:
     table = _table("attempt", "accuracy", "agree", "MB", "ms", "verdict")
     first = judgement.attempts[0].verdict
     float_mb = f"{judgement.float_bytes / 1e6:.2f}"

@@ -14,7 +14,7 @@ import jinja2
 
 from vedette_convert.evaluation.acceptance import SURE, Answer
 from vedette_convert.evaluation.statistics import Interval
-from vedette_convert.pipeline import Judgement, Wish
+from vedette_convert.pipeline import ConversionResult, ConvertConfig
 from vedette_convert.sources.run_folder import Photograph, Run
 from vedette_edge.files import write_text
 from vedette_edge.images.preprocessing import Image
@@ -59,14 +59,14 @@ class Disputed:
     outcome: str  # lost, gained or neither: which model is right
 
 
-def write(judgement: Judgement, run: Run, wish: Wish, out: Path) -> Path:
+def write(judgement: ConversionResult, run: Run, wish: ConvertConfig, out: Path) -> Path:
     """Write the page beside `out`, whole or not at all; gives its path."""
     path = out.with_suffix(".report.html")
     write_text(path, _page(judgement, run, wish, out.name))
     return path
 
 
-def _page(judgement: Judgement, run: Run, wish: Wish, name: str) -> str:
+def _page(judgement: ConversionResult, run: Run, wish: ConvertConfig, name: str) -> str:
     attempt = judgement.attempt
     disputed = [one for one in attempt.answers if one.float_label != one.tflite_label]
     return _template().render(
@@ -137,7 +137,7 @@ def _thumbnail(photograph: Photograph) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
-def confusions(judgement: Judgement, labels: Sequence[str]) -> list[Confusion]:
+def confusions(judgement: ConversionResult, labels: Sequence[str]) -> list[Confusion]:
     """Both models', with the same classes in them; none where no truth is known."""
     known = [one for one in judgement.attempt.answers if one.truth in labels]
     if not known:

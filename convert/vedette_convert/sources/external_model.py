@@ -11,13 +11,13 @@ import keras
 import numpy as np
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.evaluation.comparison import Scores, check_scores, float_scores
+from vedette_convert.evaluation.comparison import Scores, check_scores, compute_float_scores
 from vedette_convert.quantization.converter import Model
 from vedette_convert.sources import normalisation
 from vedette_convert.sources.image_folder import UNKNOWN, read_photographs
 from vedette_convert.sources.keras_loader import load
 from vedette_convert.sources.normalisation_check import Hits, doubt
-from vedette_convert.sources.run_folder import TEST, TRAIN, Photograph, Run, sample
+from vedette_convert.sources.run_folder import TEST, TRAIN, Photograph, Run, sample_photographs
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_edge.model.labels import read_labels
 
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExternalModelSpec:
     """What the user says of a model."""
 
     labels: Path  # file, one a line
@@ -38,7 +38,7 @@ class Told:
     resize_mode: str
 
 
-def read_elsewhere(path: Path, told: Told, say: Say) -> tuple[Model, Run]:
+def load_external_model(path: Path, told: ExternalModelSpec, say: Say) -> tuple[Model, Run]:
     """A model that takes R, G, B of 0 to 255 and gives scores, and a run that describes it.
 
     Raises KerasFileError for what cannot be a classifier of the labels, or of which too much is
@@ -91,12 +91,12 @@ class _Trial:
 
     def __init__(self, model: Model, run: Run) -> None:
         self._model, self._contract = model, run.contract
-        self._photographs = sample(run.part(TRAIN), LOOKED_AT)[:LOOKED_AT]
+        self._photographs = sample_photographs(run.part(TRAIN), LOOKED_AT)[:LOOKED_AT]
 
     def scores(self, name: str) -> Scores:
         """Its outputs, photographs x labels; `name` is of NORMALISATIONS."""
         whole = _in_front(normalisation.layer(name), self._model)
-        return float_scores(whole, self._photographs, self._contract, lambda: None)
+        return compute_float_scores(whole, self._photographs, self._contract, lambda: None)
 
     def doubts(self, name: str, rivals: Sequence[str]) -> str:
         """What speaks against that normalisation."""

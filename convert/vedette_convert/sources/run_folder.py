@@ -82,7 +82,7 @@ class Run:
         return [photograph for photograph in self.photographs if photograph.part == name]
 
 
-def read_run(folder: Path, data: Path | None = None) -> Run:
+def load_run(folder: Path, data: Path | None = None) -> Run:
     """Read a run folder; `data` says where the photographs are now, if they have moved.
 
     Raises RunFolderError for what is missing, damaged or does not belong together.
@@ -173,7 +173,7 @@ def _photographs(manifest: bytes, root: Path) -> tuple[Photograph, ...]:
     )
 
 
-def sample(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
+def sample_photographs(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
     """Photographs drawn from every class alike, the same each time: a first of each, a second ...
 
     `count` of them, or one of each class if there are more classes.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vedette_convert.evaluation.acceptance import Answer, judge, lost_and_gained, per_class
+from vedette_convert.evaluation.acceptance import Answer, judge_answers, lost_and_gained, per_class
 
 RIGHT = Answer("a.jpg", "hen", "hen", 0.9, "hen", 0.9)
 LOST = replace(RIGHT, tflite_label="fox")  # float was right, int8 is not
@@ -27,7 +27,7 @@ def numbers(text: str) -> list[str]:
 
 
 def test_equal_answers_pass() -> None:
-    verdict = judge([RIGHT] * 300)
+    verdict = judge_answers([RIGHT] * 300)
     assert verdict.objections == ()
     assert verdict.float_accuracy == verdict.tflite_accuracy == verdict.agreement == 1
     assert verdict.accuracy_change == 0
@@ -35,8 +35,8 @@ def test_equal_answers_pass() -> None:
 
 def test_one_picture_alone_refuses_nothing() -> None:
     for one in (RIGHT, LOST, GAINED, BOTH_WRONG, UNKNOWN, CHANGED, SURE):
-        assert judge([one]).objections == ()
-    verdict = judge([LOST])
+        assert judge_answers([one]).objections == ()
+    verdict = judge_answers([LOST])
     assert verdict.float_accuracy_interval == pytest.approx((0.2065, 1), abs=1e-4)
     assert verdict.tflite_accuracy_interval == pytest.approx((0, 0.7935), abs=1e-4)
     assert verdict.accuracy_change_interval == pytest.approx((-1, 0.7335), abs=1e-4)
@@ -44,7 +44,7 @@ def test_one_picture_alone_refuses_nothing() -> None:
 
 @pytest.mark.parametrize(("pictures", "lost", "objections"), [(1100, 11, 0), (1000, 11, 1)])
 def test_more_than_one_point_lost_is_refused(pictures: int, lost: int, objections: int) -> None:
-    assert len(judge(fill([LOST] * lost, pictures)).objections) == objections
+    assert len(judge_answers(fill([LOST] * lost, pictures)).objections) == objections
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_more_than_one_point_lost_is_refused(pictures: int, lost: int, objection
 )
 def test_a_loss_within_chance_is_not_refused(lost: int, gained: int, objections: int) -> None:
     answers = fill([LOST] * lost + [GAINED] * gained, 150)
-    assert len(judge(answers).objections) == objections
+    assert len(judge_answers(answers).objections) == objections
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_from_300_pictures_on_a_large_loss_is_held_to_less_chance(
     lost: int, gained: int, pictures: int, objections: int
 ) -> None:
     answers = fill([LOST] * lost + [GAINED] * gained, pictures)
-    assert len(judge(answers).objections) == objections
+    assert len(judge_answers(answers).objections) == objections
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_from_300_pictures_on_a_large_loss_is_held_to_less_chance(
 def test_labels_that_change_significantly_more_than_10_percent_are_refused(
     changed: int, pictures: int, objections: int
 ) -> None:
-    assert len(judge(fill([BOTH_WRONG] * changed, pictures)).objections) == objections
-    assert len(judge(fill([GAINED] * changed, pictures)).objections) == objections
+    assert len(judge_answers(fill([BOTH_WRONG] * changed, pictures)).objections) == objections
+    assert len(judge_answers(fill([GAINED] * changed, pictures)).objections) == objections
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_labels_that_change_significantly_more_than_10_percent_are_refused(
 def test_without_truth_significantly_less_than_95_percent_agreement_is_refused(
     changed: int, pictures: int, objections: int
 ) -> None:
-    verdict = judge(fill([CHANGED] * changed, pictures, UNKNOWN))
+    verdict = judge_answers(fill([CHANGED] * changed, pictures, UNKNOWN))
     assert len(verdict.objections) == objections
     assert verdict.known_pictures == 0
     assert verdict.float_accuracy is verdict.tflite_accuracy is verdict.accuracy_change is None
@@ -106,18 +106,18 @@ def test_without_truth_significantly_less_than_95_percent_agreement_is_refused(
 def test_without_truth_less_than_99_percent_agreement_where_float_is_sure_is_refused(
     changed: int, pictures: int, objections: int
 ) -> None:
-    verdict = judge(fill([SURE_CHANGED] * changed, pictures, SURE))
+    verdict = judge_answers(fill([SURE_CHANGED] * changed, pictures, SURE))
     assert verdict.sure_pictures == pictures
     assert len(verdict.objections) == objections
-    unsure = judge(fill([CHANGED] * changed, pictures, UNKNOWN))
+    unsure = judge_answers(fill([CHANGED] * changed, pictures, UNKNOWN))
     assert (unsure.sure_pictures, unsure.objections) == (0, ())
 
 
 def test_where_the_truth_is_known_float_may_be_sure_and_wrong() -> None:
     sure = [LOST] * 4 + [GAINED] * 4 + [BOTH_WRONG] * 8
-    assert judge(fill(sure, 200)).objections == ()
+    assert judge_answers(fill(sure, 200)).objections == ()
     truthless = [replace(one, truth="") for one in fill(sure, 200)]
-    assert len(judge(truthless).objections) == 1
+    assert len(judge_answers(truthless).objections) == 1
 
 
 def test_what_was_better_and_refused_once_passes() -> None:
@@ -127,7 +127,7 @@ def test_what_was_better_and_refused_once_passes() -> None:
     wrong = replace(right, tflite_label="fox", float_label="fox")
     answers = [LOST] * 2 + [GAINED] * 2 + [RIGHT] * 348
     answers += [lost] * 13 + [gained] * 14 + [both_wrong] * 5 + [right] * 72 + [wrong] * 46
-    verdict = judge(answers)
+    verdict = judge_answers(answers)
     assert (verdict.pictures, verdict.known_pictures, verdict.sure_pictures) == (502, 502, 352)
     assert verdict.float_accuracy == pytest.approx(435 / 502)
     assert verdict.tflite_accuracy == pytest.approx(436 / 502)
@@ -139,41 +139,52 @@ def test_what_was_better_and_refused_once_passes() -> None:
 
 
 def test_what_is_gained_is_no_objection() -> None:
-    assert judge(fill([GAINED] * 9, 300)).objections == ()
+    assert judge_answers(fill([GAINED] * 9, 300)).objections == ()
 
 
 def test_pictures_of_known_and_of_unknown_truth_are_each_judged_by_their_own_rules() -> None:
     known, unknown = fill([BOTH_WRONG] * 15, 200), fill([CHANGED] * 5, 100, UNKNOWN)
-    both = judge(known + unknown)
+    both = judge_answers(known + unknown)
     assert both.objections == ()
     assert (both.pictures, both.known_pictures) == (300, 200)
     assert both.float_accuracy == 185 / 200
     assert both.agreement == 280 / 300
     bad_known, bad_unknown = fill([LOST] * 20, 200), fill([CHANGED] * 15, 100, UNKNOWN)
-    assert judge(bad_known + unknown).objections == judge(bad_known).objections != ()
-    (alone,), (beside,) = (judge(one).objections for one in (bad_unknown, known + bad_unknown))
+    assert (
+        judge_answers(bad_known + unknown).objections == judge_answers(bad_known).objections != ()
+    )
+    (alone,), (beside,) = (
+        judge_answers(one).objections for one in (bad_unknown, known + bad_unknown)
+    )
     assert beside.replace(" of unknown truth", "") == alone
-    assert len(judge(bad_known + bad_unknown).objections) == 2
+    assert len(judge_answers(bad_known + bad_unknown).objections) == 2
 
 
 def test_the_sentence_tells_the_difference_and_what_so_many_pictures_overlook() -> None:
-    assert numbers(judge(fill([LOST] * 9 + [GAINED] * 6, 594)).meaning) == ["3", "594", "1.9"]
-    assert numbers(judge(fill([LOST] * 3 + [GAINED], 30)).meaning) == ["2", "30", "21.1"]
-    assert numbers(judge([RIGHT] * 594).meaning) == ["594", "0.5"]
-    assert numbers(judge([RIGHT] * 3000).meaning) == ["3,000", "0.1"]
-    assert numbers(judge(fill([LOST] * 30, 594)).meaning) == ["30", "594"]  # refused
-    assert numbers(judge(fill([GAINED] * 30, 594)).meaning) == ["30", "594"]  # surely better
-    assert numbers(judge(fill([CHANGED] * 2, 40, UNKNOWN)).meaning) == ["38", "40", "83.5"]
+    assert numbers(judge_answers(fill([LOST] * 9 + [GAINED] * 6, 594)).meaning) == [
+        "3",
+        "594",
+        "1.9",
+    ]
+    assert numbers(judge_answers(fill([LOST] * 3 + [GAINED], 30)).meaning) == ["2", "30", "21.1"]
+    assert numbers(judge_answers([RIGHT] * 594).meaning) == ["594", "0.5"]
+    assert numbers(judge_answers([RIGHT] * 3000).meaning) == ["3,000", "0.1"]
+    assert numbers(judge_answers(fill([LOST] * 30, 594)).meaning) == ["30", "594"]  # refused
+    assert numbers(judge_answers(fill([GAINED] * 30, 594)).meaning) == [
+        "30",
+        "594",
+    ]  # surely better
+    assert numbers(judge_answers(fill([CHANGED] * 2, 40, UNKNOWN)).meaning) == ["38", "40", "83.5"]
 
 
 def test_the_sentence_calls_a_loss_chance_only_where_the_gate_does() -> None:
     within, beyond = fill([LOST] * 6, 60), fill([LOST] * 7, 60)
-    assert "within chance" in judge(within).meaning
-    assert "within chance" not in judge(beyond).meaning
-    small = judge(fill([LOST] * 8, 1000))  # beyond chance, but not a point
+    assert "within chance" in judge_answers(within).meaning
+    assert "within chance" not in judge_answers(beyond).meaning
+    small = judge_answers(fill([LOST] * 8, 1000))  # beyond chance, but not a point
     assert small.objections == ()
     assert "beyond chance" in small.meaning
-    large = judge(fill([LOST] * 17 + [GAINED] * 7, 300))  # within 1 %, not within 5 %
+    large = judge_answers(fill([LOST] * 17 + [GAINED] * 7, 300))  # within 1 %, not within 5 %
     assert large.objections != ()
     assert "beyond chance" in large.meaning
 

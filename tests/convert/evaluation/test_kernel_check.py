@@ -51,13 +51,13 @@ def run_with_head(run_folder: Path, tmp_path: Path) -> Callable[[float], Path]:
 def test_a_graph_that_ends_the_process_is_an_error_that_says_where_to_look(model: Any) -> None:
     pictures = list(np.random.default_rng(0).integers(0, 256, (9, SIDE, SIDE, 3), np.uint8))
     with pytest.raises(ConversionError, match=r"int8: .* dies of the graph \(SIGABRT\).*float32"):
-        kernel_check.check(quantize(model, pictures), "int8")
-    kernel_check.check(quantize(model, [], Scheme("float32")), "float32")
+        kernel_check.check_kernels(quantize(model, pictures), "int8")
+    kernel_check.check_kernels(quantize(model, [], Scheme("float32")), "float32")
 
 
 def test_what_the_runtime_refuses_is_told_in_its_words() -> None:
     with pytest.raises(ConversionError, match=r"does not accept the graph \(.*model.*\)\. Some"):
-        kernel_check.check(b"nothing", "int8")
+        kernel_check.check_kernels(b"nothing", "int8")
 
 
 def test_conversion_of_what_kills_the_kernels_ends_in_an_error(

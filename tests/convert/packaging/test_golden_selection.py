@@ -10,9 +10,13 @@ import numpy as np
 import pytest
 from tests import heif_files
 
-from vedette_convert.packaging.bundle import pack
-from vedette_convert.packaging.golden_selection import LARGEST_BYTES, LEAST_LEAD, golden
-from vedette_convert.sources.run_folder import Photograph, read_run
+from vedette_convert.packaging.bundle import pack_model
+from vedette_convert.packaging.golden_selection import (
+    LARGEST_BYTES,
+    LEAST_LEAD,
+    select_golden_samples,
+)
+from vedette_convert.sources.run_folder import Photograph, load_run
 from vedette_edge import Classifier
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
@@ -25,12 +29,14 @@ def classifier(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Cl
     """The run on the shapes as a float model, without samples."""
     import tensorflow as tf
 
-    run = read_run(run_folder)
+    run = load_run(run_folder)
     network = keras.models.load_model(run.weights, compile=False)
     picture = keras.Input(batch_shape=(1, 48, 48, 3))
     single = keras.Model(picture, network(picture))
     path = tmp_path_factory.mktemp("bare") / "bare.tflite"
-    path.write_bytes(pack(tf.lite.TFLiteConverter.from_keras_model(single).convert(), run.contract))
+    path.write_bytes(
+        pack_model(tf.lite.TFLiteConverter.from_keras_model(single).convert(), run.contract)
+    )
     return Classifier(path)
 
 
@@ -40,25 +46,25 @@ def best(photographs: list[Photograph], classifier: Classifier) -> list[float]:
 
 @pytest.fixture
 def photographs(run_folder: Path) -> list[Photograph]:
-    return read_run(run_folder).part("test")
+    return load_run(run_folder).part("test")
 
 
 def test_a_dozen_pictures_and_a_frame_are_chosen_the_same_each_time(
     photographs: list[Photograph], classifier: Classifier
 ) -> None:
     scores = best(photographs, classifier)
-    files, samples = golden(photographs, scores, classifier)
+    files, samples = select_golden_samples(photographs, scores, classifier)
     assert len(files) == 12
     assert [one.name for one in samples[:-1]] == list(files)
     assert samples[-1].name.startswith("frame-")
     assert {one.label for one in samples} == {"bar", "disc", "square"}
-    assert golden(photographs, scores, classifier) == (files, samples)
+    assert select_golden_samples(photographs, scores, classifier) == (files, samples)
 
 
 def test_hard_ones_are_among_them_but_none_that_rounding_could_turn(
     photographs: list[Photograph], classifier: Classifier
 ) -> None:
-    files, samples = golden(photographs, best(photographs, classifier), classifier)
+    files, samples = select_golden_samples(photographs, best(photographs, classifier), classifier)
     leads = [(lead(classifier.classify(one.read()).scores), str(one.file)) for one in photographs]
     decided = sorted(one for one in leads if one[0] >= LEAST_LEAD * STEP)
     stored = set(files.values())
@@ -74,7 +80,7 @@ def lead(scores: Iterable[float]) -> float:
 
 
 def test_the_first_is_stored_turned(photographs: list[Photograph], classifier: Classifier) -> None:
-    files, samples = golden(photographs, best(photographs, classifier), classifier)
+    files, samples = select_golden_samples(photographs, best(photographs, classifier), classifier)
     data = files["00.jpeg"]
     unturned = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_IGNORE_ORIENTATION)
     assert unturned is not None
@@ -103,7 +109,7 @@ def test_large_photographs_are_made_smaller(
     noise = np.random.default_rng(0).integers(0, 90, (2000, 3000, 3), np.uint8)
     monkeypatch.setattr(Photograph, "read", lambda self: decoding.read_image(self.file))
     photographs = large_photographs(tmp_path, noise)
-    files, samples = golden(photographs, best(photographs, classifier), classifier)
+    files, samples = select_golden_samples(photographs, best(photographs, classifier), classifier)
     assert files
     assert all(len(data) <= LARGEST_BYTES for data in files.values())
     sizes = [decoding.decode_image(data).shape[:2] for data in files.values()]
@@ -124,7 +130,7 @@ def test_a_heic_or_avif_is_stored_as_a_jpeg(
         file.write_bytes(encode(one.read()))
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         rewritten.append(Photograph(one.part, one.label, file, sha256))
-    files, samples = golden(rewritten, best(rewritten, classifier), classifier)
+    files, samples = select_golden_samples(rewritten, best(rewritten, classifier), classifier)
     assert len(files) == 12
     assert {decoding.detect_format(data) for data in files.values()} == {"JPEG"}
     assert {Path(name).suffix for name in files} == {".jpeg"}

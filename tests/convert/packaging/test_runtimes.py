@@ -24,7 +24,7 @@ from tensorflow.lite.python.schema_py_generated import (
 )
 
 from vedette_convert.cli import main
-from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import Scheme
 from vedette_edge import Classifier, preprocess
@@ -176,7 +176,7 @@ def with_newer_operator(model: Path, name: str, version: int) -> bytes:
     graph.metadata, builder = [], flatbuffers.Builder(1 << 20)
     builder.Finish(graph.Pack(builder), b"TFL3")
     assert isinstance(found.contract, Contract)
-    return pack(bytes(builder.Output()), found.contract)
+    return pack_model(bytes(builder.Output()), found.contract)
 
 
 @pytest.mark.parametrize("per_channel", [True, False])
@@ -191,7 +191,7 @@ def test_per_channel_dense_is_refused_on_the_old_runtime_on_arm_before_it_can_cr
     assert isinstance(contract, Contract)
     graph = quantize(network, calibration, Scheme("int8", dense_per_channel=per_channel))
     path = tmp_path / "dense.tflite"
-    path.write_bytes(pack(graph, contract))
+    path.write_bytes(pack_model(graph, contract))
     compatibility.check_compatible(read_graph(graph), "tflite-runtime 2.14.0", "x86_64")
     compatibility.check_compatible(read_graph(graph), "ai-edge-litert 2.3.0", "aarch64")
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import Model, ModelT
 
 from vedette_convert.packaging.serialization import compact
-from vedette_convert.quantization.converter import load, quantize
+from vedette_convert.quantization.converter import load_keras_model, quantize
 from vedette_convert.quantization.scheme import QUANTIZATIONS, Scheme
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.graph import read_graph
 from vedette_edge.model.interpreter import PLAIN, find_runtime
 from vedette_train.models.efficientnet_lite0 import lite0, load_imagenet
-from vedette_train.models.fold_batchnorm import folded
+from vedette_train.models.fold_batchnorm import fold_batchnorm
 
 RUNTIMES: dict[str, Callable[..., Any]] = {
     "delegate": find_runtime().interpreter_class,
@@ -39,7 +39,7 @@ def pictures(size: int) -> list[Image]:
 @pytest.fixture(scope="module")
 def graph_of(run_folder: Path) -> Callable[[str], bytes]:
     """A trained network's graph, as TensorFlow's converter wrote it."""
-    model = load(run_folder / "Trained_Weight.h5")
+    model = load_keras_model(run_folder / "Trained_Weight.h5")
     return cache(lambda quantization: quantize(model, pictures(48), Scheme(quantization)))
 
 
@@ -143,7 +143,7 @@ def test_zero_points_of_as_many_channels_lie_in_one_place() -> None:
 
 def test_the_first_9_blocks_of_lite0_with_50_classes_take_less_than_half_a_megabyte() -> None:
     load_imagenet(whole := lite0(96, 96))
-    network = folded(whole)
+    network = fold_batchnorm(whole)
     kinds = ("project_conv", "add", "project_conv", "add", "add", "project_conv")
     blocks = [network.get_layer(f"blocks.{n}.{kind}").output for n, kind in enumerate(kinds, 3)]
     dense = [layers.Dense(50)(layers.GlobalAveragePooling2D()(block)) for block in blocks]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import Model, ModelT
 
 from vedette_convert.packaging import tflite_metadata
-from vedette_convert.packaging.bundle import pack
+from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.packaging.tflite_metadata import described
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_edge.model.model_file import MARK
@@ -151,7 +151,7 @@ def test_without_a_threshold_the_metadata_say_0(tmp_path: Path) -> None:
 
 
 def test_the_labels_that_the_metadata_name_are_a_member_stored_as_it_is() -> None:
-    packed = pack(graph_of("uint8"), CONTRACT)
+    packed = pack_model(graph_of("uint8"), CONTRACT)
     (score,) = tflite_metadata.metadata(CONTRACT)["subgraph_metadata"][0]["output_tensor_metadata"]
     with zipfile.ZipFile(BytesIO(packed)) as archive:
         member = archive.getinfo(score["associated_files"][0]["name"])

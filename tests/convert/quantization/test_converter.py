@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vedette_convert.candidates import loaded
+from vedette_convert.candidates import load_classifier
 from vedette_convert.errors import ConversionError
-from vedette_convert.quantization.converter import Model, load, quantize
+from vedette_convert.quantization.converter import Model, load_keras_model, quantize
 from vedette_convert.quantization.scheme import FLOAT32, INT8, QUANTIZATIONS, Scheme
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image, preprocess
@@ -25,7 +25,7 @@ FURTHEST = {"int8": 0.05, "int16x8": 0.02, "dynamic": 0.02, "float16": 0.002, "f
 
 @pytest.fixture(scope="module")
 def model(run_folder: Path) -> Model:
-    return load(run_folder / "Trained_Weight.h5")
+    return load_keras_model(run_folder / "Trained_Weight.h5")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_each_quantization_runs_at_the_edge_and_agrees(
     quantization: str, model: Model, contract: Contract, prepared: list[Image]
 ) -> None:
     graph = quantize(model, prepared, Scheme(quantization))
-    classifier = loaded(graph, contract)
+    classifier = load_classifier(graph, contract)
     kind = "uint8" if quantization == "int8" else "float32"
     assert classifier.network.input.dtype == classifier.network.output.dtype == kind
     assert classifier.network.input.shape == (1, 48, 48, 3)

@@ -20,11 +20,11 @@ from keras import layers
 
 from vedette_convert.cli import main
 from vedette_convert.errors import ConversionError
-from vedette_convert.pipeline import Judgement, Wish, convert
-from vedette_convert.quantization.fallbacks import to_try, untried
+from vedette_convert.pipeline import ConversionResult, ConvertConfig, convert
+from vedette_convert.quantization.fallbacks import list_fallbacks, untried
 from vedette_convert.quantization.scheme import INT8, NEW, OLD, Scheme
 from vedette_convert.sources.run_folder import Photograph, Run
-from vedette_convert.timing import Clock
+from vedette_convert.timing import StageTimer
 from vedette_edge import Classifier
 from vedette_edge.model.contract import (
     Confidence,
@@ -102,13 +102,13 @@ def quiet(task: str, steps: int) -> AbstractContextManager[Callable[[], None]]:
 
 
 def converted(
-    model: keras.Model, photographs: Sequence[Photograph], out: Path, wish: Wish
-) -> Judgement:
+    model: keras.Model, photographs: Sequence[Photograph], out: Path, wish: ConvertConfig
+) -> ConversionResult:
     run = Run(Path("Trained_Weight.h5"), CONTRACT, tuple(photographs))
-    return convert(model, run, out, wish, quiet, Clock())
+    return convert(model, run, out, wish, quiet, StageTimer())
 
 
-def names(judgement: Judgement) -> list[str]:
+def names(judgement: ConversionResult) -> list[str]:
     return [attempt.name for attempt in judgement.attempts]
 
 
@@ -121,7 +121,7 @@ def test_what_too_few_pictures_spoil_more_pictures_mend(paint: Paint, tmp_path: 
     train = paint("train", pairs([6] * 48) + pairs([250, 200]))
     photographs = [*train, *paint("test", TEST)]
     out = tmp_path / "model.tflite"
-    judgement = converted(network(*PLAIN), photographs, out, Wish(calibration=1))
+    judgement = converted(network(*PLAIN), photographs, out, ConvertConfig(calibration=1))
     assert names(judgement) == ["as asked", "more calibration"]
     assert [one.calibration for one in judgement.attempts] == [2, 100]
     assert "points of accuracy" in judgement.attempts[0].objections[0]
@@ -138,7 +138,9 @@ GLARING = ([(1, 0, 20), (0, 1, 20)], (0, 0))
 def test_what_one_outlier_spoils_is_mended_without_it(paint: Paint, tmp_path: Path) -> None:
     train = paint("train", [*pairs([12] * 30), (0, 0, 255)])
     photographs = [*train, *paint("test", pairs([8, 10, 12, 14] * 15))]
-    judgement = converted(network(*GLARING), photographs, tmp_path / "model.tflite", Wish())
+    judgement = converted(
+        network(*GLARING), photographs, tmp_path / "model.tflite", ConvertConfig()
+    )
     # A larger sample than all of them there is not.
     assert names(judgement) == ["as asked", "clipped calibration"]
     assert [one.calibration for one in judgement.attempts] == [61, 60]
@@ -171,12 +173,12 @@ def test_what_calibration_cannot_mend_another_quantization_may(
 ) -> None:
     photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
     out = tmp_path / "model.tflite"
-    refused = converted(network(*weights), photographs, out, Wish(runtime=runtime))
+    refused = converted(network(*weights), photographs, out, ConvertConfig(runtime=runtime))
     assert names(refused) == ["as asked"]
     assert refused.attempt.objections
     assert not out.exists()
     assert (tmp_path / "model.refused.csv").exists()
-    wish = Wish(runtime=runtime, allowed=allowed)
+    wish = ConvertConfig(runtime=runtime, allowed=allowed)
     passed = converted(network(*weights), photographs, out, wish)
     assert names(passed) == ["as asked", *tried]
     assert passed.attempt.verdict.agreement == 1
@@ -188,19 +190,21 @@ def test_a_remedy_that_tensorflow_cannot_make_is_told_and_the_next_is_tried(
     paint: Paint, tmp_path: Path
 ) -> None:
     photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
-    wish = Wish(allowed=("int16x8", "dynamic"))
+    wish = ConvertConfig(allowed=("int16x8", "dynamic"))
     found = converted(network(*LOUD, "elu"), photographs, tmp_path / "model.tflite", wish)
     assert names(found) == ["as asked", "dynamic"]
     (said,) = found.unmade
     assert said.startswith("int16x8: TensorFlow cannot quantize the model so")
     assert "'ELU'" in said
     with pytest.raises(ConversionError, match=r"ELU.*Choose another --quantization"):
-        converted(network(*LOUD, "elu"), photographs, tmp_path / "b", Wish(Scheme("int16x8")))
+        converted(
+            network(*LOUD, "elu"), photographs, tmp_path / "b", ConvertConfig(Scheme("int16x8"))
+        )
 
 
 def test_the_layer_that_hurts_is_named(paint: Paint, tmp_path: Path) -> None:
     photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
-    judgement = converted(network(*HEAVY), photographs, tmp_path / "model.tflite", Wish())
+    judgement = converted(network(*HEAVY), photographs, tmp_path / "model.tflite", ConvertConfig())
     errors = {one.layer: one.error for one in judgement.attempt.layers}
     assert errors["hidden"] > 0.5
     assert errors["mean"] < 0.02
@@ -208,7 +212,7 @@ def test_the_layer_that_hurts_is_named(paint: Paint, tmp_path: Path) -> None:
 
 
 def test_calibration_comes_first_and_then_what_is_allowed_in_its_order() -> None:
-    tried = to_try(INT8, 100, ("dynamic", "int16x8", "per-channel"))
+    tried = list_fallbacks(INT8, 100, ("dynamic", "int16x8", "per-channel"))
     assert [(one.name, one.scheme, one.calibration) for one in tried] == [
         ("as asked", INT8, 100),
         ("more calibration", INT8, 500),
@@ -220,7 +224,7 @@ def test_calibration_comes_first_and_then_what_is_allowed_in_its_order() -> None
 
 
 def test_what_needs_no_calibration_is_not_calibrated_again() -> None:
-    assert [one.name for one in to_try(Scheme("dynamic"), 100, ("dynamic", "int16x8"))] == [
+    assert [one.name for one in list_fallbacks(Scheme("dynamic"), 100, ("dynamic", "int16x8"))] == [
         "as asked",
         "int16x8",
     ]

@@ -10,7 +10,7 @@ import pytest
 from tests.convert.conftest import convert
 from tests.convert.quantization.heads import change_head, contract_of, run_contract
 
-from vedette_convert.sources.run_folder import read_run
+from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier, preprocess
 
 
@@ -98,7 +98,7 @@ def assert_as_trained(run: Path, quantization: str) -> None:
     contract = contract_of(run / "model.tflite")
     assert contract.confidence == run_contract(run).confidence
     assert contract.provenance.accuracies == run_contract(run).provenance.accuracies
-    learned, classifier = read_run(run).learned, Classifier(run / "model.tflite")
+    learned, classifier = load_run(run).learned, Classifier(run / "model.tflite")
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     prepared = [preprocess(one.read(), contract) for one in learned]
     wanted = model.predict_on_batch(np.stack(prepared))

@@ -23,7 +23,7 @@ from tests.convert.quantization.heads import change_head, contract_of, run_contr
 
 from vedette_convert.quantization.head_refit import refit_head
 from vedette_convert.quantization.integer_features import IntegerFeatures
-from vedette_convert.sources.run_folder import Photograph, Run, read_run, sample
+from vedette_convert.sources.run_folder import Photograph, Run, load_run, sample_photographs
 from vedette_edge import Classifier, preprocess
 from vedette_edge.__main__ import main as vedette
 from vedette_edge.head.record import Block, HeadRecord
@@ -111,7 +111,7 @@ class Refit:
 
 @pytest.fixture(scope="module")
 def refit(head_run: Path, head_model: Path) -> Refit:
-    run = read_run(head_run)
+    run = load_run(head_run)
     assert run.head
     return refitted(run, run.head, head_model)
 
@@ -152,7 +152,7 @@ def test_the_temperature_comes_from_answers_out_of_fold_on_integers(
 def test_accuracy_out_of_fold_is_that_of_the_integers(
     untested_run: Path, untested_model: Path
 ) -> None:
-    run = read_run(untested_run)
+    run = load_run(untested_run)
     assert run.head
     independent = refitted(run, run.head, untested_model)
     right = independent.out_of_fold.argmax(axis=1) == independent.truth
@@ -207,7 +207,7 @@ def test_blocks_may_be_listed_in_any_order(few: Path, untested_model: Path) -> N
     change_head(few, blocks=head["blocks"][::-1])
     assert convert(few).exit_code == 0
     first, second = Classifier(untested_model), Classifier(few / "model.tflite")
-    for one in read_run(few).learned:
+    for one in load_run(few).learned:
         answers = [classifier.classify(one.read()) for classifier in (first, second)]
         assert answers[0].label == answers[1].label
         assert np.abs(answers[0].scores - answers[1].scores).max() < 0.05
@@ -229,7 +229,7 @@ def test_without_a_test_part_agreement_on_the_learned_pictures_is_judged(
 def test_without_a_test_part_samples_are_of_every_class(
     untested_run: Path, untested_model: Path
 ) -> None:
-    learned = {one.file.read_bytes(): one.label for one in read_run(untested_run).learned}
+    learned = {one.file.read_bytes(): one.label for one in load_run(untested_run).learned}
     with zipfile.ZipFile(untested_model) as archive:
         stored = [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
     assert len(stored) >= 8
@@ -261,8 +261,8 @@ def test_a_photograph_that_only_the_head_was_fitted_to_may_not_have_changed(
     draw_shapes: Callable[[Path, int], Path], run: Path, tmp_path: Path
 ) -> None:
     data = draw_shapes(tmp_path / "copy", 40)
-    found = read_run(run, data)
-    calibrated = sample(found.part("train"), 3)
+    found = load_run(run, data)
+    calibrated = sample_photographs(found.part("train"), 3)
     changed = next(one.file for one in reversed(found.learned) if one not in calibrated)
     changed.write_bytes(changed.read_bytes() + b"\0")
     result = convert(run, "--data", data, "--calibration", "3")

@@ -12,11 +12,11 @@ import pytest
 from selenium.webdriver import Chrome
 from tests.browser import contrast, logged, luminance, style, text
 
-from vedette_convert.candidates import Attempt
-from vedette_convert.evaluation.acceptance import Answer, judge
+from vedette_convert.candidates import Candidate
+from vedette_convert.evaluation.acceptance import Answer, judge_answers
 from vedette_convert.evaluation.comparison import Latency
 from vedette_convert.evaluation.layer_error import LayerError
-from vedette_convert.pipeline import Judgement, Wish
+from vedette_convert.pipeline import ConversionResult, ConvertConfig
 from vedette_convert.report import html
 from vedette_convert.sources.run_folder import Photograph, Run
 from vedette_edge.model.contract import Confidence, Contract, Provenance
@@ -59,10 +59,10 @@ def answered(run: Run, disputed: int) -> tuple[Answer, ...]:
     return tuple(answers)
 
 
-def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> Judgement:
+def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> ConversionResult:
     answers = answered(run, disputed)
     layers = tuple(LayerError(f"conv_{number}", number / 50) for number in range(1, 9))
-    attempt = Attempt(
+    attempt = Candidate(
         name="as asked",
         quantization="int8",
         calibration=100,
@@ -70,11 +70,11 @@ def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> Judgement
         contract=run.contract,
         latency=Latency(1.25, 0.5, 2.75),
         answers=answers,
-        verdict=judge(answers),
+        verdict=judge_answers(answers),
         objections=tuple(objections),
         layers=layers,
     )
-    return Judgement((attempt,), attempt, 21_300_000, 6.5, ())
+    return ConversionResult((attempt,), attempt, 21_300_000, 6.5, ())
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
     """Opens a report, in a window of that width and colour scheme."""
 
     def open_page(
-        judgement: Judgement, run: Run, width: int = 1280, scheme: str = "light"
+        judgement: ConversionResult, run: Run, width: int = 1280, scheme: str = "light"
     ) -> Chrome:
         for log in ("browser", "performance"):
             logged(browser, log)  # what was there before
@@ -95,7 +95,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        page = html.write(judgement, run, Wish(), tmp_path / "hens.tflite")
+        page = html.write(judgement, run, ConvertConfig(), tmp_path / "hens.tflite")
         browser.get(page.as_uri())
         return browser
 
@@ -227,7 +227,7 @@ def test_layers_time_and_settings_are_told(fifty: Run, opened: Open) -> None:
 def test_without_truth_there_is_no_confusion(fifty: Run, opened: Open) -> None:
     judgement = judged(fifty, 6)
     answers = tuple(replace(one, truth="") for one in judgement.attempt.answers)
-    attempt = replace(judgement.attempt, answers=answers, verdict=judge(answers))
+    attempt = replace(judgement.attempt, answers=answers, verdict=judge_answers(answers))
     chrome = opened(replace(judgement, attempt=attempt, attempts=(attempt,)), fifty)
     assert "What each confuses" not in text(chrome)
     assert attempt.verdict.meaning in text(chrome, "header")

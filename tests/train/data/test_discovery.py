@@ -17,7 +17,9 @@ def files(folder: Path, *names: str) -> Path:
 
 
 def test_classes_are_sorted_by_name_and_files_within(tmp_path: Path) -> None:
-    found = discovery.find(files(tmp_path, "hen/2.jpg", "hen/1.JPG", "fox/a.png", "Cat/z.webp"))
+    found = discovery.scan_dataset(
+        files(tmp_path, "hen/2.jpg", "hen/1.JPG", "fox/a.png", "Cat/z.webp")
+    )
     assert found.labels == ("Cat", "fox", "hen")
     assert [(one.file, one.label) for one in found.photographs] == [
         ("Cat/z.webp", 0),
@@ -29,7 +31,7 @@ def test_classes_are_sorted_by_name_and_files_within(tmp_path: Path) -> None:
 
 def test_hidden_and_empty_folders_are_no_classes(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    found = discovery.find(
+    found = discovery.scan_dataset(
         files(tmp_path, "hen/1.jpg", "fox/1.jpg", ".git/x.jpg", "__pycache__/m.pyc", "hen/.t/2.jpg")
     )
     assert found.labels == ("fox", "hen")
@@ -37,7 +39,7 @@ def test_hidden_and_empty_folders_are_no_classes(tmp_path: Path) -> None:
 
 
 def test_strays_are_named(tmp_path: Path) -> None:
-    found = discovery.find(
+    found = discovery.scan_dataset(
         files(
             tmp_path,
             "hen/1.jpg",
@@ -48,7 +50,7 @@ def test_strays_are_named(tmp_path: Path) -> None:
             "hen/\r.jpg",
         )
     )
-    assert found.strays == {
+    assert found.ignored == {
         "loose.jpg": discovery.LOOSE,
         "hen/\r.jpg": discovery.UNNAMED,
         "hen/notes.txt": discovery.UNNAMED,
@@ -56,12 +58,12 @@ def test_strays_are_named(tmp_path: Path) -> None:
 
 
 def test_pictures_in_folders_within_a_class_belong_to_it(tmp_path: Path) -> None:
-    found = discovery.find(files(tmp_path, "hen/day1/1.jpg", "hen/2.jpg", "fox/1.jpg"))
+    found = discovery.scan_dataset(files(tmp_path, "hen/day1/1.jpg", "hen/2.jpg", "fox/1.jpg"))
     assert [one.file for one in found.photographs] == ["fox/1.jpg", "hen/2.jpg", "hen/day1/1.jpg"]
 
 
 def test_a_train_and_a_test_folder_are_the_split(tmp_path: Path) -> None:
-    found = discovery.find(
+    found = discovery.scan_dataset(
         files(
             tmp_path,
             "train/hen/1.jpg",
@@ -95,9 +97,9 @@ def test_what_cannot_be_trained_on_is_an_error(
     tmp_path: Path, names: tuple[str, ...], said: str
 ) -> None:
     with pytest.raises(DatasetError, match=said):
-        discovery.find(files(tmp_path, *names))
+        discovery.scan_dataset(files(tmp_path, *names))
 
 
 def test_a_file_is_no_data_folder(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is no folder"):
-        discovery.find(files(tmp_path, "a.jpg") / "a.jpg")
+        discovery.scan_dataset(files(tmp_path, "a.jpg") / "a.jpg")

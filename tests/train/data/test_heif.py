@@ -13,8 +13,8 @@ from tests.conftest import hidden_heif
 
 from vedette_edge.images.decoding import HEIF_INSTALL
 from vedette_train.data import discovery, image_cache
-from vedette_train.data.image_info import look_at
-from vedette_train.data.training_data import draft
+from vedette_train.data.image_info import read_info
+from vedette_train.data.training_data import draft_contract
 
 Train = Callable[..., Result]
 
@@ -66,7 +66,7 @@ def test_they_are_trained_on(train: Train, data: Path) -> None:
 
 def test_a_class_of_nothing_else_is_a_class(data: Path) -> None:
     rewritten(data, "disc", 10)
-    assert discovery.find(data).labels == ("bar", "disc", "square")
+    assert discovery.scan_dataset(data).labels == ("bar", "disc", "square")
 
 
 @pytest.mark.usefixtures("without_heif")
@@ -135,9 +135,12 @@ def test_a_damaged_one_is_a_damaged_one_and_not_tried_again(data: Path, tmp_path
     (name, *_) = rewritten(data, "disc", 1)
     (data / name).write_bytes((data / name).read_bytes()[:-20])
     counted: list[int] = []
-    found, contract = discovery.find(data), draft(("bar", "disc", "square"), 48, "squash")
+    found, contract = (
+        discovery.scan_dataset(data),
+        draft_contract(("bar", "disc", "square"), 48, "squash"),
+    )
     for _ in range(2):
-        opened = image_cache.open_store(
+        opened = image_cache.open_cache(
             found, contract, tmp_path / "stores", lambda: counted.append(1)
         )
     (entry,) = (entry for entry in opened.entries if entry.error)
@@ -147,7 +150,7 @@ def test_a_damaged_one_is_a_damaged_one_and_not_tried_again(data: Path, tmp_path
 
 def test_ten_bits_are_told() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    look = look_at(heif_files.deep_heic(picture), picture, picture)
+    look = read_info(heif_files.deep_heic(picture), picture, picture)
     assert (look.kind, look.bits, look.frames, look.orientation) == ("HEIC", 10, 1, 1)
 
 

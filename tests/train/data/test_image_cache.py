@@ -41,9 +41,11 @@ class Counter:
         self.count += 1
 
 
-def opened(data: Path, contract: Contract, stores: Path) -> tuple[image_cache.Store, Dataset, int]:
-    found, counter = discovery.find(data), Counter()
-    return image_cache.open_store(found, contract, stores, counter), found, counter.count
+def opened(
+    data: Path, contract: Contract, stores: Path
+) -> tuple[image_cache.ImageCache, Dataset, int]:
+    found, counter = discovery.scan_dataset(data), Counter()
+    return image_cache.open_cache(found, contract, stores, counter), found, counter.count
 
 
 def test_a_row_is_what_prepare_makes_of_the_file(
@@ -51,7 +53,7 @@ def test_a_row_is_what_prepare_makes_of_the_file(
 ) -> None:
     made, found, count = opened(data, contract, tmp_path / "stores")
     assert count == len(found.photographs) == 12
-    rows = made.take(np.arange(12))
+    rows = made.read_rows(np.arange(12))
     for row, photograph in zip(rows, found.photographs, strict=True):
         assert np.array_equal(
             row, preprocess(decoding.read_image(data / photograph.file), contract)
@@ -79,7 +81,7 @@ def test_only_what_has_changed_is_read_again(
     assert [entry.file for entry in after.entries] == [one.file for one in found.photographs]
     assert after.entries[0].sha256 == before.entries[4].sha256
     assert after.entries[1] == before.entries[1]
-    assert np.array_equal(after.take(np.array([1])), before.take(np.array([1])))
+    assert np.array_equal(after.read_rows(np.array([1])), before.read_rows(np.array([1])))
 
 
 def test_another_fit_has_a_store_of_its_own(data: Path, contract: Contract, tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
     assert set(errors) == {"bar/000.png", "disc/000.png"}
     assert "no picture" in errors["bar/000.png"]
     assert "No such file" in errors["disc/000.png"]
-    last = made.take(np.array([11]))[0]
+    last = made.read_rows(np.array([11]))[0]
     assert np.array_equal(
         last, preprocess(decoding.read_image(data / found.photographs[11].file), contract)
     )
@@ -121,21 +123,21 @@ class Interrupts:
 def test_what_was_prepared_before_ctrl_c_is_kept(
     draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
 ) -> None:
-    found = discovery.find(draw_shapes(tmp_path / "data", 100))
+    found = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
     with pytest.raises(KeyboardInterrupt):
-        image_cache.open_store(found, contract, tmp_path / "stores", Interrupts(after=100))
+        image_cache.open_cache(found, contract, tmp_path / "stores", Interrupts(after=100))
     for photograph in found.photographs[:60]:
         path = found.folder / photograph.file
         stamp = path.stat()
         path.write_bytes(bytes(stamp.st_size))  # as if untouched: it must not be read again
         os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    made = image_cache.open_store(found, contract, tmp_path / "stores", Counter())
+    made = image_cache.open_cache(found, contract, tmp_path / "stores", Counter())
     assert all(entry.sha256 for entry in made.entries)
     again, _, count = opened(found.folder, contract, tmp_path / "stores")
     assert (count, again.entries) == (0, made.entries)
     for row in (150, 299):
         expected = preprocess(decoding.read_image(found.folder / made.entries[row].file), contract)
-        assert np.array_equal(made.take([row])[0], expected)
+        assert np.array_equal(made.read_rows([row])[0], expected)
 
 
 def test_ctrl_c_never_leaves_less_than_there_was(
@@ -144,14 +146,14 @@ def test_ctrl_c_never_leaves_less_than_there_was(
     data = draw_shapes(tmp_path / "data", 100)
     opened(data, contract, tmp_path / "stores")
     (data / "bar" / "000.png").unlink()
-    found = discovery.find(data)
+    found = discovery.scan_dataset(data)
     with pytest.raises(KeyboardInterrupt):
-        image_cache.open_store(found, contract, tmp_path / "stores", Interrupts(after=50))
+        image_cache.open_cache(found, contract, tmp_path / "stores", Interrupts(after=50))
     for path in data.rglob("*.png"):
         stamp = path.stat()
         path.write_bytes(bytes(stamp.st_size))  # as if untouched: none must be read again
         os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    made = image_cache.open_store(found, contract, tmp_path / "stores", Counter())
+    made = image_cache.open_cache(found, contract, tmp_path / "stores", Counter())
     assert not any(entry.error for entry in made.entries)
 
 

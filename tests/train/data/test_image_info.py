@@ -10,8 +10,8 @@ import pytest
 
 from vedette_edge.images.decoding import decode_image
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.image_info import Look, from_row, look_at
-from vedette_train.data.perceptual_hash import perceptual_hash
+from vedette_train.data.image_info import ImageInfo, from_row, read_info
+from vedette_train.data.perceptual_hash import compute_hash
 
 
 def picture(side: int = 40) -> Image:
@@ -24,14 +24,14 @@ def saved(kind: str, **settings: object) -> bytes:
     return file.getvalue()
 
 
-def looked_at(content: bytes) -> Look:
-    return look_at(content, decode_image(content), picture())
+def looked_at(content: bytes) -> ImageInfo:
+    return read_info(content, decode_image(content), picture())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF"])
 def test_an_ordinary_file_is_of_its_kind_and_nothing_else(kind: str) -> None:
     look = looked_at(saved(kind))
-    assert look == Look(kind=kind, width=40, height=40, hash=look.hash)
+    assert look == ImageInfo(kind=kind, width=40, height=40, hash=look.hash)
 
 
 @pytest.mark.parametrize(("orientation", "turned"), [(6, 6), (8, 8), (1, 1), (0, 1), (9, 1)])
@@ -67,15 +67,15 @@ def test_an_enormous_picture_is_looked_at_without_a_warning() -> None:
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in chunks
     )
-    look = look_at(content, picture(), picture())
+    look = read_info(content, picture(), picture())
     assert (look.kind, look.bits, look.frames) == ("PNG", 8, 1)
 
 
 def test_the_hash_of_a_plain_picture_is_not_that_of_its_noise() -> None:
     random = np.random.default_rng(0)
     plain = [random.integers(99, 102, (150, 150, 3), np.uint8) for _ in range(5)]
-    assert len({perceptual_hash(one) for one in plain}) == 1
-    assert perceptual_hash(picture()) != perceptual_hash(plain[0])
+    assert len({compute_hash(one) for one in plain}) == 1
+    assert compute_hash(picture()) != compute_hash(plain[0])
 
 
 def test_a_row_that_an_older_vedette_wrote_is_refused() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data import discovery, split
-from vedette_train.data.image_cache import Store, open_store
-from vedette_train.data.near_duplicates import groups
-from vedette_train.data.training_data import draft
+from vedette_train.data.image_cache import ImageCache, open_cache
+from vedette_train.data.near_duplicates import find_groups
+from vedette_train.data.training_data import draft_contract
 from vedette_train.errors import DatasetError
 
 PHOTOS = Path(__file__).parents[4] / "shared" / "photos" / "objects50"
@@ -58,9 +58,11 @@ def scenes(count: int) -> Iterator[Image]:
         yield np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def stored(folder: Path) -> Store:
-    found = discovery.find(folder)
-    return open_store(found, draft(found.labels, 150, "squash"), folder / ".store", lambda: None)
+def stored(folder: Path) -> ImageCache:
+    found = discovery.scan_dataset(folder)
+    return open_cache(
+        found, draft_contract(found.labels, 150, "squash"), folder / ".store", lambda: None
+    )
 
 
 def write(folder: Path, number: int, picture: Image) -> None:
@@ -72,7 +74,9 @@ def write(folder: Path, number: int, picture: Image) -> None:
 def found_in(folder: Path) -> list[set[str]]:
     store = stored(folder)
     rows = range(len(store.entries))
-    return [{Path(store.entries[row].file).stem for row in group} for group in groups(store, rows)]
+    return [
+        {Path(store.entries[row].file).stem for row in group} for group in find_groups(store, rows)
+    ]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -183,9 +187,11 @@ def test_a_class_of_one_burst_is_too_small_to_split(
     assert first is not None
     for path in (data / "disc").iterdir():
         cv2.imwrite(str(path), noisy(np.asarray(first, np.uint8), random))
-    found = discovery.find(data)
-    store = open_store(found, draft(found.labels, 48, "squash"), tmp_path / "s", lambda: None)
-    alike = groups(store, range(len(store.entries)))
+    found = discovery.scan_dataset(data)
+    store = open_cache(
+        found, draft_contract(found.labels, 48, "squash"), tmp_path / "s", lambda: None
+    )
+    alike = find_groups(store, range(len(store.entries)))
     assert [len(group) for group in alike] == [12]
     with pytest.raises(DatasetError, match=r"disc \(1\).*that do not look alike"):
         split.check_enough(found, found.photographs, split.Shares(0.2, 0.2), alike)
@@ -195,9 +201,9 @@ def test_a_class_of_one_burst_is_too_small_to_split(
 def test_real_photographs_have_few_near_duplicates_and_none_across_classes(tmp_path: Path) -> None:
     """A person looked at all 29 groups of it: each shows one photograph or one drawing twice,
     or the same model of motorcycle in the same place."""
-    found = discovery.find(PHOTOS)
-    store = open_store(found, draft(found.labels, 150, "squash"), tmp_path, lambda: None)
-    alike = groups(store, range(len(store.entries)))
+    found = discovery.scan_dataset(PHOTOS)
+    store = open_cache(found, draft_contract(found.labels, 150, "squash"), tmp_path, lambda: None)
+    alike = find_groups(store, range(len(store.entries)))
     assert 25 <= len(alike) <= 33
     for group in alike:
         assert len({found.photographs[row].label for row in group}) == 1

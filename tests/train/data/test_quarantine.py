@@ -27,9 +27,9 @@ def files(folder: Path) -> set[str]:
 
 def test_files_keep_their_place_within_the_quarantine(data: Path, tmp_path: Path) -> None:
     aside = tmp_path / "aside"
-    found = quarantine.suspects(FOUND, aside)
+    found = quarantine.find_suspects(FOUND, aside)
     quarantine.write_list(found, aside)
-    assert quarantine.move(found, data, aside) == 2
+    assert quarantine.move_files(found, data, aside) == 2
     assert files(aside) == {*PAIR, "quarantine.csv"}
     assert files(data) == {"hen/b.jpg"}
 
@@ -38,7 +38,7 @@ def test_an_interrupted_move_goes_on_although_the_half_of_a_pair_looks_harmless(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aside = tmp_path / "aside"
-    found = quarantine.suspects(FOUND, aside)
+    found = quarantine.find_suspects(FOUND, aside)
     quarantine.write_list(found, aside)
     rename = Path.rename
 
@@ -49,22 +49,22 @@ def test_an_interrupted_move_goes_on_although_the_half_of_a_pair_looks_harmless(
 
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        quarantine.move(found, data, aside)
+        quarantine.move_files(found, data, aside)
     monkeypatch.undo()
     assert files(data) == {"hen/a.jpg", "hen/b.jpg"}
-    found = quarantine.suspects(Audit({}, ()), aside)
+    found = quarantine.find_suspects(Audit({}, ()), aside)
     listed = quarantine.write_list(found, aside).read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[0] for line in listed] == ["file", *PAIR]
-    assert quarantine.move(found, data, aside) == 1
+    assert quarantine.move_files(found, data, aside) == 1
     assert files(data) == {"hen/b.jpg"}
-    assert quarantine.suspects(Audit({}, ()), aside) == []
+    assert quarantine.find_suspects(Audit({}, ()), aside) == []
 
 
 def test_the_list_goes_on_naming_what_was_moved_before(data: Path, tmp_path: Path) -> None:
     aside = tmp_path / "aside"
     for found in ([Suspect("fox/a.jpg", "first")], [Suspect("hen/b.jpg", "then, later")]):
         quarantine.write_list(found, aside)
-        quarantine.move(found, data, aside)
+        quarantine.move_files(found, data, aside)
     assert (aside / "quarantine.csv").read_text(encoding="utf-8").splitlines() == [
         "file,reason", "fox/a.jpg,first", 'hen/b.jpg,"then, later"'
     ]  # fmt: skip
@@ -78,7 +78,9 @@ def test_a_list_that_was_not_applied_is_forgotten(data: Path, tmp_path: Path) ->
 
 def test_a_link_to_nowhere_is_moved_as_it_is(data: Path, tmp_path: Path) -> None:
     (data / "hen" / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    assert quarantine.move([Suspect("hen/gone.jpg", "")], data, _made(tmp_path / "aside")) == 1
+    assert (
+        quarantine.move_files([Suspect("hen/gone.jpg", "")], data, _made(tmp_path / "aside")) == 1
+    )
     assert (tmp_path / "aside" / "hen" / "gone.jpg").is_symlink()
     assert not (data / "hen" / "gone.jpg").is_symlink()
 
@@ -87,7 +89,7 @@ def test_files_are_moved_to_another_file_system(data: Path, small_disk: Path) ->
     found = [Suspect(file, "") for file in PAIR]
     (small_disk / "fox").mkdir()
     (small_disk / "fox" / "a.jpg").write_text("fox/a.jpg", encoding="utf-8")  # interrupted there
-    assert quarantine.move(found, data, small_disk) == 2
+    assert quarantine.move_files(found, data, small_disk) == 2
     assert files(small_disk) == set(PAIR)
     assert files(data) == {"hen/b.jpg"}
 
@@ -97,7 +99,7 @@ def test_another_file_of_that_name_is_kept_and_nothing_is_moved(data: Path, tmp_
     (aside / "hen").mkdir(parents=True)
     (aside / "hen" / "a.jpg").write_text("mine", encoding="utf-8")
     with pytest.raises(DatasetError, match=r"a\.jpg: is there already, and nothing was moved"):
-        quarantine.move([Suspect(file, "") for file in PAIR], data, aside)
+        quarantine.move_files([Suspect(file, "") for file in PAIR], data, aside)
     assert (aside / "hen" / "a.jpg").read_text(encoding="utf-8") == "mine"
     assert files(data) == {*PAIR, "hen/b.jpg"}
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from vedette_edge.images.preprocessing import Image, preprocess
-from vedette_train.data.similarity import alike, detail, unboxed
-from vedette_train.data.training_data import draft
+from vedette_train.data.similarity import detail, is_same_photo, strip_letterbox
+from vedette_train.data.training_data import draft_contract
 
 
 def scene(seed: int) -> Image:
@@ -27,7 +27,7 @@ def with_disc(x: int, y: int, colour: tuple[int, int, int] = (220, 40, 40)) -> I
 
 
 def same(one: Image, other: Image) -> bool:
-    return alike(detail(one), detail(other))
+    return is_same_photo(detail(one), detail(other))
 
 
 @pytest.mark.parametrize(("top", "bottom", "left", "right"), [(6, 0, 0, 7), (3, 3, 3, 3)])
@@ -88,14 +88,14 @@ def test_likeness_does_not_depend_on_which_is_first() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(200, 240), (240, 200), (151, 150)])
 def test_the_bars_of_a_letterbox_are_no_part_of_a_picture(height: int, width: int) -> None:
-    contract = draft(("fox", "hen"), 150, "letterbox")
+    contract = draft_contract(("fox", "hen"), 150, "letterbox")
     picture = np.asarray(cv2.resize(scene(0), (width, height)), np.uint8)
-    inner = unboxed(preprocess(picture, contract))
+    inner = strip_letterbox(preprocess(picture, contract))
     assert inner.shape[0] * width == pytest.approx(inner.shape[1] * height, rel=0.02)
     assert min(inner.shape[:2]) < 150
-    assert np.array_equal(unboxed(inner), inner)
+    assert np.array_equal(strip_letterbox(inner), inner)
 
 
 def test_a_picture_of_the_grey_of_a_letterbox_stays_whole() -> None:
     grey = np.full((150, 150, 3), 128, np.uint8)
-    assert unboxed(grey).shape == grey.shape
+    assert strip_letterbox(grey).shape == grey.shape

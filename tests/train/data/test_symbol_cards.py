@@ -108,7 +108,7 @@ def test_a_motion_blur_keeps_the_brightness() -> None:
 
 
 def test_a_set_has_its_parts_in_class_folders_and_one_flat_frame_a_class(drawn: Drawn) -> None:
-    assert drawn.written == symbol_cards.count(2, 1) == len(drawn.files) == 200
+    assert drawn.written == symbol_cards.count_cards(2, 1) == len(drawn.files) == 200
     assert {name for name in drawn.files if "umbrella" in name} == {
         "train/umbrella/0001.jpg",
         "train/umbrella/0002.jpg",

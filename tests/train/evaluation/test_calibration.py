@@ -6,7 +6,12 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from vedette_edge.head import calibration
-from vedette_train.evaluation.calibration import chance_error, cooled, fit_temperature, reliability
+from vedette_train.evaluation.calibration import (
+    apply_temperature,
+    chance_error,
+    fit_temperature,
+    measure_reliability,
+)
 
 PICTURES, LABELS = 4000, 5
 
@@ -23,7 +28,7 @@ def honest() -> tuple[np.ndarray, np.ndarray]:
 
 def test_honest_scores_need_no_temperature(honest: tuple[np.ndarray, np.ndarray]) -> None:
     assert fit_temperature(*honest) == pytest.approx(1, abs=0.05)
-    assert reliability(*honest).error < 0.02
+    assert measure_reliability(*honest).error < 0.02
 
 
 @pytest.mark.parametrize("temperature", [0.4, 3.0])
@@ -31,17 +36,17 @@ def test_what_was_sharpened_or_blunted_is_found_and_undone(
     honest: tuple[np.ndarray, np.ndarray], temperature: float
 ) -> None:
     scores, truth = honest
-    skewed = cooled(scores, temperature)
-    assert reliability(skewed, truth).error > 0.05
+    skewed = apply_temperature(scores, temperature)
+    assert measure_reliability(skewed, truth).error > 0.05
     found = fit_temperature(skewed, truth)
     assert found == pytest.approx(1 / temperature, rel=0.05)
-    assert reliability(cooled(skewed, found), truth).error < 0.02
+    assert measure_reliability(apply_temperature(skewed, found), truth).error < 0.02
 
 
 def test_a_temperature_changes_no_answer_and_leaves_sums_at_one(
     honest: tuple[np.ndarray, np.ndarray],
 ) -> None:
-    changed = cooled(honest[0], 2.5)
+    changed = apply_temperature(honest[0], 2.5)
     assert changed.dtype == np.float32
     np.testing.assert_array_equal(changed.argmax(axis=1), honest[0].argmax(axis=1))
     np.testing.assert_allclose(changed.sum(axis=1), 1, rtol=1e-5)
@@ -52,7 +57,7 @@ def test_the_error_by_chance_is_what_exact_scores_show(
 ) -> None:
     scores, truth = honest
     parts = range(0, PICTURES, 400)
-    shown = [reliability(scores[at : at + 400], truth[at : at + 400]).error for at in parts]
+    shown = [measure_reliability(scores[at : at + 400], truth[at : at + 400]).error for at in parts]
     assert chance_error(scores[:400]) == pytest.approx(np.mean(shown), rel=0.25)
     assert chance_error(scores) < chance_error(scores[:400]) / 2  # more pictures, less chance
     assert chance_error(np.eye(3, dtype=np.float32)) == 0
@@ -60,19 +65,19 @@ def test_the_error_by_chance_is_what_exact_scores_show(
 
 def test_scores_of_exactly_zero_and_one_are_no_trouble() -> None:
     scores = np.eye(3, dtype=np.float32)
-    assert np.isfinite(cooled(scores, 0.05)).all()
+    assert np.isfinite(apply_temperature(scores, 0.05)).all()
     assert np.isfinite(fit_temperature(scores, np.array([0, 1, 0])))
 
 
 def test_a_validation_part_without_a_mistake_makes_nothing_certain() -> None:
     scores = np.tile(np.array([[0.6, 0.4], [0.3, 0.7]], np.float32), (20, 1))
-    found = cooled(scores, fit_temperature(scores, np.tile([0, 1], 20)))
+    found = apply_temperature(scores, fit_temperature(scores, np.tile([0, 1], 20)))
     assert 0.9 < found.max(axis=1).mean() < 0.99
 
 
 def test_the_error_is_the_mean_distance_of_score_and_accuracy() -> None:
     scores = np.array([[0.8, 0.2]] * 4 + [[0.65, 0.35]] * 4, np.float32)
-    found = reliability(scores, np.array([0, 0, 1, 1, 0, 0, 0, 0]))
+    found = measure_reliability(scores, np.array([0, 0, 1, 1, 0, 0, 0, 0]))
     assert [(one.accuracy, one.pictures) for one in found.bins] == [(1.0, 4), (0.5, 4)]
     assert found.error == pytest.approx((0.35 + 0.3) / 2)
 

@@ -11,14 +11,14 @@ import keras
 import numpy as np
 import pytest
 
-from vedette_train.config import RECIPES
+from vedette_train.config import ARCHITECTURE_DEFAULTS
 from vedette_train.models.architectures import ARCHITECTURES, cnn
 from vedette_train.models.backbones import (
     BACKBONES,
+    build_with_head,
     mobilenet_v2,
     mobilenet_v3_small,
     thaw,
-    with_head,
 )
 from vedette_train.models.efficientnet_lite0 import lite0
 
@@ -37,11 +37,15 @@ NETWORKS: dict[str, Build] = {
 
 
 def test_every_recipe_has_its_network() -> None:
-    assert RECIPES.keys() == ARCHITECTURES.keys() | BACKBONES.keys() == NETWORKS.keys()
-    assert {name for name, recipe in RECIPES.items() if recipe.pretrained} == BACKBONES.keys()
+    assert (
+        ARCHITECTURE_DEFAULTS.keys() == ARCHITECTURES.keys() | BACKBONES.keys() == NETWORKS.keys()
+    )
+    assert {
+        name for name, recipe in ARCHITECTURE_DEFAULTS.items() if recipe.pretrained
+    } == BACKBONES.keys()
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ARCHITECTURE_DEFAULTS)
 def test_the_normalisation_in_the_contract_is_the_one_in_the_graph(name: str) -> None:
     network = NETWORKS[name]()
     rescaling = [layer for layer in network.layers if isinstance(layer, keras.layers.Rescaling)]
@@ -49,12 +53,14 @@ def test_the_normalisation_in_the_contract_is_the_one_in_the_graph(name: str) ->
     first = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
     assert first[0] is rescaling[0]
     found = np.asarray(rescaling[0](BYTES))
-    np.testing.assert_allclose(found, NORMALISED[RECIPES[name].normalisation], atol=1e-6)
+    np.testing.assert_allclose(
+        found, NORMALISED[ARCHITECTURE_DEFAULTS[name].normalisation], atol=1e-6
+    )
 
 
 def test_a_classifier_and_its_head_share_what_is_learned() -> None:
     backbone = lite0(64, 64)
-    whole, head = with_head(backbone, 3)
+    whole, head = build_with_head(backbone, 3)
     assert len(head.trainable_weights) == len(whole.trainable_weights) == 2
     head.layers[-1].set_weights([np.ones((1280, 3)), np.arange(3)])
     picture = np.full((1, 64, 64, 3), 90, np.uint8)

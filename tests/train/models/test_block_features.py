@@ -20,7 +20,7 @@ from vedette_train.models.backbones import (
 )
 from vedette_train.models.block_features import (
     Trunk,
-    block_features,
+    build_block_features,
     build_classifier,
     freeze_lower,
 )
@@ -66,7 +66,7 @@ def v3_small(height: int, width: int) -> keras.Model:
 def test_the_blocks_of_stride_16_and_32_are_read_and_what_the_backbone_ends_in(
     build: Build, size_px: int, trunk: Trunk, widths: dict[str, int]
 ) -> None:
-    features = block_features(build(size_px, size_px), trunk)
+    features = build_block_features(build(size_px, size_px), trunk)
     assert {block.layer: block.width for block in features.blocks} == {
         f"head.{name}": width for name, width in widths.items()
     }
@@ -84,7 +84,7 @@ def test_the_size_of_the_input_decides_no_block(
     size_px: int, trunk: Trunk, names: Iterable[str]
 ) -> None:
     """Only the grid is left out where a map has fewer places than windows."""
-    small = block_features(lite0(size_px, size_px), trunk)
+    small = build_block_features(lite0(size_px, size_px), trunk)
     assert [block.layer for block in small.blocks] == [f"head.{name}" for name in names]
     assert small.network.predict_on_batch(noise(size_px)).shape == (3, small.width)
 
@@ -101,7 +101,7 @@ def columns(row: NDArray[np.float32], name: str, widths: dict[str, int]) -> NDAr
 
 @pytest.mark.parametrize("size_px", [64, 96, 150])
 def test_windows_of_the_grid_are_averages_of_parts_of_the_map(size_px: int) -> None:
-    network = block_features(lite0(size_px, size_px), WHOLE).network
+    network = build_block_features(lite0(size_px, size_px), WHOLE).network
     probe = keras.Model(network.inputs[0], [network.get_layer("grid.10").input, network.output])
     maps, rows = probe.predict_on_batch(noise(size_px))
     side = maps.shape[1]
@@ -117,7 +117,7 @@ def test_windows_of_the_grid_are_averages_of_parts_of_the_map(size_px: int) -> N
 
 
 def test_other_features_are_averages_over_the_whole_map() -> None:
-    network = block_features(lite0(64, 64), WHOLE).network
+    network = build_block_features(lite0(64, 64), WHOLE).network
     probe = keras.Model(network.inputs[0], [network.get_layer("average.6").input, network.output])
     maps, rows = probe.predict_on_batch(noise(64))
     np.testing.assert_allclose(
@@ -127,14 +127,14 @@ def test_other_features_are_averages_over_the_whole_map() -> None:
 
 def test_the_last_features_are_what_the_backbone_gives() -> None:
     backbone = lite0(64, 64)
-    rows = block_features(backbone, WHOLE).network.predict_on_batch(noise(64))
+    rows = build_block_features(backbone, WHOLE).network.predict_on_batch(noise(64))
     np.testing.assert_allclose(
         columns(rows, "last", LITE0), backbone.predict_on_batch(noise(64)), rtol=1e-3, atol=1e-4
     )
 
 
 def test_a_truncated_backbone_has_no_layer_beyond_its_blocks() -> None:
-    network = block_features(lite0(128, 128), TRUNKS["efficientnet_lite0_tiny"]).network
+    network = build_block_features(lite0(128, 128), TRUNKS["efficientnet_lite0_tiny"]).network
     names = {layer.name for layer in network.layers}
     assert not {name for name in names if name.startswith(("blocks.12", "conv_head"))}
     assert any(name.startswith("blocks.11") for name in names)
@@ -145,7 +145,7 @@ def test_a_truncated_backbone_has_no_layer_beyond_its_blocks() -> None:
 def test_the_classifier_computes_the_scores_of_its_head(
     shapes: Path, *, unknown: bool, with_last: bool
 ) -> None:
-    features = block_features(efficientnet_lite0(64, 64), WHOLE)
+    features = build_block_features(efficientnet_lite0(64, 64), WHOLE)
     files = sorted(shapes.rglob("*.png"))[::2]
     batch = np.stack([cv2.resize(decoding.read_image(file), (64, 64)) for file in files])
     truth = np.array([sorted(p.name for p in shapes.iterdir()).index(f.parent.name) for f in files])
@@ -167,7 +167,7 @@ def test_the_classifier_computes_the_scores_of_its_head(
 
 
 def test_a_classifier_is_saved_and_loaded_by_keras_alone(tmp_path: Path) -> None:
-    features = block_features(lite0(64, 64), TRUNKS["efficientnet_lite0_tiny"])
+    features = build_block_features(lite0(64, 64), TRUNKS["efficientnet_lite0_tiny"])
     model = build_classifier(features, features.blocks, 4, unknown=True)
     model.save(tmp_path / "model.h5")
     loaded = keras.models.load_model(tmp_path / "model.h5", compile=False)
@@ -177,7 +177,7 @@ def test_a_classifier_is_saved_and_loaded_by_keras_alone(tmp_path: Path) -> None
 
 
 def test_only_layers_from_the_block_on_learn() -> None:
-    features = block_features(lite0(64, 64), WHOLE)
+    features = build_block_features(lite0(64, 64), WHOLE)
     model = build_classifier(features, features.blocks, 3, unknown=False)
     freeze_lower(model, 3)
     learning = {layer.name for layer in model.layers if layer.trainable_weights}

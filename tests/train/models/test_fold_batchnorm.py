@@ -9,7 +9,7 @@ from keras import layers
 
 from vedette_train.models.backbones import mobilenet_v2, mobilenet_v3_small
 from vedette_train.models.efficientnet_lite0 import lite0
-from vedette_train.models.fold_batchnorm import folded, frozen
+from vedette_train.models.fold_batchnorm import fold_batchnorm, freeze_backbone
 
 
 def biased() -> keras.Model:
@@ -47,7 +47,7 @@ def test_it_gives_what_the_network_gives(name: str) -> None:
     network = learned(NETWORKS[name])
     pictures = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
     expected, before = network.predict_on_batch(pictures), network.get_weights()
-    extract = frozen(network)
+    extract = freeze_backbone(network)
     found = extract(pictures)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.max())
@@ -58,14 +58,14 @@ def test_it_gives_what_the_network_gives(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "left"), [(name, int(name == "biased")) for name in NETWORKS])
 def test_no_normalisation_is_left_behind_a_convolution(name: str, left: int) -> None:
-    kinds = [type(layer) for layer in folded(NETWORKS[name]()).layers]
+    kinds = [type(layer) for layer in fold_batchnorm(NETWORKS[name]()).layers]
     assert kinds.count(layers.BatchNormalization) == left
 
 
 def test_what_the_network_learns_later_does_not_matter() -> None:
     network = learned(biased)
     pictures = np.full((1, 64, 64, 3), 99, np.uint8)
-    extract = frozen(network)
+    extract = freeze_backbone(network)
     before = extract(pictures)
     network.set_weights([2 * one for one in network.get_weights()])
     np.testing.assert_array_equal(extract(pictures), before)

@@ -9,7 +9,7 @@ import numpy as np
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_train.data.audit import Audit, Finding
-from vedette_train.evaluation.calibration import reliability
+from vedette_train.evaluation.calibration import measure_reliability
 from vedette_train.evaluation.predictions import Evaluation
 from vedette_train.report.html import Report
 from vedette_train.run.history import Epoch
@@ -45,7 +45,7 @@ def evaluated(classes: int, per_class: int, right: float) -> Evaluation:
 
 def told(evaluation: Evaluation, audit: Audit) -> Report:
     """A report with everything in it."""
-    found = reliability(evaluation.scores, evaluation.truth)
+    found = measure_reliability(evaluation.scores, evaluation.truth)
     files = [f"{label(number)}/{place}.jpg" for place, number in enumerate(evaluation.truth)]
     samples = [draw(file) for file in files[:50]]
     return Report(

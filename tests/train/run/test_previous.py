@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from vedette_train.errors import RunError
-from vedette_train.run.previous import read_earlier
+from vedette_train.run.previous import load_previous_run
 
 Train = Callable[..., Result]
 QUICK = ("--architecture", "cnn", "--size", "48", "--epochs", "1", "--batch-size", "16")
@@ -111,7 +111,7 @@ def test_two_runs_that_started_from_each_other_are_each_read_once(
     for run, other in zip(runs, runs[::-1], strict=True):
         settings = json.loads((run / "settings.json").read_bytes())
         (run / "settings.json").write_text(json.dumps(settings | {"start": str(other)}), "utf-8")
-    assert read_earlier(runs[0]).parts == read_earlier(run_folder).parts
+    assert load_previous_run(runs[0]).parts == load_previous_run(run_folder).parts
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "7", '{"architecture": "cnn", "start": 7}', "{"])
@@ -121,4 +121,4 @@ def test_damaged_settings_of_an_earlier_run_are_named(
     run = Path(shutil.copytree(run_folder, tmp_path / "run"))
     (run / "settings.json").write_text(content, "utf-8")
     with pytest.raises(RunError, match=str(run)):
-        read_earlier(run)
+        load_previous_run(run)

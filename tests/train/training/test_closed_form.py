@@ -13,7 +13,7 @@ from tests.run_files import metrics_of, rows_of, scored
 
 from vedette_edge.head import record as head_record
 from vedette_edge.model.contract import UNKNOWN, parse_contract
-from vedette_train.evaluation.calibration import reliability
+from vedette_train.evaluation.calibration import measure_reliability
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -35,7 +35,7 @@ def test_the_kept_model_is_what_was_measured(finished: tuple[Path, Path], shapes
     scores, truth = scored(run, shapes, "test")
     assert len(truth) == metrics["test_pictures"] == 24
     assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
-    found = reliability(scores, truth).error
+    found = measure_reliability(scores, truth).error
     assert metrics["calibration"]["ece_after"] == pytest.approx(found, abs=1e-3)
     low, high = metrics["test_interval"]
     assert low < metrics["test_accuracy"] <= high

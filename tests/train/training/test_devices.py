@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 
-from vedette_train.config import complete
+from vedette_train.config import fill_defaults
 from vedette_train.models.architectures import cnn
 from vedette_train.training.closed_form import build_features
-from vedette_train.training.devices import settled, strategy
+from vedette_train.training.devices import convert_to_float32, strategy
 from vedette_train.training.gradient_accumulation import MicroBatched
 
 
@@ -22,7 +22,7 @@ def test_without_a_second_device_nothing_is_mirrored() -> None:
 
 def test_a_network_of_32_bit_floats_is_kept_as_it_is() -> None:
     network = cnn(20, 20, 3)
-    assert settled(network) is network
+    assert convert_to_float32(network) is network
 
 
 def test_what_was_trained_in_16_bit_is_kept_in_32() -> None:
@@ -37,7 +37,7 @@ def test_what_was_trained_in_16_bit_is_kept_in_32() -> None:
     finally:
         keras.config.set_dtype_policy("float32")
     assert losses[-1] < losses[0]
-    kept = settled(network)
+    kept = convert_to_float32(network)
     assert {layer.compute_dtype for layer in kept.layers} == {"float32"}
     assert kept.outputs[0].dtype == "float32"
     found, expected = (one.predict(pictures, verbose=0) for one in (kept, network))
@@ -48,7 +48,7 @@ def test_features_are_of_32_bit_whatever_trains() -> None:
     keras.config.set_dtype_policy("mixed_float16")
     tiny = {"data": Path(), "architecture": "efficientnet_lite0_tiny", "size": 64}
     try:
-        features = build_features(complete(tiny))
+        features = build_features(fill_defaults(tiny))
         assert keras.config.dtype_policy().name == "mixed_float16"
     finally:
         keras.config.set_dtype_policy("float32")

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from vedette_edge import preprocess
 from vedette_edge.images import decoding
 from vedette_edge.model.contract import parse_contract
-from vedette_train.evaluation.calibration import reliability
+from vedette_train.evaluation.calibration import measure_reliability
 
 Train = Callable[..., Result]
 LITE0 = (
@@ -62,7 +62,7 @@ def test_the_kept_model_is_what_was_measured(transferred: tuple[Path, Path], sha
     metrics = json.loads((run / "metrics.json").read_bytes())
     scores, truth = scored(run, shapes)
     assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
-    found = reliability(scores, truth).error
+    found = measure_reliability(scores, truth).error
     assert metrics["calibration"]["ece_after"] == pytest.approx(found, abs=1e-3)
     low, high = metrics["test_interval"]
     assert low < metrics["test_accuracy"] <= high

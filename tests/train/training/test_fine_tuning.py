@@ -55,7 +55,7 @@ def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
     assert "epoch   1 of" not in result.stderr
     assert not (run / "checkpoint.npz").exists()
     train("fit", shapes, "--out", whole, *flags)
-    resumed, uninterrupted = (history.read(one / "history.csv") for one in (run, whole))
+    resumed, uninterrupted = (history.read_history(one / "history.csv") for one in (run, whole))
     assert len(resumed) == 3
     for one, other in zip(resumed, uninterrupted, strict=True):
         assert astuple(one) == pytest.approx(astuple(other), rel=1e-2)

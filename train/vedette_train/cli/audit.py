@@ -11,7 +11,7 @@ from vedette_edge.console import Output, cli_session
 from vedette_edge.files import write_text
 from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.cli.options import FOLDER, PATH, option
-from vedette_train.config import DEFAULT_ARCHITECTURE, complete
+from vedette_train.config import DEFAULT_ARCHITECTURE, fill_defaults
 from vedette_train.models.pretrained_weights import check_weights
 
 MOST_DOUBTFUL = 20  # likely label errors that the terminal shows
@@ -76,11 +76,13 @@ def audit(
 
 def _survey(data: Path, size: int, resize_mode: str, store: Path, terminal: Output) -> "Audit":
     from vedette_train.data import discovery
-    from vedette_train.data.survey import survey_of
-    from vedette_train.data.training_data import draft
+    from vedette_train.data.survey import survey_dataset
+    from vedette_train.data.training_data import draft_contract
 
-    found = discovery.find(data)
-    return survey_of(found, draft(found.labels, size, resize_mode), store, terminal).audit
+    found = discovery.scan_dataset(data)
+    return survey_dataset(
+        found, draft_contract(found.labels, size, resize_mode), store, terminal
+    ).audit
 
 
 def _with_label_errors(
@@ -88,11 +90,11 @@ def _with_label_errors(
 ) -> "Audit":
     """The audit, with what a head that never saw a picture says against its label."""
     check_weights(DEFAULT_ARCHITECTURE)
-    from vedette_train.data.training_data import gather
+    from vedette_train.data.training_data import load_training_data
 
     chosen = {"data": data, "size": size, "resize_mode": resize_mode, "test": 0.0}
-    settings = complete({"architecture": DEFAULT_ARCHITECTURE, **chosen})
-    material = gather(settings, store, terminal, {})
+    settings = fill_defaults({"architecture": DEFAULT_ARCHITECTURE, **chosen})
+    material = load_training_data(settings, store, terminal, {})
     terminal.err.print("starting TensorFlow ...")
     from vedette_train.evaluation.label_errors import find_label_errors
     from vedette_train.training.closed_form import fit_closed_form
@@ -104,11 +106,11 @@ def _with_label_errors(
 
 
 def _show(found: "Audit", data: Path, out: Path, terminal: Output, *, as_json: bool) -> None:
-    from vedette_train.data.audit import to_json
+    from vedette_train.data.audit import serialize_audit
 
-    write_text(out, to_json(found) + "\n")
+    write_text(out, serialize_audit(found) + "\n")
     if as_json:
-        terminal.print_line(to_json(found))
+        terminal.print_line(serialize_audit(found))
     else:
         _print(found, data, out, terminal.out)
 
@@ -133,10 +135,10 @@ def _quarantine(
 ) -> None:
     from vedette_train.data import quarantine
 
-    suspects = quarantine.suspects(found, folder)
+    suspects = quarantine.find_suspects(found, folder)
     written = quarantine.write_list(suspects, folder)
     if apply:
-        moved = quarantine.move(suspects, data, folder)
+        moved = quarantine.move_files(suspects, data, folder)
         listed = sum(one.listed_only for one in suspects)
         more = f", and names {listed} likely label errors, which stay" * bool(listed)
         terminal.print(f"{moved} files moved to {folder}; {written} says why{more}")

@@ -28,7 +28,7 @@ def cards(out: Path, **wanted: int) -> None:
 
     with cli_session() as terminal:
         out.mkdir(parents=True, exist_ok=True)
-        total = drawing.count(wanted["train_per_class"], wanted["test_per_class"])
+        total = drawing.count_cards(wanted["train_per_class"], wanted["test_per_class"])
         with terminal.show_progress("drawing cards", total) as advance:
             drawn = drawing.draw_set(out, **wanted, advance=advance)
         drawing.draw_sheet(out / "cards.pdf")

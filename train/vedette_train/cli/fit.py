@@ -16,24 +16,24 @@ from vedette_edge.console import Output, cli_session
 from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.cli.options import FOLDER, PATH, option
 from vedette_train.config import (
+    ARCHITECTURE_DEFAULTS,
     DEFAULT_ARCHITECTURE,
     DISCRIMINANT,
     GRADIENT,
     HEADS,
     OF_DESCENT,
     OPTIMIZERS,
-    RECIPES,
     SCHEDULES,
-    Settings,
-    complete,
+    TrainConfig,
+    fill_defaults,
 )
 from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.report import console
 from vedette_train.run import folder, history, previous
 
 if TYPE_CHECKING:
-    from vedette_train.data.training_data import Material
-    from vedette_train.evaluation.unknown_images import Strangers
+    from vedette_train.data.training_data import TrainingData
+    from vedette_train.evaluation.unknown_images import UnknownImages
 
 SHARE = FiniteFloat(0.01, 0.9)
 
@@ -41,7 +41,9 @@ SHARE = FiniteFloat(0.01, 0.9)
 def _recipe_option(name: str, kind: Any, key: str, help_text: str) -> Callable[[Any], Any]:
     """An option that the architecture's recipe fills in."""
     names = {"cnn": "cnn", "small": "small", "--head gradient": DEFAULT_ARCHITECTURE}
-    shown = ", ".join(f"{name} {getattr(RECIPES[one], key)}" for name, one in names.items())
+    shown = ", ".join(
+        f"{name} {getattr(ARCHITECTURE_DEFAULTS[one], key)}" for name, one in names.items()
+    )
     return click.option(name, key, type=kind, default=None, show_default=shown, help=help_text)
 
 
@@ -70,7 +72,9 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("data", type=FOLDER)
 @click.option("--out", "run", type=PATH, required=True, metavar="RUN", help="Folder to make.")
-@option("--architecture", click.Choice(list(RECIPES)), DEFAULT_ARCHITECTURE, "Network.")
+@option(
+    "--architecture", click.Choice(list(ARCHITECTURE_DEFAULTS)), DEFAULT_ARCHITECTURE, "Network."
+)
 @click.option(
     "--head",
     type=click.Choice(HEADS),
@@ -153,7 +157,7 @@ def fit(
     contract.json, metrics.json, audit.json, split.csv, samples.png, confusion.png,
     and head.json or history.csv.
     """
-    settings = complete(chosen)
+    settings = fill_defaults(chosen)
     _check_flags(context, settings)
     _check_usage(settings, run, tensorboard=tensorboard)
     stores = stores or run.parent / ".store"
@@ -167,9 +171,9 @@ def fit(
             console.print_metrics(metrics, run, terminal.out)
 
 
-def _check_flags(context: click.Context, settings: Settings) -> None:
+def _check_flags(context: click.Context, settings: TrainConfig) -> None:
     """Refuse a flag that has no meaning for the chosen head, by name."""
-    heads = RECIPES[settings.architecture].heads
+    heads = ARCHITECTURE_DEFAULTS[settings.architecture].heads
     if settings.head not in heads:
         raise click.UsageError(
             f"--head {settings.head} is not possible with {settings.architecture}; "
@@ -203,13 +207,13 @@ def _flag(context: click.Context, name: str) -> str:
     return off[0] if off else option.opts[0]
 
 
-def _check_usage(settings: Settings, run: Path, *, tensorboard: bool) -> None:
+def _check_usage(settings: TrainConfig, run: Path, *, tensorboard: bool) -> None:
     for photos in (settings.data, *settings.unknown):
         if photos.resolve() in (run.resolve(), *run.resolve().parents):
             raise click.UsageError(f"{run} lies within {photos}; choose a folder outside of it")
     if settings.start and settings.start.resolve() == run.resolve():
         raise click.UsageError(f"--start {settings.start} is --out, too; choose another folder")
-    if settings.fine_tune and not RECIPES[settings.architecture].pretrained:
+    if settings.fine_tune and not ARCHITECTURE_DEFAULTS[settings.architecture].pretrained:
         raise click.UsageError(
             f"--fine-tune is for pretrained networks, and {settings.architecture} is none: "
             "it learns as a whole from the first epoch"
@@ -223,7 +227,7 @@ def _check_usage(settings: Settings, run: Path, *, tensorboard: bool) -> None:
 
 
 def _fit(
-    settings: Settings,
+    settings: TrainConfig,
     run: Path,
     stores: Path,
     terminal: Output,
@@ -239,41 +243,41 @@ def _fit(
     terminal.err.print("starting TensorFlow ...")
     from vedette_train import pipeline as fitting
 
-    extras = fitting.Extras(before, strangers, tensorboard=tensorboard)
+    extras = fitting.TrainInputs(before, strangers, tensorboard=tensorboard)
     with _kept_on_interrupt(settings, run, terminal.err):
-        return fitting.fit(material, settings, run, terminal, extras, resume=resume, began=began)
+        return fitting.train(material, settings, run, terminal, extras, resume=resume, began=began)
 
 
 def _gathered(
-    settings: Settings, stores: Path, terminal: Output
-) -> tuple["Material", "previous.Earlier | None", "Strangers | None"]:
+    settings: TrainConfig, stores: Path, terminal: Output
+) -> tuple["TrainingData", "previous.PreviousRun | None", "UnknownImages | None"]:
     """The photographs, the run to begin from, and pictures of none of the classes."""
-    from vedette_train.data.training_data import check_few, gather
-    from vedette_train.evaluation.unknown_images import gather_strangers
+    from vedette_train.data.training_data import check_few, load_training_data
+    from vedette_train.evaluation.unknown_images import load_unknown_images
 
-    before = previous.read_earlier(settings.start) if settings.start else None
-    material = gather(settings, stores, terminal, before.parts if before else {})
+    before = previous.load_previous_run(settings.start) if settings.start else None
+    material = load_training_data(settings, stores, terminal, before.parts if before else {})
     if not settings.test:
         check_few(material)
     if before and before.weights and settings.descends:
         previous.check_agrees(before, settings.architecture, material.contract)
     if before:
-        terminal.err.print(str(previous.changes(before, material.named)))
+        terminal.err.print(str(previous.diff_runs(before, material.named)))
     strangers = None
     if settings.unknown:
-        strangers = gather_strangers(material, settings, stores, terminal)
+        strangers = load_unknown_images(material, settings, stores, terminal)
     return material, before, strangers
 
 
 @contextmanager
-def _kept_on_interrupt(chosen: Settings, run: Path, terminal: Console) -> Iterator[None]:
+def _kept_on_interrupt(chosen: TrainConfig, run: Path, terminal: Console) -> Iterator[None]:
     """On Ctrl-C, say what there is and how to continue."""
     try:
         yield
     except KeyboardInterrupt:
-        epochs = history.read(run / folder.HISTORY) if chosen.descends else []
+        epochs = history.read_history(run / folder.HISTORY) if chosen.descends else []
         if epochs:
-            kept = history.best(epochs)
+            kept = history.find_best(epochs)
             terminal.print(
                 f"{len(epochs)} of {chosen.epochs + chosen.fine_tune} epochs are done; the best, "
                 f"epoch {kept.epoch} (validation {kept.val_accuracy:.1%}), is in "

@@ -71,12 +71,12 @@ class Audit:
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
 
-def to_json(audit: Audit) -> str:
+def serialize_audit(audit: Audit) -> str:
     """audit.json."""
     return json.dumps({"counts": audit.counts(), **asdict(audit)}, indent=2, ensure_ascii=False)
 
 
-def examine(
+def audit_dataset(
     found: Dataset,
     entries: Sequence[Entry],
     contract: Contract,
@@ -92,7 +92,7 @@ def examine(
     findings = [
         *(finding for entry in entries for finding in _of_file(entry, contract)),
         *(finding for group in alike for finding in _of_group(found, entries, group)),
-        *(Finding("stray", (file,), reason) for file, reason in found.strays.items()),
+        *(Finding("stray", (file,), reason) for file, reason in found.ignored.items()),
         *(Finding("empty", (), folder) for folder in found.empty),
         *(Finding("hidden", (), folder) for folder in found.hidden),
         *_of_classes(pictures),

@@ -30,12 +30,12 @@ class Dataset:
     folder: Path
     labels: tuple[str, ...]  # the classes' names, sorted
     photographs: tuple[Photograph, ...]  # by class, then by name
-    strays: dict[str, str]  # files that are no photographs of a class -> why not
+    ignored: dict[str, str]  # files that are no photographs of a class -> why not
     empty: tuple[str, ...] = ()  # folders that are no classes, since no picture is in them
     hidden: tuple[str, ...] = ()  # folders that are left alone
 
 
-def find(folder: Path) -> Dataset:
+def scan_dataset(folder: Path) -> Dataset:
     """List `folder/<class>/*`, or `folder/train/<class>/*` with `folder/test/<class>/*`.
 
     Pictures may lie in folders within their class. Hidden and empty folders are no classes; what

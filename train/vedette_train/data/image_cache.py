@@ -23,7 +23,7 @@ from vedette_edge.images.decoding import decode_image, detect_format
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.contract import Contract
 from vedette_train.data.discovery import Dataset
-from vedette_train.data.image_info import Look, from_row, look_at
+from vedette_train.data.image_info import ImageInfo, from_row, read_info
 from vedette_train.errors import DatasetError
 
 Advance = Callable[[], None]  # called after each picture
@@ -43,7 +43,7 @@ class Entry:
     mtime_ns: int
     sha256: str = ""
     error: str = ""  # why it could not be prepared
-    look: Look = field(default_factory=Look)
+    look: ImageInfo = field(default_factory=ImageInfo)
 
     @property
     def unopened(self) -> bool:
@@ -61,7 +61,7 @@ class Entry:
         return self.file, self.size, self.mtime_ns
 
 
-class Store:
+class ImageCache:
     """Prepared pictures, one a file, in the order of the data set's photographs."""
 
     def __init__(self, folder: Path, entries: tuple[Entry, ...], contract: Contract) -> None:
@@ -71,7 +71,7 @@ class Store:
         shape = (len(entries), contract.height, contract.width, 3)
         self._pictures: Image = np.frombuffer(self._mapped, np.uint8).reshape(shape)
 
-    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Image:
+    def read_rows(self, rows: Sequence[int] | NDArray[np.intp]) -> Image:
         """A copy of some pictures: uint8, rows x height x width x 3.
 
         The pages read are given back at once, so that memory does not grow with the store.
@@ -82,7 +82,7 @@ class Store:
         return pictures
 
 
-def open_store(dataset: Dataset, contract: Contract, stores: Path, advance: Advance) -> Store:
+def open_cache(dataset: Dataset, contract: Contract, stores: Path, advance: Advance) -> ImageCache:
     """The store of a data set, made or brought up to date if files have changed.
 
     A file that is no picture has an error in its entry and an empty row. Raises DatasetError
@@ -94,9 +94,9 @@ def open_store(dataset: Dataset, contract: Contract, stores: Path, advance: Adva
     with _locked(folder):
         known = _read_index(folder, _row_bytes(contract))
         if [entry.stamp for entry in known] != [entry.stamp for entry in wanted]:
-            old = Store(folder, known, contract) if known else None
+            old = ImageCache(folder, known, contract) if known else None
             known = _build(dataset.folder, wanted, contract, folder, old, advance)
-        return Store(folder, known, contract)
+        return ImageCache(folder, known, contract)
 
 
 def _build(
@@ -104,7 +104,7 @@ def _build(
     wanted: tuple[Entry, ...],
     contract: Contract,
     folder: Path,
-    old: Store | None,
+    old: ImageCache | None,
     advance: Advance,
 ) -> tuple[Entry, ...]:
     """Prepare what is new, copy what is known, and put the new store in the old one's place."""
@@ -131,7 +131,7 @@ def _build(
     return entries
 
 
-def _prepared_rows(old: Store | None) -> dict[tuple[str, int, int], int]:
+def _prepared_rows(old: ImageCache | None) -> dict[tuple[str, int, int], int]:
     """The rows of what is prepared, by the files' stamps."""
     return {
         entry.stamp: row
@@ -144,12 +144,12 @@ def _row(
     data: Path,
     entry: Entry,
     contract: Contract,
-    old: Store | None,
+    old: ImageCache | None,
     known: Mapping[tuple[str, int, int], int],
 ) -> tuple[Entry, Image]:
     row = known.get(entry.stamp)
     if old and row is not None:
-        return old.entries[row], old.take([row])
+        return old.entries[row], old.read_rows([row])
     return _prepared(data, entry, contract)
 
 
@@ -190,12 +190,12 @@ def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Imag
     try:
         picture = decode_image(content)
     except ImageError as error:
-        failed = replace(entry, error=str(error), look=Look(kind=detect_format(content)))
+        failed = replace(entry, error=str(error), look=ImageInfo(kind=detect_format(content)))
         if isinstance(error, DecoderMissingError):  # tried again, since it may be installed by then
             failed = replace(failed, mtime_ns=UNPREPARED)
         return failed, np.empty(0, np.uint8)
     prepared = preprocess(picture, contract)
-    look = look_at(content, picture, prepared)
+    look = read_info(content, picture, prepared)
     return replace(entry, sha256=hashlib.sha256(content).hexdigest(), look=look), prepared
 
 

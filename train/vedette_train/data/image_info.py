@@ -9,15 +9,15 @@ import PIL.Image
 from vedette_edge.images.decoding import detect_format
 from vedette_edge.images.pillow_warnings import ignore_warnings
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.perceptual_hash import perceptual_hash
-from vedette_train.data.similarity import unboxed
+from vedette_train.data.perceptual_hash import compute_hash
+from vedette_train.data.similarity import strip_letterbox
 
 _HASH_DIGITS = 64
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ImageInfo:
     """What a file is."""
 
     kind: str = ""  # JPEG, PNG, ...; empty: no picture
@@ -30,12 +30,12 @@ class Look:
     hash: str = ""  # 256 bits, hexadecimal: few differ between pictures that look alike
 
 
-def look_at(content: bytes, picture: Image, prepared: Image) -> Look:
+def read_info(content: bytes, picture: Image, prepared: Image) -> ImageInfo:
     """Look at a file that could be read, its picture, and what `prepare` made of that."""
     height, width = picture.shape[:2]
     frames, orientation, bits, cmyk = _header(content)
     grey = bool((prepared == prepared[..., :1]).all())
-    return Look(
+    return ImageInfo(
         kind=detect_format(content),
         width=width,
         height=height,
@@ -43,16 +43,16 @@ def look_at(content: bytes, picture: Image, prepared: Image) -> Look:
         orientation=orientation,
         bits=bits,
         colour="CMYK" if cmyk else "grey" if grey else "",
-        hash=perceptual_hash(unboxed(prepared)),
+        hash=compute_hash(strip_letterbox(prepared)),
     )
 
 
-def from_row(row: list[str]) -> Look:
+def from_row(row: list[str]) -> ImageInfo:
     """The fields of a Look as text, read. Raises ValueError or IndexError for anything else."""
     width, height, frames, orientation, bits = (int(cell) for cell in row[1:6])
     if len(row[7]) not in (0, _HASH_DIGITS):
         raise ValueError(f"{row[7]!r} is no perceptual hash")
-    return Look(row[0], width, height, frames, orientation, bits, row[6], row[7])
+    return ImageInfo(row[0], width, height, frames, orientation, bits, row[6], row[7])
 
 
 def _header(content: bytes) -> tuple[int, int, int, bool]:

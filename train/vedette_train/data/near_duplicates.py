@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import DisjointSet
 
-from vedette_train.data.image_cache import Store
-from vedette_train.data.similarity import Detail, alike, detail, unboxed
+from vedette_train.data.image_cache import ImageCache
+from vedette_train.data.similarity import Detail, detail, is_same_photo, strip_letterbox
 
 MOST_BITS_APART = 14  # of the 64 of the lowest frequencies, for a closer look
 MOST_BITS_APART_ALL = 76  # of all 256
@@ -20,7 +20,7 @@ MOST_REFUSALS = 12  # after which a picture close to many, and like none of them
 Hashes = NDArray[np.uint64]  # pictures x 4, the lowest frequencies first
 
 
-def groups(store: Store, rows: Sequence[int]) -> list[list[int]]:
+def find_groups(store: ImageCache, rows: Sequence[int]) -> list[list[int]]:
     """Those of the rows whose pictures look alike, group by group, each of two or more, in order.
 
     Files of the same content are alike. Each other is compared by its hash with TABLES x
@@ -38,13 +38,13 @@ def groups(store: Store, rows: Sequence[int]) -> list[list[int]]:
 
 
 def _join_alike(
-    alike_places: DisjointSet, places: Sequence[int], store: Store, rows: Sequence[int]
+    alike_places: DisjointSet, places: Sequence[int], store: ImageCache, rows: Sequence[int]
 ) -> None:
     """Merge the places whose pictures are alike."""
 
     @lru_cache(maxsize=1024)
     def detail_of(place: int) -> Detail:
-        return detail(unboxed(store.take([rows[place]])[0]))
+        return detail(strip_letterbox(store.read_rows([rows[place]])[0]))
 
     refused: set[tuple[int, int]] = set()
     refusals = Counter[int]()
@@ -55,7 +55,7 @@ def _join_alike(
             continue
         if alike_places.connected(one, other):
             continue
-        if alike(detail_of(one), detail_of(other)):
+        if is_same_photo(detail_of(one), detail_of(other)):
             alike_places.merge(one, other)
         else:
             refused.add((one, other))

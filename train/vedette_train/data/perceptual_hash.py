@@ -8,7 +8,7 @@ from vedette_edge.images.preprocessing import Image
 PLAIN = 2.0  # grey levels, standard deviation of a picture in which nothing is to be seen
 
 
-def perceptual_hash(picture: Image) -> str:
+def compute_hash(picture: Image) -> str:
     """Which of the 256 lowest frequencies are above their median, the lowest 64 of them first.
 
     The DCT hash of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,

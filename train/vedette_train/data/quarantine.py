@@ -27,7 +27,7 @@ class Suspect:
     listed_only: bool = False  # a person must look at it: it is never moved
 
 
-def suspects(audit: Audit, folder: Path) -> list[Suspect]:
+def find_suspects(audit: Audit, folder: Path) -> list[Suspect]:
     """What cannot be read, further copies of a file, and all copies of one in several classes.
 
     Of those in several classes none stays, since only a person can tell which label is right.
@@ -58,7 +58,7 @@ def write_list(found: Sequence[Suspect], folder: Path) -> Path:
     return folder / LIST
 
 
-def move(found: Sequence[Suspect], data: Path, folder: Path) -> int:
+def move_files(found: Sequence[Suspect], data: Path, folder: Path) -> int:
     """Move files from the data folder to the same place in the quarantine; gives their number.
 
     Nothing is overwritten: if one is there already, DatasetError is raised before any is moved.

@@ -35,7 +35,7 @@ class Detail:
     light: Band  # 0..255
 
 
-def unboxed(prepared: Image) -> Image:
+def strip_letterbox(prepared: Image) -> Image:
     """A prepared picture without the bars of a letterbox, which all would have in common."""
     if (prepared[[0, -1], [0, -1]] != LETTERBOX_GREY).any(axis=1).all():
         return prepared
@@ -56,7 +56,7 @@ def detail(picture: Image) -> Detail:
     return Detail(fine - light, coarse - light, light)
 
 
-def alike(one: Detail, other: Detail) -> bool:
+def is_same_photo(one: Detail, other: Detail) -> bool:
     """Whether two pictures show the same, no edge of it further than MOST_MOVED_PX from the other.
 
     Pictures without detail, such as an empty sky, are alike if they hardly differ anywhere.

@@ -191,7 +191,9 @@ def _motion(random: np.random.Generator) -> Float:
     return np.asarray(kernel / kernel.sum(), np.float32)
 
 
-def count(train_per_class: int = TRAIN_PER_CLASS, test_per_class: int = TEST_PER_CLASS) -> int:
+def count_cards(
+    train_per_class: int = TRAIN_PER_CLASS, test_per_class: int = TEST_PER_CLASS
+) -> int:
     """How many pictures draw_set writes: those of both parts, and one frame a class."""
     return len(CARDS) * (train_per_class + test_per_class + 1)
 
@@ -216,7 +218,7 @@ def draw_set(
             advance()
     finally:
         pool.shutdown(cancel_futures=True)
-    return count(train_per_class, test_per_class)
+    return count_cards(train_per_class, test_per_class)
 
 
 def _pictures(out: Path, train_per_class: int, test_per_class: int) -> Iterator[Picture]:

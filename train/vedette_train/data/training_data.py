@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from vedette_edge.console import Output
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Confidence, Contract, Provenance
-from vedette_train.config import RECIPES, Settings
+from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
 from vedette_train.data import discovery, split
 from vedette_train.data.audit import Audit
-from vedette_train.data.image_cache import Store
-from vedette_train.data.survey import Survey, missing_decoder, survey_of
+from vedette_train.data.image_cache import ImageCache
+from vedette_train.data.survey import Survey, describe_missing_decoder, survey_dataset
 from vedette_train.errors import DatasetError
 
 VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-headless")
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingData:
     """Photographs that can be trained on, prepared, and what they promise the model."""
 
     contract: Contract
-    store: Store
+    store: ImageCache
     rows: NDArray[np.intp]  # of the store, one a photograph
     labels: NDArray[np.intp]  # index of the class, one a photograph
     parts: NDArray[np.str_]  # train, validation or test, one a photograph
@@ -63,30 +63,30 @@ class Material:
         rows = {entry.file: row for row, entry in enumerate(self.store.entries) if not entry.error}
 
         def picture(file: str) -> Image | None:
-            return np.asarray(self.store.take([rows[file]])[0]) if file in rows else None
+            return np.asarray(self.store.read_rows([rows[file]])[0]) if file in rows else None
 
         return picture
 
 
-def gather(
-    settings: Settings, stores: Path, terminal: Output, known: Mapping[str, str]
-) -> Material:
+def load_training_data(
+    settings: TrainConfig, stores: Path, terminal: Output, known: Mapping[str, str]
+) -> TrainingData:
     """Find, check, prepare, audit and split. Raises DatasetError for what cannot be trained on.
 
     `known` maps SHA-256 to the part that a photograph had in an earlier run.
     """
-    found = discovery.find(settings.data)
+    found = discovery.scan_dataset(settings.data)
     shares = split.Shares(settings.test, settings.validation)
     split.check_enough(found, found.photographs, shares)
-    drafted = draft(found.labels, settings.size, settings.resize_mode)
-    survey = survey_of(found, drafted, stores, terminal)
+    drafted = draft_contract(found.labels, settings.size, settings.resize_mode)
+    survey = survey_dataset(found, drafted, stores, terminal)
     entries, left_out = survey.store.entries, _left_out(found, survey, known)
     rows = [row for row, entry in enumerate(entries) if entry.file not in left_out]
     parts = _parts(found, survey, rows, shares, settings.seed, known)
     photographs = [found.photographs[row] for row in rows]
     hashes = [entries[row].sha256 for row in rows]
     manifest = split.manifest(photographs, parts, hashes, found.labels)
-    return Material(
+    return TrainingData(
         contract=_contract(drafted, settings, manifest, parts),
         store=survey.store,
         rows=np.array(rows),
@@ -101,7 +101,7 @@ def gather(
     )
 
 
-def check_few(material: Material) -> None:
+def check_few(material: TrainingData) -> None:
     """Raise DatasetError for a run without a test part whose classes are large enough for one."""
     fewest = int(np.bincount(material.labels).min())
     if not material.places(discovery.TEST).size and fewest >= split.TEST_FROM:
@@ -115,7 +115,7 @@ def _left_out(found: discovery.Dataset, survey: Survey, known: Mapping[str, str]
     """What cannot be trained on or tested by: file -> reason."""
     unread = {entry.file: entry.error for entry in survey.store.entries if entry.error}
     alike = _too_like_the_test(found, survey.alike)
-    return found.strays | unread | alike | _learned_before(found, survey.store, known)
+    return found.ignored | unread | alike | _learned_before(found, survey.store, known)
 
 
 def _parts(
@@ -134,7 +134,7 @@ def _parts(
     try:
         split.check_enough(found, photographs, shares, alike)
     except DatasetError as error:
-        reasons = filter(None, (str(error), missing_decoder(survey.store)))
+        reasons = filter(None, (str(error), describe_missing_decoder(survey.store)))
         raise DatasetError(". ".join(reasons)) from error
     hashes = enumerate(survey.store.entries[row].sha256 for row in rows)
     before = {place: known[sha256] for place, sha256 in hashes if sha256 in known}
@@ -165,7 +165,7 @@ def _too_like_the_test(found: discovery.Dataset, alike: Sequence[Sequence[int]])
 
 
 def _learned_before(
-    found: discovery.Dataset, store: Store, known: Mapping[str, str]
+    found: discovery.Dataset, store: ImageCache, known: Mapping[str, str]
 ) -> dict[str, str]:
     """Photographs given for the test that an earlier run has learned from: file -> reason."""
     return {
@@ -176,7 +176,7 @@ def _learned_before(
     }
 
 
-def draft(labels: tuple[str, ...], size: int, resize_mode: str) -> Contract:
+def draft_contract(labels: tuple[str, ...], size: int, resize_mode: str) -> Contract:
     """A contract that says how pictures are prepared; the rest is not known yet."""
     return Contract(
         labels=labels,
@@ -192,12 +192,12 @@ def draft(labels: tuple[str, ...], size: int, resize_mode: str) -> Contract:
 
 
 def _contract(
-    drafted: Contract, settings: Settings, manifest: str, parts: Sequence[str]
+    drafted: Contract, settings: TrainConfig, manifest: str, parts: Sequence[str]
 ) -> Contract:
     """What the model will need said, but for what only training can tell."""
     return replace(
         drafted,
-        normalisation=RECIPES[settings.architecture].normalisation,
+        normalisation=ARCHITECTURE_DEFAULTS[settings.architecture].normalisation,
         provenance=Provenance(
             manifest_sha256=hashlib.sha256(split.encoded(manifest)).hexdigest(),
             pictures={part: Counter(parts)[part] for part in split.PARTS},

@@ -46,21 +46,21 @@ def fit_temperature(scores: Scores, truth: Truth) -> float:
     targets[np.arange(pictures), truth] = sure
 
     def loss(log_temperature: float) -> float:
-        found = cooled(scores, float(np.exp(log_temperature)))
+        found = apply_temperature(scores, float(np.exp(log_temperature)))
         return float(-np.sum(targets * np.log(np.maximum(found, np.finfo(np.float32).tiny))))
 
     bounds = (np.log(COLDEST), np.log(HOTTEST))
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def cooled(scores: Scores, temperature: float) -> Scores:
+def apply_temperature(scores: Scores, temperature: float) -> Scores:
     """What the scores would be with the logits divided by `temperature`."""
     # Logits but for a constant a row, which a softmax does not see.
     logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny))
     return np.asarray(softmax(logits / temperature, axis=1), np.float32)
 
 
-def reliability(scores: Scores, truth: Truth) -> Reliability:
+def measure_reliability(scores: Scores, truth: Truth) -> Reliability:
     """Bin pictures by best score; the error is Guo et al.'s equation 3 with ten bins."""
     best, right = scores.max(axis=1), scores.argmax(axis=1) == truth
     places = np.minimum((best * BINS).astype(int), BINS - 1)

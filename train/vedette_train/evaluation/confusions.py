@@ -41,7 +41,7 @@ def worst(evaluation: Evaluation, most: int) -> list[Mistake]:
     ]
 
 
-def pairs(evaluation: Evaluation, most: int) -> list[Pair]:
+def count_pairs(evaluation: Evaluation, most: int) -> list[Pair]:
     """The pairs of the most mistakes, the most first; of equals those of the smaller class."""
     counts = evaluation.confusion()
     totals = counts.sum(axis=1)
@@ -55,7 +55,7 @@ def pairs(evaluation: Evaluation, most: int) -> list[Pair]:
     ]
 
 
-def muddled(counts: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+def find_most_confused(counts: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     """Indices, rising, of the classes with the most mistakes: theirs, and others taken for them.
 
     `counts` is a confusion matrix: pictures by true label (rows) and answer (columns).

@@ -14,13 +14,13 @@ from vedette_edge.head.discriminant import Floats
 from vedette_edge.model.contract import UNKNOWN, Confidence
 from vedette_train.evaluation.calibration import Reliability, chance_error
 from vedette_train.evaluation.predictions import Evaluation, wilson_interval
-from vedette_train.run.history import best
+from vedette_train.run.history import find_best
 from vedette_train.run.previous import Changes
 from vedette_train.training.trained import OUT_OF_FOLD, Trained
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Results:
     """Everything that is measured of a trained model."""
 
     trained: Trained
@@ -61,7 +61,7 @@ class Outcome:
         history = self.trained.history
         if not history:
             return {}
-        kept = best(history)
+        kept = find_best(history)
         return {
             "validation_accuracy": kept.val_accuracy,
             "best_epoch": kept.epoch,

@@ -12,11 +12,11 @@ from vedette_edge.head.discriminant import Floats
 from vedette_edge.images.discovery import find_images
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import UNKNOWN, Contract
-from vedette_train.config import Settings
+from vedette_train.config import TrainConfig
 from vedette_train.data.discovery import Dataset, Photograph
-from vedette_train.data.image_cache import Store, open_store
-from vedette_train.data.survey import missing_decoder
-from vedette_train.data.training_data import Material
+from vedette_train.data.image_cache import ImageCache, open_cache
+from vedette_train.data.survey import describe_missing_decoder
+from vedette_train.data.training_data import TrainingData
 from vedette_train.errors import DatasetError
 from vedette_train.training.feature_cache import AT_A_TIME
 
@@ -24,10 +24,10 @@ Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Strangers:
+class UnknownImages:
     """Prepared pictures of none of the classes, folder by folder."""
 
-    stores: tuple[Store, ...]
+    stores: tuple[ImageCache, ...]
     fitted: tuple[Rows, ...]  # of each store, those that `unknown` is fitted with
     measured: tuple[Rows, ...]  # of each store, those that it is measured with
 
@@ -42,12 +42,12 @@ class Strangers:
     def _pictures(self, rows_by_store: Sequence[Rows]) -> Iterator[Image]:
         for store, rows in zip(self.stores, rows_by_store, strict=True):
             for start in range(0, len(rows), AT_A_TIME):
-                yield store.take(rows[start : start + AT_A_TIME])
+                yield store.read_rows(rows[start : start + AT_A_TIME])
 
 
-def gather_strangers(
-    material: Material, settings: Settings, stores: Path, terminal: Output
-) -> Strangers:
+def load_unknown_images(
+    material: TrainingData, settings: TrainConfig, stores: Path, terminal: Output
+) -> UnknownImages:
     """Prepare every picture in the folders and the folders in them.
 
     For a head in closed form, every other one is to fit `unknown` with, unless it is a class.
@@ -67,10 +67,10 @@ def gather_strangers(
             f"{settings.unknown[0]}: every picture is one of the classes', too; expected some of "
             "none of them: twenty are good"
         )
-    return Strangers(tuple(opened), tuple(fitted), tuple(measured))
+    return UnknownImages(tuple(opened), tuple(fitted), tuple(measured))
 
 
-def _usable(store: Store, known: Container[str]) -> Rows:
+def _usable(store: ImageCache, known: Container[str]) -> Rows:
     """The rows of pictures that were read and are of no class, each once, in order of content."""
     rows = {
         entry.sha256: row
@@ -80,12 +80,12 @@ def _usable(store: Store, known: Container[str]) -> Rows:
     return np.array([rows[sha256] for sha256 in sorted(rows)], np.intp)
 
 
-def _open(folder: Path, contract: Contract, stores: Path, terminal: Output) -> Store:
+def _open(folder: Path, contract: Contract, stores: Path, terminal: Output) -> ImageCache:
     files = [path.relative_to(folder).as_posix() for path in find_images(folder)]
     found = Dataset(folder, contract.labels, tuple(Photograph(file, 0) for file in files), {})
     with terminal.show_progress("preparing unknown pictures", len(files)) as advance:
-        store = open_store(found, contract, stores, advance) if files else None
-    if store and (missing := missing_decoder(store)):
+        store = open_cache(found, contract, stores, advance) if files else None
+    if store and (missing := describe_missing_decoder(store)):
         terminal.err.print(missing, style="bold red")
     if not store or all(entry.error for entry in store.entries):
         raise DatasetError(f"{folder}: no picture that can be read; expected some, of no class")

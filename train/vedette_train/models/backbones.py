@@ -47,7 +47,7 @@ TRUNKS: Mapping[str, Trunk] = {
 }
 
 
-def with_head(backbone: Model, classes: int) -> tuple[Model, Model]:
+def build_with_head(backbone: Model, classes: int) -> tuple[Model, Model]:
     """A classifier on a backbone, pictures to scores, and its head alone, features to scores.
 
     They share the head's layers: what one learns, the other knows. The backbone is frozen.

@@ -11,7 +11,7 @@ from keras import layers
 
 from vedette_edge.head.record import DIRECTIONS, PREFIX, Block
 from vedette_train.models.architectures import Model
-from vedette_train.models.fold_batchnorm import folded
+from vedette_train.models.fold_batchnorm import fold_batchnorm
 
 LEAST_STRIDE = 16  # of the blocks that are read: earlier ones see too little of the picture
 GRID = 3  # windows a side over the map of the last block of stride 16
@@ -56,13 +56,13 @@ class BlockFeatures:
         return sum(block.width for block in self.blocks if block.layer != f"{PREFIX}{LAST}")
 
 
-def block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
+def build_block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
     """Read a backbone, with its batch normalisation folded into its convolutions.
 
     Features are the averages of the maps that the blocks give. The map of the last block before
     the last stride is averaged over a grid of windows, so that it tells what is where.
     """
-    copy = folded(backbone)
+    copy = fold_batchnorm(backbone)
     maps = _block_maps(copy, trunk)
     gridded = _gridded(maps, int(copy.inputs[0].shape[1]))
     tensors = {

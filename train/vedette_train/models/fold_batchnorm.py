@@ -16,16 +16,16 @@ Layer = Any  # keras publishes no types
 Weights = list[NDArray[np.float32]]
 
 
-def frozen(network: Model) -> Callable[[Image], NDArray[np.float32]]:
+def freeze_backbone(network: Model) -> Callable[[Image], NDArray[np.float32]]:
     """What a functional network, as it is now, makes of pictures: a row each.
 
     They come as uint8, batch x height x width x 3. The rows differ from the network's own by
     the rounding of float32.
     """
-    return folded(network).predict_on_batch  # type: ignore[no-any-return]  # keras has no types
+    return fold_batchnorm(network).predict_on_batch  # type: ignore[no-any-return]  # keras has no types
 
 
-def folded(network: Model) -> Model:
+def fold_batchnorm(network: Model) -> Model:
     """A copy in which no batch normalisation follows a convolution.
 
     It is a factor of the convolution's kernel and its bias instead: TensorFlow computes them and

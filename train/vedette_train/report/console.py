@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from vedette_train.cli.audit_table import table
-from vedette_train.config import FEW_CLASSES, Settings
+from vedette_train.config import FEW_CLASSES, TrainConfig
 from vedette_train.run import folder
 
 if TYPE_CHECKING:  # it loads scikit-learn
-    from vedette_train.data.training_data import Material
+    from vedette_train.data.training_data import TrainingData
 
 FEW_CLASSES_ADVICE = (
     "with so few classes, unknown sees little: add a class folder of what the camera sees when "
@@ -19,7 +19,7 @@ FEW_CLASSES_ADVICE = (
 MOST_NAMED = 10  # files left out that are named; metrics.json names all
 
 
-def print_material(material: "Material", chosen: Settings, terminal: Console) -> None:
+def print_material(material: "TrainingData", chosen: TrainConfig, terminal: Console) -> None:
     """Print what training begins with: classes, parts, findings and files left out."""
     pictures = material.contract.provenance.pictures
     parts = ", ".join(f"{count} {part}" for part, count in pictures.items() if count)

@@ -117,7 +117,7 @@ def _page(report: Report) -> str:
         label_errors=report.label_errors[:MOST_LABEL_ERRORS],
         calibration=Markup(plots.calibration(report.before, report.after)),
         matrix=_matrix(evaluation),
-        pairs=confusions.pairs(evaluation, MOST_PAIRS),
+        pairs=confusions.count_pairs(evaluation, MOST_PAIRS),
         classes=_hardest(report.metrics["per_class"]),
         worst=confusions.worst(evaluation, MOST_WORST),
         concerns=list(_concerns(report.audit)),
@@ -162,7 +162,7 @@ def _template() -> jinja2.Template:
 
 def _matrix(evaluation: Evaluation) -> Matrix:
     counts = evaluation.confusion()
-    shown = confusions.muddled(counts, MOST_CLASSES)
+    shown = confusions.find_most_confused(counts, MOST_CLASSES)
     labels = evaluation.labels
     side = 38 if len(shown) <= 12 else 26 if len(shown) <= 25 else 16
     return Matrix(

@@ -14,10 +14,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from vedette_edge.files import atomic_write
 from vedette_edge.images.preprocessing import Image
 from vedette_train.evaluation.calibration import Reliability
-from vedette_train.evaluation.confusions import muddled
+from vedette_train.evaluation.confusions import find_most_confused
 from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.evaluation.predictions import Evaluation
-from vedette_train.run.history import Epoch, best
+from vedette_train.run.history import Epoch, find_best
 
 COLUMNS, MOST_SAMPLES = 10, 50
 MOST_NUMBERED = 20  # classes up to which numbers stand in the confusion's cells
@@ -124,7 +124,7 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     Of more than MOST_CONFUSED classes, those with the most mistakes.
     """
     everything = evaluation.confusion()
-    shown = muddled(everything, MOST_CONFUSED)
+    shown = find_most_confused(everything, MOST_CONFUSED)
     counts = everything[np.ix_(shown, shown)]
     shares = counts / np.maximum(1, everything[shown].sum(axis=1, keepdims=True))
     side = max(5.0, 0.24 * len(shown) + 2)
@@ -153,7 +153,7 @@ def _name_classes(axes: Axes, names: Sequence[str]) -> None:
 
 def _plot_curve(axes: Axes, history: Sequence[Epoch], measure: str) -> None:
     epochs = [epoch.epoch for epoch in history]
-    kept = best(history).epoch
+    kept = find_best(history).epoch
     for name, caption, colour in (
         (measure, "training", MUTED),
         (f"val_{measure}", "validation", ACCENT),

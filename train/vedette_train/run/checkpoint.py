@@ -63,10 +63,10 @@ def load(path: Path) -> Checkpoint:
             network, optimizer, best = (_named(saved, name) for name in _WEIGHTS)
             return Checkpoint(stage, before, epoch, network, optimizer, best)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise damaged(path, error) from error
+        raise is_damaged(path, error) from error
 
 
-def damaged(path: Path, error: Exception) -> RunError:
+def is_damaged(path: Path, error: Exception) -> RunError:
     """What to raise for a checkpoint that cannot be gone on from."""
     return RunError(f"{path}: is damaged ({error}). Start afresh with --overwrite")
 

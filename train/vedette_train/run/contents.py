@@ -17,15 +17,15 @@ from vedette_edge.files import atomic_write, write_text
 from vedette_edge.head.record import serialize_head as head_to_json
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract, serialize_contract
-from vedette_train.config import OF_DESCENT, Settings
-from vedette_train.data.audit import to_json as audit_to_json
+from vedette_train.config import OF_DESCENT, TrainConfig
+from vedette_train.data.audit import serialize_audit as audit_to_json
 from vedette_train.data.augmentation import augment
 from vedette_train.data.discovery import TEST, TRAIN
 from vedette_train.data.split import VALIDATION
-from vedette_train.data.training_data import Material
+from vedette_train.data.training_data import TrainingData
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.learning_curve import CurvePoint
-from vedette_train.evaluation.results import Outcome
+from vedette_train.evaluation.results import Results
 from vedette_train.models.architectures import Model
 from vedette_train.report import html, plots
 from vedette_train.run import folder
@@ -40,12 +40,12 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class FinishedRun:
     """Everything that a finished run is made of."""
 
-    material: Material
-    settings: Settings
-    outcome: Outcome
+    material: TrainingData
+    settings: TrainConfig
+    outcome: Results
     findings: Findings
     metrics: dict[str, Any]  # the content of metrics.json
 
@@ -70,7 +70,7 @@ class Results:
         return self.material.part_files(*parts)
 
 
-def record_inputs(material: Material, chosen: Settings, run: Path, *, resume: bool) -> None:
+def record_inputs(material: TrainingData, chosen: TrainConfig, run: Path, *, resume: bool) -> None:
     """Write down before training what is known before it."""
     if not resume:
         folder.clear(run)
@@ -82,17 +82,17 @@ def record_inputs(material: Material, chosen: Settings, run: Path, *, resume: bo
     plots.draw_samples(pictures, labels, run / folder.SAMPLES)
 
 
-def _samples(material: Material) -> list[tuple[str, Image]]:
+def _samples(material: TrainingData) -> list[tuple[str, Image]]:
     """Pictures that are trained on, with their labels: one of each class, then a second ..."""
     rows, labels = material.part(TRAIN)
     _, first = np.unique(labels, return_index=True)
     rank = np.arange(len(labels)) - first[labels]  # photographs stand class by class
     shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]
     names = [material.contract.labels[label] for label in labels[shown]]
-    return list(zip(names, material.store.take(rows[shown]), strict=True))
+    return list(zip(names, material.store.read_rows(rows[shown]), strict=True))
 
 
-def write_results(results: Results, run: Path) -> None:
+def write_results(results: FinishedRun, run: Path) -> None:
     """Write down what came of a run; there is then nothing left to resume."""
     trained, audit = results.outcome.trained, results.material.audit
     more = tuple(one.finding() for one in results.findings.label_errors)
@@ -111,7 +111,7 @@ def write_results(results: Results, run: Path) -> None:
     (run / folder.CHECKPOINT).unlink(missing_ok=True)
 
 
-def _page(results: Results) -> html.Report:
+def _page(results: FinishedRun) -> html.Report:
     material, settings, outcome = results.material, results.settings, results.outcome
     return html.Report(
         contract=results.contract,
@@ -136,12 +136,12 @@ def _page(results: Results) -> html.Report:
     )
 
 
-def _augmented(material: Material, chosen: Settings) -> Image:
+def _augmented(material: TrainingData, chosen: TrainConfig) -> Image:
     """Sixteen pictures of the training part as augmentation shows them."""
     rows, _ = material.part(TRAIN)
     shown = np.random.default_rng(chosen.seed).choice(rows, 16)
     keys = [(chosen.seed, place) for place in range(len(shown))]
-    return augment(material.store.take(shown), keys, flip=chosen.flip)
+    return augment(material.store.read_rows(shown), keys, flip=chosen.flip)
 
 
 def save_model(model: Model, run: Path) -> None:

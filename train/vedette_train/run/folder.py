@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vedette_edge.files import write_text
-from vedette_train.config import Settings
+from vedette_train.config import TrainConfig
 from vedette_train.errors import RunError
 
 WEIGHTS = "Trained_Weight.h5"  # the whole Keras model, of the best epoch
@@ -28,7 +28,7 @@ MADE = (
 )  # fmt: skip
 
 
-def check_free(run: Path, settings: Settings, *, resume: bool, overwrite: bool) -> None:
+def check_free(run: Path, settings: TrainConfig, *, resume: bool, overwrite: bool) -> None:
     """Raise RunError where a run would be lost by making one there, or cannot be resumed."""
     if resume:
         if not (run / CHECKPOINT).exists():
@@ -55,7 +55,7 @@ def clear(run: Path) -> None:
     shutil.rmtree(run / TENSORBOARD, ignore_errors=True)
 
 
-def write_settings(run: Path, settings: Settings) -> None:
+def write_settings(run: Path, settings: TrainConfig) -> None:
     """Write RUN/settings.json."""
     write_text(run / SETTINGS, json.dumps(plain(settings), indent=2) + "\n")
 
@@ -70,7 +70,7 @@ def check_same_photographs(run: Path, manifest: str) -> None:
             )
 
 
-def _check_same_settings(run: Path, settings: Settings) -> None:
+def _check_same_settings(run: Path, settings: TrainConfig) -> None:
     try:
         found = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -87,7 +87,7 @@ def _check_same_settings(run: Path, settings: Settings) -> None:
         )
 
 
-def plain(settings: Settings) -> dict[str, object]:
+def plain(settings: TrainConfig) -> dict[str, object]:
     """The content of settings.json."""
     return {name: _plain(value) for name, value in asdict(settings).items()}
 

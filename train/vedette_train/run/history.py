@@ -22,12 +22,12 @@ class Epoch:
 MEASURES = tuple(field.name for field in fields(Epoch))[1:]
 
 
-def best(history: Sequence[Epoch]) -> Epoch:
+def find_best(history: Sequence[Epoch]) -> Epoch:
     """The epoch that is kept: of the highest validation accuracy, and of equals the last."""
     return max(history, key=lambda epoch: (epoch.val_accuracy, epoch.epoch))
 
 
-def read(path: Path) -> list[Epoch]:
+def read_history(path: Path) -> list[Epoch]:
     """The epochs of a history.csv; none where there is no such file."""
     if not path.exists():
         return []
@@ -36,7 +36,7 @@ def read(path: Path) -> list[Epoch]:
     return [Epoch(int(row[0]), *map(float, row[1:])) for row in rows]
 
 
-def write(path: Path, history: Sequence[Epoch]) -> None:
+def write_history(path: Path, history: Sequence[Epoch]) -> None:
     """Write a history.csv, whole or not at all."""
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

@@ -13,7 +13,7 @@ from vedette_train.run.folder import CHECKPOINT, CONTRACT, HEAD, MANIFEST, SETTI
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class PreviousRun:
     """A finished run."""
 
     folder: Path
@@ -44,7 +44,7 @@ class Changes:
         )
 
 
-def read_earlier(folder: Path, behind: tuple[Path, ...] = ()) -> Earlier:
+def load_previous_run(folder: Path, behind: tuple[Path, ...] = ()) -> PreviousRun:
     """Read a finished run. Raises RunError if there is none in the folder, or it is damaged.
 
     `behind` are runs that have started from it, which are not read again.
@@ -69,11 +69,11 @@ def read_earlier(folder: Path, behind: tuple[Path, ...] = ()) -> Earlier:
     behind = (*behind, folder.resolve())
     if before and before.is_dir() and before.resolve() not in behind:
         # What the run before that one learned is in the weights, too.
-        parts = dict(read_earlier(before, behind).parts) | parts
-    return Earlier(folder, architecture, contract, parts, labels)
+        parts = dict(load_previous_run(before, behind).parts) | parts
+    return PreviousRun(folder, architecture, contract, parts, labels)
 
 
-def check_agrees(earlier: Earlier, architecture: str, contract: Contract) -> None:
+def check_agrees(earlier: PreviousRun, architecture: str, contract: Contract) -> None:
     """Raise RunError if a run of this kind cannot begin from the earlier run's weights."""
     then, now = _essence(earlier.architecture, earlier.contract), _essence(architecture, contract)
     differing = [
@@ -86,7 +86,7 @@ def check_agrees(earlier: Earlier, architecture: str, contract: Contract) -> Non
         )
 
 
-def changes(earlier: Earlier, now: Mapping[str, str]) -> Changes:
+def diff_runs(earlier: PreviousRun, now: Mapping[str, str]) -> Changes:
     """Compare photographs; `now` maps the SHA-256 of each to its label."""
     kept = earlier.labels.keys() & now.keys()
     return Changes(

@@ -9,18 +9,18 @@ from vedette_edge.console import Output
 from vedette_edge.head.discriminant import Floats
 from vedette_edge.head.record import Head
 from vedette_edge.model.contract import UNKNOWN
-from vedette_train.config import Settings
+from vedette_train.config import TrainConfig
 from vedette_train.data.discovery import TEST, TRAIN
 from vedette_train.data.split import VALIDATION, assign_folds
-from vedette_train.data.training_data import Material
+from vedette_train.data.training_data import TrainingData
 from vedette_train.evaluation.predictions import Evaluation
-from vedette_train.evaluation.unknown_images import Strangers
+from vedette_train.evaluation.unknown_images import UnknownImages
 from vedette_train.models.architectures import Model
 from vedette_train.models.backbones import BACKBONES, TRUNKS
 from vedette_train.models.block_features import (
     BlockFeatures,
     Trunk,
-    block_features,
+    build_block_features,
     build_classifier,
 )
 from vedette_train.training.devices import in_float32
@@ -45,7 +45,7 @@ class ClosedForm:
     fitted: FittedHead
 
 
-def build_features(chosen: Settings) -> BlockFeatures:
+def build_features(chosen: TrainConfig) -> BlockFeatures:
     """The backbone of the chosen architecture, as a network that gives features.
 
     They are 32-bit floats on every device, so that all of them share one cache. Raises
@@ -53,15 +53,15 @@ def build_features(chosen: Settings) -> BlockFeatures:
     """
     with in_float32():
         backbone = BACKBONES[chosen.architecture](chosen.size, chosen.size)
-        return block_features(backbone, TRUNKS.get(chosen.architecture, Trunk()))
+        return build_block_features(backbone, TRUNKS.get(chosen.architecture, Trunk()))
 
 
 def fit_closed_form(
-    material: Material,
-    chosen: Settings,
+    material: TrainingData,
+    chosen: TrainConfig,
     terminal: Output,
     parts: tuple[str, ...] = (TRAIN, VALIDATION),
-    strangers: Strangers | None = None,
+    strangers: UnknownImages | None = None,
 ) -> ClosedForm:
     """Compute the features, and fit the head to those of some parts."""
     features = build_features(chosen)
@@ -88,7 +88,7 @@ def fit_closed_form(
 
 
 def train_closed_form(
-    material: Material, chosen: Settings, terminal: Output, strangers: Strangers | None
+    material: TrainingData, chosen: TrainConfig, terminal: Output, strangers: UnknownImages | None
 ) -> tuple[Trained, ClosedForm]:
     """The finished classifier, and what it was fitted to."""
     form = fit_closed_form(material, chosen, terminal, strangers=strangers)
@@ -120,7 +120,7 @@ def head_model(form: ClosedForm, head: Head) -> Model:
     return model
 
 
-def evaluate_head(form: ClosedForm, material: Material, head: Head) -> Evaluation:
+def evaluate_head(form: ClosedForm, material: TrainingData, head: Head) -> Evaluation:
     """The answers of a head to the test part, from its features."""
     rows, truth = material.part(TEST)
     width = sum(form.fitted.record.widths)

@@ -42,7 +42,7 @@ def in_float32() -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def settled(network: Model) -> Model:
+def convert_to_float32(network: Model) -> Model:
     """The network as it is kept: all in 32-bit floats and in one place, whatever trained it."""
     if network.distribute_strategy.num_replicas_in_sync == 1 and not _is_mixed(network):
         return network

@@ -9,16 +9,16 @@ import numpy as np
 
 from vedette_edge.console import Output
 from vedette_edge.images.preprocessing import Image
-from vedette_train.config import Settings
+from vedette_train.config import TrainConfig
 from vedette_train.data import augmentation as augmentation
 from vedette_train.data.augmentation import augment
 from vedette_train.data.discovery import TRAIN
 from vedette_train.data.split import VALIDATION
-from vedette_train.data.training_data import Material
+from vedette_train.data.training_data import TrainingData
 from vedette_train.models.architectures import Model
 from vedette_train.models.block_features import BlockFeatures
-from vedette_train.models.fold_batchnorm import frozen
-from vedette_train.training.devices import settled
+from vedette_train.models.fold_batchnorm import freeze_backbone
+from vedette_train.training.devices import convert_to_float32
 from vedette_train.training.feature_cache import Extract, Features, compute
 
 AUGMENTED_PASSES = 4  # times that features are computed of the training part, augmented
@@ -45,11 +45,13 @@ class Extractor:
 
 
 def extract_augmented(
-    backbone: Model, material: Material, chosen: Settings, terminal: Output
+    backbone: Model, material: TrainingData, chosen: TrainConfig, terminal: Output
 ) -> list[Features]:
     """Features of every picture, then, with augmentation, passes over the training part."""
     name = f"{chosen.architecture}-{_digest(backbone)}"
-    extractor = Extractor(frozen(settled(backbone)), backbone.output_shape[-1], name)
+    extractor = Extractor(
+        freeze_backbone(convert_to_float32(backbone)), backbone.output_shape[-1], name
+    )
     how = hashlib.sha256(Path(augmentation.__file__).read_bytes()).hexdigest()[:8]
     mirrored = "" if chosen.flip else "-unmirrored"
     learned = _hashes(material, (TRAIN,))
@@ -61,7 +63,7 @@ def extract_augmented(
 
 
 def extract_block_features(
-    features: BlockFeatures, material: Material, chosen: Settings, terminal: Output
+    features: BlockFeatures, material: TrainingData, chosen: TrainConfig, terminal: Output
 ) -> list[Features]:
     """Features of every picture and, with flip, of the mirrored ones that are learned from."""
     name = f"{chosen.architecture}-blocks-{_digest(features.network, repr(features.blocks))}"
@@ -74,7 +76,7 @@ def extract_block_features(
 
 
 def extract_views(
-    extractor: Extractor, views: Sequence[View], material: Material, terminal: Output
+    extractor: Extractor, views: Sequence[View], material: TrainingData, terminal: Output
 ) -> list[Features]:
     """The features of each view, those that are in the cache not computed again."""
     rows = {sha256: row for row, sha256 in enumerate(material.hashes)}
@@ -98,7 +100,7 @@ def mirror(pictures: Image, _: Sequence[str] = ()) -> Image:
     return np.ascontiguousarray(pictures[:, :, ::-1])
 
 
-def _hashes(material: Material, parts: Sequence[str] = ()) -> list[str]:
+def _hashes(material: TrainingData, parts: Sequence[str] = ()) -> list[str]:
     """SHA-256 of the pictures of some parts, or of all."""
     rows = material.part(*parts)[0] if parts else material.rows
     return [material.hashes[row] for row in rows]
@@ -113,12 +115,14 @@ def _augmented(number: int, *, flip: bool) -> Change:
     return change
 
 
-def _taking(view: View, rows: dict[str, int], material: Material) -> Callable[[list[int]], Image]:
+def _taking(
+    view: View, rows: dict[str, int], material: TrainingData
+) -> Callable[[list[int]], Image]:
     """Takes pictures of a view by their places in its hashes."""
 
     def take(places: list[int]) -> Image:
         hashes = [view.hashes[place] for place in places]
-        pictures = material.store.take([rows[sha256] for sha256 in hashes])
+        pictures = material.store.read_rows([rows[sha256] for sha256 in hashes])
         return view.change(pictures, hashes) if view.change else pictures
 
     return take

@@ -18,7 +18,7 @@ from vedette_train.run import checkpoint
 from vedette_train.run import history as histories
 from vedette_train.run.checkpoint import Checkpoint
 from vedette_train.run.folder import CHECKPOINT, HISTORY
-from vedette_train.run.history import MEASURES, Epoch, best
+from vedette_train.run.history import MEASURES, Epoch, find_best
 from vedette_train.training.gradient_accumulation import MicroBatched
 from vedette_train.training.progress import Progress
 
@@ -48,7 +48,7 @@ def train(
     and the network has the weights of the best so far.
     """
     saved = checkpoint.load(run / CHECKPOINT) if (run / CHECKPOINT).exists() else None
-    history = histories.read(run / HISTORY)[: saved.epoch if saved else 0]
+    history = histories.read_history(run / HISTORY)[: saved.epoch if saved else 0]
     total = sum(stage.epochs for stage in stages)
     for number, stage in enumerate(stages):
         if saved and saved.stage > number:
@@ -115,9 +115,9 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes
         with _undisturbed():
             self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
             weights = checkpoint.values(self.model.network.variables)
-            if best(self.history) is self.history[-1]:
+            if find_best(self.history) is self.history[-1]:
                 self._best = weights
-            histories.write(self._run / HISTORY, self.history)
+            histories.write_history(self._run / HISTORY, self.history)
             optimizer = checkpoint.values(self.model.optimizer.variables)
             self._unsaved = Checkpoint(
                 self._stage, self.before, epoch + 1, weights, optimizer, self._best
@@ -142,7 +142,7 @@ class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes
             checkpoint.assign(self.model.network.variables, saved.network)
             checkpoint.assign(self.model.optimizer.variables, saved.optimizer)
         except ValueError as error:
-            raise checkpoint.damaged(self._run / CHECKPOINT, error) from error
+            raise checkpoint.is_damaged(self._run / CHECKPOINT, error) from error
 
 
 @contextmanager

@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.console import Output
-from vedette_train.config import DISCRIMINANT, RECIPES, Settings
+from vedette_train.config import ARCHITECTURE_DEFAULTS, DISCRIMINANT, TrainConfig
 from vedette_train.data.augmentation import augment
 from vedette_train.data.batches import Batches, Order, Rows, Take
 from vedette_train.data.discovery import TRAIN
 from vedette_train.data.split import VALIDATION
-from vedette_train.data.training_data import Material
+from vedette_train.data.training_data import TrainingData
 from vedette_train.errors import RunError
 from vedette_train.evaluation.predictions import Evaluation, evaluate
 from vedette_train.models.architectures import ARCHITECTURES, Model
-from vedette_train.models.backbones import BACKBONES, thaw, with_head
+from vedette_train.models.backbones import BACKBONES, build_with_head, thaw
 from vedette_train.models.block_features import build_classifier, freeze_lower
 from vedette_train.training.closed_form import fit_closed_form
-from vedette_train.training.devices import settled
+from vedette_train.training.devices import convert_to_float32
 from vedette_train.training.feature_cache import drawn
 from vedette_train.training.feature_extraction import extract_augmented
 from vedette_train.training.gradient_accumulation import MICROBATCH
@@ -37,7 +37,7 @@ TAUGHT = 0.5  # share of the targets that come from the teacher
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """A classifier, how it is trained, and what to ask for its scores."""
 
     model: Model  # pictures -> scores
@@ -45,50 +45,54 @@ class Plan:
     scoring: Model  # gives the same scores as the model, of what `take` gives
     take: Take
 
-    def evaluation(self, material: Material, part: str) -> Evaluation:
+    def evaluation(self, material: TrainingData, part: str) -> Evaluation:
         """The model's answers on one part."""
         batches = Batches(self.take, *material.part(part), MICROBATCH)
-        return evaluate(settled(self.scoring), batches, material.contract.labels)
+        return evaluate(convert_to_float32(self.scoring), batches, material.contract.labels)
 
 
-def make_plan(material: Material, chosen: Settings, weights: Path | None, terminal: Output) -> Plan:
+def make_plan(
+    material: TrainingData, chosen: TrainConfig, weights: Path | None, terminal: Output
+) -> TrainingPlan:
     """The plan for the chosen architecture; `weights` is a Keras model to begin from.
 
     Raises WeightsError where pretrained weights are not to be had.
     """
     if chosen.head == DISCRIMINANT:
         return _fine_tuning(material, chosen, weights, terminal)
-    if RECIPES[chosen.architecture].pretrained:
+    if ARCHITECTURE_DEFAULTS[chosen.architecture].pretrained:
         return _transfer(material, chosen, weights, terminal)
     contract = material.contract
     build = ARCHITECTURES[chosen.architecture]
     model = build(contract.height, contract.width, len(contract.labels))
     _start(model, weights)
     stage = _on_pictures(model, material, chosen, chosen.epochs, chosen.learning_rate)
-    return Plan(model, (stage,), model, _plain(material))
+    return TrainingPlan(model, (stage,), model, _plain(material))
 
 
-def _transfer(material: Material, chosen: Settings, weights: Path | None, terminal: Output) -> Plan:
+def _transfer(
+    material: TrainingData, chosen: TrainConfig, weights: Path | None, terminal: Output
+) -> TrainingPlan:
     """A head learns from the features of a frozen backbone; then, if wanted, its upper layers."""
     contract = material.contract
     backbone = BACKBONES[chosen.architecture](contract.height, contract.width)
-    model, head = with_head(backbone, len(contract.labels))
+    model, head = build_with_head(backbone, len(contract.labels))
     _start(model, weights)
     passes = extract_augmented(backbone, material, chosen, terminal)
     take = drawn(passes[:1], material.hashes, chosen.seed)
     learning = _learning(drawn(passes, material.hashes, chosen.seed), material, chosen)
     stage = _stage(head, learning, take, material, chosen, chosen.epochs, chosen.learning_rate)
     if not chosen.fine_tune:
-        return Plan(model, (stage,), head, take)
+        return TrainingPlan(model, (stage,), head, take)
     thaw(backbone)
     rate = chosen.learning_rate * FINE_TUNING_RATE
     tuning = _on_pictures(model, material, chosen, chosen.fine_tune, rate)
-    return Plan(model, (stage, tuning), model, _plain(material))
+    return TrainingPlan(model, (stage, tuning), model, _plain(material))
 
 
 def _fine_tuning(
-    material: Material, chosen: Settings, weights: Path | None, terminal: Output
-) -> Plan:
+    material: TrainingData, chosen: TrainConfig, weights: Path | None, terminal: Output
+) -> TrainingPlan:
     """A head in closed form, then gradient descent on all but the lowest blocks."""
     form = fit_closed_form(material, chosen, terminal, parts=(TRAIN,))
     head = replace(form.fitted.head, background=None)
@@ -106,10 +110,10 @@ def _fine_tuning(
     validation = Batches(_plain(material), rows, np.eye(classes)[truth], MICROBATCH)
     rule = _optimizer(chosen, chosen.learning_rate, chosen.fine_tune * len(learning))
     stage = Stage(model, rule, learning, validation, chosen.fine_tune, chosen.patience, soft=True)
-    return Plan(model, (stage,), model, _plain(material))
+    return TrainingPlan(model, (stage,), model, _plain(material))
 
 
-def _targets(material: Material, chosen: Settings, terminal: Output) -> NDArray[np.float32]:
+def _targets(material: TrainingData, chosen: TrainConfig, terminal: Output) -> NDArray[np.float32]:
     """Smoothed labels of the training part, mixed with what a teacher says out of fold."""
     _, truth = material.part(TRAIN)
     classes = len(material.contract.labels)
@@ -125,7 +129,7 @@ def _targets(material: Material, chosen: Settings, terminal: Output) -> NDArray[
 
 
 def _on_pictures(
-    model: Model, material: Material, chosen: Settings, epochs: int, rate: float
+    model: Model, material: TrainingData, chosen: TrainConfig, epochs: int, rate: float
 ) -> Stage:
     plain = _plain(material)
     learning = _learning(
@@ -138,8 +142,8 @@ def _stage(
     network: Model,
     learning: Batches,
     plain: Take,
-    material: Material,
-    chosen: Settings,
+    material: TrainingData,
+    chosen: TrainConfig,
     epochs: int,
     rate: float,
 ) -> Stage:
@@ -148,12 +152,12 @@ def _stage(
     return Stage(network, rule, learning, validation, epochs, chosen.patience)
 
 
-def _learning(take: Take, material: Material, chosen: Settings) -> Batches:
+def _learning(take: Take, material: TrainingData, chosen: TrainConfig) -> Batches:
     order = Order(chosen.seed, chosen.balance)
     return Batches(take, *material.part(TRAIN), chosen.batch_size, order)
 
 
-def _optimizer(chosen: Settings, rate: float, steps: int) -> Any:
+def _optimizer(chosen: TrainConfig, rate: float, steps: int) -> Any:
     """The rule of descent; with `cosine`, its rate rises from a tenth and falls to nothing."""
     if chosen.schedule == "cosine":
         warm_up = round(WARM_UP * steps)
@@ -169,14 +173,14 @@ def _optimizer(chosen: Settings, rate: float, steps: int) -> Any:
     return rules[chosen.optimizer](learning_rate=rate)
 
 
-def _plain(material: Material) -> Take:
-    return lambda rows, _: material.store.take(rows)
+def _plain(material: TrainingData) -> Take:
+    return lambda rows, _: material.store.read_rows(rows)
 
 
-def _augmented(material: Material, chosen: Settings) -> Take:
+def _augmented(material: TrainingData, chosen: TrainConfig) -> Take:
     def take(rows: Rows, epoch: int) -> Any:
         keys = [(chosen.seed, epoch, int(row)) for row in rows]
-        return augment(material.store.take(rows), keys, flip=chosen.flip)
+        return augment(material.store.read_rows(rows), keys, flip=chosen.flip)
 
     return take
 
