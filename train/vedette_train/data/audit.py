@@ -65,7 +65,7 @@ class Audit:
     pictures: Mapping[str, int]  # class -> pictures that can be used
     findings: tuple[Finding, ...]
 
-    def counts(self) -> dict[str, int]:
+    def count_kinds(self) -> dict[str, int]:
         """Kind -> number of findings, those that there are."""
         found = Counter(finding.kind for finding in self.findings)
         return {kind: found[kind] for kind in KINDS if found[kind]}
@@ -73,7 +73,9 @@ class Audit:
 
 def serialize_audit(audit: Audit) -> str:
     """audit.json."""
-    return json.dumps({"counts": audit.counts(), **asdict(audit)}, indent=2, ensure_ascii=False)
+    return json.dumps(
+        {"counts": audit.count_kinds(), **asdict(audit)}, indent=2, ensure_ascii=False
+    )
 
 
 def audit_dataset(
@@ -103,13 +105,13 @@ def audit_dataset(
 
 
 def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
-    look, files = entry.look, (entry.file,)
+    look, files = entry.info, (entry.file,)
     if entry.error:
         yield Finding(_kind_of_error(entry), files, entry.error)
         return
-    if discovery.EXTENSIONS[PurePath(entry.file).suffix.lower()] != look.kind:
-        article = "an" if look.kind == "AVIF" else "a"
-        yield Finding("ending", files, f"is {article} {look.kind}")
+    if discovery.EXTENSIONS[PurePath(entry.file).suffix.lower()] != look.format:
+        article = "an" if look.format == "AVIF" else "a"
+        yield Finding("ending", files, f"is {article} {look.format}")
     if look.width < contract.width or look.height < contract.height:
         yield Finding("small", files, f"{look.width} x {look.height} px")
     if look.frames > 1:
@@ -117,7 +119,7 @@ def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
     if look.bits > 8:
         yield Finding("deep", files, f"{look.bits} bits")
     if look.colour:
-        yield Finding(look.colour.lower(), files, look.kind)
+        yield Finding(look.colour.lower(), files, look.format)
     if look.orientation in range(2, 9):
         yield Finding("turned", files, f"orientation {look.orientation}")
 
@@ -127,7 +129,7 @@ def _kind_of_error(entry: Entry) -> str:
         return "decoder-missing"
     if entry.unopened:
         return "unopened"
-    return "truncated" if entry.look.kind else "unreadable"
+    return "truncated" if entry.info.format else "unreadable"
 
 
 def _of_group(found: Dataset, entries: Sequence[Entry], group: Sequence[int]) -> Iterator[Finding]:

@@ -43,23 +43,23 @@ def augment(pictures: Image, keys: Sequence[tuple[int, ...]], *, flip: bool) -> 
 
     def change(one: tuple[Image, tuple[int, ...]]) -> Image:
         picture, key = one
-        return augmented(picture, np.random.default_rng(key), flip=flip)
+        return augment_image(picture, np.random.default_rng(key), flip=flip)
 
-    return np.stack(list(_workers().map(change, zip(pictures, keys, strict=True))))
+    return np.stack(list(_start_workers().map(change, zip(pictures, keys, strict=True))))
 
 
-def augmented(picture: Image, random: Random, *, flip: bool) -> Image:
+def augment_image(picture: Image, random: Random, *, flip: bool) -> Image:
     """One picture on its way through a camera: hand, lens, exposure, sensor, file."""
     picture = move(picture, random, flip=flip)
     if random.random() < BLURRED:
-        picture = defocus(picture, random)
+        picture = apply_defocus(picture, random)
     if random.random() < MOVED:
-        picture = smear(picture, random)
-    picture = light(picture, random)
+        picture = apply_motion_blur(picture, random)
+    picture = change_light(picture, random)
     if random.random() < NOISY:
-        picture = noise(picture, random)
+        picture = add_noise(picture, random)
     if random.random() < COMPRESSED:
-        picture = compress(picture, random)
+        picture = apply_jpeg(picture, random)
     return picture
 
 
@@ -67,7 +67,7 @@ def move(picture: Image, random: Random, *, flip: bool) -> Image:
     """Turned, zoomed, stretched, shifted and perhaps mirrored in one resampling."""
     height, width = picture.shape[:2]
     mirror = -1 if flip and random.random() < 0.5 else 1
-    zoom, stretch = _between(random, *ZOOM), _times(random, STRETCH) ** 0.5
+    zoom, stretch = _draw_log_uniform(random, *ZOOM), _draw_factor(random, STRETCH) ** 0.5
     angle = np.deg2rad(random.uniform(-ROTATION_DEG, ROTATION_DEG))
     cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
     turn = np.array([[cos * stretch * mirror, -sin], [sin * mirror, cos / stretch]])
@@ -83,13 +83,13 @@ def move(picture: Image, random: Random, *, flip: bool) -> Image:
     return np.asarray(moved, np.uint8)
 
 
-def defocus(picture: Image, random: Random) -> Image:
+def apply_defocus(picture: Image, random: Random) -> Image:
     """Blurred evenly, as by a lens that is not sharp."""
     blurred = cv2.GaussianBlur(picture, (0, 0), random.uniform(*BLUR_PX))
     return np.asarray(blurred, np.uint8)
 
 
-def smear(picture: Image, random: Random) -> Image:
+def apply_motion_blur(picture: Image, random: Random) -> Image:
     """Blurred along a line, as by a hand or a thing that moves."""
     angle, length = random.uniform(0, np.pi), random.uniform(*MOTION_PX)
     across = np.arange(-2, 3)
@@ -99,10 +99,12 @@ def smear(picture: Image, random: Random) -> Image:
     return np.asarray(cv2.filter2D(picture, -1, line / line.sum()), np.uint8)
 
 
-def light(picture: Image, random: Random) -> Image:
+def change_light(picture: Image, random: Random) -> Image:
     """Another exposure, contrast, white balance and saturation."""
-    gain, gamma = _times(random, GAIN), _times(random, GAMMA)
-    balance = np.array([_times(random, WHITE_BALANCE), 1.0, _times(random, WHITE_BALANCE)])
+    gain, gamma = _draw_factor(random, GAIN), _draw_factor(random, GAMMA)
+    balance = np.array(
+        [_draw_factor(random, WHITE_BALANCE), 1.0, _draw_factor(random, WHITE_BALANCE)]
+    )
     saturation = random.uniform(*SATURATION)
     colour = saturation * np.eye(3) + (1 - saturation) * LUMA
     curve = 255 * (np.arange(256) / 255) ** gamma
@@ -110,14 +112,14 @@ def light(picture: Image, random: Random) -> Image:
     return np.asarray(cv2.LUT(coloured, np.rint(curve).astype(np.uint8)), np.uint8)
 
 
-def noise(picture: Image, random: Random) -> Image:
+def add_noise(picture: Image, random: Random) -> Image:
     """With noise in the brightness; that in the colours a camera smooths away."""
     deviation = random.uniform(*NOISE)
     grain = deviation * random.standard_normal(picture.shape[:2], np.float32)
     return np.asarray(cv2.add(picture, cv2.merge([grain] * 3), dtype=cv2.CV_8U), np.uint8)
 
 
-def compress(picture: Image, random: Random) -> Image:
+def apply_jpeg(picture: Image, random: Random) -> Image:
     """As it comes back from a JPEG file."""
     quality = int(random.integers(*JPEG_QUALITY, endpoint=True))
     picture_bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
@@ -125,17 +127,17 @@ def compress(picture: Image, random: Random) -> Image:
     return np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
-def _between(random: Random, low: float, high: float) -> float:
+def _draw_log_uniform(random: Random, low: float, high: float) -> float:
     """Drawn so that its logarithm is even."""
     return float(np.exp(random.uniform(np.log(low), np.log(high))))
 
 
-def _times(random: Random, most: float) -> float:
+def _draw_factor(random: Random, most: float) -> float:
     """Drawn from 1 / most to most, as likely above 1 as below."""
-    return _between(random, 1 / most, most)
+    return _draw_log_uniform(random, 1 / most, most)
 
 
 @functools.cache
-def _workers() -> ThreadPoolExecutor:
+def _start_workers() -> ThreadPoolExecutor:
     """Threads, since OpenCV and numpy release the interpreter's lock; made at the first use."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="augment")

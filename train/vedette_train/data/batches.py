@@ -36,7 +36,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
         """`labels` are class indices, or rows of target scores."""
         super().__init__()
         self._take, self._rows, self._labels = take, rows, labels
-        self._edges, self._order = _edges(len(rows), batch_size), order
+        self._edges, self._order = _split_batches(len(rows), batch_size), order
         self.start(0)
 
     def __len__(self) -> int:
@@ -50,25 +50,25 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
     def start(self, epoch: int) -> None:
         """Begin an epoch, counted from 0."""
         self._epoch = epoch
-        self._places = self._ordered(epoch)
+        self._places = self._order_places(epoch)
 
     def on_epoch_end(self) -> None:
         """Keras says that an epoch is over."""
         self.start(self._epoch + 1)
 
-    def _ordered(self, epoch: int) -> Rows:
+    def _order_places(self, epoch: int) -> Rows:
         if not self._order:
             return np.arange(len(self._rows))
         random = np.random.default_rng((self._order.seed, epoch))
         places = np.arange(len(self._rows))
         if self._order.balance:
             classes = self._labels if self._labels.ndim == 1 else self._labels.argmax(axis=1)
-            places = _balanced(classes, random)
+            places = _balance(classes, random)
         random.shuffle(places)
         return places
 
 
-def _edges(rows: int, batch_size: int) -> list[int]:
+def _split_batches(rows: int, batch_size: int) -> list[int]:
     """Where batches begin and end: each full but the last, which is what is left.
 
     If that is less than LEAST, all are of about the same size, a little less than full: of a
@@ -80,7 +80,7 @@ def _edges(rows: int, batch_size: int) -> list[int]:
     return [*range(0, rows, batch_size), rows]
 
 
-def _balanced(labels: NDArray[np.intp], random: np.random.Generator) -> Rows:
+def _balance(labels: NDArray[np.intp], random: np.random.Generator) -> Rows:
     """As many places as labels, each class as often as any other to within one."""
     classes = random.permutation(np.unique(labels))
     counts = np.bincount(np.arange(len(labels)) % len(classes))

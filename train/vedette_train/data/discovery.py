@@ -10,8 +10,8 @@ from vedette_train.errors import DatasetError
 
 TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
 
-LOOSE = "lies in no class's folder"
-UNNAMED = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC and AVIF are read"
+OUTSIDE_CLASSES = "lies in no class's folder"
+NOT_AN_IMAGE = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC and AVIF are read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +44,36 @@ def scan_dataset(folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: is no folder; expected one folder of photographs a class")
-    tops = _tops(folder)
-    parts = {part: _classes(top) for part, top in tops.items()}
+    tops = _find_roots(folder)
+    parts = {part: _list_classes(top) for part, top in tops.items()}
     if TEST in parts:
         _check_same_classes(folder, parts[TRAIN], parts[TEST])
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     _check_enough_classes(folder, labels)
     numbers = {name: label for label, name in enumerate(labels)}
     files = [
-        (file, Photograph(_relative(file, folder), numbers[name], part))
+        (file, Photograph(_make_relative(file, folder), numbers[name], part))
         for part, classes in parts.items()
         for name in classes
         for file in classes[name]
     ]
     photographs = [photograph for file, photograph in files if _is_usable(file)]
     photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
-    loose = sorted(file for top in tops.values() for file in _loose(top))
-    others = [file for part, top in tops.items() for file in _in_no_class(top, parts[part])]
-    strays = {_relative(file, folder): LOOSE for file in loose}
-    strays |= {_relative(file, folder): UNNAMED for file in others}
-    strays |= {_relative(file, folder): UNNAMED for file, _ in files if not _is_usable(file)}
-    return Dataset(folder, labels, tuple(photographs), strays, *_no_classes(folder, tops, parts))
+    loose = sorted(file for top in tops.values() for file in _list_loose_files(top))
+    others = [
+        file for part, top in tops.items() for file in _list_unclassed_files(top, parts[part])
+    ]
+    strays = {_make_relative(file, folder): OUTSIDE_CLASSES for file in loose}
+    strays |= {_make_relative(file, folder): NOT_AN_IMAGE for file in others}
+    strays |= {
+        _make_relative(file, folder): NOT_AN_IMAGE for file, _ in files if not _is_usable(file)
+    }
+    return Dataset(
+        folder, labels, tuple(photographs), strays, *_list_non_classes(folder, tops, parts)
+    )
 
 
-def _tops(folder: Path) -> dict[str, Path]:
+def _find_roots(folder: Path) -> dict[str, Path]:
     """The folders in which the classes lie, by part; the data folder itself is of no part."""
     if (folder / TRAIN).is_dir() and (folder / TEST).is_dir():
         return {TRAIN: folder / TRAIN, TEST: folder / TEST}
@@ -75,14 +81,14 @@ def _tops(folder: Path) -> dict[str, Path]:
     return {"": folder}
 
 
-def _no_classes(
+def _list_non_classes(
     folder: Path, tops: Mapping[str, Path], parts: Mapping[str, Mapping[str, object]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Folders that are no classes: those in which no picture is, and hidden ones."""
     empty = [
         child
         for part, top in tops.items()
-        for child in _folders(top)
+        for child in _list_folders(top)
         if child.name not in parts[part]
     ]
     hidden = {
@@ -91,28 +97,28 @@ def _no_classes(
         for name in names
         if name.startswith(".")
     }
-    return tuple(sorted(_relative(child, folder) for child in empty)), tuple(
-        sorted(_relative(child, folder) for child in hidden)
+    return tuple(sorted(_make_relative(child, folder) for child in empty)), tuple(
+        sorted(_make_relative(child, folder) for child in hidden)
     )
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
+def _list_classes(folder: Path) -> dict[str, list[Path]]:
     """The folders that hold pictures, with every file in them."""
     classes = {}
-    for child in _folders(folder):
+    for child in _list_folders(folder):
         files = sorted(find_files(child))
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes
 
 
-def _in_no_class(top: Path, classes: Container[str]) -> list[Path]:
+def _list_unclassed_files(top: Path, classes: Container[str]) -> list[Path]:
     """Files in folders that hold no picture, such as those of a format that is not read."""
-    others = [child for child in _folders(top) if child.name not in classes]
+    others = [child for child in _list_folders(top) if child.name not in classes]
     return sorted(file for child in others for file in find_files(child))
 
 
-def _folders(folder: Path) -> list[Path]:
+def _list_folders(folder: Path) -> list[Path]:
     return [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
 
 
@@ -121,19 +127,19 @@ def _is_usable(file: Path) -> bool:
     return is_image(file) and file.name.isprintable()
 
 
-def _loose(folder: Path) -> list[Path]:
+def _list_loose_files(folder: Path) -> list[Path]:
     """Files that lie beside the classes' folders and so belong to none."""
     return [child for child in folder.iterdir() if child.is_file() and child.name[0] != "."]
 
 
-def _relative(file: Path, folder: Path) -> str:
+def _make_relative(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
 def _check_no_half_split(folder: Path) -> None:
     """Folders named train or test that hold folders alone are no classes."""
     for part in (TRAIN, TEST):
-        if (folder / part).is_dir() and not _loose(folder / part):
+        if (folder / part).is_dir() and not _list_loose_files(folder / part):
             raise DatasetError(
                 f"{folder}: has {part}/ with folders in it; expected {TRAIN}/ and {TEST}/ with the "
                 "same classes in both, or one folder a class and nothing else. "

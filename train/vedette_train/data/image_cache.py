@@ -23,7 +23,7 @@ from vedette_edge.images.decoding import decode_image, detect_format
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.contract import Contract
 from vedette_train.data.discovery import Dataset
-from vedette_train.data.image_info import ImageInfo, from_row, read_info
+from vedette_train.data.image_info import ImageInfo, parse_info, read_info
 from vedette_train.errors import DatasetError
 
 Advance = Callable[[], None]  # called after each picture
@@ -43,17 +43,17 @@ class Entry:
     mtime_ns: int
     sha256: str = ""
     error: str = ""  # why it could not be prepared
-    look: ImageInfo = field(default_factory=ImageInfo)
+    info: ImageInfo = field(default_factory=ImageInfo)
 
     @property
     def unopened(self) -> bool:
         """Whether the file could not even be opened."""
-        return self.mtime_ns == UNPREPARED and not self.look.kind
+        return self.mtime_ns == UNPREPARED and not self.info.format
 
     @property
     def lacks_decoder(self) -> bool:
         """True if the file is of a format whose decoder is not installed."""
-        return self.mtime_ns == UNPREPARED and bool(self.look.kind)
+        return self.mtime_ns == UNPREPARED and bool(self.info.format)
 
     @property
     def stamp(self) -> tuple[str, int, int]:
@@ -70,6 +70,9 @@ class ImageCache:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         shape = (len(entries), contract.height, contract.width, 3)
         self._pictures: Image = np.frombuffer(self._mapped, np.uint8).reshape(shape)
+        self._row_by_file = {
+            entry.file: row for row, entry in enumerate(entries) if not entry.error
+        }
 
     def read_rows(self, rows: Sequence[int] | NDArray[np.intp]) -> Image:
         """A copy of some pictures: uint8, rows x height x width x 3.
@@ -80,6 +83,11 @@ class ImageCache:
         if hasattr(self._mapped, "madvise"):
             self._mapped.madvise(mmap.MADV_DONTNEED)
         return pictures
+
+    def read_file(self, file: str) -> Image | None:
+        """A copy of one file's prepared image. None if the file could not be read."""
+        row = self._row_by_file.get(file)
+        return None if row is None else np.asarray(self.read_rows([row])[0])
 
 
 def open_cache(dataset: Dataset, contract: Contract, stores: Path, advance: Advance) -> ImageCache:
@@ -190,13 +198,13 @@ def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Imag
     try:
         picture = decode_image(content)
     except ImageError as error:
-        failed = replace(entry, error=str(error), look=ImageInfo(kind=detect_format(content)))
+        failed = replace(entry, error=str(error), info=ImageInfo(format=detect_format(content)))
         if isinstance(error, DecoderMissingError):  # tried again, since it may be installed by then
             failed = replace(failed, mtime_ns=UNPREPARED)
         return failed, np.empty(0, np.uint8)
     prepared = preprocess(picture, contract)
-    look = read_info(content, picture, prepared)
-    return replace(entry, sha256=hashlib.sha256(content).hexdigest(), look=look), prepared
+    info = read_info(content, picture, prepared)
+    return replace(entry, sha256=hashlib.sha256(content).hexdigest(), info=info), prepared
 
 
 def _write(descriptor: int, prepared: Image, offset: int, folder: Path) -> None:
@@ -247,7 +255,7 @@ def _read_index(folder: Path, row_bytes: int) -> tuple[Entry, ...]:
         with (folder / _INDEX).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = list(csv.reader(file))
         entries = tuple(
-            Entry(row[0], int(row[1]), int(row[2]), row[3], row[4], from_row(row[5:]))
+            Entry(row[0], int(row[1]), int(row[2]), row[3], row[4], parse_info(row[5:]))
             for row in rows
         )
         whole = (folder / _PICTURES).stat().st_size == len(entries) * row_bytes
@@ -262,7 +270,7 @@ def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:
         path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         csv.writer(file).writerows(
-            (*entry.stamp, entry.sha256, entry.error, *astuple(entry.look)) for entry in entries
+            (*entry.stamp, entry.sha256, entry.error, *astuple(entry.info)) for entry in entries
         )
 
 

@@ -20,7 +20,7 @@ _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
 class ImageInfo:
     """What a file is."""
 
-    kind: str = ""  # JPEG, PNG, ...; empty: no picture
+    format: str = ""  # JPEG, PNG, ...; empty: no picture
     width: int = 0  # px, upright; 0 where the picture cannot be read
     height: int = 0
     frames: int = 1
@@ -33,10 +33,10 @@ class ImageInfo:
 def read_info(content: bytes, picture: Image, prepared: Image) -> ImageInfo:
     """Look at a file that could be read, its picture, and what `prepare` made of that."""
     height, width = picture.shape[:2]
-    frames, orientation, bits, cmyk = _header(content)
+    frames, orientation, bits, cmyk = _read_header(content)
     grey = bool((prepared == prepared[..., :1]).all())
     return ImageInfo(
-        kind=detect_format(content),
+        format=detect_format(content),
         width=width,
         height=height,
         frames=frames,
@@ -47,7 +47,7 @@ def read_info(content: bytes, picture: Image, prepared: Image) -> ImageInfo:
     )
 
 
-def from_row(row: list[str]) -> ImageInfo:
+def parse_info(row: list[str]) -> ImageInfo:
     """The fields of a Look as text, read. Raises ValueError or IndexError for anything else."""
     width, height, frames, orientation, bits = (int(cell) for cell in row[1:6])
     if len(row[7]) not in (0, _HASH_DIGITS):
@@ -55,7 +55,7 @@ def from_row(row: list[str]) -> ImageInfo:
     return ImageInfo(row[0], width, height, frames, orientation, bits, row[6], row[7])
 
 
-def _header(content: bytes) -> tuple[int, int, int, bool]:
+def _read_header(content: bytes) -> tuple[int, int, int, bool]:
     """Frames, EXIF orientation, bits a channel, and whether it is CMYK."""
     if detect_format(content) == "HEIC":
         from vedette_edge.images import heif
@@ -65,12 +65,17 @@ def _header(content: bytes) -> tuple[int, int, int, bool]:
     try:
         with ignore_warnings(), PIL.Image.open(io.BytesIO(content)) as header:
             frames = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
-            return frames, _orientation(header), _bits(content, header), header.mode == "CMYK"
+            return (
+                frames,
+                _read_orientation(header),
+                _read_bits(content, header),
+                header.mode == "CMYK",
+            )
     except Exception:  # Pillow raises all there is at odd files; that OpenCV reads them is enough
         return 1, 1, 8, False
 
 
-def _orientation(header: PIL.Image.Image) -> int:
+def _read_orientation(header: PIL.Image.Image) -> int:
     try:
         found = header.getexif().get(_ORIENTATION)
     except Exception:  # as above; the rest of the header may be fine
@@ -78,7 +83,7 @@ def _orientation(header: PIL.Image.Image) -> int:
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
-def _bits(content: bytes, header: PIL.Image.Image) -> int:
+def _read_bits(content: bytes, header: PIL.Image.Image) -> int:
     if header.format == "PNG":
         return max(8, content[24])  # of IHDR: Pillow hides that of RGB
     if header.format == "TIFF":

@@ -8,14 +8,14 @@ from vedette_edge.images.preprocessing import Image
 PLAIN = 2.0  # grey levels, standard deviation of a picture in which nothing is to be seen
 
 
-def compute_hash(picture: Image) -> str:
+def compute_hash(image: Image) -> str:
     """Which of the 256 lowest frequencies are above their median, the lowest 64 of them first.
 
     The DCT hash of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,
     2010, section 3.2.1, of a 32 x 32 grey picture, with more of its bits. A plain picture, of
     which the bits would be those of its noise, has the hash of one without any.
     """
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
     if small.std() < PLAIN:
         small[:] = 0

@@ -46,7 +46,7 @@ def strip_letterbox(prepared: Image) -> Image:
     return prepared[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def detail(picture: Image) -> Detail:
+def compute_detail(picture: Image) -> Detail:
     """What pictures are compared by: uint8 of any size, made small; differences of Gaussians."""
     small = cv2.resize(picture, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
     fine, coarse, light = (
@@ -62,26 +62,26 @@ def is_same_photo(one: Detail, other: Detail) -> bool:
     Pictures without detail, such as an empty sky, are alike if they hardly differ anywhere.
     """
     apart = np.abs(one.light - other.light).mean()
-    if min(_deviation(one.fine), _deviation(other.fine)) < LEAST_DETAIL:
+    if min(_measure_deviation(one.fine), _measure_deviation(other.fine)) < LEAST_DETAIL:
         return bool(apart <= MOST_APART_PLAIN)
     if apart > MOST_APART:
         return False
-    move, correlation = _aligned(one.coarse, other.coarse)
+    move, correlation = _align(one.coarse, other.coarse)
     if correlation < LEAST_COARSE or np.abs(move).max() > MOST_MOVED_PX:
         return False
-    light = _correlation(one.light, _moved(other.light, move), EVEN_LIGHT)
-    _, correlation = _aligned(one.fine, _moved(other.fine, move))
+    light = _measure_correlation(one.light, _move(other.light, move), EVEN_LIGHT)
+    _, correlation = _align(one.fine, _move(other.fine, move))
     return light >= LEAST_LIGHT and correlation >= LEAST_CORRELATION
 
 
-def _aligned(one: Band, other: Band) -> tuple[NDArray[np.float32], float]:
+def _align(one: Band, other: Band) -> tuple[NDArray[np.float32], float]:
     """How to move and stretch the other, and how well the two then correlate: -1..1.
 
     The move is px down, px further down at the lower edge, px right, px further right at the
     right edge. One step of Lucas and Kanade, An Iterative Image Registration Technique, IJCAI
     1981, along the mean of both gradients.
     """
-    ours, theirs = _standard(one), _standard(other)
+    ours, theirs = _normalise(one), _normalise(other)
     down, right = np.gradient((ours + theirs) / 2, axis=(0, 1))
     moves = np.stack([down, down * _PLACES[:, None, None], right, right * _PLACES[None, :, None]])[
         :, _INNER, _INNER
@@ -94,7 +94,7 @@ def _aligned(one: Band, other: Band) -> tuple[NDArray[np.float32], float]:
     return move, float(1 - left / (2 * apart.size))
 
 
-def _moved(band: Band, move: NDArray[np.float32]) -> Band:
+def _move(band: Band, move: NDArray[np.float32]) -> Band:
     down = _DOWN + move[0] + move[1] * _PLACES[:, None]
     right = _RIGHT + move[2] + move[3] * _PLACES[None, :]
     places = right.astype(np.float32), down.astype(np.float32)
@@ -102,21 +102,21 @@ def _moved(band: Band, move: NDArray[np.float32]) -> Band:
     return np.asarray(moved, np.float32)
 
 
-def _correlation(one: Band, other: Band, least: float) -> float:
+def _measure_correlation(one: Band, other: Band, least: float) -> float:
     """How two bands correlate; more, the less there is in either: -1..1."""
-    apart = _standard(one, least) - _standard(other, least)
+    apart = _normalise(one, least) - _normalise(other, least)
     return float(1 - np.square(apart[_INNER, _INNER]).mean() / 2)
 
 
-def _standard(band: Band, least: float = 1e-6) -> Band:
+def _normalise(band: Band, least: float = 1e-6) -> Band:
     """Without the mean of each channel, of standard deviation 1 (but for the margin) or less.
 
     `least` is the deviation below which the band is not made stronger.
     """
     centred = band - band[_INNER, _INNER].mean(axis=(0, 1))
-    return np.asarray(centred / max(_deviation(centred), least), np.float32)
+    return np.asarray(centred / max(_measure_deviation(centred), least), np.float32)
 
 
-def _deviation(band: Band) -> float:
+def _measure_deviation(band: Band) -> float:
     inner = band[_INNER, _INNER]
     return float(np.sqrt(np.square(inner - inner.mean(axis=(0, 1))).mean()))

@@ -40,7 +40,7 @@ class Shares:
                 raise DatasetError(f"share is {share}, expected 0 or more and less than 1")
 
 
-def split(
+def assign_parts(
     photographs: Sequence[Photograph],
     shares: Shares,
     seed: int,
@@ -150,7 +150,7 @@ def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) 
     return folds
 
 
-def check_all(
+def check_parts(
     parts: Sequence[str], photographs: Sequence[Photograph], dataset: Dataset, shares: Shares
 ) -> None:
     """Raise DatasetError if a part has no photograph, as when an earlier run has learned all.
@@ -240,7 +240,7 @@ def _fewest(test_share: float, validation_share: float) -> int:
     raise AssertionError("unreachable: both shares are below 1")
 
 
-def manifest(
+def format_manifest(
     photographs: Sequence[Photograph],
     parts: Sequence[str],
     hashes: Sequence[str],
@@ -255,6 +255,6 @@ def manifest(
     return text.getvalue()
 
 
-def encoded(manifest: str) -> bytes:
+def encode_manifest(manifest: str) -> bytes:
     """The bytes of split.csv; file names that are no UTF-8 keep theirs."""
     return manifest.encode(errors="surrogateescape")

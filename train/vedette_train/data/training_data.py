@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.console import Output
-from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
 from vedette_train.data import discovery, split
@@ -39,33 +38,24 @@ class TrainingData:
     audit: Audit
     left_out: dict[str, str]  # file -> reason
 
-    def places(self, *parts: str) -> NDArray[np.intp]:
+    def find_places(self, *parts: str) -> NDArray[np.intp]:
         """Places among the photographs of those in some parts."""
         return np.flatnonzero(np.isin(self.parts, parts))
 
-    def part(self, *parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def select_part(self, *parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows and labels of some parts."""
-        places = self.places(*parts)
+        places = self.find_places(*parts)
         return self.rows[places], self.labels[places]
 
-    def part_files(self, *parts: str) -> list[str]:
+    def list_files(self, *parts: str) -> list[str]:
         """The files of some parts, in the order of their rows."""
-        return [self.files[place] for place in self.places(*parts)]
+        return [self.files[place] for place in self.find_places(*parts)]
 
     @property
-    def named(self) -> dict[str, str]:
+    def label_by_hash(self) -> dict[str, str]:
         """SHA-256 of each photograph -> its label."""
         names, pairs = self.contract.labels, zip(self.rows, self.labels, strict=True)
         return {self.hashes[row]: names[label] for row, label in pairs}
-
-    def by_file(self) -> Callable[[str], Image | None]:
-        """Gives a file's prepared picture; None if it could not be read."""
-        rows = {entry.file: row for row, entry in enumerate(self.store.entries) if not entry.error}
-
-        def picture(file: str) -> Image | None:
-            return np.asarray(self.store.read_rows([rows[file]])[0]) if file in rows else None
-
-        return picture
 
 
 def load_training_data(
@@ -85,7 +75,7 @@ def load_training_data(
     parts = _parts(found, survey, rows, shares, settings.seed, known)
     photographs = [found.photographs[row] for row in rows]
     hashes = [entries[row].sha256 for row in rows]
-    manifest = split.manifest(photographs, parts, hashes, found.labels)
+    manifest = split.format_manifest(photographs, parts, hashes, found.labels)
     return TrainingData(
         contract=_contract(drafted, settings, manifest, parts),
         store=survey.store,
@@ -104,7 +94,7 @@ def load_training_data(
 def check_few(material: TrainingData) -> None:
     """Raise DatasetError for a run without a test part whose classes are large enough for one."""
     fewest = int(np.bincount(material.labels).min())
-    if not material.places(discovery.TEST).size and fewest >= split.TEST_FROM:
+    if not material.find_places(discovery.TEST).size and fewest >= split.TEST_FROM:
         raise DatasetError(
             f"every class has {fewest} or more pictures, so that some can be tested on; --test 0 "
             f"is for classes of fewer than {split.TEST_FROM}. Omit it"
@@ -141,8 +131,8 @@ def _parts(
     if split.VALIDATION not in known.values():
         learned = {discovery.TRAIN: split.LEARNED}
         before = {place: learned.get(part, part) for place, part in before.items()}
-    parts = split.split(photographs, shares, seed, alike, before)
-    split.check_all(parts, photographs, found, shares)
+    parts = split.assign_parts(photographs, shares, seed, alike, before)
+    split.check_parts(parts, photographs, found, shares)
     return parts
 
 
@@ -199,7 +189,7 @@ def _contract(
         drafted,
         normalisation=ARCHITECTURE_DEFAULTS[settings.architecture].normalisation,
         provenance=Provenance(
-            manifest_sha256=hashlib.sha256(split.encoded(manifest)).hexdigest(),
+            manifest_sha256=hashlib.sha256(split.encode_manifest(manifest)).hexdigest(),
             pictures={part: Counter(parts)[part] for part in split.PARTS},
             seed=settings.seed,
             versions={package: version(package) for package in VERSIONS},

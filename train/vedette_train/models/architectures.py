@@ -38,14 +38,14 @@ def small(height: int, width: int, classes: int) -> Model:
     maps = layers.Rescaling(1 / 255, name="unit")(picture)
     maps = layers.Conv2D(32, 7, strides=4, padding="same", activation="relu")(maps)
     for filters in (96, 192, 384):
-        maps = _separable(maps, filters, strides=2)
-        maps = _separable(maps, filters, strides=1)
+        maps = _apply_separable(maps, filters, strides=2)
+        maps = _apply_separable(maps, filters, strides=1)
     features = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(maps))
     scores = layers.Dense(classes, activation="softmax", name="scores", dtype="float32")(features)
     return keras.Model(picture, scores, name="small")
 
 
-def _separable(maps: Any, filters: int, strides: int) -> Any:
+def _apply_separable(maps: Any, filters: int, strides: int) -> Any:
     maps = layers.SeparableConv2D(filters, 3, strides, padding="same", use_bias=False)(maps)
     # Few steps are taken: an average over more of them would lag behind.
     maps = layers.BatchNormalization(momentum=0.9)(maps)

@@ -23,13 +23,13 @@ def efficientnet_lite0(height: int, width: int) -> Model:
 
 def mobilenet_v2(height: int, width: int, weights: str | None = "imagenet") -> Model:
     """MobileNetV2 of keras.applications, with its own preprocessing as the first layer."""
-    return _downloaded(keras.applications.MobileNetV2, height, width, weights)
+    return _load_keras_application(keras.applications.MobileNetV2, height, width, weights)
 
 
 def mobilenet_v3_small(height: int, width: int, weights: str | None = "imagenet") -> Model:
     """MobileNetV3-Small of keras.applications, likewise."""
     build = keras.applications.MobileNetV3Small
-    return _downloaded(build, height, width, weights, include_preprocessing=False)
+    return _load_keras_application(build, height, width, weights, include_preprocessing=False)
 
 
 BACKBONES: Mapping[str, Callable[[int, int], Model]] = {
@@ -69,7 +69,7 @@ def thaw(backbone: Model) -> None:
         layer.trainable = not isinstance(layer, layers.BatchNormalization)
 
 
-def _downloaded(
+def _load_keras_application(
     build: Callable[..., Model], height: int, width: int, weights: str | None, **options: Any
 ) -> Model:
     picture = keras.Input((height, width, 3), name="picture")

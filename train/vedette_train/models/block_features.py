@@ -63,10 +63,12 @@ def build_block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
     the last stride is averaged over a grid of windows, so that it tells what is where.
     """
     copy = fold_batchnorm(backbone)
-    maps = _block_maps(copy, trunk)
-    gridded = _gridded(maps, int(copy.inputs[0].shape[1]))
+    maps = _collect_maps(copy, trunk)
+    gridded = _find_gridded(maps, int(copy.inputs[0].shape[1]))
     tensors = {
-        str(number): _grid(one, number) if number == gridded else _average(one, number)
+        str(number): _average_windows(one, number)
+        if number == gridded
+        else _average_map(one, number)
         for number, one in maps.items()
     }
     if trunk.blocks is None:
@@ -107,7 +109,7 @@ def freeze_lower(network: Model, blocks: int) -> None:
         layer.trainable = False
 
 
-def _block_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
+def _collect_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
     """The output of each block that is read, by number."""
     maps: dict[int, Tensor] = {}
     for layer in network.layers:
@@ -118,11 +120,11 @@ def _block_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
     return {
         number: one
         for number, one in sorted(maps.items())
-        if trunk.first <= number < end and _stride(one, height) >= LEAST_STRIDE
+        if trunk.first <= number < end and _compute_stride(one, height) >= LEAST_STRIDE
     }
 
 
-def _stride(one: Tensor, height: int) -> int:
+def _compute_stride(one: Tensor, height: int) -> int:
     """Pixels of the picture from one place of a map to the next, a power of two.
 
     A convolution's stride leaves half of an odd number of places, rounded up.
@@ -130,21 +132,21 @@ def _stride(one: Tensor, height: int) -> int:
     return int(2 ** math.ceil(math.log2(height / one.shape[1])))
 
 
-def _gridded(maps: Mapping[int, Tensor], height: int) -> int | None:
+def _find_gridded(maps: Mapping[int, Tensor], height: int) -> int | None:
     """The number of the last block before the last stride, if its map is large enough."""
     large = [
         n
         for n, one in maps.items()
-        if _stride(one, height) == LEAST_STRIDE and one.shape[1] >= GRID
+        if _compute_stride(one, height) == LEAST_STRIDE and one.shape[1] >= GRID
     ]
     return max(large, default=None)
 
 
-def _average(one: Tensor, number: int) -> Tensor:
+def _average_map(one: Tensor, number: int) -> Tensor:
     return layers.GlobalAveragePooling2D(name=f"average.{number}")(one)
 
 
-def _grid(one: Tensor, number: int) -> Tensor:
+def _average_windows(one: Tensor, number: int) -> Tensor:
     """Averages over windows that overlap where the map cannot be divided.
 
     A convolution with a constant kernel: TFLite's delegate takes no pooling of integers.

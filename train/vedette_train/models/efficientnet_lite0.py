@@ -34,13 +34,13 @@ def lite0(height: int, width: int) -> Model:
     """
     picture = keras.Input((height, width, 3), name="picture")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="centred")(picture)
-    x = _relu6(_conv(x, 32, 3, 2, "conv_stem"), "bn0")
+    x = _apply_relu6(_apply_conv(x, 32, 3, 2, "conv_stem"), "bn0")
     number = 0
     for blocks, kernel, stride, expansion, channels in STAGES:
         for stride_here in (stride, *(blocks - 1) * (1,)):
-            x = _block(x, kernel, stride_here, expansion, channels, f"blocks.{number}")
+            x = _apply_block(x, kernel, stride_here, expansion, channels, f"blocks.{number}")
             number += 1
-    x = _relu6(_conv(x, FEATURES, 1, 1, "conv_head"), "bn1")
+    x = _apply_relu6(_apply_conv(x, FEATURES, 1, 1, "conv_head"), "bn1")
     features = layers.GlobalAveragePooling2D(name="features")(x)
     return keras.Model(picture, features, name="efficientnet_lite0")
 
@@ -66,30 +66,32 @@ def load_imagenet(network: Model) -> None:
         raise WeightsError(f"{path}: holds no weights of EfficientNet-Lite0 ({error})") from error
 
 
-def _block(x: Tensor, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Tensor:
+def _apply_block(
+    x: Tensor, kernel: int, stride: int, expansion: int, channels: int, name: str
+) -> Tensor:
     """Expand, convolve each channel, project; with a way around where the shape stays."""
     inner, entering = x, x.shape[-1]
     if expansion > 1:
-        inner = _conv(inner, entering * expansion, 1, 1, f"{name}.expand_conv")
-        inner = _relu6(inner, f"{name}.bn0")
+        inner = _apply_conv(inner, entering * expansion, 1, 1, f"{name}.expand_conv")
+        inner = _apply_relu6(inner, f"{name}.bn0")
     inner = layers.DepthwiseConv2D(
         kernel, stride, padding="same", use_bias=False, name=f"{name}.depthwise_conv"
     )(inner)
-    inner = _relu6(inner, f"{name}.bn1")
-    inner = _norm(_conv(inner, channels, 1, 1, f"{name}.project_conv"), f"{name}.bn2")
+    inner = _apply_relu6(inner, f"{name}.bn1")
+    inner = _apply_norm(_apply_conv(inner, channels, 1, 1, f"{name}.project_conv"), f"{name}.bn2")
     if stride == 1 and entering == channels:
         inner = layers.Add(name=f"{name}.add")([x, inner])
     return inner
 
 
-def _conv(x: Tensor, channels: int, kernel: int, stride: int, name: str) -> Tensor:
+def _apply_conv(x: Tensor, channels: int, kernel: int, stride: int, name: str) -> Tensor:
     return layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(x)
 
 
-def _norm(x: Tensor, name: str) -> Tensor:
+def _apply_norm(x: Tensor, name: str) -> Tensor:
     return layers.BatchNormalization(epsilon=1e-3, name=name)(x)
 
 
-def _relu6(x: Tensor, name: str) -> Tensor:
+def _apply_relu6(x: Tensor, name: str) -> Tensor:
     """Normalised by the layer `name`, then cut to 0..6."""
-    return layers.ReLU(6.0, name=f"{name}.relu6")(_norm(x, name))
+    return layers.ReLU(6.0, name=f"{name}.relu6")(_apply_norm(x, name))

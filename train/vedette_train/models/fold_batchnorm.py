@@ -31,7 +31,7 @@ def fold_batchnorm(network: Model) -> Model:
     It is a factor of the convolution's kernel and its bias instead: TensorFlow computes them and
     the activation in one go. This asks that nothing else follows the same convolution.
     """
-    norms = {conv.name: norm for conv, norm in pairwise(network.layers) if _follows(norm, conv)}
+    norms = {conv.name: norm for conv, norm in pairwise(network.layers) if _is_foldable(norm, conv)}
     gone = {norm.name for norm in norms.values()}
 
     def copied(layer: Layer) -> Layer:
@@ -47,12 +47,12 @@ def fold_batchnorm(network: Model) -> Model:
     for layer in network.layers:
         if layer.weights and layer.name not in gone:
             weights, norm = layer.get_weights(), norms.get(layer.name)
-            weights = _with_norm(layer, weights, norm) if norm else weights
+            weights = _fold_weights(layer, weights, norm) if norm else weights
             copy.get_layer(layer.name).set_weights(weights)
     return copy
 
 
-def _follows(norm: Layer, conv: Layer) -> bool:
+def _is_foldable(norm: Layer, conv: Layer) -> bool:
     return (
         isinstance(norm, layers.BatchNormalization)
         and isinstance(conv, layers.Conv2D | layers.DepthwiseConv2D)
@@ -60,7 +60,7 @@ def _follows(norm: Layer, conv: Layer) -> bool:
     )
 
 
-def _with_norm(conv: Layer, weights: Weights, norm: Layer) -> Weights:
+def _fold_weights(conv: Layer, weights: Weights, norm: Layer) -> Weights:
     """Kernel and bias that give gamma * (conv(x) - mean) / sqrt(variance + epsilon) + beta."""
     gamma, beta, mean, variance = norm.get_weights()
     factor = gamma / np.sqrt(variance + norm.epsilon)

