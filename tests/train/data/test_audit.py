@@ -13,7 +13,7 @@ from click.testing import Result
 from numpy.typing import NDArray
 
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.audit import KINDS
+from vedette_train.data.audit import FINDING_KINDS
 
 Train = Callable[..., Result]
 
@@ -148,7 +148,7 @@ def test_the_table_names_kind_count_example_and_advice(train: Train, odd: Path) 
     lines = train("audit", odd, *flags).stdout.splitlines()
     row = next(line for line in lines if line.startswith("damaged or cut short"))
     assert row.split()[4:6] == ["1", "fox/cut.jpg"]
-    assert row.rstrip().endswith(KINDS["truncated"].advice)
+    assert row.rstrip().endswith(FINDING_KINDS["truncated"].advice)
     assert len(lines) == 2 + 15 + 1
     printed = train("audit", odd, *flags, "--json").stdout
     assert json.loads(printed) == json.loads((odd.parent / "audit.json").read_bytes())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.files import write_text
-from vedette_train.data.audit import KINDS, Audit
+from vedette_train.data.audit import FINDING_KINDS, Audit
 from vedette_train.errors import DatasetError
 
 LIST = "quarantine.csv"  # what was moved, or would be
@@ -37,7 +37,7 @@ def find_suspects(audit: Audit, folder: Path) -> list[Suspect]:
     found = {one.file: one.reason for one in _read(folder / MOVING)}
     unsure: dict[str, str] = {}
     for finding in audit.findings:
-        title = KINDS[finding.kind].title
+        title = FINDING_KINDS[finding.kind].title
         if finding.kind == "label":
             unsure |= dict.fromkeys(finding.files, f"{title}, not moved: {finding.detail}")
         elif finding.kind in ("unreadable", "truncated", "identical-across-classes"):

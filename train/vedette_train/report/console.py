@@ -9,7 +9,7 @@ from rich.text import Text
 
 from vedette_edge.console import escape_unprintable
 from vedette_train.config import FEW_CLASSES, TrainConfig
-from vedette_train.data.audit import KINDS, Audit
+from vedette_train.data.audit import FINDING_KINDS, Audit
 from vedette_train.run import folder
 
 if TYPE_CHECKING:  # it loads scikit-learn
@@ -94,6 +94,11 @@ def build_audit_table(audit: Audit) -> Table:
     for kind, count in audit.count_kinds().items():
         first = next(finding for finding in audit.findings if finding.kind == kind)
         example = escape_unprintable(" ".join(first.files[:2]) or first.detail)
-        row = KINDS[kind].title, str(count), Text(example, overflow="fold"), KINDS[kind].advice
+        row = (
+            FINDING_KINDS[kind].title,
+            str(count),
+            Text(example, overflow="fold"),
+            FINDING_KINDS[kind].advice,
+        )
         rows.add_row(*row)
     return rows
