@@ -101,7 +101,7 @@ def _solve(
     prepare_devices(chosen.seed)
     prepared = time.monotonic()
     trained, form = train_closed_form(material, chosen, terminal, extras.strangers)
-    files = material.part_files(TRAIN, VALIDATION)
+    files = material.list_files(TRAIN, VALIDATION)
     curve = measure_learning_curve(form.pictures, form.fitted)
     findings = Findings(find_label_errors(trained.calibration, files), curve)
     return trained, findings, (prepared, time.monotonic())
@@ -177,7 +177,7 @@ def _measure(
         threshold=overall,
         thresholds=by_label if trained.head else {},
         strangers=extras.strangers.scores(predict) if extras.strangers else None,
-        changes=diff_runs(earlier, material.named) if earlier else None,
+        changes=diff_runs(earlier, material.label_by_hash) if earlier else None,
     )
 
 

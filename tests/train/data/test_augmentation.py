@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data import augmentation as augmentation
 from vedette_train.data.augmentation import (
+    add_noise,
+    apply_defocus,
+    apply_jpeg,
+    apply_motion_blur,
     augment,
-    augmented,
-    compress,
-    defocus,
-    light,
+    augment_image,
+    change_light,
     move,
-    noise,
-    smear,
 )
 
 KEYS = [(0, 1, row) for row in range(200)]
@@ -128,7 +128,7 @@ def test_move_turns_zooms_and_shifts(lit_left: Image) -> None:
 
 
 def test_defocus_and_smear_soften_edges_and_keep_the_brightness(pictures: Image) -> None:
-    for change in (defocus, smear):
+    for change in (apply_defocus, apply_motion_blur):
         for seed in range(20):
             changed = change(pictures[0], random(seed))
             assert edges(changed) < edges(pictures[0])
@@ -137,13 +137,16 @@ def test_defocus_and_smear_soften_edges_and_keep_the_brightness(pictures: Image)
 
 def test_smear_goes_in_every_direction(lit_left: Image) -> None:
     """A hand that moves up and down leaves an upright edge sharp; any other softens it."""
-    steps = [np.diff(smear(lit_left, random(seed)).astype(int), axis=1).min() for seed in range(60)]
+    steps = [
+        np.diff(apply_motion_blur(lit_left, random(seed)).astype(int), axis=1).min()
+        for seed in range(60)
+    ]
     assert min(steps) < -90
     assert max(steps) > -60
 
 
 def test_light_is_brighter_and_darker_warmer_and_colder(pictures: Image) -> None:
-    lit = np.array([light(pictures[0], random(seed)) for seed in range(100)], float)
+    lit = np.array([change_light(pictures[0], random(seed)) for seed in range(100)], float)
     ratio = lit.mean(axis=(1, 2)) / pictures[0].mean(axis=(0, 1))
     assert ratio[:, 1].min() < 0.85
     assert ratio[:, 1].max() > 1.15
@@ -154,7 +157,7 @@ def test_light_is_brighter_and_darker_warmer_and_colder(pictures: Image) -> None
 
 def test_light_takes_colour_away_and_adds_to_it() -> None:
     red = np.full((8, 8, 3), (150, 90, 90), np.uint8)
-    spreads = [np.ptp(light(red, random(seed))[0, 0].astype(int)) for seed in range(100)]
+    spreads = [np.ptp(change_light(red, random(seed))[0, 0].astype(int)) for seed in range(100)]
     assert min(spreads) < 45
     assert max(spreads) > 75
 
@@ -162,7 +165,7 @@ def test_light_takes_colour_away_and_adds_to_it() -> None:
 def test_noise_is_as_strong_as_it_says_and_changes_no_colour() -> None:
     grey = np.full((60, 80, 3), 128, np.uint8)
     for seed in range(20):
-        noisy = noise(grey, random(seed))
+        noisy = add_noise(grey, random(seed))
         low, high = augmentation.NOISE
         assert low * 0.9 < noisy.std() < high * 1.1
         assert noisy.mean() == pytest.approx(128, abs=1)
@@ -171,8 +174,8 @@ def test_noise_is_as_strong_as_it_says_and_changes_no_colour() -> None:
 
 def test_compress_leaves_artefacts_and_keeps_the_colours(pictures: Image) -> None:
     red = np.full((16, 16, 3), (200, 40, 20), np.uint8)
-    assert np.abs(compress(red, random()).astype(int) - red).max() < 12
-    changed = compress(pictures[0], random())
+    assert np.abs(apply_jpeg(red, random()).astype(int) - red).max() < 12
+    changed = apply_jpeg(pictures[0], random())
     assert not np.array_equal(changed, pictures[0])
     assert np.abs(changed.astype(int) - pictures[0]).mean() < 12
 
@@ -189,9 +192,9 @@ def test_each_ingredient_happens_as_often_as_it_says(
 ) -> None:
     for name in others:
         monkeypatch.setattr(augmentation, name, 0.0)
-    with_it = [augmented(pictures[0], random(seed), flip=True) for seed in range(300)]
+    with_it = [augment_image(pictures[0], random(seed), flip=True) for seed in range(300)]
     expected = getattr(augmentation, share)
     monkeypatch.setattr(augmentation, share, 0.0)
-    without = [augmented(pictures[0], random(seed), flip=True) for seed in range(300)]
+    without = [augment_image(pictures[0], random(seed), flip=True) for seed in range(300)]
     found = np.mean([not np.array_equal(*pair) for pair in zip(with_it, without, strict=True)])
     assert found == pytest.approx(expected, abs=0.07)

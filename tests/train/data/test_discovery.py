@@ -51,9 +51,9 @@ def test_strays_are_named(tmp_path: Path) -> None:
         )
     )
     assert found.ignored == {
-        "loose.jpg": discovery.LOOSE,
-        "hen/\r.jpg": discovery.UNNAMED,
-        "hen/notes.txt": discovery.UNNAMED,
+        "loose.jpg": discovery.OUTSIDE_CLASSES,
+        "hen/\r.jpg": discovery.NOT_AN_IMAGE,
+        "hen/notes.txt": discovery.NOT_AN_IMAGE,
     }
 
 

@@ -144,14 +144,14 @@ def test_a_damaged_one_is_a_damaged_one_and_not_tried_again(data: Path, tmp_path
             found, contract, tmp_path / "stores", lambda: counted.append(1)
         )
     (entry,) = (entry for entry in opened.entries if entry.error)
-    assert (entry.file, entry.look.kind, entry.lacks_decoder) == (name, "HEIC", False)
+    assert (entry.file, entry.info.format, entry.lacks_decoder) == (name, "HEIC", False)
     assert len(counted) == 30
 
 
 def test_ten_bits_are_told() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     look = read_info(heif_files.deep_heic(picture), picture, picture)
-    assert (look.kind, look.bits, look.frames, look.orientation) == ("HEIC", 10, 1, 1)
+    assert (look.format, look.bits, look.frames, look.orientation) == ("HEIC", 10, 1, 1)
 
 
 def test_an_ending_of_the_other_format_is_told(train: Train, data: Path) -> None:

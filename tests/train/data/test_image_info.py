@@ -10,7 +10,7 @@ import pytest
 
 from vedette_edge.images.decoding import decode_image
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.image_info import ImageInfo, from_row, read_info
+from vedette_train.data.image_info import ImageInfo, parse_info, read_info
 from vedette_train.data.perceptual_hash import compute_hash
 
 
@@ -31,7 +31,7 @@ def looked_at(content: bytes) -> ImageInfo:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF", "BMP", "GIF"])
 def test_an_ordinary_file_is_of_its_kind_and_nothing_else(kind: str) -> None:
     look = looked_at(saved(kind))
-    assert look == ImageInfo(kind=kind, width=40, height=40, hash=look.hash)
+    assert look == ImageInfo(format=kind, width=40, height=40, hash=look.hash)
 
 
 @pytest.mark.parametrize(("orientation", "turned"), [(6, 6), (8, 8), (1, 1), (0, 1), (9, 1)])
@@ -68,7 +68,7 @@ def test_an_enormous_picture_is_looked_at_without_a_warning() -> None:
         for name, data in chunks
     )
     look = read_info(content, picture(), picture())
-    assert (look.kind, look.bits, look.frames) == ("PNG", 8, 1)
+    assert (look.format, look.bits, look.frames) == ("PNG", 8, 1)
 
 
 def test_the_hash_of_a_plain_picture_is_not_that_of_its_noise() -> None:
@@ -80,4 +80,4 @@ def test_the_hash_of_a_plain_picture_is_not_that_of_its_noise() -> None:
 
 def test_a_row_that_an_older_vedette_wrote_is_refused() -> None:
     with pytest.raises(ValueError, match="no perceptual hash"):
-        from_row(["JPEG", "40", "40", "1", "1", "8", "", "0123456789abcdef"])
+        parse_info(["JPEG", "40", "40", "1", "1", "8", "", "0123456789abcdef"])

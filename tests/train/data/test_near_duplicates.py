@@ -123,7 +123,7 @@ def test_a_group_never_lies_on_both_sides_of_the_split() -> None:
     alike = [[0, 1, 2], [10, 40], [49, 50, 51], [60, 61, 62, 63, 64, 65]]
     shares = split.Shares(0.2, 0.2)
     for seed in range(30):
-        parts = split.split(found, shares, seed, alike)
+        parts = split.assign_parts(found, shares, seed, alike)
         for group in alike:
             assert len({parts[place] for place in group}) == 1
         counts = [parts.count(part) for part in split.PARTS]
@@ -136,8 +136,8 @@ def test_a_group_more_or_less_moves_no_other_photograph() -> None:
     found = [discovery.Photograph(f"{number}.jpg", number // 50) for number in range(100)]
     shares = split.Shares(0.2, 0.2)
     for seed in range(30):
-        before = split.split(found, shares, seed)
-        after = split.split(found, shares, seed, [[3, 4, 97]])
+        before = split.assign_parts(found, shares, seed)
+        after = split.assign_parts(found, shares, seed, [[3, 4, 97]])
         moved = {place for place in range(100) if before[place] != after[place]}
         assert moved <= {4, 97}
         assert after[3] == before[3]
@@ -147,7 +147,7 @@ def test_every_class_keeps_a_picture_in_every_part_however_many_look_alike() -> 
     found = [discovery.Photograph(f"{number}.jpg", number // 30) for number in range(60)]
     alike = [list(range(24)), list(range(30, 50)), [50, 51, 52]]
     for seed in range(200):
-        parts = split.split(found, split.Shares(0.2, 0.2), seed, alike)
+        parts = split.assign_parts(found, split.Shares(0.2, 0.2), seed, alike)
         seen = {(one.label, part) for one, part in zip(found, parts, strict=True)}
         assert len(seen) == 2 * 3
         assert all(len({parts[place] for place in group}) == 1 for group in alike)
@@ -157,14 +157,14 @@ def test_without_groups_the_split_is_what_it_always_was() -> None:
     found = [discovery.Photograph(f"{number}.jpg", number // 50) for number in range(100)]
     shares = split.Shares(0.2, 0.2)
     singles = [[place] for place in range(100)]
-    assert split.split(found, shares, 3) == split.split(found, shares, 3, singles)
+    assert split.assign_parts(found, shares, 3) == split.assign_parts(found, shares, 3, singles)
 
 
 def test_what_an_earlier_run_learned_is_never_tested_on() -> None:
     found = [discovery.Photograph(f"{number}.jpg", number // 50) for number in range(100)]
     known = {place: ("train", "validation", "test")[place % 3] for place in range(0, 100, 2)}
     known_group = [1, 4, 6]  # of which 4 was validated on and 6 trained on
-    parts = split.split(found, split.Shares(0.2, 0.2), 0, [known_group], known)
+    parts = split.assign_parts(found, split.Shares(0.2, 0.2), 0, [known_group], known)
     assert {parts[place] for place in known_group} == {"train"}
     for place, part in known.items():
         assert parts[place] == part or place in known_group
@@ -173,7 +173,7 @@ def test_what_an_earlier_run_learned_is_never_tested_on() -> None:
 def test_what_a_run_without_validation_learned_is_for_training_or_validation() -> None:
     found = [discovery.Photograph(f"{number}.jpg", number // 50) for number in range(100)]
     known = {place: "test" if place % 5 == 0 else split.LEARNED for place in range(100)}
-    parts = split.split(found, split.Shares(0.2, 0.2), 0, known=known)
+    parts = split.assign_parts(found, split.Shares(0.2, 0.2), 0, known=known)
     assert [place for place, part in enumerate(parts) if part == "test"] == list(range(0, 100, 5))
     assert 8 <= parts.count("validation") <= 20
 

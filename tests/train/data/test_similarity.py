@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vedette_edge.images.preprocessing import Image, preprocess
-from vedette_train.data.similarity import detail, is_same_photo, strip_letterbox
+from vedette_train.data.similarity import compute_detail, is_same_photo, strip_letterbox
 from vedette_train.data.training_data import draft_contract
 
 
@@ -27,7 +27,7 @@ def with_disc(x: int, y: int, colour: tuple[int, int, int] = (220, 40, 40)) -> I
 
 
 def same(one: Image, other: Image) -> bool:
-    return is_same_photo(detail(one), detail(other))
+    return is_same_photo(compute_detail(one), compute_detail(other))
 
 
 @pytest.mark.parametrize(("top", "bottom", "left", "right"), [(6, 0, 0, 7), (3, 3, 3, 3)])

@@ -28,7 +28,7 @@ def data(found: list[Photograph]) -> Dataset:
 
 def test_every_class_is_split_in_the_same_shares() -> None:
     found = photographs(50, 100, 25)
-    parts = split.split(found, RECIPE, seed=0)
+    parts = split.assign_parts(found, RECIPE, seed=0)
     counts = Counter((one.label, part) for one, part in zip(found, parts, strict=True))
     assert counts == {
         (0, "train"): 32, (0, "validation"): 8, (0, "test"): 10,
@@ -39,13 +39,13 @@ def test_every_class_is_split_in_the_same_shares() -> None:
 
 def test_the_seed_decides_the_split() -> None:
     found = photographs(40, 40)
-    assert split.split(found, RECIPE, seed=3) == split.split(found, RECIPE, seed=3)
-    assert split.split(found, RECIPE, seed=3) != split.split(found, RECIPE, seed=4)
+    assert split.assign_parts(found, RECIPE, seed=3) == split.assign_parts(found, RECIPE, seed=3)
+    assert split.assign_parts(found, RECIPE, seed=3) != split.assign_parts(found, RECIPE, seed=4)
 
 
 def test_a_given_test_part_is_left_as_it_is() -> None:
     found = photographs(20, 20, part="train") + photographs(3, 4, part="test")
-    parts = split.split(found, RECIPE, seed=0)
+    parts = split.assign_parts(found, RECIPE, seed=0)
     assert parts[40:] == ["test"] * 7
     assert Counter(parts[:40]) == {"train": 32, "validation": 8}
 
@@ -59,7 +59,7 @@ def test_what_is_called_enough_gives_every_class_a_picture_in_every_part(
     )
     for seed in range(20):
         found = photographs(fewest, fewest, 37)
-        parts = split.split(found, shares, seed)
+        parts = split.assign_parts(found, shares, seed)
         seen = {(one.label, part) for one, part in zip(found, parts, strict=True)}
         assert len(seen) == 3 * 3
 
@@ -86,11 +86,11 @@ def test_a_class_whose_given_test_folder_is_empty_is_named() -> None:
 
 def test_the_manifest_names_every_file_with_part_label_and_hash() -> None:
     found = [Photograph('hen/a, "b".jpg', 1), Photograph("fox/\udcff.jpg", 0)]
-    text = split.manifest(found, ["train", "test"], ["00", "11"], ("fox", "hen"))
+    text = split.format_manifest(found, ["train", "test"], ["00", "11"], ("fox", "hen"))
     assert text == (
         'part,label,file,sha256\ntrain,hen,"hen/a, ""b"".jpg",00\ntest,fox,fox/\udcff.jpg,11\n'
     )
-    assert b"fox/\xff.jpg" in split.encoded(text)
+    assert b"fox/\xff.jpg" in split.encode_manifest(text)
 
 
 WITHOUT_VALIDATION = split.Shares(test=0.2, validation=0)
@@ -99,14 +99,14 @@ WITHOUT_TEST = split.Shares(test=0, validation=0)
 
 def test_without_a_validation_share_nothing_is_held_back_for_one() -> None:
     found = photographs(50, 100)
-    parts = split.split(found, WITHOUT_VALIDATION, seed=0)
+    parts = split.assign_parts(found, WITHOUT_VALIDATION, seed=0)
     assert Counter(parts) == {"train": 120, "test": 30}
-    assert set(split.split(found, WITHOUT_TEST, seed=0)) == {"train"}
+    assert set(split.assign_parts(found, WITHOUT_TEST, seed=0)) == {"train"}
 
 
 def test_leaving_out_the_validation_part_moves_no_photograph_of_the_test_part() -> None:
     found = photographs(50, 100, 25)
-    one, other = (split.split(found, shares, 3) for shares in (RECIPE, WITHOUT_VALIDATION))
+    one, other = (split.assign_parts(found, shares, 3) for shares in (RECIPE, WITHOUT_VALIDATION))
     assert [part == "test" for part in one] == [part == "test" for part in other]
 
 
@@ -124,7 +124,7 @@ def test_where_pictures_are_too_few_the_error_names_the_flag_that_helps() -> Non
 def test_a_given_test_part_is_no_reason_to_refuse_leaving_out_one() -> None:
     found = photographs(30, 30, part="train") + photographs(5, 5, part="test")
     split.check_enough(data(found), found, WITHOUT_TEST)
-    assert split.split(found, WITHOUT_TEST, 0).count("test") == 10
+    assert split.assign_parts(found, WITHOUT_TEST, 0).count("test") == 10
 
 
 def assigned(labels: list[int], groups: list[int] | None = None, seed: int = 0) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vedette_train.errors import WeightsError
-from vedette_train.models.pretrained_weights import _Unpickler, find_weights, read_weights
+from vedette_train.models.pretrained_weights import WeightsUnpickler, find_weights, read_weights
 
 
 def test_every_tensor_of_the_file_is_read() -> None:
@@ -57,5 +57,5 @@ def test_no_other_name_is_looked_up(tmp_path: Path, name: str) -> None:
     command = pickle.dumps(f"touch '{proof}'", 2)[2:-1]
     hostile = f"c{module}\n{attribute}\n".encode() + b"(" + command + b"tR."
     with pytest.raises(pickle.UnpicklingError, match=attribute):
-        _Unpickler(io.BytesIO(b"\x80\x02" + hostile)).load()
+        WeightsUnpickler(io.BytesIO(b"\x80\x02" + hostile)).load()
     assert not proof.exists()

@@ -22,7 +22,7 @@ from tests.train.report.imagined_run import (
 )
 
 from vedette_edge.images import decoding
-from vedette_train.data.audit import KINDS, Audit, Finding
+from vedette_train.data.audit import FINDING_KINDS, Audit, Finding
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.report import html as report
@@ -324,7 +324,7 @@ def test_the_page_of_a_thousand_classes_stays_small(tmp_path: Path) -> None:
         {label(number): 5 for number in range(1000)},
         tuple(
             Finding(kind, tuple(f"{kind}/{place}.jpg" for place in range(50)), "alike")
-            for kind in KINDS
+            for kind in FINDING_KINDS
             for _ in range(300)
         ),
     )

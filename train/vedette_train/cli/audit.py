@@ -1,23 +1,27 @@
 """The command line of `vedette-train audit`."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-from vedette_edge.console import Output, cli_session
+from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.files import write_text
 from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.cli.options import FOLDER, PATH, option
-from vedette_train.config import DEFAULT_ARCHITECTURE, fill_defaults
+from vedette_train.config import DEFAULT_ARCHITECTURE, TrainConfig, fill_defaults
+from vedette_train.data import quarantine
+from vedette_train.data.audit import Audit, serialize_audit
+from vedette_train.data.discovery import TRAIN, scan_dataset
+from vedette_train.data.split import VALIDATION
+from vedette_train.data.survey import survey_dataset
+from vedette_train.data.training_data import draft_contract, load_training_data
 from vedette_train.models.pretrained_weights import check_weights
+from vedette_train.report.console import build_audit_table
 
 MOST_DOUBTFUL = 20  # likely label errors that the terminal shows
-
-if TYPE_CHECKING:
-    from vedette_train.data.audit import Audit
 
 
 @click.command()
@@ -30,15 +34,17 @@ if TYPE_CHECKING:
     "squash",
     "How an image gets the shape of the input.",
 )
-@option("--store", PATH, Path("runs/.store"), "For prepared pictures; fit takes them from there.")
+@option("--store", PATH, Path("runs/.store"), "Cache of prepared pictures, which fit reuses.")
 @click.option(
     "--label-errors",
     is_flag=True,
-    help="Look for pictures in the wrong class, too: takes as long as training.",
+    help="Also look for pictures in the wrong class: takes as long as training.",
 )
-@click.option("--quarantine", type=PATH, help="Folder for a list of files better taken out.")
-@click.option("--apply", is_flag=True, help="Move these files to the quarantine.")
-@click.option("--json", "as_json", is_flag=True, help="Print all findings.")
+@click.option(
+    "--quarantine", "aside", type=PATH, help="Folder for a list of files that are better removed."
+)
+@click.option("--apply", is_flag=True, help="Move these files to the quarantine folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
 def audit(
     data: Path,
     out: Path,
@@ -46,13 +52,13 @@ def audit(
     resize_mode: str,
     store: Path,
     label_errors: bool,
-    quarantine: Path | None,
+    aside: Path | None,
     apply: bool,
     as_json: bool,
 ) -> None:
-    """Look at photographs before training: what is damaged, doubled, odd or too few.
+    """Check photographs before training: damaged, duplicate, odd or too few.
 
-    The exit code is 0 whatever is found. Nothing is moved without --apply.
+    The exit code is 0 whatever the findings. Nothing is moved without --apply.
 
     \b
     Examples:
@@ -61,86 +67,69 @@ def audit(
       vedette-train audit photos --quarantine set-aside
       vedette-train audit photos --quarantine set-aside --apply
     """
-    if apply and not quarantine:
+    if apply and not aside:
         raise click.UsageError("--apply moves files; say where with --quarantine FOLDER")
-    for path in filter(None, (out, store, quarantine)):
+    for path in filter(None, (out, store, aside)):
         if data.resolve() in path.resolve().parents:
-            raise click.UsageError(f"{path} lies within {data}; choose a place outside of it")
-    with cli_session() as terminal:
-        survey = _with_label_errors if label_errors else _survey
-        found = survey(data, size, resize_mode, store, terminal)
-        _show(found, data, out, terminal, as_json=as_json)
-        if quarantine:
-            _quarantine(found, data, quarantine, terminal.err, apply=apply)
-
-
-def _survey(data: Path, size: int, resize_mode: str, store: Path, terminal: Output) -> "Audit":
-    from vedette_train.data import discovery
-    from vedette_train.data.survey import survey_dataset
-    from vedette_train.data.training_data import draft_contract
-
-    found = discovery.scan_dataset(data)
-    return survey_dataset(
-        found, draft_contract(found.labels, size, resize_mode), store, terminal
-    ).audit
-
-
-def _with_label_errors(
-    data: Path, size: int, resize_mode: str, store: Path, terminal: Output
-) -> "Audit":
-    """The audit, with what a head that never saw a picture says against its label."""
-    check_weights(DEFAULT_ARCHITECTURE)
-    from vedette_train.data.training_data import load_training_data
-
+            raise click.UsageError(f"{path} is inside {data}; choose a path outside of it")
     chosen = {"data": data, "size": size, "resize_mode": resize_mode, "test": 0.0}
-    settings = fill_defaults({"architecture": DEFAULT_ARCHITECTURE, **chosen})
-    material = load_training_data(settings, store, terminal, {})
+    config = fill_defaults({"architecture": DEFAULT_ARCHITECTURE, **chosen})
+    with cli_session() as terminal:
+        run_audit = _audit_with_labels if label_errors else _audit_files
+        result = run_audit(config, store, terminal)
+        write_text(out, serialize_audit(result) + "\n")
+        if as_json:
+            terminal.print_line(serialize_audit(result))
+        else:
+            _print_audit(result, data, out, terminal.out)
+        if aside:
+            _quarantine_files(result, data, aside, terminal.err, apply=apply)
+
+
+def _audit_files(config: TrainConfig, store: Path, terminal: Output) -> Audit:
+    dataset = scan_dataset(config.data)
+    contract = draft_contract(dataset.labels, config.size, config.resize_mode)
+    return survey_dataset(dataset, contract, store, terminal).audit
+
+
+def _audit_with_labels(config: TrainConfig, store: Path, terminal: Output) -> Audit:
+    """Audit the files, then add likely label errors from a head fitted out of fold."""
+    check_weights(config.architecture)
+    data = load_training_data(config, store, terminal, {})
     terminal.err.print("starting TensorFlow ...")
-    from vedette_train.evaluation.label_errors import find_label_errors
-    from vedette_train.training.closed_form import fit_closed_form
-
-    fitted = fit_closed_form(material, settings, terminal).fitted
-    errors = find_label_errors(fitted.out_of_fold, material.part_files("train", "validation"))
-    more = tuple(one.finding() for one in errors)
-    return replace(material.audit, findings=material.audit.findings + more)
-
-
-def _show(found: "Audit", data: Path, out: Path, terminal: Output, *, as_json: bool) -> None:
-    from vedette_train.data.audit import serialize_audit
-
-    write_text(out, serialize_audit(found) + "\n")
-    if as_json:
-        terminal.print_line(serialize_audit(found))
-    else:
-        _print(found, data, out, terminal.out)
+    # Both import TensorFlow, which takes seconds; a plain audit does without it.
+    closed_form = import_module("vedette_train.training.closed_form")
+    label_errors = import_module("vedette_train.evaluation.label_errors")
+    fitted = closed_form.fit_closed_form(data, config, terminal).fitted
+    files = data.list_files(TRAIN, VALIDATION)
+    errors = label_errors.find_label_errors(fitted.out_of_fold, files)
+    more = tuple(error.finding() for error in errors)
+    return replace(data.audit, findings=data.audit.findings + more)
 
 
-def _print(found: "Audit", data: Path, out: Path, terminal: Console) -> None:
-    from vedette_train.cli.audit_table import shown, table
+def _print_audit(audit: Audit, data: Path, out: Path, terminal: Console) -> None:
+    images = sum(audit.pictures.values())
+    terminal.print(f"{data}: {len(audit.pictures)} classes, {images} pictures")
+    if not audit.findings:
+        terminal.print("No problems found.")
+        return
+    terminal.print(build_audit_table(audit))
+    doubtful = [finding for finding in audit.findings if finding.kind == "label"]
+    for finding in doubtful[:MOST_DOUBTFUL]:
+        file = escape_unprintable(finding.files[0])
+        terminal.print(f"{file}: {finding.detail}", markup=False)
+    terminal.print(f"All findings: {out}")
 
-    pictures = sum(found.pictures.values())
-    terminal.print(f"{data}: {len(found.pictures)} classes, {pictures} pictures")
-    if found.findings:
-        terminal.print(table(found))
-        doubtful = [finding for finding in found.findings if finding.kind == "label"]
-        for finding in doubtful[:MOST_DOUBTFUL]:
-            terminal.print(f"{shown(finding.files[0])}: {finding.detail}", markup=False)
-        terminal.print(f"All of them: {out}")
-    else:
-        terminal.print("Nothing found that needs a look.")
 
-
-def _quarantine(
-    found: "Audit", data: Path, folder: Path, terminal: Console, *, apply: bool
+def _quarantine_files(
+    audit: Audit, data: Path, folder: Path, terminal: Console, *, apply: bool
 ) -> None:
-    from vedette_train.data import quarantine
-
-    suspects = quarantine.find_suspects(found, folder)
-    written = quarantine.write_list(suspects, folder)
-    if apply:
-        moved = quarantine.move_files(suspects, data, folder)
-        listed = sum(one.listed_only for one in suspects)
-        more = f", and names {listed} likely label errors, which stay" * bool(listed)
-        terminal.print(f"{moved} files moved to {folder}; {written} says why{more}")
-    else:
-        terminal.print(f"{len(suspects)} files in {written}; nothing moved, --apply moves them")
+    suspects = quarantine.find_suspects(audit, folder)
+    path = quarantine.write_list(suspects, folder)
+    if not apply:
+        terminal.print(f"{len(suspects)} files listed in {path}; --apply moves them")
+        return
+    moved = quarantine.move_files(suspects, data, folder)
+    listed = sum(suspect.listed_only for suspect in suspects)
+    more = f" and also lists {listed} likely label errors, which stay" * bool(listed)
+    terminal.print(f"{moved} files moved to {folder}; {path} gives the reasons{more}")

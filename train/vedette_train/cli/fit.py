@@ -262,7 +262,7 @@ def _gathered(
     if before and before.weights and settings.descends:
         previous.check_agrees(before, settings.architecture, material.contract)
     if before:
-        terminal.err.print(str(previous.diff_runs(before, material.named)))
+        terminal.err.print(str(previous.diff_runs(before, material.label_by_hash)))
     strangers = None
     if settings.unknown:
         strangers = load_unknown_images(material, settings, stores, terminal)

@@ -1,4 +1,4 @@
-"""What is wrong with photographs, before anybody trusts a number that was made of them."""
+"""Problems of a data set that make its figures doubtful: damaged, duplicate, odd or few images."""
 
 import json
 from collections import Counter
@@ -8,165 +8,171 @@ from pathlib import PurePath
 
 from vedette_edge.images import decoding, discovery
 from vedette_edge.model.contract import Contract
-from vedette_train.data.discovery import TEST, Dataset, Photograph
+from vedette_train.data.discovery import TEST, Dataset
 from vedette_train.data.image_cache import Entry
 
-FEWEST = 20  # pictures of a class that can be learned from
+FEWEST = 20  # images of a class that can be learned from
 MOST_UNEVEN = 3  # times as many in the largest class as in the smallest
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of finding."""
+class FindingKind:
+    """A kind of finding, in the user's words."""
 
     title: str
     advice: str
 
 
-KINDS: Mapping[str, Kind] = {
-    "decoder-missing": Kind("HEIC or AVIF, and no decoder", f"left out; {decoding.HEIF_INSTALL}"),
-    "unreadable": Kind("no picture", "left out; delete it or save it again"),
-    "truncated": Kind("damaged or cut short", "left out; copy it again from where it came"),
-    "unopened": Kind("cannot be opened", "left out; may it be read by you?"),
-    "identical-across-classes": Kind("same file in several classes", "only one can be right"),
-    "alike-across-classes": Kind("looks alike in several classes", "is each in its class?"),
-    "identical": Kind("same file twice in a class", "kept in one part; one is enough"),
-    "alike": Kind("near-duplicates in a class", "kept in one part of the split"),
-    "across-split": Kind("looks like a test picture", "left out of training"),
-    "ending": Kind("ending of another format", "read as what it is; rename it"),
-    "small": Kind("smaller than the input", "enlarged; a larger picture shows more"),
-    "animated": Kind("several frames", "the first is used"),
-    "deep": Kind("more than 8 bits a channel", "reduced to 8"),
-    "cmyk": Kind("CMYK, made for printing", "converted; colours may be off"),
-    "grey": Kind("grey", "fine if the camera sees grey, too"),
-    "turned": Kind("turned by EXIF", "shown upright, as here"),
-    "stray": Kind("no photograph of a class", "left alone"),
-    "empty": Kind("folder without pictures", "no class"),
-    "hidden": Kind("hidden folder", "left alone"),
-    "few": Kind(f"class of fewer than {FEWEST} pictures", "add more"),
-    "label": Kind("likely label error", "look at it: is it in the right class?"),
-    "uneven": Kind("classes of uneven size", "fine for the default; for the others: fit --balance"),
+FINDING_KINDS: Mapping[str, FindingKind] = {
+    "decoder-missing": FindingKind(
+        "HEIC or AVIF without a decoder", f"left out; {decoding.HEIF_INSTALL}"
+    ),
+    "unreadable": FindingKind("not a picture", "left out; delete it or save it again"),
+    "truncated": FindingKind("damaged or cut short", "left out; copy it again from its source"),
+    "unopened": FindingKind("cannot be opened", "left out; check its permissions"),
+    "identical-across-classes": FindingKind(
+        "same file in several classes", "only one can be right"
+    ),
+    "alike-across-classes": FindingKind(
+        "near-duplicates in several classes", "check the class of each"
+    ),
+    "identical": FindingKind("same file twice in a class", "kept in one part; one is enough"),
+    "alike": FindingKind("near-duplicates in a class", "kept in one part of the split"),
+    "across-split": FindingKind("looks like a test picture", "left out of training"),
+    "ending": FindingKind("wrong file extension", "read by its content; rename it"),
+    "small": FindingKind("smaller than the input", "enlarged; a larger picture shows more"),
+    "animated": FindingKind("several frames", "the first is used"),
+    "deep": FindingKind("more than 8 bits a channel", "reduced to 8"),
+    "cmyk": FindingKind("CMYK, for printing", "converted; colours may be off"),
+    "grey": FindingKind("grey", "fine if the camera sees grey, too"),
+    "turned": FindingKind("turned by EXIF", "turned upright"),
+    "stray": FindingKind("not a photograph of a class", "ignored"),
+    "empty": FindingKind("folder without pictures", "not a class"),
+    "hidden": FindingKind("hidden folder", "ignored"),
+    "few": FindingKind(f"class of fewer than {FEWEST} pictures", "add more"),
+    "label": FindingKind("likely label error", "check that it is in the right class"),
+    "uneven": FindingKind(
+        "classes of uneven size", "fine for the default; for the others: fit --balance"
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that a person should know."""
+    """One problem that a person should know of."""
 
-    kind: str  # key of KINDS
+    kind: str  # key of FINDING_KINDS
     files: tuple[str, ...]  # relative to the data folder: one, or all of a group, or none
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """All that was found, in the order of KINDS."""
+    """All findings, in the order of FINDING_KINDS. The field names are keys of audit.json."""
 
-    pictures: Mapping[str, int]  # class -> pictures that can be used
+    pictures: Mapping[str, int]  # class -> usable images
     findings: tuple[Finding, ...]
 
-    def counts(self) -> dict[str, int]:
-        """Kind -> number of findings, those that there are."""
-        found = Counter(finding.kind for finding in self.findings)
-        return {kind: found[kind] for kind in KINDS if found[kind]}
+    def count_kinds(self) -> dict[str, int]:
+        """Kind -> number of findings, in the order of FINDING_KINDS, without zeros."""
+        counts = Counter(finding.kind for finding in self.findings)
+        return {kind: counts[kind] for kind in FINDING_KINDS if counts[kind]}
 
 
 def serialize_audit(audit: Audit) -> str:
-    """audit.json."""
-    return json.dumps({"counts": audit.counts(), **asdict(audit)}, indent=2, ensure_ascii=False)
+    """The text of audit.json."""
+    return json.dumps(
+        {"counts": audit.count_kinds(), **asdict(audit)}, indent=2, ensure_ascii=False
+    )
 
 
 def audit_dataset(
-    found: Dataset,
+    dataset: Dataset,
     entries: Sequence[Entry],
     contract: Contract,
     alike: Sequence[Sequence[int]],
 ) -> Audit:
-    """Describe photographs; `entries` are the store's, `alike` groups of their places."""
+    """Audit a data set by its cache entries. `alike` groups the rows of near-duplicates."""
     usable = Counter(
         photograph.label
-        for photograph, entry in zip(found.photographs, entries, strict=True)
+        for photograph, entry in zip(dataset.photographs, entries, strict=True)
         if not entry.error
     )
-    pictures = {name: usable[label] for label, name in enumerate(found.labels)}
+    pictures = {name: usable[label] for label, name in enumerate(dataset.labels)}
     findings = [
-        *(finding for entry in entries for finding in _of_file(entry, contract)),
-        *(finding for group in alike for finding in _of_group(found, entries, group)),
-        *(Finding("stray", (file,), reason) for file, reason in found.ignored.items()),
-        *(Finding("empty", (), folder) for folder in found.empty),
-        *(Finding("hidden", (), folder) for folder in found.hidden),
-        *_of_classes(pictures),
+        *(finding for entry in entries for finding in _audit_file(entry, contract)),
+        *(finding for group in alike for finding in _audit_group(dataset, entries, group)),
+        *(Finding("stray", (file,), reason) for file, reason in dataset.ignored.items()),
+        *(Finding("empty", (), folder) for folder in dataset.empty),
+        *(Finding("hidden", (), folder) for folder in dataset.hidden),
+        *_audit_classes(pictures),
     ]
-    order = list(KINDS)
+    order = list(FINDING_KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.files))
     return Audit(pictures, tuple(findings))
 
 
-def _of_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
-    look, files = entry.look, (entry.file,)
+def _audit_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
+    info, files = entry.info, (entry.file,)
     if entry.error:
-        yield Finding(_kind_of_error(entry), files, entry.error)
+        yield Finding(_classify_error(entry), files, entry.error)
         return
-    if discovery.EXTENSIONS[PurePath(entry.file).suffix.lower()] != look.kind:
-        article = "an" if look.kind == "AVIF" else "a"
-        yield Finding("ending", files, f"is {article} {look.kind}")
-    if look.width < contract.width or look.height < contract.height:
-        yield Finding("small", files, f"{look.width} x {look.height} px")
-    if look.frames > 1:
-        yield Finding("animated", files, f"{look.frames} frames")
-    if look.bits > 8:
-        yield Finding("deep", files, f"{look.bits} bits")
-    if look.colour:
-        yield Finding(look.colour.lower(), files, look.kind)
-    if look.orientation in range(2, 9):
-        yield Finding("turned", files, f"orientation {look.orientation}")
+    if discovery.EXTENSIONS[PurePath(entry.file).suffix.lower()] != info.format:
+        article = "an" if info.format == "AVIF" else "a"
+        yield Finding("ending", files, f"is {article} {info.format}")
+    if info.width < contract.width or info.height < contract.height:
+        yield Finding("small", files, f"{info.width} x {info.height} px")
+    if info.frames > 1:
+        yield Finding("animated", files, f"{info.frames} frames")
+    if info.bits > 8:
+        yield Finding("deep", files, f"{info.bits} bits")
+    if info.colour:
+        yield Finding(info.colour.lower(), files, info.format)
+    if info.orientation in range(2, 9):
+        yield Finding("turned", files, f"orientation {info.orientation}")
 
 
-def _kind_of_error(entry: Entry) -> str:
+def _classify_error(entry: Entry) -> str:
     if entry.lacks_decoder:
         return "decoder-missing"
     if entry.unopened:
         return "unopened"
-    return "truncated" if entry.look.kind else "unreadable"
+    return "truncated" if entry.info.format else "unreadable"
 
 
-def _of_group(found: Dataset, entries: Sequence[Entry], group: Sequence[int]) -> Iterator[Finding]:
-    """What is to be said of pictures that look alike: which are even the same, and where."""
+def _audit_group(
+    dataset: Dataset, entries: Sequence[Entry], group: Sequence[int]
+) -> Iterator[Finding]:
+    """Findings on images that look alike: identical files, near-duplicates, and a leak."""
     by_content: dict[str, list[int]] = {}
-    for place in group:
-        by_content.setdefault(entries[place].sha256, []).append(place)
+    for row in group:
+        by_content.setdefault(entries[row].sha256, []).append(row)
     for same in by_content.values():
         if len(same) > 1:
-            yield _finding("identical", found.photographs, found.labels, same)
+            yield _describe_copies("identical", dataset, same)
     different = [same[0] for same in by_content.values()]
     if len(different) > 1:
-        yield _finding("alike", found.photographs, found.labels, different)
-    parts = {found.photographs[place].part for place in group}
+        yield _describe_copies("alike", dataset, different)
+    parts = {dataset.photographs[row].part for row in group}
     if parts >= {TEST} and len(parts) > 1:
-        files = tuple(found.photographs[place].file for place in group)
+        files = tuple(dataset.photographs[row].file for row in group)
         yield Finding("across-split", files, "in train/ and in test/")
 
 
-def _finding(
-    kind: str, photographs: Sequence[Photograph], labels: Sequence[str], places: Sequence[int]
-) -> Finding:
-    classes = sorted({photographs[place].label for place in places})
-    across = "-across-classes" if len(classes) > 1 else ""
-    files = tuple(photographs[place].file for place in places)
-    return Finding(kind + across, files, ", ".join(labels[label] for label in classes))
+def _describe_copies(kind: str, dataset: Dataset, rows: Sequence[int]) -> Finding:
+    photographs = [dataset.photographs[row] for row in rows]
+    labels = sorted({photograph.label for photograph in photographs})
+    across = "-across-classes" if len(labels) > 1 else ""
+    files = tuple(photograph.file for photograph in photographs)
+    return Finding(kind + across, files, ", ".join(dataset.labels[label] for label in labels))
 
 
-def _of_classes(pictures: Mapping[str, int]) -> Iterator[Finding]:
+def _audit_classes(pictures: Mapping[str, int]) -> Iterator[Finding]:
     for name, count in pictures.items():
         if count < FEWEST:
             yield Finding("few", (), f"{name}: {count}")
-    largest, smallest = (
-        max(pictures, key=pictures.__getitem__),
-        min(pictures, key=pictures.__getitem__),
-    )
+    largest = max(pictures, key=pictures.__getitem__)
+    smallest = min(pictures, key=pictures.__getitem__)
     if pictures[largest] > MOST_UNEVEN * pictures[smallest]:
-        yield Finding(
-            "uneven",
-            (),
-            f"{largest}: {pictures[largest]}, {smallest}: {pictures[smallest]}",
-        )
+        detail = f"{largest}: {pictures[largest]}, {smallest}: {pictures[smallest]}"
+        yield Finding("uneven", (), detail)

@@ -1,4 +1,4 @@
-"""Folders of photographs become a list of them, with their classes."""
+"""The images of a data folder and their classes, before any file is opened."""
 
 import os
 from collections.abc import Container, Iterable, Mapping
@@ -10,13 +10,13 @@ from vedette_train.errors import DatasetError
 
 TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
 
-LOOSE = "lies in no class's folder"
-UNNAMED = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC and AVIF are read"
+OUTSIDE_CLASSES = "not in a class folder"
+NOT_AN_IMAGE = "not a picture by its name; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
 
 
 @dataclass(frozen=True, slots=True)
 class Photograph:
-    """A file that should be a picture of something."""
+    """A file that should be an image of a class."""
 
     file: str  # relative to the data folder, with forward slashes
     label: int  # its class, as an index into the labels
@@ -25,130 +25,134 @@ class Photograph:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What was found in a data folder, before a file was opened."""
+    """The content of a data folder."""
 
     folder: Path
     labels: tuple[str, ...]  # the classes' names, sorted
     photographs: tuple[Photograph, ...]  # by class, then by name
-    ignored: dict[str, str]  # files that are no photographs of a class -> why not
-    empty: tuple[str, ...] = ()  # folders that are no classes, since no picture is in them
-    hidden: tuple[str, ...] = ()  # folders that are left alone
+    ignored: dict[str, str]  # files that are not photographs of a class -> reason
+    empty: tuple[str, ...] = ()  # folders without images, which are not classes
+    hidden: tuple[str, ...] = ()  # folders that are skipped
 
 
 def scan_dataset(folder: Path) -> Dataset:
     """List `folder/<class>/*`, or `folder/train/<class>/*` with `folder/test/<class>/*`.
 
-    Pictures may lie in folders within their class. Hidden and empty folders are no classes; what
-    lies beside train/ and test/ is left alone. Raises DatasetError if there are fewer than two
-    classes, or one to test and not to train.
+    Includes subfolders of a class; hidden and empty folders are not classes. Raises DatasetError
+    if there are fewer than two classes, or if train/ and test/ do not have the same ones.
     """
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: is no folder; expected one folder of photographs a class")
-    tops = _tops(folder)
-    parts = {part: _classes(top) for part, top in tops.items()}
+        raise DatasetError(f"{folder}: not a folder; expected one folder of photographs a class")
+    roots = _find_roots(folder)
+    parts = {part: _list_classes(root) for part, root in roots.items()}
     if TEST in parts:
         _check_same_classes(folder, parts[TRAIN], parts[TEST])
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     _check_enough_classes(folder, labels)
-    numbers = {name: label for label, name in enumerate(labels)}
+    indices = {name: label for label, name in enumerate(labels)}
     files = [
-        (file, Photograph(_relative(file, folder), numbers[name], part))
+        (file, Photograph(_make_relative(file, folder), indices[name], part))
         for part, classes in parts.items()
         for name in classes
         for file in classes[name]
     ]
-    photographs = [photograph for file, photograph in files if _is_usable(file)]
-    photographs.sort(key=lambda photograph: (photograph.label, photograph.file))
-    loose = sorted(file for top in tops.values() for file in _loose(top))
-    others = [file for part, top in tops.items() for file in _in_no_class(top, parts[part])]
-    strays = {_relative(file, folder): LOOSE for file in loose}
-    strays |= {_relative(file, folder): UNNAMED for file in others}
-    strays |= {_relative(file, folder): UNNAMED for file, _ in files if not _is_usable(file)}
-    return Dataset(folder, labels, tuple(photographs), strays, *_no_classes(folder, tops, parts))
+    usable = (photograph for file, photograph in files if _is_usable(file))
+    photographs = sorted(usable, key=lambda photograph: (photograph.label, photograph.file))
+    loose = sorted(file for root in roots.values() for file in _list_loose_files(root))
+    others = [file for part, root in roots.items() for file in _list_other_files(root, parts[part])]
+    others += [file for file, _ in files if not _is_usable(file)]
+    ignored = {_make_relative(file, folder): OUTSIDE_CLASSES for file in loose}
+    ignored |= {_make_relative(file, folder): NOT_AN_IMAGE for file in others}
+    no_classes = _list_empty_folders(folder, roots, parts), _list_hidden_folders(folder)
+    return Dataset(folder, labels, tuple(photographs), ignored, *no_classes)
 
 
-def _tops(folder: Path) -> dict[str, Path]:
-    """The folders in which the classes lie, by part; the data folder itself is of no part."""
+def _find_roots(folder: Path) -> dict[str, Path]:
+    """The folders that hold the class folders, by part: train and test, or one without a part."""
     if (folder / TRAIN).is_dir() and (folder / TEST).is_dir():
         return {TRAIN: folder / TRAIN, TEST: folder / TEST}
     _check_no_half_split(folder)
     return {"": folder}
 
 
-def _no_classes(
-    folder: Path, tops: Mapping[str, Path], parts: Mapping[str, Mapping[str, object]]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Folders that are no classes: those in which no picture is, and hidden ones."""
-    empty = [
-        child
-        for part, top in tops.items()
-        for child in _folders(top)
-        if child.name not in parts[part]
-    ]
+def _list_empty_folders(
+    folder: Path, roots: Mapping[str, Path], parts: Mapping[str, Container[str]]
+) -> tuple[str, ...]:
+    """Folders in the place of a class that hold no image."""
+    return tuple(
+        sorted(
+            _make_relative(child, folder)
+            for part, root in roots.items()
+            for child in _list_folders(root)
+            if child.name not in parts[part]
+        )
+    )
+
+
+def _list_hidden_folders(folder: Path) -> tuple[str, ...]:
+    """Hidden folders at any depth."""
     hidden = {
-        Path(root, name)
+        _make_relative(Path(root, name), folder)
         for root, names, _ in os.walk(folder)
         for name in names
         if name.startswith(".")
     }
-    return tuple(sorted(_relative(child, folder) for child in empty)), tuple(
-        sorted(_relative(child, folder) for child in hidden)
-    )
+    return tuple(sorted(hidden))
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
-    """The folders that hold pictures, with every file in them."""
+def _list_classes(folder: Path) -> dict[str, list[Path]]:
+    """The folders that hold images, each with every file in it."""
     classes = {}
-    for child in _folders(folder):
+    for child in _list_folders(folder):
         files = sorted(find_files(child))
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes
 
 
-def _in_no_class(top: Path, classes: Container[str]) -> list[Path]:
-    """Files in folders that hold no picture, such as those of a format that is not read."""
-    others = [child for child in _folders(top) if child.name not in classes]
+def _list_other_files(root: Path, classes: Container[str]) -> list[Path]:
+    """Files in folders that hold no image, for example of a format that Vedette does not read."""
+    others = [child for child in _list_folders(root) if child.name not in classes]
     return sorted(file for child in others for file in find_files(child))
 
 
-def _folders(folder: Path) -> list[Path]:
+def _list_folders(folder: Path) -> list[Path]:
     return [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
 
 
 def _is_usable(file: Path) -> bool:
-    """A picture by its ending, with a name that is text: lists and logs must name it."""
+    """True for an image by its extension whose name is printable: lists and logs must name it."""
     return is_image(file) and file.name.isprintable()
 
 
-def _loose(folder: Path) -> list[Path]:
-    """Files that lie beside the classes' folders and so belong to none."""
+def _list_loose_files(folder: Path) -> list[Path]:
+    """Files beside the class folders, which belong to no class."""
     return [child for child in folder.iterdir() if child.is_file() and child.name[0] != "."]
 
 
-def _relative(file: Path, folder: Path) -> str:
+def _make_relative(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
 def _check_no_half_split(folder: Path) -> None:
-    """Folders named train or test that hold folders alone are no classes."""
+    """Refuse a folder named train or test that holds only folders: it is not a class."""
     for part in (TRAIN, TEST):
-        if (folder / part).is_dir() and not _loose(folder / part):
+        if (folder / part).is_dir() and not _list_loose_files(folder / part):
             raise DatasetError(
-                f"{folder}: has {part}/ with folders in it; expected {TRAIN}/ and {TEST}/ with the "
-                "same classes in both, or one folder a class and nothing else. "
-                "Rename what you have, or name one of its folders"
+                f"{folder}: {part}/ holds folders; expected {TRAIN}/ and {TEST}/ with the same "
+                "classes in both, or one folder a class and nothing else. "
+                "Rename your folders, or name one of them"
             )
 
 
 def _check_enough_classes(folder: Path, labels: tuple[str, ...]) -> None:
     if len(labels) >= 2:
         return
-    found = f"one class, {labels[0]!r}" if labels else "no class"
+    count = f"one class, {labels[0]!r}" if labels else "no class"
     inner = [child.name for child in folder.iterdir() if child.is_dir()]
     hint = f" Did you mean {folder / inner[0]}?" if len(inner) == 1 else ""
     raise DatasetError(
-        f"{folder}: {found} found, expected at least two folders of photographs, one a class.{hint}"
+        f"{folder}: {count} found, expected at least two folders of photographs, one a class.{hint}"
     )
 
 
@@ -159,6 +163,6 @@ def _check_same_classes(folder: Path, train: Iterable[str], test: Iterable[str])
     ):
         if missing:
             raise DatasetError(
-                f"{folder}: {', '.join(sorted(missing))} stands in {here}/ and not in {there}/; "
+                f"{folder}: {', '.join(sorted(missing))} is in {here}/ but not in {there}/; "
                 "expected the same classes in both"
             )

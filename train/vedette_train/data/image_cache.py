@@ -1,4 +1,7 @@
-"""Prepared pictures on disk: decoded once, in parallel, and mapped, not loaded."""
+"""Prepared images on disk: decoded and resized once, in parallel, and read through a mapping.
+
+A cache folder holds pictures.u8 (all rows, uint8) and index.csv (an entry for each row).
+"""
 
 import csv
 import errno
@@ -16,160 +19,163 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge import files
 from vedette_edge.errors import DecoderMissingError, ImageError
-from vedette_edge.files import atomic_write
+from vedette_edge.files import atomic_write, read_bounded
 from vedette_edge.images.decoding import decode_image, detect_format
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.contract import Contract
 from vedette_train.data.discovery import Dataset
-from vedette_train.data.image_info import ImageInfo, from_row, read_info
+from vedette_train.data.image_info import ImageInfo, parse_info, read_info
 from vedette_train.errors import DatasetError
 
-Advance = Callable[[], None]  # called after each picture
+Advance = Callable[[], None]  # called after each image
+Stamp = tuple[str, int, int]  # file, size, mtime_ns
 
-ROWS_A_TASK = 16  # prepared by one thread before it takes others
-UNPREPARED = -1  # no file was changed then: it is prepared, or tried, again
+ROWS_PER_TASK = 16  # prepared by one thread before it takes others
+UNPREPARED = -1  # an mtime that no file has: the next run prepares the file, or tries it again
 
 _PICTURES, _INDEX = "pictures.u8", "index.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the store knows of one file."""
+    """One file in the cache."""
 
     file: str  # relative to the data folder
     size: int  # bytes
     mtime_ns: int
     sha256: str = ""
-    error: str = ""  # why it could not be prepared
-    look: ImageInfo = field(default_factory=ImageInfo)
+    error: str = ""  # the reason why it could not be prepared
+    info: ImageInfo = field(default_factory=ImageInfo)
 
     @property
     def unopened(self) -> bool:
-        """Whether the file could not even be opened."""
-        return self.mtime_ns == UNPREPARED and not self.look.kind
+        """True if the file could not even be opened."""
+        return self.mtime_ns == UNPREPARED and not self.info.format
 
     @property
     def lacks_decoder(self) -> bool:
         """True if the file is of a format whose decoder is not installed."""
-        return self.mtime_ns == UNPREPARED and bool(self.look.kind)
+        return self.mtime_ns == UNPREPARED and bool(self.info.format)
 
     @property
-    def stamp(self) -> tuple[str, int, int]:
-        """What a file must share with its entry to count as unchanged."""
+    def stamp(self) -> Stamp:
+        """The part of an entry that changes if the file does."""
         return self.file, self.size, self.mtime_ns
 
 
 class ImageCache:
-    """Prepared pictures, one a file, in the order of the data set's photographs."""
+    """Prepared images, one a file, in the order of the data set's photographs."""
 
     def __init__(self, folder: Path, entries: tuple[Entry, ...], contract: Contract) -> None:
         self.folder, self.entries = folder, entries
         with (folder / _PICTURES).open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         shape = (len(entries), contract.height, contract.width, 3)
-        self._pictures: Image = np.frombuffer(self._mapped, np.uint8).reshape(shape)
+        self._images: Image = np.frombuffer(self._mapped, np.uint8).reshape(shape)
+        self._rows = {entry.file: row for row, entry in enumerate(entries) if not entry.error}
 
     def read_rows(self, rows: Sequence[int] | NDArray[np.intp]) -> Image:
-        """A copy of some pictures: uint8, rows x height x width x 3.
+        """A copy of some images: uint8, rows x height x width x 3.
 
-        The pages read are given back at once, so that memory does not grow with the store.
+        Releases the pages at once, so that memory does not grow with the cache.
         """
-        pictures = self._pictures[rows]
+        images = self._images[rows]
         if hasattr(self._mapped, "madvise"):
             self._mapped.madvise(mmap.MADV_DONTNEED)
-        return pictures
+        return images
+
+    def read_file(self, file: str) -> Image | None:
+        """A copy of one file's prepared image. None if the file could not be read."""
+        return np.asarray(self.read_rows([self._rows[file]])[0]) if file in self._rows else None
 
 
-def open_cache(dataset: Dataset, contract: Contract, stores: Path, advance: Advance) -> ImageCache:
-    """The store of a data set, made or brought up to date if files have changed.
+def open_cache(dataset: Dataset, contract: Contract, root: Path, advance: Advance) -> ImageCache:
+    """Open the cache of a data set below `root`; create it, or update it if files have changed.
 
-    A file that is no picture has an error in its entry and an empty row. Raises DatasetError
-    where the disk has no room, OSError where it cannot be written.
+    A file that is not an image has an error in its entry and an empty row. Raises DatasetError
+    if the disk has no room, OSError if it cannot be written.
     """
-    folder = stores / _key(dataset, contract)
+    folder = root / _compute_key(dataset, contract)
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = tuple(_entry(dataset.folder, photograph.file) for photograph in dataset.photographs)
-    with _locked(folder):
-        known = _read_index(folder, _row_bytes(contract))
-        if [entry.stamp for entry in known] != [entry.stamp for entry in wanted]:
-            old = ImageCache(folder, known, contract) if known else None
-            known = _build(dataset.folder, wanted, contract, folder, old, advance)
-        return ImageCache(folder, known, contract)
+    expected = [_create_entry(dataset.folder, one.file) for one in dataset.photographs]
+    with _lock(folder):
+        entries = _read_index(folder, _count_row_bytes(contract))
+        if [entry.stamp for entry in entries] != [entry.stamp for entry in expected]:
+            previous = ImageCache(folder, entries, contract) if entries else None
+            entries = _build(
+                _RowSource(dataset.folder, contract, previous), expected, folder, advance
+            )
+        return ImageCache(folder, entries, contract)
+
+
+class _RowSource:
+    """Rows of a cache: copied from the previous one if the file is unchanged, else prepared."""
+
+    def __init__(self, data: Path, contract: Contract, previous: ImageCache | None) -> None:
+        self.row_bytes = _count_row_bytes(contract)
+        self._data, self._contract, self._previous = data, contract, previous
+        entries = previous.entries if previous else ()
+        self._rows: Mapping[Stamp, int] = {
+            entry.stamp: row for row, entry in enumerate(entries) if entry.mtime_ns != UNPREPARED
+        }
+
+    def __len__(self) -> int:
+        """The number of rows that the previous cache has."""
+        return len(self._rows)
+
+    def load_row(self, entry: Entry) -> tuple[Entry, Image]:
+        """A file's complete entry, and its prepared image."""
+        row = self._rows.get(entry.stamp)
+        if self._previous and row is not None:
+            return self._previous.entries[row], self._previous.read_rows([row])
+        return _prepare(self._data, entry, self._contract)
 
 
 def _build(
-    data: Path,
-    wanted: tuple[Entry, ...],
-    contract: Contract,
-    folder: Path,
-    old: ImageCache | None,
-    advance: Advance,
+    source: _RowSource, expected: Sequence[Entry], folder: Path, advance: Advance
 ) -> tuple[Entry, ...]:
-    """Prepare what is new, copy what is known, and put the new store in the old one's place."""
-    row_bytes, known = _row_bytes(contract), _prepared_rows(old)
-    for left in folder.glob(f".{Path(_PICTURES).stem}-*"):  # by a run that was killed
-        left.unlink()
-    _check_room(folder, row_bytes * len(wanted))
+    """Write all rows to a new file, and replace the previous cache by it."""
+    for rest in folder.glob(f".{Path(_PICTURES).stem}-*"):  # of a run that was killed
+        rest.unlink()
+    _check_room(folder, source.row_bytes * len(expected))
     with atomic_write(folder / _PICTURES) as path, path.open("wb") as file:
-        file.truncate(row_bytes * len(wanted))
+        file.truncate(source.row_bytes * len(expected))
 
-        def fill(row: int) -> Entry:
-            entry, prepared = _row(data, wanted[row], contract, old, known)
-            _write(file.fileno(), prepared, row * row_bytes, folder)
+        def fill_row(row: int) -> Entry:
+            entry, image = source.load_row(expected[row])
+            _write_image(file.fileno(), image, row * source.row_bytes, folder)
             advance()
             return entry
 
-        entries, interrupted = _filled(fill, wanted)
-        if interrupted and sum(entry.mtime_ns != UNPREPARED for entry in entries) < len(known):
-            raise KeyboardInterrupt  # what was there is more
-        (folder / _INDEX).unlink(missing_ok=True)  # never an index beside others' pictures
+        entries, interrupted = _fill_rows(fill_row, expected)
+        prepared = sum(entry.mtime_ns != UNPREPARED for entry in entries)
+        if interrupted and prepared < len(source):
+            raise KeyboardInterrupt  # the previous cache has more
+        (folder / _INDEX).unlink(missing_ok=True)  # never an index beside other images
     _write_index(folder, entries)
     if interrupted:
         raise KeyboardInterrupt
     return entries
 
 
-def _prepared_rows(old: ImageCache | None) -> dict[tuple[str, int, int], int]:
-    """The rows of what is prepared, by the files' stamps."""
-    return {
-        entry.stamp: row
-        for row, entry in enumerate(old.entries if old else ())
-        if entry.mtime_ns != UNPREPARED
-    }
-
-
-def _row(
-    data: Path,
-    entry: Entry,
-    contract: Contract,
-    old: ImageCache | None,
-    known: Mapping[tuple[str, int, int], int],
-) -> tuple[Entry, Image]:
-    row = known.get(entry.stamp)
-    if old and row is not None:
-        return old.entries[row], old.read_rows([row])
-    return _prepared(data, entry, contract)
-
-
-def _filled(
-    fill: Callable[[int], Entry], wanted: Sequence[Entry]
+def _fill_rows(
+    fill_row: Callable[[int], Entry], expected: Sequence[Entry]
 ) -> tuple[tuple[Entry, ...], bool]:
-    """Entries by `fill`, in parallel, and whether Ctrl-C ended that.
+    """Fill all rows in parallel; returns the entries, and True if Ctrl-C ended it early.
 
-    What was prepared until then is kept: the rest has entries that no file agrees with.
+    Rows that are missing then have entries that no file matches, so that the next run fills them.
     """
-    entries = [replace(entry, mtime_ns=UNPREPARED) for entry in wanted]
+    entries = [replace(entry, mtime_ns=UNPREPARED) for entry in expected]
 
     def fill_some(start: int) -> None:
-        for row in range(start, min(start + ROWS_A_TASK, len(wanted))):
-            entries[row] = fill(row)
+        for row in range(start, min(start + ROWS_PER_TASK, len(expected))):
+            entries[row] = fill_row(row)
 
     interrupted = False
     with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
         try:
-            for _ in workers.map(fill_some, range(0, len(wanted), ROWS_A_TASK)):
+            for _ in workers.map(fill_some, range(0, len(expected), ROWS_PER_TASK)):
                 pass
         except BaseException as error:
             workers.shutdown(cancel_futures=True)
@@ -179,31 +185,30 @@ def _filled(
     return tuple(entries), interrupted
 
 
-def _prepared(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Image]:
-    """A file's finished entry, and its prepared picture: empty if there is an error."""
+def _prepare(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Image]:
+    """A file's complete entry, and its prepared image: empty if there is an error."""
+    nothing = np.empty(0, np.uint8)
     try:
-        content = files.read_bounded(data / entry.file)
-    except OSError as error:
-        # Perhaps only for now: such a stamp is never that of a file, so that it is tried again.
-        unopened = replace(entry, mtime_ns=UNPREPARED, error=error.strerror or str(error))
-        return unopened, np.empty(0, np.uint8)
+        content = read_bounded(data / entry.file)
+    except OSError as error:  # perhaps a passing one
+        reason = error.strerror or str(error)
+        return replace(entry, mtime_ns=UNPREPARED, error=reason), nothing
     try:
-        picture = decode_image(content)
+        image = decode_image(content)
     except ImageError as error:
-        failed = replace(entry, error=str(error), look=ImageInfo(kind=detect_format(content)))
-        if isinstance(error, DecoderMissingError):  # tried again, since it may be installed by then
-            failed = replace(failed, mtime_ns=UNPREPARED)
-        return failed, np.empty(0, np.uint8)
-    prepared = preprocess(picture, contract)
-    look = read_info(content, picture, prepared)
-    return replace(entry, sha256=hashlib.sha256(content).hexdigest(), look=look), prepared
+        # A missing decoder may be installed by the next run.
+        mtime_ns = UNPREPARED if isinstance(error, DecoderMissingError) else entry.mtime_ns
+        info = ImageInfo(format=detect_format(content))
+        return replace(entry, mtime_ns=mtime_ns, error=str(error), info=info), nothing
+    prepared = preprocess(image, contract)
+    info = read_info(content, image, prepared)
+    return replace(entry, sha256=hashlib.sha256(content).hexdigest(), info=info), prepared
 
 
-def _write(descriptor: int, prepared: Image, offset: int, folder: Path) -> None:
+def _write_image(descriptor: int, image: Image, offset: int, folder: Path) -> None:
     # Written, not mapped: on a full disk a mapping would end the process with SIGBUS.
     try:
-        written = os.pwrite(descriptor, prepared.tobytes(), offset)
-        if written < prepared.nbytes:
+        if os.pwrite(descriptor, image.tobytes(), offset) < image.nbytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
@@ -213,17 +218,17 @@ def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DatasetError(
-            f"{folder}: the prepared pictures need {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB "
-            "are free. Make room, or choose another place with --store"
+            f"{folder}: the prepared pictures need {needed / 1e6:.0f} MB, but only "
+            f"{free / 1e6:.0f} MB are free. Free some space, or choose another disk with --store"
         )
 
 
-def _row_bytes(contract: Contract) -> int:
+def _count_row_bytes(contract: Contract) -> int:
     return contract.height * contract.width * 3
 
 
-def _key(dataset: Dataset, contract: Contract) -> str:
-    """Names what the prepared bytes depend on besides the files."""
+def _compute_key(dataset: Dataset, contract: Contract) -> str:
+    """A digest of everything but the files that the prepared bytes depend on."""
     parts = (
         dataset.folder.resolve(),
         contract.height,
@@ -234,26 +239,27 @@ def _key(dataset: Dataset, contract: Contract) -> str:
     return hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _entry(data: Path, file: str) -> Entry:
+def _create_entry(data: Path, file: str) -> Entry:
     try:
         status = (data / file).stat()
-    except OSError:  # gone, or a link to nowhere: reading will say why
+    except OSError:  # deleted, or a broken link: reading it gives the reason
         return Entry(file, 0, 0)
     return Entry(file, status.st_size, status.st_mtime_ns)
 
 
 def _read_index(folder: Path, row_bytes: int) -> tuple[Entry, ...]:
+    """The entries of a cache; none if it does not exist yet or is damaged."""
     try:
         with (folder / _INDEX).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             rows = list(csv.reader(file))
         entries = tuple(
-            Entry(row[0], int(row[1]), int(row[2]), row[3], row[4], from_row(row[5:]))
+            Entry(row[0], int(row[1]), int(row[2]), row[3], row[4], parse_info(row[5:]))
             for row in rows
         )
-        whole = (folder / _PICTURES).stat().st_size == len(entries) * row_bytes
+        size = (folder / _PICTURES).stat().st_size
     except (OSError, ValueError, IndexError, csv.Error):
-        whole = False
-    return entries if whole else ()  # none yet, or damaged: it is made again
+        return ()
+    return entries if size == len(entries) * row_bytes else ()
 
 
 def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:
@@ -262,13 +268,13 @@ def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:
         path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         csv.writer(file).writerows(
-            (*entry.stamp, entry.sha256, entry.error, *astuple(entry.look)) for entry in entries
+            (*entry.stamp, entry.sha256, entry.error, *astuple(entry.info)) for entry in entries
         )
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Two runs that start together make the store once."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold a lock, so that two runs that start together build the cache once."""
     with (folder / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""What can be told of a picture file besides its picture: for the audit."""
+"""Facts about an image file besides its pixels, for the audit."""
 
 import io
 from dataclasses import dataclass
@@ -18,25 +18,25 @@ _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 258  # tags of EXIF and TIFF
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What a file is."""
+    """Facts about one file. The order of the fields is that of index.csv."""
 
-    kind: str = ""  # JPEG, PNG, ...; empty: no picture
-    width: int = 0  # px, upright; 0 where the picture cannot be read
+    format: str = ""  # JPEG, PNG, ...; empty: not an image
+    width: int = 0  # px, upright; 0 if the image cannot be read
     height: int = 0
     frames: int = 1
     orientation: int = 1  # EXIF's, 1 is upright
     bits: int = 8  # a channel
     colour: str = ""  # grey or CMYK; empty: RGB
-    hash: str = ""  # 256 bits, hexadecimal: few differ between pictures that look alike
+    hash: str = ""  # perceptual, 256 bits, hexadecimal
 
 
-def read_info(content: bytes, picture: Image, prepared: Image) -> ImageInfo:
-    """Look at a file that could be read, its picture, and what `prepare` made of that."""
-    height, width = picture.shape[:2]
-    frames, orientation, bits, cmyk = _header(content)
+def read_info(content: bytes, image: Image, prepared: Image) -> ImageInfo:
+    """Describe a file by its bytes, its decoded image and its preprocessed image."""
+    height, width = image.shape[:2]
+    frames, orientation, bits, cmyk = _read_header(content)
     grey = bool((prepared == prepared[..., :1]).all())
     return ImageInfo(
-        kind=detect_format(content),
+        format=detect_format(content),
         width=width,
         height=height,
         frames=frames,
@@ -47,41 +47,41 @@ def read_info(content: bytes, picture: Image, prepared: Image) -> ImageInfo:
     )
 
 
-def from_row(row: list[str]) -> ImageInfo:
-    """The fields of a Look as text, read. Raises ValueError or IndexError for anything else."""
+def parse_info(row: list[str]) -> ImageInfo:
+    """Parse the fields of an ImageInfo. Raises ValueError or IndexError for anything else."""
     width, height, frames, orientation, bits = (int(cell) for cell in row[1:6])
     if len(row[7]) not in (0, _HASH_DIGITS):
-        raise ValueError(f"{row[7]!r} is no perceptual hash")
+        raise ValueError(f"{row[7]!r} is not a perceptual hash of {_HASH_DIGITS} digits")
     return ImageInfo(row[0], width, height, frames, orientation, bits, row[6], row[7])
 
 
-def _header(content: bytes) -> tuple[int, int, int, bool]:
-    """Frames, EXIF orientation, bits a channel, and whether it is CMYK."""
+def _read_header(content: bytes) -> tuple[int, int, int, bool]:
+    """Number of frames, EXIF orientation, bits a channel, and True for CMYK."""
     if detect_format(content) == "HEIC":
-        from vedette_edge.images import heif
+        from vedette_edge.images import heif  # needs the optional package pillow-heif
 
         frames, bits = heif.read_heic_header(content)
-        return frames, 1, bits, False  # the decoder turns it, not EXIF
+        return frames, 1, bits, False  # the decoder turns the image, not EXIF
     try:
         with ignore_warnings(), PIL.Image.open(io.BytesIO(content)) as header:
             frames = 1 if header.format == "MPO" else getattr(header, "n_frames", 1)
-            return frames, _orientation(header), _bits(content, header), header.mode == "CMYK"
-    except Exception:  # Pillow raises all there is at odd files; that OpenCV reads them is enough
+            bits = _read_bits(content, header)
+            return frames, _read_orientation(header), bits, header.mode == "CMYK"
+    except Exception:  # Pillow raises errors of any class for odd files that OpenCV can read
         return 1, 1, 8, False
 
 
-def _orientation(header: PIL.Image.Image) -> int:
+def _read_orientation(header: PIL.Image.Image) -> int:
     try:
-        found = header.getexif().get(_ORIENTATION)
+        orientation = header.getexif().get(_ORIENTATION)
     except Exception:  # as above; the rest of the header may be fine
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def _bits(content: bytes, header: PIL.Image.Image) -> int:
+def _read_bits(content: bytes, header: PIL.Image.Image) -> int:
     if header.format == "PNG":
-        return max(8, content[24])  # of IHDR: Pillow hides that of RGB
+        return max(8, content[24])  # from IHDR: Pillow does not report the depth of RGB
     if header.format == "TIFF":
-        found = getattr(header, "tag_v2", {}).get(_BITS_PER_SAMPLE, 8)
-        return int(np.max(found))
+        return int(np.max(getattr(header, "tag_v2", {}).get(_BITS_PER_SAMPLE, 8)))
     return 8

@@ -1,4 +1,4 @@
-"""Taking files out of a data set: first a list of them, and only then, if wanted, the moving."""
+"""Files that are taken out of a data set: listed first, and moved only if asked."""
 
 import csv
 import errno
@@ -6,16 +6,16 @@ import filecmp
 import io
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.files import write_text
-from vedette_train.data.audit import KINDS, Audit
+from vedette_train.data.audit import FINDING_KINDS, Audit
 from vedette_train.errors import DatasetError
 
-LIST = "quarantine.csv"  # what was moved, or would be
-MOVING = ".moving.csv"  # what is being moved; stays behind where that was interrupted
+LIST = "quarantine.csv"  # files that were moved, or would be
+MOVING = ".moving.csv"  # files of the current move; remains if it was interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,57 +28,62 @@ class Suspect:
 
 
 def find_suspects(audit: Audit, folder: Path) -> list[Suspect]:
-    """What cannot be read, further copies of a file, and all copies of one in several classes.
+    """Files that cannot be read, further copies of a file, and all copies in several classes.
 
-    Of those in several classes none stays, since only a person can tell which label is right.
-    Likely label errors come last, the likeliest first, and are listed only.
-    What an interrupted move left behind comes with it: the half of a pair looks harmless.
+    All copies in several classes go, since only a person can tell which label is right. Likely
+    label errors come last, the likeliest first, and are only listed. Includes the rest of an
+    interrupted move, since one file of a pair alone is no longer a finding.
     """
-    found = {one.file: one.reason for one in _read(folder / MOVING)}
+    reasons = {suspect.file: suspect.reason for suspect in _read_list(folder / MOVING)}
     unsure: dict[str, str] = {}
     for finding in audit.findings:
-        title = KINDS[finding.kind].title
+        title = FINDING_KINDS[finding.kind].title
         if finding.kind == "label":
             unsure |= dict.fromkeys(finding.files, f"{title}, not moved: {finding.detail}")
         elif finding.kind in ("unreadable", "truncated", "identical-across-classes"):
-            found |= dict.fromkeys(finding.files, title)
+            reasons |= dict.fromkeys(finding.files, title)
         elif finding.kind == "identical":
-            copies = finding.files[1:]
-            found |= dict.fromkeys(copies, f"{title}, as {finding.files[0]}")
-    surely = [Suspect(file, reason) for file, reason in sorted(found.items())]
-    perhaps = (Suspect(file, reason, True) for file, reason in unsure.items() if file not in found)
-    return [*surely, *perhaps]
+            original, *copies = finding.files
+            reasons |= dict.fromkeys(copies, f"{title}, as {original}")
+    return [
+        *(Suspect(file, reason) for file, reason in sorted(reasons.items())),
+        *(
+            Suspect(file, why, listed_only=True)
+            for file, why in unsure.items()
+            if file not in reasons
+        ),
+    ]
 
 
-def write_list(found: Sequence[Suspect], folder: Path) -> Path:
-    """Write FOLDER/quarantine.csv, which goes on naming what was moved before; moves nothing."""
-    before = [one for one in _read(folder / LIST) if _is_there(folder / one.file)]
+def write_list(suspects: Sequence[Suspect], folder: Path) -> Path:
+    """Write FOLDER/quarantine.csv, which keeps the files that were moved before; moves nothing."""
+    moved = [one for one in _read_list(folder / LIST) if os.path.lexists(folder / one.file)]
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / LIST, list({one.file: one for one in (*before, *found)}.values()))
+    _write_rows(folder / LIST, {one.file: one for one in (*moved, *suspects)}.values())
     return folder / LIST
 
 
-def move_files(found: Sequence[Suspect], data: Path, folder: Path) -> int:
-    """Move files from the data folder to the same place in the quarantine; gives their number.
+def move_files(suspects: Sequence[Suspect], data: Path, folder: Path) -> int:
+    """Move files from the data folder to the same place in the quarantine; returns their number.
 
-    Nothing is overwritten: if one is there already, DatasetError is raised before any is moved.
+    Overwrites nothing: raises DatasetError before the first move if a file exists there already.
     """
-    waiting = [one for one in found if not one.listed_only and _is_there(data / one.file)]
+    waiting = [one for one in suspects if not one.listed_only and os.path.lexists(data / one.file)]
     for one in waiting:
-        if _is_there(folder / one.file) and not _is_copied(data / one.file, folder / one.file):
+        source, target = data / one.file, folder / one.file
+        if os.path.lexists(target) and not _is_copied(source, target):
             raise DatasetError(
-                f"{folder / one.file}: is there already, and nothing was moved. "
-                "Choose another folder"
+                f"{target}: exists already, and nothing was moved. Choose another folder"
             )
-    _write(folder / MOVING, waiting)
+    _write_rows(folder / MOVING, waiting)
     for one in waiting:
-        _move(data / one.file, folder / one.file)
+        _move_file(data / one.file, folder / one.file)
     (folder / MOVING).unlink()
     return len(waiting)
 
 
-def _move(source: Path, target: Path) -> None:
-    """Move a file, to another file system, too; it is whole in one of both places at any time."""
+def _move_file(source: Path, target: Path) -> None:
+    """Move a file, also to another file system; at any time one of both places has all of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         source.rename(target)
@@ -92,15 +97,11 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _is_copied(source: Path, target: Path) -> bool:
-    """Whether a move to another file system ended between its two last steps."""
+    """True if a move to another file system ended between its last two steps."""
     return target.is_file() and source.is_file() and filecmp.cmp(source, target, shallow=False)
 
 
-def _is_there(path: Path) -> bool:
-    return os.path.lexists(path)  # a link to nowhere is there, too
-
-
-def _read(path: Path) -> list[Suspect]:
+def _read_list(path: Path) -> list[Suspect]:
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             return [Suspect(row["file"], row["reason"]) for row in csv.DictReader(file)]
@@ -108,13 +109,13 @@ def _read(path: Path) -> list[Suspect]:
         return []
     except (KeyError, csv.Error) as error:
         raise DatasetError(
-            f"{path}: is no list of a quarantine ({error!r}); choose another folder"
+            f"{path}: not a quarantine list ({error!r}); choose another folder"
         ) from error
 
 
-def _write(path: Path, found: Sequence[Suspect]) -> None:
+def _write_rows(path: Path, suspects: Iterable[Suspect]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("file", "reason"))
-    writer.writerows((one.file, one.reason) for one in found)
+    writer.writerows((one.file, one.reason) for one in suspects)
     write_text(path, text.getvalue())

@@ -1,4 +1,4 @@
-"""Which photograph is trained on, which chooses the epoch, and which is tested on."""
+"""The split of photographs into training, validation and test part, and into folds."""
 
 import csv
 import io
@@ -22,25 +22,25 @@ LEARNED = "learned"  # in an earlier run without validation: for training or val
 PARTS = (TRAIN, VALIDATION, TEST)
 
 FOLDS = 5
-FEWEST = 3  # pictures of a class, one of which is out of each fold
-LEAST_LEARNED = 2  # pictures of a class in the training part
-TEST_FROM = 20  # pictures of every class from which on some are tested on
+FEWEST = 3  # photographs of a class, one of which is out of each fold
+LEAST_LEARNED = 2  # photographs of a class in the training part
+TEST_FROM = 20  # photographs of every class from which on a test part is required
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How much of the photographs goes where: 0..1."""
+    """The shares of the test and the validation part: 0..1."""
 
-    test: float  # of all; nothing is taken where a test folder is given
-    validation: float  # of what is left for training; 0: nothing is held back
+    test: float  # of all photographs; ignored if there is a test folder
+    validation: float  # of the rest; 0: no validation part
 
     def __post_init__(self) -> None:
         for share in (self.test, self.validation):
-            if not 0 <= share < 1:  # which also refuses nan
+            if not 0 <= share < 1:  # also refuses nan
                 raise DatasetError(f"share is {share}, expected 0 or more and less than 1")
 
 
-def split(
+def assign_parts(
     photographs: Sequence[Photograph],
     shares: Shares,
     seed: int,
@@ -49,89 +49,91 @@ def split(
 ) -> list[str]:
     """A part for each photograph: stratified by class, the same for the same seed.
 
-    `alike` are groups of places of photographs that look alike: they stay together. `known` maps
-    places to the part that they had in an earlier run, which they keep, for what that run
-    learned must never be tested on; a group goes to the first of train, validation and test
-    that one of it had. What is LEARNED may go to either of the first two. All are drawn first as
-    if they were new and none like another, so that the shares come out about right, and a
-    near-duplicate more or less moves no other photograph.
+    `alike` are groups of indices of photographs that look alike: they stay together. `known` maps
+    indices to the part in an earlier run, which stays: a photograph that was learned must never
+    be tested on. A group goes to the first of train, validation and test that one of it had;
+    LEARNED may go to either of the first two. All are drawn first as if they were new and none
+    like another, so that the shares are about right, and a near-duplicate moves no other
+    photograph.
     """
-    drawn = _drawn_apart(photographs, shares, seed)
-    units = _units(len(photographs), alike)
-    kept = [_kept(photographs, unit, known) for unit in units]
-    parts = [_assign(part, drawn[unit[0]]) for unit, part in zip(units, kept, strict=True)]
+    drawn = _draw_parts(photographs, shares, seed)
+    units = _group_units(len(photographs), alike)
+    kept = [_find_kept_part(photographs, unit, known) for unit in units]
+    parts = [_choose_part(part, drawn[unit[0]]) for unit, part in zip(units, kept, strict=True)]
     labels = [photographs[unit[0]].label for unit in units]
-    _fill_gaps(parts, labels, movable=[not part for part in kept], wanted=set(drawn))
-    found = [TRAIN] * len(photographs)
+    _fill_gaps(parts, labels, movable=[not part for part in kept], required=set(drawn))
+    assigned = [TRAIN] * len(photographs)
     for unit, part in zip(units, parts, strict=True):
-        for place in unit:
-            found[place] = part
-    return found
+        for index in unit:
+            assigned[index] = part
+    return assigned
 
 
-def _drawn_apart(photographs: Sequence[Photograph], shares: Shares, seed: int) -> list[str]:
+def _draw_parts(photographs: Sequence[Photograph], shares: Shares, seed: int) -> list[str]:
     """A part for each photograph, drawn by itself."""
     parts = np.array([photograph.part or TRAIN for photograph in photographs], dtype="U10")
     labels = np.array([photograph.label for photograph in photographs])
     if TEST not in parts and shares.test:
-        parts[_drawn(parts, labels, shares.test, seed)] = TEST
+        parts[_draw_share(parts, labels, shares.test, seed)] = TEST
     if shares.validation:
-        parts[_drawn(parts, labels, shares.validation, seed)] = VALIDATION
+        parts[_draw_share(parts, labels, shares.validation, seed)] = VALIDATION
     return [str(part) for part in parts]
 
 
-def _drawn(
+def _draw_share(
     parts: NDArray[np.str_], labels: NDArray[np.intp], share: float, seed: int
 ) -> NDArray[np.intp]:
-    """Which of the photographs for training are drawn for another part."""
+    """Indices of a share of the training part, for another part."""
     rows = np.flatnonzero(parts == TRAIN)
     _, drawn = train_test_split(rows, test_size=share, stratify=labels[rows], random_state=seed)
     return np.asarray(drawn)
 
 
-def _units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
-    """All places, those that look alike together, in the order of their first."""
+def _group_units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
+    """All indices, with those that look alike in one unit, in the order of their first."""
     first = {min(group): sorted(group) for group in alike}
-    rest = {place for group in first.values() for place in group} - first.keys()
-    return [first.get(place, [place]) for place in range(count) if place not in rest]
+    rest = {index for group in first.values() for index in group} - first.keys()
+    return [first.get(index, [index]) for index in range(count) if index not in rest]
 
 
-def _kept(photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping[int, str]) -> str:
-    """The part of what goes together if nobody is free to choose it, or empty."""
+def _find_kept_part(
+    photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping[int, str]
+) -> str:
+    """The part that a unit must keep, or an empty string."""
     if photographs[unit[0]].part == TEST:
         return TEST
     order = (TRAIN, LEARNED, VALIDATION, TEST)
-    return min((known[place] for place in unit if place in known), key=order.index, default="")
+    return min((known[index] for index in unit if index in known), key=order.index, default="")
 
 
-def _assign(kept: str, drawn: str) -> str:
+def _choose_part(kept: str, drawn: str) -> str:
     if kept == LEARNED:
         return drawn if drawn != TEST else TRAIN
     return kept or drawn
 
 
 def _fill_gaps(
-    parts: list[str], labels: Sequence[int], movable: Sequence[bool], wanted: Iterable[str]
+    parts: list[str], labels: Sequence[int], movable: Sequence[bool], required: Iterable[str]
 ) -> None:
-    """Give each class that has lost its last unit of a part one from where it has most."""
+    """Give each class that has lost its last unit of a part one from its largest part."""
     members: dict[int, list[int]] = {}
     for unit, label in enumerate(labels):
         members.setdefault(label, []).append(unit)
-    for mine in members.values():
-        counts = Counter(parts[unit] for unit in mine)
+    for units in members.values():
+        counts = Counter(parts[unit] for unit in units)
         for part in PARTS:
-            free = [unit for unit in mine if movable[unit] and counts[parts[unit]] > 1]
-            if part in wanted and not counts[part] and free:
+            free = [unit for unit in units if movable[unit] and counts[parts[unit]] > 1]
+            if part in required and not counts[part] and free:
                 moved = max(free, key=lambda unit: counts[parts[unit]])
                 counts.update({part: 1, parts[moved]: -1})
                 parts[moved] = part
 
 
 def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
-    """A fold 0, 1, ... for each picture: stratified by class, look-alikes in one.
+    """A fold 0, 1, ... for each photograph: stratified by class, look-alikes in one fold.
 
     `groups` numbers the look-alikes. There are FOLDS folds, or as many as the largest class has
-    pictures that do not look alike, and two at least. Smaller classes are in some folds alone.
+    photographs that do not look alike, and at least two. A smaller class is not in every fold.
     """
     _, first, units = np.unique(groups, return_index=True, return_inverse=True)
     largest = np.unique_counts(labels[first]).counts.max()
@@ -144,24 +146,25 @@ def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) 
                 drawn[members] = fold
     folds = drawn[units]
     for label in np.unique(labels):  # a class in one fold alone could not be learned without it
-        mine = np.flatnonzero(labels == label)
-        if len(set(folds[mine])) == 1:
-            folds[mine] = np.arange(len(mine)) % count
+        members = np.flatnonzero(labels == label)
+        if len(set(folds[members])) == 1:
+            folds[members] = np.arange(len(members)) % count
     return folds
 
 
-def check_all(
+def check_parts(
     parts: Sequence[str], photographs: Sequence[Photograph], dataset: Dataset, shares: Shares
 ) -> None:
-    """Raise DatasetError if a part has no photograph, as when an earlier run has learned all.
+    """Raise DatasetError if a part is empty, for example if an earlier run has learned all.
 
-    LEAST_LEARNED of each class must be learned: of a head in closed form, each fold takes some.
+    Each class needs LEAST_LEARNED in the training part: of a head in closed form, each fold
+    takes some.
     """
     needed = {TRAIN: 1.0, VALIDATION: shares.validation, TEST: shares.test}
     if missing := {part for part, share in needed.items() if share} - set(parts):
         raise DatasetError(
-            f"{dataset.folder}: no photograph is left for {' and '.join(sorted(missing))}, for "
-            "those that an earlier run had keep their part. Add new ones, or train without --start"
+            f"{dataset.folder}: no photograph is left for {' and '.join(sorted(missing))}, because "
+            "those of the earlier run keep their part. Add new ones, or train without --start"
         )
     learned = Counter(
         photograph.label
@@ -171,7 +174,7 @@ def check_all(
     small = [name for label, name in enumerate(dataset.labels) if learned[label] < LEAST_LEARNED]
     if small:
         raise DatasetError(
-            f"{dataset.folder}: fewer than {LEAST_LEARNED} photographs to learn from are left of "
+            f"{dataset.folder}: fewer than {LEAST_LEARNED} photographs are left to learn from in "
             f"{', '.join(small)}. Add new ones, hold back less, or train without --start"
         )
 
@@ -182,50 +185,46 @@ def check_enough(
     shares: Shares,
     alike: Iterable[Sequence[int]] = (),
 ) -> None:
-    """Raise DatasetError, naming the classes, if one is too small to have a part in each part.
+    """Raise DatasetError, naming the classes, if one is too small to be in each part.
 
     Photographs that look alike count as one, since they stay together.
     """
     tested = any(photograph.part for photograph in photographs)
-    needed = {TRAIN: _fewest(0 if tested else shares.test, shares.validation), TEST: 1}
-    units = [photographs[unit[0]] for unit in _units(len(photographs), alike)]
+    needed = {TRAIN: _compute_fewest(0 if tested else shares.test, shares.validation), TEST: 1}
+    units = [photographs[unit[0]] for unit in _group_units(len(photographs), alike)]
     for part in (TRAIN, TEST) if tested else ("",):
         counts = Counter(one.label for one in units if one.part == part)
         fewest = needed[part or TRAIN]
-        small = [
-            f"{name} ({counts[label]})"
-            for label, name in enumerate(dataset.labels)
-            if counts[label] < fewest
-        ]
+        sizes = ((name, counts[label]) for label, name in enumerate(dataset.labels))
+        small = [f"{name} ({count})" for name, count in sizes if count < fewest]
         if small:
             apart = " that do not look alike" if len(units) < len(photographs) else ""
-            ways = f"Add pictures{_without_test(shares, tested)} or take the class out"
             raise DatasetError(
                 f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; each "
-                f"class needs {fewest}{apart}, so that {_wants(shares, tested)}. {ways}"
+                f"class needs {fewest}{apart}, so that {_list_parts(shares, tested)}. "
+                f"Add pictures{_suggest_no_test(shares, tested)} or remove the class"
             )
 
 
-def _wants(shares: Shares, tested: bool) -> str:
-    """The parts that need pictures of each class, for a message."""
+def _list_parts(shares: Shares, tested: bool) -> str:
+    """The parts that need photographs of each class, as the end of a message."""
     parts = ["validation"] * bool(shares.validation) + ["test"] * bool(shares.test or tested)
     if not parts:
-        return "training sees it without any fold"
-    return f"{', '.join(['training', *parts[:-1]])} and {parts[-1]} see it"
+        return "training has some without any fold"
+    return f"{', '.join(['training', *parts[:-1]])} and {parts[-1]} have some of it"
 
 
-def _without_test(shares: Shares, tested: bool) -> str:
-    """A way out for those who have few pictures."""
+def _suggest_no_test(shares: Shares, tested: bool) -> str:
+    """The hint for a data set that is large enough without a test part."""
     possible = shares.test and not shares.validation and not tested
-    return f", leave the test part out with --test 0 ({FEWEST} a class are enough)," * bool(
-        possible
-    )
+    hint = f", omit the test part with --test 0 ({FEWEST} a class are enough),"
+    return hint if possible else ""
 
 
-def _fewest(test_share: float, validation_share: float) -> int:
-    """The fewest pictures of a class of which each part gets one, however the rest is rounded.
+def _compute_fewest(test_share: float, validation_share: float) -> int:
+    """The fewest photographs of a class that put one into each part, however they are rounded.
 
-    Without a validation part, folds take its place, and need one picture each.
+    Without a validation part, folds take its place, and need one photograph each.
     """
     for count in itertools.count(2 if validation_share else FEWEST):
         tested = math.floor(count * test_share) + (test_share > 0)  # at most
@@ -240,13 +239,13 @@ def _fewest(test_share: float, validation_share: float) -> int:
     raise AssertionError("unreachable: both shares are below 1")
 
 
-def manifest(
+def format_manifest(
     photographs: Sequence[Photograph],
     parts: Sequence[str],
     hashes: Sequence[str],
     labels: Sequence[str],
 ) -> str:
-    """split.csv: which file went where, and the SHA-256 of its bytes."""
+    """The text of split.csv: part, label, file and SHA-256 of each photograph."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("part", "label", "file", "sha256"))
@@ -255,6 +254,6 @@ def manifest(
     return text.getvalue()
 
 
-def encoded(manifest: str) -> bytes:
-    """The bytes of split.csv; file names that are no UTF-8 keep theirs."""
+def encode_manifest(manifest: str) -> bytes:
+    """The bytes of split.csv; file names that are not valid UTF-8 keep their bytes."""
     return manifest.encode(errors="surrogateescape")

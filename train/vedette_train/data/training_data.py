@@ -1,8 +1,8 @@
-"""What a run is made of: photographs that were found, checked, prepared and split."""
+"""The photographs of a run: discovered, checked, prepared, audited and split."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.console import Output
-from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
-from vedette_train.data import discovery, split
+from vedette_train.data import split
 from vedette_train.data.audit import Audit
+from vedette_train.data.discovery import TEST, TRAIN, scan_dataset
 from vedette_train.data.image_cache import ImageCache
 from vedette_train.data.survey import Survey, describe_missing_decoder, survey_dataset
 from vedette_train.errors import DatasetError
@@ -25,7 +25,7 @@ VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-head
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """Photographs that can be trained on, prepared, and what they promise the model."""
+    """Prepared photographs with their labels and parts, and the model's contract."""
 
     contract: Contract
     store: ImageCache
@@ -39,60 +39,50 @@ class TrainingData:
     audit: Audit
     left_out: dict[str, str]  # file -> reason
 
-    def places(self, *parts: str) -> NDArray[np.intp]:
-        """Places among the photographs of those in some parts."""
+    def find_places(self, *parts: str) -> NDArray[np.intp]:
+        """Indices of the photographs of some parts."""
         return np.flatnonzero(np.isin(self.parts, parts))
 
-    def part(self, *parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def select_part(self, *parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows and labels of some parts."""
-        places = self.places(*parts)
+        places = self.find_places(*parts)
         return self.rows[places], self.labels[places]
 
-    def part_files(self, *parts: str) -> list[str]:
+    def list_files(self, *parts: str) -> list[str]:
         """The files of some parts, in the order of their rows."""
-        return [self.files[place] for place in self.places(*parts)]
+        return [self.files[place] for place in self.find_places(*parts)]
 
     @property
-    def named(self) -> dict[str, str]:
+    def label_by_hash(self) -> dict[str, str]:
         """SHA-256 of each photograph -> its label."""
         names, pairs = self.contract.labels, zip(self.rows, self.labels, strict=True)
         return {self.hashes[row]: names[label] for row, label in pairs}
 
-    def by_file(self) -> Callable[[str], Image | None]:
-        """Gives a file's prepared picture; None if it could not be read."""
-        rows = {entry.file: row for row, entry in enumerate(self.store.entries) if not entry.error}
-
-        def picture(file: str) -> Image | None:
-            return np.asarray(self.store.read_rows([rows[file]])[0]) if file in rows else None
-
-        return picture
-
 
 def load_training_data(
-    settings: TrainConfig, stores: Path, terminal: Output, known: Mapping[str, str]
+    config: TrainConfig, stores: Path, terminal: Output, known: Mapping[str, str]
 ) -> TrainingData:
-    """Find, check, prepare, audit and split. Raises DatasetError for what cannot be trained on.
+    """Scan, check, prepare, audit and split. Raises DatasetError if training is not possible.
 
     `known` maps SHA-256 to the part that a photograph had in an earlier run.
     """
-    found = discovery.scan_dataset(settings.data)
-    shares = split.Shares(settings.test, settings.validation)
-    split.check_enough(found, found.photographs, shares)
-    drafted = draft_contract(found.labels, settings.size, settings.resize_mode)
-    survey = survey_dataset(found, drafted, stores, terminal)
-    entries, left_out = survey.store.entries, _left_out(found, survey, known)
+    dataset, shares = scan_dataset(config.data), split.Shares(config.test, config.validation)
+    split.check_enough(dataset, dataset.photographs, shares)
+    draft = draft_contract(dataset.labels, config.size, config.resize_mode)
+    survey = survey_dataset(dataset, draft, stores, terminal)
+    entries, left_out = survey.store.entries, _leave_out(survey, known)
     rows = [row for row, entry in enumerate(entries) if entry.file not in left_out]
-    parts = _parts(found, survey, rows, shares, settings.seed, known)
-    photographs = [found.photographs[row] for row in rows]
+    parts = _assign_parts(survey, rows, config, known)
+    photographs = [dataset.photographs[row] for row in rows]
     hashes = [entries[row].sha256 for row in rows]
-    manifest = split.manifest(photographs, parts, hashes, found.labels)
+    manifest = split.format_manifest(photographs, parts, hashes, dataset.labels)
     return TrainingData(
-        contract=_contract(drafted, settings, manifest, parts),
+        contract=_complete_contract(draft, config, manifest, parts),
         store=survey.store,
         rows=np.array(rows),
         labels=np.array([photograph.label for photograph in photographs]),
         parts=np.array(parts),
-        groups=_groups(survey.alike, rows),
+        groups=_number_groups(survey.alike, rows),
         files=tuple(photograph.file for photograph in photographs),
         hashes=tuple(entry.sha256 for entry in entries),
         manifest=manifest,
@@ -101,83 +91,77 @@ def load_training_data(
     )
 
 
-def check_few(material: TrainingData) -> None:
+def check_few(data: TrainingData) -> None:
     """Raise DatasetError for a run without a test part whose classes are large enough for one."""
-    fewest = int(np.bincount(material.labels).min())
-    if not material.places(discovery.TEST).size and fewest >= split.TEST_FROM:
+    fewest = int(np.bincount(data.labels).min())
+    if not data.find_places(TEST).size and fewest >= split.TEST_FROM:
         raise DatasetError(
-            f"every class has {fewest} or more pictures, so that some can be tested on; --test 0 "
+            f"every class has {fewest} or more pictures, enough for a test part; --test 0 "
             f"is for classes of fewer than {split.TEST_FROM}. Omit it"
         )
 
 
-def _left_out(found: discovery.Dataset, survey: Survey, known: Mapping[str, str]) -> dict[str, str]:
-    """What cannot be trained on or tested by: file -> reason."""
+def _leave_out(survey: Survey, known: Mapping[str, str]) -> dict[str, str]:
+    """Files that are neither trained nor tested on -> reason."""
     unread = {entry.file: entry.error for entry in survey.store.entries if entry.error}
-    alike = _too_like_the_test(found, survey.alike)
-    return found.ignored | unread | alike | _learned_before(found, survey.store, known)
+    leaks = _find_test_duplicates(survey) | _find_learned_tests(survey, known)
+    return survey.dataset.ignored | unread | leaks
 
 
-def _parts(
-    found: discovery.Dataset,
-    survey: Survey,
-    rows: Sequence[int],
-    shares: split.Shares,
-    seed: int,
-    known: Mapping[str, str],
+def _assign_parts(
+    survey: Survey, rows: Sequence[int], config: TrainConfig, known: Mapping[str, str]
 ) -> list[str]:
     """The part of the photograph in each of these rows of the store."""
+    dataset, entries = survey.dataset, survey.store.entries
+    shares = split.Shares(config.test, config.validation)
     places = {row: place for place, row in enumerate(rows)}
-    photographs = [found.photographs[row] for row in rows]
+    photographs = [dataset.photographs[row] for row in rows]
     groups = ([places[row] for row in group if row in places] for group in survey.alike)
     alike = [group for group in groups if group]
     try:
-        split.check_enough(found, photographs, shares, alike)
+        split.check_enough(dataset, photographs, shares, alike)
     except DatasetError as error:
         reasons = filter(None, (str(error), describe_missing_decoder(survey.store)))
         raise DatasetError(". ".join(reasons)) from error
-    hashes = enumerate(survey.store.entries[row].sha256 for row in rows)
+    hashes = enumerate(entries[row].sha256 for row in rows)
     before = {place: known[sha256] for place, sha256 in hashes if sha256 in known}
     if split.VALIDATION not in known.values():
-        learned = {discovery.TRAIN: split.LEARNED}
+        learned = {TRAIN: split.LEARNED}
         before = {place: learned.get(part, part) for place, part in before.items()}
-    parts = split.split(photographs, shares, seed, alike, before)
-    split.check_all(parts, photographs, found, shares)
+    parts = split.assign_parts(photographs, shares, config.seed, alike, before)
+    split.check_parts(parts, photographs, dataset, shares)
     return parts
 
 
-def _groups(alike: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.intp]:
-    """The first row of the group that each row's picture belongs to, or the row itself."""
+def _number_groups(alike: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.intp]:
+    """The first row of each row's group of look-alikes, or the row itself."""
     first = {row: group[0] for group in alike for row in group}
     return np.array([first.get(row, row) for row in rows])
 
 
-def _too_like_the_test(found: discovery.Dataset, alike: Sequence[Sequence[int]]) -> dict[str, str]:
-    """Photographs given for training that look like one given for the test: file -> reason."""
-    left_out = {}
-    for group in alike:
-        members = [found.photographs[row] for row in group]
-        tested = [one.file for one in members if one.part == discovery.TEST]
+def _find_test_duplicates(survey: Survey) -> dict[str, str]:
+    """Photographs of the train folder that look like one of the test folder -> reason."""
+    reasons = {}
+    for group in survey.alike:
+        members = [survey.dataset.photographs[row] for row in group]
+        tested = [one.file for one in members if one.part == TEST]
         for one in members:
-            if tested and one.part == discovery.TRAIN:
-                left_out[one.file] = f"looks like {tested[0]}, which is tested on"
-    return left_out
+            if tested and one.part == TRAIN:
+                reasons[one.file] = f"looks like {tested[0]}, which is tested on"
+    return reasons
 
 
-def _learned_before(
-    found: discovery.Dataset, store: ImageCache, known: Mapping[str, str]
-) -> dict[str, str]:
-    """Photographs given for the test that an earlier run has learned from: file -> reason."""
+def _find_learned_tests(survey: Survey, known: Mapping[str, str]) -> dict[str, str]:
+    """Photographs of the test folder that an earlier run has learned -> reason."""
     return {
         photograph.file: "the run that this one starts from has learned it"
-        for photograph, entry in zip(found.photographs, store.entries, strict=True)
-        if photograph.part == discovery.TEST
-        and known.get(entry.sha256, discovery.TEST) != discovery.TEST
+        for photograph, entry in zip(survey.dataset.photographs, survey.store.entries, strict=True)
+        if photograph.part == TEST and known.get(entry.sha256, TEST) != TEST
     }
 
 
 def draft_contract(labels: tuple[str, ...], size: int, resize_mode: str) -> Contract:
-    """A contract that says how pictures are prepared; the rest is not known yet."""
+    """A contract that is complete enough to prepare images; training completes the rest."""
     return Contract(
         labels=labels,
         height=size,
@@ -191,17 +175,17 @@ def draft_contract(labels: tuple[str, ...], size: int, resize_mode: str) -> Cont
     )
 
 
-def _contract(
-    drafted: Contract, settings: TrainConfig, manifest: str, parts: Sequence[str]
+def _complete_contract(
+    draft: Contract, config: TrainConfig, manifest: str, parts: Sequence[str]
 ) -> Contract:
-    """What the model will need said, but for what only training can tell."""
+    """The model's contract, except for the values that training measures."""
     return replace(
-        drafted,
-        normalisation=ARCHITECTURE_DEFAULTS[settings.architecture].normalisation,
+        draft,
+        normalisation=ARCHITECTURE_DEFAULTS[config.architecture].normalisation,
         provenance=Provenance(
-            manifest_sha256=hashlib.sha256(split.encoded(manifest)).hexdigest(),
+            manifest_sha256=hashlib.sha256(split.encode_manifest(manifest)).hexdigest(),
             pictures={part: Counter(parts)[part] for part in split.PARTS},
-            seed=settings.seed,
+            seed=config.seed,
             versions={package: version(package) for package in VERSIONS},
             accuracies={},
         ),

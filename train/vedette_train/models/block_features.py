@@ -1,4 +1,4 @@
-"""Features from the later blocks of a backbone, and a classifier that reads them block by block."""
+"""Features from the later blocks of a backbone, and a classifier on them with a layer a block."""
 
 import math
 import re
@@ -13,9 +13,9 @@ from vedette_edge.head.record import DIRECTIONS, PREFIX, Block
 from vedette_train.models.architectures import Model
 from vedette_train.models.fold_batchnorm import fold_batchnorm
 
-LEAST_STRIDE = 16  # of the blocks that are read: earlier ones see too little of the picture
+LEAST_STRIDE = 16  # of the blocks that are read: earlier ones see too little of the image
 GRID = 3  # windows a side over the map of the last block of stride 16
-LAST = "last"  # the block of what the backbone ends in
+LAST = "last"  # the name of the backbone's own output, read as a block
 
 _BLOCK = re.compile(r"(?:blocks\.|block_|expanded_conv_)(\d+)[._]")  # lite0, MobileNetV2, V3
 
@@ -26,47 +26,47 @@ Tensor = Any  # keras publishes no types
 class Trunk:
     """The part of a backbone that features come from."""
 
-    blocks: int | None = None  # its first blocks; None: all of them, and what it ends in
+    blocks: int | None = None  # number of its first blocks; None: all, and its own output
     first: int = 0  # the first block that is read
 
 
 @dataclass(frozen=True, slots=True)
 class BlockFeatures:
-    """A backbone as a network from pictures to features."""
+    """A backbone as a network from images to features."""
 
-    network: Model  # float32 bytes 0..255 -> a row of all features
+    network: Model  # bytes 0..255 as float32 -> a row of all features
     tensors: Mapping[str, Tensor]  # name of the block -> its features, flat
     name: str
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """The blocks in the order of the row."""
+        """The blocks in the order of their features in a row."""
         return tuple(
             Block(f"{PREFIX}{name}", int(tensor.shape[-1])) for name, tensor in self.tensors.items()
         )
 
     @property
     def width(self) -> int:
-        """Features of a picture."""
+        """The number of features of an image."""
         return sum(block.width for block in self.blocks)
 
     @property
     def width_of_blocks(self) -> int:
-        """Features without those of what the backbone ends in, which come last in the row."""
+        """The number of features without the backbone's own output, which is last in a row."""
         return sum(block.width for block in self.blocks if block.layer != f"{PREFIX}{LAST}")
 
 
 def build_block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
-    """Read a backbone, with its batch normalisation folded into its convolutions.
+    """Build the features of a backbone, with batch normalisation folded into its convolutions.
 
-    Features are the averages of the maps that the blocks give. The map of the last block before
-    the last stride is averaged over a grid of windows, so that it tells what is where.
+    Features are the averages of the blocks' maps. The map of the last block before the last
+    stride is averaged over a grid of windows, so that its features keep some of the layout.
     """
     copy = fold_batchnorm(backbone)
-    maps = _block_maps(copy, trunk)
-    gridded = _gridded(maps, int(copy.inputs[0].shape[1]))
+    maps = _collect_maps(copy, trunk)
+    gridded = _find_gridded(maps, int(copy.inputs[0].shape[1]))
     tensors = {
-        str(number): _grid(one, number) if number == gridded else _average(one, number)
+        str(number): (_average_windows if number == gridded else _average_map)(one, number)
         for number, one in maps.items()
     }
     if trunk.blocks is None:
@@ -79,10 +79,10 @@ def build_block_features(backbone: Model, trunk: Trunk) -> BlockFeatures:
 def build_classifier(
     features: BlockFeatures, blocks: Sequence[Block], classes: int, *, unknown: bool
 ) -> Model:
-    """A network from pictures to scores: a Dense layer a block, added up, and a softmax.
+    """A network from images to scores: the sum of a Dense layer for each block, and a softmax.
 
-    The layers have the blocks' names. With `unknown`, the last score is that of a background:
-    the squared length of a linear function of the logits.
+    The layers have the blocks' names. With `unknown`, the last score is that of the background:
+    its logit is the squared length of a linear function of the others.
     """
     tensors = {f"{PREFIX}{name}": tensor for name, tensor in features.tensors.items()}
     parts = [
@@ -99,7 +99,7 @@ def build_classifier(
 
 
 def freeze_lower(network: Model, blocks: int) -> None:
-    """Keep the weights in front of the block of that number from learning."""
+    """Freeze the weights in front of the block of that number."""
     for layer in network.layers:
         numbered = _BLOCK.match(layer.name)
         if numbered and int(numbered[1]) >= blocks:
@@ -107,8 +107,8 @@ def freeze_lower(network: Model, blocks: int) -> None:
         layer.trainable = False
 
 
-def _block_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
-    """The output of each block that is read, by number."""
+def _collect_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
+    """The output map of each block that is read, by number."""
     maps: dict[int, Tensor] = {}
     for layer in network.layers:
         if numbered := _BLOCK.match(layer.name):
@@ -118,36 +118,36 @@ def _block_maps(network: Model, trunk: Trunk) -> dict[int, Tensor]:
     return {
         number: one
         for number, one in sorted(maps.items())
-        if trunk.first <= number < end and _stride(one, height) >= LEAST_STRIDE
+        if trunk.first <= number < end and _compute_stride(one, height) >= LEAST_STRIDE
     }
 
 
-def _stride(one: Tensor, height: int) -> int:
-    """Pixels of the picture from one place of a map to the next, a power of two.
+def _compute_stride(one: Tensor, height: int) -> int:
+    """Pixels of the image from one place of a map to the next: a power of two.
 
-    A convolution's stride leaves half of an odd number of places, rounded up.
+    A convolution with stride 2 halves the number of places and rounds up.
     """
     return int(2 ** math.ceil(math.log2(height / one.shape[1])))
 
 
-def _gridded(maps: Mapping[int, Tensor], height: int) -> int | None:
+def _find_gridded(maps: Mapping[int, Tensor], height: int) -> int | None:
     """The number of the last block before the last stride, if its map is large enough."""
     large = [
         n
         for n, one in maps.items()
-        if _stride(one, height) == LEAST_STRIDE and one.shape[1] >= GRID
+        if _compute_stride(one, height) == LEAST_STRIDE and one.shape[1] >= GRID
     ]
     return max(large, default=None)
 
 
-def _average(one: Tensor, number: int) -> Tensor:
+def _average_map(one: Tensor, number: int) -> Tensor:
     return layers.GlobalAveragePooling2D(name=f"average.{number}")(one)
 
 
-def _grid(one: Tensor, number: int) -> Tensor:
-    """Averages over windows that overlap where the map cannot be divided.
+def _average_windows(one: Tensor, number: int) -> Tensor:
+    """Averages over GRID x GRID windows, which overlap if GRID does not divide the map.
 
-    A convolution with a constant kernel: TFLite's delegate takes no pooling of integers.
+    A convolution with a constant kernel, since TFLite's delegate has no integer pooling.
     """
     height = int(one.shape[1])
     step = height // GRID

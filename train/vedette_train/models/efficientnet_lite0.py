@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, a backbone that quantizes well, with weights learned on ImageNet.
+"""EfficientNet-Lite0, a backbone that quantizes well, with ImageNet weights.
 
 Tan and Le, EfficientNet, ICML 2019, in its Lite form of 2020: no squeeze-and-excite, ReLU6.
 """
@@ -28,33 +28,35 @@ Tensor = Any  # keras publishes no types
 
 
 def lite0(height: int, width: int) -> Model:
-    """A network from raw bytes 0..255, float32, batch x height x width x 3, to 1280 features.
+    """A network from bytes 0..255 (float32, batch x height x width x 3) to 1280 features.
 
-    Its layers are named as in the file that `load_imagenet` reads; until then they are random.
+    Its layers have the names of the file that `load_imagenet` reads. Its weights are random.
     """
-    picture = keras.Input((height, width, 3), name="picture")
-    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="centred")(picture)
-    x = _relu6(_conv(x, 32, 3, 2, "conv_stem"), "bn0")
+    image = keras.Input((height, width, 3), name="picture")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="centred")(image)
+    x = _apply_relu6(_apply_conv(x, 32, 3, 2, "conv_stem"), "bn0")
     number = 0
     for blocks, kernel, stride, expansion, channels in STAGES:
         for stride_here in (stride, *(blocks - 1) * (1,)):
-            x = _block(x, kernel, stride_here, expansion, channels, f"blocks.{number}")
+            x = _apply_block(x, kernel, stride_here, expansion, channels, f"blocks.{number}")
             number += 1
-    x = _relu6(_conv(x, FEATURES, 1, 1, "conv_head"), "bn1")
+    x = _apply_relu6(_apply_conv(x, FEATURES, 1, 1, "conv_head"), "bn1")
     features = layers.GlobalAveragePooling2D(name="features")(x)
-    return keras.Model(picture, features, name="efficientnet_lite0")
+    return keras.Model(image, features, name="efficientnet_lite0")
 
 
 def load_imagenet(network: Model) -> None:
-    """Give a network of `lite0` the weights learned on ImageNet.
+    """Load the ImageNet weights into a network of `lite0`.
 
-    Raises WeightsError where the package with them is not installed, or its file is damaged.
+    Raises WeightsError if the package with the weights is not installed, or its file is damaged.
     """
     path = find_weights()
     weights = read_weights(path)
     try:
         for layer in network.layers:
-            name = re.sub(r"(^|\d\.)", r"\1_", layer.name)  # blocks.3.bn0 is _blocks.3._bn0 there
+            name = re.sub(
+                r"(^|\d\.)", r"\1_", layer.name
+            )  # blocks.3.bn0 is _blocks.3._bn0 in the file
             if isinstance(layer, layers.DepthwiseConv2D):
                 layer.set_weights([weights[f"{name}.weight"].transpose(2, 3, 0, 1)])
             elif isinstance(layer, layers.Conv2D):
@@ -63,33 +65,35 @@ def load_imagenet(network: Model) -> None:
                 parts = ("weight", "bias", "running_mean", "running_var")
                 layer.set_weights([weights[f"{name}.{part}"] for part in parts])
     except (KeyError, ValueError) as error:
-        raise WeightsError(f"{path}: holds no weights of EfficientNet-Lite0 ({error})") from error
+        raise WeightsError(f"{path}: not the weights of EfficientNet-Lite0 ({error})") from error
 
 
-def _block(x: Tensor, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Tensor:
-    """Expand, convolve each channel, project; with a way around where the shape stays."""
+def _apply_block(
+    x: Tensor, kernel: int, stride: int, expansion: int, channels: int, name: str
+) -> Tensor:
+    """Expand, convolve each channel, project; with a shortcut if the shape stays the same."""
     inner, entering = x, x.shape[-1]
     if expansion > 1:
-        inner = _conv(inner, entering * expansion, 1, 1, f"{name}.expand_conv")
-        inner = _relu6(inner, f"{name}.bn0")
+        inner = _apply_conv(inner, entering * expansion, 1, 1, f"{name}.expand_conv")
+        inner = _apply_relu6(inner, f"{name}.bn0")
     inner = layers.DepthwiseConv2D(
         kernel, stride, padding="same", use_bias=False, name=f"{name}.depthwise_conv"
     )(inner)
-    inner = _relu6(inner, f"{name}.bn1")
-    inner = _norm(_conv(inner, channels, 1, 1, f"{name}.project_conv"), f"{name}.bn2")
+    inner = _apply_relu6(inner, f"{name}.bn1")
+    inner = _apply_norm(_apply_conv(inner, channels, 1, 1, f"{name}.project_conv"), f"{name}.bn2")
     if stride == 1 and entering == channels:
         inner = layers.Add(name=f"{name}.add")([x, inner])
     return inner
 
 
-def _conv(x: Tensor, channels: int, kernel: int, stride: int, name: str) -> Tensor:
+def _apply_conv(x: Tensor, channels: int, kernel: int, stride: int, name: str) -> Tensor:
     return layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(x)
 
 
-def _norm(x: Tensor, name: str) -> Tensor:
+def _apply_norm(x: Tensor, name: str) -> Tensor:
     return layers.BatchNormalization(epsilon=1e-3, name=name)(x)
 
 
-def _relu6(x: Tensor, name: str) -> Tensor:
-    """Normalised by the layer `name`, then cut to 0..6."""
-    return layers.ReLU(6.0, name=f"{name}.relu6")(_norm(x, name))
+def _apply_relu6(x: Tensor, name: str) -> Tensor:
+    """Normalise by the layer `name`, then clip to 0..6."""
+    return layers.ReLU(6.0, name=f"{name}.relu6")(_apply_norm(x, name))

@@ -1,4 +1,4 @@
-"""A backbone that does not learn, in about half the time."""
+"""Batch normalisation folded into convolutions: a frozen backbone in about half the time."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -17,42 +17,42 @@ Weights = list[NDArray[np.float32]]
 
 
 def freeze_backbone(network: Model) -> Callable[[Image], NDArray[np.float32]]:
-    """What a functional network, as it is now, makes of pictures: a row each.
+    """A function from images (uint8, batch x height x width x 3) to rows of a network's output.
 
-    They come as uint8, batch x height x width x 3. The rows differ from the network's own by
-    the rounding of float32.
+    It keeps the weights of this moment. The rows differ from the network's own by the rounding
+    of float32. The network must be a functional one.
     """
     return fold_batchnorm(network).predict_on_batch  # type: ignore[no-any-return]  # keras has no types
 
 
 def fold_batchnorm(network: Model) -> Model:
-    """A copy in which no batch normalisation follows a convolution.
+    """A copy of a network in which no batch normalisation follows a convolution.
 
-    It is a factor of the convolution's kernel and its bias instead: TensorFlow computes them and
-    the activation in one go. This asks that nothing else follows the same convolution.
+    It becomes part of the convolution's kernel and bias, which TensorFlow computes together with
+    the activation. Nothing else may follow the same convolution.
     """
-    norms = {conv.name: norm for conv, norm in pairwise(network.layers) if _follows(norm, conv)}
-    gone = {norm.name for norm in norms.values()}
+    norms = {conv.name: norm for conv, norm in pairwise(network.layers) if _is_foldable(norm, conv)}
+    folded = {norm.name for norm in norms.values()}
 
-    def copied(layer: Layer) -> Layer:
+    def copy_layer(layer: Layer) -> Layer:
         config = layer.get_config()
         if layer.name in norms:
             config["use_bias"] = True
         return type(layer).from_config(config)
 
-    def called(layer: Layer, x: Any, *others: Any, **settings: Any) -> Any:
-        return x if layer.name in gone else layer(x, *others, **settings)
+    def call_layer(layer: Layer, x: Any, *others: Any, **settings: Any) -> Any:
+        return x if layer.name in folded else layer(x, *others, **settings)
 
-    copy = keras.models.clone_model(network, clone_function=copied, call_function=called)
+    copy = keras.models.clone_model(network, clone_function=copy_layer, call_function=call_layer)
     for layer in network.layers:
-        if layer.weights and layer.name not in gone:
+        if layer.weights and layer.name not in folded:
             weights, norm = layer.get_weights(), norms.get(layer.name)
-            weights = _with_norm(layer, weights, norm) if norm else weights
+            weights = _fold_weights(layer, weights, norm) if norm else weights
             copy.get_layer(layer.name).set_weights(weights)
     return copy
 
 
-def _follows(norm: Layer, conv: Layer) -> bool:
+def _is_foldable(norm: Layer, conv: Layer) -> bool:
     return (
         isinstance(norm, layers.BatchNormalization)
         and isinstance(conv, layers.Conv2D | layers.DepthwiseConv2D)
@@ -60,12 +60,12 @@ def _follows(norm: Layer, conv: Layer) -> bool:
     )
 
 
-def _with_norm(conv: Layer, weights: Weights, norm: Layer) -> Weights:
+def _fold_weights(conv: Layer, weights: Weights, norm: Layer) -> Weights:
     """Kernel and bias that give gamma * (conv(x) - mean) / sqrt(variance + epsilon) + beta."""
     gamma, beta, mean, variance = norm.get_weights()
     factor = gamma / np.sqrt(variance + norm.epsilon)
     kernel, *biases = weights
-    # height x width x in x out, but x in x multiplier where channels stay apart
-    apart = isinstance(conv, layers.DepthwiseConv2D)
-    factors = factor.reshape(kernel.shape[2:]) if apart else factor
+    # height x width x in x out; depthwise: height x width x in x multiplier
+    depthwise = isinstance(conv, layers.DepthwiseConv2D)
+    factors = factor.reshape(kernel.shape[2:]) if depthwise else factor
     return [kernel * factors, beta + (sum(biases) - mean) * factor]

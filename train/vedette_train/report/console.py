@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from vedette_train.cli.audit_table import table
+from vedette_edge.console import escape_unprintable
 from vedette_train.config import FEW_CLASSES, TrainConfig
+from vedette_train.data.audit import FINDING_KINDS, Audit
 from vedette_train.run import folder
 
 if TYPE_CHECKING:  # it loads scikit-learn
@@ -25,7 +28,7 @@ def print_material(material: "TrainingData", chosen: TrainConfig, terminal: Cons
     parts = ", ".join(f"{count} {part}" for part, count in pictures.items() if count)
     terminal.print(f"{chosen.data}: {len(material.contract.labels)} classes, pictures: {parts}")
     if material.audit.findings:
-        terminal.print(table(material.audit))
+        terminal.print(build_audit_table(material.audit))
     for file, reason in list(material.left_out.items())[:MOST_NAMED]:
         terminal.print(f"left out {file}: {reason}", style="yellow")
     if (more := len(material.left_out) - MOST_NAMED) > 0:
@@ -82,3 +85,20 @@ def _calibration(metrics: dict[str, Any]) -> str:
             f"{unknown['false_accepts']:.1%} are given a label"
         )
     return text
+
+
+def build_audit_table(audit: Audit) -> Table:
+    """A row for each kind of finding: title, number of findings, an example, and advice."""
+    rows = Table("found", "", "for example", "what to do", box=None, pad_edge=False)
+    rows.columns[1].justify = "right"
+    for kind, count in audit.count_kinds().items():
+        first = next(finding for finding in audit.findings if finding.kind == kind)
+        example = escape_unprintable(" ".join(first.files[:2]) or first.detail)
+        row = (
+            FINDING_KINDS[kind].title,
+            str(count),
+            Text(example, overflow="fold"),
+            FINDING_KINDS[kind].advice,
+        )
+        rows.add_row(*row)
+    return rows

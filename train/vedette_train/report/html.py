@@ -20,7 +20,7 @@ from vedette_edge.files import write_text
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
 from vedette_train.config import FEW_CLASSES
-from vedette_train.data.audit import KINDS, Audit, Finding, Kind
+from vedette_train.data.audit import FINDING_KINDS, Audit, Finding, FindingKind
 from vedette_train.evaluation import confusions
 from vedette_train.evaluation.calibration import Reliability
 from vedette_train.evaluation.label_errors import LabelError
@@ -93,7 +93,7 @@ class Matrix:
 class Concern:
     """What the audit found of one kind."""
 
-    kind: Kind
+    kind: FindingKind
     count: int
     shown: tuple[Finding, ...]
 
@@ -191,7 +191,7 @@ def _hardest(per_class: Mapping[str, Mapping[str, float]]) -> list[tuple[str, Ma
 
 
 def _concerns(audit: Audit) -> Iterator[Concern]:
-    for key, kind in KINDS.items():
+    for key, kind in FINDING_KINDS.items():
         if key == "label":  # has a section of its own
             continue
         found = [finding for finding in audit.findings if finding.kind == key]

@@ -67,7 +67,7 @@ class FinishedRun:
     def judged_files(self) -> list[str]:
         """The files of the judged answers, in their order."""
         parts = (TEST,) if self.outcome.trained.test else (TRAIN, VALIDATION)
-        return self.material.part_files(*parts)
+        return self.material.list_files(*parts)
 
 
 def record_inputs(material: TrainingData, chosen: TrainConfig, run: Path, *, resume: bool) -> None:
@@ -84,7 +84,7 @@ def record_inputs(material: TrainingData, chosen: TrainConfig, run: Path, *, res
 
 def _samples(material: TrainingData) -> list[tuple[str, Image]]:
     """Pictures that are trained on, with their labels: one of each class, then a second ..."""
-    rows, labels = material.part(TRAIN)
+    rows, labels = material.select_part(TRAIN)
     _, first = np.unique(labels, return_index=True)
     rank = np.arange(len(labels)) - first[labels]  # photographs stand class by class
     shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]
@@ -129,7 +129,7 @@ def _page(results: FinishedRun) -> html.Report:
         audit=material.audit,
         samples=_samples(material),
         augmented=_augmented(material, settings) if settings.augment else None,
-        picture=material.by_file(),
+        picture=material.store.read_file,
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         label_errors=results.findings.label_errors,
         learning_curve=results.findings.learning_curve,
@@ -138,7 +138,7 @@ def _page(results: FinishedRun) -> html.Report:
 
 def _augmented(material: TrainingData, chosen: TrainConfig) -> Image:
     """Sixteen pictures of the training part as augmentation shows them."""
-    rows, _ = material.part(TRAIN)
+    rows, _ = material.select_part(TRAIN)
     shown = np.random.default_rng(chosen.seed).choice(rows, 16)
     keys = [(chosen.seed, place) for place in range(len(shown))]
     return augment(material.store.read_rows(shown), keys, flip=chosen.flip)

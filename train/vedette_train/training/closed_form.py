@@ -66,7 +66,7 @@ def fit_closed_form(
     """Compute the features, and fit the head to those of some parts."""
     features = build_features(chosen)
     views = extract_block_features(features, material, chosen, terminal)
-    places = material.places(*parts)
+    places = material.find_places(*parts)
     labels = material.labels[places]
     pictures = Pictures(
         cache=views,
@@ -94,7 +94,7 @@ def train_closed_form(
     form = fit_closed_form(material, chosen, terminal, strangers=strangers)
     fitted, head = form.fitted, form.fitted.head
     test, before = None, fitted.uncalibrated
-    if material.places(TEST).size:
+    if material.find_places(TEST).size:
         test = evaluate_head(form, material, head)
         before = evaluate_head(form, material, Head(head.discriminant, 1.0, None))
     trained = Trained(
@@ -122,7 +122,7 @@ def head_model(form: ClosedForm, head: Head) -> Model:
 
 def evaluate_head(form: ClosedForm, material: TrainingData, head: Head) -> Evaluation:
     """The answers of a head to the test part, from its features."""
-    rows, truth = material.part(TEST)
+    rows, truth = material.select_part(TEST)
     width = sum(form.fitted.record.widths)
     scores = [
         head.scores(form.plain.take([material.hashes[row] for row in some])[:, :width])

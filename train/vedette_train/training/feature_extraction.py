@@ -102,7 +102,7 @@ def mirror(pictures: Image, _: Sequence[str] = ()) -> Image:
 
 def _hashes(material: TrainingData, parts: Sequence[str] = ()) -> list[str]:
     """SHA-256 of the pictures of some parts, or of all."""
-    rows = material.part(*parts)[0] if parts else material.rows
+    rows = material.select_part(*parts)[0] if parts else material.rows
     return [material.hashes[row] for row in rows]
 
 

@@ -47,7 +47,7 @@ class TrainingPlan:
 
     def evaluation(self, material: TrainingData, part: str) -> Evaluation:
         """The model's answers on one part."""
-        batches = Batches(self.take, *material.part(part), MICROBATCH)
+        batches = Batches(self.take, *material.select_part(part), MICROBATCH)
         return evaluate(convert_to_float32(self.scoring), batches, material.contract.labels)
 
 
@@ -105,8 +105,8 @@ def _fine_tuning(
     take = _augmented(material, chosen) if chosen.augment else _plain(material)
     targets = _targets(material, chosen, terminal)
     order = Order(chosen.seed, chosen.balance)
-    learning = Batches(take, material.part(TRAIN)[0], targets, chosen.batch_size, order)
-    rows, truth = material.part(VALIDATION)
+    learning = Batches(take, material.select_part(TRAIN)[0], targets, chosen.batch_size, order)
+    rows, truth = material.select_part(VALIDATION)
     validation = Batches(_plain(material), rows, np.eye(classes)[truth], MICROBATCH)
     rule = _optimizer(chosen, chosen.learning_rate, chosen.fine_tune * len(learning))
     stage = Stage(model, rule, learning, validation, chosen.fine_tune, chosen.patience, soft=True)
@@ -115,7 +115,7 @@ def _fine_tuning(
 
 def _targets(material: TrainingData, chosen: TrainConfig, terminal: Output) -> NDArray[np.float32]:
     """Smoothed labels of the training part, mixed with what a teacher says out of fold."""
-    _, truth = material.part(TRAIN)
+    _, truth = material.select_part(TRAIN)
     classes = len(material.contract.labels)
     targets = (1 - SMOOTHING) * np.eye(classes)[truth] + SMOOTHING / classes
     if teacher := TEACHERS.get(chosen.architecture):
@@ -147,14 +147,14 @@ def _stage(
     epochs: int,
     rate: float,
 ) -> Stage:
-    validation = Batches(plain, *material.part(VALIDATION), MICROBATCH)
+    validation = Batches(plain, *material.select_part(VALIDATION), MICROBATCH)
     rule = _optimizer(chosen, rate, epochs * len(learning))
     return Stage(network, rule, learning, validation, epochs, chosen.patience)
 
 
 def _learning(take: Take, material: TrainingData, chosen: TrainConfig) -> Batches:
     order = Order(chosen.seed, chosen.balance)
-    return Batches(take, *material.part(TRAIN), chosen.batch_size, order)
+    return Batches(take, *material.select_part(TRAIN), chosen.batch_size, order)
 
 
 def _optimizer(chosen: TrainConfig, rate: float, steps: int) -> Any:
