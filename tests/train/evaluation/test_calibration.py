@@ -8,8 +8,8 @@ from scipy.special import log_softmax
 from vedette_edge.head import calibration
 from vedette_train.evaluation.calibration import (
     apply_temperature,
-    chance_error,
     fit_temperature,
+    measure_chance_error,
     measure_reliability,
 )
 
@@ -58,9 +58,11 @@ def test_the_error_by_chance_is_what_exact_scores_show(
     scores, truth = honest
     parts = range(0, PICTURES, 400)
     shown = [measure_reliability(scores[at : at + 400], truth[at : at + 400]).error for at in parts]
-    assert chance_error(scores[:400]) == pytest.approx(np.mean(shown), rel=0.25)
-    assert chance_error(scores) < chance_error(scores[:400]) / 2  # more pictures, less chance
-    assert chance_error(np.eye(3, dtype=np.float32)) == 0
+    assert measure_chance_error(scores[:400]) == pytest.approx(np.mean(shown), rel=0.25)
+    assert (
+        measure_chance_error(scores) < measure_chance_error(scores[:400]) / 2
+    )  # more pictures, less chance
+    assert measure_chance_error(np.eye(3, dtype=np.float32)) == 0
 
 
 def test_scores_of_exactly_zero_and_one_are_no_trouble() -> None:
@@ -78,7 +80,7 @@ def test_a_validation_part_without_a_mistake_makes_nothing_certain() -> None:
 def test_the_error_is_the_mean_distance_of_score_and_accuracy() -> None:
     scores = np.array([[0.8, 0.2]] * 4 + [[0.65, 0.35]] * 4, np.float32)
     found = measure_reliability(scores, np.array([0, 0, 1, 1, 0, 0, 0, 0]))
-    assert [(one.accuracy, one.pictures) for one in found.bins] == [(1.0, 4), (0.5, 4)]
+    assert [(one.accuracy, one.count) for one in found.bins] == [(1.0, 4), (0.5, 4)]
     assert found.error == pytest.approx((0.35 + 0.3) / 2)
 
 

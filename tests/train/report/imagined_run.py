@@ -61,7 +61,7 @@ def told(evaluation: Evaluation, audit: Audit) -> Report:
         audit=audit,
         samples=[(HOSTILE, sample) for sample in samples if sample is not None],
         augmented=np.zeros((16, 48, 64, 3), np.uint8),
-        picture=draw,
+        read_image=draw,
         command="vedette-train fit '<photos>'",
     )
 
@@ -94,7 +94,7 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "unknown": unknown(),
         "changes": {"since": "runs/old", "added": 1234, "gone": 0, "relabelled": 2},
         "peak_memory_mb": 1413.1,
-        "per_class": evaluation.per_class(),
+        "per_class": evaluation.summarize_classes(),
         "left_out": {},
         "seconds": {"fit": 58.2, "all": 3725.0},
     }

@@ -24,10 +24,10 @@ from tests.train.report.imagined_run import (
 from vedette_edge.images import decoding
 from vedette_train.data.audit import KINDS, Audit, Finding
 from vedette_train.evaluation.label_errors import LabelError
-from vedette_train.evaluation.learning_curve import CurvePoint
 from vedette_train.report import html as report
 from vedette_train.report import plots
 from vedette_train.report.html import MOST_LABEL_ERRORS, Report
+from vedette_train.training.learning_curve import CurvePoint
 
 Open = Callable[..., Chrome]
 
@@ -39,7 +39,7 @@ def fifty() -> Report:
 
 
 def written(page: Report, folder: Path) -> str:
-    report.write(page, folder / "report.html")
+    report.write_report(page, folder / "report.html")
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -54,7 +54,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        report.write(page, tmp_path / "report.html")
+        report.write_report(page, tmp_path / "report.html")
         browser.get((tmp_path / "report.html").as_uri())
         WebDriverWait(browser, 60).until(is_loaded)
         return browser
@@ -72,7 +72,7 @@ def test_the_page_tells_how_good_the_model_is_and_how_sure_that_is(
     said = text(opened(fifty))
     assert "81.3%" in said.replace("\n", "")
     assert "between 78.0% and 84.3% (95% interval)" in said
-    right = int(fifty.evaluation.right.sum())
+    right = int(fifty.evaluation.correct.sum())
     named = f"The model names {right} of 600 test photographs right that it has never seen"
     assert named in said
     assert "Always giving the commonest answer would reach 2.0%" in said
@@ -127,7 +127,7 @@ def test_text_can_be_read_in_light_and_in_dark(fifty: Report, opened: Open, sche
 def test_the_confusion_of_fifty_classes_stays_readable(fifty: Report, opened: Open) -> None:
     chrome = opened(fifty)
     assert chrome.execute_script("return document.querySelectorAll('.matrix td').length") == 2500
-    counts = fifty.evaluation.confusion()
+    counts = fifty.evaluation.count_confusions()
     shown = chrome.execute_script(
         "return [...document.querySelectorAll('.matrix td')].map(cell => Number(cell.innerText))"
     )
@@ -154,7 +154,7 @@ def test_the_page_fits_a_phone(fifty: Report, opened: Open, name: str) -> None:
     )
     labels = (name, *fifty.evaluation.labels[1:])
     evaluation = replace(fifty.evaluation, labels=labels)
-    per_class = {"per_class": evaluation.per_class()}
+    per_class = {"per_class": evaluation.summarize_classes()}
     chrome = opened(
         replace(long, evaluation=evaluation, metrics={**fifty.metrics, **per_class}), width=400
     )
@@ -171,7 +171,7 @@ def test_a_name_is_only_a_name(fifty: Report, opened: Open) -> None:
 
 def test_the_surest_mistakes_come_first(fifty: Report, opened: Open) -> None:
     evaluation = fifty.evaluation
-    wrong = np.flatnonzero(~evaluation.right)
+    wrong = np.flatnonzero(~evaluation.correct)
     surest = wrong[np.argmax(evaluation.scores[wrong].max(axis=1))]
     shown = opened(fifty).execute_script("return document.querySelector('.worst li').innerText")
     assert shown.split("\n") == [

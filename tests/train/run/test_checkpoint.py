@@ -71,8 +71,8 @@ def test_training_ends_when_it_gets_no_better(shapes: Path, train: Train, tmp_pa
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     arrays = [[np.arange(number + 1.0) for number in range(count)] for count in (12, 3, 12)]
-    checkpoint.save(Checkpoint(1, 4, 9, *arrays), tmp_path / "checkpoint.npz")
-    found = checkpoint.load(tmp_path / "checkpoint.npz")
+    checkpoint.save_checkpoint(Checkpoint(1, 4, 9, *arrays), tmp_path / "checkpoint.npz")
+    found = checkpoint.load_checkpoint(tmp_path / "checkpoint.npz")
     assert (found.stage, found.before, found.epoch) == (1, 4, 9)
     for one, other in zip((found.network, found.optimizer, found.best), arrays, strict=True):
         for ours, theirs in zip(one, other, strict=True):
@@ -83,4 +83,4 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "checkpoint.npz").write_bytes(content)
     with pytest.raises(RunError, match="is damaged"):
-        checkpoint.load(tmp_path / "checkpoint.npz")
+        checkpoint.load_checkpoint(tmp_path / "checkpoint.npz")

@@ -12,12 +12,12 @@ import pytest
 from vedette_train.config import fill_defaults
 from vedette_train.models.architectures import cnn
 from vedette_train.training.closed_form import build_features
-from vedette_train.training.devices import convert_to_float32, strategy
-from vedette_train.training.gradient_accumulation import MicroBatched
+from vedette_train.training.devices import convert_to_float32, select_strategy
+from vedette_train.training.gradient_accumulation import AccumulatingModel
 
 
 def test_without_a_second_device_nothing_is_mirrored() -> None:
-    assert strategy([]).num_replicas_in_sync == 1
+    assert select_strategy([]).num_replicas_in_sync == 1
 
 
 def test_a_network_of_32_bit_floats_is_kept_as_it_is() -> None:
@@ -32,7 +32,7 @@ def test_what_was_trained_in_16_bit_is_kept_in_32() -> None:
     keras.utils.set_random_seed(1)
     try:
         network = cnn(20, 20, 2)
-        model = MicroBatched(network, keras.optimizers.Adam(0.01))
+        model = AccumulatingModel(network, keras.optimizers.Adam(0.01))
         losses = model.fit(pictures, labels, epochs=4, verbose=0).history["loss"]
     finally:
         keras.config.set_dtype_policy("float32")

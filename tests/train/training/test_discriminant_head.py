@@ -15,13 +15,13 @@ from vedette_train.training.discriminant_head import (
     UNKNOWN_COST,
     UNKNOWN_COSTS,
     Candidate,
+    FeatureSet,
     FittedHead,
     HeadOptions,
-    Pictures,
-    choose,
+    choose_candidate,
     fit_head,
 )
-from vedette_train.training.feature_cache import Features
+from vedette_train.training.feature_cache import FeatureCache
 
 BLOCKS = (Block("head.5", 12), Block("head.6", 20), Block("head.last", 16))
 ALONE = BLOCKS[:-1]
@@ -36,32 +36,32 @@ def candidate(blocks: tuple[Block, ...], losses: float | NDArray[np.float64]) ->
 
 def test_where_candidates_tie_blocks_alone_are_chosen() -> None:
     whole, alone = candidate(BLOCKS, 0.4), candidate(ALONE, 0.4)
-    assert choose([whole, alone]) is alone
-    assert choose([alone, whole]) is alone
+    assert choose_candidate([whole, alone]) is alone
+    assert choose_candidate([alone, whole]) is alone
 
 
 def test_a_gain_within_chance_is_a_tie() -> None:
     noise = np.random.default_rng(0).normal(0, 1, 100)
     alone = candidate(ALONE, 1 + noise - noise.mean())
     whole = candidate(BLOCKS, 0.95)  # 0.05 better, and the standard error is 0.1
-    assert choose([alone, whole]) is alone
+    assert choose_candidate([alone, whole]) is alone
 
 
 def test_a_gain_beyond_chance_takes_more_features() -> None:
     noise = np.random.default_rng(0).normal(0, 1, 100)
     alone = candidate(ALONE, 1 + noise - noise.mean())
     whole = candidate(BLOCKS, 0.8)
-    assert choose([alone, whole]) is whole
+    assert choose_candidate([alone, whole]) is whole
 
 
 def test_among_the_same_features_the_least_loss_wins() -> None:
     worse, better = candidate(ALONE, 0.5), candidate(ALONE, 0.49)
-    assert choose([worse, better, candidate(BLOCKS, 0.6)]) is better
+    assert choose_candidate([worse, better, candidate(BLOCKS, 0.6)]) is better
 
 
 def pictures(
     folder: Path, per_class: int, *, last: float = 0.0, spread: float = 1.0, seed: int = 6
-) -> Pictures:
+) -> FeatureSet:
     """Features in the cache; `last` is how much the last block tells of the class."""
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(LABELS)), per_class)
@@ -71,16 +71,18 @@ def pictures(
     hashes = [f"{number:064x}" for number in range(len(labels))]
     cache = []
     for view in ("plain", "mirrored"):
-        features = Features(folder / f"{view}.f32", WIDTH)
+        features = FeatureCache(folder / f"{view}.f32", WIDTH)
         rows = means[labels] + random.normal(0, spread, (len(labels), WIDTH))
         features.append(hashes, rows.astype(np.float32))
         cache.append(features)
     folds = assign_folds(labels, np.arange(len(labels)), 0)
-    return Pictures(cache, hashes, labels, folds)
+    return FeatureSet(cache, hashes, labels, folds)
 
 
 def fitted(
-    found: Pictures, labels: tuple[str, ...] = LABELS, strangers: NDArray[np.float32] | None = None
+    found: FeatureSet,
+    labels: tuple[str, ...] = LABELS,
+    strangers: NDArray[np.float32] | None = None,
 ) -> FittedHead:
     batches = None if strangers is None else np.array_split(strangers, 3)
     return fit_head(found, BLOCKS, HeadOptions(labels, 0.95, BLOCKS_ALONE, batches))
@@ -117,7 +119,7 @@ def test_answers_out_of_fold_are_calibrated_and_know_unknown(tmp_path: Path) -> 
     assert result.uncalibrated.labels == LABELS
     assert scores.shape == (400, 5)
     np.testing.assert_array_equal(result.out_of_fold.truth, found.labels)
-    right = result.uncalibrated.right
+    right = result.uncalibrated.correct
     lost = right & (result.out_of_fold.answers == len(LABELS))
     assert lost.sum() / right.sum() == pytest.approx(UNKNOWN_COST, abs=1 / right.sum())
     known = scores[:, : len(LABELS)]

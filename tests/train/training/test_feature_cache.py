@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vedette_train.training.feature_cache import Features, compute, drawn
+from vedette_train.training.feature_cache import (
+    Extractor,
+    FeatureCache,
+    compute_features,
+    sample_passes,
+)
 
 HASHES = [f"{number:064x}" for number in range(200)]
 WIDTH = 6
@@ -29,8 +34,8 @@ def take(places: list[int]) -> np.ndarray:
 
 def features(
     path: Path, backbone: Callable[[np.ndarray], np.ndarray], hashes: Sequence[str] = HASHES
-) -> Features:
-    return compute(path, hashes, take, backbone, WIDTH, lambda: None)
+) -> FeatureCache:
+    return compute_features(path, hashes, take, Extractor(backbone, WIDTH, ""), lambda: None)
 
 
 def test_the_second_time_nothing_is_computed(tmp_path: Path) -> None:
@@ -103,15 +108,14 @@ def test_what_a_disk_has_lost_is_computed_again(tmp_path: Path, name: str, damag
 
 def test_passes_are_drawn_anew_each_epoch_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
     plain = features(tmp_path / "a.f32", Backbone())
-    augmented = compute(
+    augmented = compute_features(
         tmp_path / "b.f32",
         HASHES,
         take,
-        lambda pictures: -Backbone()(pictures),
-        WIDTH,
+        Extractor(lambda images: -Backbone()(images), WIDTH, ""),
         lambda: None,
     )
-    taking = drawn([plain, augmented], HASHES, 3)
+    taking = sample_passes([plain, augmented], HASHES, 3)
     rows = np.arange(1, 200)
     one, two = taking(rows, 0), taking(rows, 1)
     np.testing.assert_array_equal(np.abs(one[:, 0]), rows)

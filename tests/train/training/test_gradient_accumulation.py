@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vedette_train.models.architectures import cnn
-from vedette_train.training.gradient_accumulation import MICROBATCH, MicroBatched
+from vedette_train.training.gradient_accumulation import MICROBATCH, AccumulatingModel
 
 
 @pytest.mark.parametrize("count", [MICROBATCH * 4, MICROBATCH * 2 + 5, 3])
@@ -21,7 +21,7 @@ def test_weights_and_measures_are_those_of_the_whole_batch(count: int) -> None:
     whole, parts = network(), network()
     loss = "sparse_categorical_crossentropy"
     whole.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
-    stepping = MicroBatched(parts, keras.optimizers.SGD(0.1))
+    stepping = AccumulatingModel(parts, keras.optimizers.SGD(0.1))
     expected, found = (
         model.fit(pictures, labels, batch_size=count, shuffle=False, verbose=0).history
         for model in (whole, stepping)
