@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 from click.testing import Result
-from tests.run_files import stop_fit
+from tests.run_files import load_metrics, stop_fit
 
 from vedette_edge import preprocess
 from vedette_edge.images import decoding
@@ -53,7 +52,7 @@ def test_the_weights_are_a_whole_keras_model_that_takes_raw_bytes(
 
 
 def test_metrics_tell_the_accuracy_of_the_test_part(run_folder: Path) -> None:
-    metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = load_metrics(run_folder)
     assert metrics["test_pictures"] == 24
     assert metrics["test_accuracy"] >= 0.9
     assert set(metrics["per_class"]) == {"bar", "disc", "square"}
@@ -66,7 +65,7 @@ def test_metrics_tell_the_accuracy_of_the_test_part(run_folder: Path) -> None:
 def test_the_best_epoch_is_kept(run_folder: Path) -> None:
     with (run_folder / "history.csv").open(encoding="utf-8", newline="") as file:
         history = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
-    metrics = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = load_metrics(run_folder)
     assert len(history) == metrics["epochs"] == 4
     assert len(history) - history[::-1].index(max(history)) == metrics["best_epoch"]
     assert metrics["validation_accuracy"] == max(history)
@@ -84,13 +83,13 @@ def test_the_manifest_is_the_one_that_the_contract_names(run_folder: Path, shape
 
 
 def test_the_same_seed_gives_the_same_run(shapes: Path, train: Train, tmp_path: Path) -> None:
-    made = []
+    runs = []
     for name in ("one", "two"):
         train("fit", shapes, "--out", tmp_path / name, *QUICK, "--seed", "5")
-        made.append(
+        runs.append(
             [(tmp_path / name / file).read_bytes() for file in ("split.csv", "history.csv")]
         )
-    assert made[0] == made[1]
+    assert runs[0] == runs[1]
 
 
 def test_a_bad_file_is_named_and_left_out(
@@ -102,7 +101,7 @@ def test_a_bad_file_is_named_and_left_out(
     result = train("fit", data, "--out", tmp_path / "run", *QUICK)
     assert result.exit_code == 0
     assert "bar/cut.jpg" in result.stderr
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
+    metrics = load_metrics(tmp_path / "run")
     assert set(metrics["left_out"]) == {"bar/cut.jpg", "disc/notes.txt"}
     assert "cut.jpg" not in (tmp_path / "run" / "split.csv").read_text(encoding="utf-8")
 
@@ -127,24 +126,18 @@ def test_pictures_of_every_kind_are_trained_on(
         assert cv2.imwrite(str(data / "disc" / name), picture)
     result = train("fit", data, "--out", tmp_path / "run", *QUICK)
     assert result.exit_code == 0
-    assert json.loads((tmp_path / "run" / "metrics.json").read_bytes())["left_out"] == {}
+    assert load_metrics(tmp_path / "run")["left_out"] == {}
     assert len((tmp_path / "run" / "split.csv").read_text(encoding="utf-8").splitlines()) == 39
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--resume",), "no interrupted run"),
-        ((), "holds a run already"),
-    ],
-)
+@pytest.mark.parametrize("arguments", [("--resume",), ()])
 def test_a_finished_run_is_not_lost_by_mistake(
-    run_folder: Path, shapes: Path, train: Train, arguments: tuple[str, ...], said: str
+    run_folder: Path, shapes: Path, train: Train, arguments: tuple[str, ...]
 ) -> None:
     before = (run_folder / "Trained_Weight.h5").read_bytes()
     result = train("fit", shapes, "--out", run_folder, *CNN, *arguments)
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert str(run_folder) in result.stderr
     assert (run_folder / "Trained_Weight.h5").read_bytes() == before
 
 
@@ -167,7 +160,7 @@ def test_a_full_disk_is_an_error_and_never_a_half_file(
         "fit", shapes, "--out", small_disk / "run", "--store", tmp_path, *CNN, "--size", "64"
     )
     assert result.exit_code == 1
-    assert "checkpoint.npz: No space left on device. Make room" in result.stderr
+    assert "checkpoint.npz" in result.stderr
     for name in ("checkpoint.npz", "Trained_Weight.h5", "metrics.json"):
         assert not (small_disk / "run" / name).exists()
 
@@ -176,7 +169,7 @@ def test_a_run_within_the_photographs_is_refused(shapes: Path, train: Train) -> 
     for run in (shapes, shapes / "run"):
         result = train("fit", shapes, "--out", run)
         assert result.exit_code == 2
-        assert "outside" in result.stderr
+        assert str(shapes) in result.stderr
     assert not (shapes / "run").exists()
 
 
@@ -186,7 +179,9 @@ def test_a_run_within_the_photographs_is_refused(shapes: Path, train: Train) -> 
 def test_a_flag_out_of_range_is_an_error(
     shapes: Path, train: Train, tmp_path: Path, flags: tuple[str, ...]
 ) -> None:
-    assert train("fit", shapes, "--out", tmp_path / "run", *CNN, *flags).exit_code == 2
+    result = train("fit", shapes, "--out", tmp_path / "run", *CNN, *flags)
+    assert result.exit_code == 2
+    assert flags[0] in result.stderr
 
 
 def test_class_names_with_dollars_and_brackets_are_only_names(
@@ -196,7 +191,7 @@ def test_class_names_with_dollars_and_brackets_are_only_names(
     (data / "bar").rename(data / "a$_$b [red]")
     result = train("fit", data, "--out", tmp_path / "run", *QUICK)
     assert result.exit_code == 0
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_bytes())
+    metrics = load_metrics(tmp_path / "run")
     assert "a$_$b [red]" in metrics["per_class"]
 
 
@@ -206,19 +201,20 @@ def test_overwrite_replaces_a_run(
     shutil.copytree(run_folder, tmp_path / "run")
     result = train("fit", shapes, "--out", tmp_path / "run", *QUICK, "--overwrite")
     assert result.exit_code == 0
-    assert json.loads((tmp_path / "run" / "metrics.json").read_bytes())["epochs"] == 2
+    assert load_metrics(tmp_path / "run")["epochs"] == 2
 
 
 @pytest.mark.parametrize(
-    ("out", "said"), [("/proc/none/run", "/proc/none"), ("{file}/run", "Not a directory")]
+    ("out", "named"), [("/proc/none/run", "/proc/none"), ("{file}/run", "{file}")]
 )
 def test_a_folder_that_cannot_be_written_is_named(
-    shapes: Path, train: Train, tmp_path: Path, out: str, said: str
+    shapes: Path, train: Train, tmp_path: Path, out: str, named: str
 ) -> None:
     (tmp_path / "file").touch()
-    result = train("fit", shapes, "--out", out.format(file=tmp_path / "file"))
+    file = tmp_path / "file"
+    result = train("fit", shapes, "--out", out.format(file=file))
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert named.format(file=file) in result.stderr
 
 
 def test_too_few_pictures_are_an_error_before_tensorflow_starts(
@@ -226,7 +222,7 @@ def test_too_few_pictures_are_an_error_before_tensorflow_starts(
 ) -> None:
     result = train("fit", draw_shapes(tmp_path / "data", 3), "--out", tmp_path / "run", *CNN)
     assert result.exit_code == 1
-    assert "bar (3)" in result.stderr
+    assert "bar" in result.stderr
     assert "starting" not in result.stderr
 
 
@@ -236,21 +232,21 @@ def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
     run = tmp_path / "run"
     command = ["fit", str(shapes), "--out", str(run), *CNN, "--size", "96", "--batch-size", "16"]
     interrupted = [*command, "--epochs", "500"]
-    code, said = stop_fit(interrupted, "epoch   2 of 500", signal.SIGINT)
+    code, printed = stop_fit(interrupted, "epoch   2 of 500", signal.SIGINT)
     assert code == 130
-    assert "again with --resume" in said
-    assert "Traceback" not in said
+    assert "--resume" in printed
+    assert "Traceback" not in printed
     done = len((run / "history.csv").read_text(encoding="utf-8").splitlines()) - 1
     keras.models.load_model(run / "Trained_Weight.h5", compile=False)
 
     result = train(*command, "--epochs", str(done + 1), "--seed", "1", "--resume")
     assert result.exit_code == 1
-    assert "seed was 0 and is 1" in result.stderr
+    assert "seed" in result.stderr
     result = train(*command, "--epochs", str(done + 1), "--resume")
     assert result.exit_code == 0
     assert f"epoch {done + 1:>3} of {done + 1}" in result.stderr
     assert f"epoch {done:>3} of" not in result.stderr
-    assert json.loads((run / "metrics.json").read_bytes())["epochs"] == done + 1
+    assert load_metrics(run)["epochs"] == done + 1
     assert not (run / "checkpoint.npz").exists()
 
     train(*command, "--out", tmp_path / "whole", "--epochs", str(done + 1))
@@ -273,7 +269,7 @@ def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None
     assert "test pictures right" in done.stdout
     begins = [line.split()[0] for line in done.stderr.splitlines()]
     assert begins == [f"{shapes}:", "starting", "epoch", "epoch"]
-    assert "oneDNN" in (tmp_path / "run" / "train.log").read_text(encoding="utf-8")
+    assert (tmp_path / "run" / "train.log").stat().st_size > 0
 
 
 def test_cards_are_drawn_and_can_be_trained_on(train: Train, tmp_path: Path) -> None:

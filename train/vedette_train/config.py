@@ -1,4 +1,4 @@
-"""Settings of a run: what the command line says, in one object."""
+"""Configuration of a run: the command line's values, with defaults for each architecture."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -10,9 +10,9 @@ SCHEDULES = ("constant", "cosine")
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"
 HEADS = DISCRIMINANT, GRADIENT = ("discriminant", "gradient")
 
-FEW_CLASSES = 4  # up to which an output for `unknown` sees little
+FEW_CLASSES = 4  # with this many or fewer, an output for `unknown` rejects little
 
-# Settings that mean nothing where no gradient descends.
+# Settings of gradient descent; a head in closed form has no use for them.
 OF_DESCENT = (
     "epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule", "augment",
     "balance", "validation",
@@ -21,42 +21,52 @@ OF_DESCENT = (
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """All that decides what a run becomes, besides the photographs."""
+    """Everything but the photographs that determines the result of a run."""
 
     data: Path  # folder of the photographs
     architecture: str
     head: str  # one of HEADS: fitted in closed form, or by gradient descent
-    start: Path | None  # an earlier run whose split this one keeps, and weights if it descends
+    start: Path | None  # an earlier run: its split is kept and, for gradient descent, its weights
     size: int  # px, height and width of the input
-    resize_mode: str  # how a picture's shape becomes the input's
-    epochs: int  # of gradient descent; 0 where the head is fitted in closed form
-    fine_tune: int  # further epochs in which a pretrained network's upper blocks learn, too
-    patience: int  # epochs without a better one after which training ends; 0: never
+    resize_mode: str  # turns the shape of an image into that of the input
+    epochs: int  # of gradient descent; 0 for a head in closed form
+    fine_tune: int  # further epochs that also train the upper blocks of a pretrained network
+    patience: int  # epochs without improvement after which training stops; 0: never
     batch_size: int
     optimizer: str  # one of OPTIMIZERS
     learning_rate: float
-    schedule: str  # how the learning rate goes on, one of SCHEDULES
+    schedule: str  # of the learning rate, one of SCHEDULES
     augment: bool
-    flip: bool  # whether mirrored pictures are learned from
-    balance: bool  # whether each class is seen equally often
-    precision: float  # share of right answers that the threshold for `unknown` is to give, 0..1
-    unknown: tuple[Path, ...]  # folders of pictures of none of the classes
-    validation: float  # share of the training part, 0..1; 0: all of it is learned from
-    test: float  # share of all photographs, 0..1; 0: none is tested on
+    flip: bool  # train on mirrored images, too
+    balance: bool  # show each class equally often
+    precision: float  # 0..1, share of correct answers that the threshold for `unknown` aims at
+    unknown: tuple[Path, ...]  # folders of images that belong to none of the classes
+    validation: float  # 0..1, share of the training part; 0: train on all of it
+    test: float  # 0..1, share of all photographs; 0: no test part
     seed: int
 
     @property
     def descends(self) -> bool:
-        """True if gradient descent is part of the run."""
+        """True if the run uses gradient descent."""
         return self.epochs + self.fine_tune > 0
+
+    def to_dict(self) -> dict[str, object]:
+        """The content of settings.json: JSON values, paths absolute."""
+        return {name: _to_json(value) for name, value in asdict(self).items()}
+
+
+def _to_json(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    return str(value.resolve()) if isinstance(value, Path) else value
 
 
 @dataclass(frozen=True, slots=True)
 class ArchitectureDefaults:
-    """How an architecture is trained where the command line does not say."""
+    """Defaults for the training of one architecture."""
 
-    normalisation: str  # of the contract
-    heads: tuple[str, ...]  # of HEADS that it can have, the default first
+    normalisation: str  # for the contract
+    heads: tuple[str, ...]  # the possible HEADS, the default first
     size: int
     epochs: int
     fine_tune: int
@@ -68,7 +78,7 @@ class ArchitectureDefaults:
 
     @property
     def pretrained(self) -> bool:
-        """True if it comes with weights, under a head that is trained."""
+        """True if the network comes with weights, and only its head needs training."""
         return DISCRIMINANT in self.heads
 
 
@@ -123,17 +133,14 @@ DEFAULTS: Mapping[str, Any] = {
 
 
 def fill_defaults(chosen: Mapping[str, Any]) -> TrainConfig:
-    """The settings: what was chosen, and for what is None or missing, the recipe's."""
-    recipe = ARCHITECTURE_DEFAULTS[chosen["architecture"]]
-    head = chosen.get("head") or recipe.heads[0]
-    defaults: dict[str, Any] = {**DEFAULTS, **asdict(recipe), "head": head}
+    """The configuration with the given values, and defaults for those that are None or missing."""
+    architecture = ARCHITECTURE_DEFAULTS[chosen["architecture"]]
+    head = chosen.get("head") or architecture.heads[0]
+    values: dict[str, Any] = {**DEFAULTS, **asdict(architecture), "head": head}
     if head == DISCRIMINANT:
-        defaults |= FINE_TUNING
+        values |= FINE_TUNING
         fine_tune = chosen.get("fine_tune")
-        if not (recipe.fine_tune if fine_tune is None else fine_tune):
-            defaults |= {"validation": 0.0, "augment": False}
-    names = [field.name for field in fields(TrainConfig)]
-    filled = {name: chosen.get(name) for name in names}
-    return TrainConfig(
-        **{name: defaults[name] if one is None else one for name, one in filled.items()}
-    )
+        if not (architecture.fine_tune if fine_tune is None else fine_tune):
+            values |= {"validation": 0.0, "augment": False}
+    values |= {name: value for name, value in chosen.items() if value is not None}
+    return TrainConfig(**{field.name: values[field.name] for field in fields(TrainConfig)})

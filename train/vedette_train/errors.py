@@ -1,4 +1,4 @@
-"""What can go wrong in training in a way that the user can mend."""
+"""Errors of training that the user can fix."""
 
 from vedette_edge.errors import VedetteError
 
@@ -12,4 +12,4 @@ class RunError(VedetteError, ValueError):
 
 
 class WeightsError(VedetteError, ValueError):
-    """Pretrained weights that are not installed, damaged or not what they should be."""
+    """Pretrained weights that are missing, damaged or of the wrong content."""

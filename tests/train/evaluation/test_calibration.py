@@ -8,19 +8,19 @@ from scipy.special import log_softmax
 from vedette_edge.head import calibration
 from vedette_train.evaluation.calibration import (
     apply_temperature,
-    chance_error,
     fit_temperature,
+    measure_chance_error,
     measure_reliability,
 )
 
-PICTURES, LABELS = 4000, 5
+IMAGES, LABELS = 4000, 5
 
 
 @pytest.fixture
 def honest() -> tuple[np.ndarray, np.ndarray]:
     """Scores, and a truth drawn by just these scores: nothing could be calibrated better."""
     random = np.random.default_rng(3)
-    logits = random.normal(0, 2, (PICTURES, LABELS))
+    logits = random.normal(0, 2, (IMAGES, LABELS))
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     truth = np.array([random.choice(LABELS, p=row) for row in scores])
     return scores.astype(np.float32), truth
@@ -38,9 +38,9 @@ def test_what_was_sharpened_or_blunted_is_found_and_undone(
     scores, truth = honest
     skewed = apply_temperature(scores, temperature)
     assert measure_reliability(skewed, truth).error > 0.05
-    found = fit_temperature(skewed, truth)
-    assert found == pytest.approx(1 / temperature, rel=0.05)
-    assert measure_reliability(apply_temperature(skewed, found), truth).error < 0.02
+    fitted = fit_temperature(skewed, truth)
+    assert fitted == pytest.approx(1 / temperature, rel=0.05)
+    assert measure_reliability(apply_temperature(skewed, fitted), truth).error < 0.02
 
 
 def test_a_temperature_changes_no_answer_and_leaves_sums_at_one(
@@ -56,11 +56,13 @@ def test_the_error_by_chance_is_what_exact_scores_show(
     honest: tuple[np.ndarray, np.ndarray],
 ) -> None:
     scores, truth = honest
-    parts = range(0, PICTURES, 400)
+    parts = range(0, IMAGES, 400)
     shown = [measure_reliability(scores[at : at + 400], truth[at : at + 400]).error for at in parts]
-    assert chance_error(scores[:400]) == pytest.approx(np.mean(shown), rel=0.25)
-    assert chance_error(scores) < chance_error(scores[:400]) / 2  # more pictures, less chance
-    assert chance_error(np.eye(3, dtype=np.float32)) == 0
+    assert measure_chance_error(scores[:400]) == pytest.approx(np.mean(shown), rel=0.25)
+    assert (
+        measure_chance_error(scores) < measure_chance_error(scores[:400]) / 2
+    )  # more images, less chance
+    assert measure_chance_error(np.eye(3, dtype=np.float32)) == 0
 
 
 def test_scores_of_exactly_zero_and_one_are_no_trouble() -> None:
@@ -71,30 +73,30 @@ def test_scores_of_exactly_zero_and_one_are_no_trouble() -> None:
 
 def test_a_validation_part_without_a_mistake_makes_nothing_certain() -> None:
     scores = np.tile(np.array([[0.6, 0.4], [0.3, 0.7]], np.float32), (20, 1))
-    found = apply_temperature(scores, fit_temperature(scores, np.tile([0, 1], 20)))
-    assert 0.9 < found.max(axis=1).mean() < 0.99
+    calibrated = apply_temperature(scores, fit_temperature(scores, np.tile([0, 1], 20)))
+    assert 0.9 < calibrated.max(axis=1).mean() < 0.99
 
 
 def test_the_error_is_the_mean_distance_of_score_and_accuracy() -> None:
     scores = np.array([[0.8, 0.2]] * 4 + [[0.65, 0.35]] * 4, np.float32)
-    found = measure_reliability(scores, np.array([0, 0, 1, 1, 0, 0, 0, 0]))
-    assert [(one.accuracy, one.pictures) for one in found.bins] == [(1.0, 4), (0.5, 4)]
-    assert found.error == pytest.approx((0.35 + 0.3) / 2)
+    reliability = measure_reliability(scores, np.array([0, 0, 1, 1, 0, 0, 0, 0]))
+    assert [(one.accuracy, one.count) for one in reliability.bins] == [(1.0, 4), (0.5, 4)]
+    assert reliability.error == pytest.approx((0.35 + 0.3) / 2)
 
 
 @pytest.mark.parametrize("factor", [0.2, 1.0, 30.0])
-@pytest.mark.parametrize("pictures", [15, 200, PICTURES])
+@pytest.mark.parametrize("images", [15, 200, IMAGES])
 def test_the_edge_finds_the_temperature_that_scipy_finds(
-    honest: tuple[np.ndarray, np.ndarray], factor: float, pictures: int
+    honest: tuple[np.ndarray, np.ndarray], factor: float, images: int
 ) -> None:
-    logits = (np.log(honest[0]) * factor)[:pictures].astype(np.float32)
-    truth = honest[1][:pictures]
-    targets = np.full(logits.shape, 1 / (pictures + 2) / (LABELS - 1))
-    targets[np.arange(pictures), truth] = (pictures + 1) / (pictures + 2)
+    logits = (np.log(honest[0]) * factor)[:images].astype(np.float32)
+    truth = honest[1][:images]
+    targets = np.full(logits.shape, 1 / (images + 2) / (LABELS - 1))
+    targets[np.arange(images), truth] = (images + 1) / (images + 2)
 
-    def loss(log_temperature: float) -> float:
+    def compute_loss(log_temperature: float) -> float:
         return -float(np.sum(targets * log_softmax(logits / np.exp(log_temperature), axis=1)))
 
-    best = minimize_scalar(loss, bounds=(-7, 11), method="bounded", options={"xatol": 1e-9})
-    found = calibration.fit_temperature(logits, truth)
-    assert found == pytest.approx(float(np.exp(best.x)), rel=1e-3)
+    best = minimize_scalar(compute_loss, bounds=(-7, 11), method="bounded", options={"xatol": 1e-9})
+    fitted = calibration.fit_temperature(logits, truth)
+    assert fitted == pytest.approx(float(np.exp(best.x)), rel=1e-3)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import Result
+from tests.run_files import load_metrics, load_parts
 
 from vedette_train.errors import RunError
 from vedette_train.run.previous import load_previous_run
@@ -18,12 +19,18 @@ Train = Callable[..., Result]
 QUICK = ("--architecture", "cnn", "--size", "48", "--epochs", "1", "--batch-size", "16")
 
 
-def parts(run: Path) -> dict[str, str]:
-    with (run / "split.csv").open(encoding="utf-8", newline="") as file:
-        return {row["sha256"]: row["part"] for row in csv.DictReader(file)}
+@pytest.fixture
+def start(run_folder: Path, train: Train, tmp_path: Path) -> Callable[..., Result]:
+    """Trains on some data with further flags, from the weights of the finished run."""
+
+    def run(data: Path, *flags: str) -> Result:
+        arguments = (*QUICK, "--start", run_folder, *flags)
+        return train("fit", data, "--out", tmp_path / "run", *arguments)
+
+    return run
 
 
-def further_discs(data: Path, count: int) -> None:
+def draw_discs(data: Path, count: int) -> None:
     random = np.random.default_rng(99)
     for number in range(count):
         picture = random.integers(0, 90, (60, 80, 3), np.uint8)
@@ -36,17 +43,16 @@ def test_a_run_begins_where_the_earlier_one_ended(
 ) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(shapes, data)
-    further_discs(data, 10)
+    draw_discs(data, 10)
     (data / "bar" / "000.png").rename(data / "square" / "from-bar.png")
     (data / "bar" / "001.png").unlink()
     result = train("fit", data, "--out", run, *QUICK, "--start", run_folder)
     assert result.exit_code == 0, result.stderr
-    said = f"since {run_folder}: 10 pictures added, 1 gone, 1 under another label"
-    assert said in result.stderr
-    before, now = parts(run_folder), parts(run)
+    assert f"since {run_folder}" in result.stderr
+    before, now = load_parts(run_folder), load_parts(run)
     assert {now[sha256] == before[sha256] for sha256 in now.keys() & before.keys()} == {True}
     assert {now[sha256] for sha256 in now.keys() - before.keys()} >= {"train"}
-    metrics = json.loads((run / "metrics.json").read_bytes())
+    metrics = load_metrics(run)
     assert metrics["changes"] == {
         "since": str(run_folder), "added": 10, "gone": 1, "relabelled": 1
     }  # fmt: skip
@@ -58,31 +64,30 @@ def test_a_run_begins_where_the_earlier_one_ended(
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("flags", "named"),
     [
-        (("--size", "32"), "height was 48 and is 32"),
-        (("--resize-mode", "crop"), "resize_mode was squash and is crop"),
-        (("--architecture", "small"), "architecture was cnn and is small"),
+        (("--size", "32"), "height"),
+        (("--resize-mode", "crop"), "resize_mode"),
+        (("--architecture", "small"), "architecture"),
     ],
 )
 def test_a_run_of_another_kind_is_refused(
-    run_folder: Path, shapes: Path, train: Train, tmp_path: Path, flags: tuple[str, ...], said: str
+    start: Callable[..., Result], shapes: Path, flags: tuple[str, ...], named: str
 ) -> None:
-    arguments = (*QUICK, "--start", run_folder, *flags)
-    result = train("fit", shapes, "--out", tmp_path / "run", *arguments)
+    result = start(shapes, *flags)
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert named in result.stderr
 
 
 def test_other_labels_are_refused(
-    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+    start: Callable[..., Result], shapes: Path, tmp_path: Path
 ) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(shapes, data)
+    data = Path(shutil.copytree(shapes, tmp_path / "data"))
     (data / "bar").rename(data / "beam")
-    result = train("fit", data, "--out", tmp_path / "run", *QUICK, "--start", run_folder)
+    result = start(data)
     assert result.exit_code == 1
-    assert "labels was bar, disc, square and is beam, disc, square" in result.stderr
+    assert "labels" in result.stderr
+    assert "beam" in result.stderr
 
 
 @pytest.mark.parametrize("lost", ["Trained_Weight.h5", "contract.json", "split.csv"])
@@ -95,7 +100,7 @@ def test_a_folder_without_a_finished_run_is_refused(
         "fit", shapes, "--out", tmp_path / "run", *QUICK, "--start", tmp_path / "earlier"
     )
     assert result.exit_code == 1
-    assert f"lacks {lost}" in result.stderr
+    assert lost in result.stderr
 
 
 def test_a_run_cannot_start_from_itself(run_folder: Path, shapes: Path, train: Train) -> None:
@@ -122,3 +127,15 @@ def test_damaged_settings_of_an_earlier_run_are_named(
     (run / "settings.json").write_text(content, "utf-8")
     with pytest.raises(RunError, match=str(run)):
         load_previous_run(run)
+
+
+def test_a_run_with_the_former_name_of_the_resize_mode_is_read(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(run_folder, tmp_path / "earlier"))
+    settings = json.loads((run / "settings.json").read_bytes())
+    settings["fit"] = settings.pop("resize_mode")
+    (run / "settings.json").write_text(json.dumps(settings), "utf-8")
+    result = train("fit", shapes, "--out", tmp_path / "run", *QUICK, "--start", run)
+    assert result.exit_code == 0, result.stderr
+    assert load_parts(tmp_path / "run") == load_parts(run_folder)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from click.testing import Result
-from tests.run_files import metrics_of, rows_of, scored
+from tests.run_files import load_metrics, load_split, predict_part
 
 from vedette_edge.head import record as head_record
 from vedette_edge.model.contract import UNKNOWN, parse_contract
@@ -31,19 +31,19 @@ def test_a_run_folder_holds_the_head_and_no_history(finished: tuple[Path, Path])
 
 def test_the_kept_model_is_what_was_measured(finished: tuple[Path, Path], shapes: Path) -> None:
     run, _ = finished
-    metrics = metrics_of(run)
-    scores, truth = scored(run, shapes, "test")
+    metrics = load_metrics(run)
+    scores, truth = predict_part(run, shapes, "test")
     assert len(truth) == metrics["test_pictures"] == 24
     assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
-    found = measure_reliability(scores, truth).error
-    assert metrics["calibration"]["ece_after"] == pytest.approx(found, abs=1e-3)
+    error = measure_reliability(scores, truth).error
+    assert metrics["calibration"]["ece_after"] == pytest.approx(error, abs=1e-3)
     low, high = metrics["test_interval"]
     assert low < metrics["test_accuracy"] <= high
 
 
 def test_the_contract_says_how_the_scores_are_read(finished: tuple[Path, Path]) -> None:
     run, _ = finished
-    metrics, contract = metrics_of(run), parse_contract((run / "contract.json").read_bytes())
+    metrics, contract = load_metrics(run), parse_contract((run / "contract.json").read_bytes())
     assert contract.labels == ("bar", "disc", "square", UNKNOWN)
     assert contract.normalisation == "centred"
     assert contract.confidence.temperature == metrics["calibration"]["temperature"] != 1
@@ -63,7 +63,7 @@ def test_the_head_names_layers_of_the_model_and_a_fold_of_each_picture(
     for block in record.blocks:
         kernel, bias = model.get_layer(block.layer).get_weights()
         assert (kernel.shape, bias.shape) == ((block.width, 3), (3,))
-    learned = [row for row in rows_of(run) if row["part"] != "test"]
+    learned = [row for row in load_split(run) if row["part"] != "test"]
     assert len(record.folds) == len(learned) == 96
     counts = Counter((row["label"], fold) for row, fold in zip(learned, record.folds, strict=True))
     assert len(counts) == 3 * 5
@@ -74,7 +74,7 @@ def test_the_head_names_layers_of_the_model_and_a_fold_of_each_picture(
 def test_accuracy_out_of_fold_is_told_beside_that_of_the_test_part(
     finished: tuple[Path, Path],
 ) -> None:
-    metrics = metrics_of(finished[0])
+    metrics = load_metrics(finished[0])
     assert metrics["judged_by"] == "test"
     assert metrics["out_of_fold_pictures"] == 96
     low, high = metrics["out_of_fold_interval"]
@@ -85,7 +85,7 @@ def test_accuracy_out_of_fold_is_told_beside_that_of_the_test_part(
 def test_the_learning_curve_ends_at_the_accuracy_out_of_fold(
     finished: tuple[Path, Path],
 ) -> None:
-    metrics = metrics_of(finished[0])
+    metrics = load_metrics(finished[0])
     curve = metrics["learning_curve"]
     assert [point["pictures"] for point in curve] == sorted(point["pictures"] for point in curve)
     assert len(curve) >= 3
@@ -150,7 +150,7 @@ def test_swapped_labels_are_the_first_to_be_listed(
     flags = (*TINY, "--test", "0.05")
     result = train("fit", data, "--out", run, *flags)
     assert result.exit_code == 0, result.stderr
-    learned = {row["file"] for row in rows_of(run) if row["part"] == "train"}
+    learned = {row["file"] for row in load_split(run) if row["part"] == "train"}
     swapped = {file for file in learned if "swapped" in file}
     assert len(swapped) >= 4
     findings = json.loads((run / "audit.json").read_bytes())["findings"]

@@ -6,112 +6,116 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vedette_train.training.feature_cache import Features, compute, drawn
+from vedette_train.training.feature_cache import (
+    Extractor,
+    FeatureCache,
+    compute_features,
+    sample_passes,
+)
 
 HASHES = [f"{number:064x}" for number in range(200)]
 WIDTH = 6
 
 
 class Backbone:
-    """Counts the pictures that it is asked about; the features say which picture it was."""
+    """Counts its images; the features tell which image it was."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.count = 0
 
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        self.asked += len(pictures)
-        return np.repeat(pictures.reshape(len(pictures), -1)[:, :1], WIDTH, 1).astype(np.float32)
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        self.count += len(images)
+        return np.repeat(images.reshape(len(images), -1)[:, :1], WIDTH, 1).astype(np.float32)
 
 
 def take(places: list[int]) -> np.ndarray:
     return np.array(places, np.uint8).reshape(-1, 1, 1, 1)
 
 
-def features(
+def compute(
     path: Path, backbone: Callable[[np.ndarray], np.ndarray], hashes: Sequence[str] = HASHES
-) -> Features:
-    return compute(path, hashes, take, backbone, WIDTH, lambda: None)
+) -> FeatureCache:
+    return compute_features(path, hashes, take, Extractor(backbone, WIDTH, ""), lambda: None)
 
 
 def test_the_second_time_nothing_is_computed(tmp_path: Path) -> None:
     first, second = Backbone(), Backbone()
-    features(tmp_path / "a.f32", first)
-    found = features(tmp_path / "a.f32", second)
-    assert (first.asked, second.asked) == (200, 0)
-    np.testing.assert_array_equal(found.take([HASHES[150], HASHES[3]])[:, 0], [150, 3])
+    compute(tmp_path / "a.f32", first)
+    cache = compute(tmp_path / "a.f32", second)
+    assert (first.count, second.count) == (200, 0)
+    np.testing.assert_array_equal(cache.take([HASHES[150], HASHES[3]])[:, 0], [150, 3])
 
 
 def test_only_new_pictures_are_computed(tmp_path: Path) -> None:
-    features(tmp_path / "a.f32", Backbone(), HASHES[:150])
+    compute(tmp_path / "a.f32", Backbone(), HASHES[:150])
     backbone = Backbone()
-    found = features(tmp_path / "a.f32", backbone)
-    assert backbone.asked == 50
-    np.testing.assert_array_equal(found.take(HASHES)[:, 0], np.arange(200))
+    cache = compute(tmp_path / "a.f32", backbone)
+    assert backbone.count == 50
+    np.testing.assert_array_equal(cache.take(HASHES)[:, 0], np.arange(200))
 
 
 def test_equal_files_are_computed_once(tmp_path: Path) -> None:
     backbone = Backbone()
-    found = features(tmp_path / "a.f32", backbone, [HASHES[5], HASHES[5], HASHES[6]])
-    assert backbone.asked == 2
-    assert len(found.take([HASHES[5], HASHES[5]])) == 2
+    cache = compute(tmp_path / "a.f32", backbone, [HASHES[5], HASHES[5], HASHES[6]])
+    assert backbone.count == 2
+    assert len(cache.take([HASHES[5], HASHES[5]])) == 2
 
 
 def test_what_was_computed_before_an_interrupt_counts(tmp_path: Path) -> None:
     class Interrupted(Backbone):
-        def __call__(self, pictures: np.ndarray) -> np.ndarray:
-            if self.asked:
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            if self.count:
                 raise KeyboardInterrupt
-            return super().__call__(pictures)
+            return super().__call__(images)
 
     with pytest.raises(KeyboardInterrupt):
-        features(tmp_path / "a.f32", Interrupted())
+        compute(tmp_path / "a.f32", Interrupted())
     backbone = Backbone()
-    found = features(tmp_path / "a.f32", backbone)
-    assert 0 < backbone.asked < 200
-    np.testing.assert_array_equal(found.take(HASHES)[:, 0], np.arange(200))
+    cache = compute(tmp_path / "a.f32", backbone)
+    assert 0 < backbone.count < 200
+    np.testing.assert_array_equal(cache.take(HASHES)[:, 0], np.arange(200))
 
 
 @pytest.mark.parametrize(("name", "cut"), [("a.f32", 30), ("a.sums", 70)])
-def test_a_file_that_was_cut_short_is_mended(tmp_path: Path, name: str, cut: int) -> None:
-    features(tmp_path / "a.f32", Backbone())
+def test_a_file_that_was_cut_short_is_repaired(tmp_path: Path, name: str, cut: int) -> None:
+    compute(tmp_path / "a.f32", Backbone())
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole[:-cut])
     backbone = Backbone()
-    found = features(tmp_path / "a.f32", backbone)
-    assert 1 <= backbone.asked <= 3
-    np.testing.assert_array_equal(np.sort(found.take(HASHES)[:, 0]), np.arange(200))
-    np.testing.assert_array_equal(found.take(HASHES)[:, 0], np.arange(200))
+    cache = compute(tmp_path / "a.f32", backbone)
+    assert 1 <= backbone.count <= 3
+    np.testing.assert_array_equal(np.sort(cache.take(HASHES)[:, 0]), np.arange(200))
+    np.testing.assert_array_equal(cache.take(HASHES)[:, 0], np.arange(200))
 
 
 @pytest.mark.parametrize("name", ["a.f32", "a.sums"])
 @pytest.mark.parametrize("damage", [bytes(200), b"\xff" * 200])
 def test_what_a_disk_has_lost_is_computed_again(tmp_path: Path, name: str, damage: bytes) -> None:
-    features(tmp_path / "a.f32", Backbone())
+    compute(tmp_path / "a.f32", Backbone())
     file = tmp_path / name
     data = file.read_bytes()
     file.write_bytes(data[:1000] + damage + data[1000 + len(damage) :])
     backbone = Backbone()
-    found = features(tmp_path / "a.f32", backbone)
-    assert 4 <= backbone.asked <= 10
-    np.testing.assert_array_equal(found.take(HASHES)[:, 0], np.arange(200))
+    cache = compute(tmp_path / "a.f32", backbone)
+    assert 4 <= backbone.count <= 10
+    np.testing.assert_array_equal(cache.take(HASHES)[:, 0], np.arange(200))
     again = Backbone()
     np.testing.assert_array_equal(
-        features(tmp_path / "a.f32", again).take(HASHES), found.take(HASHES)
+        compute(tmp_path / "a.f32", again).take(HASHES), cache.take(HASHES)
     )
-    assert again.asked == 0
+    assert again.count == 0
 
 
 def test_passes_are_drawn_anew_each_epoch_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    plain = features(tmp_path / "a.f32", Backbone())
-    augmented = compute(
+    plain = compute(tmp_path / "a.f32", Backbone())
+    augmented = compute_features(
         tmp_path / "b.f32",
         HASHES,
         take,
-        lambda pictures: -Backbone()(pictures),
-        WIDTH,
+        Extractor(lambda images: -Backbone()(images), WIDTH, ""),
         lambda: None,
     )
-    taking = drawn([plain, augmented], HASHES, 3)
+    taking = sample_passes([plain, augmented], HASHES, 3)
     rows = np.arange(1, 200)
     one, two = taking(rows, 0), taking(rows, 1)
     np.testing.assert_array_equal(np.abs(one[:, 0]), rows)

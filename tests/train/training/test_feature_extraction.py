@@ -1,7 +1,6 @@
 """A head on a pretrained backbone, and what is measured of any trained model."""
 
 import csv
-import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,25 +12,14 @@ import numpy as np
 import pytest
 from click.testing import Result
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tests.run_files import load_metrics, predict_part
 
-from vedette_edge import preprocess
-from vedette_edge.images import decoding
 from vedette_edge.model.contract import parse_contract
 from vedette_train.evaluation.calibration import measure_reliability
 
 Train = Callable[..., Result]
-LITE0 = (
-    "--architecture",
-    "efficientnet_lite0",
-    "--head",
-    "gradient",
-    "--size",
-    "64",
-    "--epochs",
-    "6",
-    "--batch-size",
-    "8",
-)
+FLAGS = "--architecture efficientnet_lite0 --head gradient --size 64 --epochs 6 --batch-size 8"
+LITE0 = tuple(FLAGS.split())
 
 
 @pytest.fixture(scope="module")
@@ -46,31 +34,20 @@ def transferred(
     return folder / "run", folder / "store"
 
 
-def scored(run: Path, shapes: Path) -> tuple[np.ndarray, np.ndarray]:
-    """What the kept model says of the test part, asked picture by picture; and the truth."""
-    contract = parse_contract((run / "contract.json").read_bytes())
-    model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
-    with (run / "split.csv").open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["part"] == "test"]
-    prepared = [preprocess(decoding.read_image(shapes / row["file"]), contract) for row in rows]
-    truth = np.array([contract.labels.index(row["label"]) for row in rows])
-    return model.predict_on_batch(np.stack(prepared)), truth
-
-
 def test_the_kept_model_is_what_was_measured(transferred: tuple[Path, Path], shapes: Path) -> None:
     run, _ = transferred
-    metrics = json.loads((run / "metrics.json").read_bytes())
-    scores, truth = scored(run, shapes)
+    metrics = load_metrics(run)
+    scores, truth = predict_part(run, shapes, "test")
     assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
-    found = measure_reliability(scores, truth).error
-    assert metrics["calibration"]["ece_after"] == pytest.approx(found, abs=1e-3)
+    error = measure_reliability(scores, truth).error
+    assert metrics["calibration"]["ece_after"] == pytest.approx(error, abs=1e-3)
     low, high = metrics["test_interval"]
     assert low < metrics["test_accuracy"] <= high
 
 
 def test_temperature_and_threshold_are_in_the_contract(transferred: tuple[Path, Path]) -> None:
     run, _ = transferred
-    metrics = json.loads((run / "metrics.json").read_bytes())
+    metrics = load_metrics(run)
     contract = parse_contract((run / "contract.json").read_bytes())
     assert contract.normalisation == "centred"
     assert contract.confidence.temperature == metrics["calibration"]["temperature"] != 1
@@ -96,13 +73,13 @@ def test_tensorboard_finds_the_measures(transferred: tuple[Path, Path]) -> None:
     events.Reload()
     with (run / "history.csv").open(encoding="utf-8", newline="") as file:
         expected = [float(row["val_accuracy"]) for row in csv.DictReader(file)]
-    found = [
+    logged = [
         float(
             keras.ops.convert_to_numpy(np.frombuffer(event.tensor_proto.tensor_content, "<f4"))[0]
         )
         for event in events.Tensors("epoch_accuracy")
     ]
-    assert found == pytest.approx(expected)
+    assert logged == pytest.approx(expected)
 
 
 def test_fine_tuning_adds_epochs_and_keeps_the_best(
@@ -114,8 +91,8 @@ def test_fine_tuning_adds_epochs_and_keeps_the_best(
     result = train("fit", shapes, *flags)
     assert result.exit_code == 0, result.stderr
     assert "epoch   8 of 8" in result.stderr
-    metrics = json.loads((run / "metrics.json").read_bytes())
-    scores, truth = scored(run, shapes)
+    metrics = load_metrics(run)
+    scores, truth = predict_part(run, shapes, "test")
     assert metrics["epochs"] == 8
     assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
 
@@ -131,10 +108,10 @@ def test_pictures_of_no_class_are_measured(shapes: Path, train: Train, tmp_path:
     flags = ("--out", tmp_path / "run", "--unknown", tmp_path / "strange", "--balance")
     result = train("fit", shapes, *recipe, *flags)
     assert result.exit_code == 0, result.stderr
-    unknown = json.loads((tmp_path / "run" / "metrics.json").read_bytes())["unknown"]
+    unknown = load_metrics(tmp_path / "run")["unknown"]
     assert unknown["pictures"] == 7
     assert 0 <= unknown["false_accepts"] <= 1
-    assert "of 7 pictures of none of the classes" in result.stdout
+    assert "of 7 pictures" in result.stdout
 
 
 def test_a_folder_without_unknown_pictures_is_an_error(
@@ -143,7 +120,7 @@ def test_a_folder_without_unknown_pictures_is_an_error(
     (tmp_path / "none").mkdir()
     result = train("fit", shapes, "--out", tmp_path / "run", "--unknown", tmp_path / "none")
     assert result.exit_code == 1
-    assert "no picture that can be read" in result.stderr
+    assert str(tmp_path / "none") in result.stderr
 
 
 def test_a_run_is_not_lost_where_weights_are_missing(
@@ -166,4 +143,5 @@ def test_fine_tuning_a_network_from_scratch_is_refused(
         "fit", shapes, "--out", tmp_path / "run", "--architecture", "cnn", "--fine-tune", "2"
     )
     assert result.exit_code == 2
-    assert "--fine-tune is for pretrained networks, and cnn is none" in result.stderr
+    assert "--fine-tune" in result.stderr
+    assert "cnn" in result.stderr

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from tests.run_files import metrics_of, rows_of, scored
+from tests.run_files import load_metrics, load_split, predict_part
 
 from vedette_edge.model.contract import parse_contract
 
@@ -22,14 +22,14 @@ def test_few_pictures_are_judged_out_of_fold(
     data, run = draw_shapes(tmp_path / "data", per_class), tmp_path / "run"
     result = train("fit", data, "--out", run, *TINY, "--test", "0")
     assert result.exit_code == 0, result.stderr
-    metrics, contract = metrics_of(run), parse_contract((run / "contract.json").read_bytes())
+    metrics, contract = load_metrics(run), parse_contract((run / "contract.json").read_bytes())
     assert metrics["judged_by"] == "out of fold"
     assert metrics["test_accuracy"] is None
     assert metrics["out_of_fold_pictures"] == 3 * per_class
     assert contract.provenance.accuracies == {"float_out_of_fold": metrics["out_of_fold_accuracy"]}
-    assert {row["part"] for row in rows_of(run)} == {"train"}
+    assert {row["part"] for row in load_split(run)} == {"train"}
     assert sum(one["pictures"] for one in metrics["per_class"].values()) == 3 * per_class
-    scores, _ = scored(run, data, "train")
+    scores, _ = predict_part(run, data, "train")
     assert np.isfinite(scores).all()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 from click.testing import Result
-from tests.run_files import metrics_of, rows_of, scored, stop_fit
+from tests.run_files import load_metrics, load_split, predict_part, stop_fit
 
 from vedette_train.run import history
 
@@ -34,11 +34,11 @@ def tuned(
 def test_fine_tuning_has_a_history_and_no_head_to_fit_again(tuned: Path, shapes: Path) -> None:
     assert (tuned / "history.csv").exists()
     assert not (tuned / "head.json").exists()
-    metrics = metrics_of(tuned)
+    metrics = load_metrics(tuned)
     assert metrics["epochs"] == metrics["best_epoch"] == 1
-    scores, truth = scored(tuned, shapes, "test")
+    scores, truth = predict_part(tuned, shapes, "test")
     assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean() > 0.6
-    assert {row["part"] for row in rows_of(tuned)} == {"train", "validation", "test"}
+    assert {row["part"] for row in load_split(tuned)} == {"train", "validation", "test"}
 
 
 def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
@@ -68,9 +68,9 @@ def test_nano_learns_as_a_whole_from_a_teacher(
     flags = ("--architecture", "efficientnet_lite0_nano", "--size", "64", "--fine-tune", "2")
     result = train("fit", data, "--out", run, *flags)
     assert result.exit_code == 0, result.stderr
-    metrics = metrics_of(run)
+    metrics = load_metrics(run)
     assert metrics["epochs"] == 2
-    scores, truth = scored(run, data, "test")
+    scores, truth = predict_part(run, data, "test")
     assert metrics["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()
     model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
     assert model.count_params() < 500_000

@@ -5,29 +5,29 @@ import numpy as np
 import pytest
 
 from vedette_train.models.architectures import cnn
-from vedette_train.training.gradient_accumulation import MICROBATCH, MicroBatched
+from vedette_train.training.gradient_accumulation import MICROBATCH, AccumulatingModel
 
 
 @pytest.mark.parametrize("count", [MICROBATCH * 4, MICROBATCH * 2 + 5, 3])
 def test_weights_and_measures_are_those_of_the_whole_batch(count: int) -> None:
     random = np.random.default_rng(0)
-    pictures = random.integers(0, 256, (count, 20, 20, 3), np.uint8)
+    images = random.integers(0, 256, (count, 20, 20, 3), np.uint8)
     labels = random.integers(0, 4, count)
 
-    def network() -> keras.Model:
+    def build() -> keras.Model:
         keras.utils.set_random_seed(1)
         return cnn(20, 20, 4)
 
-    whole, parts = network(), network()
+    whole, parts = build(), build()
     loss = "sparse_categorical_crossentropy"
     whole.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
-    stepping = MicroBatched(parts, keras.optimizers.SGD(0.1))
-    expected, found = (
-        model.fit(pictures, labels, batch_size=count, shuffle=False, verbose=0).history
+    stepping = AccumulatingModel(parts, keras.optimizers.SGD(0.1))
+    expected, actual = (
+        model.fit(images, labels, batch_size=count, shuffle=False, verbose=0).history
         for model in (whole, stepping)
     )
-    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-5)
-    assert found["accuracy"] == pytest.approx(expected["accuracy"])
+    assert actual["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert actual["accuracy"] == pytest.approx(expected["accuracy"])
     for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
         assert one == pytest.approx(other, abs=1e-6)
     assert stepping.optimizer.iterations == 1

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import Result
-from tests.run_files import metrics_of, parts, rows_of
+from tests.run_files import load_metrics, load_parts, load_split
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -31,11 +31,11 @@ def test_a_run_that_starts_from_another_keeps_its_parts(
     flags = ("--store", store, *TINY, "--seed", "9", "--start", run)
     result = train("fit", data, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
-    before, now = parts(run), parts(tmp_path / "run")
+    before, now = load_parts(run), load_parts(tmp_path / "run")
     kept = now.keys() & before.keys()
     assert len(kept) == 119
     assert {sha256: now[sha256] for sha256 in kept} == {sha256: before[sha256] for sha256 in kept}
-    changes = metrics_of(tmp_path / "run")["changes"]
+    changes = load_metrics(tmp_path / "run")["changes"]
     assert changes == {"since": str(run), "added": 10, "gone": 1, "relabelled": 1}
 
 
@@ -46,7 +46,7 @@ def test_a_run_may_start_from_one_of_another_size_and_kind(
     flags = (*TINY, "--seed", "5", "--start", run_folder)
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
-    before, now = parts(run_folder), parts(tmp_path / "run")
+    before, now = load_parts(run_folder), load_parts(tmp_path / "run")
     assert {sha256 for sha256, part in now.items() if part == "test"} == {
         sha256 for sha256, part in before.items() if part == "test"
     }
@@ -60,7 +60,7 @@ def test_fine_tuning_may_start_from_a_head_in_closed_form(
     flags = ("--store", store, *TINY, "--fine-tune", "1", "--start", run)
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
-    before, now = parts(run), parts(tmp_path / "run")
+    before, now = load_parts(run), load_parts(tmp_path / "run")
     moved = {(before[sha256], part) for sha256, part in now.items()}
     assert moved == {("train", "train"), ("train", "validation"), ("test", "test")}
 
@@ -81,7 +81,7 @@ def test_a_class_of_which_nothing_may_be_learned_is_named(
     run, store = finished
     data = Path(shutil.copytree(shapes, tmp_path / "data"))
     (data / "zeppelin").mkdir()
-    tested = [row["file"] for row in rows_of(run) if row["part"] == "test"]
+    tested = [row["file"] for row in load_split(run) if row["part"] == "test"]
     for number, file in enumerate(tested[:8]):
         (data / file).rename(data / "zeppelin" / f"{number}.png")
     flags = ("--store", store, *TINY, "--start", run)

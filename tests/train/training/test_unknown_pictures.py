@@ -8,7 +8,7 @@ import cv2
 import keras
 import numpy as np
 from click.testing import Result
-from tests.run_files import metrics_of, scored
+from tests.run_files import load_metrics, predict_part
 
 from vedette_edge import preprocess
 from vedette_edge.head import record
@@ -20,7 +20,7 @@ Draw = Callable[[Path, int], Path]
 TINY = ("--size", "64", "--architecture", "efficientnet_lite0_tiny")  # solves for fewer features
 
 
-def draw_strangers(folder: Path, count: int, seed: int = 0) -> Path:
+def draw_unknown(folder: Path, count: int, seed: int = 0) -> Path:
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True)
     for number in range(count):
@@ -33,12 +33,12 @@ def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
 ) -> None:
     _, store = finished
     one, two = (
-        draw_strangers(tmp_path / name, count, count) for name, count in (("one", 20), ("two", 15))
+        draw_unknown(tmp_path / name, count, count) for name, count in (("one", 20), ("two", 15))
     )
     flags = ("--store", store, *TINY, "--unknown", one, "--unknown", two)
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
-    unknown = metrics_of(tmp_path / "run")["unknown"]
+    unknown = load_metrics(tmp_path / "run")["unknown"]
     assert 0 < unknown["pictures"] < 35
     settings = json.loads((tmp_path / "run" / "settings.json").read_bytes())
     assert settings["unknown"] == [str(one), str(two)]
@@ -68,9 +68,9 @@ def test_a_class_called_unknown_gets_no_further_output(
     contract = parse_contract((run / "contract.json").read_bytes())
     assert contract.labels == ("disc", "square", UNKNOWN)
     assert record.parse_head((run / "head.json").read_bytes()).unknown_cost == 0
-    scores, truth = scored(run, data, "test")
+    scores, truth = predict_part(run, data, "test")
     assert scores.shape[1] == 3
-    assert metrics_of(run)["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()
+    assert load_metrics(run)["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()
 
 
 def test_pictures_of_the_classes_are_not_of_none(
@@ -85,8 +85,8 @@ def test_pictures_of_the_classes_are_not_of_none(
 def test_one_picture_of_no_class_measures(
     finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
 ) -> None:
-    one = draw_strangers(tmp_path / "one", 1)
+    one = draw_unknown(tmp_path / "one", 1)
     flags = ("--store", finished[1], "--size", "64", "--unknown", one)
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
-    assert metrics_of(tmp_path / "run")["unknown"]["pictures"] == 1
+    assert load_metrics(tmp_path / "run")["unknown"]["pictures"] == 1

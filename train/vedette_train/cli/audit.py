@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.files import write_text
@@ -13,13 +15,12 @@ from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.cli.options import FOLDER, PATH, option
 from vedette_train.config import DEFAULT_ARCHITECTURE, TrainConfig, fill_defaults
 from vedette_train.data import quarantine
-from vedette_train.data.audit import Audit, serialize_audit
+from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit
 from vedette_train.data.discovery import TRAIN, scan_dataset
 from vedette_train.data.split import VALIDATION
 from vedette_train.data.survey import survey_dataset
 from vedette_train.data.training_data import draft_contract, load_training_data
 from vedette_train.models.pretrained_weights import check_weights
-from vedette_train.report.console import build_audit_table
 
 MOST_DOUBTFUL = 20  # likely label errors that the terminal shows
 
@@ -105,6 +106,18 @@ def _audit_with_labels(config: TrainConfig, store: Path, terminal: Output) -> Au
     errors = label_errors.find_label_errors(fitted.out_of_fold, files)
     more = tuple(error.finding() for error in errors)
     return replace(data.audit, findings=data.audit.findings + more)
+
+
+def build_audit_table(audit: Audit) -> Table:
+    """A row for each kind of finding: title, number of findings, an example, and advice."""
+    rows = Table("found", "", "for example", "what to do", box=None, pad_edge=False)
+    rows.columns[1].justify = "right"
+    for kind, count in audit.count_kinds().items():
+        first = next(finding for finding in audit.findings if finding.kind == kind)
+        example = escape_unprintable(" ".join(first.files[:2]) or first.detail)
+        text = Text(example, overflow="fold")
+        rows.add_row(FINDING_KINDS[kind].title, str(count), text, FINDING_KINDS[kind].advice)
+    return rows
 
 
 def _print_audit(audit: Audit, data: Path, out: Path, terminal: Console) -> None:

@@ -1,4 +1,4 @@
-"""What the options of the commands have in common."""
+"""Options that the commands share."""
 
 from collections.abc import Callable
 from pathlib import Path

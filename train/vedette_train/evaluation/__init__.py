@@ -1,1 +1,1 @@
-"""Evaluation of a trained model: predictions, calibration, confusions."""
+"""Evaluation of a trained model: predictions, calibration, mistakes."""

@@ -1,4 +1,4 @@
-"""Where a model errs: its surest wrong answers, the pairs it confuses, the classes it muddles."""
+"""Mistakes of a model: its most confident ones, and the classes that it confuses."""
 
 from dataclasses import dataclass
 
@@ -12,43 +12,45 @@ from vedette_train.evaluation.predictions import Evaluation
 class Mistake:
     """One wrong answer."""
 
-    place: int  # of the picture in the evaluation
+    place: int  # of the image in the evaluation
     truth: str
     answer: str
     score: float  # of the answer, 0..1
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A class that is taken for another."""
+class ConfusedPair:
+    """A class, and another that the model takes it for."""
 
     truth: str
     answer: str
-    pictures: int  # of the one that were taken for the other
-    of: int  # pictures of the one
+    count: int  # images of `truth` that got `answer`
+    of: int  # images of `truth`
 
 
-def worst(evaluation: Evaluation, most: int) -> list[Mistake]:
-    """The wrong answers of the highest score, the highest first."""
+def find_worst(evaluation: Evaluation, most: int) -> list[Mistake]:
+    """The wrong answers with the highest scores, the highest first."""
     answers = evaluation.answers
-    wrong = np.flatnonzero(~evaluation.right)
+    wrong = np.flatnonzero(~evaluation.correct)
     scores = evaluation.scores[wrong, answers[wrong]]
-    surest = np.argsort(-scores, kind="stable")[:most]
+    first = np.argsort(-scores, kind="stable")[:most]
     labels = evaluation.labels
     return [
         Mistake(int(place), labels[evaluation.truth[place]], labels[answers[place]], float(score))
-        for place, score in zip(wrong[surest], scores[surest], strict=True)
+        for place, score in zip(wrong[first], scores[first], strict=True)
     ]
 
 
-def count_pairs(evaluation: Evaluation, most: int) -> list[Pair]:
-    """The pairs of the most mistakes, the most first; of equals those of the smaller class."""
-    counts = evaluation.confusion()
+def count_pairs(evaluation: Evaluation, most: int) -> list[ConfusedPair]:
+    """The pairs with the most mistakes, the most first; of equals, the smaller class first."""
+    counts = evaluation.count_confusions()
     totals = counts.sum(axis=1)
     truths, answers = np.nonzero(counts * (1 - np.eye(len(counts), dtype=counts.dtype)))
     order = np.lexsort((totals[truths], -counts[truths, answers]))[:most]
     return [
-        Pair(evaluation.labels[row], evaluation.labels[column], int(counts[row, column]), int(of))
+        ConfusedPair(
+            evaluation.labels[row], evaluation.labels[column], int(counts[row, column]), int(of)
+        )
         for row, column, of in zip(
             truths[order], answers[order], totals[truths[order]], strict=True
         )
@@ -56,9 +58,10 @@ def count_pairs(evaluation: Evaluation, most: int) -> list[Pair]:
 
 
 def find_most_confused(counts: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """Indices, rising, of the classes with the most mistakes: theirs, and others taken for them.
+    """Indices of the classes with the most mistakes, in ascending order.
 
-    `counts` is a confusion matrix: pictures by true label (rows) and answer (columns).
+    Images of other classes that are taken for a class count, too. `counts` is a confusion matrix:
+    images by true label (rows) and answer (columns).
     """
     mistakes = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
     return np.sort(np.argsort(-mistakes, kind="stable")[:most])

@@ -1,4 +1,4 @@
-"""Likely label errors: pictures that the others of their class contradict."""
+"""Likely label errors: images that a model without them classifies otherwise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from vedette_edge.model.contract import UNKNOWN
 from vedette_train.data.audit import Finding
 from vedette_train.evaluation.predictions import Evaluation
 
-MOST_LIKELY = 0.1  # score of a label above which it is not in doubt
+MOST_LIKELY = 0.1  # a label with a higher score is not in doubt
 
 
 @dataclass(frozen=True, slots=True)
 class LabelError:
-    """A picture whose out-of-fold answer is another label."""
+    """An image whose out-of-fold answer is another label."""
 
     file: str  # relative to the data folder
     label: str  # of its folder
@@ -24,7 +24,7 @@ class LabelError:
     unknown: float = 0.0  # score of `unknown`, 0..1
 
     def finding(self) -> Finding:
-        """The line of the audit."""
+        """The finding for the audit."""
         detail = (
             f"labelled {self.label} ({self.label_score:.1%}), "
             f"looks like {self.answer} ({self.score:.1%})"
@@ -35,11 +35,11 @@ class LabelError:
 
 
 def find_label_errors(out_of_fold: Evaluation, files: Sequence[str]) -> list[LabelError]:
-    """Pictures whose own label is unlikely and another likelier, the unlikeliest first.
+    """Images whose own label is unlikely and another one likelier, the least likely first.
 
-    Each answer comes from a head that was not fitted to the picture. The order is that of
-    self-confidence: Northcutt, Jiang and Chuang, Confident Learning, JAIR 70, 2021. It is a list
-    to look at: in an ordinary data set about a third of the first twenty are wrong labels.
+    Each answer comes from a head that was not fitted to the image. The order is that of
+    self-confidence: Northcutt, Jiang and Chuang, Confident Learning, JAIR 70, 2021. A person has
+    to decide: in an ordinary data set about a third of the first twenty are wrong labels.
     """
     labels, truth = out_of_fold.labels, out_of_fold.truth
     known = np.array([label != UNKNOWN for label in labels])

@@ -1,4 +1,4 @@
-"""How good a trained model is on the photographs that it never saw."""
+"""Predictions of a trained model, and their accuracy."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,41 +15,41 @@ from vedette_train.models.architectures import Model
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A model's answers on the test part."""
+    """Scores of a model for some images, with the truth."""
 
-    truth: NDArray[np.intp]  # index of the right label, a picture each
-    scores: NDArray[np.float32]  # pictures x labels, 0..1
+    truth: NDArray[np.intp]  # index of the correct label of each image
+    scores: NDArray[np.float32]  # images x labels, 0..1
     labels: tuple[str, ...]
 
     @property
     def answers(self) -> NDArray[np.intp]:
-        """Index of the best label, a picture each."""
+        """Index of the best label of each image."""
         return np.asarray(np.argmax(self.scores, axis=1))
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether the answer is right, a picture each."""
+    def correct(self) -> NDArray[np.bool_]:
+        """True for each image whose answer is correct."""
         return np.asarray(self.answers == self.truth)
 
     @property
-    def named(self) -> NDArray[np.bool_]:
-        """True for each picture whose answer is a class, and not `unknown`."""
+    def known(self) -> NDArray[np.bool_]:
+        """True for each image whose answer is a class, not `unknown`."""
         return np.asarray(np.array(self.labels)[self.answers] != UNKNOWN)
 
     @property
     def accuracy(self) -> float:
-        """Share of right answers, 0..1."""
-        return float(np.mean(self.right))
+        """Share of correct answers, 0..1."""
+        return float(np.mean(self.correct))
 
-    def confusion(self) -> NDArray[np.intp]:
-        """Pictures by true label (rows) and answer (columns)."""
+    def count_confusions(self) -> NDArray[np.intp]:
+        """The confusion matrix: images by true label (rows) and answer (columns)."""
         return np.asarray(
             metrics.confusion_matrix(self.truth, self.answers, labels=range(len(self.labels)))
         )
 
-    def per_class(self) -> dict[str, dict[str, float]]:
-        """Label -> precision, recall, f1 (0..1) and pictures."""
-        precision, recall, f1, pictures = metrics.precision_recall_fscore_support(
+    def summarize_classes(self) -> dict[str, dict[str, float]]:
+        """Precision, recall and f1 (0..1) and the number of pictures by label, for metrics.json."""
+        precision, recall, f1, counts = metrics.precision_recall_fscore_support(
             self.truth, self.answers, labels=range(len(self.labels)), zero_division=0.0
         )
         return {
@@ -57,26 +57,26 @@ class Evaluation:
                 "precision": float(precision[row]),
                 "recall": float(recall[row]),
                 "f1": float(f1[row]),
-                "pictures": int(pictures[row]),
+                "pictures": int(counts[row]),
             }
             for row, label in enumerate(self.labels)
-            if pictures[row]  # there are none of `unknown`
+            if counts[row]  # no image is labelled `unknown`
         }
 
 
-def wilson_interval(right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Wilson's 95 % interval for a share of right answers, 0..1."""
-    test = binomtest(int(right.sum()), len(right))
+def compute_wilson_interval(correct: NDArray[np.bool_]) -> tuple[float, float]:
+    """Wilson's 95 % interval of the share of correct answers, 0..1."""
+    test = binomtest(int(correct.sum()), len(correct))
     interval = test.proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def evaluate(model: Model, batches: Batches, labels: tuple[str, ...]) -> Evaluation:
-    """Ask the model about every picture."""
-    answers: list[Any] = []
-    truth: list[Any] = []
+    """Classify every image."""
+    scores: list[NDArray[Any]] = []
+    truth: list[NDArray[Any]] = []
     for number in range(len(batches)):
-        pictures, right = batches[number]
-        answers.append(model.predict_on_batch(pictures))
-        truth.append(right)
-    return Evaluation(np.concatenate(truth), np.concatenate(answers), labels)
+        images, correct = batches[number]
+        scores.append(model.predict_on_batch(images))
+        truth.append(correct)
+    return Evaluation(np.concatenate(truth), np.concatenate(scores), labels)

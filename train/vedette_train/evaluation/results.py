@@ -1,4 +1,4 @@
-"""Results of a run: metrics.json."""
+"""Results of a run, for metrics.json."""
 
 import resource
 import sys
@@ -12,52 +12,52 @@ from numpy.typing import NDArray
 from vedette_edge.head.calibration import Threshold
 from vedette_edge.head.discriminant import Floats
 from vedette_edge.model.contract import UNKNOWN, Confidence
-from vedette_train.evaluation.calibration import Reliability, chance_error
-from vedette_train.evaluation.predictions import Evaluation, wilson_interval
+from vedette_train.evaluation.calibration import Reliability, measure_chance_error
+from vedette_train.evaluation.predictions import Evaluation, compute_wilson_interval
+from vedette_train.evaluation.trained import OUT_OF_FOLD, Trained
 from vedette_train.run.history import find_best
 from vedette_train.run.previous import Changes
-from vedette_train.training.trained import OUT_OF_FOLD, Trained
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything that is measured of a trained model."""
+    """A trained model and its measurements."""
 
     trained: Trained
-    before: Reliability  # of the judged answers that are classes, without the temperature
+    before: Reliability  # of judged answers other than unknown, without the temperature
     after: Reliability
     threshold: Threshold
-    thresholds: Mapping[str, float]  # of labels with one of their own
-    strangers: Floats | None  # scores of pictures of none of the classes
-    changes: Changes | None  # since the run that this one began from
+    thresholds: Mapping[str, float]  # of labels that have their own
+    unknown_scores: Floats | None  # of images that belong to none of the classes
+    changes: Changes | None  # since the run that this one started from
 
     @property
     def confidence(self) -> Confidence:
-        """The part of the contract that says how to read scores."""
+        """The part of the contract about scores."""
         return Confidence(self.trained.temperature, self.threshold.below, dict(self.thresholds))
 
-    def metrics(self) -> dict[str, Any]:
-        """The content of metrics.json, but for times."""
+    def to_dict(self) -> dict[str, Any]:
+        """The content of metrics.json that follows from the model."""
         trained = self.trained
         return {
             "judged_by": "test" if trained.test else OUT_OF_FOLD,
-            **_accuracy("test", trained.test),
-            **(_accuracy("out_of_fold", trained.calibration) if trained.head else {}),
-            **self._epochs(),
+            **_summarize_accuracy("test", trained.test),
+            **(_summarize_accuracy("out_of_fold", trained.calibration) if trained.head else {}),
+            **self._summarize_epochs(),
             "calibration": {
                 "temperature": trained.temperature,
                 "fitted_on": trained.calibrated_on,
                 "ece_before": self.before.error,
                 "ece_after": self.after.error,
-                "ece_by_chance": chance_error(trained.judged.scores[trained.judged.named]),
+                "ece_by_chance": measure_chance_error(trained.judged.scores[trained.judged.known]),
             },
-            "unknown": self._unknown(),
+            "unknown": self._summarize_unknown(),
             **({"changes": asdict(self.changes)} if self.changes else {}),
-            "peak_memory_mb": _peak_memory_mb(),
-            "per_class": trained.judged.per_class(),
+            "peak_memory_mb": _measure_peak_memory_mb(),
+            "per_class": trained.judged.summarize_classes(),
         }
 
-    def _epochs(self) -> dict[str, Any]:
+    def _summarize_epochs(self) -> dict[str, Any]:
         history = self.trained.history
         if not history:
             return {}
@@ -68,23 +68,24 @@ class Results:
             "epochs": len(history),
         }
 
-    def _unknown(self) -> dict[str, Any]:
-        judged, strangers = self.trained.judged, self.strangers
-        answered = self._answered(judged.scores)
+    def _summarize_unknown(self) -> dict[str, Any]:
+        judged, others = self.trained.judged, self.unknown_scores
+        answered = self._select_answered(judged.scores)
+        accepted = None if others is None else self._select_answered(others)
         return {
             "below": self.threshold.below,
             "below_by_label": dict(self.thresholds),
             "has_output": UNKNOWN in judged.labels,
             "precision_wanted": self.threshold.precision,
             "precision_reached": self.threshold.reached,
-            "test_precision": float(judged.right[answered].mean()) if answered.any() else None,
+            "test_precision": float(judged.correct[answered].mean()) if answered.any() else None,
             "test_answered": float(answered.mean()),
-            "pictures": None if strangers is None else len(strangers),
-            "false_accepts": None if strangers is None else _share(self._answered(strangers)),
+            "pictures": None if accepted is None else len(accepted),
+            "false_accepts": None if accepted is None else float(accepted.mean()),
         }
 
-    def _answered(self, scores: Floats) -> NDArray[np.bool_]:
-        """True for each row of scores whose best label is given."""
+    def _select_answered(self, scores: Floats) -> NDArray[np.bool_]:
+        """True for each row of scores whose best label is a class and reaches its threshold."""
         labels = self.trained.judged.labels
         below = np.array(
             [
@@ -95,22 +96,18 @@ class Results:
         return np.asarray(scores.max(axis=1) >= below[scores.argmax(axis=1)])
 
 
-def _share(hits: NDArray[np.bool_]) -> float:
-    return float(hits.mean())
-
-
-def _accuracy(name: str, evaluation: Evaluation | None) -> dict[str, Any]:
-    """The share of right answers with Wilson's 95 % interval."""
+def _summarize_accuracy(name: str, evaluation: Evaluation | None) -> dict[str, Any]:
+    """The share of correct answers with Wilson's 95 % interval."""
     if evaluation is None:
         return dict.fromkeys((f"{name}_accuracy", f"{name}_interval", f"{name}_pictures"))
     return {
         f"{name}_accuracy": evaluation.accuracy,
-        f"{name}_interval": list(wilson_interval(evaluation.right)),
+        f"{name}_interval": list(compute_wilson_interval(evaluation.correct)),
         f"{name}_pictures": len(evaluation.truth),
     }
 
 
-def _peak_memory_mb() -> float:
-    """The most memory this process has held, in MB of 10**6 bytes."""
+def _measure_peak_memory_mb() -> float:
+    """Peak memory of this process, MB of 10**6 bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes there, KiB here
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes on macOS, else KiB

@@ -1,1 +1,1 @@
-"""The report page of a run, and its plots."""
+"""The files of a run: its report page, its plots and the rest of its folder."""

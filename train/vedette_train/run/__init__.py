@@ -1,1 +1,1 @@
-"""The run folder: its files, its checkpoint, the run that it starts from."""
+"""The run folder: its files, its checkpoint, and the run that it starts from."""

@@ -1,9 +1,9 @@
-"""The run folder: what is in it, and whether a run may be made there."""
+"""The run folder: the names of its files, and checks before a run is written or resumed."""
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from vedette_edge.files import write_text
 from vedette_train.config import TrainConfig
@@ -15,85 +15,80 @@ REPORT = "report.html"
 AUDIT = "audit.json"
 HISTORY = "history.csv"
 CONTRACT = "contract.json"
-HEAD = "head.json"  # of a head in closed form: what fitting it again takes
+HEAD = "head.json"  # of a head in closed form: everything needed to fit it again
 METRICS = "metrics.json"
 MANIFEST = "split.csv"
 SETTINGS = "settings.json"
 SAMPLES, CURVES, CONFUSION = "samples.png", "curves.png", "confusion.png"
 TENSORBOARD = "tensorboard"  # a folder
 LOG = "train.log"
-MADE = (
+FILES = (
     WEIGHTS, CHECKPOINT, REPORT, AUDIT, HISTORY, CONTRACT, METRICS, MANIFEST, SETTINGS,
     SAMPLES, CURVES, CONFUSION, HEAD,
 )  # fmt: skip
+# vedette-convert writes these by default. They must not outlive the weights that they come from:
+# a folder would hold the model of one run and the contract of another.
+CONVERTED = ("model.tflite", "model.judgement.csv", "model.refused.csv", "model.report.html")
 
 
-def check_free(run: Path, settings: TrainConfig, *, resume: bool, overwrite: bool) -> None:
-    """Raise RunError where a run would be lost by making one there, or cannot be resumed."""
+def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
+    """Raise RunError if a new run would replace another, or a run cannot be resumed."""
     if resume:
         if not (run / CHECKPOINT).exists():
-            raise RunError(f"{run}: holds no interrupted run to resume. Leave out --resume")
-        _check_same_settings(run, settings)
+            raise RunError(f"{run}: holds no interrupted run to resume. Omit --resume")
+        _check_same_settings(run, config)
     elif any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
-        how = "continue it with --resume, " if (run / CHECKPOINT).exists() else ""
+        resuming = "continue it with --resume, " if (run / CHECKPOINT).exists() else ""
         raise RunError(
-            f"{run}: holds a run already; {how}replace it with --overwrite, "
+            f"{run}: already holds a run; {resuming}replace it with --overwrite, "
             "or choose another folder"
         )
 
 
-def clear(run: Path) -> None:
-    """Remove what an earlier run left there, and the model that was made of it."""
-    for name in (
-        *MADE,
-        "model.tflite",
-        "model.judgement.csv",
-        "model.refused.csv",
-        "model.report.html",
-    ):
+def clear_folder(run: Path) -> None:
+    """Remove the files of an earlier run, and the model that vedette-convert made from it."""
+    for name in (*FILES, *CONVERTED):
         (run / name).unlink(missing_ok=True)
     shutil.rmtree(run / TENSORBOARD, ignore_errors=True)
 
 
-def write_settings(run: Path, settings: TrainConfig) -> None:
+def write_settings(run: Path, config: TrainConfig) -> None:
     """Write RUN/settings.json."""
-    write_text(run / SETTINGS, json.dumps(plain(settings), indent=2) + "\n")
+    write_text(run / SETTINGS, json.dumps(config.to_dict(), indent=2) + "\n")
+
+
+def load_settings(run: Path) -> dict[str, Any]:
+    """Read RUN/settings.json. Raises OSError, or ValueError if it is damaged."""
+    settings = json.loads((run / SETTINGS).read_bytes())
+    if not isinstance(settings, dict):
+        raise ValueError(f"{SETTINGS}: expected an object")
+    if "fit" in settings:  # the former name
+        settings["resize_mode"] = settings.pop("fit")
+    return settings
 
 
 def check_same_photographs(run: Path, manifest: str) -> None:
-    """Raise RunError if the photographs are not those that the run began with."""
+    """Raise RunError if the photographs have changed since the run began."""
     with (run / MANIFEST).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         if file.read() != manifest:
             raise RunError(
-                f"{run}: cannot be resumed, the photographs have changed since it began. "
-                "Start afresh with --overwrite"
+                f"{run}: cannot be resumed, because the photographs have changed since it began. "
+                "Start again with --overwrite"
             )
 
 
-def _check_same_settings(run: Path, settings: TrainConfig) -> None:
+def _check_same_settings(run: Path, config: TrainConfig) -> None:
     try:
-        found = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
+        settings = load_settings(run)
     except (OSError, ValueError) as error:
-        raise RunError(f"{run / SETTINGS}: {error}. Start afresh with --overwrite") from error
+        raise RunError(f"{run / SETTINGS}: {error}. Start again with --overwrite") from error
     differing = [
-        f"{name} was {found.get(name)!r} and is {value!r}"
-        for name, value in plain(settings).items()
-        if found.get(name) != value and not (name == "epochs" and settings.schedule == "constant")
+        f"{name} was {settings.get(name)!r} and is {value!r}"
+        for name, value in config.to_dict().items()
+        if settings.get(name) != value and not (name == "epochs" and config.schedule == "constant")
     ]
     if differing:
         raise RunError(
             f"{run}: cannot be resumed with other settings: {'; '.join(differing)}. "
-            "Give the same, or start afresh with --overwrite"
+            "Use the same settings, or start again with --overwrite"
         )
-
-
-def plain(settings: TrainConfig) -> dict[str, object]:
-    """The content of settings.json."""
-    return {name: _plain(value) for name, value in asdict(settings).items()}
-
-
-def _plain(value: object) -> object:
-    """A value as JSON gives it back."""
-    if isinstance(value, tuple):
-        return [_plain(one) for one in value]
-    return str(value.resolve()) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""What each epoch came to: history.csv."""
+"""The history of gradient descent, epoch by epoch: history.csv."""
 
 import csv
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ class Epoch:
     loss: float
     accuracy: float  # 0..1
     val_loss: float
-    val_accuracy: float  # 0..1, the measure by which the best epoch is kept
+    val_accuracy: float  # 0..1, selects the epoch to keep
 
 
 MEASURES = tuple(field.name for field in fields(Epoch))[1:]
 
 
 def find_best(history: Sequence[Epoch]) -> Epoch:
-    """The epoch that is kept: of the highest validation accuracy, and of equals the last."""
+    """The epoch to keep: the last of those with the highest validation accuracy."""
     return max(history, key=lambda epoch: (epoch.val_accuracy, epoch.epoch))
 
 
 def read_history(path: Path) -> list[Epoch]:
-    """The epochs of a history.csv; none where there is no such file."""
+    """The epochs of a history.csv; none if the file does not exist."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:

@@ -1,7 +1,6 @@
-"""An earlier run that a new one begins from, and what has changed in the photographs since."""
+"""An earlier run that a new one starts from, and changes of the photographs since."""
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +8,15 @@ from pathlib import Path
 from vedette_edge.errors import VedetteError
 from vedette_edge.model.contract import Contract, parse_contract
 from vedette_train.errors import RunError
-from vedette_train.run.folder import CHECKPOINT, CONTRACT, HEAD, MANIFEST, SETTINGS, WEIGHTS
+from vedette_train.run.folder import (
+    CHECKPOINT,
+    CONTRACT,
+    HEAD,
+    MANIFEST,
+    SETTINGS,
+    WEIGHTS,
+    load_settings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +31,13 @@ class PreviousRun:
 
     @property
     def weights(self) -> Path | None:
-        """The Keras model to descend from; None if its head is fitted in closed form."""
-        return None if _has(self.folder, HEAD) else self.folder / WEIGHTS
+        """The Keras model with the initial weights; None if its head is in closed form."""
+        return None if (self.folder / HEAD).is_file() else self.folder / WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is different in the photographs, by their content: numbers of pictures."""
+    """Numbers of images that have changed, by content."""
 
     since: str  # the earlier run
     added: int
@@ -44,17 +51,18 @@ class Changes:
         )
 
 
-def load_previous_run(folder: Path, behind: tuple[Path, ...] = ()) -> PreviousRun:
-    """Read a finished run. Raises RunError if there is none in the folder, or it is damaged.
+def load_previous_run(folder: Path, later: tuple[Path, ...] = ()) -> PreviousRun:
+    """Read a finished run. Raises RunError if the folder holds none, or a damaged one.
 
-    `behind` are runs that have started from it, which are not read again.
+    `later` are runs that have started from it; they are not read again.
     """
-    missing = [name for name in (WEIGHTS, CONTRACT, MANIFEST, SETTINGS) if not _has(folder, name)]
-    if missing or _has(folder, CHECKPOINT):
-        found = f"lacks {', '.join(missing)}" if missing else "was interrupted"
-        raise RunError(f"{folder}: {found}; expected a finished run to start from")
+    required = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS)
+    missing = [name for name in required if not (folder / name).is_file()]
+    if missing or (folder / CHECKPOINT).is_file():
+        problem = f"lacks {', '.join(missing)}" if missing else "was interrupted"
+        raise RunError(f"{folder}: {problem}; expected a finished run to start from")
     try:
-        settings = json.loads((folder / SETTINGS).read_bytes())
+        settings = load_settings(folder)
         contract = parse_contract((folder / CONTRACT).read_bytes())
         with (folder / MANIFEST).open(
             encoding="utf-8", errors="surrogateescape", newline=""
@@ -64,49 +72,47 @@ def load_previous_run(folder: Path, behind: tuple[Path, ...] = ()) -> PreviousRu
         labels = {row["sha256"]: row["label"] for row in rows}
         architecture, start = str(settings["architecture"]), settings.get("start")
         before = Path(start) if start else None
-    except (VedetteError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (VedetteError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: is damaged ({error}), expected a finished run") from error
-    behind = (*behind, folder.resolve())
-    if before and before.is_dir() and before.resolve() not in behind:
-        # What the run before that one learned is in the weights, too.
-        parts = dict(load_previous_run(before, behind).parts) | parts
+    later = (*later, folder.resolve())
+    if before and before.is_dir() and before.resolve() not in later:
+        # The weights also depend on the images of the run before that one.
+        parts = dict(load_previous_run(before, later).parts) | parts
     return PreviousRun(folder, architecture, contract, parts, labels)
 
 
-def check_agrees(earlier: PreviousRun, architecture: str, contract: Contract) -> None:
-    """Raise RunError if a run of this kind cannot begin from the earlier run's weights."""
-    then, now = _essence(earlier.architecture, earlier.contract), _essence(architecture, contract)
+def check_compatible(previous: PreviousRun, architecture: str, contract: Contract) -> None:
+    """Raise RunError if a run of this kind cannot use the weights of the previous one."""
+    then = _list_requirements(previous.architecture, previous.contract)
     differing = [
-        f"{key} was {then[key]} and is {value}" for key, value in now.items() if then[key] != value
+        f"{key} was {then[key]} and is {value}"
+        for key, value in _list_requirements(architecture, contract).items()
+        if then[key] != value
     ]
     if differing:
         raise RunError(
-            f"{earlier.folder}: cannot be started from: {'; '.join(differing)}. "
-            "Give the same, or train without --start"
+            f"{previous.folder}: cannot start from this run: {'; '.join(differing)}. "
+            "Use the same settings, or train without --start"
         )
 
 
-def diff_runs(earlier: PreviousRun, now: Mapping[str, str]) -> Changes:
-    """Compare photographs; `now` maps the SHA-256 of each to its label."""
-    kept = earlier.labels.keys() & now.keys()
+def find_changes(previous: PreviousRun, labels: Mapping[str, str]) -> Changes:
+    """Compare photographs; `labels` maps the SHA-256 of each to its present label."""
+    kept = previous.labels.keys() & labels.keys()
     return Changes(
-        since=str(earlier.folder),
-        added=len(now.keys() - kept),
-        gone=len(earlier.labels.keys() - kept),
-        relabelled=sum(earlier.labels[sha256] != now[sha256] for sha256 in kept),
+        since=str(previous.folder),
+        added=len(labels.keys() - kept),
+        gone=len(previous.labels.keys() - kept),
+        relabelled=sum(previous.labels[sha256] != labels[sha256] for sha256 in kept),
     )
 
 
-def _has(folder: Path, name: str) -> bool:
-    return (folder / name).is_file()
-
-
-def _essence(architecture: str, contract: Contract) -> dict[str, str]:
-    """What makes the weights of one run fit another."""
-    fields = asdict(contract)
+def _list_requirements(architecture: str, contract: Contract) -> dict[str, str]:
+    """The properties that two runs share if the weights of one fit the other."""
+    values = asdict(contract)
     keys = ("height", "width", "resize_mode", "resize_rule", "normalisation")
     return (
         {"architecture": architecture}
-        | {key: str(fields[key]) for key in keys}
+        | {key: str(values[key]) for key in keys}
         | {"labels": ", ".join(contract.labels)}
     )

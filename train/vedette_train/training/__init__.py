@@ -1,1 +1,1 @@
-"""Training: heads in closed form and by gradient descent."""
+"""Training: heads in closed form, and gradient descent."""

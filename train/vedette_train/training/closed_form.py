@@ -1,4 +1,4 @@
-"""A classifier without gradient descent: a frozen backbone and a head that is solved for."""
+"""A classifier without gradient descent: a frozen backbone and a head in closed form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from vedette_train.data.discovery import TEST, TRAIN
 from vedette_train.data.split import VALIDATION, assign_folds
 from vedette_train.data.training_data import TrainingData
 from vedette_train.evaluation.predictions import Evaluation
+from vedette_train.evaluation.trained import OUT_OF_FOLD, Trained
 from vedette_train.evaluation.unknown_images import UnknownImages
 from vedette_train.models.architectures import Model
 from vedette_train.models.backbones import BACKBONES, TRUNKS
@@ -23,110 +24,102 @@ from vedette_train.models.block_features import (
     build_block_features,
     build_classifier,
 )
-from vedette_train.training.devices import in_float32
-from vedette_train.training.discriminant_head import (
-    FittedHead,
-    HeadOptions,
-    Pictures,
-    fit_head,
-)
-from vedette_train.training.feature_cache import Features
+from vedette_train.training.devices import use_float32
+from vedette_train.training.discriminant_head import FeatureSet, FittedHead, HeadOptions, fit_head
+from vedette_train.training.feature_cache import FeatureCache
 from vedette_train.training.feature_extraction import extract_block_features
-from vedette_train.training.trained import OUT_OF_FOLD, Trained
+from vedette_train.training.training_run import TrainingRun
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedForm:
-    """A head with the network and the pictures that it was fitted to."""
+    """A head, with its network and the features that it was fitted to."""
 
-    features: BlockFeatures
-    plain: Features  # of all pictures
-    pictures: Pictures
+    extractor: BlockFeatures
+    plain_features: FeatureCache  # of all images
+    training: FeatureSet
     fitted: FittedHead
 
 
-def build_features(chosen: TrainConfig) -> BlockFeatures:
-    """The backbone of the chosen architecture, as a network that gives features.
+def build_features(config: TrainConfig) -> BlockFeatures:
+    """The backbone of the architecture, as a network that gives features.
 
-    They are 32-bit floats on every device, so that all of them share one cache. Raises
-    WeightsError where its weights are not to be had.
+    They are 32-bit floats on every device, so that all devices share one cache. Raises
+    WeightsError if its weights are not available.
     """
-    with in_float32():
-        backbone = BACKBONES[chosen.architecture](chosen.size, chosen.size)
-        return build_block_features(backbone, TRUNKS.get(chosen.architecture, Trunk()))
+    with use_float32():
+        backbone = BACKBONES[config.architecture](config.size, config.size)
+        return build_block_features(backbone, TRUNKS.get(config.architecture, Trunk()))
 
 
 def fit_closed_form(
-    material: TrainingData,
-    chosen: TrainConfig,
-    terminal: Output,
+    data: TrainingData,
+    config: TrainConfig,
+    output: Output,
     parts: tuple[str, ...] = (TRAIN, VALIDATION),
-    strangers: UnknownImages | None = None,
+    unknown_images: UnknownImages | None = None,
 ) -> ClosedForm:
     """Compute the features, and fit the head to those of some parts."""
-    features = build_features(chosen)
-    views = extract_block_features(features, material, chosen, terminal)
-    places = material.find_places(*parts)
-    labels = material.labels[places]
-    pictures = Pictures(
-        cache=views,
-        hashes=[material.hashes[row] for row in material.rows[places]],
+    extractor = build_features(config)
+    caches = extract_block_features(extractor, data, config, output)
+    places = data.find_places(*parts)
+    labels = data.labels[places]
+    training = FeatureSet(
+        caches=caches,
+        hashes=[data.hashes[row] for row in data.rows[places]],
         labels=labels,
-        folds=assign_folds(labels, material.groups[places], chosen.seed),
+        folds=assign_folds(labels, data.groups[places], config.seed),
     )
-    extract: Callable[..., Floats] = features.network.predict_on_batch
+    extract: Callable[..., Floats] = extractor.network.predict_on_batch
     options = HeadOptions(
-        labels=material.contract.labels,
-        precision=chosen.precision,
-        blocks_alone=features.width_of_blocks,
-        strangers=strangers.features(extract) if strangers else None,
+        labels=data.contract.labels,
+        precision=config.precision,
+        width_of_blocks=extractor.width_of_blocks,
+        unknown_features=unknown_images.extract_features(extract) if unknown_images else None,
     )
-    with terminal.show_progress("fitting the head", 1) as advance:
-        fitted = fit_head(pictures, features.blocks, options)
+    with output.show_progress("fitting the head", 1) as advance:
+        fitted = fit_head(training, extractor.blocks, options)
         advance()
-    return ClosedForm(features, views[0], pictures, fitted)
+    return ClosedForm(extractor, caches[0], training, fitted)
 
 
-def train_closed_form(
-    material: TrainingData, chosen: TrainConfig, terminal: Output, strangers: UnknownImages | None
-) -> tuple[Trained, ClosedForm]:
-    """The finished classifier, and what it was fitted to."""
-    form = fit_closed_form(material, chosen, terminal, strangers=strangers)
+def train_closed_form(run: TrainingRun) -> tuple[Trained, ClosedForm]:
+    """The finished classifier, and the closed form that it comes from."""
+    form = fit_closed_form(run.data, run.config, run.output, unknown_images=run.unknown_images)
     fitted, head = form.fitted, form.fitted.head
-    test, before = None, fitted.uncalibrated
-    if material.find_places(TEST).size:
-        test = evaluate_head(form, material, head)
-        before = evaluate_head(form, material, Head(head.discriminant, 1.0, None))
+    test, uncalibrated = None, fitted.uncalibrated
+    if run.data.find_places(TEST).size:
+        test = evaluate_head(form, run.data, head)
+        uncalibrated = evaluate_head(form, run.data, Head(head.discriminant, 1.0, None))
     trained = Trained(
-        model=head_model(form, head),
+        model=build_head_model(form, head),
         temperature=head.temperature,
         calibration=fitted.out_of_fold,
         calibrated_on=OUT_OF_FOLD,
         test=test,
-        uncalibrated=before,
+        uncalibrated=uncalibrated,
         head=fitted.record,
     )
     return trained, form
 
 
-def head_model(form: ClosedForm, head: Head) -> Model:
+def build_head_model(form: ClosedForm, head: Head) -> Model:
     """The Keras model of a head on its network."""
     blocks = form.fitted.record.blocks
-    classes = len(head.discriminant.biases)
-    unknown = head.background is not None
-    model = build_classifier(form.features, blocks, classes, unknown=unknown)
+    classes, unknown = len(head.discriminant.biases), head.background is not None
+    model = build_classifier(form.extractor, blocks, classes, unknown=unknown)
     for name, weights in head.layers(blocks).items():
         model.get_layer(name).set_weights(weights)
     return model
 
 
-def evaluate_head(form: ClosedForm, material: TrainingData, head: Head) -> Evaluation:
-    """The answers of a head to the test part, from its features."""
-    rows, truth = material.select_part(TEST)
+def evaluate_head(form: ClosedForm, data: TrainingData, head: Head) -> Evaluation:
+    """Evaluate a head on the test part, from its features."""
+    rows, truth = data.select_part(TEST)
     width = sum(form.fitted.record.widths)
     scores = [
-        head.scores(form.plain.take([material.hashes[row] for row in some])[:, :width])
+        head.scores(form.plain_features.take([data.hashes[row] for row in some])[:, :width])
         for some in np.array_split(rows, max(1, len(rows) // 1024))
     ]
-    labels = material.contract.labels + (UNKNOWN,) * bool(head.background)
+    labels = data.contract.labels + (UNKNOWN,) * bool(head.background)
     return Evaluation(truth, np.concatenate(scores), labels)

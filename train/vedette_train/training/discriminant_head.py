@@ -1,4 +1,4 @@
-"""The head in closed form: features, shrinkage and calibration are chosen out of fold."""
+"""The head in closed form: its features, shrinkage and calibration are selected out of fold."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,38 +13,38 @@ from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments
 from vedette_edge.head.record import Block, Head, HeadRecord, calibrate_head
 from vedette_edge.model.contract import UNKNOWN
 from vedette_train.evaluation.predictions import Evaluation
-from vedette_train.training.feature_cache import Features
+from vedette_train.training.feature_cache import FeatureCache
 
 SHRINKAGES = (0.06, 0.2, 0.6)  # with the blocks alone
-SHRINKAGES_WITH_LAST = (0.2, 0.6)  # more features take more
-SHRINKAGES_OF_FEW = (0.6, 0.9)  # of fewer rows than features: less of it makes scores too unsure
-UNKNOWN_COST = 0.01  # share of the right answers that become unknown
-UNKNOWN_COSTS = (0.003, 0.01, 0.02, 0.05)  # where pictures of no class tell which is best
+SHRINKAGES_WITH_LAST = (0.2, 0.6)  # more features need more
+SHRINKAGES_OF_FEW = (0.6, 0.9)  # with fewer rows than features: less makes scores too low
+UNKNOWN_COST = 0.01  # share of the correct answers that become unknown
+UNKNOWN_COSTS = (0.003, 0.01, 0.02, 0.05)  # to choose from, given images of no class
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """The pictures to learn from, as features in the cache."""
+class FeatureSet:
+    """Features, labels and folds of the images to train on."""
 
-    cache: Sequence[Features]  # of the plain pictures, then of the mirrored ones
-    hashes: Sequence[str]  # SHA-256, one a picture
-    labels: Labels  # class index, one a picture
-    folds: NDArray[np.intp]  # one a picture
+    caches: Sequence[FeatureCache]  # of plain images, then of mirrored ones
+    hashes: Sequence[str]  # SHA-256 of each image
+    labels: Labels  # class index of each image
+    folds: NDArray[np.intp]  # of each image
 
     def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
-        """The features of some of the pictures, a row each, view by view."""
+        """The features of some images, a row each, view by view."""
         hashes = [self.hashes[place] for place in places]
-        return (features.take(hashes) for features in self.cache)
+        return (features.take(hashes) for features in self.caches)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One choice of features and shrinkage, and what it comes to out of fold."""
+    """A selection of features and a shrinkage, with its losses out of fold."""
 
     blocks: tuple[Block, ...]
     shrinkage: float
-    logits: Floats  # out of fold, pictures x classes
-    losses: NDArray[np.float64]  # negative log-likelihood of each picture, after a temperature
+    logits: Floats  # out of fold, images x classes
+    losses: NDArray[np.float64]  # negative log-likelihood of each image, with a temperature
 
     @property
     def loss(self) -> float:
@@ -54,118 +54,120 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class FittedHead:
-    """A head, and what it says of pictures that it was not fitted to."""
+    """A head, and its evaluation on images that it was not fitted to."""
 
     head: Head
     record: HeadRecord
-    out_of_fold: Evaluation  # of the pictures that are learned from, with calibrated scores
+    out_of_fold: Evaluation  # of the training images, with calibrated scores
     uncalibrated: Evaluation  # the same, before the temperature
 
 
 @dataclass(frozen=True, slots=True)
 class HeadOptions:
-    """Settings of a head: the classes, and the choices of the command line."""
+    """Settings of a head."""
 
-    labels: tuple[str, ...]  # of the classes
+    labels: tuple[str, ...]  # the classes
     precision: float  # for the thresholds, 0..1
-    blocks_alone: int  # features without those of what the backbone ends in
-    strangers: Iterable[Floats] | None = None  # features of pictures of no class, in batches
+    width_of_blocks: int  # features without those of the last layer of the backbone
+    unknown_features: Iterable[Floats] | None = None  # of images of no class, in batches
 
     @property
     def unknown_costs(self) -> tuple[float, ...]:
-        """Costs to choose from; 0 where a class is called unknown, which then says it."""
+        """Costs to choose from; 0 if one of the classes is `unknown`."""
         if UNKNOWN in self.labels:
             return (0.0,)
-        return (UNKNOWN_COST,) if self.strangers is None else UNKNOWN_COSTS
+        return (UNKNOWN_COST,) if self.unknown_features is None else UNKNOWN_COSTS
 
 
-def fit_head(pictures: Pictures, blocks: tuple[Block, ...], options: HeadOptions) -> FittedHead:
-    """Choose features and shrinkage, calibrate, and fit once more to all pictures."""
-    classes = len(options.labels)
-    everything = np.arange(len(pictures.labels))
-    total = sum_moments(pictures, everything, classes, sum(block.width for block in blocks))
-    chosen = choose(candidates(pictures, total, blocks, options.blocks_alone))
-    widths = [block.width for block in chosen.blocks]
-    discriminant = fit_discriminant(total.first(sum(widths)), widths, chosen.shrinkage)
-    truth = pictures.labels
-    cost, head = _calibrated(discriminant, chosen, truth, options)
-    scaled = [
-        replace(block, scale=scale)
-        for block, scale in zip(chosen.blocks, discriminant.scales, strict=True)
-    ]
+def fit_head(training: FeatureSet, blocks: tuple[Block, ...], options: HeadOptions) -> FittedHead:
+    """Select features and shrinkage, calibrate, and fit the result to all images."""
+    classes, truth = len(options.labels), training.labels
+    total = sum_moments(
+        training, np.arange(len(truth)), classes, sum(block.width for block in blocks)
+    )
+    best = choose_candidate(evaluate_candidates(training, total, blocks, options.width_of_blocks))
+    widths = [block.width for block in best.blocks]
+    discriminant = fit_discriminant(total.first(sum(widths)), widths, best.shrinkage)
+    cost, head = _calibrate(discriminant, best, truth, options)
+    scales = zip(best.blocks, discriminant.scales, strict=True)
     record = HeadRecord(
-        blocks=tuple(scaled),
-        shrinkage=chosen.shrinkage,
+        blocks=tuple(replace(block, scale=scale) for block, scale in scales),
+        shrinkage=best.shrinkage,
         unknown_cost=cost,
         precision=options.precision,
-        mirrored=len(pictures.cache) > 1,
-        folds=tuple(pictures.folds.tolist()),
+        mirrored=len(training.caches) > 1,
+        folds=tuple(training.folds.tolist()),
     )
     labels = options.labels + (UNKNOWN,) * bool(head.background)
-    scores = calibrate(chosen.logits, head.temperature, head.background)
-    raw = calibrate(chosen.logits, 1.0, None)
+    scores = calibrate(best.logits, head.temperature, head.background)
+    raw = calibrate(best.logits, 1.0, None)
     return FittedHead(
         head, record, Evaluation(truth, scores, labels), Evaluation(truth, raw, options.labels)
     )
 
 
-def _calibrated(
-    discriminant: Discriminant, chosen: Candidate, truth: Labels, options: HeadOptions
+def _calibrate(
+    discriminant: Discriminant, best: Candidate, truth: Labels, options: HeadOptions
 ) -> tuple[float, Head]:
-    """The head whose entry for unknown loses the fewest right answers and accepts few strangers."""
+    """The head with the lowest sum of two shares, and its cost.
+
+    They are the correct answers that its output for `unknown` costs, and the images of no class
+    that it accepts all the same.
+    """
     heads = {
-        cost: calibrate_head(discriminant, chosen.logits, truth, cost)
+        cost: calibrate_head(discriminant, best.logits, truth, cost)
         for cost in options.unknown_costs
     }
-    if len(heads) == 1 or options.strangers is None:
+    if len(heads) == 1 or options.unknown_features is None:
         return next(iter(heads.items()))
-    accepted, strangers = dict.fromkeys(heads, 0), 0
-    for features in options.strangers:
-        strangers += len(features)
+    accepted, total = dict.fromkeys(heads, 0), 0
+    for features in options.unknown_features:
+        total += len(features)
         for cost, head in heads.items():
             answers = head.scores(features[:, : len(discriminant.weights)]).argmax(axis=1)
             accepted[cost] += int((answers < len(options.labels)).sum())
-    best = min(heads, key=lambda cost: cost + accepted[cost] / strangers)
-    return best, heads[best]
+    lowest = min(heads, key=lambda cost: cost + accepted[cost] / total)
+    return lowest, heads[lowest]
 
 
-def candidates(
-    pictures: Pictures, total: Moments, blocks: tuple[Block, ...], blocks_alone: int
+def evaluate_candidates(
+    training: FeatureSet, total: Moments, blocks: tuple[Block, ...], width_of_blocks: int
 ) -> list[Candidate]:
-    """Each choice with its out-of-fold logits: from the total less the sums of one fold."""
-    few = total.counts.sum() < blocks_alone
-    alone = _alone(blocks, blocks_alone)
-    ways = [(alone, shrinkage) for shrinkage in (SHRINKAGES_OF_FEW if few else SHRINKAGES)]
-    if len(alone) < len(blocks):
+    """Each candidate with its out-of-fold logits; `total` are the moments of all images."""
+    few = total.counts.sum() < width_of_blocks
+    leading = _select_leading(blocks, width_of_blocks)
+    ways = [(leading, shrinkage) for shrinkage in (SHRINKAGES_OF_FEW if few else SHRINKAGES)]
+    if len(leading) < len(blocks):
         more = SHRINKAGES_OF_FEW if few else SHRINKAGES_WITH_LAST
         ways += [(blocks, shrinkage) for shrinkage in more]
-    logits = score_out_of_fold(
-        pictures, total, [([block.width for block in some], share) for some, share in ways]
-    )
+    widths = [([block.width for block in some], shrinkage) for some, shrinkage in ways]
     return [
-        _candidate(some, shrinkage, mine, pictures.labels)
-        for (some, shrinkage), mine in zip(ways, logits, strict=True)
+        _measure_candidate(some, shrinkage, logits, training.labels)
+        for (some, shrinkage), logits in zip(
+            ways, score_out_of_fold(training, total, widths), strict=True
+        )
     ]
 
 
-def choose(found: Sequence[Candidate]) -> Candidate:
-    """The candidate of the least loss; more features only if they gain beyond a standard error."""
-    fewest = min(len(one.blocks) for one in found)
-    alone = min((one for one in found if len(one.blocks) == fewest), key=lambda one: one.loss)
-    best = min(found, key=lambda one: one.loss)
+def choose_candidate(candidates: Sequence[Candidate]) -> Candidate:
+    """The candidate with the lowest loss; more features only for a gain above a standard error."""
+    fewest = min(len(candidate.blocks) for candidate in candidates)
+    leading = [candidate for candidate in candidates if len(candidate.blocks) == fewest]
+    alone, best = (min(some, key=lambda one: one.loss) for some in (leading, candidates))
     gains = alone.losses - best.losses
     return best if gains.mean() > gains.std() / math.sqrt(len(gains)) else alone
 
 
-def _candidate(
+def _measure_candidate(
     blocks: tuple[Block, ...], shrinkage: float, logits: Floats, truth: Labels
 ) -> Candidate:
     scores = calibrate(logits, fit_temperature(logits, truth), None)
-    right = scores[np.arange(len(truth)), truth].astype(np.float64)
-    losses = -np.log(np.maximum(right, np.finfo(np.float32).tiny))
+    correct = scores[np.arange(len(truth)), truth].astype(np.float64)
+    losses = -np.log(np.maximum(correct, np.finfo(np.float32).tiny))
     return Candidate(blocks, shrinkage, logits, losses)
 
 
-def _alone(blocks: Sequence[Block], width: int) -> tuple[Block, ...]:
+def _select_leading(blocks: Sequence[Block], width: int) -> tuple[Block, ...]:
+    """The first blocks, of so many features together."""
     ends = np.cumsum([block.width for block in blocks])
     return tuple(block for block, end in zip(blocks, ends, strict=True) if end <= width)

@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of pictures: computed once, kept beside the prepared pictures."""
+"""Cache of the features of a frozen backbone, next to the prepared images."""
 
 import fcntl
 import functools
@@ -6,6 +6,7 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,77 +16,57 @@ from vedette_edge.images.preprocessing import Image
 from vedette_train.data.batches import Rows, Take
 from vedette_train.data.image_cache import Advance
 
-Extract = Callable[[Image], NDArray[np.float32]]  # uint8 pictures -> features, a row a picture
-AT_A_TIME = 16  # pictures
+BATCH_SIZE = 16  # images
 
-_ENTRY = struct.Struct("<32sI")  # of the index: SHA-256 of the picture, CRC-32 of its row
-
-
-def compute(
-    path: Path,
-    hashes: Sequence[str],
-    take: Callable[[list[int]], Image],
-    extract: Extract,
-    width: int,
-    advance: Advance,
-) -> "Features":
-    """The features of pictures named by their hashes, those that are not in the file computed.
-
-    `take` gives the pictures of some of the hashes, by place. `advance` is called for each.
-    Raises OSError, naming the file, where it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        features = Features(path, width)
-        missing = features.missing(hashes)
-        for _ in range(len(hashes) - len(missing)):
-            advance()
-        for start in range(0, len(missing), AT_A_TIME):
-            chosen = missing[start : start + AT_A_TIME]
-            features.append([hashes[place] for place in chosen], extract(take(chosen)))
-            for _ in chosen:
-                advance()
-    return features
+_ENTRY = struct.Struct("<32sI")  # of the index: SHA-256 of the image, CRC-32 of its row
 
 
-class Features:
-    """Rows of features in a file, found by the SHA-256 of the pictures they were made of.
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """A network that gives features."""
 
-    Rows are only ever appended, the row first and then its hash and checksum, so that what was
-    computed before a crash or Ctrl-C counts, and what a disk has lost since is computed again.
+    extract: Callable[[Image], NDArray[np.float32]]  # images -> features, a row each
+    width: int
+    name: str  # identifies the network and its weights
+
+
+class FeatureCache:
+    """Rows of features in a file, by the SHA-256 of their images.
+
+    Rows are only ever appended, each before its entry in the index. A crash or Ctrl-C therefore
+    keeps the finished rows, and damaged ones are computed again.
     """
 
     def __init__(self, path: Path, width: int) -> None:
         self._path, self._width = path, width
         path.parent.mkdir(parents=True, exist_ok=True)
-        known = self._known()
-        self._rows = len(known)
-        self._places = {sha256: (row, crc32) for row, (sha256, crc32) in enumerate(known)}
+        entries = self._read_index()
+        self._rows = len(entries)
+        self._places = {sha256: (row, crc32) for row, (sha256, crc32) in enumerate(entries)}
 
-    def missing(self, hashes: Sequence[str]) -> list[int]:
-        """Places of those that have no features yet, or damaged ones; of equals the last."""
-        rows = self._mapped()
+    def find_missing(self, hashes: Sequence[str]) -> list[int]:
+        """Places of hashes without features, or with damaged ones; the last of equal hashes."""
+        rows = self._map_rows()
         places = {sha256: place for place, sha256 in enumerate(hashes)}
-        return [place for sha256, place in places.items() if not self._is_whole(sha256, rows)]
+        return [place for sha256, place in places.items() if not self._verify_row(sha256, rows)]
 
     def append(self, hashes: Sequence[str], features: NDArray[np.float32]) -> None:
-        """Keep the features of some pictures."""
+        """Store the features of some images."""
         rows = [row.tobytes() for row in features.astype(np.float32)]
         sums = [zlib.crc32(row) for row in rows]
         index = b"".join(
             _ENTRY.pack(bytes.fromhex(sha256), crc32)
             for sha256, crc32 in zip(hashes, sums, strict=True)
         )
-        _append(self._path, self._rows * self._row_bytes, b"".join(rows))
-        _append(self._index, self._rows * _ENTRY.size, index)
+        _append_bytes(self._path, self._rows * self._row_bytes, b"".join(rows))
+        _append_bytes(self._index, self._rows * _ENTRY.size, index)
         places = enumerate(zip(hashes, sums, strict=True), self._rows)
         self._places |= {sha256: (row, crc32) for row, (sha256, crc32) in places}
         self._rows += len(rows)
 
     def take(self, hashes: Sequence[str]) -> NDArray[np.float32]:
-        """The features of some pictures: float32, a row a picture."""
-        return np.array(self._mapped()[[self._places[sha256][0] for sha256 in hashes]])
+        """The features of some images: float32, a row each."""
+        return np.array(self._map_rows()[[self._places[sha256][0] for sha256 in hashes]])
 
     @property
     def _index(self) -> Path:
@@ -95,51 +76,80 @@ class Features:
     def _row_bytes(self) -> int:
         return 4 * self._width
 
-    def _mapped(self) -> NDArray[np.float32]:
+    def _map_rows(self) -> NDArray[np.float32]:
         shape = (self._rows, self._width)
-        if not self._rows:  # which cannot be mapped
+        if not self._rows:  # an empty file cannot be mapped
             return np.empty(shape, np.float32)
         return np.memmap(self._path, np.float32, "r", shape=shape)
 
-    def _is_whole(self, sha256: str, rows: NDArray[np.float32]) -> bool:
+    def _verify_row(self, sha256: str, rows: NDArray[np.float32]) -> bool:
+        """True if the file has the features of an image, undamaged."""
         if sha256 not in self._places:
             return False
         row, crc32 = self._places[sha256]
         return zlib.crc32(rows[row].tobytes()) == crc32
 
-    def _known(self) -> list[tuple[str, int]]:
+    def _read_index(self) -> list[tuple[str, int]]:
+        """SHA-256 and CRC-32 of each complete row."""
         for path in (self._path, self._index):
-            path.open("ab").close()  # there from now on, and otherwise untouched
+            path.open("ab").close()  # creates the file if needed
         index = self._index.read_bytes()
-        whole = min(len(index) // _ENTRY.size, self._path.stat().st_size // self._row_bytes)
-        entries = _ENTRY.iter_unpack(index[: whole * _ENTRY.size])
+        complete = min(len(index) // _ENTRY.size, self._path.stat().st_size // self._row_bytes)
+        entries = _ENTRY.iter_unpack(index[: complete * _ENTRY.size])
         return [(sha256.hex(), crc32) for sha256, crc32 in entries]
 
 
-def _append(path: Path, whole: int, more: bytes) -> None:
-    """Write after the first `whole` bytes; what was cut short beyond them goes."""
+def compute_features(
+    path: Path,
+    hashes: Sequence[str],
+    read: Callable[[list[int]], Image],
+    extractor: Extractor,
+    advance: Advance,
+) -> FeatureCache:
+    """The features of images, by their hashes; computes those that the file lacks.
+
+    `read` returns images by their places in `hashes`. `advance` is called for each image. Raises
+    OSError, naming the file, if it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cache = FeatureCache(path, extractor.width)
+        missing = cache.find_missing(hashes)
+        for _ in range(len(hashes) - len(missing)):
+            advance()
+        for start in range(0, len(missing), BATCH_SIZE):
+            places = missing[start : start + BATCH_SIZE]
+            cache.append([hashes[place] for place in places], extractor.extract(read(places)))
+            for _ in places:
+                advance()
+    return cache
+
+
+def _append_bytes(path: Path, size: int, content: bytes) -> None:
+    """Write after the first `size` bytes, and discard what an interrupted write left there."""
     try:
         with path.open("r+b") as file:
-            file.truncate(whole)
+            file.truncate(size)
             file.seek(0, os.SEEK_END)
-            file.write(more)
-    except OSError as error:  # a full disk is told of without a name
+            file.write(content)
+    except OSError as error:  # the error of a full disk names no file
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def drawn(passes: Sequence[Features], hashes: Sequence[str], seed: int) -> Take:
-    """Takes each row's features from one of the passes, drawn anew for each epoch."""
+def sample_passes(passes: Sequence[FeatureCache], hashes: Sequence[str], seed: int) -> Take:
+    """A function that takes each row's features from a random pass, another one each epoch."""
 
     @functools.lru_cache(maxsize=2)  # an epoch, and the next, which is prefetched
-    def choice(epoch: int) -> NDArray[np.intp]:
+    def choose_passes(epoch: int) -> NDArray[np.intp]:
         return np.random.default_rng((seed, epoch)).integers(len(passes), size=len(hashes))
 
     def take(rows: Rows, epoch: int) -> NDArray[np.float32]:
-        chosen = choice(epoch)[rows]
-        taken = passes[0].take([hashes[row] for row in rows])
-        for number, features in enumerate(passes[1:], 1):
+        chosen = choose_passes(epoch)[rows]
+        features = passes[0].take([hashes[row] for row in rows])
+        for number, cache in enumerate(passes[1:], 1):
             here = chosen == number
-            taken[here] = features.take([hashes[row] for row in rows[here]])
-        return taken
+            features[here] = cache.take([hashes[row] for row in rows[here]])
+        return features
 
     return take

@@ -1,4 +1,4 @@
-"""Pictures become features of a backbone, view by view; those of earlier runs are reused."""
+"""Features of images from a backbone, in several views; those of earlier runs are reused."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -10,8 +10,7 @@ import numpy as np
 from vedette_edge.console import Output
 from vedette_edge.images.preprocessing import Image
 from vedette_train.config import TrainConfig
-from vedette_train.data import augmentation as augmentation
-from vedette_train.data.augmentation import augment
+from vedette_train.data import augmentation
 from vedette_train.data.discovery import TRAIN
 from vedette_train.data.split import VALIDATION
 from vedette_train.data.training_data import TrainingData
@@ -19,118 +18,110 @@ from vedette_train.models.architectures import Model
 from vedette_train.models.block_features import BlockFeatures
 from vedette_train.models.fold_batchnorm import freeze_backbone
 from vedette_train.training.devices import convert_to_float32
-from vedette_train.training.feature_cache import Extract, Features, compute
+from vedette_train.training.feature_cache import Extractor, FeatureCache, compute_features
+from vedette_train.training.training_run import TrainingRun
 
-AUGMENTED_PASSES = 4  # times that features are computed of the training part, augmented
+AUGMENTED_PASSES = 4  # over the training part
 
-Change = Callable[[Image, Sequence[str]], Image]  # pictures and their hashes -> another view
+Transform = Callable[[Image, Sequence[str]], Image]  # images and their hashes -> another view
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Features of some pictures, seen in one way."""
+    """A way to see some images, and the file of its features."""
 
     file: str  # in the folder of features
-    hashes: Sequence[str]  # SHA-256 of the pictures
-    change: Change | None = None  # None: as they are
+    hashes: Sequence[str]  # SHA-256 of the images
+    transform: Transform | None = None  # None: images as they are
 
 
-@dataclass(frozen=True, slots=True)
-class Extractor:
-    """A network that gives features."""
-
-    extract: Extract
-    width: int
-    name: str  # names the network and its weights
-
-
-def extract_augmented(
-    backbone: Model, material: TrainingData, chosen: TrainConfig, terminal: Output
-) -> list[Features]:
-    """Features of every picture, then, with augmentation, passes over the training part."""
-    name = f"{chosen.architecture}-{_digest(backbone)}"
-    extractor = Extractor(
-        freeze_backbone(convert_to_float32(backbone)), backbone.output_shape[-1], name
-    )
-    how = hashlib.sha256(Path(augmentation.__file__).read_bytes()).hexdigest()[:8]
-    mirrored = "" if chosen.flip else "-unmirrored"
-    learned = _hashes(material, (TRAIN,))
-    views = [View(f"{name}.f32", _hashes(material))]
-    for number in range(1, AUGMENTED_PASSES + 1) if chosen.augment else ():
-        file = f"{name}-{how}-{number}{mirrored}.f32"
-        views.append(View(file, learned, _augmented(number, flip=chosen.flip)))
-    return extract_views(extractor, views, material, terminal)
+def extract_augmented(backbone: Model, run: TrainingRun) -> list[FeatureCache]:
+    """Features of every image, then, with augmentation, passes over the training part."""
+    config, data = run.config, run.data
+    name = f"{config.architecture}-{_hash_network(backbone)}"
+    frozen = freeze_backbone(convert_to_float32(backbone))
+    extractor = Extractor(frozen, backbone.output_shape[-1], name)
+    source = hashlib.sha256(Path(augmentation.__file__).read_bytes()).hexdigest()[:8]
+    flip = "" if config.flip else "-unmirrored"
+    learned = _list_hashes(data, TRAIN)
+    views = [View(f"{name}.f32", _list_hashes(data))]
+    for number in range(1, AUGMENTED_PASSES + 1) if config.augment else ():
+        transform = _create_augmentation(number, flip=config.flip)
+        views.append(View(f"{name}-{source}-{number}{flip}.f32", learned, transform))
+    return extract_views(extractor, views, data, run.output)
 
 
 def extract_block_features(
-    features: BlockFeatures, material: TrainingData, chosen: TrainConfig, terminal: Output
-) -> list[Features]:
-    """Features of every picture and, with flip, of the mirrored ones that are learned from."""
-    name = f"{chosen.architecture}-blocks-{_digest(features.network, repr(features.blocks))}"
+    features: BlockFeatures, data: TrainingData, config: TrainConfig, output: Output
+) -> list[FeatureCache]:
+    """Features of every image and, with flip, of the mirrored images to train on."""
+    identity = _hash_network(features.network, repr(features.blocks))
+    name = f"{config.architecture}-blocks-{identity}"
     extractor = Extractor(features.network.predict_on_batch, features.width, name)
-    views = [View(f"{name}.f32", _hashes(material))]
-    if chosen.flip:
-        learned = _hashes(material, (TRAIN, VALIDATION))
+    views = [View(f"{name}.f32", _list_hashes(data))]
+    if config.flip:
+        learned = _list_hashes(data, TRAIN, VALIDATION)
         views.append(View(f"{name}-mirrored.f32", learned, mirror))
-    return extract_views(extractor, views, material, terminal)
+    return extract_views(extractor, views, data, output)
 
 
 def extract_views(
-    extractor: Extractor, views: Sequence[View], material: TrainingData, terminal: Output
-) -> list[Features]:
-    """The features of each view, those that are in the cache not computed again."""
-    rows = {sha256: row for row, sha256 in enumerate(material.hashes)}
+    extractor: Extractor, views: Sequence[View], data: TrainingData, output: Output
+) -> list[FeatureCache]:
+    """The features of each view; computes those that the cache lacks."""
+    rows = {sha256: row for row, sha256 in enumerate(data.hashes)}
+    folder = data.store.folder / "features"
     total = sum(len(view.hashes) for view in views)
-    with terminal.show_progress("computing features", total) as advance:
+    with output.show_progress("computing features", total) as advance:
         return [
-            compute(
-                material.store.folder / "features" / view.file,
+            compute_features(
+                folder / view.file,
                 view.hashes,
-                _taking(view, rows, material),
-                extractor.extract,
-                extractor.width,
+                _create_reader(view, rows, data),
+                extractor,
                 advance,
             )
             for view in views
         ]
 
 
-def mirror(pictures: Image, _: Sequence[str] = ()) -> Image:
-    """The pictures with left and right exchanged."""
-    return np.ascontiguousarray(pictures[:, :, ::-1])
+def mirror(images: Image, _: Sequence[str] = ()) -> Image:
+    """The images with left and right exchanged."""
+    return np.ascontiguousarray(images[:, :, ::-1])
 
 
-def _hashes(material: TrainingData, parts: Sequence[str] = ()) -> list[str]:
-    """SHA-256 of the pictures of some parts, or of all."""
-    rows = material.select_part(*parts)[0] if parts else material.rows
-    return [material.hashes[row] for row in rows]
+def _list_hashes(data: TrainingData, *parts: str) -> list[str]:
+    """SHA-256 of the images of some parts, or of all."""
+    rows = data.select_part(*parts)[0] if parts else data.rows
+    return [data.hashes[row] for row in rows]
 
 
-def _augmented(number: int, *, flip: bool) -> Change:
-    """Augmentation that depends on the pass and the content of the picture alone."""
+def _create_augmentation(number: int, *, flip: bool) -> Transform:
+    """Augmentation that depends only on the pass and the content of the image."""
 
-    def change(pictures: Image, hashes: Sequence[str]) -> Image:
-        return augment(pictures, [(number, int(sha256[:16], 16)) for sha256 in hashes], flip=flip)
+    def transform(images: Image, hashes: Sequence[str]) -> Image:
+        keys = [(number, int(sha256[:16], 16)) for sha256 in hashes]
+        return augmentation.augment(images, keys, flip=flip)
 
-    return change
+    return transform
 
 
-def _taking(
-    view: View, rows: dict[str, int], material: TrainingData
+def _create_reader(
+    view: View, rows: dict[str, int], data: TrainingData
 ) -> Callable[[list[int]], Image]:
-    """Takes pictures of a view by their places in its hashes."""
+    """A function that reads images of a view by their places in its hashes."""
 
-    def take(places: list[int]) -> Image:
+    def read(places: list[int]) -> Image:
         hashes = [view.hashes[place] for place in places]
-        pictures = material.store.read_rows([rows[sha256] for sha256 in hashes])
-        return view.change(pictures, hashes) if view.change else pictures
+        images = data.store.read_rows([rows[sha256] for sha256 in hashes])
+        return view.transform(images, hashes) if view.transform else images
 
-    return take
+    return read
 
 
-def _digest(network: Model, reading: str = "") -> str:
-    """Names the weights and how they are read: features of others are other features."""
-    digest = hashlib.sha256(reading.encode())
+def _hash_network(network: Model, layout: str = "") -> str:
+    """Identify weights and the layout of the features: other ones give other features."""
+    digest = hashlib.sha256(layout.encode())
     for weights in network.get_weights():
         digest.update(weights.tobytes())
     return digest.hexdigest()[:16]

@@ -1,4 +1,7 @@
-"""Steps over a whole batch in the memory of a small one."""
+"""Steps over a whole batch that need the memory of a small one.
+
+FIGURES
+"""
 
 from typing import Any
 
@@ -7,63 +10,63 @@ import tensorflow as tf
 
 from vedette_train.models.architectures import Model
 
-MICROBATCH = 32  # pictures whose activations are in memory at a time
+MICROBATCH = 32  # images whose activations are in memory at a time
 
 
-class MicroBatched(keras.Model):  # type: ignore[misc]  # keras publishes no types
+class AccumulatingModel(keras.Model):  # type: ignore[misc]  # keras publishes no types
     """Trains a network; each step sums its gradients over microbatches.
 
-    The step is the same as over the whole batch, since the loss is a mean over pictures, but
-    the activations, most of training's memory, are those of a microbatch. Only layers that look
-    at their whole batch, as batch normalisation does, see a microbatch instead.
+    The step equals that over the whole batch, since the loss is a mean over images, but the
+    activations, which take most of the memory, are those of a microbatch. Only layers that
+    compute over their whole batch, such as batch normalisation, see a microbatch instead.
     """
 
     def __init__(self, network: Model, optimizer: Any, *, soft: bool = False) -> None:
         """With `soft`, labels are rows of target scores; otherwise class indices."""
         super().__init__()
         self.network = network
-        # Compiled by XLA, slices of unknown length are refused.
+        # XLA refuses slices of unknown length.
         loss = "categorical_crossentropy" if soft else "sparse_categorical_crossentropy"
         self.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
         self.optimizer.build(network.trainable_variables)
 
-    def call(self, pictures: Any, training: bool = False) -> Any:
-        return self.network(pictures, training=training)
+    def call(self, images: Any, training: bool = False) -> Any:
+        return self.network(images, training=training)
 
     def train_step(self, batch: tuple[Any, Any]) -> dict[str, Any]:
-        """One step of the optimizer over pictures and their labels."""
-        pictures, labels = batch
-        count = tf.shape(pictures)[0]
+        """One step of the optimizer over images and their labels."""
+        images, labels = batch
+        count = tf.shape(images)[0]
 
-        def gradients(start: Any) -> Any:
+        def compute(start: Any) -> Any:
             end = start + MICROBATCH
-            return self._gradients(pictures[start:end], labels[start:end], count)
+            return self._compute_gradients(images[start:end], labels[start:end], count)
 
         def add(start: Any, sums: list[Any]) -> tuple[Any, list[Any]]:
-            more = zip(sums, gradients(start), strict=True)
-            return start + MICROBATCH, [total + one for total, one in more]
+            parts = zip(sums, compute(start), strict=True)
+            return start + MICROBATCH, [total + part for total, part in parts]
 
         _, sums = tf.while_loop(
             lambda start, _: start < count,
             add,
-            (MICROBATCH, gradients(0)),
+            (MICROBATCH, compute(0)),
             parallel_iterations=1,
         )
         self.optimizer.apply(sums, self.trainable_weights)
         return dict(self.get_metrics_result())
 
-    def _gradients(self, pictures: Any, labels: Any, count: Any) -> Any:
-        """This microbatch's part of the gradients of the mean loss over `count` pictures."""
-        here = tf.shape(pictures)[0]
+    def _compute_gradients(self, images: Any, labels: Any, count: Any) -> Any:
+        """This microbatch's part of the gradients of the mean loss over `count` images."""
+        size = tf.shape(images)[0]
         with tf.GradientTape() as tape:
-            scores = self(pictures, training=True)
-            loss = self.compute_loss(x=pictures, y=labels, y_pred=scores)
-            part = self.optimizer.scale_loss(loss * tf.cast(here / count, loss.dtype))
+            scores = self(images, training=True)
+            loss = self.compute_loss(x=images, y=labels, y_pred=scores)
+            part = self.optimizer.scale_loss(loss * tf.cast(size / count, loss.dtype))
         for metric in self.metrics:
             if metric.name == "loss":
-                # Keras gives each of several devices its share of the loss.
+                # With several devices, Keras gives each its share of the loss.
                 devices = self.distribute_strategy.num_replicas_in_sync
-                metric.update_state(loss * devices, sample_weight=here)
+                metric.update_state(loss * devices, sample_weight=size)
             else:
                 metric.update_state(labels, scores)
         return tape.gradient(part, self.trainable_weights)

@@ -1,4 +1,4 @@
-"""Gradient descent, stage by stage and epoch by epoch, so that nothing is lost when it stops."""
+"""Gradient descent, stage by stage and epoch by epoch; an interrupted run can continue."""
 
 import signal
 import threading
@@ -7,19 +7,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 from rich.console import Console
 
 from vedette_train.data.batches import Batches
 from vedette_train.models.architectures import Model
-from vedette_train.run import checkpoint
-from vedette_train.run import history as histories
-from vedette_train.run.checkpoint import Checkpoint
+from vedette_train.run.checkpoint import (
+    Checkpoint,
+    assign_values,
+    copy_values,
+    describe_damage,
+    load_checkpoint,
+    save_checkpoint,
+)
 from vedette_train.run.folder import CHECKPOINT, HISTORY
-from vedette_train.run.history import MEASURES, Epoch, find_best
-from vedette_train.training.gradient_accumulation import MicroBatched
+from vedette_train.run.history import MEASURES, Epoch, find_best, read_history, write_history
+from vedette_train.training.gradient_accumulation import AccumulatingModel
 from vedette_train.training.progress import Progress
 
 CHECKPOINT_EVERY_S = 30
@@ -34,128 +39,128 @@ class Stage:
     batches: Batches
     validation: Batches
     epochs: int
-    patience: int  # epochs without a better one after which the stage ends; 0: never
+    patience: int  # epochs without improvement after which the stage ends; 0: never
     soft: bool = False  # labels are rows of target scores
 
 
-def train(
-    stages: Sequence[Stage], run: Path, terminal: Console, callbacks: Sequence[Any] = ()
-) -> list[Epoch]:
-    """Train one stage after the other; each network then has the weights of the best epoch.
+class CheckpointCallback(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
+    """Keeps the history, the best weights and the checkpoint of a stage; ends a stalled one.
 
-    Goes on from RUN/checkpoint.npz, if there is one. Writes that file and history.csv, each
-    whole or not at all; on Ctrl-C (KeyboardInterrupt) they stand as the last epoch left them,
-    and the network has the weights of the best so far.
-    """
-    saved = checkpoint.load(run / CHECKPOINT) if (run / CHECKPOINT).exists() else None
-    history = histories.read_history(run / HISTORY)[: saved.epoch if saved else 0]
-    total = sum(stage.epochs for stage in stages)
-    for number, stage in enumerate(stages):
-        if saved and saved.stage > number:
-            continue
-        here = saved if saved and saved.stage == number else None
-        model = MicroBatched(stage.network, stage.optimizer, soft=stage.soft)
-        keeper = Keeper(model, number, history, run, here)
-        with keeper, Progress(terminal, len(stage.batches), total, len(history)) as progress:
-            _descend(stage, keeper, [progress, *callbacks])
-    return history
-
-
-def _descend(stage: Stage, keeper: "Keeper", callbacks: list[Any]) -> None:
-    """The epochs of a stage that are still to come."""
-    done, end = len(keeper.history), keeper.before + stage.epochs
-    if done >= end or keeper.stalled(stage.patience):
-        return
-    stage.batches.start(done)
-    stopping = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda *_: setattr(
-            keeper.model, "stop_training", keeper.stalled(stage.patience)
-        )
-    )
-    keeper.model.fit(
-        stage.batches,
-        validation_data=stage.validation,
-        initial_epoch=done,
-        epochs=end,
-        shuffle=False,  # Batches does it
-        verbose=0,
-        callbacks=[*callbacks, keeper, stopping],
-    )
-
-
-class Keeper(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
-    """Writes down each epoch of a stage, its best weights and where to continue.
-
-    Used with `with`: where to continue is large, so it is written every now and then and,
-    however training ends, at the end; the network then gets the best weights.
+    A checkpoint is large, so it is written only now and then and, however training ends, when
+    `with` ends. The network then gets the best weights.
     """
 
     def __init__(
-        self, model: Model, stage: int, history: list[Epoch], run: Path, saved: Checkpoint | None
+        self, model: Model, start: Checkpoint, history: list[Epoch], folder: Path, patience: int
     ) -> None:
         super().__init__()
         self.set_model(model)
-        self.history, self.before = history, saved.before if saved else len(history)
-        self._stage, self._run = stage, run
-        if saved:
-            self._restore(saved)
-        self._best = saved.best if saved else checkpoint.values(model.network.variables)
+        self.history, self.before = history, start.before
+        self._stage, self._best = start.stage, start.best
+        self._folder, self._patience = folder, patience
         self._unsaved: Checkpoint | None = None
         self._saved_at = float("-inf")  # the first epoch is saved at once
+        try:
+            assign_values(model.network.variables, start.network)
+            assign_values(model.optimizer.variables, start.optimizer)
+        except ValueError as error:
+            raise describe_damage(folder / CHECKPOINT, error) from error
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._unsaved:
             self._save(self._unsaved)
-        checkpoint.assign(self.model.network.variables, self._best)
+        assign_values(self.model.network.variables, self._best)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        with _undisturbed():
+        with _hold_interrupt():
             self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
-            weights = checkpoint.values(self.model.network.variables)
+            weights = copy_values(self.model.network.variables)
             if find_best(self.history) is self.history[-1]:
                 self._best = weights
-            histories.write_history(self._run / HISTORY, self.history)
-            optimizer = checkpoint.values(self.model.optimizer.variables)
+            write_history(self._folder / HISTORY, self.history)
+            optimizer = copy_values(self.model.optimizer.variables)
             self._unsaved = Checkpoint(
                 self._stage, self.before, epoch + 1, weights, optimizer, self._best
             )
             if time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
                 self._save(self._unsaved)
+        self.model.stop_training = self.stalled
 
-    def stalled(self, patience: int) -> bool:
-        """Whether the stage has gone on for that many epochs without a better one."""
-        if not 0 < patience <= len(self.history) - self.before:
+    @property
+    def stalled(self) -> bool:
+        """True if the stage has had `patience` epochs without a better one."""
+        if not 0 < self._patience <= len(self.history) - self.before:
             return False
-        recent, earlier = self.history[-patience:], self.history[:-patience]
-        highest = max((epoch.val_accuracy for epoch in earlier), default=-1.0)
-        return max(epoch.val_accuracy for epoch in recent) <= highest
+        accuracies = [epoch.val_accuracy for epoch in self.history]
+        return len(accuracies) - accuracies.index(max(accuracies)) > self._patience
 
-    def _save(self, reached: Checkpoint) -> None:
-        checkpoint.save(reached, self._run / CHECKPOINT)
+    def _save(self, checkpoint: Checkpoint) -> None:
+        save_checkpoint(checkpoint, self._folder / CHECKPOINT)
         self._unsaved, self._saved_at = None, time.monotonic()
 
-    def _restore(self, saved: Checkpoint) -> None:
-        try:
-            checkpoint.assign(self.model.network.variables, saved.network)
-            checkpoint.assign(self.model.optimizer.variables, saved.optimizer)
-        except ValueError as error:
-            raise checkpoint.is_damaged(self._run / CHECKPOINT, error) from error
+
+def train_stages(
+    stages: Sequence[Stage], folder: Path, terminal: Console, callbacks: Sequence[Any] = ()
+) -> list[Epoch]:
+    """Train one stage after the other; each network ends with the weights of its best epoch.
+
+    Continues from FOLDER/checkpoint.npz, if it exists. Writes that file and history.csv, each
+    whole or not at all. After Ctrl-C (KeyboardInterrupt) both are those of the last epoch, and
+    the network has the best weights so far.
+    """
+    path = folder / CHECKPOINT
+    saved = load_checkpoint(path) if path.exists() else None
+    history = read_history(folder / HISTORY)[: saved.epoch if saved else 0]
+    total = sum(stage.epochs for stage in stages)
+    for number, stage in enumerate(stages):
+        if saved and saved.stage > number:
+            continue
+        model = AccumulatingModel(stage.network, stage.optimizer, soft=stage.soft)
+        resumed = saved if saved and saved.stage == number else None
+        start = resumed or _create_checkpoint(model, number, len(history))
+        checkpoints = CheckpointCallback(model, start, history, folder, stage.patience)
+        with checkpoints, Progress(terminal, len(stage.batches), total, len(history)) as progress:
+            _train_stage(stage, checkpoints, [progress, *callbacks, checkpoints])
+    return history
+
+
+def _create_checkpoint(model: Model, stage: int, done: int) -> Checkpoint:
+    """The state at the beginning of a stage, after `done` epochs of others."""
+    weights = copy_values(model.network.variables)
+    return Checkpoint(stage, done, done, weights, copy_values(model.optimizer.variables), weights)
+
+
+def _train_stage(stage: Stage, checkpoints: CheckpointCallback, callbacks: list[Any]) -> None:
+    """Train the remaining epochs of a stage."""
+    done, end = len(checkpoints.history), checkpoints.before + stage.epochs
+    if done >= end or checkpoints.stalled:
+        return
+    stage.batches.start(done)
+    checkpoints.model.fit(
+        stage.batches,
+        validation_data=stage.validation,
+        initial_epoch=done,
+        epochs=end,
+        shuffle=False,  # Batches shuffles
+        verbose=0,
+        callbacks=callbacks,
+    )
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold Ctrl-C back until what belongs together is written."""
+def _hold_interrupt() -> Iterator[None]:
+    """Delay Ctrl-C until all files of an epoch are written."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals do not come here
+        yield  # only the main thread receives signals
         return
-    caught: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-        if caught:
+        if received:
             signal.raise_signal(signal.SIGINT)

@@ -1,6 +1,7 @@
-"""How far a training is: a bar with the time to go, or a line an epoch where no terminal is."""
+"""Progress of training: a line for each epoch and, on a terminal, a bar with the time left."""
 
 import time
+from typing import Self
 
 import keras
 from rich.console import Console
@@ -9,7 +10,7 @@ from vedette_edge.console import create_progress_bar
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
-    """Shows the progress of `fit`; used with `with`, so that the bar ends with it."""
+    """Prints the progress of training; `with` ends the bar."""
 
     def __init__(self, terminal: Console, batches: int, epochs: int, done: int) -> None:
         super().__init__()
@@ -20,7 +21,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
             f"epoch {done + 1} of {epochs}", total=batches * epochs, completed=batches * done
         )
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

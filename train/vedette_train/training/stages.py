@@ -1,4 +1,4 @@
-"""What a run trains: which network, in which stages, on what."""
+"""The training plan of a run: the network, its stages and their input."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.console import Output
 from vedette_train.config import ARCHITECTURE_DEFAULTS, DISCRIMINANT, TrainConfig
 from vedette_train.data.augmentation import augment
 from vedette_train.data.batches import Batches, Order, Rows, Take
@@ -23,176 +22,175 @@ from vedette_train.models.backbones import BACKBONES, build_with_head, thaw
 from vedette_train.models.block_features import build_classifier, freeze_lower
 from vedette_train.training.closed_form import fit_closed_form
 from vedette_train.training.devices import convert_to_float32
-from vedette_train.training.feature_cache import drawn
+from vedette_train.training.feature_cache import sample_passes
 from vedette_train.training.feature_extraction import extract_augmented
 from vedette_train.training.gradient_accumulation import MICROBATCH
 from vedette_train.training.loop import Stage
+from vedette_train.training.training_run import TrainingRun
 
 FINE_TUNING_RATE = 1 / 30  # of the learning rate of the head
 WARM_UP = 0.1  # share of the steps in which a cosine schedule rises
-FROZEN_BLOCKS = 3  # of a backbone that is fine-tuned from a head in closed form
-SMOOTHING = 0.1  # of the labels that it learns, spread over all classes
+FROZEN_BLOCKS = 3  # of a backbone that is fine-tuned after a head in closed form
+SMOOTHING = 0.1  # share of the labels that is spread over all classes
 TEACHERS: Mapping[str, str] = {"efficientnet_lite0_nano": "efficientnet_lite0"}
-TAUGHT = 0.5  # share of the targets that come from the teacher
+TEACHER_SHARE = 0.5  # of the targets
+
+OPTIMIZER_CLASSES: Mapping[str, Any] = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """A classifier, how it is trained, and what to ask for its scores."""
+    """A classifier, its training stages, and the model that scores for it."""
 
-    model: Model  # pictures -> scores
+    model: Model  # images -> scores
     stages: tuple[Stage, ...]
-    scoring: Model  # gives the same scores as the model, of what `take` gives
+    scoring: Model  # gives the scores of `model` for the input that `take` returns
     take: Take
 
-    def evaluation(self, material: TrainingData, part: str) -> Evaluation:
-        """The model's answers on one part."""
-        batches = Batches(self.take, *material.select_part(part), MICROBATCH)
-        return evaluate(convert_to_float32(self.scoring), batches, material.contract.labels)
+    def evaluate(self, data: TrainingData, part: str) -> Evaluation:
+        """Evaluate the model on one part."""
+        batches = Batches(self.take, *data.select_part(part), MICROBATCH)
+        return evaluate(convert_to_float32(self.scoring), batches, data.contract.labels)
 
 
-def make_plan(
-    material: TrainingData, chosen: TrainConfig, weights: Path | None, terminal: Output
-) -> TrainingPlan:
-    """The plan for the chosen architecture; `weights` is a Keras model to begin from.
+def plan_training(run: TrainingRun) -> TrainingPlan:
+    """The plan for the configured architecture and head.
 
-    Raises WeightsError where pretrained weights are not to be had.
+    Raises WeightsError if pretrained weights are not available.
     """
-    if chosen.head == DISCRIMINANT:
-        return _fine_tuning(material, chosen, weights, terminal)
-    if ARCHITECTURE_DEFAULTS[chosen.architecture].pretrained:
-        return _transfer(material, chosen, weights, terminal)
-    contract = material.contract
-    build = ARCHITECTURES[chosen.architecture]
+    if run.config.head == DISCRIMINANT:
+        return _plan_fine_tuning(run)
+    if ARCHITECTURE_DEFAULTS[run.config.architecture].pretrained:
+        return _plan_transfer(run)
+    contract = run.data.contract
+    build = ARCHITECTURES[run.config.architecture]
     model = build(contract.height, contract.width, len(contract.labels))
-    _start(model, weights)
-    stage = _on_pictures(model, material, chosen, chosen.epochs, chosen.learning_rate)
-    return TrainingPlan(model, (stage,), model, _plain(material))
+    _load_weights(model, run)
+    stage = _plan_image_stage(model, run, run.config.epochs, run.config.learning_rate)
+    return TrainingPlan(model, (stage,), model, _create_reader(run.data))
 
 
-def _transfer(
-    material: TrainingData, chosen: TrainConfig, weights: Path | None, terminal: Output
-) -> TrainingPlan:
-    """A head learns from the features of a frozen backbone; then, if wanted, its upper layers."""
-    contract = material.contract
-    backbone = BACKBONES[chosen.architecture](contract.height, contract.width)
-    model, head = build_with_head(backbone, len(contract.labels))
-    _start(model, weights)
-    passes = extract_augmented(backbone, material, chosen, terminal)
-    take = drawn(passes[:1], material.hashes, chosen.seed)
-    learning = _learning(drawn(passes, material.hashes, chosen.seed), material, chosen)
-    stage = _stage(head, learning, take, material, chosen, chosen.epochs, chosen.learning_rate)
-    if not chosen.fine_tune:
-        return TrainingPlan(model, (stage,), head, take)
+def _plan_transfer(run: TrainingRun) -> TrainingPlan:
+    """A head on the features of a frozen backbone, then the upper layers of the backbone, too."""
+    config, data = run.config, run.data
+    backbone = BACKBONES[config.architecture](data.contract.height, data.contract.width)
+    model, head = build_with_head(backbone, len(data.contract.labels))
+    _load_weights(model, run)
+    passes = extract_augmented(backbone, run)
+    plain = sample_passes(passes[:1], data.hashes, config.seed)
+    batches = _build_batches(run, sample_passes(passes, data.hashes, config.seed), plain)
+    stage = _plan_stage(head, batches, config, config.epochs, config.learning_rate)
+    if not config.fine_tune:
+        return TrainingPlan(model, (stage,), head, plain)
     thaw(backbone)
-    rate = chosen.learning_rate * FINE_TUNING_RATE
-    tuning = _on_pictures(model, material, chosen, chosen.fine_tune, rate)
-    return TrainingPlan(model, (stage, tuning), model, _plain(material))
+    rate = config.learning_rate * FINE_TUNING_RATE
+    tuning = _plan_image_stage(model, run, config.fine_tune, rate)
+    return TrainingPlan(model, (stage, tuning), model, _create_reader(data))
 
 
-def _fine_tuning(
-    material: TrainingData, chosen: TrainConfig, weights: Path | None, terminal: Output
-) -> TrainingPlan:
-    """A head in closed form, then gradient descent on all but the lowest blocks."""
-    form = fit_closed_form(material, chosen, terminal, parts=(TRAIN,))
+def _plan_fine_tuning(run: TrainingRun) -> TrainingPlan:
+    """A head in closed form, then gradient descent in all but the lowest blocks."""
+    config, data = run.config, run.data
+    form = fit_closed_form(data, config, run.output, parts=(TRAIN,))
     head = replace(form.fitted.head, background=None)
-    blocks, classes = form.fitted.record.blocks, len(material.contract.labels)
-    model = build_classifier(form.features, blocks, classes, unknown=False)
+    blocks, classes = form.fitted.record.blocks, len(data.contract.labels)
+    model = build_classifier(form.extractor, blocks, classes, unknown=False)
     for name, values in head.layers(blocks).items():
         model.get_layer(name).set_weights(values)
-    _start(model, weights)
+    _load_weights(model, run)
     freeze_lower(model, FROZEN_BLOCKS)
-    take = _augmented(material, chosen) if chosen.augment else _plain(material)
-    targets = _targets(material, chosen, terminal)
-    order = Order(chosen.seed, chosen.balance)
-    learning = Batches(take, material.select_part(TRAIN)[0], targets, chosen.batch_size, order)
-    rows, truth = material.select_part(VALIDATION)
-    validation = Batches(_plain(material), rows, np.eye(classes)[truth], MICROBATCH)
-    rule = _optimizer(chosen, chosen.learning_rate, chosen.fine_tune * len(learning))
-    stage = Stage(model, rule, learning, validation, chosen.fine_tune, chosen.patience, soft=True)
-    return TrainingPlan(model, (stage,), model, _plain(material))
+    plain = _create_reader(data)
+    take = _create_augmenter(run) if config.augment else plain
+    order = Order(config.seed, config.balance)
+    training = Batches(
+        take, data.select_part(TRAIN)[0], _mix_targets(run), config.batch_size, order
+    )
+    rows, truth = data.select_part(VALIDATION)
+    validation = Batches(plain, rows, np.eye(classes)[truth], MICROBATCH)
+    stage = _plan_stage(
+        model, (training, validation), config, config.fine_tune, config.learning_rate
+    )
+    return TrainingPlan(model, (replace(stage, soft=True),), model, plain)
 
 
-def _targets(material: TrainingData, chosen: TrainConfig, terminal: Output) -> NDArray[np.float32]:
-    """Smoothed labels of the training part, mixed with what a teacher says out of fold."""
-    _, truth = material.select_part(TRAIN)
-    classes = len(material.contract.labels)
+def _mix_targets(run: TrainingRun) -> NDArray[np.float32]:
+    """Smoothed labels of the training part, mixed with the out-of-fold scores of a teacher."""
+    _, truth = run.data.select_part(TRAIN)
+    classes = len(run.data.contract.labels)
     targets = (1 - SMOOTHING) * np.eye(classes)[truth] + SMOOTHING / classes
-    if teacher := TEACHERS.get(chosen.architecture):
-        form = fit_closed_form(
-            material, replace(chosen, architecture=teacher), terminal, parts=(TRAIN,)
-        )
+    if teacher := TEACHERS.get(run.config.architecture):
+        config = replace(run.config, architecture=teacher)
+        form = fit_closed_form(run.data, config, run.output, parts=(TRAIN,))
         scores = form.fitted.out_of_fold.scores[:, :classes]
-        taught = scores / scores.sum(axis=1, keepdims=True)
-        targets = (1 - TAUGHT) * targets + TAUGHT * taught
+        scores = scores / scores.sum(axis=1, keepdims=True)
+        targets = (1 - TEACHER_SHARE) * targets + TEACHER_SHARE * scores
     return np.asarray(targets, np.float32)
 
 
-def _on_pictures(
-    model: Model, material: TrainingData, chosen: TrainConfig, epochs: int, rate: float
-) -> Stage:
-    plain = _plain(material)
-    learning = _learning(
-        _augmented(material, chosen) if chosen.augment else plain, material, chosen
-    )
-    return _stage(model, learning, plain, material, chosen, epochs, rate)
+def _plan_image_stage(model: Model, run: TrainingRun, epochs: int, rate: float) -> Stage:
+    """A stage that trains on images, augmented if so configured."""
+    plain = _create_reader(run.data)
+    take = _create_augmenter(run) if run.config.augment else plain
+    return _plan_stage(model, _build_batches(run, take, plain), run.config, epochs, rate)
 
 
-def _stage(
+def _build_batches(run: TrainingRun, take: Take, plain: Take) -> tuple[Batches, Batches]:
+    """Batches of the training part from `take`, and of the validation part from `plain`."""
+    config, data = run.config, run.data
+    order = Order(config.seed, config.balance)
+    training = Batches(take, *data.select_part(TRAIN), config.batch_size, order)
+    return training, Batches(plain, *data.select_part(VALIDATION), MICROBATCH)
+
+
+def _plan_stage(
     network: Model,
-    learning: Batches,
-    plain: Take,
-    material: TrainingData,
-    chosen: TrainConfig,
+    batches: tuple[Batches, Batches],
+    config: TrainConfig,
     epochs: int,
     rate: float,
 ) -> Stage:
-    validation = Batches(plain, *material.select_part(VALIDATION), MICROBATCH)
-    rule = _optimizer(chosen, rate, epochs * len(learning))
-    return Stage(network, rule, learning, validation, epochs, chosen.patience)
+    """A stage on training and validation batches.
 
-
-def _learning(take: Take, material: TrainingData, chosen: TrainConfig) -> Batches:
-    order = Order(chosen.seed, chosen.balance)
-    return Batches(take, *material.select_part(TRAIN), chosen.batch_size, order)
-
-
-def _optimizer(chosen: TrainConfig, rate: float, steps: int) -> Any:
-    """The rule of descent; with `cosine`, its rate rises from a tenth and falls to nothing."""
-    if chosen.schedule == "cosine":
+    With the schedule `cosine`, the learning rate rises from a tenth of `rate` and falls to zero.
+    """
+    training, validation = batches
+    schedule: Any = rate
+    if config.schedule == "cosine":
+        steps = epochs * len(training)
         warm_up = round(WARM_UP * steps)
-        rate = keras.optimizers.schedules.CosineDecay(
+        schedule = keras.optimizers.schedules.CosineDecay(
             rate / 10, steps - warm_up, warmup_target=rate, warmup_steps=warm_up
         )
-    rules = {
-        "adam": keras.optimizers.Adam,
-        "adamw": keras.optimizers.AdamW,
-        "rmsprop": keras.optimizers.RMSprop,
-        "sgd": keras.optimizers.SGD,
-    }
-    return rules[chosen.optimizer](learning_rate=rate)
+    optimizer = OPTIMIZER_CLASSES[config.optimizer](learning_rate=schedule)
+    return Stage(network, optimizer, training, validation, epochs, config.patience)
 
 
-def _plain(material: TrainingData) -> Take:
-    return lambda rows, _: material.store.read_rows(rows)
+def _create_reader(data: TrainingData) -> Take:
+    return lambda rows, _: data.store.read_rows(rows)
 
 
-def _augmented(material: TrainingData, chosen: TrainConfig) -> Take:
+def _create_augmenter(run: TrainingRun) -> Take:
     def take(rows: Rows, epoch: int) -> Any:
-        keys = [(chosen.seed, epoch, int(row)) for row in rows]
-        return augment(material.store.read_rows(rows), keys, flip=chosen.flip)
+        keys = [(run.config.seed, epoch, int(row)) for row in rows]
+        return augment(run.data.store.read_rows(rows), keys, flip=run.config.flip)
 
     return take
 
 
-def _start(model: Model, weights: Path | None) -> None:
-    """Begin from an earlier run's weights. Raises RunError if they are of another network."""
+def _load_weights(model: Model, run: TrainingRun) -> None:
+    """Load the weights of the previous run. Raises RunError if they fit another network."""
+    weights: Path | None = run.previous.weights if run.previous else None
     if not weights:
         return
     try:
         model.set_weights(keras.models.load_model(weights, compile=False).get_weights())
     except ValueError as error:
         raise RunError(
-            f"{weights}: holds the weights of another network ({error}), as the head reads other "
-            "blocks of the backbone. Train without --start"
+            f"{weights}: holds the weights of another network ({error}), because the head uses "
+            "other blocks of the backbone. Train without --start"
         ) from error

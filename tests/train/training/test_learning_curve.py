@@ -8,9 +8,9 @@ import pytest
 
 from vedette_edge.head.record import Block
 from vedette_train.data.split import assign_folds
-from vedette_train.evaluation.learning_curve import CurvePoint, measure_learning_curve
-from vedette_train.training.discriminant_head import HeadOptions, Pictures, fit_head
-from vedette_train.training.feature_cache import Features
+from vedette_train.training.discriminant_head import FeatureSet, HeadOptions, fit_head
+from vedette_train.training.feature_cache import FeatureCache
+from vedette_train.training.learning_curve import CurvePoint, measure_learning_curve
 
 CLASSES, WIDTH = 4, 24
 Measure = Callable[[int], tuple[list[CurvePoint], float]]
@@ -26,10 +26,10 @@ def measure(tmp_path: Path) -> Measure:
         means = random.normal(0, 0.8, (CLASSES, WIDTH))
         rows = means[labels] + random.normal(0, 1.5, (len(labels), WIDTH))
         hashes = [f"{number:064x}" for number in range(len(labels))]
-        features = Features(tmp_path / f"{per_class}.f32", WIDTH)
+        features = FeatureCache(tmp_path / f"{per_class}.f32", WIDTH)
         features.append(hashes, rows.astype(np.float32))
         folds = assign_folds(labels, np.arange(len(labels)), 0)
-        pictures = Pictures([features], hashes, labels, folds)
+        pictures = FeatureSet([features], hashes, labels, folds)
         names = tuple(f"class {number}" for number in range(CLASSES))
         fitted = fit_head(pictures, (Block("head.5", WIDTH),), HeadOptions(names, 0.95, WIDTH))
         return measure_learning_curve(pictures, fitted), fitted.uncalibrated.accuracy

@@ -1,0 +1,57 @@
+"""Checks of a run folder before a run is written or resumed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vedette_train.config import TrainConfig, fill_defaults
+from vedette_train.errors import RunError
+from vedette_train.run import folder
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    return fill_defaults({"data": tmp_path / "photos", "architecture": "cnn"})
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path, config: TrainConfig) -> Path:
+    """A folder with a checkpoint, and settings with the former name of the resize mode."""
+    settings = config.to_dict()
+    settings["fit"] = settings.pop("resize_mode")
+    (tmp_path / folder.SETTINGS).write_text(json.dumps(settings), "utf-8")
+    (tmp_path / folder.CHECKPOINT).touch()
+    return tmp_path
+
+
+def test_a_run_with_the_former_name_of_the_resize_mode_can_be_resumed(
+    interrupted: Path, config: TrainConfig
+) -> None:
+    folder.check_free(interrupted, config, resume=True, overwrite=False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("resize_mode", "crop"), ("seed", 7), ("batch_size", 8)]
+)
+def test_a_run_is_not_resumed_with_another_setting(
+    interrupted: Path, config: TrainConfig, key: str, value: object
+) -> None:
+    other = replace(config, **{key: value})  # type: ignore[arg-type]  # of any field
+    with pytest.raises(RunError, match=key):
+        folder.check_free(interrupted, other, resume=True, overwrite=False)
+
+
+def test_with_a_constant_learning_rate_a_run_may_get_more_epochs(
+    interrupted: Path, config: TrainConfig
+) -> None:
+    more = replace(config, epochs=config.epochs + 5)
+    folder.check_free(interrupted, more, resume=True, overwrite=False)
+
+
+def test_a_cleared_folder_keeps_files_that_are_not_of_a_run(tmp_path: Path) -> None:
+    for name in (*folder.FILES, *folder.CONVERTED, "notes.txt", "model.tflite.backup"):
+        (tmp_path / name).touch()
+    folder.clear_folder(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "model.tflite.backup"}

@@ -1,0 +1,163 @@
+"""Files of a run folder: its inputs, written before training, and its results."""
+
+import errno
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vedette_edge.files import atomic_write, write_text
+from vedette_edge.head.record import serialize_head
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.model.contract import Contract, serialize_contract
+from vedette_train.config import OF_DESCENT
+from vedette_train.data.audit import Audit, serialize_audit
+from vedette_train.data.augmentation import augment
+from vedette_train.data.discovery import TEST, TRAIN
+from vedette_train.data.split import VALIDATION
+from vedette_train.data.training_data import TrainingData
+from vedette_train.evaluation.label_errors import LabelError
+from vedette_train.evaluation.results import Results
+from vedette_train.models.architectures import Model
+from vedette_train.report import html, plots
+from vedette_train.run import folder
+from vedette_train.training.learning_curve import CurvePoint
+from vedette_train.training.training_run import TrainingRun
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Findings about the photographs that only a head in closed form makes."""
+
+    label_errors: Sequence[LabelError] = ()
+    learning_curve: Sequence[CurvePoint] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run and its results."""
+
+    run: TrainingRun
+    results: Results
+    findings: Findings
+    metrics: dict[str, Any]  # the content of metrics.json
+
+    @property
+    def contract(self) -> Contract:
+        """The contract, completed with the results."""
+        trained, contract = self.results.trained, self.run.data.contract
+        measured = "float_test" if trained.test else "float_out_of_fold"
+        accuracies = {measured: trained.judged.accuracy}
+        return replace(
+            contract,
+            labels=trained.judged.labels,
+            confidence=self.results.confidence,
+            provenance=replace(contract.provenance, accuracies=accuracies),
+        )
+
+    @property
+    def audit(self) -> Audit:
+        """The audit with the likely label errors."""
+        audit = self.run.data.audit
+        errors = tuple(error.finding() for error in self.findings.label_errors)
+        return replace(audit, findings=audit.findings + errors)
+
+    @property
+    def judged_files(self) -> list[str]:
+        """The files of the judged images, in their order."""
+        parts = (TEST,) if self.results.trained.test else (TRAIN, VALIDATION)
+        return self.run.data.list_files(*parts)
+
+
+def write_inputs(run: TrainingRun) -> None:
+    """Write the files that are known before training. Clears the folder unless it is resumed."""
+    if not run.resume:
+        folder.clear_folder(run.folder)
+    folder.write_settings(run.folder, run.config)
+    write_text(run.folder / folder.MANIFEST, run.data.manifest)
+    write_text(run.folder / folder.AUDIT, serialize_audit(run.data.audit) + "\n")
+    write_text(run.folder / folder.CONTRACT, serialize_contract(run.data.contract) + "\n")
+    labels, images = zip(*_select_samples(run.data), strict=True)
+    plots.draw_samples(images, labels, run.folder / folder.SAMPLES)
+
+
+def write_results(finished: FinishedRun) -> None:
+    """Write the results of a run; there is then nothing left to resume."""
+    path, trained = finished.run.folder, finished.results.trained
+    if trained.head:
+        write_text(path / folder.HEAD, serialize_head(trained.head) + "\n")
+    write_text(path / folder.AUDIT, serialize_audit(finished.audit) + "\n")
+    write_text(path / folder.CONTRACT, serialize_contract(finished.contract) + "\n")
+    if trained.history:
+        plots.draw_curves(trained.history, path / folder.CURVES)
+    plots.draw_confusion(trained.judged, path / folder.CONFUSION)
+    metrics = json.dumps(finished.metrics, indent=2, ensure_ascii=False)
+    write_text(path / folder.METRICS, metrics + "\n")
+    html.write_report(_build_report(finished), path / folder.REPORT)
+    save_model(trained.model, path)  # last: a folder with weights holds a finished run
+    (path / folder.CHECKPOINT).unlink(missing_ok=True)
+
+
+def save_model(model: Model, run: Path) -> None:
+    """Write RUN/Trained_Weight.h5, whole or not at all."""
+    check_disk_space(model, run)
+    with atomic_write(run / folder.WEIGHTS) as path:
+        model.save(path, include_optimizer=False)
+
+
+def check_disk_space(model: Model, run: Path) -> None:
+    """Raise OSError if the disk is too full for a model, before h5py can fail halfway."""
+    needed = 5 * model.count_params()  # bytes
+    if shutil.disk_usage(run).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(run / folder.WEIGHTS))
+
+
+def _build_report(finished: FinishedRun) -> html.Report:
+    run, results, config = finished.run, finished.results, finished.run.config
+    return html.Report(
+        contract=finished.contract,
+        settings={
+            name: value
+            for name, value in config.to_dict().items()
+            if config.descends or name not in OF_DESCENT
+        },
+        metrics=finished.metrics,
+        history=results.trained.history,
+        evaluation=results.trained.judged,
+        files=finished.judged_files,
+        before=results.before,
+        after=results.after,
+        audit=finished.audit,
+        samples=_select_samples(run.data),
+        augmented=_augment_samples(run) if config.augment else None,
+        read_image=run.data.store.read_file,
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        name=run.folder.name,
+        label_errors=finished.findings.label_errors,
+        learning_curve=finished.findings.learning_curve,
+    )
+
+
+def _select_samples(data: TrainingData) -> list[tuple[str, Image]]:
+    """Training images with their labels: one of each class, then a second one ..."""
+    rows, labels = data.select_part(TRAIN)
+    _, first = np.unique(labels, return_index=True)
+    rank = np.arange(len(labels)) - first[labels]  # photographs are in order of class
+    shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]
+    names = [data.contract.labels[label] for label in labels[shown]]
+    return list(zip(names, data.store.read_rows(rows[shown]), strict=True))
+
+
+def _augment_samples(run: TrainingRun) -> Image:
+    """Sixteen augmented training images."""
+    rows, _ = run.data.select_part(TRAIN)
+    shown = np.random.default_rng(run.config.seed).choice(rows, 16)
+    keys = [(run.config.seed, number) for number in range(len(shown))]
+    return augment(run.data.store.read_rows(shown), keys, flip=run.config.flip)
