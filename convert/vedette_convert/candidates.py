@@ -20,13 +20,13 @@ from vedette_convert.evaluation.comparison import (
 )
 from vedette_convert.evaluation.layer_error import LayerActivations, LayerError
 from vedette_convert.packaging.bundle import pack_model
-from vedette_convert.packaging.serialization import compact
-from vedette_convert.quantization.converter import Model, quantize
+from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.fallbacks import Fallback
 from vedette_convert.quantization.head_refit import INT8_OUT_OF_FOLD, refit_head, set_head
 from vedette_convert.quantization.integer_features import read_features
 from vedette_convert.quantization.scheme import FLOAT32, NEW, OLD, Scheme
-from vedette_convert.sources.run_folder import TRAIN, Photograph, Run, sample_photographs
+from vedette_convert.quantization.serialization import compact
+from vedette_convert.run import TRAIN, Model, Photograph, Run, sample_photographs
 from vedette_convert.timing import StageTimer
 from vedette_edge.head.record import PREFIX, HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess

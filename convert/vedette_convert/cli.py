@@ -14,8 +14,7 @@ from vedette_edge.console import Output, cli_session
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
 
 if TYPE_CHECKING:
-    from vedette_convert.quantization.converter import Model
-    from vedette_convert.sources.run_folder import Run
+    from vedette_convert.run import Model, Run
 
 SAVED_MODEL = "saved_model.pb"  # in each SavedModel's folder
 REFUSED = 3  # exit code: the gate let no graph pass
@@ -209,7 +208,7 @@ def _read(source: Path, asked: Asked, terminal: Output) -> tuple["Model", "Run"]
     if not (asked.labels and asked.calibrate):
         found = load_run(source, asked.data)  # before TensorFlow takes its time
         terminal.err.print("starting TensorFlow ...")
-        from vedette_convert.quantization.converter import load_keras_model
+        from vedette_convert.sources.keras_loader import load_keras_model
 
         return load_keras_model(found.weights), found
     terminal.err.print("starting TensorFlow ...")

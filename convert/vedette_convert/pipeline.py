@@ -10,11 +10,10 @@ from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.evaluation.acceptance import Answer
 from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.packaging.golden_selection import select_golden_samples
-from vedette_convert.quantization.converter import Model
 from vedette_convert.quantization.fallbacks import list_fallbacks
 from vedette_convert.quantization.head_refit import check_head
 from vedette_convert.quantization.scheme import INT8, OLD, Scheme
-from vedette_convert.sources.run_folder import TEST, Run
+from vedette_convert.run import TEST, Model, Run
 from vedette_convert.timing import StageTimer
 from vedette_edge.files import atomic_write, write_text
 from vedette_edge.model.contract import Contract

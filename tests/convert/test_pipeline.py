@@ -17,7 +17,7 @@ from tests.convert.conftest import convert
 
 from vedette_convert import candidates
 from vedette_convert.quantization.converter import quantize
-from vedette_convert.sources.run_folder import Photograph, sample_photographs
+from vedette_convert.run import Photograph, sample_photographs
 from vedette_edge import Classifier, Contract
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image

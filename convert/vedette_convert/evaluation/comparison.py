@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from vedette_convert.errors import ConversionError
 from vedette_convert.evaluation.acceptance import Answer
-from vedette_convert.quantization.converter import Model
-from vedette_convert.sources.run_folder import Photograph
+from vedette_convert.run import Model, Photograph
 from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model.classifier import Classification, Classifier
 from vedette_edge.model.contract import Contract

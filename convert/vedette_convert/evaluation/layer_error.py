@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_convert.quantization.converter import Model
+from vedette_convert.run import Model
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import PLAIN, find_runtime
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vedette_convert.evaluation.kernel_check import with_other_kernels
-from vedette_convert.sources.run_folder import Photograph, sample_photographs
+from vedette_convert.run import Photograph, sample_photographs
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image, preprocess

@@ -6,7 +6,7 @@ import numpy as np
 from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT, ModelT
 
 from vedette_convert.packaging.flatbuffer_writer import Json, flatbuffer, read_schema
-from vedette_convert.packaging.serialization import serialize
+from vedette_convert.quantization.serialization import serialize
 from vedette_edge.model.contract import Contract
 from vedette_edge.model.model_file import CONTRACT_MEMBER, ENTRY, LABELS_MEMBER, MARK
 

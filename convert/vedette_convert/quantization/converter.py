@@ -4,7 +4,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,12 +12,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from vedette_convert.errors import ConversionError, RunFolderError
+from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.scheme import INT8, Scheme
+from vedette_convert.run import Model
 from vedette_edge.images.preprocessing import Image
-
-# keras and tensorflow publish no types
-Model = Any
 
 # quantization -> the converter's name for the kernels that it must find
 _KERNELS: Mapping[str, str] = MappingProxyType(
@@ -27,17 +24,6 @@ _KERNELS: Mapping[str, str] = MappingProxyType(
         "int16x8": "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",
     }
 )
-
-
-def load_keras_model(path: Path) -> Model:
-    """The Keras model in a file. Raises RunFolderError if there is none in it."""
-    keras.backend.clear_session()  # layers are numbered; the same file shall give the same names
-    try:
-        return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunFolderError(
-            f"{path}: is no Keras model that loads ({error}). Train again"
-        ) from error
 
 
 def quantize(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vedette_convert.errors import ConversionError
-from vedette_convert.quantization.converter import Model
 from vedette_convert.quantization.integer_features import IntegerFeatures
+from vedette_convert.run import Model
 from vedette_edge.head.calibration import calibrate, fit_thresholds
 from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
 from vedette_edge.head.discriminant import fit_discriminant

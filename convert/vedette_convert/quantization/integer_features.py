@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
 
 from vedette_convert.errors import ConversionError
-from vedette_convert.packaging.serialization import serialize
-from vedette_convert.sources.run_folder import Run
+from vedette_convert.quantization.serialization import serialize
+from vedette_convert.run import Run
 from vedette_edge.head.discriminant import Floats, Labels
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess

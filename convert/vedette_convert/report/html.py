@@ -15,7 +15,7 @@ import jinja2
 from vedette_convert.evaluation.acceptance import SURE, Answer
 from vedette_convert.evaluation.statistics import Interval
 from vedette_convert.pipeline import ConversionResult, ConvertConfig
-from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_convert.run import Photograph, Run
 from vedette_edge.files import write_text
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import find_runtime

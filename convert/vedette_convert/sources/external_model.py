@@ -12,12 +12,11 @@ import numpy as np
 
 from vedette_convert.errors import KerasFileError
 from vedette_convert.evaluation.comparison import Scores, check_scores, compute_float_scores
-from vedette_convert.quantization.converter import Model
-from vedette_convert.sources import normalisation
+from vedette_convert.run import TEST, TRAIN, Model, Photograph, Run, sample_photographs
+from vedette_convert.sources import normalisation, normalisation_check
 from vedette_convert.sources.image_folder import UNKNOWN, read_photographs
 from vedette_convert.sources.keras_loader import load
 from vedette_convert.sources.normalisation_check import Hits, doubt
-from vedette_convert.sources.run_folder import TEST, TRAIN, Photograph, Run, sample_photographs
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_edge.model.labels import read_labels
 
@@ -50,13 +49,15 @@ def load_external_model(path: Path, told: ExternalModelSpec, say: Say) -> tuple[
     try:
         _check_shapes(model, labels)
         can_see = not path.is_dir()
-        put, named = normalisation.chosen(told.normalise, model, can_see)
+        put, named = normalisation_check.chosen(told.normalise, model, can_see)
         run = Run(path, _contract(model, labels, named, told.resize_mode, photographs), photographs)
         trial = _Trial(model, run)
         rows = trial.scores(put)
         check_scores(rows, path)
         whole = _as_scores(_in_front(normalisation.layer(put), model), model, rows, say)
-        if doubts := trial.doubts(put, () if put != named else normalisation.others(put, can_see)):
+        if doubts := trial.doubts(
+            put, () if put != named else normalisation_check.others(put, can_see)
+        ):
             say(doubts)
     except KerasFileError as error:
         raise KerasFileError(f"{path}: {error}") from error

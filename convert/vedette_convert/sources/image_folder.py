@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.sources.run_folder import TEST, TRAIN, Photograph
+from vedette_convert.run import TEST, TRAIN, Photograph
 from vedette_edge.errors import ImageError
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding, discovery

@@ -13,7 +13,8 @@ import h5py
 import keras
 import tensorflow as tf
 
-from vedette_convert.errors import KerasFileError
+from vedette_convert.errors import KerasFileError, RunFolderError
+from vedette_convert.run import Model
 from vedette_convert.sources.keras2_compat import Config, modern
 
 SIGNATURE = "serving_default"
@@ -198,3 +199,14 @@ def _shapes(specs: dict[str, Any]) -> str:
         ", ".join(f"{name} {tuple(spec.shape)}" for name, spec in sorted(specs.items()))
         or "nothing"
     )
+
+
+def load_keras_model(path: Path) -> Model:
+    """The Keras model in a file. Raises RunFolderError if there is none in it."""
+    keras.backend.clear_session()  # layers are numbered; the same file shall give the same names
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunFolderError(
+            f"{path}: is no Keras model that loads ({error}). Train again"
+        ) from error

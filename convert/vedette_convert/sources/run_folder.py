@@ -4,82 +4,23 @@ import csv
 import hashlib
 import io
 import json
-import random
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vedette_convert.errors import RunFolderError
+from vedette_convert.run import Photograph, Run
 from vedette_edge import files
-from vedette_edge.errors import ImageError, VedetteError
+from vedette_edge.errors import VedetteError
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.head.record import parse_head as head_from_json
-from vedette_edge.images import decoding
-from vedette_edge.images.preprocessing import Image
-from vedette_edge.model.contract import Contract, parse_contract
+from vedette_edge.model.contract import parse_contract
 
 WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
 MANIFEST, SETTINGS = "split.csv", "settings.json"
 HEAD = "head.json"  # of a head in closed form; others have none
 FILES = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS, HEAD, "train.log")
-TRAIN, TEST = "train", "test"  # parts in split.csv
-
-
-@dataclass(frozen=True, slots=True)
-class Photograph:
-    """A line of split.csv."""
-
-    part: str  # train, validation or test
-    label: str
-    file: Path
-    sha256: str
-
-    def read(self) -> Image:
-        """The picture, R G B. Raises RunFolderError if the file is not what training saw."""
-        try:
-            content = files.read_bounded(self.file)
-        except OSError as error:
-            raise RunFolderError(
-                f"{self.file}: {error.strerror}. "
-                "If the photographs have moved, say where with --data"
-            ) from error
-        if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise RunFolderError(f"{self.file}: has changed since training. Train again")
-        try:
-            return decoding.decode_image(content)
-        except ImageError as error:
-            raise RunFolderError(f"{self.file}: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A trained run, ready to be converted."""
-
-    weights: Path
-    contract: Contract
-    photographs: tuple[Photograph, ...]
-    head: HeadRecord | None = None  # of a head that can be fitted again
-
-    @property
-    def learned(self) -> list[Photograph]:
-        """The photographs that were learned from or calibrated with."""
-        return [photograph for photograph in self.photographs if photograph.part != TEST]
-
-    @property
-    def judged(self) -> list[Photograph]:
-        """The photographs that conversion judges by: the test part, or else the learned ones.
-
-        What these show is left out, since a model is right on what it has learned; agreement is
-        what is left to judge.
-        """
-        tested = self.part(TEST)
-        return tested or [replace(photograph, label="") for photograph in self.learned]
-
-    def part(self, name: str) -> list[Photograph]:
-        """The photographs of one part."""
-        return [photograph for photograph in self.photographs if photograph.part == name]
 
 
 def load_run(folder: Path, data: Path | None = None) -> Run:
@@ -171,18 +112,3 @@ def _photographs(manifest: bytes, root: Path) -> tuple[Photograph, ...]:
         Photograph(row["part"], row["label"], root / row["file"], row["sha256"])
         for row in csv.DictReader(lines)
     )
-
-
-def sample_photographs(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
-    """Photographs drawn from every class alike, the same each time: a first of each, a second ...
-
-    `count` of them, or one of each class if there are more classes.
-    """
-    drawn = random.Random(0).sample(photographs, len(photographs))
-    ranks: Counter[str] = Counter()
-    ranked = []
-    for photograph in drawn:
-        ranks[photograph.label] += 1
-        ranked.append((ranks[photograph.label], photograph.label, photograph))
-    ranked.sort(key=lambda one: one[:2])
-    return [photograph for *_, photograph in ranked[: max(count, len(ranks))]]

@@ -16,7 +16,8 @@ from vedette_convert.packaging.golden_selection import (
     LEAST_LEAD,
     select_golden_samples,
 )
-from vedette_convert.sources.run_folder import Photograph, load_run
+from vedette_convert.run import Photograph
+from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image

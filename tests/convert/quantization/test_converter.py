@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from vedette_convert.candidates import load_classifier
 from vedette_convert.errors import ConversionError
-from vedette_convert.quantization.converter import Model, load_keras_model, quantize
+from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import FLOAT32, INT8, QUANTIZATIONS, Scheme
+from vedette_convert.run import Model
+from vedette_convert.sources.keras_loader import load_keras_model
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.compatibility import find_objections

@@ -23,7 +23,7 @@ from vedette_convert.errors import ConversionError
 from vedette_convert.pipeline import ConversionResult, ConvertConfig, convert
 from vedette_convert.quantization.fallbacks import list_fallbacks, untried
 from vedette_convert.quantization.scheme import INT8, NEW, OLD, Scheme
-from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_convert.run import Photograph, Run
 from vedette_convert.timing import StageTimer
 from vedette_edge import Classifier
 from vedette_edge.model.contract import (

@@ -23,7 +23,8 @@ from tests.convert.quantization.heads import change_head, contract_of, run_contr
 
 from vedette_convert.quantization.head_refit import refit_head
 from vedette_convert.quantization.integer_features import IntegerFeatures
-from vedette_convert.sources.run_folder import Photograph, Run, load_run, sample_photographs
+from vedette_convert.run import Photograph, Run, sample_photographs
+from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier, preprocess
 from vedette_edge.__main__ import main as vedette
 from vedette_edge.head.record import Block, HeadRecord

@@ -18,7 +18,7 @@ from vedette_convert.evaluation.comparison import Latency
 from vedette_convert.evaluation.layer_error import LayerError
 from vedette_convert.pipeline import ConversionResult, ConvertConfig
 from vedette_convert.report import html
-from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_convert.run import Photograph, Run
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 
 HOSTILE = "<b>a$_$b [red]</b>"

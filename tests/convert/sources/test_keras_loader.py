@@ -14,7 +14,7 @@ from keras import layers
 
 from vedette_convert.errors import KerasFileError
 from vedette_convert.sources.keras_loader import load
-from vedette_convert.sources.normalisation import beginning
+from vedette_convert.sources.normalisation_detection import beginning
 
 SIDE = 32
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.float32)

@@ -8,7 +8,8 @@ import pytest
 from keras import layers
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.sources.normalisation import beginning, chosen
+from vedette_convert.sources.normalisation_check import chosen
+from vedette_convert.sources.normalisation_detection import beginning
 
 SIDE = 32
 

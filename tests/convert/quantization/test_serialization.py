@@ -15,9 +15,10 @@ from keras import layers
 from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import Model, ModelT
 
-from vedette_convert.packaging.serialization import compact
-from vedette_convert.quantization.converter import load_keras_model, quantize
+from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import QUANTIZATIONS, Scheme
+from vedette_convert.quantization.serialization import compact
+from vedette_convert.sources.keras_loader import load_keras_model
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.graph import read_graph
 from vedette_edge.model.interpreter import PLAIN, find_runtime
