@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers
 
 from vedette_convert.packaging.bundle import pack_model
-from vedette_convert.packaging.golden_selection import samples, turned_jpeg
+from vedette_convert.packaging.golden_selection import compute_samples, encode_turned_jpeg
 from vedette_convert.quantization.converter import quantize
 from vedette_edge import Classifier
 from vedette_edge.model.contract import Confidence, Contract, Provenance
@@ -55,7 +55,7 @@ def colours() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder, "bare.tflite")
         bare.write_bytes(pack_model(graph, CONTRACT))
-        return pack_model(graph, CONTRACT, pictures, samples(pictures, Classifier(bare)))
+        return pack_model(graph, CONTRACT, pictures, compute_samples(pictures, Classifier(bare)))
 
 
 def drawn() -> dict[str, bytes]:
@@ -68,7 +68,7 @@ def drawn() -> dict[str, bytes]:
     )
     return {
         "red.png": cv2.imencode(".png", red[..., ::-1])[1].tobytes(),
-        "green.jpeg": turned_jpeg(green, 80),
+        "green.jpeg": encode_turned_jpeg(green, 80),
         "blue.png": cv2.imencode(".png", blue[..., ::-1])[1].tobytes(),
     }
 

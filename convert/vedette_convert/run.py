@@ -1,4 +1,4 @@
-"""A trained run and its photographs."""
+"""The photographs and the contract of a trained model, and the options for an external one."""
 
 import hashlib
 import random
@@ -16,6 +16,8 @@ from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
 
+Model = Any  # a Keras model: keras publishes no types
+
 TRAIN, TEST = "train", "test"  # parts in split.csv
 
 
@@ -29,13 +31,13 @@ class Photograph:
     sha256: str
 
     def read(self) -> Image:
-        """The picture, R G B. Raises RunFolderError if the file is not what training saw."""
+        """Read the image, R G B. Raises RunFolderError if the file has changed since training."""
         try:
             content = files.read_bounded(self.file)
         except OSError as error:
             raise RunFolderError(
                 f"{self.file}: {error.strerror}. "
-                "If the photographs have moved, say where with --data"
+                "If the photographs have moved, use --data to name their folder"
             ) from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunFolderError(f"{self.file}: has changed since training. Train again")
@@ -56,26 +58,37 @@ class Run:
 
     @property
     def learned(self) -> list[Photograph]:
-        """The photographs that were learned from or calibrated with."""
+        """The photographs of training or, for an external model, of calibration."""
         return [photograph for photograph in self.photographs if photograph.part != TEST]
 
     @property
     def judged(self) -> list[Photograph]:
         """The photographs that conversion judges by: the test part, or else the learned ones.
 
-        What these show is left out, since a model is right on what it has learned; agreement is
-        what is left to judge.
+        Learned ones come without labels: a model is right on what it has learned, so only
+        agreement can be judged.
         """
-        tested = self.part(TEST)
+        tested = self.select_part(TEST)
         return tested or [replace(photograph, label="") for photograph in self.learned]
 
-    def part(self, name: str) -> list[Photograph]:
-        """The photographs of one part."""
+    def select_part(self, name: str) -> list[Photograph]:
+        """Select the photographs of one part."""
         return [photograph for photograph in self.photographs if photograph.part == name]
 
 
+@dataclass(frozen=True, slots=True)
+class ExternalModelSpec:
+    """A model that Vedette did not train, and the user's description of it."""
+
+    path: Path
+    labels: Path  # text file, one label a line
+    photographs: Path  # folder
+    normalise: str | None  # one of NORMALISATIONS; None: the model normalises by itself
+    resize_mode: str | None  # one of RESIZE_MODES; None: the first
+
+
 def sample_photographs(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
-    """Photographs drawn from every class alike, the same each time: a first of each, a second ...
+    """Draw photographs from every class alike, the same each time: one of each, another of each.
 
     `count` of them, or one of each class if there are more classes.
     """
@@ -87,7 +100,3 @@ def sample_photographs(photographs: Sequence[Photograph], count: int) -> list[Ph
         ranked.append((ranks[photograph.label], photograph.label, photograph))
     ranked.sort(key=lambda one: one[:2])
     return [photograph for *_, photograph in ranked[: max(count, len(ranks))]]
-
-
-# keras and tensorflow publish no types
-Model = Any

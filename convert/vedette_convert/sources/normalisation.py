@@ -1,4 +1,4 @@
-"""Normalisation in front of a model from elsewhere, and what of it the model has already."""
+"""The usual normalisations of images, as formulas and as Keras layers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,21 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-Colours = NDArray[np.float32]  # one a row: R, G, B from 0 to 255
+NONE, OWN = "none", "own"
+
+Colours = NDArray[np.float32]  # n x 3: R, G, B from 0 to 255
 
 
 @dataclass(frozen=True, slots=True)
 class Affine:
-    """What a normalisation makes of a byte: channel by channel, x * scale + offset."""
+    """A normalisation of bytes, channel by channel: x * scale + offset."""
 
     scale: tuple[float, float, float]
-    offset: tuple[float, float, float]  # in the order of the channels as they leave
-    bgr: bool = False  # whether they leave as B, G, R
+    offset: tuple[float, float, float]  # in the order of the output channels
+    bgr: bool = False  # the order of the output channels
 
-    def of(self, colours: Colours) -> Colours:
-        """The same, normalised."""
+    def apply(self, colours: Colours) -> Colours:
+        """Normalise colours."""
         ordered = colours[:, ::-1] if self.bgr else colours
         scale, offset = np.array(self.scale, np.float32), np.array(self.offset, np.float32)
         return ordered * scale + offset
@@ -38,10 +40,10 @@ AFFINES: Mapping[str, Affine] = {
 }
 
 
-def layer(name: str) -> layers.Layer:
-    """A layer that normalises bytes so: `none` and `own` leave them as they are.
+def create_layer(name: str) -> layers.Layer:
+    """Create a layer that normalises bytes; `none` and `own` leave them unchanged.
 
-    What treats the channels alike is a Rescaling, as in training; what does not is a 1x1
+    If all channels are treated alike, it is a Rescaling, as in training. Otherwise it is a 1x1
     convolution, which quantization gives a scale for each channel and an exact offset.
     """
     affine = AFFINES.get(name)

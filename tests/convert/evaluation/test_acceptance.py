@@ -6,7 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from vedette_convert.evaluation.acceptance import Answer, judge_answers, lost_and_gained, per_class
+from vedette_convert.evaluation.acceptance import (
+    Answer,
+    count_lost_and_gained,
+    judge_answers,
+    judge_each_class,
+)
 
 RIGHT = Answer("a.jpg", "hen", "hen", 0.9, "hen", 0.9)
 LOST = replace(RIGHT, tflite_label="fox")  # float was right, int8 is not
@@ -191,12 +196,12 @@ def test_the_sentence_calls_a_loss_chance_only_where_the_gate_does() -> None:
 
 def test_losses_and_gains_are_counted_where_the_truth_is_known() -> None:
     answers = [LOST, LOST, GAINED, BOTH_WRONG, RIGHT, CHANGED, UNKNOWN]
-    assert lost_and_gained(answers) == (2, 1)
+    assert count_lost_and_gained(answers) == (2, 1)
 
 
 def test_classes_are_judged_by_the_truth() -> None:
     fox = replace(RIGHT, truth="fox", tflite_label="cow")
-    classes = per_class([RIGHT, LOST, fox], ("cow", "fox", "hen"))
+    classes = judge_each_class([RIGHT, LOST, fox], ("cow", "fox", "hen"))
     assert {label: one.pictures for label, one in classes.items()} == {"fox": 1, "hen": 2}
     assert classes["hen"].tflite_accuracy == 0.5
     assert classes["fox"].agreement == 0

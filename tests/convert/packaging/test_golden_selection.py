@@ -47,7 +47,7 @@ def best(photographs: list[Photograph], classifier: Classifier) -> list[float]:
 
 @pytest.fixture
 def photographs(run_folder: Path) -> list[Photograph]:
-    return load_run(run_folder).part("test")
+    return load_run(run_folder).select_part("test")
 
 
 def test_a_dozen_pictures_and_a_frame_are_chosen_the_same_each_time(

@@ -21,7 +21,7 @@ from tensorflow.lite.python.schema_py_generated import Model, ModelT
 
 from vedette_convert.packaging import tflite_metadata
 from vedette_convert.packaging.bundle import pack_model
-from vedette_convert.packaging.tflite_metadata import described
+from vedette_convert.packaging.tflite_metadata import add_metadata
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_edge.model.model_file import MARK
 
@@ -132,10 +132,10 @@ def read_by_flatc(data: bytes, folder: Path) -> Any:
 
 
 def test_flatbuffers_own_compiler_reads_what_was_written(tmp_path: Path) -> None:
-    data = entry_of(described(graph_of("uint8"), CONTRACT))
+    data = entry_of(add_metadata(graph_of("uint8"), CONTRACT))
     assert data[4:8] == b"M001"
     found = read_by_flatc(data, tmp_path)
-    assert found == tflite_metadata.metadata(CONTRACT)
+    assert found == tflite_metadata.build_metadata(CONTRACT)
     (subgraph,) = found["subgraph_metadata"]
     (picture,), (score,) = subgraph["input_tensor_metadata"], subgraph["output_tensor_metadata"]
     assert picture["content"]["content_properties"] == {"color_space": "RGB"}
@@ -146,13 +146,15 @@ def test_flatbuffers_own_compiler_reads_what_was_written(tmp_path: Path) -> None
 
 def test_without_a_threshold_the_metadata_say_0(tmp_path: Path) -> None:
     contract = replace(CONTRACT, confidence=Confidence(temperature=1.0, unknown_below=0.0))
-    found = read_by_flatc(entry_of(described(graph_of("uint8"), contract)), tmp_path)
-    assert found == tflite_metadata.metadata(contract)
+    found = read_by_flatc(entry_of(add_metadata(graph_of("uint8"), contract)), tmp_path)
+    assert found == tflite_metadata.build_metadata(contract)
 
 
 def test_the_labels_that_the_metadata_name_are_a_member_stored_as_it_is() -> None:
     packed = pack_model(graph_of("uint8"), CONTRACT)
-    (score,) = tflite_metadata.metadata(CONTRACT)["subgraph_metadata"][0]["output_tensor_metadata"]
+    (score,) = tflite_metadata.build_metadata(CONTRACT)["subgraph_metadata"][0][
+        "output_tensor_metadata"
+    ]
     with zipfile.ZipFile(BytesIO(packed)) as archive:
         member = archive.getinfo(score["associated_files"][0]["name"])
         assert member.compress_type == zipfile.ZIP_STORED
@@ -161,7 +163,7 @@ def test_the_labels_that_the_metadata_name_are_a_member_stored_as_it_is() -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_are_the_same_before_and_after(kind: str) -> None:
-    before, after = scores(graph_of(kind)), scores(described(graph_of(kind), CONTRACT))
+    before, after = scores(graph_of(kind)), scores(add_metadata(graph_of(kind), CONTRACT))
     assert len(np.unique(before)) > 3
     assert np.array_equal(before, after)
 
@@ -169,13 +171,13 @@ def test_scores_are_the_same_before_and_after(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_delegate_takes_as_much_as_before(kind: str) -> None:
     graph = graph_of(kind)
-    assert delegated(described(graph, CONTRACT)) == delegated(graph)
+    assert delegated(add_metadata(graph, CONTRACT)) == delegated(graph)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_changed_but_what_is_added(kind: str) -> None:
     before = plain(ModelT.InitFromPackedBuf(graph_of(kind)))
-    after = plain(ModelT.InitFromPackedBuf(described(graph_of(kind), CONTRACT)))
+    after = plain(ModelT.InitFromPackedBuf(add_metadata(graph_of(kind), CONTRACT)))
     first = len(before["buffers"])
     before["metadata"] += [
         {"name": name, "buffer": first + place}
@@ -188,7 +190,7 @@ def test_nothing_is_changed_but_what_is_added(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_buffer_is_aligned_at_16_bytes(kind: str) -> None:
-    graph = described(graph_of(kind), CONTRACT)
+    graph = add_metadata(graph_of(kind), CONTRACT)
     assert graph[4:8] == b"TFL3"
     model = Model.GetRootAs(graph)
     tables = [model.Buffers(number) for number in range(model.BuffersLength())]
@@ -199,4 +201,4 @@ def test_every_buffer_is_aligned_at_16_bytes(kind: str) -> None:
 
 
 def test_the_same_graph_gives_the_same_bytes() -> None:
-    assert described(graph_of("uint8"), CONTRACT) == described(graph_of("uint8"), CONTRACT)
+    assert add_metadata(graph_of("uint8"), CONTRACT) == add_metadata(graph_of("uint8"), CONTRACT)

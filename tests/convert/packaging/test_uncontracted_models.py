@@ -14,8 +14,8 @@ from keras import layers
 from tensorflow.lite.python.schema_py_generated import ModelT
 
 from vedette_convert.packaging import tflite_metadata
-from vedette_convert.packaging.flatbuffer_writer import flatbuffer, read_schema
-from vedette_convert.packaging.tflite_metadata import described
+from vedette_convert.packaging.flatbuffer_writer import read_schema, write_flatbuffer
+from vedette_convert.packaging.tflite_metadata import add_metadata
 from vedette_edge import Classifier
 from vedette_edge.errors import ModelFileError
 from vedette_edge.model.contract import Confidence, Contract, Provenance
@@ -223,8 +223,8 @@ def test_a_float_models_own_metadata_normalise_its_input(
 ) -> None:
     model, path = network(), write(network())
     wanted = _metadata([127.5], [127.5])
-    monkeypatch.setattr(tflite_metadata, "metadata", lambda contract: wanted)
-    path.write_bytes(described(path.read_bytes(), CONTRACT).replace(b"VEDETTE", b"NOBODYS"))
+    monkeypatch.setattr(tflite_metadata, "build_metadata", lambda contract: wanted)
+    path.write_bytes(add_metadata(path.read_bytes(), CONTRACT).replace(b"VEDETTE", b"NOBODYS"))
     classifier = Classifier(path, overrides=ModelOverrides(labels=LABELS))
     assert settled(classifier).mean == settled(classifier).std == (127.5,)
     assert settled(classifier).confidence.unknown_below == 0.625
@@ -239,8 +239,8 @@ def test_metadata_that_cannot_be_are_refused(
 ) -> None:
     path = write(network())
     wanted = _metadata(mean, std)
-    monkeypatch.setattr(tflite_metadata, "metadata", lambda contract: wanted)
-    path.write_bytes(described(path.read_bytes(), CONTRACT).replace(b"VEDETTE", b"NOBODYS"))
+    monkeypatch.setattr(tflite_metadata, "build_metadata", lambda contract: wanted)
+    path.write_bytes(add_metadata(path.read_bytes(), CONTRACT).replace(b"VEDETTE", b"NOBODYS"))
     with pytest.raises(ModelFileError, match=r"(mean|std) (has|is)"):
         Classifier(path, overrides=ModelOverrides(labels=LABELS))
 
@@ -249,7 +249,7 @@ def test_metadata_cut_anywhere_are_read_or_refused() -> None:
     schema = read_schema(
         Path(tflite_metadata.__file__).with_name("metadata.fbs").read_text("utf-8")
     )
-    whole = flatbuffer(schema, "ModelMetadata", _metadata([1, 2, 3], [4, 5, 6]), b"M001")
+    whole = write_flatbuffer(schema, "ModelMetadata", _metadata([1, 2, 3], [4, 5, 6]), b"M001")
     found = read_metadata(whole, {"labels.txt": b"red\ngreen\nblue\n"})
     assert (found.mean, found.std, found.colour) == ((1, 2, 3), (4, 5, 6), "rgb")
     assert (found.labels_text, found.unknown_below) == ("red\ngreen\nblue\n", 0.625)
@@ -263,7 +263,7 @@ def test_metadata_cut_anywhere_are_read_or_refused() -> None:
 
 
 def _metadata(mean: list[float], std: list[float]) -> Any:
-    wanted = tflite_metadata.metadata(CONTRACT)
+    wanted = tflite_metadata.build_metadata(CONTRACT)
     (unit,) = wanted["subgraph_metadata"][0]["input_tensor_metadata"][0]["process_units"]
     unit["options"] = {"mean": mean, "std": std}
     return wanted

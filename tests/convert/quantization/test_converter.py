@@ -14,7 +14,7 @@ from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import FLOAT32, INT8, QUANTIZATIONS, Scheme
 from vedette_convert.run import Model
-from vedette_convert.sources.keras_loader import load_keras_model
+from vedette_convert.sources.keras_loader import load_run_model
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.compatibility import find_objections
@@ -27,7 +27,7 @@ FURTHEST = {"int8": 0.05, "int16x8": 0.02, "dynamic": 0.02, "float16": 0.002, "f
 
 @pytest.fixture(scope="module")
 def model(run_folder: Path) -> Model:
-    return load_keras_model(run_folder / "Trained_Weight.h5")
+    return load_run_model(run_folder / "Trained_Weight.h5")
 
 
 @pytest.fixture(scope="module")

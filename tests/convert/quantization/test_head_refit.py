@@ -263,7 +263,7 @@ def test_a_photograph_that_only_the_head_was_fitted_to_may_not_have_changed(
 ) -> None:
     data = draw_shapes(tmp_path / "copy", 40)
     found = load_run(run, data)
-    calibrated = sample_photographs(found.part("train"), 3)
+    calibrated = sample_photographs(found.select_part("train"), 3)
     changed = next(one.file for one in reversed(found.learned) if one not in calibrated)
     changed.write_bytes(changed.read_bytes() + b"\0")
     result = convert(run, "--data", data, "--calibration", "3")

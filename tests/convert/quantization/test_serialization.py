@@ -18,7 +18,7 @@ from tensorflow.lite.python.schema_py_generated import Model, ModelT
 from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import QUANTIZATIONS, Scheme
 from vedette_convert.quantization.serialization import compact
-from vedette_convert.sources.keras_loader import load_keras_model
+from vedette_convert.sources.keras_loader import load_run_model
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.graph import read_graph
 from vedette_edge.model.interpreter import PLAIN, find_runtime
@@ -40,7 +40,7 @@ def pictures(size: int) -> list[Image]:
 @pytest.fixture(scope="module")
 def graph_of(run_folder: Path) -> Callable[[str], bytes]:
     """A trained network's graph, as TensorFlow's converter wrote it."""
-    model = load_keras_model(run_folder / "Trained_Weight.h5")
+    model = load_run_model(run_folder / "Trained_Weight.h5")
     return cache(lambda quantization: quantize(model, pictures(48), Scheme(quantization)))
 
 

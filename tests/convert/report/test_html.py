@@ -12,11 +12,11 @@ import pytest
 from selenium.webdriver import Chrome
 from tests.browser import contrast, logged, luminance, style, text
 
-from vedette_convert.candidates import Candidate
+from vedette_convert.candidates import Candidate, ConversionResult
 from vedette_convert.evaluation.acceptance import Answer, judge_answers
 from vedette_convert.evaluation.comparison import Latency
 from vedette_convert.evaluation.layer_error import LayerError
-from vedette_convert.pipeline import ConversionResult, ConvertConfig
+from vedette_convert.quantization.scheme import ConvertConfig
 from vedette_convert.report import html
 from vedette_convert.run import Photograph, Run
 from vedette_edge.model.contract import Confidence, Contract, Provenance
@@ -62,7 +62,7 @@ def answered(run: Run, disputed: int) -> tuple[Answer, ...]:
 def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> ConversionResult:
     answers = answered(run, disputed)
     layers = tuple(LayerError(f"conv_{number}", number / 50) for number in range(1, 9))
-    attempt = Candidate(
+    candidate = Candidate(
         name="as asked",
         quantization="int8",
         calibration=100,
@@ -74,7 +74,7 @@ def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> Conversio
         objections=tuple(objections),
         layers=layers,
     )
-    return ConversionResult((attempt,), attempt, 21_300_000, 6.5, ())
+    return ConversionResult((candidate,), candidate, 21_300_000, 6.5, ())
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
     """Opens a report, in a window of that width and colour scheme."""
 
     def open_page(
-        judgement: ConversionResult, run: Run, width: int = 1280, scheme: str = "light"
+        result: ConversionResult, run: Run, width: int = 1280, scheme: str = "light"
     ) -> Chrome:
         for log in ("browser", "performance"):
             logged(browser, log)  # what was there before
@@ -95,7 +95,7 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        page = html.write(judgement, run, ConvertConfig(), tmp_path / "hens.tflite")
+        page = html.write_report(result, run, ConvertConfig(), tmp_path / "hens.tflite")
         browser.get(page.as_uri())
         return browser
 
@@ -106,7 +106,7 @@ def test_float_and_int8_stand_side_by_side(fifty: Run, opened: Open) -> None:
     chrome = opened(judged(fifty, 6), fifty)
     said = " ".join(text(chrome, "header").split())
     assert "hens.tflite int8 passes" in said
-    verdict = judged(fifty, 6).attempt.verdict
+    verdict = judged(fifty, 6).best.verdict
     assert verdict.meaning in said
     assert "85.7% 82.6% to 88.2%" in said
     assert "84.8% 81.7% to 87.5%" in said
@@ -154,8 +154,8 @@ def test_nothing_disputed_is_one_line(fifty: Run, opened: Open) -> None:
 @pytest.mark.parametrize("classes", [3, 50])
 def test_both_confusions_can_be_read(classes: int, opened: Open, tmp_path: Path) -> None:
     run = a_run(tmp_path, classes)
-    judgement = judged(run, 6)
-    chrome = opened(judgement, run)
+    result = judged(run, 6)
+    chrome = opened(result, run)
     assert chrome.execute_script("return document.querySelectorAll('#confusion svg').length") == 2
     for number, name in enumerate(("float_label", "tflite_label")):
         cells = chrome.execute_script(
@@ -163,7 +163,7 @@ def test_both_confusions_can_be_read(classes: int, opened: Open, tmp_path: Path)
             "('rect.right, rect.wrong')].map(cell => cell.textContent)",
             number,
         )
-        counted = {(one.truth, getattr(one, name)) for one in judgement.attempt.answers}
+        counted = {(one.truth, getattr(one, name)) for one in result.best.answers}
         assert len(cells) == len(counted)
         shares = [cell.rpartition(": ")[2].split(" of ")[0] for cell in cells]
         assert sum(map(int, shares)) == classes * PER_CLASS
@@ -185,9 +185,9 @@ def test_of_a_thousand_classes_the_most_muddled_are_shown(tmp_path: Path) -> Non
     answers[500] = replace(answers[500], tflite_label=named[7])
     run = a_run(tmp_path, 3)
     run = replace(run, contract=replace(run.contract, labels=named))
-    judgement = judged(a_run(tmp_path, 3), 0)
-    attempt = replace(judgement.attempt, answers=tuple(answers))
-    first, second = html.confusions(replace(judgement, attempt=attempt), named)
+    result = judged(a_run(tmp_path, 3), 0)
+    candidate = replace(result.best, answers=tuple(answers))
+    first, second = html.count_confusions(replace(result, best=candidate), named)
     assert first.labels == second.labels
     assert len(first.labels) == 60
     assert {named[500], named[7]} <= set(first.labels)
@@ -225,18 +225,18 @@ def test_layers_time_and_settings_are_told(fifty: Run, opened: Open) -> None:
 
 
 def test_without_truth_there_is_no_confusion(fifty: Run, opened: Open) -> None:
-    judgement = judged(fifty, 6)
-    answers = tuple(replace(one, truth="") for one in judgement.attempt.answers)
-    attempt = replace(judgement.attempt, answers=answers, verdict=judge_answers(answers))
-    chrome = opened(replace(judgement, attempt=attempt, attempts=(attempt,)), fifty)
+    result = judged(fifty, 6)
+    answers = tuple(replace(one, truth="") for one in result.best.answers)
+    candidate = replace(result.best, answers=answers, verdict=judge_answers(answers))
+    chrome = opened(replace(result, best=candidate, candidates=(candidate,)), fifty)
     assert "What each confuses" not in text(chrome)
-    assert attempt.verdict.meaning in text(chrome, "header")
+    assert candidate.verdict.meaning in text(chrome, "header")
     assert "accuracy" not in text(chrome, ".two")
     assert "99.0%" in text(chrome, ".two")
 
 
 def test_activations_that_stay_float_have_no_error(fifty: Run, opened: Open) -> None:
-    judgement = judged(fifty, 6)
-    attempt = replace(judgement.attempt, quantization="dynamic", layers=())
-    chrome = opened(replace(judgement, attempt=attempt), fifty)
+    result = judged(fifty, 6)
+    candidate = replace(result.best, quantization="dynamic", layers=())
+    chrome = opened(replace(result, best=candidate), fifty)
     assert "with dynamic the activations stay float" in text(chrome, "#layers")

@@ -13,8 +13,8 @@ import tensorflow as tf
 from keras import layers
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.sources.keras_loader import load
-from vedette_convert.sources.normalisation_detection import beginning
+from vedette_convert.sources.keras_loader import load_model
+from vedette_convert.sources.normalisation_detection import detect_normalisation
 
 SIDE = 32
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3)).astype(np.float32)
@@ -95,7 +95,7 @@ def test_teachable_machine_s_export_says_the_same(tmp_path: Path) -> None:
         keras.Sequential([base, layers.GlobalAveragePooling2D()]),
         keras.Sequential([keras.Input((8,)), layers.Dense(3, activation="softmax")]),
     ])  # fmt: skip
-    check_says_the_same(load(keras_2_h5(whole, tmp_path / "keras_model.h5")), whole)
+    check_says_the_same(load_model(keras_2_h5(whole, tmp_path / "keras_model.h5")), whole)
 
 
 def test_arithmetic_of_keras_2_is_translated_and_other_operations_are_refused(
@@ -106,11 +106,11 @@ def test_arithmetic_of_keras_2_is_translated_and_other_operations_are_refused(
     scores = layers.Dense(3, activation="softmax")(layers.Flatten()(scaled))
     path = keras_2_h5(keras.Model(taken, scores), tmp_path / "model.h5")
     for divisor, name in ((255.0, "unit"), ([255.0, 255.0, 255.0], "unit"), (128.0, "own")):
-        found = beginning(load(divided_by(path, divisor)))
+        found = detect_normalisation(load_model(divided_by(path, divisor)))
         assert found is not None
         assert found.name == name
     with pytest.raises(KerasFileError, match="code is not Keras' own: TFOpLambda"):
-        load(divided_by(path, ["flatten", 0, 0]))
+        load_model(divided_by(path, ["flatten", 0, 0]))
 
 
 def divided_by(path: Path, divisor: Any) -> Path:
@@ -144,7 +144,7 @@ def test_a_saved_model_may_take_bytes_or_one_picture_at_a_time(
 ) -> None:
     model = network()
     folder = exported(model, tmp_path / "saved", "scores", batch=batch, dtype=dtype)
-    check_says_the_same(load(folder), model)
+    check_says_the_same(load_model(folder), model)
 
 
 def test_more_than_one_input_or_output_is_refused_and_a_dict_of_one_is_none(
@@ -152,24 +152,24 @@ def test_more_than_one_input_or_output_is_refused_and_a_dict_of_one_is_none(
 ) -> None:
     net, taken = network(), keras.Input((SIDE, SIDE, 3))
     with pytest.raises(KerasFileError, match=r"gives a \(None, 3\), b \(None, 3\)"):
-        load(exported(net, tmp_path / "two", "a", "b"))
+        load_model(exported(net, tmp_path / "two", "a", "b"))
     two = keras.Model(taken, {"a": net(taken), "b": layers.Flatten()(taken)})
     with pytest.raises(KerasFileError, match=r"takes \[\(None, 32, 32, 3\)\] and gives .*3072"):
-        load(saved(two, tmp_path / "two.keras"))
+        load_model(saved(two, tmp_path / "two.keras"))
     one = keras.Model(taken, {"a": net(taken)})
-    check_says_the_same(load(saved(one, tmp_path / "one.keras")), net)
+    check_says_the_same(load_model(saved(one, tmp_path / "one.keras")), net)
 
 
 def test_a_fixed_batch_is_any_batch_and_mixed_precision_is_float32(tmp_path: Path) -> None:
     taken = keras.Input(batch_shape=(1, SIDE, SIDE, 3))
     single = keras.Model(taken, network()(taken))
-    check_says_the_same(load(saved(single, tmp_path / "single.keras")), single)
+    check_says_the_same(load_model(saved(single, tmp_path / "single.keras")), single)
     keras.config.set_dtype_policy("mixed_float16")
     try:
         mixed = network()
     finally:
         keras.config.set_dtype_policy("float32")
-    found = load(saved(mixed, tmp_path / "mixed.keras"))
+    found = load_model(saved(mixed, tmp_path / "mixed.keras"))
     assert {layer.compute_dtype for layer in found.layers} == {"float32"}
     check_says_the_same(found, mixed, within=0.01)
 
@@ -178,7 +178,7 @@ def test_a_layer_that_is_code_is_refused(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((SIDE,)), layers.Lambda(lambda x: x / 255)])
     for name in ("model.keras", "model.h5"):
         with pytest.raises(KerasFileError, match=r"own: Lambda. .*model\.export"):
-            load(saved(model, tmp_path / name))
+            load_model(saved(model, tmp_path / name))
 
 
 def test_a_text_that_unpacks_without_end_fills_no_memory(tmp_path: Path) -> None:
@@ -186,4 +186,4 @@ def test_a_text_that_unpacks_without_end_fills_no_memory(tmp_path: Path) -> None
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("config.json", bytes(65 << 20))
     with pytest.raises(KerasFileError, match=r"config\.json is larger than 64 MiB"):
-        load(path)
+        load_model(path)

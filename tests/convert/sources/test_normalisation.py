@@ -8,8 +8,8 @@ import pytest
 from keras import layers
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.sources.normalisation_check import chosen
-from vedette_convert.sources.normalisation_detection import beginning
+from vedette_convert.sources.normalisation_check import choose_normalisation
+from vedette_convert.sources.normalisation_detection import detect_normalisation
 
 SIDE = 32
 
@@ -58,11 +58,11 @@ def within(model: Any) -> Any:
     ],
 )
 def test_a_rescaling_is_recognised_behind_what_learns_nothing(model: Any) -> None:
-    found = beginning(model)
+    found = detect_normalisation(model)
     assert found is not None
     assert (found.name, found.layers) == ("unit", "Rescaling")
     with pytest.raises(KerasFileError, match=r"begins with Rescaling .*Leave --normalise away"):
-        chosen("unit", model, can_see=True)
+        choose_normalisation("unit", model, can_see=True)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_rescaling_is_recognised_behind_what_learns_nothing(model: Any) -> Non
     ],
 )
 def test_a_normalisation_of_no_usual_kind_is_not_doubled_either(model: Any) -> None:
-    assert chosen(None, model, can_see=True) == ("none", "own")
+    assert choose_normalisation(None, model, can_see=True) == ("none", "own")
     with pytest.raises(KerasFileError, match="the model normalises by itself"):
-        chosen("unit", model, can_see=True)
+        choose_normalisation("unit", model, can_see=True)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_a_normalisation_of_no_usual_kind_is_not_doubled_either(model: Any) -> N
     ],
 )
 def test_what_does_not_scale_the_picture_is_no_normalisation(model: Any) -> None:
-    assert beginning(model) is None
-    assert chosen("unit", model, can_see=True) == ("unit", "unit")
+    assert detect_normalisation(model) is None
+    assert choose_normalisation("unit", model, can_see=True) == ("unit", "unit")
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,6 @@ def test_arithmetic_between_layers_is_recognised_before_a_fork_too(
     picture = keras.Input((SIDE, SIDE, 3))
     values = preprocess(picture)
     forked = layers.Conv2D(3, 3)(values) + layers.Conv2D(3, 3)(values)
-    found = beginning(keras.Model(picture, forked))
+    found = detect_normalisation(keras.Model(picture, forked))
     assert found is not None
     assert found.name == name

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from vedette_convert.cli import main
-from vedette_convert.sources.normalisation_check import Hits, doubt
+from vedette_convert.sources.normalisation_check import Hits, check_normalisation
 
 
 def of(right: dict[str, int], count: int = 60, classes: int = 3) -> str:
@@ -18,7 +18,7 @@ def of(right: dict[str, int], count: int = 60, classes: int = 3) -> str:
         return np.arange(count) < right[name]
 
     named, *rivals = right
-    return doubt(named, rivals, hits, classes)
+    return check_normalisation(named, rivals, hits, classes)
 
 
 def test_rivals_that_are_better_beyond_chance_are_named_the_best_first() -> None:
@@ -34,7 +34,7 @@ def test_no_rival_is_tried_where_there_is_no_room() -> None:
         assert name == "unit"
         return np.arange(60) >= 6
 
-    assert doubt("unit", ["none"], hits, 3) == ""
+    assert check_normalisation("unit", ["none"], hits, 3) == ""
 
 
 def test_what_is_no_better_than_chance_is_told() -> None:
