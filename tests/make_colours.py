@@ -1,8 +1,8 @@
 """Makes tests/edge/colours.tflite, the model that the edge's tests run on.
 
-The edge's tests run where there is no TensorFlow, so a real model must lie beside them: it
-averages a picture's colour and says whether that is mostly red, green or blue. Its weights are
-set by hand. Run it again when the contract or the converter changes:
+The edge's tests run without TensorFlow, so they need a real model file: it averages an image's
+colour and answers red, green or blue. Its weights are set by hand. Run this script again when
+the contract or the converter changes, and keep the old file under its format's name:
 
     .venv/bin/python tests/make_colours.py
 """
@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers
 
 from vedette_convert.packaging.bundle import pack_model
-from vedette_convert.packaging.golden_selection import samples, turned_jpeg
+from vedette_convert.packaging.golden_selection import compute_samples, encode_turned_jpeg
 from vedette_convert.quantization.converter import quantize
 from vedette_edge import Classifier
 from vedette_edge.model.contract import Confidence, Contract, Provenance
@@ -37,8 +37,8 @@ CONTRACT = Contract(
 )
 
 
-def colours() -> bytes:
-    """The model file's bytes."""
+def build_model_file() -> bytes:
+    """Build the bytes of the model file."""
     network = keras.Sequential(
         [
             keras.Input((CONTRACT.height, CONTRACT.width, 3)),
@@ -51,15 +51,15 @@ def colours() -> bytes:
     network.layers[-1].set_weights([8 * np.eye(3), np.zeros(3)])
     shape = (CONTRACT.height, CONTRACT.width, 3)
     plain = [np.full(shape, colour, np.uint8) for colour in np.eye(3, dtype=np.uint8) * 255]
-    graph, pictures = quantize(network, plain), drawn()
+    graph, images = quantize(network, plain), draw_images()
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder, "bare.tflite")
         bare.write_bytes(pack_model(graph, CONTRACT))
-        return pack_model(graph, CONTRACT, pictures, samples(pictures, Classifier(bare)))
+        return pack_model(graph, CONTRACT, images, compute_samples(images, Classifier(bare)))
 
 
-def drawn() -> dict[str, bytes]:
-    """The pictures it proves itself by: one of each colour, with detail, one of them turned."""
+def draw_images() -> dict[str, bytes]:
+    """Draw the images for its self-test: one of each colour, with detail, one rotated."""
     rows, columns = np.mgrid[0:90, 0:160]
     grain = (7 * rows * columns + 3 * columns) % 64
     red, green, blue = (
@@ -68,10 +68,10 @@ def drawn() -> dict[str, bytes]:
     )
     return {
         "red.png": cv2.imencode(".png", red[..., ::-1])[1].tobytes(),
-        "green.jpeg": turned_jpeg(green, 80),
+        "green.jpeg": encode_turned_jpeg(green, 80),
         "blue.png": cv2.imencode(".png", blue[..., ::-1])[1].tobytes(),
     }
 
 
 if __name__ == "__main__":
-    PATH.write_bytes(colours())
+    PATH.write_bytes(build_model_file())

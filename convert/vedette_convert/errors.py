@@ -1,4 +1,4 @@
-"""What can go wrong in conversion in a way that the user can mend."""
+"""Errors of conversion that the user can fix."""
 
 from vedette_edge.errors import VedetteError
 
@@ -12,4 +12,4 @@ class ConversionError(VedetteError, ValueError):
 
 
 class KerasFileError(VedetteError, ValueError):
-    """A model from elsewhere that does not load, or of which too much is unknown."""
+    """An external model that does not load, or that is not described well enough."""

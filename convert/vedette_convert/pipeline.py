@@ -1,119 +1,133 @@
-"""One conversion: a run folder becomes a model file, if that is as good as the run."""
+"""The conversion: a model is quantized, judged, written if it is as good as float, reported."""
 
 import csv
 import io
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
-from vedette_convert.candidates import Candidate, CandidateBuilder, Progress, load_classifier
+from vedette_convert.candidates import (
+    Candidate,
+    CandidateBuilder,
+    ConversionResult,
+    load_classifier,
+)
 from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.evaluation.acceptance import Answer
 from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.packaging.golden_selection import select_golden_samples
-from vedette_convert.quantization.converter import Model
 from vedette_convert.quantization.fallbacks import list_fallbacks
 from vedette_convert.quantization.head_refit import check_head
-from vedette_convert.quantization.scheme import INT8, OLD, Scheme
-from vedette_convert.sources.run_folder import TEST, Run
+from vedette_convert.quantization.scheme import ConvertConfig
+from vedette_convert.report import console, html
+from vedette_convert.run import TEST, ExternalModelSpec, Model, Run
+from vedette_convert.sources.external_model import load_external_model
+from vedette_convert.sources.keras_loader import load_run_model
 from vedette_convert.timing import StageTimer
+from vedette_edge.console import Output
 from vedette_edge.files import atomic_write, write_text
 from vedette_edge.model.contract import Contract
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertConfig:
-    """What is asked of a conversion."""
+def run_conversion(
+    source: Run | ExternalModelSpec,
+    out: Path,
+    config: ConvertConfig,
+    terminal: Output,
+    as_json: bool,
+) -> bool:
+    """Load a model, convert it to `out` and report the result. True if `out` was written."""
+    timer = StageTimer()
+    if isinstance(source, Run):
+        model, run = load_run_model(source.weights), source
+    else:
+        model, run = load_external_model(source, terminal.err.print)
+    _check_match(model, run)
+    builder = CandidateBuilder(model, run, config.runtime, terminal.show_progress, timer)
+    result = convert(builder, out, config)
+    with timer.measure("report"):
+        page = html.write_report(result, run, config, out)
+    if as_json:
+        terminal.out.print(console.render_json(result, run.contract.labels, out))
+    else:
+        console.show_result(result, run.contract.labels, terminal.out)
+    console.show_stages(result, timer, page, terminal.err)
+    if result.best.objections:
+        console.show_refusal(result, config, out, terminal.err)
+    return not result.best.objections
 
-    scheme: Scheme = INT8
-    runtime: str = OLD  # one of RUNTIMES, which must be able to run the graph
-    calibration: int = 100  # pictures of the training part
-    allowed: tuple[str, ...] = ()  # of ALLOWABLE
 
+def convert(builder: CandidateBuilder, out: Path, config: ConvertConfig) -> ConversionResult:
+    """Build candidates, judge them on the test part and, if one passes, write it to `out`.
 
-@dataclass(frozen=True, slots=True)
-class ConversionResult:
-    """How the graphs that were made did beside the float model."""
-
-    attempts: tuple[Candidate, ...]  # in the order of trying
-    attempt: Candidate  # the one that passed or, if none did, the one that agrees most
-    float_bytes: int  # of the model as a float32 graph
-    float_ms: float  # that graph's median milliseconds a picture
-    unmade: tuple[str, ...]  # why remedies gave no graph, a line each
-
-
-def convert(
-    model: Model, run: Run, out: Path, wish: ConvertConfig, progress: Progress, clock: StageTimer
-) -> ConversionResult:
-    """Quantize a run's model, judge it on its test part and, if it passes, write it to `out`.
-
-    Where the gate objects, the remedies are tried that `wish` allows. What both models said of
-    each picture stands beside `out`, in .judgement.csv, or in .refused.csv if there are
-    objections to the last attempt too; then, as after any error, `out` is as it was.
+    If the gate refuses one, tries the fallbacks that `config` allows. Both models' answers to
+    each picture go to .judgement.csv beside `out`, or to .refused.csv if the last candidate is
+    refused, too; then, as after any error, `out` stays as it was.
     """
-    _check_fits(model, run)
-    bench = CandidateBuilder(model, run, wish.runtime, progress, clock)
-    attempts, unmade = _attempts(bench, wish)
-    passed = not attempts[-1].objections
-    best = attempts[-1] if passed else max(attempts, key=lambda one: one.verdict.agreement)
-    judgement = ConversionResult(attempts, best, len(bench.float_graph), bench.float_ms(), unmade)
+    candidates, failures = _build_candidates(builder, config)
+    passed = not candidates[-1].objections
+    best = candidates[-1] if passed else max(candidates, key=lambda one: one.verdict.agreement)
+    float_ms = builder.measure_float_ms()
     if passed:
-        with clock.stage("pack"):
-            _write(best, run, out)
-    write_text(out.with_suffix(f".{'judgement' if passed else 'refused'}.csv"), _as_csv(best))
-    return judgement
+        with builder.timer.measure("pack"):
+            _write_model(best, builder.run, out)
+    suffix = f".{'judgement' if passed else 'refused'}.csv"
+    write_text(out.with_suffix(suffix), _render_csv(best.answers))
+    return ConversionResult(candidates, best, len(builder.float_graph), float_ms, failures)
 
 
-def _attempts(
-    bench: CandidateBuilder, wish: ConvertConfig
+def _build_candidates(
+    builder: CandidateBuilder, config: ConvertConfig
 ) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
-    """One at least, and why others could not be made.
+    """Build at least one candidate; returns them, and reasons why fallbacks failed.
 
-    The last has no objections, or there is no more to try.
+    The last has no objections, or no fallback is left.
     """
-    made, unmade = list[Candidate](), list[str]()
-    for remedy in list_fallbacks(wish.scheme, wish.calibration, wish.allowed):
+    candidates, failures = list[Candidate](), list[str]()
+    for fallback in list_fallbacks(config.scheme, config.calibration, config.allowed):
         try:
-            attempt = bench.build(remedy)
+            candidate = builder.build(fallback)
         except ConversionError as error:
-            if not made:
+            if not candidates:
                 raise
-            unmade.append(str(error))
+            failures.append(str(error))
         else:
-            made += [attempt] if attempt else []
-        if not made[-1].objections:
+            candidates += [candidate] if candidate else []
+        if not candidates[-1].objections:
             break
-    return tuple(made), tuple(unmade)
+    return tuple(candidates), tuple(failures)
 
 
-def _write(attempt: Candidate, run: Run, out: Path) -> None:
-    contract = _with_accuracies(attempt)
-    scores = [answer.tflite_score for answer in attempt.answers]
-    photographs = run.part(TEST) or run.learned  # as judged, but with their labels
-    proof = select_golden_samples(photographs, scores, load_classifier(attempt.graph, contract))
+def _write_model(candidate: Candidate, run: Run, out: Path) -> None:
+    contract = _record_accuracies(candidate)
+    scores = [answer.tflite_score for answer in candidate.answers]
+    photographs = run.select_part(TEST) or run.learned  # as judged, but with their labels
+    classifier = load_classifier(candidate.graph, contract)
+    images, samples = select_golden_samples(photographs, scores, classifier)
     with atomic_write(out) as path:
-        path.write_bytes(pack_model(attempt.graph, contract, *proof))
+        path.write_bytes(pack_model(candidate.graph, contract, images, samples))
     out.with_suffix(".refused.csv").unlink(missing_ok=True)
 
 
-def _with_accuracies(attempt: Candidate) -> Contract:
-    """The attempt's contract, with what was measured of the test part or, without one, before."""
-    provenance = attempt.contract.provenance
+def _record_accuracies(candidate: Candidate) -> Contract:
+    """Put the test part's accuracies into the contract; without one, training's stay."""
+    provenance = candidate.contract.provenance
     measured = {
-        "float_test": attempt.verdict.float_accuracy,
-        f"{attempt.quantization}_test": attempt.verdict.tflite_accuracy,
+        "float_test": candidate.verdict.float_accuracy,
+        f"{candidate.quantization}_test": candidate.verdict.tflite_accuracy,
     }
     known = {name: share for name, share in measured.items() if share is not None}
     accuracies = known or provenance.accuracies
-    return replace(attempt.contract, provenance=replace(provenance, accuracies=accuracies))
+    return replace(candidate.contract, provenance=replace(provenance, accuracies=accuracies))
 
 
-def _check_fits(model: Model, run: Run) -> None:
+def _check_match(model: Model, run: Run) -> None:
+    """Raise RunFolderError or ConversionError unless model, contract and head match."""
     contract = run.contract
-    found = (model.input_shape[1:], model.output_shape[1:])
+    actual = (model.input_shape[1:], model.output_shape[1:])
     expected = ((contract.height, contract.width, 3), (len(contract.labels),))
-    if found != expected:
+    if actual != expected:
         raise RunFolderError(
-            f"{run.weights}: takes {found[0]} and gives {found[1]}, the contract beside it says "
+            f"{run.weights}: takes {actual[0]} and gives {actual[1]}, but its contract has "
             f"{expected[0]} and {expected[1]} for its {len(contract.labels)} labels. "
             "They are not of one run: train again"
         )
@@ -121,9 +135,9 @@ def _check_fits(model: Model, run: Run) -> None:
         check_head(model, run.head, len(contract.labels))
 
 
-def _as_csv(attempt: Candidate) -> str:
+def _render_csv(answers: tuple[Answer, ...]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields(Answer)])
-    writer.writerows(map(astuple, attempt.answers))
+    writer.writerows(map(astuple, answers))
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""How long the stages of a conversion take."""
+"""A timer for the stages of a conversion."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ class StageTimer:
         self.seconds: dict[str, float] = {}
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count what is done in it to the stage."""
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
         started = perf_counter()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - started
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - started

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.cbook import get_sample_data
 from sklearn.datasets import load_sample_images
 
-from vedette_convert.packaging.golden_selection import turned_jpeg
+from vedette_convert.packaging.golden_selection import encode_turned_jpeg
 from vedette_edge.images import decoding, discovery
 from vedette_edge.images.preprocessing import Image
 
@@ -83,7 +83,7 @@ def _part(source: Image, size: tuple[int, int], random: np.random.Generator) -> 
 def _encoded(picture_rgb: Image, number: int) -> tuple[str, bytes]:
     """The name and the bytes of a file: every fifth PNG, every seventh turned."""
     if number % 7 == 0:
-        return f"{number:03}-turned.jpg", turned_jpeg(picture_rgb, 90)
+        return f"{number:03}-turned.jpg", encode_turned_jpeg(picture_rgb, 90)
     ending = ".png" if number % 5 == 0 and picture_rgb.size < 2_000_000 else ".jpg"
     return f"{number:03}{ending}", cv2.imencode(ending, picture_rgb[..., ::-1])[1].tobytes()
 

@@ -19,7 +19,7 @@ ALMOST_0 = 1e-6  # a threshold of 0 would be taken for none, and the model's own
 Answer = list[tuple[str, float]]
 
 
-def classified(model: str, pictures: Sequence[str], **options: Any) -> Iterator[Answer]:
+def classify(model: str, pictures: Sequence[str], **options: Any) -> Iterator[Answer]:
     """Labels and scores of each picture, best first."""
     chosen = ImageClassifierOptions(base_options=BaseOptions(model_asset_path=model), **options)
     with ImageClassifier.create_from_options(chosen) as classifier:
@@ -31,8 +31,8 @@ def classified(model: str, pictures: Sequence[str], **options: Any) -> Iterator[
 if __name__ == "__main__":
     model, *pictures = sys.argv[1:]
     for everything, sure in zip(
-        classified(model, pictures, score_threshold=ALMOST_0),
-        classified(model, pictures),
+        classify(model, pictures, score_threshold=ALMOST_0),
+        classify(model, pictures),
         strict=True,
     ):
         print(json.dumps({"all": everything, "sure": sure}))  # noqa: T201  it is what this is for

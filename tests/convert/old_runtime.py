@@ -22,19 +22,19 @@ def offer(folder: str) -> None:
         print(path.name)  # noqa: T201
 
 
-def scores(model: str, inputs: str) -> None:
+def print_scores(model: str, inputs: str) -> None:
     """Print what the model gives for each input of an array."""
     interpreter = Interpreter(model_path=model)
     interpreter.allocate_tensors()
     for one in np.load(inputs):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], one[np.newaxis])
         interpreter.invoke()
-        found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-        print(json.dumps(found[0].tolist()))  # noqa: T201
+        output = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+        print(json.dumps(output[0].tolist()))  # noqa: T201
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "offer":
         offer(sys.argv[2])
     else:
-        scores(*sys.argv[2:])
+        print_scores(*sys.argv[2:])

@@ -17,7 +17,7 @@ from tests.convert.conftest import convert
 
 from vedette_convert import candidates
 from vedette_convert.quantization.converter import quantize
-from vedette_convert.sources.run_folder import Photograph, sample_photographs
+from vedette_convert.run import Photograph, sample_photographs
 from vedette_edge import Classifier, Contract
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
@@ -70,16 +70,14 @@ def test_dense_layers_are_quantized_per_tensor_and_convolutions_per_channel(mode
     assert scales[(32, 3, 3, 32)] == 32
 
 
-def test_the_judgement_is_what_the_edge_says_picture_by_picture(
-    run_folder: Path, model: Path
-) -> None:
+def test_the_judgement_has_the_edges_answer_to_each_picture(run_folder: Path, model: Path) -> None:
     with model.with_suffix(".judgement.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 24
     classifier = Classifier(model)
     for row in rows:
-        found = classifier.classify(decoding.read_image(Path(row["file"])))
-        assert (found.label, found.score) == (row["tflite_label"], float(row["tflite_score"]))
+        answer = classifier.classify(decoding.read_image(Path(row["file"])))
+        assert (answer.label, answer.score) == (row["tflite_label"], float(row["tflite_score"]))
     assert isinstance(classifier.contract, Contract)
     accuracies = classifier.contract.provenance.accuracies
     right = sum(row["tflite_label"] == row["truth"] for row in rows)
@@ -100,30 +98,30 @@ def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["label", "pictures", "float", "int8", "agree"]
     assert [line[0] for line in lines[1:5]] == ["bar", "disc", "square", "all"]
-    found = json.loads(convert(run, "--json").stdout)
-    assert found["pictures"] == found["known_pictures"] == 24
-    assert found["meaning"] in " ".join(result.stdout.split())
+    data = json.loads(convert(run, "--json").stdout)
+    assert data["pictures"] == data["known_pictures"] == 24
+    assert data["meaning"] in " ".join(result.stdout.split())
     for figure in ("float_accuracy", "tflite_accuracy", "agreement"):
-        shares = found[figure], *found[f"{figure}_interval"]
+        shares = data[figure], *data[f"{figure}_interval"]
         printed = "{:.1%} {:.1%} to {:.1%}".format(*shares).split()
         assert printed in [line[-4:] for line in lines]
-    low, high = found["accuracy_change_interval"]
-    assert low < found["accuracy_change"] < high
-    assert set(found["per_class"]) == {"bar", "disc", "square"}
+    low, high = data["accuracy_change_interval"]
+    assert low < data["accuracy_change"] < high
+    assert set(data["per_class"]) == {"bar", "disc", "square"}
     assert (run / "model.tflite").exists()
 
 
 def test_a_refused_model_is_code_3_and_the_old_file_stands(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A graph of other weights stands for one that quantization has spoilt."""
+    """A graph of other weights stands in for one that quantization has damaged."""
 
-    def spoilt(model: keras.Model, calibration: list[Image], *rest: Any) -> bytes:
+    def quantize_other(model: keras.Model, calibration: list[Image], *rest: Any) -> bytes:
         other = cnn(48, 48, 3)
         other.layers[-1].set_weights([np.zeros((128, 3)), np.array([9.0, 0.0, 0.0])])
         return quantize(other, calibration, *rest)
 
-    monkeypatch.setattr(candidates, "quantize", spoilt)
+    monkeypatch.setattr(candidates, "quantize", quantize_other)
     result = convert(run)
     assert result.exit_code == 3
     assert "points of accuracy" in result.stderr
@@ -136,9 +134,7 @@ def test_a_refused_model_is_code_3_and_the_old_file_stands(
     assert not (run / "model.judgement.csv").exists()
 
 
-def test_photographs_that_have_moved_are_found_with_data(
-    run: Path, shapes: Path, tmp_path: Path
-) -> None:
+def test_data_names_photographs_that_have_moved(run: Path, shapes: Path, tmp_path: Path) -> None:
     settings = json.loads((run / "settings.json").read_bytes())
     (run / "settings.json").write_text(json.dumps(settings | {"data": "/nowhere"}), "utf-8")
     result = convert(run)
@@ -171,22 +167,22 @@ def change_manifest(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
-        (damage_weights, "no Keras model"),
-        (remove_contract, "lacks contract.json"),
+        (damage_weights, "Trained_Weight.h5"),
+        (remove_contract, "contract.json"),
         (change_contract, "stretch"),
         (remove_a_label, "2 labels"),
-        (change_manifest, "split.csv is not the one"),
+        (change_manifest, "split.csv"),
     ],
 )
 def test_a_damaged_run_is_an_error_that_names_the_file(
-    run: Path, damage: Callable[[Path], None], said: str
+    run: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     damage(run)
     result = convert(run)
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert message in result.stderr
     assert not (run / "model.tflite").exists()
 
 
@@ -198,7 +194,7 @@ def test_a_changed_photograph_is_an_error(
         path.write_bytes(path.read_bytes() + b"\0")
     result = convert(run, "--data", data)
     assert result.exit_code == 1
-    assert "has changed since training" in result.stderr
+    assert ".png: has changed" in result.stderr
 
 
 def test_an_output_that_cannot_be_written_is_an_error(run: Path) -> None:
@@ -226,10 +222,10 @@ def test_a_full_disk_is_an_error_that_names_the_file(run: Path, small_disk: Path
     (small_disk / "other").write_bytes(bytes(1_950_000))
     result = convert(run, "--out", small_disk / "model.tflite")
     assert result.exit_code == 1
-    assert "model.tflite: No space left on device. Make room" in result.stderr
+    assert "model.tflite: No space left on device" in result.stderr
     assert (small_disk / "model.tflite").read_bytes() == b"old"
 
 
-def test_a_folder_is_no_output(run: Path) -> None:
+def test_a_folder_is_not_an_output(run: Path) -> None:
     for out in (".", str(run)):
         assert convert(run, "--out", out).exit_code == 2

@@ -1,4 +1,4 @@
-"""Acceptance of a .tflite in the float model's place, by what both say of the test part."""
+"""The gate: accepts a .tflite file if its answers to the test part are as good as float's."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,39 +14,41 @@ from vedette_convert.evaluation.statistics import (
 
 @dataclass(frozen=True, slots=True)
 class LossLimit:
-    """A loss of accuracy that is refused if it is beyond chance too."""
+    """A loss of accuracy that is refused if it is also beyond chance."""
 
-    points: int  # what may be lost; in whole points, so that what is just enough is enough
+    points: int  # that may be lost; whole ones, so that no rounding decides
     level: float  # of the sign test
-    pictures: int  # of known truth, from which on the limit holds
+    pictures: int  # of known truth that the limit needs at least
 
 
 LOSS_LIMITS = (LossLimit(1, 0.01, 1), LossLimit(3, 0.05, 300))
 LEVEL = 0.01  # of the tests of agreement
-MOST_CHANGED = 0.10  # share of other labels, where the truth is known
-MOST_CHANGED_UNKNOWN = 0.05  # where it is not
-MOST_CHANGED_SURE = 0.01  # where it is not, and the float model is sure
+MOST_CHANGED = 0.10  # share of changed labels, if the truth is known
+MOST_CHANGED_UNKNOWN = 0.05  # if it is not
+MOST_CHANGED_SURE = 0.01  # if it is not, and the float model is sure
 SURE = 0.7  # score
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answers of both models to one picture."""
+    """The answers of both models to one picture; its fields are the columns of the CSV file."""
 
     file: str
-    truth: str  # empty where it is not known
+    truth: str  # empty if unknown
     float_label: str
     float_score: float  # 0..1
     tflite_label: str
     tflite_score: float  # 0..1
 
 
+Answers = Sequence[Answer]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Shares of the test pictures, 0..1, with 95 % intervals, and what speaks against the .tflite.
+    """Shares of the test pictures, 0..1, with 95 % intervals, and objections to the .tflite.
 
-    Accuracies are of the pictures of known truth, agreement is of all. None stands where there
-    is no such picture.
+    Accuracies are of the pictures of known truth, agreement is of all. None: no such pictures.
     """
 
     pictures: int
@@ -62,80 +64,75 @@ class Verdict:
     sure_pictures: int
     sure_agreement: float | None
     sure_agreement_interval: Interval | None
-    objections: tuple[str, ...]  # each goes on after the .tflite's name; none: it passes
-    meaning: str  # all of it in one sentence for a person, after the .tflite's name
+    objections: tuple[str, ...]  # each continues the .tflite's name; none: it passes
+    meaning: str  # the verdict in a sentence that continues the .tflite's name
 
 
-def judge_answers(answers: Sequence[Answer]) -> Verdict:
-    """Weigh the answers to at least one test picture.
+def judge_answers(answers: Answers) -> Verdict:
+    """Judge the answers to at least one test picture.
 
-    A picture is judged by what is known of it. Where its truth is known, what counts is how often
-    each model is right, and labels may change between two wrong ones. Where it is not known,
-    agreement is all there is, and is held to more. Where both kinds come together, each keeps
-    its own rules, and an objection of either is enough.
+    For pictures of known truth, accuracy counts, and one wrong label may change to another. For
+    the others only agreement is known, so more of it is required. With pictures of both kinds,
+    each kind keeps its rules, and one objection is enough.
     """
     known = [one for one in answers if one.truth]
     unknown = [one for one in answers if not one.truth]
     part = " of unknown truth" if known else ""
-    float_right = [one.float_label == one.truth for one in known]
-    tflite_right = [one.tflite_label == one.truth for one in known]
-    lost, gained = lost_and_gained(known)
-    agreeing, sure = _agreeing(answers), _agreeing(_sure(answers))
+    agreeing, sure = _compare_labels(answers), _compare_labels(_select_sure(answers))
+    sure_agreement, sure_interval = _measure_share(sure)
     return Verdict(
-        pictures=len(answers),
-        known_pictures=len(known),
-        float_accuracy=_share(float_right),
-        float_accuracy_interval=_interval(float_right),
-        tflite_accuracy=_share(tflite_right),
-        tflite_accuracy_interval=_interval(tflite_right),
-        accuracy_change=(gained - lost) / len(known) if known else None,
-        accuracy_change_interval=paired_interval(lost, gained, len(known)) if known else None,
+        len(answers),
+        len(known),
+        *_measure_share([one.float_label == one.truth for one in known]),
+        *_measure_share([one.tflite_label == one.truth for one in known]),
+        *_measure_change(known),
         agreement=sum(agreeing) / len(agreeing),
         agreement_interval=wilson_interval(sum(agreeing), len(agreeing)),
         sure_pictures=len(sure),
-        sure_agreement=_share(sure),
-        sure_agreement_interval=_interval(sure),
-        objections=tuple(_objections(known, unknown, part)),
-        meaning="; ".join([*_accuracy_meaning(known), *_agreement_meaning(unknown, part)]),
+        sure_agreement=sure_agreement,
+        sure_agreement_interval=sure_interval,
+        objections=tuple(_find_objections(known, unknown, part)),
+        meaning="; ".join([*_describe_accuracy(known), *_describe_agreement(unknown, part)]),
     )
 
 
-def per_class(answers: Sequence[Answer], labels: Sequence[str]) -> dict[str, Verdict]:
-    """Give a verdict for each label that has test pictures, by the truth."""
+def judge_each_class(answers: Answers, labels: Sequence[str]) -> dict[str, Verdict]:
+    """Judge the answers to the pictures of each label that has any, by the truth."""
     by_label = {label: [one for one in answers if one.truth == label] for label in labels}
     return {label: judge_answers(theirs) for label, theirs in by_label.items() if theirs}
 
 
-def lost_and_gained(answers: Sequence[Answer]) -> tuple[int, int]:
-    """Number of pictures on which only the float model is right, and only the .tflite."""
+def count_lost_and_gained(answers: Answers) -> tuple[int, int]:
+    """Count the pictures on which only the float model is right, and only the .tflite."""
     disputed = [one for one in answers if one.truth and one.float_label != one.tflite_label]
     lost = sum(one.float_label == one.truth for one in disputed)
     return lost, sum(one.tflite_label == one.truth for one in disputed)
 
 
-def _objections(known: Sequence[Answer], unknown: Sequence[Answer], part: str) -> Iterator[str]:
-    lost, gained = lost_and_gained(known)
-    if limit := _exceeded(lost, gained, len(known)):
+def _find_objections(known: Answers, unknown: Answers, part: str) -> Iterator[str]:
+    lost, gained = count_lost_and_gained(known)
+    if limit := _find_exceeded_limit(lost, gained, len(known)):
         yield (
             f"loses {100 * (lost - gained) / len(known):.1f} points of accuracy ({lost - gained} "
-            f"of {_pictures(known)}): more than {limit.points}, and beyond chance (sign test, "
-            f"{_rounded(sign_test(lost, gained))})"
+            f"of {_format_count(known)}): more than {limit.points}, and beyond chance (sign test, "
+            f"{_format_p_value(sign_test(lost, gained))})"
         )
     for judged, most, where in (
         (known, MOST_CHANGED, ""),
         (unknown, MOST_CHANGED_UNKNOWN, part),
-        (_sure(unknown), MOST_CHANGED_SURE, f" of which float is at least {SURE:.0%} sure"),
+        (_select_sure(unknown), MOST_CHANGED_SURE, f" of which float is at least {SURE:.0%} sure"),
     ):
-        if _changes_too_much(judged, most):
-            agreeing = sum(_agreeing(judged)) / len(judged)
+        if _exceeds_changes(judged, most):
+            agreeing = sum(_compare_labels(judged)) / len(judged)
+            p_value = _format_p_value(_compute_p_value(judged, most))
             yield (
-                f"agrees with float on {agreeing:.1%} of {_pictures(judged)}{where}: significantly "
-                f"less than {1 - most:.0%} (binomial test, {_rounded(_p_value(judged, most))})"
+                f"agrees with float on {agreeing:.1%} of {_format_count(judged)}{where}: "
+                f"significantly less than {1 - most:.0%} (binomial test, {p_value})"
             )
 
 
-def _exceeded(lost: int, gained: int, pictures: int) -> LossLimit | None:
-    """The first limit that the loss exceeds beyond chance."""
+def _find_exceeded_limit(lost: int, gained: int, pictures: int) -> LossLimit | None:
+    """Find the first limit that the loss exceeds beyond chance."""
     for limit in LOSS_LIMITS:
         too_much = 100 * (lost - gained) > limit.points * pictures
         if too_much and pictures >= limit.pictures and sign_test(lost, gained) < limit.level:
@@ -143,36 +140,36 @@ def _exceeded(lost: int, gained: int, pictures: int) -> LossLimit | None:
     return None
 
 
-def _changes_too_much(answers: Sequence[Answer], most: float) -> bool:
-    return _p_value(answers, most) < LEVEL
+def _exceeds_changes(answers: Answers, most: float) -> bool:
+    return _compute_p_value(answers, most) < LEVEL
 
 
-def _p_value(answers: Sequence[Answer], most: float) -> float:
-    """Of so many other labels, or more, if `most` is their true share."""
-    agreeing = _agreeing(answers)
+def _compute_p_value(answers: Answers, most: float) -> float:
+    """Compute the p-value of the changed labels if `most` is their true share."""
+    agreeing = _compare_labels(answers)
     return binomial_tail(len(agreeing) - sum(agreeing), len(agreeing), most)
 
 
-def _accuracy_meaning(known: Sequence[Answer]) -> Iterator[str]:
+def _describe_accuracy(known: Answers) -> Iterator[str]:
     if not known:
         return
-    lost, gained = lost_and_gained(known)
-    change, refused = gained - lost, _exceeded(lost, gained, len(known))
+    lost, gained = count_lost_and_gained(known)
+    change, refused = gained - lost, _find_exceeded_limit(lost, gained, len(known))
     if change:
         more = f"{abs(change)} {'more' if change > 0 else 'fewer'}"
-        chance = _chance(lost, gained, refused=bool(refused))
-        yield f"is right on {more} of {_pictures(known)} than float, which is {chance}"
+        chance = _describe_chance(lost, gained, refused=bool(refused))
+        yield f"is right on {more} of {_format_count(known)} than float, which is {chance}"
     else:
-        yield f"is right on as many of {_pictures(known)} as float"
+        yield f"is right on as many of {_format_count(known)} as float"
     low, _ = paired_interval(lost, gained, len(known))
     if low < 0 and not refused:
         yield f"such a test could have overlooked a loss of up to {-100 * low:.1f} points"
-    if _changes_too_much(known, MOST_CHANGED):
+    if _exceeds_changes(known, MOST_CHANGED):
         yield "it answers too differently to be the same classifier"
 
 
-def _chance(lost: int, gained: int, *, refused: bool) -> str:
-    """A change in accuracy beside chance, at the level of the first limit."""
+def _describe_chance(lost: int, gained: int, *, refused: bool) -> str:
+    """Describe a change in accuracy as chance or not, at the level of the first limit."""
     limit = LOSS_LIMITS[0]
     if refused or sign_test(gained, lost) < limit.level:
         return "beyond chance"
@@ -181,41 +178,44 @@ def _chance(lost: int, gained: int, *, refused: bool) -> str:
     return "within chance"
 
 
-def _agreement_meaning(unknown: Sequence[Answer], part: str) -> Iterator[str]:
+def _describe_agreement(unknown: Answers, part: str) -> Iterator[str]:
     if not unknown:
         return
-    agreeing = _agreeing(unknown)
-    same = f"gives float's label to {sum(agreeing)} of {_pictures(unknown)}{part}"
+    agreeing = _compare_labels(unknown)
+    same = f"gives float's label to {sum(agreeing)} of {_format_count(unknown)}{part}"
     low, _ = wilson_interval(sum(agreeing), len(agreeing))
-    if _changes_too_much(unknown, MOST_CHANGED_UNKNOWN):
+    if _exceeds_changes(unknown, MOST_CHANGED_UNKNOWN):
         yield f"{same}, which is too few"
-    elif _changes_too_much(_sure(unknown), MOST_CHANGED_SURE):
+    elif _exceeds_changes(_select_sure(unknown), MOST_CHANGED_SURE):
         yield f"{same}, but too seldom where float is sure"
     else:
         yield f"{same}, which is enough, though true agreement could be as low as {low:.1%}"
 
 
-def _rounded(p_value: float) -> str:
+def _format_p_value(p_value: float) -> str:
     return f"p = {p_value:.2g}" if p_value >= 1e-4 else "p < 0.0001"
 
 
-def _pictures(answers: Sequence[Answer]) -> str:
-    # Where there is no test part, the truth of what was learned from does not count.
+def _format_count(answers: Answers) -> str:
+    # Without a test part, learned pictures are judged, and their truth does not count.
     part = "test " if answers[0].truth else ""
     return f"{len(answers):,} {part}picture{'s' if len(answers) > 1 else ''}"
 
 
-def _sure(answers: Sequence[Answer]) -> list[Answer]:
+def _select_sure(answers: Answers) -> list[Answer]:
     return [one for one in answers if one.float_score >= SURE]
 
 
-def _agreeing(answers: Sequence[Answer]) -> list[bool]:
+def _compare_labels(answers: Answers) -> list[bool]:
     return [one.float_label == one.tflite_label for one in answers]
 
 
-def _share(hits: Sequence[bool]) -> float | None:
-    return sum(hits) / len(hits) if hits else None
+def _measure_share(hits: Sequence[bool]) -> tuple[float | None, Interval | None]:
+    return (sum(hits) / len(hits), wilson_interval(sum(hits), len(hits))) if hits else (None, None)
 
 
-def _interval(hits: Sequence[bool]) -> Interval | None:
-    return wilson_interval(sum(hits), len(hits)) if hits else None
+def _measure_change(known: Answers) -> tuple[float | None, Interval | None]:
+    if not known:
+        return None, None
+    lost, gained = count_lost_and_gained(known)
+    return (gained - lost) / len(known), paired_interval(lost, gained, len(known))

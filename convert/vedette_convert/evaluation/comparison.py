@@ -1,4 +1,4 @@
-"""What the float model and the edge's own Classifier say of each test picture, and how fast."""
+"""The float model and the edge's own Classifier on each test picture, and the edge's speed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from vedette_convert.errors import ConversionError
 from vedette_convert.evaluation.acceptance import Answer
-from vedette_convert.quantization.converter import Model
-from vedette_convert.sources.run_folder import Photograph
+from vedette_convert.run import Model, Photograph
 from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model.classifier import Classification, Classifier
 from vedette_edge.model.contract import Contract
 
-AT_A_TIME = 32  # pictures that the float model is asked about together
-ALIKE = 1e-5  # scores closer than this say nothing, whatever the picture
+AT_A_TIME = 32  # images in a batch of the float model
+ALIKE = 1e-5  # range of scores that are the same whatever the image
 Scores = NDArray[np.float32]
 
 
@@ -25,7 +24,7 @@ Scores = NDArray[np.float32]
 class Latency:
     """Medians over the test pictures on this machine, milliseconds a picture."""
 
-    decode_ms: float  # the file read, its checksum compared, decoded
+    decode_ms: float  # read the file, compare its checksum, decode
     prepare_ms: float
     score_ms: float  # Classifier.score
 
@@ -33,23 +32,26 @@ class Latency:
 def compute_float_scores(
     model: Model, photographs: Sequence[Photograph], contract: Contract, advance: Callable[[], None]
 ) -> Scores:
-    """The Keras model's scores, float32, pictures x labels; `advance` is called a picture."""
-    found = []
+    """Compute the Keras model's scores, float32, photographs x labels.
+
+    Calls `advance` for each photograph.
+    """
+    scores = []
     for start in range(0, len(photographs), AT_A_TIME):
-        prepared = []
+        batch = []
         for photograph in photographs[start : start + AT_A_TIME]:
-            prepared.append(preprocess(photograph.read(), contract))
+            batch.append(preprocess(photograph.read(), contract))
             advance()
-        found.append(np.asarray(model.predict_on_batch(np.stack(prepared)), np.float32))
-    return np.concatenate(found)
+        scores.append(np.asarray(model.predict_on_batch(np.stack(batch)), np.float32))
+    return np.concatenate(scores)
 
 
 def check_scores(scores: Scores, model: Path) -> None:
-    """Raises ConversionError if a model's scores are no numbers, or all the same."""
+    """Raise ConversionError if a model's scores are not finite, or all the same."""
     if not np.isfinite(scores).all():
         raise ConversionError(
-            f"{model}: gives scores that are no numbers: its weights are damaged, or training "
-            "went astray. Train again, with a smaller learning rate perhaps"
+            f"{model}: gives scores that are not finite numbers: its weights are damaged, or "
+            "training diverged. Train again, perhaps with a smaller learning rate"
         )
     if np.ptp(scores) < ALIKE:
         raise ConversionError(
@@ -61,31 +63,31 @@ def check_scores(scores: Scores, model: Path) -> None:
 def compare_answers(
     classifier: Classifier,
     photographs: Sequence[Photograph],
-    scores: Scores,
+    float_scores: Scores,
     advance: Callable[[], None],
 ) -> tuple[tuple[Answer, ...], Latency]:
-    """What the classifier says of the photographs beside `scores`, the float model's."""
+    """Classify photographs, and put each answer beside the float model's scores."""
     answers, seconds = [], []
-    for photograph, wanted in zip(photographs, scores, strict=True):
+    for photograph, scores in zip(photographs, float_scores, strict=True):
         started = perf_counter()
-        picture_rgb = photograph.read()
+        image_rgb = photograph.read()
         decoded = perf_counter()
-        prepared = preprocess(picture_rgb, classifier.contract)
+        prepared = preprocess(image_rgb, classifier.contract)
         ready = perf_counter()
-        found = classifier.score(prepared)
+        classification = classifier.score(prepared)
         seconds.append((decoded - started, ready - decoded, perf_counter() - ready))
-        answers.append(_answer(photograph, wanted, found))
+        answers.append(_combine(photograph, scores, classification))
         advance()
     return tuple(answers), Latency(*(1000 * np.median(seconds, axis=0)).tolist())
 
 
-def _answer(photograph: Photograph, float_scores: Scores, found: Classification) -> Answer:
-    best = int(np.argmax(float_scores))
+def _combine(photograph: Photograph, scores: Scores, classification: Classification) -> Answer:
+    best = int(np.argmax(scores))
     return Answer(
         file=str(photograph.file),
         truth=photograph.label,
-        float_label=found.labels[best],
-        float_score=float(float_scores[best]),
-        tflite_label=found.label,
-        tflite_score=found.score,
+        float_label=classification.labels[best],
+        float_score=float(scores[best]),
+        tflite_label=classification.label,
+        tflite_score=classification.score,
     )

@@ -1,40 +1,40 @@
-"""Where in a network quantization hurts: float and integer activations, layer by layer.
+"""The quantization error of each layer: integer activations against float ones.
 
-Both graphs run without a delegate, which would leave no activations behind.
+Both graphs run without a delegate, which would keep no activations.
 """
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_convert.quantization.converter import Model
+from vedette_convert.run import Model
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import PLAIN, find_runtime
 
-Activations = Mapping[str, NDArray[np.float32]]  # layer -> what it gave for one picture
+Activations = Mapping[str, NDArray[np.float32]]  # layer -> its output for one image
 
 # Of photographs in the recipe's network and in EfficientNet-Lite0, 95 % stay below 1.9.
-OUTLIER = 2.0  # times the median over pictures
+OUTLIER = 2.0  # times the median over images
 
 
 @dataclass(frozen=True, slots=True)
 class LayerError:
-    """How far a layer's integer activations are from its float ones."""
+    """The distance of a layer's integer activations from its float ones."""
 
     layer: str  # Keras' name
     error: float  # root mean square error, relative to the root mean square of the float ones
 
 
 class LayerActivations:
-    """A graph that shows what each layer gives."""
+    """An interpreter that keeps the output of each layer."""
 
     def __init__(self, graph: bytes, model: Model) -> None:
-        """`model` is the Keras model that the graph was made of; it names the layers."""
+        """`model` is the Keras model of the graph; it names the layers."""
         self._interpreter = (
             find_runtime()
             .with_kernels(PLAIN)
@@ -42,57 +42,57 @@ class LayerActivations:
         )
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
-        self._tensors = self._by_layer({layer.name for layer in _flat(model)})
+        self._tensors = self._find_outputs({layer.name for layer in _walk_layers(model)})
 
-    def activations(self, prepared: Image) -> Activations:
-        """What each layer gives for a prepared picture."""
-        given = prepared[np.newaxis].astype(self._input["dtype"])
-        self._interpreter.set_tensor(self._input["index"], given)
+    def compute(self, prepared: Image) -> Activations:
+        """Compute the output of each layer for a preprocessed image."""
+        batch = prepared[np.newaxis].astype(self._input["dtype"])
+        self._interpreter.set_tensor(self._input["index"], batch)
         self._interpreter.invoke()
-        return {layer: self._values(tensor) for layer, tensor in self._tensors.items()}
+        return {layer: self._read(tensor) for layer, tensor in self._tensors.items()}
 
-    def _by_layer(self, names: set[str]) -> dict[str, dict[str, Any]]:
-        """The last tensor that each layer makes, in the order of the network."""
+    def _find_outputs(self, names: set[str]) -> dict[str, dict[str, Any]]:
+        """Find the last tensor of each layer, in the order of the network."""
         details = {tensor["index"]: tensor for tensor in self._interpreter.get_tensor_details()}
-        found = {}
+        outputs = {}
         for operator in self._interpreter._get_ops_details():
             for index in operator["outputs"]:
-                if layer := _layer(details[index]["name"], names):
-                    found[layer] = details[index]
-        return found
+                if layer := _find_layer(details[index]["name"], names):
+                    outputs[layer] = details[index]
+        return outputs
 
-    def _values(self, tensor: Mapping[str, Any]) -> NDArray[np.float32]:
+    def _read(self, tensor: Mapping[str, Any]) -> NDArray[np.float32]:
         content = np.asarray(self._interpreter.get_tensor(tensor["index"]), np.float32)
         scale, zero_point = tensor["quantization"]
         return (content - zero_point) * np.float32(scale) if scale else content
 
 
-def _flat(model: Model) -> Iterable[Any]:
+def _walk_layers(model: Model) -> Iterator[Any]:
     for layer in model.layers:
-        yield from _flat(layer) if hasattr(layer, "layers") else (layer,)
+        yield from _walk_layers(layer) if hasattr(layer, "layers") else (layer,)
 
 
-def _layer(tensor: str, names: set[str]) -> str:
-    """The Keras layer in a tensor's name, such as one_at_a_time_1/net_1/conv_1/Relu;...
+def _find_layer(tensor: str, names: set[str]) -> str:
+    """Find the Keras layer in a tensor's name, such as one_at_a_time_1/net_1/conv_1/Relu;...
 
-    Keras adds a number to the name of each layer that is called again, as all were. Empty for
-    what no layer made.
+    Keras adds a number to the name of each layer that is called again, as all were. Empty if
+    the tensor is of no layer.
     """
     parts = (re.sub(r"_\d+$", "", part) for part in tensor.split(";")[0].split("/"))
     return next((part for part in parts if part in names), "")
 
 
 def measure_errors(
-    float_layers: LayerActivations, layers: LayerActivations, pictures: Sequence[Image]
+    float_layers: LayerActivations, layers: LayerActivations, images: Sequence[Image]
 ) -> list[LayerError]:
-    """The error of each layer that both graphs have, over all the pictures."""
+    """Measure the error of each layer that both graphs have, over all images."""
     noise: dict[str, float] = {}
     signal: dict[str, float] = {}
-    for prepared in pictures:
-        wanted, found = float_layers.activations(prepared), layers.activations(prepared)
-        for layer, values in wanted.items():
-            if layer in found and found[layer].shape == values.shape:
-                off = values - found[layer]
+    for prepared in images:
+        expected, actual = float_layers.compute(prepared), layers.compute(prepared)
+        for layer, values in expected.items():
+            if layer in actual and actual[layer].shape == values.shape:
+                off = values - actual[layer]
                 noise[layer] = noise.get(layer, 0) + float(np.mean(off * off))
                 signal[layer] = signal.get(layer, 0) + float(np.mean(values * values))
     return [
@@ -102,18 +102,18 @@ def measure_errors(
 
 
 def drop_outliers(
-    float_layers: LayerActivations, pictures: Sequence[Image], advance: Callable[[], None]
+    float_layers: LayerActivations, images: Sequence[Image], advance: Callable[[], None]
 ) -> list[Image]:
-    """The pictures without those that set a layer's range alone.
+    """Drop images that alone set a layer's range.
 
-    Such a picture's largest activation in some layer is more than OUTLIER times the median of
-    all pictures' largest ones.
+    The largest activation of such an image in some layer is more than OUTLIER times the median
+    of the largest ones of all images.
     """
     largest = []
-    for prepared in pictures:
-        found = float_layers.activations(prepared)
-        largest.append([float(np.abs(values).max()) for values in found.values()])
+    for prepared in images:
+        activations = float_layers.compute(prepared).values()
+        largest.append([float(np.abs(values).max()) for values in activations])
         advance()
     median = np.maximum(np.median(largest, axis=0), np.finfo(np.float32).tiny)
     kept = np.flatnonzero(np.all(np.array(largest) <= OUTLIER * median, axis=1))
-    return [pictures[number] for number in kept.tolist()] or list(pictures)
+    return [images[index] for index in kept.tolist()] or list(images)

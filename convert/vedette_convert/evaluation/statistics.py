@@ -10,7 +10,7 @@ Z = 1.959964  # standard normal deviate of a 95 % interval
 
 
 def sign_test(lost: int, gained: int) -> float:
-    """One-sided p-value of so many losses if a loss were as likely as a gain, 0..1.
+    """Return the one-sided p-value of so many losses if gains were as likely, 0..1.
 
     The exact sign test (for paired answers, McNemar's) on the pictures of which just one of two
     models is right.
@@ -19,14 +19,14 @@ def sign_test(lost: int, gained: int) -> float:
 
 
 def binomial_tail(hits: int, draws: int, share: float) -> float:
-    """Probability of so many hits or more, 0..1: a binomial distribution's upper tail."""
-    if not draws:  # binomtest wants one at least
+    """Return the probability of so many hits or more, 0..1: a binomial's upper tail."""
+    if not draws:  # binomtest needs one at least
         return 1.0
     return float(binomtest(hits, draws, share, alternative="greater").pvalue)
 
 
 def wilson_interval(hits: int, draws: int) -> Interval:
-    """95 % interval of the share of hits, 0..1, in at least one draw.
+    """Return the 95 % interval of the share of hits, 0..1, in at least one draw.
 
     E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209-212.
     """
@@ -35,7 +35,7 @@ def wilson_interval(hits: int, draws: int) -> Interval:
 
 
 def paired_interval(lost: int, gained: int, pictures: int) -> Interval:
-    """95 % interval of the change in accuracy between two models, -1..1.
+    """Return the 95 % interval of the change in accuracy between two models, -1..1.
 
     Of `pictures`, `lost` are right with the first model only, `gained` with the second only.
     D. G. Bonett and R. M. Price's adjusted Wald interval for paired proportions, Journal of

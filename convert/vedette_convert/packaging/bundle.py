@@ -1,10 +1,10 @@
-"""Graph, contract, labels and samples become one file."""
+"""The model file: graph, contract, labels and samples in one."""
 
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
 
-from vedette_convert.packaging.tflite_metadata import described
+from vedette_convert.packaging.tflite_metadata import add_metadata
 from vedette_edge.model import golden_samples
 from vedette_edge.model.contract import Contract, serialize_contract
 from vedette_edge.model.golden_samples import Sample
@@ -15,30 +15,30 @@ from vedette_edge.model.model_file import (
     format_checksums,
 )
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first; the same model gives the same bytes on any day
+EPOCH = (1980, 1, 1, 0, 0, 0)  # zip's first, so that a model gives the same bytes on any day
 
 
 def pack_model(
     graph: bytes,
     contract: Contract,
-    pictures: Mapping[str, bytes] | None = None,
+    images: Mapping[str, bytes] | None = None,
     samples: Sequence[Sample] = (),
 ) -> bytes:
-    """The graph with a zip at its end, in the way that TFLite metadata prescribes.
+    """Append a zip to a graph, as the TFLite metadata format prescribes.
 
-    `samples` and the `pictures` that they name are what the file proves itself by.
+    The `samples` and the encoded `images` that they name are for the self-test.
     """
-    graph = described(graph, contract)
+    graph = add_metadata(graph, contract)
     texts = {
         LABELS_MEMBER: "\n".join(contract.labels) + "\n",
         CONTRACT_MEMBER: serialize_contract(contract) + "\n",
         **({golden_samples.INDEX: golden_samples.serialize_samples(samples)} if samples else {}),
     }
-    stored = {golden_samples.FOLDER + name: picture for name, picture in (pictures or {}).items()}
+    stored = {golden_samples.FOLDER + name: image for name, image in (images or {}).items()}
     members = {name: text.encode() for name, text in texts.items()} | stored
     members[CHECKSUMS_MEMBER] = format_checksums(graph, members)
     file = io.BytesIO(graph)
-    with zipfile.ZipFile(file, "a") as archive:  # stored as it is: MediaPipe reads nothing else
+    with zipfile.ZipFile(file, "a") as archive:  # uncompressed: MediaPipe reads nothing else
         for name, content in members.items():
             archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
     return file.getvalue()

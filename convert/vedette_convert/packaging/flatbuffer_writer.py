@@ -1,4 +1,4 @@
-"""Writes a flatbuffer by its schema, from values that look like the schema's JSON."""
+"""A writer of flatbuffers, from a schema and values like the schema's JSON."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from flatbuffers import Builder
 Json = Mapping[str, Any]
 
 _PREPEND = {
-    int: Builder.PrependUOffsetTRelativeSlot,  # of a part that was written before
+    int: Builder.PrependUOffsetTRelativeSlot,  # the offset of a part that was written before
     float: Builder.PrependFloat32Slot,
     np.uint8: Builder.PrependUint8Slot,
 }
@@ -19,14 +19,14 @@ _PREPEND = {
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What a schema of texts, floats, enums, unions, tables and vectors of these says."""
+    """A schema of texts, floats, enums, unions, tables and vectors of these."""
 
     tables: Mapping[str, Mapping[str, tuple[str, int]]]  # table -> field -> its type and slot
     numbers: Mapping[str, Mapping[str, int]]  # enum or union -> member -> its number
 
 
 def read_schema(text: str) -> Schema:
-    """Read a .fbs in which every field has its `(id: n)` and every enum's member its number."""
+    """Read a .fbs in which each field has its `(id: n)` and each member of an enum its number."""
     bodies = re.findall(r"^(\w+) (\w+)[^{;]*\{(.*?)\}", re.sub("//.*", "", text), re.DOTALL | re.M)
     return Schema(
         tables={
@@ -46,39 +46,37 @@ def read_schema(text: str) -> Schema:
     )
 
 
-def flatbuffer(schema: Schema, root: str, value: Json, identifier: bytes) -> bytes:
-    """The bytes of a table named `root`. Numbers that are 0 are left out, as the format does.
+def write_flatbuffer(schema: Schema, root: str, value: Json, identifier: bytes) -> bytes:
+    """Write a table named `root`. As the format requires, numbers that are 0 are left out.
 
-    A union's value has its type's name beside it, as in JSON: `options` and `options_type`.
+    A union's value stands beside the name of its type, as in JSON: `options`, `options_type`.
     """
     builder = Builder()
-    builder.Finish(_table(builder, schema, root, value), identifier)
+    builder.Finish(_write_table(builder, schema, root, value), identifier)
     return bytes(builder.Output())
 
 
-def _table(builder: Builder, schema: Schema, name: str, value: Json) -> int:
+def _write_table(builder: Builder, schema: Schema, name: str, value: Json) -> int:
     slots = {}
     for field, inner in value.items():
-        kind, slot = _kind_and_slot(schema.tables[name], field, value)
-        slots[slot] = _written(builder, schema, kind, inner)
+        kind, slot = _find_slot(schema.tables[name], field, value)
+        slots[slot] = _write_value(builder, schema, kind, inner)
     builder.StartObject(max(slots, default=-1) + 1)
     for slot, part in slots.items():
         _PREPEND[type(part)](builder, slot, part, 0)
     return int(builder.EndObject())
 
 
-def _kind_and_slot(
-    fields: Mapping[str, tuple[str, int]], field: str, value: Json
-) -> tuple[str, int]:
-    if field not in fields:  # a union's type, which lies in the slot before it
+def _find_slot(fields: Mapping[str, tuple[str, int]], field: str, value: Json) -> tuple[str, int]:
+    if field not in fields:  # a union's type, in the slot before the union
         kind, slot = fields[field.removesuffix("_type")]
         return kind, slot - 1
     kind, slot = fields[field]
     return value.get(f"{field}_type", kind), slot
 
 
-def _written(builder: Builder, schema: Schema, kind: str, value: Any) -> int | float | np.uint8:
-    """What goes into a slot: a number, or the offset of what was written."""
+def _write_value(builder: Builder, schema: Schema, kind: str, value: Any) -> int | float | np.uint8:
+    """Return the content of a slot: a number, or the offset of the written value."""
     if kind == "float":
         return float(value)
     if kind in schema.numbers:
@@ -88,11 +86,13 @@ def _written(builder: Builder, schema: Schema, kind: str, value: Any) -> int | f
     if kind == "[float]":
         return int(builder.CreateNumpyVector(np.array(value, np.float32)))
     if kind.startswith("["):
-        return _vector(builder, [_table(builder, schema, kind[1:-1], one) for one in value])
-    return _table(builder, schema, kind, value)
+        return _write_vector(
+            builder, [_write_table(builder, schema, kind[1:-1], one) for one in value]
+        )
+    return _write_table(builder, schema, kind, value)
 
 
-def _vector(builder: Builder, tables: Sequence[int]) -> int:
+def _write_vector(builder: Builder, tables: Sequence[int]) -> int:
     builder.StartVector(4, len(tables), 4)
     for offset in reversed(tables):
         builder.PrependUOffsetTRelative(offset)

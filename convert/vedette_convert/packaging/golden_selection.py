@@ -1,4 +1,4 @@
-"""Which pictures a model file carries to prove itself by, and what must come of them."""
+"""The golden samples: images in a model file for the self-test, and their expected results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vedette_convert.evaluation.kernel_check import with_other_kernels
-from vedette_convert.sources.run_folder import Photograph, sample_photographs
+from vedette_convert.evaluation.kernel_check import load_with_other_kernels
+from vedette_convert.run import Photograph, sample_photographs
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image, preprocess
@@ -25,98 +25,102 @@ from vedette_edge.model.golden_samples import (
 from vedette_edge.model.input_encoder import encode_bytes
 from vedette_edge.model.self_test import STEP
 
-UNUSUAL, HARD, SPREAD = 2, 6, 12  # how many there are at most after each sort
-LOOKED_AT = 60  # candidates of each sort
-LEAST_LEAD = 6  # output steps by which the best score leads: two on either side turn no answer
+UNUSUAL, HARD, SPREAD = 2, 6, 12  # most samples after each kind was added
+TRIED = 60  # candidates of each kind
+LEAST_LEAD = 6  # output steps of the best score's lead: two on either side turn no answer
 MOST_OFF = 1  # output steps between one rounding and another; the self-test allows two
-LARGEST_BYTES = 25_000  # of a stored picture
-KINDS = ("JPEG", "PNG")  # of files that are stored as they are
-LONGEST_SIDE = 3  # times the input's, of a picture that had to be made smaller
+LARGEST_BYTES = 25_000  # of a stored image
+KINDS = ("JPEG", "PNG")  # files that are stored unchanged
+LONGEST_SIDE = 3  # times the input's, of an image that was downscaled
 QUALITIES = (90, 75, 60, 40, 20)  # of JPEG, tried in this order
-MOST_FRAMES = 50  # drawn before one is found that the model is clear about
+MOST_FRAMES = 50  # drawn to find one with a steady answer
 
 
 def select_golden_samples(
     photographs: Sequence[Photograph], scores: Sequence[float], classifier: Classifier
 ) -> tuple[dict[str, bytes], tuple[Sample, ...]]:
-    """Pictures to store, by name, and all samples: a dozen test pictures and a camera frame.
+    """Select a dozen test photographs; returns their files by name, and all samples.
 
-    The pictures are of unusual shape, hard ones, and ones of many classes; the first is stored
-    turned, to be put upright by its EXIF orientation. None is among them whose answer another
-    runtime's rounding could turn. `scores` are what the photographs' best labels have, 0..1.
+    They are of unusual shape, hard ones, and of many classes; the first is stored rotated, with
+    an EXIF orientation that turns it upright. A drawn camera frame is the last sample. None has
+    an answer that another runtime's rounding could change. `scores` are of the best labels, 0..1.
     """
-    steady, chosen = _Steady(classifier), dict[Path, bytes]()
-    for full, candidates in _sorts(photographs, scores):
-        for one in candidates[:LOOKED_AT]:
+    steadiness, chosen = _Steadiness(classifier), dict[Path, bytes]()
+    for full, candidates in _rank(photographs, scores):
+        for one in candidates[:TRIED]:
             if len(chosen) < full and one.file not in chosen:
-                data = _stored(one, classifier, turned=not chosen)
-                if steady(decoding.decode_image(data)):
+                data = _encode(one, classifier, turned=not chosen)
+                if steadiness.check(decoding.decode_image(data)):
                     chosen[one.file] = data
-    files = {f"{place:02}{_ending(data)}": data for place, data in enumerate(chosen.values())}
-    return files, samples(files, classifier)
+    files = {
+        f"{index:02}.{decoding.detect_format(data).lower()}": data
+        for index, data in enumerate(chosen.values())
+    }
+    return files, compute_samples(files, classifier)
 
 
-def _sorts(
+def _rank(
     photographs: Sequence[Photograph], scores: Sequence[float]
 ) -> Iterator[tuple[int, list[Photograph]]]:
-    """How many to take of which photographs, the most wanted first."""
-    spread = sample_photographs(photographs, LOOKED_AT)
-    yield UNUSUAL, sorted(spread[:LOOKED_AT], key=_squareness)
-    yield HARD, [photographs[place] for place in np.argsort(scores, kind="stable")]
+    """Rank candidates of each kind, best first, with the number of samples after this kind."""
+    spread = sample_photographs(photographs, TRIED)
+    yield UNUSUAL, sorted(spread[:TRIED], key=_measure_squareness)
+    yield HARD, [photographs[index] for index in np.argsort(scores, kind="stable")]
     yield SPREAD, spread
 
 
-def _squareness(photograph: Photograph) -> float:
+def _measure_squareness(photograph: Photograph) -> float:
     height, width, _ = photograph.read().shape
     return float(min(height, width) / max(height, width))
 
 
-class _Steady:
-    """Tells whether a picture's scores are about the same wherever numbers are rounded."""
+class _Steadiness:
+    """A check that an image's scores hardly depend on how a runtime rounds."""
 
     def __init__(self, classifier: Classifier) -> None:
-        self._classifier, self._feed = classifier, encode_bytes(classifier.network.input)
-        self._others = with_other_kernels(classifier.model.data)
+        self._classifier, self._encode = classifier, encode_bytes(classifier.network.input)
+        self._others = load_with_other_kernels(classifier.model.data)
 
-    def __call__(self, picture_rgb: Image) -> bool:
-        given = self._feed(preprocess(picture_rgb, self._classifier.contract))
-        found = self._classifier.classify(picture_rgb)
-        (_, first), (_, second) = found.top(2)
-        return first - second >= LEAST_LEAD * STEP and all(
-            np.abs(other.output.values(other.run(given)[0]) - found.scores).max() <= MOST_OFF * STEP
-            for other in self._others
-        )
+    def check(self, image_rgb: Image) -> bool:
+        """True if the best label leads, and all kernels give about the same scores."""
+        tensor = self._encode(preprocess(image_rgb, self._classifier.contract))
+        result = self._classifier.classify(image_rgb)
+        (_, first), (_, second) = result.top(2)
+        if first - second < LEAST_LEAD * STEP:
+            return False
+        outputs = (other.output.values(other.run(tensor)[0]) for other in self._others)
+        return all(np.abs(one - result.scores).max() <= MOST_OFF * STEP for one in outputs)
 
 
-def samples(files: Mapping[str, bytes], classifier: Classifier) -> tuple[Sample, ...]:
-    """What the model makes of pictures, by name, and of the first drawn frame it is clear about."""
+def compute_samples(files: Mapping[str, bytes], classifier: Classifier) -> tuple[Sample, ...]:
+    """Compute the samples of encoded images, by name, and of the first steady drawn frame."""
     members = {FOLDER + name: data for name, data in files.items()}
-    names = [*files, *_frame(_Steady(classifier))]
-    return tuple(_sample(name, read_sample_image(name, members), classifier) for name in names)
+    steadiness = _Steadiness(classifier)
+    frames = (f"{FRAME}{number}" for number in range(MOST_FRAMES))
+    steady = (name for name in frames if steadiness.check(read_sample_image(name, {})))
+    names = [*files, *islice(steady, 1)]
+    return tuple(
+        _compute_sample(name, read_sample_image(name, members), classifier) for name in names
+    )
 
 
-def _frame(steady: "_Steady") -> list[str]:
-    """The first drawn frame that is steady, if any of some is."""
-    names = (f"{FRAME}{number}" for number in range(MOST_FRAMES))
-    return list(islice((name for name in names if steady(read_sample_image(name, {}))), 1))
+def _compute_sample(name: str, image_rgb: Image, classifier: Classifier) -> Sample:
+    prepared = preprocess(image_rgb, classifier.contract)
+    result = classifier.score(prepared)
+    steps = tuple(round(float(score) / STEP, 2) for score in result.scores)
+    return Sample(name, hash_image(image_rgb), hash_image(prepared), result.label, steps)
 
 
-def _sample(name: str, picture_rgb: Image, classifier: Classifier) -> Sample:
-    prepared = preprocess(picture_rgb, classifier.contract)
-    found = classifier.score(prepared)
-    steps = tuple(round(float(score) / STEP, 2) for score in found.scores)
-    return Sample(name, hash_image(picture_rgb), hash_image(prepared), found.label, steps)
-
-
-def _stored(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:
-    """The file itself, or a JPEG of the picture if that is large or to be turned."""
+def _encode(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:
+    """Return the file's bytes, or a JPEG if the file is large or must be turned."""
     data = read_bounded(photograph.file)
     if not turned and _is_small(data):
         return data
-    picture_rgb = _smaller(photograph.read(), classifier.contract.height * LONGEST_SIDE)
+    image_rgb = _downscale(photograph.read(), classifier.contract.height * LONGEST_SIDE)
     encoded = b""
     for quality in QUALITIES:
-        encoded = turned_jpeg(picture_rgb, quality) if turned else _jpeg(picture_rgb, quality)
+        encode = encode_turned_jpeg if turned else _encode_jpeg
+        encoded = encode(image_rgb, quality)
         if len(encoded) <= LARGEST_BYTES:
             break
     return encoded
@@ -127,21 +131,21 @@ def _is_small(data: bytes) -> bool:
     return known and count_pixels(data) <= MOST_PIXELS
 
 
-def _smaller(picture_rgb: Image, longest: int) -> Image:
-    height, width, _ = picture_rgb.shape
+def _downscale(image_rgb: Image, longest: int) -> Image:
+    height, width, _ = image_rgb.shape
     shrink = min(1.0, longest / max(height, width))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    return np.asarray(cv2.resize(picture_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _jpeg(picture_rgb: Image, quality: int) -> bytes:
-    picture_bgr = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", picture_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
+def _encode_jpeg(image_rgb: Image, quality: int) -> bytes:
+    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", image_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
 
 
-def turned_jpeg(picture_rgb: Image, quality: int) -> bytes:
-    """A JPEG of the picture turned to the left, whose EXIF says to turn it to the right."""
-    jpeg = _jpeg(np.rot90(picture_rgb), quality)
+def encode_turned_jpeg(image_rgb: Image, quality: int) -> bytes:
+    """Encode an image rotated to the left, with an EXIF orientation that rotates it back."""
+    jpeg = _encode_jpeg(np.rot90(image_rgb), quality)
     return jpeg[:2] + _ORIENTATION_6 + jpeg[2:]
 
 
@@ -149,7 +153,3 @@ def turned_jpeg(picture_rgb: Image, quality: int) -> bytes:
 _TAG = b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
 _EXIF = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + _TAG + bytes(4)
 _ORIENTATION_6 = b"\xff\xe1" + (len(_EXIF) + 2).to_bytes(2, "big") + _EXIF
-
-
-def _ending(data: bytes) -> str:
-    return "." + decoding.detect_format(data).lower()

@@ -1,68 +1,68 @@
-"""TFLite's standard metadata: what other people's runtimes read of a model."""
+"""TFLite's standard metadata, which other runtimes read."""
 
 from importlib.resources import files
 
 import numpy as np
 from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT, ModelT
 
-from vedette_convert.packaging.flatbuffer_writer import Json, flatbuffer, read_schema
-from vedette_convert.packaging.serialization import serialize
+from vedette_convert.packaging.flatbuffer_writer import Json, read_schema, write_flatbuffer
+from vedette_convert.quantization.serialization import serialize
 from vedette_edge.model.contract import Contract
 from vedette_edge.model.model_file import CONTRACT_MEMBER, ENTRY, LABELS_MEMBER, MARK
 
-# The newest of the versions that brought in a field which is written: all are the first's.
+# The newest version that added one of the fields written here: all are of the first.
 MIN_PARSER_VERSION = "1.0.0"
 
 
-def described(graph: bytes, contract: Contract) -> bytes:
-    """The graph with the contract as TFLite metadata in it; all else stays as it was.
+def add_metadata(graph: bytes, contract: Contract) -> bytes:
+    """Add a contract to a graph as TFLite metadata; all else stays the same.
 
-    `graph` is a .tflite of one input and one output, without a zip.
+    `graph` is a .tflite with one input and one output, without a zip.
     """
     schema = read_schema(
         files("vedette_convert.packaging").joinpath("metadata.fbs").read_text(encoding="utf-8")
     )
     entries = {
-        ENTRY: flatbuffer(schema, "ModelMetadata", metadata(contract), b"M001"),
+        ENTRY: write_flatbuffer(schema, "ModelMetadata", build_metadata(contract), b"M001"),
         MARK: CONTRACT_MEMBER.encode(),
     }
     model = ModelT.InitFromPackedBuf(graph)
-    named = [_entry(name, place) for place, name in enumerate(entries, len(model.buffers))]
+    named = [_create_entry(name, place) for place, name in enumerate(entries, len(model.buffers))]
     model.metadata = [*(model.metadata or ()), *named]
-    model.buffers = [*model.buffers, *map(_buffer, entries.values())]
+    model.buffers = [*model.buffers, *map(_create_buffer, entries.values())]
     return serialize(model)
 
 
-def _entry(name: str, buffer: int) -> MetadataT:
+def _create_entry(name: str, buffer: int) -> MetadataT:
     entry = MetadataT()
     entry.name, entry.buffer = name, buffer
     return entry
 
 
-def _buffer(data: bytes) -> BufferT:
+def _create_buffer(data: bytes) -> BufferT:
     buffer = BufferT()
     buffer.data = np.frombuffer(data, np.uint8)
     return buffer
 
 
-def metadata(contract: Contract) -> Json:
-    """What the contract says, in the terms of TFLite's ModelMetadata."""
+def build_metadata(contract: Contract) -> Json:
+    """Build a contract's ModelMetadata, as in TFLite's schema."""
     size = f"{contract.width} x {contract.height} px"
     return {
         "name": "Vedette image classifier",
         "description": f"Tells {len(contract.classes)} classes apart in pictures of {size}",
         "subgraph_metadata": [
             {
-                "input_tensor_metadata": [_input(contract)],
-                "output_tensor_metadata": [_output(contract)],
+                "input_tensor_metadata": [_describe_input(contract)],
+                "output_tensor_metadata": [_describe_output(contract)],
             }
         ],
         "min_parser_version": MIN_PARSER_VERSION,
     }
 
 
-def _input(contract: Contract) -> Json:
-    """Values from 0 to 255 go in as they are: the contract's normalisation lies in the graph."""
+def _describe_input(contract: Contract) -> Json:
+    """Describe the input: values from 0 to 255, since the normalisation is in the graph."""
     return {
         "name": "image",
         "description": "R, G, B from 0 to 255; "
@@ -81,7 +81,7 @@ def _input(contract: Contract) -> Json:
     }
 
 
-def _output(contract: Contract) -> Json:
+def _describe_output(contract: Contract) -> Json:
     return {
         "name": "probability",
         "description": "A score from 0 to 1 for each class",

@@ -1,4 +1,4 @@
-"""What is tried when a graph loses too much, in which order."""
+"""Fallbacks for a graph that loses too much accuracy, in the order of trying."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from vedette_convert.quantization.scheme import Scheme
 
 LARGER = 500  # calibration pictures
 
-# What costs something else, and is tried only if it is allowed: name -> what it costs.
+# Fallbacks with a price, tried only if they are allowed: name -> the price.
 ALLOWABLE = {
     "per-channel": "a scale for each output of Dense layers; needs --runtime litert",
     "int16x8": "16-bit activations: no delegate takes them, so many times slower",
@@ -17,39 +17,38 @@ ALLOWABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """One way to a graph."""
+    """A way to quantize a model."""
 
     name: str
     scheme: Scheme
-    calibration: int  # pictures, where the scheme has any use for them
+    calibration: int  # pictures, if the scheme is calibrated
     clipped: bool = False  # without the pictures whose activations are outliers
 
 
 def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> list[Fallback]:
-    """What to try, best first; a caller stops at the first that passes.
+    """List what to try, best first; the caller stops at the first that passes.
 
-    What can be known to change nothing without looking at pictures is left out.
+    Those that cannot change anything are left out.
     """
     larger = max(LARGER, calibration)
-    remedies = [Fallback("as asked", asked, calibration)]
+    fallbacks = [Fallback("as asked", asked, calibration)]
     if asked.calibrated:
-        remedies += [
+        fallbacks += [
             Fallback("more calibration", asked, larger),
             Fallback("clipped calibration", asked, larger, clipped=True),
         ]
     for name in ALLOWABLE:
-        scheme = _scheme(asked, name)
+        scheme = _change_scheme(asked, name)
         if name in allowed and scheme != asked:
-            remedies.append(Fallback(name, scheme, larger))
-    return remedies
+            fallbacks.append(Fallback(name, scheme, larger))
+    return fallbacks
 
 
-def untried(asked: Scheme, allowed: Sequence[str]) -> list[str]:
-    """What --allow could still name."""
-    return [name for name in ALLOWABLE if name not in allowed and _scheme(asked, name) != asked]
+def list_untried(asked: Scheme, allowed: Sequence[str]) -> list[str]:
+    """List the names that --allow could still add."""
+    names = (name for name in ALLOWABLE if name not in allowed)
+    return [name for name in names if _change_scheme(asked, name) != asked]
 
 
-def _scheme(asked: Scheme, name: str) -> Scheme:
-    if name == "per-channel":
-        return replace(asked, dense_per_channel=True)
-    return Scheme(name)
+def _change_scheme(asked: Scheme, name: str) -> Scheme:
+    return replace(asked, dense_per_channel=True) if name == "per-channel" else Scheme(name)

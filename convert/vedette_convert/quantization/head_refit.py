@@ -1,6 +1,6 @@
-"""The head of a model, fitted once more to the features of its quantized backbone.
+"""A model's head, fitted again to the features of its quantized backbone.
 
-The noise of the integers is then part of the covariance that the head allows for.
+The head's covariance then includes the noise of the integers.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vedette_convert.errors import ConversionError
-from vedette_convert.quantization.converter import Model
 from vedette_convert.quantization.integer_features import IntegerFeatures
+from vedette_convert.run import Model
 from vedette_edge.head.calibration import calibrate, fit_thresholds
 from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
 from vedette_edge.head.discriminant import fit_discriminant
@@ -22,14 +22,14 @@ INT8_OUT_OF_FOLD = "int8_out_of_fold"  # its accuracy in the contract
 
 @dataclass(frozen=True, slots=True)
 class Refit:
-    """A head for the quantized backbone, and how its scores are to be read."""
+    """A head for the quantized backbone, and the calibration of its scores."""
 
     head: Head
     confidence: Confidence
     accuracy: float  # out of fold, 0..1
 
     def describe(self, contract: Contract) -> Contract:
-        """The contract with what this head says of its scores."""
+        """Return the contract with this head's thresholds and accuracy."""
         accuracies = {INT8_OUT_OF_FOLD: self.accuracy, **contract.provenance.accuracies}
         provenance = replace(contract.provenance, accuracies=accuracies)
         return replace(contract, confidence=self.confidence, provenance=provenance)
@@ -38,13 +38,13 @@ class Refit:
 def refit_head(features: IntegerFeatures, record: HeadRecord, contract: Contract) -> Refit:
     """Fit, calibrate and threshold a head as training did, on integer features.
 
-    Shrinkage and folds are those of training; temperature and thresholds come from answers out
+    Shrinkage and folds are those of training. Temperature and thresholds come from answers out
     of fold.
     """
     labels = contract.labels
     classes = record.classes(len(labels))
-    everything, widths = np.arange(len(features.labels)), record.widths
-    total = sum_moments(features, everything, classes, sum(widths))
+    rows, widths = np.arange(len(features.labels)), record.widths
+    total = sum_moments(features, rows, classes, sum(widths))
     logits = score_out_of_fold(features, total, [(widths, record.shrinkage)])[0]
     discriminant = fit_discriminant(total, widths, record.shrinkage)
     head = calibrate_head(discriminant, logits, features.labels, record.unknown_cost)
@@ -55,28 +55,25 @@ def refit_head(features: IntegerFeatures, record: HeadRecord, contract: Contract
 
 
 def check_head(model: Model, record: HeadRecord, labels: int) -> None:
-    """Raise ConversionError unless the model has exactly the layers that a record describes."""
+    """Raise ConversionError unless the model has exactly the layers of a record."""
     classes = record.classes(labels)
     expected = {block.layer: (block.width, classes) for block in record.blocks}
     if record.unknown_cost:
         expected[DIRECTIONS] = (classes, classes - 1)
-    found = {
+    actual = {
         layer.name: tuple(layer.get_weights()[0].shape)
         for layer in model.layers
         if layer.name.startswith(PREFIX) and layer.weights
     }
-    differing = sorted(
-        name for name in {*expected, *found} if expected.get(name) != found.get(name)
-    )
-    if differing:
-        name = differing[0]
-        raise ConversionError(
-            f"head.json: says that the weights of {name} are {_shape(expected, name)}, the model "
-            f"has {_shape(found, name)}. They are not of one run: train again"
-        )
+    for name in sorted(expected.keys() | actual.keys()):
+        if expected.get(name) != actual.get(name):
+            raise ConversionError(
+                f"head.json: the weights of {name} are {_format_shape(expected, name)}, those of "
+                f"the model {_format_shape(actual, name)}. They are not of one run: train again"
+            )
 
 
-def _shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
+def _format_shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
     return " x ".join(map(str, shapes[name])) if name in shapes else "none"
 
 

@@ -1,4 +1,4 @@
-"""Features of pictures as the quantized backbone computes them."""
+"""Features of images, computed by the quantized backbone as integers."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -6,44 +6,44 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
 
 from vedette_convert.errors import ConversionError
-from vedette_convert.packaging.serialization import serialize
-from vedette_convert.sources.run_folder import Run
+from vedette_convert.quantization.serialization import serialize
+from vedette_convert.run import Run
 from vedette_edge.head.discriminant import Floats, Labels
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.interpreter import find_runtime
 
-AT_A_TIME = 64  # pictures that are decoded and prepared side by side
+AT_A_TIME = 64  # images that are decoded and preprocessed side by side
 
 
 @dataclass(frozen=True, slots=True)
 class IntegerFeatures:
-    """Features of the pictures that a head is fitted to, as 8-bit integers."""
+    """Features of the images that a head is fitted to, as 8-bit integers."""
 
-    labels: Labels  # class index, one a picture
-    folds: NDArray[np.intp]  # one a picture
-    integers: tuple[NDArray[np.int8], ...]  # pictures x features, of the plain, then the mirrored
+    labels: Labels  # class index of each image
+    folds: NDArray[np.intp]  # one for each image
+    integers: tuple[NDArray[np.int8], ...]  # images x features, of the plain, then the mirrored
     scales: Floats  # feature; an integer q stands for (q - zero point) * scale
     zero_points: Floats  # feature
 
     def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
-        """The features of some pictures, a row each, view by view."""
+        """Return the features of some images, a row each, view by view."""
         return ((rows[places] - self.zero_points) * self.scales for rows in self.integers)
 
 
 class FeatureReader:
-    """The part of an int8 graph in front of its head, ready to run."""
+    """The backbone of an int8 graph, ready to run."""
 
     def __init__(self, graph: bytes, record: HeadRecord) -> None:
         layers = [block.layer for block in record.blocks]
-        model_content = _with_features_as_outputs(graph, layers)
+        model_content = _expose_features(graph, layers)
         self._interpreter = find_runtime().interpreter_class(
             model_content=model_content, num_threads=os.cpu_count()
         )
@@ -52,15 +52,15 @@ class FeatureReader:
         self._outputs = self._interpreter.get_output_details()
 
     def read(self, prepared: Image) -> NDArray[np.int8]:
-        """The features of a prepared picture."""
+        """Compute the features of a preprocessed image."""
         self._interpreter.set_tensor(self._input, prepared[np.newaxis])
         self._interpreter.invoke()
         parts = [self._interpreter.get_tensor(one["index"]).ravel() for one in self._outputs]
         return np.concatenate(parts)
 
-    def quantization(self, place: int) -> Floats:
-        """Scales (0) or zero points (1) of the features."""
-        values = [one["quantization"][place] for one in self._outputs]
+    def read_quantization(self, index: int) -> Floats:
+        """Read scales (`index` 0) or zero points (1) of the features."""
+        values = [one["quantization"][index] for one in self._outputs]
         widths = [int(np.prod(one["shape"])) for one in self._outputs]
         return np.repeat(values, widths).astype(np.float32)
 
@@ -68,38 +68,38 @@ class FeatureReader:
 def read_features(
     graph: bytes, run: Run, record: HeadRecord, advance: Callable[[], None]
 ) -> IntegerFeatures:
-    """Run the quantized backbone on every picture that the head is fitted to.
+    """Run the quantized backbone on every image that the head is fitted to.
 
-    `advance` is called after each picture. What it gives lies in files without names, mapped:
-    hundreds of megabytes for 100,000 pictures.
+    Calls `advance` after each. The features are in mapped files without names: hundreds of
+    megabytes for 100,000 images.
     """
     reader = FeatureReader(graph, record)
-    views = (_as_it_is, _mirror)[: 1 + record.mirrored]
     with ExitStack() as stack:
-        files = [stack.enter_context(TemporaryFile()) for _ in views]
-        for prepared in _prepared(run):
-            for file, view in zip(files, views, strict=True):
-                file.write(reader.read(view(prepared)).tobytes())
+        files = [stack.enter_context(TemporaryFile()) for _ in range(1 + record.mirrored)]
+        for prepared in _prepare(run):
+            mirrored = np.ascontiguousarray(prepared[:, ::-1])
+            for file, view in zip(files, (prepared, mirrored), strict=False):
+                file.write(reader.read(view).tobytes())
             advance()
-        integers = tuple(_mapped(file, sum(record.widths)) for file in files)
+        integers = tuple(_map_rows(file, sum(record.widths)) for file in files)
     names = {label: index for index, label in enumerate(run.contract.labels)}
     return IntegerFeatures(
         labels=np.array([names[photograph.label] for photograph in run.learned]),
         folds=np.array(record.folds),
         integers=integers,
-        scales=reader.quantization(0),
-        zero_points=reader.quantization(1),
+        scales=reader.read_quantization(0),
+        zero_points=reader.read_quantization(1),
     )
 
 
-def _mapped(file: IO[bytes], width: int) -> NDArray[np.int8]:
-    """The rows in a file, which may be closed afterwards."""
+def _map_rows(file: IO[bytes], width: int) -> NDArray[np.int8]:
+    """Map the rows of a file, which may be closed afterwards."""
     file.flush()
     return np.memmap(file, np.int8, "r").reshape(-1, width)
 
 
-def _prepared(run: Run) -> Iterator[Image]:
-    """The pictures to learn from, prepared side by side and a few ahead."""
+def _prepare(run: Run) -> Iterator[Image]:
+    """Preprocess the learned photographs, several at a time and a few ahead."""
     photographs = run.learned
     with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
         for start in range(0, len(photographs), AT_A_TIME):
@@ -107,29 +107,22 @@ def _prepared(run: Run) -> Iterator[Image]:
             yield from workers.map(lambda one: preprocess(one.read(), run.contract), some)
 
 
-def _as_it_is(prepared: Image) -> Image:
-    return prepared
-
-
-def _mirror(prepared: Image) -> Image:
-    return np.ascontiguousarray(prepared[:, ::-1])
-
-
-def _with_features_as_outputs(graph: bytes, layers: Sequence[str]) -> bytes:
-    """The graph with the inputs of some Dense layers as its outputs, in their order."""
+def _expose_features(graph: bytes, layers: Sequence[str]) -> bytes:
+    """Make the inputs of some Dense layers the outputs of the graph, in their order."""
     model = ModelT.InitFromPackedBuf(graph, 0)
     subgraph = model.subgraphs[0]
     inputs = {}
     for operator in subgraph.operators:
-        if _builtin(model, operator) == BuiltinOperator.FULLY_CONNECTED:
+        code = model.operatorCodes[operator.opcodeIndex].builtinCode
+        if code == BuiltinOperator.FULLY_CONNECTED:
             weights = subgraph.tensors[operator.inputs[1]].name.decode()
             output = subgraph.tensors[operator.outputs[0]].name.decode()
             for layer in layers:
-                if _names(weights, layer) or _names(output, layer):
+                if _match_layer(weights, layer) or _match_layer(output, layer):
                     inputs[layer] = operator.inputs[0]
     if missing := [layer for layer in layers if layer not in inputs]:
         raise ConversionError(
-            f"the graph has no layer {', '.join(missing)}, which head.json names. "
+            f"the graph has no layer {', '.join(missing)} of head.json. "
             "They are not of one run: train again"
         )
     subgraph.outputs = [inputs[layer] for layer in layers]
@@ -137,11 +130,7 @@ def _with_features_as_outputs(graph: bytes, layers: Sequence[str]) -> bytes:
     return serialize(model)
 
 
-def _builtin(model: Any, operator: Any) -> int:
-    return int(model.operatorCodes[operator.opcodeIndex].builtinCode)
-
-
-def _names(tensor: str, layer: str) -> bool:
-    """True if a tensor's name is of a layer: Keras may number a layer that is called again."""
+def _match_layer(tensor: str, layer: str) -> bool:
+    """True if a tensor is of a layer; Keras may number a layer that is called again."""
     parts = (part for name in tensor.split(";") for part in name.split("/"))
     return any(part == layer or part.startswith(f"{layer}_") for part in parts)

@@ -1,148 +1,147 @@
-"""What the terminal shows of a conversion, for people and for machines."""
+"""The output of a conversion on the console, as text and as JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from vedette_convert.candidates import Candidate
+from vedette_convert.candidates import Candidate, ConversionResult
 from vedette_convert.evaluation import acceptance
-from vedette_convert.pipeline import ConversionResult, ConvertConfig
-from vedette_convert.quantization.fallbacks import untried
+from vedette_convert.quantization.fallbacks import list_untried
+from vedette_convert.quantization.scheme import ConvertConfig
 from vedette_convert.timing import StageTimer
 
 WORST = 3  # layers that a refusal names
 
 
-def as_json(judgement: ConversionResult, labels: tuple[str, ...], out: Path) -> str:
-    """The whole judgement, but for the single answers."""
-    attempt = judgement.attempt
+def render_json(result: ConversionResult, labels: Sequence[str], out: Path) -> str:
+    """Render the whole result, without the single answers."""
+    best = result.best
     per_class = {}
-    for label, verdict in acceptance.per_class(attempt.answers, labels).items():
+    for label, verdict in acceptance.judge_each_class(best.answers, labels).items():
         per_class[label] = asdict(verdict)
         del per_class[label]["objections"], per_class[label]["meaning"]  # a class is not refused
-    found = {
+    data = {
         "file": str(out),
-        "quantization": attempt.quantization,
-        **asdict(attempt.verdict),
-        "objections": attempt.objections,
-        "meaning": attempt.meaning,
-        "float_bytes": judgement.float_bytes,
-        "float_ms": round(judgement.float_ms, 3),
-        "latency": {stage: round(ms, 3) for stage, ms in asdict(attempt.latency).items()},
-        "attempts": [_told(one) for one in judgement.attempts],
-        "unmade": judgement.unmade,
-        "layers": [asdict(layer) for layer in attempt.layers],
+        "quantization": best.quantization,
+        **asdict(best.verdict),
+        "objections": best.objections,
+        "meaning": best.meaning,
+        "float_bytes": result.float_bytes,
+        "float_ms": round(result.float_ms, 3),
+        "latency": {stage: round(ms, 3) for stage, ms in asdict(best.latency).items()},
+        "attempts": [_summarize(one) for one in result.candidates],
+        "unmade": result.failures,
+        "layers": [asdict(layer) for layer in best.layers],
         "per_class": per_class,
     }
-    return json.dumps(found, indent=2, ensure_ascii=False)
+    return json.dumps(data, indent=2, ensure_ascii=False)
 
 
-def _told(attempt: Candidate) -> dict[str, object]:
+def _summarize(candidate: Candidate) -> dict[str, object]:
+    verdict = candidate.verdict
     return {
-        "name": attempt.name,
-        "quantization": attempt.quantization,
-        "calibration": attempt.calibration,
-        "accuracy": attempt.verdict.tflite_accuracy,
-        "accuracy_interval": attempt.verdict.tflite_accuracy_interval,
-        "agreement": attempt.verdict.agreement,
-        "agreement_interval": attempt.verdict.agreement_interval,
-        "bytes": len(attempt.graph),
-        "ms": round(attempt.latency.score_ms, 3),
-        "objections": attempt.objections,
+        "name": candidate.name,
+        "quantization": candidate.quantization,
+        "calibration": candidate.calibration,
+        "accuracy": verdict.tflite_accuracy,
+        "accuracy_interval": verdict.tflite_accuracy_interval,
+        "agreement": verdict.agreement,
+        "agreement_interval": verdict.agreement_interval,
+        "bytes": len(candidate.graph),
+        "ms": round(candidate.latency.score_ms, 3),
+        "objections": candidate.objections,
     }
 
 
-def show(judgement: ConversionResult, labels: tuple[str, ...], terminal: Console) -> None:
-    """Class by class, figure by figure, in one sentence, and attempt by attempt."""
-    terminal.print(_classes(judgement.attempt, labels), soft_wrap=False)
+def show_result(result: ConversionResult, labels: Sequence[str], terminal: Console) -> None:
+    """Show the classes, the figures, the verdict and all candidates."""
+    terminal.print(_render_classes(result.best, labels), soft_wrap=False)
     terminal.print()
-    terminal.print(_figures(judgement.attempt), soft_wrap=False)
-    terminal.print(f"\n{judgement.attempt.meaning}.")
-    for note in judgement.unmade:
+    terminal.print(_render_figures(result.best), soft_wrap=False)
+    terminal.print(f"\n{result.best.meaning}.")
+    for note in result.failures:
         terminal.print(f"note: {note}")
     terminal.print()
-    terminal.print(_attempts(judgement), soft_wrap=False)
+    terminal.print(_render_candidates(result), soft_wrap=False)
 
 
 def show_refusal(
-    judgement: ConversionResult, wish: ConvertConfig, out: Path, terminal: Console
+    result: ConversionResult, config: ConvertConfig, out: Path, terminal: Console
 ) -> None:
-    """What speaks against each attempt, where it hurts, and what could still be tried."""
-    for attempt in judgement.attempts:
-        for objection in attempt.objections:
-            terminal.print(f"refused ({attempt.title}): {objection}", style="red")
-    worst = sorted(judgement.attempt.layers, key=lambda one: -one.error)[:WORST]
+    """Show the objections to each candidate, the worst layers, and untried options."""
+    for one in result.candidates:
+        for objection in one.objections:
+            terminal.print(f"refused ({one.title}): {objection}", style="red")
+    worst = sorted(result.best.layers, key=lambda one: -one.error)[:WORST]
     if worst:
         named = ", ".join(f"{one.layer} ({one.error:.1%})" for one in worst)
-        terminal.print(f"layers of the largest error: {named}")
-    beside = f"{out.with_suffix('.report.html')} shows it, {out.with_suffix('.refused.csv')} has"
-    helps = "more pictures to test by, longer training, another --calibration"
-    if names := untried(wish.scheme, wish.allowed):
-        allow = " or ".join(f"--allow {name}" for name in names)
-        helps = f"{allow} ({'it was' if len(names) == 1 else 'they were'} not tried), {helps}"
-    terminal.print(f"{out} was not written; {beside} every answer. What helps: {helps}")
+        terminal.print(f"layers with the largest error: {named}")
+    helps = "more test pictures, longer training, another --calibration"
+    if names := list_untried(config.scheme, config.allowed):
+        helps = f"{' or '.join(f'--allow {name}' for name in names)} (not tried yet), {helps}"
+    terminal.print(
+        f"{out} was not written; see {out.with_suffix('.report.html')}, and "
+        f"{out.with_suffix('.refused.csv')} for every answer. What may help: {helps}"
+    )
 
 
-def show_stages(
-    judgement: ConversionResult, clock: StageTimer, page: Path, terminal: Console
-) -> None:
-    """How long each stage took, and the size of what it made."""
-    attempts, verdict = judgement.attempts, judgement.attempt.verdict
-    made = {
-        "quantize": f"{len(judgement.attempt.graph) / 1e6:.2f} MB from "
-        f"{judgement.float_bytes / 1e6:.2f} MB, {len(attempts)} tried",
+def show_stages(result: ConversionResult, timer: StageTimer, page: Path, terminal: Console) -> None:
+    """Show the duration of each stage, and the size of its result."""
+    best = result.best
+    outcomes = {
+        "quantize": f"{len(best.graph) / 1e6:.2f} MB from {result.float_bytes / 1e6:.2f} MB, "
+        f"{len(result.candidates)} tried",
         "fit head": "to the features of the quantized backbone",
-        "judge": f"{verdict.pictures} pictures",
-        "pack": "the file, with what it proves itself by",
+        "judge": f"{best.verdict.pictures} pictures",
+        "pack": "the file, with samples for its self-test",
         "report": f"{page.stat().st_size / 1e6:.2f} MB",
     }
-    for stage, seconds in clock.seconds.items():
-        terminal.print(f"{stage:<9}{seconds:6.1f} s  {made[stage]}")
+    for stage, seconds in timer.seconds.items():
+        terminal.print(f"{stage:<9}{seconds:6.1f} s  {outcomes[stage]}")
 
 
-def _classes(attempt: Candidate, labels: tuple[str, ...]) -> Table:
-    header = ("label", "pictures", "float", attempt.quantization, "agree")
-    table = _table(*header)
-    rows = [*acceptance.per_class(attempt.answers, labels).items(), ("all", attempt.verdict)]
-    for label, one in rows:
+def _render_classes(candidate: Candidate, labels: Sequence[str]) -> Table:
+    table = _create_table("label", "pictures", "float", candidate.quantization, "agree")
+    per_class = acceptance.judge_each_class(candidate.answers, labels)
+    for label, one in (*per_class.items(), ("all", candidate.verdict)):
         shares = (one.float_accuracy, one.tflite_accuracy, one.agreement)
-        style = "bold" if one is attempt.verdict else None
-        table.add_row(label, str(one.pictures), *map(_percent, shares), style=style)
+        style = "bold" if one is candidate.verdict else None
+        table.add_row(label, str(one.pictures), *map(_format_percent, shares), style=style)
     return table
 
 
-def _figures(attempt: Candidate) -> Table:
-    """The figures that the gate judges by, but for those of no picture."""
-    one, name = attempt.verdict, attempt.quantization
+def _render_figures(candidate: Candidate) -> Table:
+    """Render the figures that the gate judges by, but for those of no picture."""
+    one, name = candidate.verdict, candidate.quantization
     known, sure = one.known_pictures, f"agreement where float is {acceptance.SURE:.0%} sure"
-    table = _table("", "pictures", "share", "95% interval")
+    percent, points = _format_percent, _format_points
+    table = _create_table("", "pictures", "share", "95% interval")
     for figure, pictures, share, interval, form in (
-        ("accuracy of float", known, one.float_accuracy, one.float_accuracy_interval, _percent),
-        (f"accuracy of {name}", known, one.tflite_accuracy, one.tflite_accuracy_interval, _percent),
-        ("change in points", known, one.accuracy_change, one.accuracy_change_interval, _points),
-        ("agreement", one.pictures, one.agreement, one.agreement_interval, _percent),
-        (sure, one.sure_pictures, one.sure_agreement, one.sure_agreement_interval, _percent),
+        ("accuracy of float", known, one.float_accuracy, one.float_accuracy_interval, percent),
+        (f"accuracy of {name}", known, one.tflite_accuracy, one.tflite_accuracy_interval, percent),
+        ("change in points", known, one.accuracy_change, one.accuracy_change_interval, points),
+        ("agreement", one.pictures, one.agreement, one.agreement_interval, percent),
+        (sure, one.sure_pictures, one.sure_agreement, one.sure_agreement_interval, percent),
     ):
         if interval:
             table.add_row(figure, f"{pictures:,}", form(share), " to ".join(map(form, interval)))
     return table
 
 
-def _attempts(judgement: ConversionResult) -> Table:
-    table = _table("attempt", "accuracy", "agree", "MB", "ms", "verdict")
-    first = judgement.attempts[0].verdict
-    float_mb = f"{judgement.float_bytes / 1e6:.2f}"
-    table.add_row(
-        "float", _percent(first.float_accuracy), "", float_mb, f"{judgement.float_ms:.2f}"
-    )
-    for one in judgement.attempts:
+def _render_candidates(result: ConversionResult) -> Table:
+    table = _create_table("attempt", "accuracy", "agree", "MB", "ms", "verdict")
+    first = result.candidates[0].verdict
+    float_mb, float_ms = f"{result.float_bytes / 1e6:.2f}", f"{result.float_ms:.2f}"
+    table.add_row("float", _format_percent(first.float_accuracy), "", float_mb, float_ms)
+    for one in result.candidates:
         table.add_row(
             one.title,
-            _percent(one.verdict.tflite_accuracy),
-            _percent(one.verdict.agreement),
+            _format_percent(one.verdict.tflite_accuracy),
+            _format_percent(one.verdict.agreement),
             f"{len(one.graph) / 1e6:.2f}",
             f"{one.latency.score_ms:.2f}",
             "refused" if one.objections else "passed",
@@ -150,16 +149,16 @@ def _attempts(judgement: ConversionResult) -> Table:
     return table
 
 
-def _table(*header: str) -> Table:
+def _create_table(*header: str) -> Table:
     table = Table(*header, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     return table
 
 
-def _percent(share: float | None) -> str:
+def _format_percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def _points(change: float | None) -> str:
+def _format_points(change: float | None) -> str:
     return "-" if change is None else f"{100 * change:+.1f}"

@@ -1,4 +1,4 @@
-"""The page that shows a conversion to a person: one file that needs no other to be read."""
+"""The report of a conversion as a self-contained HTML page."""
 
 import base64
 import os
@@ -12,82 +12,83 @@ from pathlib import Path
 import cv2
 import jinja2
 
+from vedette_convert.candidates import ConversionResult
 from vedette_convert.evaluation.acceptance import SURE, Answer
 from vedette_convert.evaluation.statistics import Interval
-from vedette_convert.pipeline import ConversionResult, ConvertConfig
-from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_convert.quantization.scheme import ConvertConfig
+from vedette_convert.run import Photograph, Run
 from vedette_edge.files import write_text
-from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import find_runtime
 
-MOST_DISPUTED = 40  # pictures that are shown
+MOST_DISPUTED = 40  # pictures shown
 MOST_CLASSES = 60  # in a confusion
 MOST_LAYERS = 120
 LONGEST_LABEL, LETTER_PX = 20, 6.5
 THUMBNAIL_PX, THUMBNAIL_QUALITY = 128, 80
 
+Counts = Counter[tuple[str, str]]  # (truth, answer) -> pictures
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Pictures of one class that got one answer."""
+    """The pictures of one class that got one answer."""
 
     row: int  # the class
     column: int  # the answer
-    pictures: int
     share: float  # of the class's pictures, above 0 to 1
     changed: bool  # the other model has another number here
-    told: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What a model takes each class for."""
+    """The confusion matrix of a model."""
 
     name: str  # of the model
     labels: tuple[str, ...]
     cells: tuple[Cell, ...]  # those of at least one picture
     side_px: int  # of a cell
-    margin_px: int  # what the labels take
+    margin_px: int  # for the labels
 
 
 @dataclass(frozen=True, slots=True)
 class Disputed:
-    """A picture that the models name differently."""
+    """A picture that the models label differently."""
 
     answer: Answer
     thumbnail: str  # a data: URI
     outcome: str  # lost, gained or neither: which model is right
 
 
-def write(judgement: ConversionResult, run: Run, wish: ConvertConfig, out: Path) -> Path:
-    """Write the page beside `out`, whole or not at all; gives its path."""
+def write_report(result: ConversionResult, run: Run, config: ConvertConfig, out: Path) -> Path:
+    """Write the page beside `out`, whole or not at all. Returns its path."""
     path = out.with_suffix(".report.html")
-    write_text(path, _page(judgement, run, wish, out.name))
+    write_text(path, _render(result, run, config, out.name))
     return path
 
 
-def _page(judgement: ConversionResult, run: Run, wish: ConvertConfig, name: str) -> str:
-    attempt = judgement.attempt
-    disputed = [one for one in attempt.answers if one.float_label != one.tflite_label]
-    return _template().render(
+def _render(result: ConversionResult, run: Run, config: ConvertConfig, name: str) -> str:
+    candidate = result.best
+    disputed = [one for one in candidate.answers if one.float_label != one.tflite_label]
+    return _load_template().render(
         name=name,
-        judgement=judgement,
-        attempt=attempt,
-        verdict=attempt.verdict,
-        contract=attempt.contract,
-        refitted=run.head is not None and attempt.quantization == "int8",
-        wish=wish,
-        disputed=list(_disputed(disputed, run)),
+        result=result,
+        candidate=candidate,
+        verdict=candidate.verdict,
+        contract=candidate.contract,
+        refitted=run.head is not None and candidate.quantization == "int8",
+        config=config,
+        disputed=list(_list_disputed(disputed, run)),
         disputes=len(disputed),
-        confusions=confusions(judgement, run.contract.labels),
-        layers=attempt.layers[:MOST_LAYERS],
-        largest_error=max((layer.error for layer in attempt.layers), default=1.0) or 1.0,
-        versions={**run.contract.provenance.versions, **_versions()},
+        confusions=count_confusions(result, run.contract.labels),
+        layers=candidate.layers[:MOST_LAYERS],
+        largest_error=max((layer.error for layer in candidate.layers), default=1.0) or 1.0,
+        versions={**run.contract.provenance.versions, **_read_versions()},
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
     )
 
 
-def _template() -> jinja2.Template:
+def _load_template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -100,60 +101,60 @@ def _template() -> jinja2.Template:
         "size": lambda count: f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB",
         "ms": lambda milliseconds: f"{milliseconds:.2f} ms",
         "points": lambda change: f"{100 * change:+.1f}",
-        "interval": _interval,
+        "interval": _format_interval,
     }
     environment.globals |= {"longest_label": LONGEST_LABEL, "sure": f"{SURE:.0%}"}
     return environment.get_template("report.html.j2")
 
 
-def _interval(interval: Interval | None) -> str:
+def _format_interval(interval: Interval | None) -> str:
     return f"{interval[0]:.1%} to {interval[1]:.1%}" if interval else ""
 
 
-def _disputed(answers: Sequence[Answer], run: Run) -> Iterator[Disputed]:
-    """The pictures of which either model is surest, first."""
+def _list_disputed(answers: Sequence[Answer], run: Run) -> Iterator[Disputed]:
+    """List disputed pictures, those with the highest scores first."""
     photographs = {str(photograph.file): photograph for photograph in run.photographs}
     surest = sorted(answers, key=lambda one: -max(one.float_score, one.tflite_score))
     for answer in surest[:MOST_DISPUTED]:
-        yield Disputed(answer, _thumbnail(photographs[answer.file]), _outcome(answer))
+        yield Disputed(answer, _encode_thumbnail(photographs[answer.file]), _name_outcome(answer))
 
 
-def _outcome(answer: Answer) -> str:
+def _name_outcome(answer: Answer) -> str:
     if answer.truth == answer.float_label:
         return "lost"
     return "gained" if answer.truth == answer.tflite_label else "neither"
 
 
-def _thumbnail(photograph: Photograph) -> str:
-    """The photograph as a JPEG in a data: URI, its longer side at most THUMBNAIL_PX."""
-    picture: Image = photograph.read()
-    height, width = picture.shape[:2]
+def _encode_thumbnail(photograph: Photograph) -> str:
+    """Encode a photograph as a data: URI with a JPEG of at most THUMBNAIL_PX a side."""
+    image_rgb = photograph.read()
+    height, width = image_rgb.shape[:2]
     scale = min(1.0, THUMBNAIL_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small_bgr = cv2.cvtColor(
-        cv2.resize(picture, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR
+        cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR
     )
     _, data = cv2.imencode(".jpg", small_bgr, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
 
 
-def confusions(judgement: ConversionResult, labels: Sequence[str]) -> list[Confusion]:
-    """Both models', with the same classes in them; none where no truth is known."""
-    known = [one for one in judgement.attempt.answers if one.truth in labels]
+def count_confusions(result: ConversionResult, labels: Sequence[str]) -> list[Confusion]:
+    """Count both models' confusions, of the same classes; none if no truth is known."""
+    known = [one for one in result.best.answers if one.truth in labels]
     if not known:
         return []
     by_float = Counter((one.truth, one.float_label) for one in known)
     by_tflite = Counter((one.truth, one.tflite_label) for one in known)
-    shown = _muddled(by_float + by_tflite, labels)
-    name = judgement.attempt.quantization
+    shown = _select_most_confused(by_float + by_tflite, labels)
+    name = result.best.quantization
     return [
-        _confusion("float", by_float, by_tflite, shown),
-        _confusion(name, by_tflite, by_float, shown),
+        _build_confusion("float", by_float, by_tflite, shown),
+        _build_confusion(name, by_tflite, by_float, shown),
     ]
 
 
-def _muddled(counts: Counter[tuple[str, str]], labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels with most mistakes, at most MOST_CLASSES, in their order."""
+def _select_most_confused(counts: Counts, labels: Sequence[str]) -> tuple[str, ...]:
+    """Select the labels with most mistakes, at most MOST_CLASSES, in their order."""
     mistakes: Counter[str] = Counter()
     for (truth, answer), pictures in counts.items():
         if truth != answer:
@@ -162,47 +163,39 @@ def _muddled(counts: Counter[tuple[str, str]], labels: Sequence[str]) -> tuple[s
     return tuple(label for label in labels if label in shown)
 
 
-def _confusion(
-    name: str,
-    counts: Counter[tuple[str, str]],
-    others: Counter[tuple[str, str]],
-    labels: tuple[str, ...],
+def _build_confusion(
+    name: str, counts: Counts, others: Counts, labels: tuple[str, ...]
 ) -> Confusion:
     longest = min(LONGEST_LABEL, max(map(len, labels)))
     return Confusion(
         name=name,
         labels=labels,
-        cells=tuple(sorted(_cells(counts, others, labels), key=lambda one: (one.row, one.column))),
+        cells=_build_cells(counts, others, labels),
         side_px=34 if len(labels) <= 12 else 22 if len(labels) <= 25 else 15,
         margin_px=round(12 + LETTER_PX * longest),
     )
 
 
-def _cells(
-    counts: Counter[tuple[str, str]],
-    others: Counter[tuple[str, str]],
-    labels: tuple[str, ...],
-) -> list[Cell]:
+def _build_cells(counts: Counts, others: Counts, labels: tuple[str, ...]) -> tuple[Cell, ...]:
+    index = {label: number for number, label in enumerate(labels)}
     of_class: Counter[str] = Counter()
     for (truth, _), pictures in counts.items():
         of_class[truth] += pictures
-    place = {label: number for number, label in enumerate(labels)}
-    return [
+    return tuple(
         Cell(
-            row=place[truth],
-            column=place[answer],
-            pictures=pictures,
+            row=index[truth],
+            column=index[answer],
             share=pictures / of_class[truth],
             changed=others[truth, answer] != pictures,
-            told=f"{truth}, named {answer}: {pictures} of {of_class[truth]}"
+            title=f"{truth}, labelled {answer}: {pictures} of {of_class[truth]}"
             f" ({others[truth, answer]} by the other model)",
         )
         for (truth, answer), pictures in counts.items()
-        if truth in place and answer in place
-    ]
+        if truth in index and answer in index
+    )
 
 
-def _versions() -> dict[str, str]:
+def _read_versions() -> dict[str, str]:
     interpreter, _, version = find_runtime().name.partition(" ")
     packages = ("vedette-convert", "tensorflow", "keras")
     return {**{name: metadata.version(name) for name in packages}, interpreter: version}

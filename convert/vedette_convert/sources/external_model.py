@@ -1,146 +1,145 @@
-"""A classifier that was trained elsewhere becomes a model and a run, as conversion wants them."""
+"""A classifier that Vedette did not train, loaded as a Keras model and a run."""
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from vedette_convert.errors import KerasFileError
 from vedette_convert.evaluation.comparison import Scores, check_scores, compute_float_scores
-from vedette_convert.quantization.converter import Model
-from vedette_convert.sources import normalisation
+from vedette_convert.run import (
+    TEST,
+    TRAIN,
+    ExternalModelSpec,
+    Model,
+    Photograph,
+    Run,
+    sample_photographs,
+)
 from vedette_convert.sources.image_folder import UNKNOWN, read_photographs
-from vedette_convert.sources.keras_loader import load
-from vedette_convert.sources.normalisation_check import Hits, doubt
-from vedette_convert.sources.run_folder import TEST, TRAIN, Photograph, Run, sample_photographs
-from vedette_edge.model.contract import Confidence, Contract, Provenance
+from vedette_convert.sources.keras_loader import load_model
+from vedette_convert.sources.normalisation import create_layer
+from vedette_convert.sources.normalisation_check import (
+    Hits,
+    check_normalisation,
+    choose_normalisation,
+    list_alternatives,
+)
+from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES, Confidence, Contract, Provenance
 from vedette_edge.model.labels import read_labels
 
-LOOKED_AT = 100  # photographs by which it is told what a model gives
-SLACK = 0.01  # by which a row of scores may miss one
-UNSEEN = ""
+TRIED = 100  # photographs that show whether a model's outputs make sense
+SLACK = 0.01  # by which the sum of scores may miss one
+HIDDEN = ""
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ExternalModelSpec:
-    """What the user says of a model."""
+def load_external_model(spec: ExternalModelSpec, say: Say) -> tuple[Model, Run]:
+    """Load a model that takes R, G, B of 0 to 255 and gives scores, and describe it as a run.
 
-    labels: Path  # file, one a line
-    photographs: Path  # folder
-    normalise: str | None  # one of NORMALISATIONS; None: the model does it by itself
-    resize_mode: str
-
-
-def load_external_model(path: Path, told: ExternalModelSpec, say: Say) -> tuple[Model, Run]:
-    """A model that takes R, G, B of 0 to 255 and gives scores, and a run that describes it.
-
-    Raises KerasFileError for what cannot be a classifier of the labels, or of which too much is
-    unknown, ConversionError if it tells nothing, and LabelsError for the labels' file.
+    `say` hears of assumptions and doubts. Raises KerasFileError if it cannot be a classifier of
+    the labels, or its normalisation is unknown, ConversionError if all its scores are equal, and
+    LabelsError for the file of labels.
     """
-    labels = read_labels(told.labels)
-    model = load(path)
-    photographs = read_photographs(told.photographs, labels, say)
+    resize_mode = spec.resize_mode or RESIZE_MODES[0]
+    if not spec.resize_mode:
+        say(f"assumed: resize mode {resize_mode} (--resize-mode)")
+    labels = read_labels(spec.labels)
+    model = load_model(spec.path)
+    photographs = read_photographs(spec.photographs, labels, say)
     try:
         _check_shapes(model, labels)
-        can_see = not path.is_dir()
-        put, named = normalisation.chosen(told.normalise, model, can_see)
-        run = Run(path, _contract(model, labels, named, told.resize_mode, photographs), photographs)
-        trial = _Trial(model, run)
-        rows = trial.scores(put)
-        check_scores(rows, path)
-        whole = _as_scores(_in_front(normalisation.layer(put), model), model, rows, say)
-        if doubts := trial.doubts(put, () if put != named else normalisation.others(put, can_see)):
-            say(doubts)
+        can_see = not spec.path.is_dir()
+        put, named = choose_normalisation(spec.normalise, model, can_see)
+        contract = _draft_contract(model, labels, named, resize_mode, photographs)
+        run = Run(spec.path, contract, photographs)
+        alternatives = () if put != named else list_alternatives(put, can_see)
+        return _complete(model, run, put, alternatives, say), run
     except KerasFileError as error:
-        raise KerasFileError(f"{path}: {error}") from error
-    return whole, run
+        raise KerasFileError(f"{spec.path}: {error}") from error
 
 
 def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:
-    taken, given = tuple(model.input_shape), tuple(model.output_shape)
-    if len(taken) != 4 or taken[0] not in (None, 1) or taken[-1] != 3 or None in taken[1:]:
+    takes, gives = tuple(model.input_shape), tuple(model.output_shape)
+    if len(takes) != 4 or takes[0] not in (None, 1) or takes[-1] != 3 or None in takes[1:]:
         raise KerasFileError(
-            f"takes {taken}, expected (None, height, width, 3): one colour picture of a fixed "
+            f"takes {takes}, expected (None, height, width, 3): one colour picture of a fixed "
             "size. Build the model for one size, and save that"
         )
-    if len(given) != 2 or given[1] is None:
-        raise KerasFileError(f"gives {given}, expected (None, {len(labels)}): a score a label")
-    if given[1] == 1:
+    if len(gives) != 2 or gives[1] is None:
+        raise KerasFileError(f"gives {gives}, expected (None, {len(labels)}): a score a label")
+    if gives[1] == 1:
         raise KerasFileError(
-            "gives one number; a score for each label is needed. Train it with two outputs and "
+            "gives one number, expected a score for each label. Train it with two outputs and "
             "a softmax"
         )
-    if given[1] != len(labels):
-        raise KerasFileError(f"gives {given[1]} scores, and there are {len(labels)} labels")
+    if gives[1] != len(labels):
+        raise KerasFileError(f"gives {gives[1]} scores, expected {len(labels)}: one for each label")
 
 
-def _in_front(layer: Any, model: Model) -> Model:
-    picture = keras.Input(model.input_shape[1:])
-    return keras.Model(picture, model(layer(picture)))
+def _prepend(normalisation: str, model: Model) -> Model:
+    image = keras.Input(model.input_shape[1:])
+    return keras.Model(image, model(create_layer(normalisation)(image)))
 
 
-class _Trial:
-    """What a model says of some of a run's photographs, with one normalisation or another."""
+def _complete(
+    model: Model, run: Run, normalisation: str, alternatives: Sequence[str], say: Say
+) -> Model:
+    """Add a normalisation and, for logits, a softmax to a model, and try it on photographs."""
+    sample = sample_photographs(run.select_part(TRAIN), TRIED)[:TRIED]
+    truths = [one.label for one in sample]
 
-    def __init__(self, model: Model, run: Run) -> None:
-        self._model, self._contract = model, run.contract
-        self._photographs = sample_photographs(run.part(TRAIN), LOOKED_AT)[:LOOKED_AT]
+    def compute_scores(name: str) -> Scores:
+        return compute_float_scores(_prepend(name, model), sample, run.contract, lambda: None)
 
-    def scores(self, name: str) -> Scores:
-        """Its outputs, photographs x labels; `name` is of NORMALISATIONS."""
-        whole = _in_front(normalisation.layer(name), self._model)
-        return compute_float_scores(whole, self._photographs, self._contract, lambda: None)
+    def measure_hits(name: str) -> Hits:
+        best = compute_scores(name).argmax(axis=1)
+        return np.equal([run.contract.labels[index] for index in best], truths)
 
-    def doubts(self, name: str, rivals: Sequence[str]) -> str:
-        """What speaks against that normalisation."""
-        truths = [one.label for one in self._photographs]
-        if UNKNOWN in truths:
-            return ""
-
-        def hits(name: str) -> Hits:
-            best = self.scores(name).argmax(axis=1)
-            return np.equal([self._contract.labels[place] for place in best], truths)
-
-        return doubt(name, rivals, hits, len(set(truths)))
+    scores, classes = compute_scores(normalisation), len(set(truths))
+    check_scores(scores, run.weights)
+    whole = _add_softmax(_prepend(normalisation, model), model, scores, say)
+    if UNKNOWN not in truths and (
+        warning := check_normalisation(normalisation, alternatives, measure_hits, classes)
+    ):
+        say(warning)
+    return whole
 
 
-def _as_scores(whole: Model, model: Model, rows: Scores, say: Say) -> Model:
-    """The model with a softmax at its end, where `rows` of what it gives are logits."""
-    last, within = _last_activation(model), rows.min() >= 0 and rows.max() <= 1
-    if last == "softmax" or (within and np.abs(rows.sum(axis=1) - 1).max() < SLACK):
+def _add_softmax(whole: Model, model: Model, scores: Scores, say: Say) -> Model:
+    """Add a softmax at the end of the whole model if its `scores` are logits."""
+    last, within = _name_last_activation(model), scores.min() >= 0 and scores.max() <= 1
+    if last == "softmax" or (within and np.abs(scores.sum(axis=1) - 1).max() < SLACK):
         return whole
-    if within and last in ("sigmoid", UNSEEN):
-        say("its scores do not sum to one: each label has a sigmoid of its own, and keeps it")
+    if within and last in ("sigmoid", HIDDEN):
+        say("its scores do not sum to one: each label keeps its own sigmoid")
         return whole
-    say("its outputs are logits: a softmax is put behind them")
+    say("its outputs are logits: a softmax is added")
     return keras.Model(whole.input, keras.layers.Softmax()(whole.output))
 
 
-def _last_activation(model: Model) -> str:
-    """Name of the function that makes the outputs, or UNSEEN."""
+def _name_last_activation(model: Model) -> str:
+    """Name the function that computes the outputs, or HIDDEN."""
     while isinstance(model, keras.Model):
         model = model.layers[-1]
     if isinstance(model, keras.layers.Softmax):
         return "softmax"
-    return getattr(getattr(model, "activation", None), "__name__", UNSEEN)
+    return getattr(getattr(model, "activation", None), "__name__", HIDDEN)
 
 
-def _contract(
+def _draft_contract(
     model: Model,
     labels: tuple[str, ...],
-    named: str,
+    normalisation: str,
     resize_mode: str,
     photographs: Sequence[Photograph],
 ) -> Contract:
     _, height, width, _ = model.input_shape
     listed = "".join(f"{one.part},{one.label},{one.sha256}\n" for one in photographs)
+    parts = {"calibration": TRAIN, "test": TEST}
     packages = ("vedette-convert", "tensorflow", "keras", "numpy")
     return Contract(
         labels=labels,
@@ -148,14 +147,13 @@ def _contract(
         width=width,
         colour="rgb",
         resize_mode=resize_mode,
-        resize_rule="box-linear-exact-1",
-        normalisation=named,
+        resize_rule=RESIZE_RULES[0],
+        normalisation=normalisation,
         confidence=Confidence(temperature=1.0, unknown_below=0.0),
         provenance=Provenance(
             manifest_sha256=hashlib.sha256(listed.encode()).hexdigest(),
             pictures={
-                name: sum(one.part == part for one in photographs)
-                for name, part in (("calibration", TRAIN), ("test", TEST))
+                key: sum(one.part == part for one in photographs) for key, part in parts.items()
             },
             seed=0,
             versions={name: version(name) for name in packages},

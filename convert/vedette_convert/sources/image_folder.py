@@ -1,4 +1,4 @@
-"""Photographs for a model from elsewhere: half to calibrate with, half to judge by."""
+"""A folder of photographs for an external model: half to calibrate with, half to judge by."""
 
 import hashlib
 from collections import defaultdict
@@ -6,75 +6,75 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.sources.run_folder import TEST, TRAIN, Photograph
+from vedette_convert.run import TEST, TRAIN, Photograph
 from vedette_edge.errors import ImageError
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding, discovery
 
-UNKNOWN = ""  # truth of a picture that lies in no class folder
-FEW = 40  # photographs below which it is said that they are few
+UNKNOWN = ""  # label of a photograph outside of class folders
+FEW = 40  # photographs, below which a note says that they are few
 SHOWN = 10  # names in a message
+
+FilesByHash = dict[str, Path]  # SHA-256 of the content -> file
 
 
 def read_photographs(
     folder: Path, labels: tuple[str, ...], say: Callable[[str], None]
 ) -> tuple[Photograph, ...]:
-    """The photographs in class folders called like the labels, or without truth in any others.
+    """Read photographs in class folders named after labels, or of unknown truth in any others.
 
-    By their content every other one of a class is to calibrate with, the rest to judge by;
-    copies count once. What is left out is said: what cannot be read, and what lies loose beside
-    class folders. Raises KerasFileError where only some folders are called like labels, and
-    where there are no two photographs.
+    In the order of their hashes, every other one of a class is for calibration; copies count
+    once. `say` hears of files that are left out: unreadable ones, and loose ones beside class
+    folders. Raises KerasFileError if only some folders are named after labels, and for fewer
+    than two photographs.
     """
-    found = _by_label(folder, _truths(folder, labels), say)
-    photographs = tuple(_parted(found))
-    parts = {one.part for one in photographs}
-    if parts != {TRAIN, TEST}:
+    by_label = _group_by_label(folder, _find_class_folders(folder, labels), say)
+    photographs = tuple(_split_halves(by_label))
+    if {one.part for one in photographs} != {TRAIN, TEST}:
         raise KerasFileError(
-            f"{folder}: {len(photographs)} photographs that can be read, expected some to "
-            "calibrate with and others to judge by: fifty a class are good"
+            f"{folder}: {len(photographs)} readable photographs, expected some to calibrate with "
+            "and others to judge by: fifty for each class are good"
         )
-    if UNKNOWN in found:
+    if UNKNOWN in by_label:
         say(
-            f"{folder}: no folders called like the labels ({_some(labels)}), so only agreement "
-            "can be judged: how often the model is right cannot be told"
+            f"{folder}: no folders named after the labels ({_join_names(labels)}), so only "
+            "agreement is judged, not accuracy"
         )
-    elif missing := [label for label in labels if label not in found]:
-        say(f"{folder}: no photograph of {_some(missing)}")
+    elif missing := [label for label in labels if label not in by_label]:
+        say(f"{folder}: no photograph of {_join_names(missing)}")
     if len(photographs) < FEW:
-        say(f"{folder}: only {len(photographs)} photographs; some hundred would tell more")
+        say(f"{folder}: only {len(photographs)} photographs; a few hundred would tell more")
     return photographs
 
 
-def _truths(folder: Path, labels: tuple[str, ...]) -> dict[Path, str]:
-    """Folders of photographs, and what these show."""
+def _find_class_folders(folder: Path, labels: tuple[str, ...]) -> dict[Path, str]:
+    """Find the folders of photographs, each with its label."""
     inner = [one for one in sorted(folder.iterdir()) if one.is_dir() and one.name[0] != "."]
     known = {one: one.name for one in inner if one.name in labels}
     if not known:
         return {folder: UNKNOWN}
     if strange := [one.name for one in inner if one not in known]:
         raise KerasFileError(
-            f"{folder}: folders {_some(strange)} are called like no label, others are. "
-            f"The labels are {_some(labels)}. Rename or take out what does not belong"
+            f"{folder}: folders {_join_names(strange)} are not named after a label, others are. "
+            f"The labels are {_join_names(labels)}. Rename or remove these folders"
         )
     return known
 
 
-def _some(names: Sequence[str]) -> str:
-    """The names, or the first of them where a person would not read all."""
+def _join_names(names: Sequence[str]) -> str:
+    """Join names, or only the first if there are too many to read."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
 
-def _by_label(
-    folder: Path, truths: dict[Path, str], say: Callable[[str], None]
-) -> dict[str, dict[str, Path]]:
-    """Files by the SHA-256 of their content, by label."""
-    found: dict[str, dict[str, Path]] = defaultdict(dict)
-    for path in sorted(folder.iterdir()) if folder not in truths else ():
+def _group_by_label(
+    folder: Path, class_folders: dict[Path, str], say: Callable[[str], None]
+) -> dict[str, FilesByHash]:
+    by_label: dict[str, FilesByHash] = defaultdict(dict)
+    for path in sorted(folder.iterdir()) if folder not in class_folders else ():
         if path.is_file() and discovery.is_image(path):
-            say(f"left out {path.name}: lies in no class's folder")
-    for inner, label in truths.items():
+            say(f"left out {path.name}: not in a class folder")
+    for inner, label in class_folders.items():
         for path in discovery.find_images(inner):
             try:
                 data = read_bounded(path)
@@ -82,11 +82,11 @@ def _by_label(
             except (OSError, ImageError) as error:
                 say(f"left out {path.relative_to(folder)}: {error}")
             else:
-                found[label].setdefault(hashlib.sha256(data).hexdigest(), path)
-    return found
+                by_label[label].setdefault(hashlib.sha256(data).hexdigest(), path)
+    return by_label
 
 
-def _parted(found: dict[str, dict[str, Path]]) -> Iterator[Photograph]:
-    for label, files in sorted(found.items()):
-        for place, (sha256, path) in enumerate(sorted(files.items())):
-            yield Photograph((TRAIN, TEST)[place % 2], label, path.absolute(), sha256)
+def _split_halves(by_label: dict[str, FilesByHash]) -> Iterator[Photograph]:
+    for label, files in sorted(by_label.items()):
+        for number, (sha256, path) in enumerate(sorted(files.items())):
+            yield Photograph((TRAIN, TEST)[number % 2], label, path.absolute(), sha256)

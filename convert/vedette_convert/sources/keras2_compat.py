@@ -1,4 +1,4 @@
-"""A model's configuration as Keras 2 wrote it becomes one that Keras 3 reads."""
+"""Translation of a model's configuration from Keras 2 to Keras 3."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -7,18 +7,17 @@ from typing import Any
 import keras
 import numpy as np
 
-Config = Any  # what JSON holds
+Config = Any  # parsed JSON
 
-# What Keras 2 wrote and Keras 3 does not know, with the values that change no score. Teachable
+# Settings of Keras 2 that Keras 3 does not know, with the values that change no score. Teachable
 # Machine's models fail on the first.
-_GONE: Mapping[str, tuple[object, ...]] = {
+_REMOVED: Mapping[str, tuple[object, ...]] = {
     "groups": (1,),
     "rng_type": ("stateful", "stateless", "legacy_stateful"),
     "renorm": (False,),
     "virtual_batch_size": (None,),
 }
-# Weights are in the file; how they began, and what held them down, no longer matters.
-_OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
+_OF_TRAINING = ("_initializer", "_regularizer", "_constraint")  # they no longer matter
 _OF_THE_FORMAT = ("module", "registered_name", "build_config")  # without them Keras reads the old
 
 # Arithmetic between layers, by a constant y, as (scale, offset).
@@ -31,44 +30,40 @@ _ARITHMETIC: Mapping[str, Callable[[Any], tuple[Any, Any]]] = {
 }
 
 
-def modern(config: Config) -> Config:
-    """The same in Keras 3's words; what it has no words for stays as it is.
+def convert_config(config: Config) -> Config:
+    """Convert a configuration to Keras 3; parts that it has no form for stay unchanged.
 
     Arithmetic by constants between layers (TFOpLambda) becomes Rescaling layers.
     """
     if isinstance(config, list):
-        return [modern(one) for one in config]
+        return [convert_config(one) for one in config]
     if isinstance(config, str):
-        return config.replace("/", "_")  # layers are no longer called so
+        return config.replace("/", "_")  # not allowed in the names of layers any more
     if not isinstance(config, dict):
         return config
     if config.get("class_name") == "TFOpLambda":
-        config = _rescaling(config) or config
-    kept = {key: modern(value) for key, value in config.items() if key not in _OF_THE_FORMAT}
+        config = _replace_arithmetic(config) or config
+    kept = {key: convert_config(one) for key, one in config.items() if key not in _OF_THE_FORMAT}
     if "class_name" in kept and isinstance(kept.get("config"), dict):
-        kept["config"] = dict(_kept(kept["class_name"], kept["config"]))
+        kept["config"] = dict(_convert_settings(kept["class_name"], kept["config"]))
     return kept
 
 
-def _kept(class_name: str, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    known = _arguments(class_name)
+def _convert_settings(class_name: str, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    layer = getattr(keras.layers, class_name, None)
+    known = inspect.signature(layer).parameters if layer else {}
     for key, value in config.items():
-        gone = key not in known and value in _GONE.get(key, ())
+        removed = key not in known and value in _REMOVED.get(key, ())
         if key == "dtype" and isinstance(value, dict):
             yield key, "float32"  # a policy of mixed precision, which is for training
         elif key in ("input_layers", "output_layers") and len(value) == 1:
-            yield key, value[0]  # or a model within a model would give a list of one
-        elif not gone and not key.endswith(_OF_TRAINING):
+            yield key, value[0]  # or a nested model would give a list of one
+        elif not removed and not key.endswith(_OF_TRAINING):
             yield key, value
 
 
-def _arguments(class_name: str) -> Mapping[str, object]:
-    layer = getattr(keras.layers, class_name, None)
-    return inspect.signature(layer).parameters if layer else {}
-
-
-def _rescaling(config: Mapping[str, Any]) -> Config | None:
-    """A Rescaling layer in place of arithmetic by a constant; None if it is anything else."""
+def _replace_arithmetic(config: Mapping[str, Any]) -> Config | None:
+    """Replace arithmetic by a constant by a Rescaling layer; None for anything else."""
     arithmetic = _ARITHMETIC.get(config["config"].get("function"))
     match config.get("inbound_nodes"):
         case [[str(source), node, tensor, {"y": y}]] if arithmetic and _is_constant(y):

@@ -1,42 +1,87 @@
-"""Whether photographs bear out the normalisation that was named for a model."""
+"""The choice of a normalisation for an external model, and a check of it with photographs."""
 
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_convert.errors import KerasFileError
 from vedette_convert.evaluation.statistics import binomial_tail, sign_test
+from vedette_convert.sources.normalisation import AFFINES, NONE, OWN
+from vedette_convert.sources.normalisation_detection import (
+    DetectedNormalisation,
+    detect_normalisation,
+)
 from vedette_edge.model.contract import NORMALISATIONS
 
-CHANCE = 0.05  # what is less probable than this is no chance
-SURELY = 0.01  # nor this, where five rivals are tried
+CHANCE = 0.05  # probability, below which a result is not due to chance
+SURELY = 0.01  # the same for each of five alternatives
+CHOICES = "".join(f"\n  {name:9} {formula}" for name, formula in NORMALISATIONS.items())
 
-Hits = NDArray[np.bool_]  # of each photograph, whether the model is right
+Hits = NDArray[np.bool_]  # for each photograph, true if the model is right
 
 
-def doubt(named: str, rivals: Sequence[str], hits: Callable[[str], Hits], classes: int) -> str:
-    """What speaks against a normalisation, in words; empty if nothing does.
+def choose_normalisation(asked: str | None, model: keras.Model, can_see: bool) -> tuple[str, str]:
+    """Choose the normalisation to put in front of a model, and the one for its contract.
 
-    `hits` tells how the model does with a normalisation in front of it, on photographs of so
-    many `classes`. Rivals are tried only where there is room for them to be better: by the sign
-    test on the photographs of which just one of the two is right.
+    `asked` is the user's. `can_see` is false for a model whose layers are hidden. Raises
+    KerasFileError if the model would normalise twice, or if its normalisation is unknown.
     """
-    ours = hits(named)
-    found = f"the model is right on {ours.sum()} of {len(ours)} photographs"
-    rivals = rivals if sign_test(int((~ours).sum()), 0) < SURELY else ()
-    theirs = {rival: hits(rival) for rival in rivals}
-    better = [rival for rival in rivals if _is_better(theirs[rival], ours)]
+    own = detect_normalisation(model) if can_see else None
+    if own and asked in (None, NONE, OWN):
+        return NONE, own.name
+    if own and asked:
+        raise KerasFileError(_explain_twice(asked, own))
+    if asked is None:
+        seen = "does not begin with a normalisation" if can_see else "hides its layers"
+        raise KerasFileError(
+            f"the model {seen}, and its answers depend on one. Use --normalise to name the "
+            f"normalisation of its training, for R, G, B from 0 to 255: {CHOICES}"
+        )
+    return asked, asked
+
+
+def _explain_twice(asked: str, own: DetectedNormalisation) -> str:
+    white = np.full((1, 3), 255, np.float32)
+    once, twice = own.apply(white).flat[0], own.apply(AFFINES[asked].apply(white)).flat[0]
+    formula = f": {NORMALISATIONS[own.name]}" if own.name != OWN else ""
+    return (
+        f"the model normalises by itself: it begins with {own.layers} ({own.name}{formula}). "
+        f"With --normalise {asked} in front of it, a byte of 255 would become {twice:.4g}, not "
+        f"{once:.4g}. Omit --normalise"
+    )
+
+
+def list_alternatives(name: str, can_see: bool) -> list[str]:
+    """List the other normalisations that could be put in front of a model."""
+    return [one for one in (NONE if can_see else OWN, *AFFINES) if one != name]
+
+
+def check_normalisation(
+    named: str, alternatives: Sequence[str], measure_hits: Callable[[str], Hits], classes: int
+) -> str:
+    """Check a normalisation with photographs of so many classes. Returns a warning, or "".
+
+    `measure_hits` runs the model behind a normalisation. Alternatives are tried only if they
+    could be better: by the sign test on the photographs on which just one of the two is right.
+    """
+    ours = measure_hits(named)
+    result = f"the model is right on {ours.sum()} of {len(ours)} photographs"
+    tried = alternatives if sign_test(int((~ours).sum()), 0) < SURELY else ()
+    theirs = {name: measure_hits(name) for name in tried}
+    better = [name for name in tried if _is_better(theirs[name], ours)]
     if better:
-        better.sort(key=lambda rival: -theirs[rival].sum())
-        would = (f"{theirs[one].sum()} ({one}: {NORMALISATIONS[one]})" for one in better)
+        better.sort(key=lambda name: -theirs[name].sum())
+        counts = (f"{theirs[one].sum()} ({one}: {NORMALISATIONS[one]})" for one in better)
         return (
-            f"{found}; with --normalise it would be on {', '.join(would)}. "
-            "Name what its pictures were given as at training"
+            f"{result}; with --normalise it would be right on {', '.join(counts)}. "
+            "Name the normalisation of its training"
         )
     if len(ours) and binomial_tail(int(ours.sum()), len(ours), 1 / max(2, classes)) >= CHANCE:
         return (
-            f"{found}, no more than by chance{', with any --normalise' * bool(rivals)}. Are the "
-            "labels in the order of its outputs, and each photograph in its class's folder?"
+            f"{result}, no more than by chance{', with any --normalise' * bool(tried)}. Are the "
+            "labels in the order of its outputs, and the photographs in the right class folders?"
         )
     return ""
 

@@ -6,7 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from vedette_convert.evaluation.acceptance import Answer, judge_answers, lost_and_gained, per_class
+from vedette_convert.evaluation.acceptance import (
+    Answer,
+    count_lost_and_gained,
+    judge_answers,
+    judge_each_class,
+)
 
 RIGHT = Answer("a.jpg", "hen", "hen", 0.9, "hen", 0.9)
 LOST = replace(RIGHT, tflite_label="fox")  # float was right, int8 is not
@@ -22,7 +27,7 @@ def fill(answers: Sequence[Answer], pictures: int, other: Answer = RIGHT) -> lis
     return [*answers, *[other] * (pictures - len(answers))]
 
 
-def numbers(text: str) -> list[str]:
+def list_numbers(text: str) -> list[str]:
     return re.findall(r"[\d,.]*\d", text)
 
 
@@ -135,7 +140,7 @@ def test_what_was_better_and_refused_once_passes() -> None:
     assert verdict.sure_agreement == pytest.approx(348 / 352)
     assert verdict.sure_agreement_interval == pytest.approx((0.9712, 0.9956), abs=1e-4)
     assert verdict.objections == ()
-    assert numbers(verdict.meaning) == ["1", "502", "2.0"]
+    assert list_numbers(verdict.meaning) == ["1", "502", "2.0"]
 
 
 def test_what_is_gained_is_no_objection() -> None:
@@ -161,20 +166,28 @@ def test_pictures_of_known_and_of_unknown_truth_are_each_judged_by_their_own_rul
 
 
 def test_the_sentence_tells_the_difference_and_what_so_many_pictures_overlook() -> None:
-    assert numbers(judge_answers(fill([LOST] * 9 + [GAINED] * 6, 594)).meaning) == [
+    assert list_numbers(judge_answers(fill([LOST] * 9 + [GAINED] * 6, 594)).meaning) == [
         "3",
         "594",
         "1.9",
     ]
-    assert numbers(judge_answers(fill([LOST] * 3 + [GAINED], 30)).meaning) == ["2", "30", "21.1"]
-    assert numbers(judge_answers([RIGHT] * 594).meaning) == ["594", "0.5"]
-    assert numbers(judge_answers([RIGHT] * 3000).meaning) == ["3,000", "0.1"]
-    assert numbers(judge_answers(fill([LOST] * 30, 594)).meaning) == ["30", "594"]  # refused
-    assert numbers(judge_answers(fill([GAINED] * 30, 594)).meaning) == [
+    assert list_numbers(judge_answers(fill([LOST] * 3 + [GAINED], 30)).meaning) == [
+        "2",
+        "30",
+        "21.1",
+    ]
+    assert list_numbers(judge_answers([RIGHT] * 594).meaning) == ["594", "0.5"]
+    assert list_numbers(judge_answers([RIGHT] * 3000).meaning) == ["3,000", "0.1"]
+    assert list_numbers(judge_answers(fill([LOST] * 30, 594)).meaning) == ["30", "594"]  # refused
+    assert list_numbers(judge_answers(fill([GAINED] * 30, 594)).meaning) == [
         "30",
         "594",
     ]  # surely better
-    assert numbers(judge_answers(fill([CHANGED] * 2, 40, UNKNOWN)).meaning) == ["38", "40", "83.5"]
+    assert list_numbers(judge_answers(fill([CHANGED] * 2, 40, UNKNOWN)).meaning) == [
+        "38",
+        "40",
+        "83.5",
+    ]
 
 
 def test_the_sentence_calls_a_loss_chance_only_where_the_gate_does() -> None:
@@ -191,12 +204,12 @@ def test_the_sentence_calls_a_loss_chance_only_where_the_gate_does() -> None:
 
 def test_losses_and_gains_are_counted_where_the_truth_is_known() -> None:
     answers = [LOST, LOST, GAINED, BOTH_WRONG, RIGHT, CHANGED, UNKNOWN]
-    assert lost_and_gained(answers) == (2, 1)
+    assert count_lost_and_gained(answers) == (2, 1)
 
 
 def test_classes_are_judged_by_the_truth() -> None:
     fox = replace(RIGHT, truth="fox", tflite_label="cow")
-    classes = per_class([RIGHT, LOST, fox], ("cow", "fox", "hen"))
+    classes = judge_each_class([RIGHT, LOST, fox], ("cow", "fox", "hen"))
     assert {label: one.pictures for label, one in classes.items()} == {"fox": 1, "hen": 2}
     assert classes["hen"].tflite_accuracy == 0.5
     assert classes["fox"].agreement == 0

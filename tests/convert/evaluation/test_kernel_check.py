@@ -1,4 +1,4 @@
-"""Models that give integers nothing to hold: an error, and never the end of the process."""
+"""Models without ranges for integers: an error, never the end of the process."""
 
 import shutil
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from vedette_convert.quantization.scheme import Scheme
 SIDE = 32
 
 
-def network(*, cancels: bool = False, head: float = 1.0) -> Any:
+def build_network(*, cancels: bool = False, head: float = 1.0) -> Any:
     """A small network, in one branch of which large values cancel each other out."""
     keras.utils.set_random_seed(5)
     picture = keras.Input((SIDE, SIDE, 3))
@@ -37,25 +37,28 @@ def network(*, cancels: bool = False, head: float = 1.0) -> Any:
 def run_with_head(run_folder: Path, tmp_path: Path) -> Callable[[float], Path]:
     """A copy of the run, whose last layer's weights were multiplied."""
 
-    def made(factor: float) -> Path:
+    def scale_head(factor: float) -> Path:
         run = Path(shutil.copytree(run_folder, tmp_path / "run"))
         model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
         model.layers[-1].set_weights([factor * one for one in model.layers[-1].get_weights()])
         model.save(run / "Trained_Weight.h5")
         return run
 
-    return made
+    return scale_head
 
 
-@pytest.mark.parametrize("model", [network(cancels=True), network(head=0)])
-def test_a_graph_that_ends_the_process_is_an_error_that_says_where_to_look(model: Any) -> None:
+@pytest.mark.parametrize("options", [{"cancels": True}, {"head": 0.0}])
+def test_a_graph_that_ends_the_process_is_an_error_that_says_where_to_look(
+    options: dict[str, Any],
+) -> None:
+    model = build_network(**options)
     pictures = list(np.random.default_rng(0).integers(0, 256, (9, SIDE, SIDE, 3), np.uint8))
-    with pytest.raises(ConversionError, match=r"int8: .* dies of the graph \(SIGABRT\).*float32"):
+    with pytest.raises(ConversionError, match=r"int8: .* dies of the graph \(SIGABRT.*float32"):
         kernel_check.check_kernels(quantize(model, pictures), "int8")
     kernel_check.check_kernels(quantize(model, [], Scheme("float32")), "float32")
 
 
-def test_what_the_runtime_refuses_is_told_in_its_words() -> None:
+def test_what_the_runtime_refuses_is_reported_in_its_words() -> None:
     with pytest.raises(ConversionError, match=r"does not accept the graph \(.*model.*\)\. Some"):
         kernel_check.check_kernels(b"nothing", "int8")
 
@@ -63,24 +66,25 @@ def test_what_the_runtime_refuses_is_told_in_its_words() -> None:
 def test_conversion_of_what_kills_the_kernels_ends_in_an_error(
     shapes: Path, tmp_path: Path
 ) -> None:
-    network(cancels=True).save(tmp_path / "model.keras")
+    build_network(cancels=True).save(tmp_path / "model.keras")
     (tmp_path / "labels.txt").write_text("bar\ndisc\nsquare\n", encoding="utf-8")
-    told = ("--labels", tmp_path / "labels.txt", "--calibrate", shapes)
-    result = convert(tmp_path / "model.keras", *told)
+    options = ("--labels", tmp_path / "labels.txt", "--calibrate", shapes)
+    result = convert(tmp_path / "model.keras", *options)
     assert result.exit_code == 1
-    assert "dies of the graph" in result.stderr
+    assert "SIGABRT" in result.stderr
     assert not (tmp_path / "model.tflite").exists()
 
 
 @pytest.mark.parametrize(
-    ("factor", "said"), [(0, "same score, whatever the picture"), (np.nan, "that are no numbers")]
+    ("factor", "message"),
+    [(0, "same score"), (np.nan, "not finite")],
 )
 def test_a_run_that_learned_nothing_is_refused(
-    factor: float, said: str, run_with_head: Callable[[float], Path]
+    factor: float, message: str, run_with_head: Callable[[float], Path]
 ) -> None:
     run = run_with_head(factor)
     result = convert(run)
     assert result.exit_code == 1
-    assert "Trained_Weight.h5: gives" in result.stderr
-    assert said in result.stderr
+    assert "Trained_Weight.h5: " in result.stderr
+    assert message in result.stderr
     assert not (run / "model.tflite").exists()

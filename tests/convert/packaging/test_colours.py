@@ -11,9 +11,9 @@ TESTS = Path(__file__).parents[2]
 
 
 def test_the_committed_model_is_what_the_code_makes(tmp_path: Path) -> None:
-    made = tmp_path / "colours.tflite"
-    made.write_bytes(runpy.run_path(str(TESTS / "make_colours.py"))["colours"]())
-    new, old = Classifier(made), Classifier(TESTS / "edge" / "colours.tflite")
+    path = tmp_path / "colours.tflite"
+    path.write_bytes(runpy.run_path(str(TESTS / "make_colours.py"))["build_model_file"]())
+    new, old = Classifier(path), Classifier(TESTS / "edge" / "colours.tflite")
     assert new.contract == old.contract
     for colour in np.random.default_rng(0).integers(0, 256, (50, 3), np.uint8):
         picture = np.full((24, 32, 3), colour, np.uint8)

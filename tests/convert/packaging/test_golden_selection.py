@@ -16,7 +16,8 @@ from vedette_convert.packaging.golden_selection import (
     LEAST_LEAD,
     select_golden_samples,
 )
-from vedette_convert.sources.run_folder import Photograph, load_run
+from vedette_convert.run import Photograph
+from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
@@ -40,19 +41,19 @@ def classifier(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Cl
     return Classifier(path)
 
 
-def best(photographs: list[Photograph], classifier: Classifier) -> list[float]:
+def compute_best_scores(photographs: list[Photograph], classifier: Classifier) -> list[float]:
     return [classifier.classify(one.read()).score for one in photographs]
 
 
 @pytest.fixture
 def photographs(run_folder: Path) -> list[Photograph]:
-    return load_run(run_folder).part("test")
+    return load_run(run_folder).select_part("test")
 
 
 def test_a_dozen_pictures_and_a_frame_are_chosen_the_same_each_time(
     photographs: list[Photograph], classifier: Classifier
 ) -> None:
-    scores = best(photographs, classifier)
+    scores = compute_best_scores(photographs, classifier)
     files, samples = select_golden_samples(photographs, scores, classifier)
     assert len(files) == 12
     assert [one.name for one in samples[:-1]] == list(files)
@@ -64,23 +65,29 @@ def test_a_dozen_pictures_and_a_frame_are_chosen_the_same_each_time(
 def test_hard_ones_are_among_them_but_none_that_rounding_could_turn(
     photographs: list[Photograph], classifier: Classifier
 ) -> None:
-    files, samples = select_golden_samples(photographs, best(photographs, classifier), classifier)
-    leads = [(lead(classifier.classify(one.read()).scores), str(one.file)) for one in photographs]
+    files, samples = select_golden_samples(
+        photographs, compute_best_scores(photographs, classifier), classifier
+    )
+    leads = [
+        (measure_lead(classifier.classify(one.read()).scores), str(one.file)) for one in photographs
+    ]
     decided = sorted(one for one in leads if one[0] >= LEAST_LEAD * STEP)
     stored = set(files.values())
     hardest = [Path(file).read_bytes() for _, file in decided[:3]]
     assert sum(one in stored for one in hardest) >= 2  # one may be the one that is stored turned
-    assert all(lead(one.scores) >= LEAST_LEAD for one in samples)
+    assert all(measure_lead(one.scores) >= LEAST_LEAD for one in samples)
 
 
-def lead(scores: Iterable[float]) -> float:
+def measure_lead(scores: Iterable[float]) -> float:
     """By how much the best score leads."""
     *_, second, first = sorted(map(float, scores))
     return first - second
 
 
 def test_the_first_is_stored_turned(photographs: list[Photograph], classifier: Classifier) -> None:
-    files, samples = select_golden_samples(photographs, best(photographs, classifier), classifier)
+    files, samples = select_golden_samples(
+        photographs, compute_best_scores(photographs, classifier), classifier
+    )
     data = files["00.jpeg"]
     unturned = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_IGNORE_ORIENTATION)
     assert unturned is not None
@@ -91,16 +98,16 @@ def test_the_first_is_stored_turned(photographs: list[Photograph], classifier: C
     assert not any(b"Exif" in other[:64] for name, other in files.items() if name != "00.jpeg")
 
 
-def large_photographs(folder: Path, noise: Image) -> list[Photograph]:
+def write_large_photographs(folder: Path, noise: Image) -> list[Photograph]:
     """Shapes on ground that no JPEG makes small."""
-    made = []
+    photographs = []
     for number in range(8):
         picture_bgr = np.roll(noise, 100 * number, axis=1).copy()
         cv2.rectangle(picture_bgr, (500, 500), (1500, 1500), (40, 230, 40), -1)
         file = folder / f"{number}.png"
         cv2.imwrite(str(file), picture_bgr)
-        made.append(Photograph("test", "square", file, ""))
-    return made
+        photographs.append(Photograph("test", "square", file, ""))
+    return photographs
 
 
 def test_large_photographs_are_made_smaller(
@@ -108,8 +115,10 @@ def test_large_photographs_are_made_smaller(
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 90, (2000, 3000, 3), np.uint8)
     monkeypatch.setattr(Photograph, "read", lambda self: decoding.read_image(self.file))
-    photographs = large_photographs(tmp_path, noise)
-    files, samples = select_golden_samples(photographs, best(photographs, classifier), classifier)
+    photographs = write_large_photographs(tmp_path, noise)
+    files, samples = select_golden_samples(
+        photographs, compute_best_scores(photographs, classifier), classifier
+    )
     assert files
     assert all(len(data) <= LARGEST_BYTES for data in files.values())
     sizes = [decoding.decode_image(data).shape[:2] for data in files.values()]
@@ -130,7 +139,9 @@ def test_a_heic_or_avif_is_stored_as_a_jpeg(
         file.write_bytes(encode(one.read()))
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         rewritten.append(Photograph(one.part, one.label, file, sha256))
-    files, samples = select_golden_samples(rewritten, best(rewritten, classifier), classifier)
+    files, samples = select_golden_samples(
+        rewritten, compute_best_scores(rewritten, classifier), classifier
+    )
     assert len(files) == 12
     assert {decoding.detect_format(data) for data in files.values()} == {"JPEG"}
     assert {Path(name).suffix for name in files} == {".jpeg"}

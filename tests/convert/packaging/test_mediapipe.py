@@ -33,11 +33,11 @@ def python(environment: Callable[..., Path]) -> Path:
     return environment("mediapipe", REQUIREMENT)
 
 
-def said_by(*command: str | Path) -> subprocess.CompletedProcess[str]:
+def run_command(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def last_line(text: str) -> str:
+def find_last_line(text: str) -> str:
     return (text.strip().splitlines() or ["nothing was said"])[-1]
 
 
@@ -54,11 +54,11 @@ def model(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model.tflite"
 
 
-def asked(python: Path, model: Path, files: list[Path]) -> list[dict[str, Any]]:
+def classify_with_mediapipe(python: Path, model: Path, files: list[Path]) -> list[dict[str, Any]]:
     """What MediaPipe says of each file."""
-    done = said_by(python, SCRIPT, model, *files)
+    done = run_command(python, SCRIPT, model, *files)
     if "cannot open shared object file" in done.stderr:
-        pytest.skip(f"apt install libegl1 libgles2: {last_line(done.stderr)}")
+        pytest.skip(f"apt install libegl1 libgles2: {find_last_line(done.stderr)}")
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -74,7 +74,7 @@ def test_mediapipe_gives_the_labels_of_a_head_in_closed_form(
         files.append(tmp_path / f"{number}.png")
         cv2.imwrite(str(files[-1]), cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))
         ours.append(classifier.score(prepared))
-    theirs = asked(python, head_model, files)
+    theirs = classify_with_mediapipe(python, head_model, files)
     for our, their in zip(ours, theirs, strict=True):
         assert our.label == their["all"][0][0]
         assert set(dict(their["all"])) <= {"bar", "disc", "square", "unknown"}
@@ -97,7 +97,7 @@ def test_mediapipe_gives_the_labels_and_scores_of_the_edge(
         files.append(tmp_path / f"{len(files)}.png")
         cv2.imwrite(str(files[-1]), cv2.cvtColor(prepared, cv2.COLOR_RGB2BGR))
         ours.append(classifier.score(prepared))
-    theirs = asked(python, model, files)
+    theirs = classify_with_mediapipe(python, model, files)
     assert len(theirs) == len(ours) == 80
     for our, their in zip(ours, theirs, strict=True):
         scores = dict(their["all"])

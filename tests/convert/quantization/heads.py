@@ -9,12 +9,12 @@ from vedette_edge import Contract
 from vedette_edge.model.contract import parse_contract
 
 
-def contract_of(model: Path) -> Contract:
+def read_contract(model: Path) -> Contract:
     with zipfile.ZipFile(model) as archive:
         return parse_contract(archive.read("contract.json"))
 
 
-def run_contract(run: Path) -> Contract:
+def read_run_contract(run: Path) -> Contract:
     return parse_contract((run / "contract.json").read_bytes())
 
 

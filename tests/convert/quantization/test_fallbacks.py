@@ -1,6 +1,6 @@
-"""What is tried when a graph loses too much, on networks whose weights are set by hand.
+"""Fallbacks for a graph that loses too much, on networks whose weights are set by hand.
 
-Each averages a picture's colour, and says whether there is more red in it or more green.
+Each averages an image's colour, and answers red or green, whichever there is more of.
 """
 
 import hashlib
@@ -18,12 +18,13 @@ import pytest
 from click.testing import CliRunner
 from keras import layers
 
+from vedette_convert.candidates import CandidateBuilder, ConversionResult
 from vedette_convert.cli import main
 from vedette_convert.errors import ConversionError
-from vedette_convert.pipeline import ConversionResult, ConvertConfig, convert
-from vedette_convert.quantization.fallbacks import list_fallbacks, untried
-from vedette_convert.quantization.scheme import INT8, NEW, OLD, Scheme
-from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_convert.pipeline import convert
+from vedette_convert.quantization.fallbacks import list_fallbacks, list_untried
+from vedette_convert.quantization.scheme import INT8, NEW, OLD, ConvertConfig, Scheme
+from vedette_convert.run import Photograph, Run
 from vedette_convert.timing import StageTimer
 from vedette_edge import Classifier
 from vedette_edge.model.contract import (
@@ -52,9 +53,9 @@ Paint = Callable[[str, Sequence[Colour]], list[Photograph]]
 
 @pytest.fixture
 def paint(tmp_path: Path) -> Paint:
-    """Writes a picture of each colour into a part; red or green, it is what there is more of."""
+    """Writes an image of each colour into a part, labelled red or green by the larger share."""
 
-    def painted(part: str, colours: Sequence[Colour]) -> list[Photograph]:
+    def write_images(part: str, colours: Sequence[Colour]) -> list[Photograph]:
         photographs = []
         for number, (red, green, blue) in enumerate(colours):
             file = tmp_path / f"{part}-{number:03}.png"
@@ -64,13 +65,13 @@ def paint(tmp_path: Path) -> Paint:
             photographs.append(Photograph(part, label, file, digest))
         return photographs
 
-    return painted
+    return write_images
 
 
-def network(
+def build_network(
     hidden: Sequence[Sequence[float]], bias: Sequence[float], activation: str = "relu"
 ) -> keras.Model:
-    """Of the mean R, G and B in 0..1, a Dense layer; its first two outputs are what counts."""
+    """Build a Dense layer over the mean R, G, B in 0..1; its first two outputs count."""
     model = keras.Sequential(
         [
             keras.Input((SIDE, SIDE, 3)),
@@ -88,8 +89,8 @@ def network(
     return model
 
 
-def pairs(values: Sequence[int], blue: int = 0) -> list[Colour]:
-    """For each value, a red and a green picture of it."""
+def list_pairs(values: Sequence[int], blue: int = 0) -> list[Colour]:
+    """List a red and a green colour for each value."""
     return [
         colour
         for value in values
@@ -97,55 +98,56 @@ def pairs(values: Sequence[int], blue: int = 0) -> list[Colour]:
     ]
 
 
-def quiet(task: str, steps: int) -> AbstractContextManager[Callable[[], None]]:
+def ignore_progress(task: str, steps: int) -> AbstractContextManager[Callable[[], None]]:
     return nullcontext(lambda: None)
 
 
-def converted(
-    model: keras.Model, photographs: Sequence[Photograph], out: Path, wish: ConvertConfig
+def run_convert(
+    model: keras.Model, photographs: Sequence[Photograph], out: Path, config: ConvertConfig
 ) -> ConversionResult:
     run = Run(Path("Trained_Weight.h5"), CONTRACT, tuple(photographs))
-    return convert(model, run, out, wish, quiet, StageTimer())
+    builder = CandidateBuilder(model, run, config.runtime, ignore_progress, StageTimer())
+    return convert(builder, out, config)
 
 
-def names(judgement: ConversionResult) -> list[str]:
-    return [attempt.name for attempt in judgement.attempts]
+def list_names(result: ConversionResult) -> list[str]:
+    return [candidate.name for candidate in result.candidates]
 
 
 PLAIN = ([(1, 0, 0), (0, 1, 0)], (0, 0))
-TEST = pairs(range(40, 240, 4))
+TEST = list_pairs(range(40, 240, 4))
 
 
-def test_what_too_few_pictures_spoil_more_pictures_mend(paint: Paint, tmp_path: Path) -> None:
-    # One dark picture of each class sets the ranges, and all that is brighter looks alike.
-    train = paint("train", pairs([6] * 48) + pairs([250, 200]))
+def test_what_too_few_pictures_spoil_more_pictures_fix(paint: Paint, tmp_path: Path) -> None:
+    # One dark image of each class sets the ranges, and all brighter ones look alike.
+    train = paint("train", list_pairs([6] * 48) + list_pairs([250, 200]))
     photographs = [*train, *paint("test", TEST)]
     out = tmp_path / "model.tflite"
-    judgement = converted(network(*PLAIN), photographs, out, ConvertConfig(calibration=1))
-    assert names(judgement) == ["as asked", "more calibration"]
-    assert [one.calibration for one in judgement.attempts] == [2, 100]
-    assert "points of accuracy" in judgement.attempts[0].objections[0]
-    assert judgement.attempt.verdict.tflite_accuracy == 1
+    result = run_convert(build_network(*PLAIN), photographs, out, ConvertConfig(calibration=1))
+    assert list_names(result) == ["as asked", "more calibration"]
+    assert [one.calibration for one in result.candidates] == [2, 100]
+    assert "points of accuracy" in result.candidates[0].objections[0]
+    assert result.best.verdict.tflite_accuracy == 1
     with zipfile.ZipFile(out) as archive:
-        told = parse_contract(archive.read("contract.json")).provenance.accuracies
-    assert told == {"float_test": 1, "int8_test": 1}
+        accuracies = parse_contract(archive.read("contract.json")).provenance.accuracies
+    assert accuracies == {"float_test": 1, "int8_test": 1}
 
 
-# Where there is blue, which test pictures have not, a third output is a hundred times the others.
+# With blue, which test images lack, a third output is a hundred times the others.
 GLARING = ([(1, 0, 20), (0, 1, 20)], (0, 0))
 
 
-def test_what_one_outlier_spoils_is_mended_without_it(paint: Paint, tmp_path: Path) -> None:
-    train = paint("train", [*pairs([12] * 30), (0, 0, 255)])
-    photographs = [*train, *paint("test", pairs([8, 10, 12, 14] * 15))]
-    judgement = converted(
-        network(*GLARING), photographs, tmp_path / "model.tflite", ConvertConfig()
+def test_what_one_outlier_spoils_is_fixed_without_it(paint: Paint, tmp_path: Path) -> None:
+    train = paint("train", [*list_pairs([12] * 30), (0, 0, 255)])
+    photographs = [*train, *paint("test", list_pairs([8, 10, 12, 14] * 15))]
+    result = run_convert(
+        build_network(*GLARING), photographs, tmp_path / "model.tflite", ConvertConfig()
     )
-    # A larger sample than all of them there is not.
-    assert names(judgement) == ["as asked", "clipped calibration"]
-    assert [one.calibration for one in judgement.attempts] == [61, 60]
-    assert judgement.attempts[0].objections
-    assert judgement.attempt.objections == ()
+    # There is no larger sample than all of them.
+    assert list_names(result) == ["as asked", "clipped calibration"]
+    assert [one.calibration for one in result.candidates] == [61, 60]
+    assert result.candidates[0].objections
+    assert result.best.objections == ()
 
 
 # A third output, of no influence, needs the same steps as the two that count.
@@ -163,7 +165,7 @@ HEAVY = ([(1, 0, 0), (0, 1, 0), (0, 0, 900)], (0, 0, 0))  # its weights are larg
         (HEAVY, NEW, ("dynamic", "int16x8", "per-channel"), ["per-channel"]),
     ],
 )
-def test_what_calibration_cannot_mend_another_quantization_may(
+def test_what_calibration_cannot_fix_another_quantization_may(
     weights: tuple[Sequence[Sequence[float]], Sequence[float]],
     runtime: str,
     allowed: tuple[str, ...],
@@ -171,41 +173,48 @@ def test_what_calibration_cannot_mend_another_quantization_may(
     paint: Paint,
     tmp_path: Path,
 ) -> None:
-    photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
+    photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
     out = tmp_path / "model.tflite"
-    refused = converted(network(*weights), photographs, out, ConvertConfig(runtime=runtime))
-    assert names(refused) == ["as asked"]
-    assert refused.attempt.objections
+    refused = run_convert(build_network(*weights), photographs, out, ConvertConfig(runtime=runtime))
+    assert list_names(refused) == ["as asked"]
+    assert refused.best.objections
     assert not out.exists()
     assert (tmp_path / "model.refused.csv").exists()
-    wish = ConvertConfig(runtime=runtime, allowed=allowed)
-    passed = converted(network(*weights), photographs, out, wish)
-    assert names(passed) == ["as asked", *tried]
-    assert passed.attempt.verdict.agreement == 1
+    config = ConvertConfig(runtime=runtime, allowed=allowed)
+    passed = run_convert(build_network(*weights), photographs, out, config)
+    assert list_names(passed) == ["as asked", *tried]
+    assert passed.best.verdict.agreement == 1
     assert Classifier(out).contract.labels == ("red", "green")
     assert not (tmp_path / "model.refused.csv").exists()
 
 
-def test_a_remedy_that_tensorflow_cannot_make_is_told_and_the_next_is_tried(
+def test_a_fallback_that_tensorflow_cannot_build_is_reported_and_the_next_is_tried(
     paint: Paint, tmp_path: Path
 ) -> None:
-    photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
-    wish = ConvertConfig(allowed=("int16x8", "dynamic"))
-    found = converted(network(*LOUD, "elu"), photographs, tmp_path / "model.tflite", wish)
-    assert names(found) == ["as asked", "dynamic"]
-    (said,) = found.unmade
-    assert said.startswith("int16x8: TensorFlow cannot quantize the model so")
-    assert "'ELU'" in said
+    photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
+    config = ConvertConfig(allowed=("int16x8", "dynamic"))
+    result = run_convert(
+        build_network(*LOUD, "elu"), photographs, tmp_path / "model.tflite", config
+    )
+    assert list_names(result) == ["as asked", "dynamic"]
+    (line,) = result.failures
+    assert line.startswith("int16x8: ")
+    assert "'ELU'" in line
     with pytest.raises(ConversionError, match=r"ELU.*Choose another --quantization"):
-        converted(
-            network(*LOUD, "elu"), photographs, tmp_path / "b", ConvertConfig(Scheme("int16x8"))
+        run_convert(
+            build_network(*LOUD, "elu"),
+            photographs,
+            tmp_path / "b",
+            ConvertConfig(Scheme("int16x8")),
         )
 
 
 def test_the_layer_that_hurts_is_named(paint: Paint, tmp_path: Path) -> None:
-    photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
-    judgement = converted(network(*HEAVY), photographs, tmp_path / "model.tflite", ConvertConfig())
-    errors = {one.layer: one.error for one in judgement.attempt.layers}
+    photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
+    result = run_convert(
+        build_network(*HEAVY), photographs, tmp_path / "model.tflite", ConvertConfig()
+    )
+    errors = {one.layer: one.error for one in result.best.layers}
     assert errors["hidden"] > 0.5
     assert errors["mean"] < 0.02
     assert max(errors.values()) in (errors["hidden"], errors["scores"])
@@ -230,9 +239,9 @@ def test_what_needs_no_calibration_is_not_calibrated_again() -> None:
     ]
 
 
-def test_what_was_not_allowed_is_told() -> None:
-    assert untried(INT8, ("dynamic",)) == ["per-channel", "int16x8"]
-    assert untried(Scheme("int16x8"), ()) == ["per-channel", "dynamic"]
+def test_what_was_not_allowed_is_listed() -> None:
+    assert list_untried(INT8, ("dynamic",)) == ["per-channel", "int16x8"]
+    assert list_untried(Scheme("int16x8"), ()) == ["per-channel", "dynamic"]
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
@@ -244,8 +253,8 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 @pytest.fixture
 def loud_run(paint: Paint, tmp_path: Path) -> Path:
-    """A run folder whose model no calibration makes fit for int8."""
-    photographs = [*paint("train", pairs([60, 90, 160] * 8)), *paint("test", TEST)]
+    """A run folder whose model fails as int8 with any calibration."""
+    photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
     folder = tmp_path / "run"
     folder.mkdir()
     lines = [f"{one.part},{one.label},{one.file.name},{one.sha256}\n" for one in photographs]
@@ -256,7 +265,7 @@ def loud_run(paint: Paint, tmp_path: Path) -> Path:
     (folder / "contract.json").write_text(
         serialize_contract(replace(CONTRACT, provenance=provenance)), "utf-8"
     )
-    network(*LOUD).save(folder / "Trained_Weight.h5")
+    build_network(*LOUD).save(folder / "Trained_Weight.h5")
     return folder
 
 
@@ -264,8 +273,9 @@ def test_a_refusal_names_the_layers_and_what_could_be_allowed(loud_run: Path) ->
     code, out, err = run(loud_run)
     assert code == 3
     assert "int8, as asked" in out
-    assert "layers of the largest error: scores (" in err
-    assert "--allow per-channel or --allow int16x8 or --allow dynamic (they were not tried)" in err
+    assert "scores (" in err
+    for name in ("per-channel", "int16x8", "dynamic"):
+        assert f"--allow {name}" in err
     assert "model.report.html" in err
     assert (loud_run / "model.report.html").exists()
 
@@ -273,19 +283,19 @@ def test_a_refusal_names_the_layers_and_what_could_be_allowed(loud_run: Path) ->
 def test_json_holds_every_attempt(loud_run: Path) -> None:
     code, out, _ = run(loud_run, "--json", "--allow", "int16x8, dynamic")
     assert code == 0
-    found = json.loads(out)
-    assert found["quantization"] == "int16x8"
-    assert [one["name"] for one in found["attempts"]] == ["as asked", "int16x8"]
-    first, second = found["attempts"]
+    data = json.loads(out)
+    assert data["quantization"] == "int16x8"
+    assert [one["name"] for one in data["attempts"]] == ["as asked", "int16x8"]
+    first, second = data["attempts"]
     assert first["objections"]
     assert first["accuracy"] < second["accuracy"] == 1
     assert second["agreement"] == 1
     assert second["bytes"] > 0
     assert second["ms"] > 0
-    assert {one["layer"] for one in found["layers"]} >= {"hidden", "scores"}
+    assert {one["layer"] for one in data["layers"]} >= {"hidden", "scores"}
 
 
-def test_each_stage_is_told_with_its_time_and_size(loud_run: Path) -> None:
+def test_each_stage_is_shown_with_its_time_and_size(loud_run: Path) -> None:
     _, _, err = run(loud_run, "--quantization", "dynamic")
     for stage in ("quantize", "judge", "pack", "report"):
         (line,) = [one.split() for one in err.splitlines() if one.split()[0] == stage]
@@ -299,7 +309,7 @@ def test_per_channel_needs_a_newer_runtime(loud_run: Path) -> None:
     assert "--runtime litert" in err
 
 
-def test_an_unknown_remedy_is_an_error_that_names_the_known(loud_run: Path) -> None:
+def test_an_unknown_fallback_is_an_error_that_names_the_known_ones(loud_run: Path) -> None:
     code, _, err = run(loud_run, "--allow", "int4")
     assert code == 2
     assert "per-channel, int16x8, dynamic" in err

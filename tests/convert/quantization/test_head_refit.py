@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from tests.convert.conftest import convert
-from tests.convert.quantization.heads import change_head, contract_of, run_contract
+from tests.convert.quantization.heads import change_head, read_contract, read_run_contract
 
 from vedette_convert.quantization.head_refit import refit_head
 from vedette_convert.quantization.integer_features import IntegerFeatures
-from vedette_convert.sources.run_folder import Photograph, Run, load_run, sample_photographs
+from vedette_convert.run import Photograph, Run, sample_photographs
+from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier, preprocess
 from vedette_edge.__main__ import main as vedette
 from vedette_edge.head.record import Block, HeadRecord
@@ -54,8 +55,8 @@ class FeatureInterpreter:
         self._blocks = [read[block.layer] for block in record.blocks]
 
     def features(self, prepared: Image) -> Numbers:
-        (given,) = self._interpreter.get_input_details()
-        self._interpreter.set_tensor(given["index"], prepared[np.newaxis])
+        (details,) = self._interpreter.get_input_details()
+        self._interpreter.set_tensor(details["index"], prepared[np.newaxis])
         self._interpreter.invoke()
         parts = []
         for one in self._blocks:
@@ -101,22 +102,24 @@ class Refit:
         targets = np.full((pictures, classes), (1 - sure) / (classes - 1))
         targets[np.arange(pictures), self.truth] = sure
 
-        def loss(logarithm: float) -> float:
+        def compute_loss(logarithm: float) -> float:
             scores = log_softmax(self.out_of_fold / np.exp(logarithm), axis=1)
             return -float(np.mean(np.sum(targets * scores, axis=1)))
 
-        found = minimize_scalar(loss, bounds=(-2, 11), method="bounded", options={"xatol": 1e-6})
-        return float(np.exp(found.x))
+        minimum = minimize_scalar(
+            compute_loss, bounds=(-2, 11), method="bounded", options={"xatol": 1e-6}
+        )
+        return float(np.exp(minimum.x))
 
 
 @pytest.fixture(scope="module")
 def refit(head_run: Path, head_model: Path) -> Refit:
     run = load_run(head_run)
     assert run.head
-    return refitted(run, run.head, head_model)
+    return refit_independently(run, run.head, head_model)
 
 
-def refitted(run: Run, record: HeadRecord, model: Path) -> Refit:
+def refit_independently(run: Run, record: HeadRecord, model: Path) -> Refit:
     interpreter, learned = FeatureInterpreter(model, record), run.learned
     prepared = [preprocess(one.read(), run.contract) for one in learned]
     plain = np.stack([interpreter.features(one) for one in prepared])
@@ -136,17 +139,17 @@ def test_the_file_answers_as_an_independent_fit_to_its_integers(
     refit: Refit, head_model: Path
 ) -> None:
     classifier = Classifier(head_model)
-    found = np.stack([classifier.classify(one.read()).scores[:-1] for one in refit.learned])
-    assert np.array_equal(found.argmax(axis=1), refit.logits.argmax(axis=1))
+    scores = np.stack([classifier.classify(one.read()).scores[:-1] for one in refit.learned])
+    assert np.array_equal(scores.argmax(axis=1), refit.logits.argmax(axis=1))
 
 
 def test_the_temperature_comes_from_answers_out_of_fold_on_integers(
     refit: Refit, head_run: Path, head_model: Path
 ) -> None:
-    temperature = contract_of(head_model).confidence.temperature
+    temperature = read_contract(head_model).confidence.temperature
     # That of the classes alone is the highest: the entry for unknown takes its part of each score.
     assert 0.005 * refit.temperature < temperature < 1.02 * refit.temperature
-    assert temperature != run_contract(head_run).confidence.temperature
+    assert temperature != read_run_contract(head_run).confidence.temperature
 
 
 def test_accuracy_out_of_fold_is_that_of_the_integers(
@@ -154,9 +157,9 @@ def test_accuracy_out_of_fold_is_that_of_the_integers(
 ) -> None:
     run = load_run(untested_run)
     assert run.head
-    independent = refitted(run, run.head, untested_model)
+    independent = refit_independently(run, run.head, untested_model)
     right = independent.out_of_fold.argmax(axis=1) == independent.truth
-    accuracies = contract_of(untested_model).provenance.accuracies
+    accuracies = read_contract(untested_model).provenance.accuracies
     assert set(accuracies) == {"float_out_of_fold", "int8_out_of_fold"}
     # The entry for unknown takes some of the right answers away.
     assert 0.75 * right.mean() <= accuracies["int8_out_of_fold"] <= right.mean()
@@ -167,9 +170,9 @@ def test_accuracy_out_of_fold_is_that_of_the_integers(
 def test_labels_are_those_of_training_with_unknown_at_the_end(
     head_run: Path, head_model: Path
 ) -> None:
-    assert contract_of(head_model).labels == run_contract(head_run).labels
-    assert contract_of(head_model).labels == ("bar", "disc", "square", "unknown")
-    assert set(contract_of(head_model).provenance.accuracies) == {"float_test", "int8_test"}
+    assert read_contract(head_model).labels == read_run_contract(head_run).labels
+    assert read_contract(head_model).labels == ("bar", "disc", "square", "unknown")
+    assert set(read_contract(head_model).provenance.accuracies) == {"float_test", "int8_test"}
 
 
 def test_thresholds_are_for_the_precision_that_training_was_asked_for(head_run: Path) -> None:
@@ -179,21 +182,21 @@ def test_thresholds_are_for_the_precision_that_training_was_asked_for(head_run: 
     folds, scale = random.integers(0, 3, 600), np.full(4, 0.1, np.float32)
     features = IntegerFeatures(truth, folds, (integers,), scale, np.zeros(4, np.float32))
     record = HeadRecord((Block("head.1", 4),), 0.1, 0.0, 0.9, False, tuple(folds.tolist()))
-    contract = replace(run_contract(head_run), labels=("left", "right"))
-    found = refit_head(features, record, contract).describe(contract)
+    contract = replace(read_run_contract(head_run), labels=("left", "right"))
+    refitted = refit_head(features, record, contract).describe(contract)
     logits = np.empty((600, 2))
     for fold in range(3):
         rest = folds != fold
         weights, biases = solve(integers[rest] * 0.1, truth[rest], record)
         logits[~rest] = integers[~rest] * 0.1 @ weights + biases
-    scores = softmax(logits / found.confidence.temperature, axis=1)
+    scores = softmax(logits / refitted.confidence.temperature, axis=1)
     right, best = logits.argmax(axis=1) == truth, scores.max(axis=1)
     assert 0.6 < right.mean() < 0.9
-    assert found.provenance.accuracies["int8_out_of_fold"] == right.mean()
-    below = found.confidence.unknown_below
+    assert refitted.provenance.accuracies["int8_out_of_fold"] == right.mean()
+    below = refitted.confidence.unknown_below
     assert right[best >= below - 1e-5].mean() >= 0.9 > right[best >= below - 0.02].mean()
     for label, answered in (("left", logits.argmax(axis=1) == 0), ("right", logits[:, 1] > 0)):
-        own = found.confidence.unknown_below_by_label[label]
+        own = refitted.confidence.unknown_below_by_label[label]
         assert right[answered & (best >= own - 1e-5)].mean() >= 0.9
 
 
@@ -216,14 +219,14 @@ def test_blocks_may_be_listed_in_any_order(few: Path, untested_model: Path) -> N
 def test_without_a_test_part_agreement_on_the_learned_pictures_is_judged(
     untested_model: Path,
 ) -> None:
-    found = json.loads(untested_model.with_suffix(".json").read_bytes())
-    assert (found["pictures"], found["known_pictures"]) == (24, 0)
+    data = json.loads(untested_model.with_suffix(".json").read_bytes())
+    assert (data["pictures"], data["known_pictures"]) == (24, 0)
     for name in ("float_accuracy", "tflite_accuracy", "accuracy_change"):
-        assert found[name] is found[f"{name}_interval"] is None
-    assert found["agreement"] >= 0.95
-    assert found["per_class"] == {}
-    for accuracy in contract_of(untested_model).provenance.accuracies.values():
-        assert f"{accuracy:.1%}" in found["meaning"]
+        assert data[name] is data[f"{name}_interval"] is None
+    assert data["agreement"] >= 0.95
+    assert data["per_class"] == {}
+    for accuracy in read_contract(untested_model).provenance.accuracies.values():
+        assert f"{accuracy:.1%}" in data["meaning"]
 
 
 def test_without_a_test_part_samples_are_of_every_class(
@@ -251,8 +254,8 @@ def test_the_oldest_runtime_has_every_operator(head_model: Path) -> None:
 
 
 def test_no_layer_of_the_head_has_an_error(untested_model: Path) -> None:
-    found = json.loads(untested_model.with_suffix(".json").read_bytes())
-    layers = {one["layer"] for one in found["layers"]}
+    data = json.loads(untested_model.with_suffix(".json").read_bytes())
+    layers = {one["layer"] for one in data["layers"]}
     assert "average.5" in layers
     assert not [name for name in layers if name.startswith("head.") or name == "scores"]
 
@@ -261,13 +264,13 @@ def test_a_photograph_that_only_the_head_was_fitted_to_may_not_have_changed(
     draw_shapes: Callable[[Path, int], Path], run: Path, tmp_path: Path
 ) -> None:
     data = draw_shapes(tmp_path / "copy", 40)
-    found = load_run(run, data)
-    calibrated = sample_photographs(found.part("train"), 3)
-    changed = next(one.file for one in reversed(found.learned) if one not in calibrated)
+    loaded = load_run(run, data)
+    calibrated = sample_photographs(loaded.select_part("train"), 3)
+    changed = next(one.file for one in reversed(loaded.learned) if one not in calibrated)
     changed.write_bytes(changed.read_bytes() + b"\0")
     result = convert(run, "--data", data, "--calibration", "3")
     assert result.exit_code == 1
-    assert f"{changed}: has changed since training" in result.stderr
+    assert f"{changed}: has changed" in result.stderr
 
 
 def test_ctrl_c_while_features_are_read_leaves_the_old_file(
@@ -275,12 +278,12 @@ def test_ctrl_c_while_features_are_read_leaves_the_old_file(
 ) -> None:
     read = Photograph.read
 
-    def interrupted(photograph: Photograph) -> Image:
+    def interrupt(photograph: Photograph) -> Image:
         if threading.current_thread() is not threading.main_thread():
             os.kill(os.getpid(), signal.SIGINT)
         return read(photograph)
 
-    monkeypatch.setattr(Photograph, "read", interrupted)
+    monkeypatch.setattr(Photograph, "read", interrupt)
     (run / "model.tflite").write_bytes(b"old")
     assert convert(run, "--calibration", "3").exit_code == 130
     assert (run / "model.tflite").read_bytes() == b"old"

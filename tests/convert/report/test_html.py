@@ -12,13 +12,13 @@ import pytest
 from selenium.webdriver import Chrome
 from tests.browser import contrast, logged, luminance, style, text
 
-from vedette_convert.candidates import Candidate
+from vedette_convert.candidates import Candidate, ConversionResult
 from vedette_convert.evaluation.acceptance import Answer, judge_answers
 from vedette_convert.evaluation.comparison import Latency
 from vedette_convert.evaluation.layer_error import LayerError
-from vedette_convert.pipeline import ConversionResult, ConvertConfig
+from vedette_convert.quantization.scheme import ConvertConfig
 from vedette_convert.report import html
-from vedette_convert.sources.run_folder import Photograph, Run
+from vedette_convert.run import Photograph, Run
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 
 HOSTILE = "<b>a$_$b [red]</b>"
@@ -26,13 +26,13 @@ PER_CLASS = 12
 Open = Callable[..., Chrome]
 
 
-def labels(count: int) -> tuple[str, ...]:
+def name_labels(count: int) -> tuple[str, ...]:
     return (HOSTILE, *(f"class_{number:03}" for number in range(1, count)))
 
 
-def a_run(folder: Path, classes: int) -> Run:
+def create_run(folder: Path, classes: int) -> Run:
     """A run with PER_CLASS test pictures of each class, each of a file of its own."""
-    named = labels(classes)
+    named = name_labels(classes)
     photographs = []
     for number in range(classes * PER_CLASS):
         file = folder / f"{number:04}.png"
@@ -46,23 +46,23 @@ def a_run(folder: Path, classes: int) -> Run:
     return Run(folder / "Trained_Weight.h5", contract, tuple(photographs))
 
 
-def answered(run: Run, disputed: int) -> tuple[Answer, ...]:
+def create_answers(run: Run, disputed: int) -> tuple[Answer, ...]:
     """Float is right but for each seventh picture; the .tflite differs on the first `disputed`."""
     named = run.contract.labels
     answers = []
     for number, one in enumerate(run.photographs):
         place = named.index(one.label) + (number % 7 == 0)
-        found, other = named[place % len(named)], named[(place + 1) % len(named)]
-        second = other if number < disputed else found
+        label, other = named[place % len(named)], named[(place + 1) % len(named)]
+        second = other if number < disputed else label
         score = 0.9 - number / 1000
-        answers.append(Answer(str(one.file), one.label, found, score, second, score / 2))
+        answers.append(Answer(str(one.file), one.label, label, score, second, score / 2))
     return tuple(answers)
 
 
-def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> ConversionResult:
-    answers = answered(run, disputed)
+def create_result(run: Run, disputed: int, objections: Sequence[str] = ()) -> ConversionResult:
+    answers = create_answers(run, disputed)
     layers = tuple(LayerError(f"conv_{number}", number / 50) for number in range(1, 9))
-    attempt = Candidate(
+    candidate = Candidate(
         name="as asked",
         quantization="int8",
         calibration=100,
@@ -74,20 +74,20 @@ def judged(run: Run, disputed: int, objections: Sequence[str] = ()) -> Conversio
         objections=tuple(objections),
         layers=layers,
     )
-    return ConversionResult((attempt,), attempt, 21_300_000, 6.5, ())
+    return ConversionResult((candidate,), candidate, 21_300_000, 6.5, ())
 
 
 @pytest.fixture
 def fifty(tmp_path: Path) -> Run:
-    return a_run(tmp_path, 50)
+    return create_run(tmp_path, 50)
 
 
 @pytest.fixture
-def opened(browser: Chrome, tmp_path: Path) -> Open:
+def open_report(browser: Chrome, tmp_path: Path) -> Open:
     """Opens a report, in a window of that width and colour scheme."""
 
     def open_page(
-        judgement: ConversionResult, run: Run, width: int = 1280, scheme: str = "light"
+        result: ConversionResult, run: Run, width: int = 1280, scheme: str = "light"
     ) -> Chrome:
         for log in ("browser", "performance"):
             logged(browser, log)  # what was there before
@@ -95,39 +95,39 @@ def opened(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        page = html.write(judgement, run, ConvertConfig(), tmp_path / "hens.tflite")
+        page = html.write_report(result, run, ConvertConfig(), tmp_path / "hens.tflite")
         browser.get(page.as_uri())
         return browser
 
     return open_page
 
 
-def test_float_and_int8_stand_side_by_side(fifty: Run, opened: Open) -> None:
-    chrome = opened(judged(fifty, 6), fifty)
-    said = " ".join(text(chrome, "header").split())
-    assert "hens.tflite int8 passes" in said
-    verdict = judged(fifty, 6).attempt.verdict
-    assert verdict.meaning in said
-    assert "85.7% 82.6% to 88.2%" in said
-    assert "84.8% 81.7% to 87.5%" in said
-    assert "-0.8 points -1.7 to +0.0" in said  # five lost, none gained
-    assert "99.0% 97.8% to 99.5%" in said
-    assert f"{verdict.sure_agreement:.1%}" in said
-    assert "21.30 MB 5.33 MB" in said
-    assert "6.50 ms 2.75 ms" in said
+def test_float_and_int8_stand_side_by_side(fifty: Run, open_report: Open) -> None:
+    chrome = open_report(create_result(fifty, 6), fifty)
+    content = " ".join(text(chrome, "header").split())
+    assert "hens.tflite int8 passes" in content
+    verdict = create_result(fifty, 6).best.verdict
+    assert verdict.meaning in content
+    assert "85.7% 82.6% to 88.2%" in content
+    assert "84.8% 81.7% to 87.5%" in content
+    assert "-0.8 points -1.7 to +0.0" in content  # five lost, none gained
+    assert "99.0% 97.8% to 99.5%" in content
+    assert f"{verdict.sure_agreement:.1%}" in content
+    assert "21.30 MB 5.33 MB" in content
+    assert "6.50 ms 2.75 ms" in content
 
 
-def test_a_refusal_is_the_first_thing_told(fifty: Run, opened: Open) -> None:
-    chrome = opened(judged(fifty, 90, ["loses 9.0 points of accuracy"]), fifty)
+def test_a_refusal_is_the_first_thing_told(fifty: Run, open_report: Open) -> None:
+    chrome = open_report(create_result(fifty, 90, ["loses 9.0 points of accuracy"]), fifty)
     assert text(chrome, ".verdict") == "int8 is refused"
     assert "It loses 9.0 points of accuracy." in text(chrome, "header")
     assert "loses 9.0 points of accuracy" in text(chrome, "#attempts")
 
 
 def test_a_browser_finds_no_fault_and_asks_the_network_for_nothing(
-    fifty: Run, opened: Open
+    fifty: Run, open_report: Open
 ) -> None:
-    chrome = opened(judged(fifty, 6), fifty)
+    chrome = open_report(create_result(fifty, 6), fifty)
     assert logged(chrome, "browser") == []
     sent = [json.loads(entry["message"])["message"] for entry in logged(chrome, "performance")]
     asked = [
@@ -138,8 +138,8 @@ def test_a_browser_finds_no_fault_and_asks_the_network_for_nothing(
     assert [url for url in asked if not url.startswith("data:")] == [chrome.current_url]
 
 
-def test_the_disputed_pictures_are_shown_the_surest_first(fifty: Run, opened: Open) -> None:
-    chrome = opened(judged(fifty, 60), fifty)
+def test_the_disputed_pictures_are_shown_the_surest_first(fifty: Run, open_report: Open) -> None:
+    chrome = open_report(create_result(fifty, 60), fifty)
     widths = chrome.execute_script("return [...document.images].map(image => image.naturalWidth)")
     assert widths == [40] * 40
     assert "60 of 600 pictures; these 40 with the highest scores" in text(chrome, "#disputed")
@@ -147,15 +147,15 @@ def test_the_disputed_pictures_are_shown_the_surest_first(fifty: Run, opened: Op
     assert shown.split("\n") == ["class_001", "float: class_001 89.9%", "int8: class_002 45.0%"]
 
 
-def test_nothing_disputed_is_one_line(fifty: Run, opened: Open) -> None:
-    assert "Nowhere" in text(opened(judged(fifty, 0), fifty), "#disputed")
+def test_nothing_disputed_is_one_line(fifty: Run, open_report: Open) -> None:
+    assert "Nowhere" in text(open_report(create_result(fifty, 0), fifty), "#disputed")
 
 
 @pytest.mark.parametrize("classes", [3, 50])
-def test_both_confusions_can_be_read(classes: int, opened: Open, tmp_path: Path) -> None:
-    run = a_run(tmp_path, classes)
-    judgement = judged(run, 6)
-    chrome = opened(judgement, run)
+def test_both_confusions_can_be_read(classes: int, open_report: Open, tmp_path: Path) -> None:
+    run = create_run(tmp_path, classes)
+    result = create_result(run, 6)
+    chrome = open_report(result, run)
     assert chrome.execute_script("return document.querySelectorAll('#confusion svg').length") == 2
     for number, name in enumerate(("float_label", "tflite_label")):
         cells = chrome.execute_script(
@@ -163,7 +163,7 @@ def test_both_confusions_can_be_read(classes: int, opened: Open, tmp_path: Path)
             "('rect.right, rect.wrong')].map(cell => cell.textContent)",
             number,
         )
-        counted = {(one.truth, getattr(one, name)) for one in judgement.attempt.answers}
+        counted = {(one.truth, getattr(one, name)) for one in result.best.answers}
         assert len(cells) == len(counted)
         shares = [cell.rpartition(": ")[2].split(" of ")[0] for cell in cells]
         assert sum(map(int, shares)) == classes * PER_CLASS
@@ -183,19 +183,19 @@ def test_of_a_thousand_classes_the_most_muddled_are_shown(tmp_path: Path) -> Non
         Answer(f"{place}", label, label, 0.9, label, 0.9) for place, label in enumerate(named)
     ]
     answers[500] = replace(answers[500], tflite_label=named[7])
-    run = a_run(tmp_path, 3)
+    run = create_run(tmp_path, 3)
     run = replace(run, contract=replace(run.contract, labels=named))
-    judgement = judged(a_run(tmp_path, 3), 0)
-    attempt = replace(judgement.attempt, answers=tuple(answers))
-    first, second = html.confusions(replace(judgement, attempt=attempt), named)
+    result = create_result(create_run(tmp_path, 3), 0)
+    candidate = replace(result.best, answers=tuple(answers))
+    first, second = html.count_confusions(replace(result, best=candidate), named)
     assert first.labels == second.labels
     assert len(first.labels) == 60
     assert {named[500], named[7]} <= set(first.labels)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_can_be_read_in_light_and_in_dark(fifty: Run, opened: Open, scheme: str) -> None:
-    chrome = opened(judged(fifty, 6), fifty, scheme=scheme)
+def test_text_can_be_read_in_light_and_in_dark(fifty: Run, open_report: Open, scheme: str) -> None:
+    chrome = open_report(create_result(fifty, 6), fifty, scheme=scheme)
     back = luminance(style(chrome, "body", "backgroundColor"))
     assert back < 0.05 if scheme == "dark" else back > 0.9
     for what in ("body", ".quiet", ".good", "h1", "th", "dt"):
@@ -204,39 +204,39 @@ def test_text_can_be_read_in_light_and_in_dark(fifty: Run, opened: Open, scheme:
 
 
 @pytest.mark.parametrize("name", ["", "w" * 200])
-def test_the_page_fits_a_phone(name: str, opened: Open, fifty: Run) -> None:
+def test_the_page_fits_a_phone(name: str, open_report: Open, fifty: Run) -> None:
     named = (name or HOSTILE, *fifty.contract.labels[1:])
     run = replace(fifty, contract=replace(fifty.contract, labels=named))
     photographs = [
         replace(one, label=named[0]) if one.label == HOSTILE else one for one in fifty.photographs
     ]
     run = replace(run, photographs=tuple(photographs))
-    chrome = opened(judged(run, 6), run, width=400)
+    chrome = open_report(create_result(run, 6), run, width=400)
     assert chrome.execute_script("return document.documentElement.scrollWidth") == 400
 
 
-def test_layers_time_and_settings_are_told(fifty: Run, opened: Open) -> None:
-    said = text(opened(judged(fifty, 6), fifty))
+def test_layers_time_and_settings_are_told(fifty: Run, open_report: Open) -> None:
+    content = text(open_report(create_result(fifty, 6), fifty))
     for what in (
         "conv_8", "16.0%", "1.25 ms", "0.50 ms", "calibration pictures\n100", "tflite-2.14",
         "5eed" * 16, "tensorflow", "ai-edge-litert", HOSTILE,
     ):  # fmt: skip
-        assert what in said
+        assert what in content
 
 
-def test_without_truth_there_is_no_confusion(fifty: Run, opened: Open) -> None:
-    judgement = judged(fifty, 6)
-    answers = tuple(replace(one, truth="") for one in judgement.attempt.answers)
-    attempt = replace(judgement.attempt, answers=answers, verdict=judge_answers(answers))
-    chrome = opened(replace(judgement, attempt=attempt, attempts=(attempt,)), fifty)
+def test_without_truth_there_is_no_confusion(fifty: Run, open_report: Open) -> None:
+    result = create_result(fifty, 6)
+    answers = tuple(replace(one, truth="") for one in result.best.answers)
+    candidate = replace(result.best, answers=answers, verdict=judge_answers(answers))
+    chrome = open_report(replace(result, best=candidate, candidates=(candidate,)), fifty)
     assert "What each confuses" not in text(chrome)
-    assert attempt.verdict.meaning in text(chrome, "header")
+    assert candidate.verdict.meaning in text(chrome, "header")
     assert "accuracy" not in text(chrome, ".two")
     assert "99.0%" in text(chrome, ".two")
 
 
-def test_activations_that_stay_float_have_no_error(fifty: Run, opened: Open) -> None:
-    judgement = judged(fifty, 6)
-    attempt = replace(judgement.attempt, quantization="dynamic", layers=())
-    chrome = opened(replace(judgement, attempt=attempt), fifty)
+def test_activations_that_stay_float_have_no_error(fifty: Run, open_report: Open) -> None:
+    result = create_result(fifty, 6)
+    candidate = replace(result.best, quantization="dynamic", layers=())
+    chrome = open_report(replace(result, best=candidate), fifty)
     assert "with dynamic the activations stay float" in text(chrome, "#layers")

@@ -11,6 +11,7 @@ from vedette_edge import Classifier, Contract
 from vedette_edge.errors import ModelFileError
 from vedette_edge.model import model_file
 from vedette_edge.model.contract import serialize_contract
+from vedette_edge.model.self_test import replay_samples, require_equal
 
 
 def test_a_model_file_says_what_it_carries(model: Path) -> None:
@@ -123,3 +124,12 @@ def test_one_changed_bit_of_the_graph_is_noticed_before_the_interpreter_sees_it(
         path.write_bytes(damaged)
         with pytest.raises(ModelFileError, match=r"bit\.tflite: the graph is damaged"):
             Classifier(path)
+
+
+def test_a_file_of_the_first_contract_format_loads_and_passes_its_self_test(model: Path) -> None:
+    old = Classifier(model.with_name("colours-contract-1.tflite"))
+    assert b"vedette-contract-1" in model_file.read_model_file(old.model.path).data
+    assert old.contract == Classifier(model).contract
+    replays = list(replay_samples(old))
+    assert len(replays) == 4
+    require_equal(old, replays)

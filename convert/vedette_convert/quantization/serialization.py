@@ -1,7 +1,7 @@
-"""Writes a TFLite model as a flatbuffer with short names, in which equal vectors stand once.
+"""TFLite models as flatbuffers, with short names and each vector stored once.
 
-A per-channel tensor has a zero point for each channel, an int64 that is always 0: in
-EfficientNet-Lite0 these take a tenth of the graph. The format lets many fields point to one place.
+A per-channel tensor has a zero point for each channel, an int64 that is always 0. In
+EfficientNet-Lite0 these take a tenth of the graph. In a flatbuffer, fields may share a vector.
 """
 
 import re
@@ -18,11 +18,11 @@ BUFFER_ALIGNMENT = 16  # bytes; `force_align` of a buffer's data in TFLite's sch
 
 
 def compact(graph: bytes) -> bytes:
-    """Write the graph again. Everything that is computed stays as it is.
+    """Write a graph again, smaller; it computes the same. Equal graphs give equal bytes.
 
-    `graph` is a .tflite without anything appended. The same bytes come of the same graph. The
-    converter names a tensor after all operations that it fused, each with the path of the models
-    that it lies in; the first operation's own name is enough for people and for layer errors.
+    `graph` is a .tflite with nothing appended. The converter names a tensor after all operations
+    that it fused, each with the path of its models; the first operation's own name is enough for
+    people and for layer errors.
     """
     model = ModelT.InitFromPackedBuf(graph)
     for subgraph in model.subgraphs:
@@ -32,10 +32,9 @@ def compact(graph: bytes) -> bytes:
 
 
 def serialize(model: ModelT) -> bytes:
-    """The bytes of a model of TensorFlow's object API.
+    """Write a model of TensorFlow's object API.
 
-    Every buffer's data are aligned as the schema asks; TensorFlow's converter leaves them where
-    they fall.
+    Aligns the data of each buffer as the schema requires; TensorFlow's converter does not.
     """
     builder = _SharingBuilder()
     builder.Finish(model.Pack(builder), IDENTIFIER)
@@ -45,8 +44,8 @@ def serialize(model: ModelT) -> bytes:
 class _SharingBuilder(Builder):  # type: ignore[misc]  # flatbuffers publishes no types
     """A Builder that writes equal vectors of numbers once.
 
-    It inherits because the object API takes nothing but a Builder. Vectors of tables are left
-    alone: they hold distances, which are equal where the tables are not.
+    The object API accepts nothing but a Builder, hence the inheritance. Vectors of tables are
+    not shared: they hold offsets, which may be equal though the tables differ.
     """
 
     def __init__(self) -> None:
@@ -54,7 +53,7 @@ class _SharingBuilder(Builder):  # type: ignore[misc]  # flatbuffers publishes n
         self._offsets: dict[tuple[str, bytes], int] = {}
 
     def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802  flatbuffers' name
-        """The offset of a vector with these elements, which may have been written before."""
+        """Write a vector unless an equal one was written before. Returns its offset."""
         key = (x.dtype.str, x.tobytes())  # of one type, so that the alignment is the same
         if key not in self._offsets:
             if x.dtype == np.uint8:  # the data of a buffer

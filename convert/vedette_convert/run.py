@@ -1,0 +1,102 @@
+"""The photographs and the contract of a trained model, and the options for an external one."""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vedette_convert.errors import RunFolderError
+from vedette_edge import files
+from vedette_edge.errors import ImageError
+from vedette_edge.head.record import HeadRecord
+from vedette_edge.images import decoding
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.model.contract import Contract
+
+Model = Any  # a Keras model: keras publishes no types
+
+TRAIN, TEST = "train", "test"  # parts in split.csv
+
+
+@dataclass(frozen=True, slots=True)
+class Photograph:
+    """A line of split.csv."""
+
+    part: str  # train, validation or test
+    label: str
+    file: Path
+    sha256: str
+
+    def read(self) -> Image:
+        """Read the image, R G B. Raises RunFolderError if the file has changed since training."""
+        try:
+            content = files.read_bounded(self.file)
+        except OSError as error:
+            raise RunFolderError(
+                f"{self.file}: {error.strerror}. "
+                "If the photographs have moved, use --data to name their folder"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.sha256:
+            raise RunFolderError(f"{self.file}: has changed since training. Train again")
+        try:
+            return decoding.decode_image(content)
+        except ImageError as error:
+            raise RunFolderError(f"{self.file}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A trained run, ready to be converted."""
+
+    weights: Path
+    contract: Contract
+    photographs: tuple[Photograph, ...]
+    head: HeadRecord | None = None  # of a head that can be fitted again
+
+    @property
+    def learned(self) -> list[Photograph]:
+        """The photographs of training or, for an external model, of calibration."""
+        return [photograph for photograph in self.photographs if photograph.part != TEST]
+
+    @property
+    def judged(self) -> list[Photograph]:
+        """The photographs that conversion judges by: the test part, or else the learned ones.
+
+        Learned ones come without labels: a model is right on what it has learned, so only
+        agreement can be judged.
+        """
+        tested = self.select_part(TEST)
+        return tested or [replace(photograph, label="") for photograph in self.learned]
+
+    def select_part(self, name: str) -> list[Photograph]:
+        """Select the photographs of one part."""
+        return [photograph for photograph in self.photographs if photograph.part == name]
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalModelSpec:
+    """A model that Vedette did not train, and the user's description of it."""
+
+    path: Path
+    labels: Path  # text file, one label a line
+    photographs: Path  # folder
+    normalise: str | None  # one of NORMALISATIONS; None: the model normalises by itself
+    resize_mode: str | None  # one of RESIZE_MODES; None: the first
+
+
+def sample_photographs(photographs: Sequence[Photograph], count: int) -> list[Photograph]:
+    """Draw photographs from every class alike, the same each time: one of each, another of each.
+
+    `count` of them, or one of each class if there are more classes.
+    """
+    drawn = random.Random(0).sample(photographs, len(photographs))
+    ranks: Counter[str] = Counter()
+    ranked = []
+    for photograph in drawn:
+        ranks[photograph.label] += 1
+        ranked.append((ranks[photograph.label], photograph.label, photograph))
+    ranked.sort(key=lambda one: one[:2])
+    return [photograph for *_, photograph in ranked[: max(count, len(ranks))]]
