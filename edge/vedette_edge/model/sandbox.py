@@ -1,7 +1,7 @@
-"""Whether the runtime survives a foreign graph: tried in a process of its own.
+"""Try a graph in a separate process, where a crash of the runtime does no harm.
 
-Runtimes follow what a file says, and one that is damaged or malicious can end in a crash. Vedette's
-own files carry a checksum; anybody else's are loaded and run once where a crash does no harm.
+A damaged or malicious file can crash a runtime. Vedette's own files carry checksums; files of
+others are loaded and run once here first.
 """
 
 import resource
@@ -15,53 +15,51 @@ from vedette_edge.errors import ModelFileError, VedetteError
 from vedette_edge.model import interpreter
 from vedette_edge.model.interpreter import TFLiteModel
 
-MEMORY_BYTES, PROCESSOR_S, PATIENCE_S = 2 << 30, 20, 30
-REFUSED = 3  # exit code: there is a message on standard output
-LONGEST_MESSAGE = 300  # characters; runtimes may say the same of each tensor
+MEMORY_BYTES, PROCESSOR_S, TIMEOUT_S = 2 << 30, 20, 30
+REFUSED = 3  # exit code: a message is on standard output
+LONGEST_MESSAGE = 300  # characters; runtimes may repeat a message for each tensor
 
 
-def probe_model(model: bytes, threads: int) -> None:
-    """Raises ModelFileError, with the runtime's words, if it refuses the graph or dies of it."""
-    # -P: what lies in the current folder is not imported, whatever its name.
+def probe_model(model: bytes, threads: int, timeout_s: float = TIMEOUT_S) -> None:
+    """Raise ModelFileError, with the runtime's message, if it refuses the graph or crashes."""
+    # -P: import nothing from the current folder.
     command = [sys.executable, "-P", "-c", "from vedette_edge.model import sandbox; sandbox.main()"]
     try:
         done = subprocess.run(
             [*command, str(threads)],
             input=model,
             capture_output=True,
-            timeout=PATIENCE_S,
+            timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelFileError(
-            f"did not classify one picture within {PATIENCE_S} s, and was given up"
-        ) from error
+        raise ModelFileError(f"did not classify one picture within {timeout_s} s") from error
     if done.returncode == REFUSED:
-        raise ModelFileError(_shortened(done.stdout))
+        raise ModelFileError(_shorten(done.stdout))
     if done.returncode:
         raise ModelFileError(
-            f"the runtime died of it ({_death(done.returncode, done.stderr)}). The file may be "
-            "damaged: copy it again, or ask who made it"
+            f"the runtime crashed ({_describe_end(done.returncode, done.stderr)}). The file may be "
+            "damaged: copy it again, or ask its author"
         )
 
 
-def _death(code: int, stderr: bytes) -> str:
-    """How the process ended, and its last words."""
+def _describe_end(code: int, stderr: bytes) -> str:
+    """The process's signal or exit code, and its last message."""
     if code == -signal.SIGXCPU:
         return f"one picture took more than {PROCESSOR_S} s"
     cause = signal.Signals(-code).name if -code in list(signal.Signals) else f"code {code}"
     lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(b"INFO")]
-    return f"{cause}: {_shortened(lines[-1])}" if lines else cause
+    return f"{cause}: {_shorten(lines[-1])}" if lines else cause
 
 
-def _shortened(words: bytes) -> str:
-    text = "".join(one if one.isprintable() else " " for one in words.decode(errors="replace"))
+def _shorten(message: bytes) -> str:
+    text = "".join(one if one.isprintable() else " " for one in message.decode(errors="replace"))
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + " ..."
 
 
 def main() -> None:
-    """In the other process: load the model on standard input, and run it once on zeros."""
+    """In the separate process: load the model on standard input, and run it once on zeros."""
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     _limit(resource.RLIMIT_CPU, PROCESSOR_S)
@@ -69,7 +67,7 @@ def main() -> None:
         network = TFLiteModel(sys.stdin.buffer.read(), int(sys.argv[1]), interpreter.find_runtime())
         network.run(np.zeros(network.input.shape, network.input.dtype))
     except (VedetteError, ValueError, RuntimeError) as error:
-        print(error)  # noqa: T201  for the process that asked
+        print(error)  # noqa: T201  for the parent process
         sys.exit(REFUSED)
     except MemoryError:
         print(f"needs more than {MEMORY_BYTES >> 30} GiB of memory")  # noqa: T201
@@ -78,5 +76,5 @@ def main() -> None:
 
 def _limit(resource_number: int, most: int) -> None:
     hard = resource.getrlimit(resource_number)[1]
-    within = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource_number, (within, hard))
+    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource_number, (limit, hard))
