@@ -3,14 +3,14 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # so that type checkers know the names that __getattr__ loads
     from vedette_edge.errors import VedetteError
     from vedette_edge.images.preprocessing import preprocess
     from vedette_edge.model.classifier import Classification, Classifier
     from vedette_edge.model.contract import Contract
 
-# Where each public name lives. They load on first use: the capture process needs no interpreter,
-# and `vedette check` starts even where numpy or OpenCV does not.
+# The module of each public name. Names load on first use: the capture process needs no
+# interpreter, and `vedette check` must start even with a broken numpy or OpenCV.
 _MODULES = {
     "Classification": "vedette_edge.model.classifier",
     "Classifier": "vedette_edge.model.classifier",

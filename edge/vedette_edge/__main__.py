@@ -117,6 +117,7 @@ def inspect(model: Path, as_json: bool, said: "ModelOverrides") -> None:
       vedette inspect model.tflite
       vedette inspect model.tflite --json | jq .contract.labels
     """
+    from vedette_edge.cli.description_text import render_description
     from vedette_edge.model import description
     from vedette_edge.model.classifier import Classifier
 
@@ -125,7 +126,7 @@ def inspect(model: Path, as_json: bool, said: "ModelOverrides") -> None:
         if as_json:
             terminal.out.print(json.dumps(found, indent=2, ensure_ascii=False))
         else:
-            terminal.out.print(description.as_text(found))
+            terminal.out.print(render_description(found))
 
 
 main.add_command(run_command)

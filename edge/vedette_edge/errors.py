@@ -1,45 +1,45 @@
-"""What can go wrong in a way that the user can mend.
+"""Errors that the user can fix.
 
 Each message says what was found, what was expected and what to do next; commands print it
-and end with code 1. Anything else that is raised is a fault of Vedette's own.
+and exit with code 1. Any other exception is a bug in Vedette.
 """
 
 
 class VedetteError(Exception):
-    """A fault that the user can mend."""
+    """An error that the user can fix."""
 
 
 class ImageError(VedetteError, ValueError):
-    """A file or an array that is no picture."""
+    """A file or an array that is not a valid image."""
 
 
 class DecoderMissingError(ImageError, ImportError):
-    """A picture in a format of which the decoder is not installed."""
+    """An image whose decoder is not installed."""
 
 
 class ContractError(VedetteError, ValueError):
-    """A contract that is incomplete, unknown or contradicts itself."""
+    """A contract that is incomplete, of an unknown format or contradicts itself."""
 
 
 class LabelsError(VedetteError, ValueError):
-    """A file of labels that cannot be read, or names none or one twice."""
+    """A labels file that is unreadable or empty, or that repeats a label."""
 
 
 class ModelFileError(VedetteError, ValueError):
-    """A model file that is damaged, foreign or contradicts its contract."""
+    """A model file that is damaged, not supported or contradicts its contract."""
 
 
 class RuntimeMissingError(VedetteError, ImportError):
-    """No TFLite interpreter that works is installed."""
+    """No working TFLite interpreter is installed."""
 
 
 class CameraError(VedetteError, OSError):
-    """A source of frames that cannot be opened or read."""
+    """A camera or another source of frames that cannot be opened or read."""
 
 
 class SelfTestError(VedetteError, RuntimeError):
-    """A machine on which a model does not do what it did at conversion."""
+    """A model that gives other results on this machine than at conversion."""
 
 
 class SettingError(VedetteError, ValueError):
-    """A setting that is not understood, or does not fit what it is for."""
+    """A setting that is invalid or does not suit its purpose."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Read files of a limited size, and write files whole or not at all."""
 
 import errno
 import os
@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+MAX_BYTES = 256 << 20  # of a model or an image
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a path to write beside `path`; what is there takes `path`'s place if all went well.
+    """Yield a temporary path beside `path`; on success, that file replaces `path`.
 
-    After an error or an interrupt, what stood at `path` stands there unchanged. Raises OSError,
-    naming `path`, if the folder cannot be written or the disk is full.
+    After an error or an interrupt, `path` is unchanged. Raises OSError, naming `path`, if the
+    folder is not writable or the disk is full.
     """
     temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
@@ -22,7 +24,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(path)
     except OSError as error:
-        # The file that the user knows; and full disks are told of without any name.
+        # Name the file that the user knows; the error of a full disk names none.
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -39,17 +41,14 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-MAX_BYTES = 256 << 20  # of a model, of a picture
-
-
 def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
-    """What is in a file. Raises OSError for one that cannot be read or is larger.
+    """Read a file. Raises OSError if it cannot be read or is larger than `most_bytes`.
 
-    And for a device, which may have no end, and a pipe, into which nobody may ever write.
+    Refuses devices, which may have no end, and pipes, to which nobody may ever write.
     """
-    found = path.stat()
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
-        raise OSError(errno.EINVAL, "is no file, but a pipe or a device", str(path))
-    if found.st_size > most_bytes and path.is_file():
-        raise OSError(errno.EFBIG, f"is larger than {most_bytes >> 20} MiB", str(path))
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise OSError(errno.EINVAL, "not a file, but a pipe or a device", str(path))
+    if status.st_size > most_bytes and path.is_file():
+        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", str(path))
     return path.read_bytes()

@@ -37,7 +37,7 @@ def test_raw_bytes_go_in_and_one_delegate_takes_the_whole_graph(model: Path) -> 
     assert (network.input.dtype, network.input.scale, network.input.zero_point) == ("uint8", 1, 0)
     assert network.input.shape == (1, 48, 48, 3)
     assert network.output.dtype == "uint8"
-    assert network.partitions() == 1
+    assert network.count_partitions() == 1
 
 
 def test_labels_and_contract_are_packed_where_zip_tools_find_them(model: Path) -> None:

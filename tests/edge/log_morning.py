@@ -1,4 +1,4 @@
-"""A morning in the log, for the tests that read it."""
+"""A morning in a log, for the tests that read it."""
 
 import json
 import time
@@ -26,26 +26,33 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def line(at: float, event: str, **fields: object) -> str:
+def format_line(at: float, event: str, **fields: object) -> str:
     return json.dumps({"time": format_timestamp(at), "event": event, **fields}) + "\n"
 
 
-def change(at: float, label: str, previous: str = "", lasted_s: float = 0, **fields: object) -> str:
+def format_change(
+    at: float, label: str, previous: str = "", lasted_s: float = 0, **fields: object
+) -> str:
     score = {"score": 0.91}
-    return line(at, "change", label=label, previous=previous, lasted_s=lasted_s, **score | fields)
+    return format_line(
+        at, "change", label=label, previous=previous, lasted_s=lasted_s, **score | fields
+    )
 
 
+MS = {"capture": 3, "invoke": 2.5}
 MORNING = [
-    line(AT, "start", model="model.tflite", camera="picamera2"),
-    line(AT + 1, "delivers", camera="640x480 BGR888, 10 frames/s"),
-    change(AT + 2, "none", region="door"),
-    line(AT + 60, "heartbeat", up_s=60, frames=600, fps=10.0, state={"door": "none"}),
-    change(AT + 722, "fox", "none", 720, region="door"),
-    line(AT + 723, "lost", camera="picamera2", reason="no frame for 10 s"),
-    line(AT + 783, "back", camera="picamera2", lost_s=60.2),
-    change(AT + 800, "hen", "", region="nest"),
-    line(AT + 801, "frame", frame=9, label="hen", score=0.5, ms={"capture": 3, "invoke": 2.5}),
-    line(AT + 900, "stop", reason="SIGTERM"),
+    format_line(AT, "start", model="model.tflite", camera="picamera2"),
+    format_line(AT + 1, "camera_opened", camera="640x480 BGR888, 10 frames/s"),
+    format_change(AT + 2, "none", region="door"),
+    format_line(AT + 60, "heartbeat", up_s=60, frames=600, fps=10.0, state={"door": "none"}),
+    format_change(AT + 722, "fox", "none", 720, region="door"),
+    format_line(AT + 723, "camera_lost", camera="picamera2", reason="no frame for 10 s"),
+    format_line(AT + 783, "camera_restored", camera="picamera2", lost_s=60.2),
+    format_change(AT + 800, "hen", "", region="nest"),
+    format_line(
+        AT + 801, "frame", frame=9, label="hen", score=0.5, ms={"capture": 3, "invoke": 2.5}
+    ),
+    format_line(AT + 900, "stop", reason="SIGTERM"),
 ]
 
 
@@ -58,7 +65,7 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def vedette_log(*arguments: str | Path) -> Result:
+def run_log(*arguments: str | Path) -> Result:
     result = CliRunner().invoke(main, ["log", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

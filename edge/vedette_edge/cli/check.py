@@ -196,9 +196,9 @@ def _tell(
         terminal.out.print(_as_json(replays, findings, ok=not faults))
     else:
         if replays:
-            from vedette_edge.model import self_test
+            from vedette_edge.cli.self_test_table import render_replays
 
-            terminal.out.print(self_test.as_table(replays), soft_wrap=False)
+            terminal.out.print(render_replays(replays), soft_wrap=False)
         terminal.out.print(as_text(findings))
     if faults:
         raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].detail}")
@@ -209,6 +209,6 @@ def _as_json(replays: Sequence["Replay"], findings: Sequence[Finding], *, ok: bo
     if replays:
         from vedette_edge.model import self_test
 
-        told = self_test.as_data(replays)
+        told = self_test.to_dict(replays)
     found = {"ok": ok, **told, "findings": [asdict(one) for one in findings]}
     return json.dumps(found, indent=2, ensure_ascii=False)

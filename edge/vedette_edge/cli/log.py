@@ -93,9 +93,9 @@ def _print_summary(
 
     summary = log_summary.summarize(reader.read_records(path, damage), day, time.time())
     if as_json:
-        terminal.print_line(json.dumps(log_summary.as_object(summary), ensure_ascii=False))
+        terminal.print_line(json.dumps(log_summary.to_dict(summary), ensure_ascii=False))
     else:
-        terminal.print_line(log_summary.as_text(summary))
+        terminal.print_line(log_summary.render_summary(summary))
 
 
 def _follow(tail: "Tail", wanted: "RecordFilter", terminal: Output, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vedette_edge.click_types import FiniteFloat
-from vedette_edge.log.rotation import limits_of
+from vedette_edge.log.rotation import LogLimits
 
 Command = Callable[..., None]
 MEGABYTES = FiniteFloat(0.01, 1e6)
@@ -29,6 +29,6 @@ def log_options(command: Command) -> Command:
 
     @wraps(command)
     def with_limits(log_day: float, log_total: float, log_flush: float, **given: Any) -> None:
-        command(limits=limits_of(log_day, log_total, log_flush), **given)
+        command(limits=LogLimits.from_megabytes(log_day, log_total, log_flush), **given)
 
     return reduce(lambda inner, option: option(inner), reversed(_OPTIONS), with_limits)

@@ -53,7 +53,9 @@ def power(found: Health, vcgencmd: str) -> Iterator[Finding]:
     """Heat and voltage. `vcgencmd` is what that program says, such as throttled=0x50000."""
     if not (found.now or found.before):
         with suppress(ValueError):
-            found = Health.of(found.temperature_c, int(vcgencmd.partition("=")[2] or "0", 16))
+            found = Health.from_throttled(
+                found.temperature_c, int(vcgencmd.partition("=")[2] or "0", 16)
+            )
     for when, what in (("now", found.now), ("since it started", found.before)):
         if what:
             yield Finding("power", WARNING, f"{', '.join(what)} {when}", _mend_power(what))

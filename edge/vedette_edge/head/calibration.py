@@ -1,4 +1,4 @@
-"""Logits become scores that mean something: temperature, the `unknown` entry, thresholds."""
+"""Calibrate logits into scores: a temperature, an entry for `unknown`, and thresholds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,13 @@ from vedette_edge.head.discriminant import Discriminant, Floats, Labels
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import UNKNOWN
 
-OWN_THRESHOLD_FROM = 100  # answers of a class from which on it has a threshold of its own
+OWN_THRESHOLD_FROM = 100  # answers; a class with fewer has no threshold of its own
 
-_HALVINGS = 40  # of the range in which a temperature is searched
-_COLDER = np.geomspace(1, 0.005, 13)  # temperatures that are tried with an entry for `unknown`
-_NEAR = np.geomspace(1.5, 1 / 1.5, 9)  # and then those around the best of them
+_HALVINGS = 40  # of the range in which a temperature is searched for
+_COLDER = np.geomspace(
+    1, 0.005, 13
+)  # factors of the temperature that are tried with an entry for `unknown`
+_NEAR = np.geomspace(1.5, 1 / 1.5, 9)  # then factors around the best of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Background:
 
     projection: Floats  # class x direction
     offset: Floats  # direction
-    shift: float  # what the classes' logits lose, so that this logit needs no constant
+    shift: float  # is subtracted from the classes' logits, so that this logit needs no constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +34,20 @@ class Threshold:
 
     below: float  # 0..1; 0: every answer counts
     precision: float  # share of right answers to reach, 0..1
-    reached: bool  # some threshold reaches it
+    reached: bool  # True if a threshold reaches it
 
 
 def fit_temperature(logits: Floats, truth: Labels) -> float:
-    """The softmax temperature of the least mean negative log-likelihood.
+    """Fit the softmax temperature with the lowest mean negative log-likelihood.
 
     Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section 4.2. The targets are
-    Platt's (1999), a little less than 1 of n pictures: with every answer right, the scores would
-    be driven to certainty otherwise. The loss is convex in 1 / temperature, so that its
-    derivative has one root.
+    Platt's (1999), slightly below 1 for n images: otherwise, if every answer is right, scores
+    become certain. The loss is convex in 1 / temperature, so that its derivative has one root.
     """
-    pictures, classes = logits.shape
-    sure = (pictures + 1) / (pictures + 2)
+    images, classes = logits.shape
+    sure = (images + 1) / (images + 2)
     other = (1 - sure) / (classes - 1)
-    right = logits[np.arange(pictures), truth].astype(np.float64)
+    right = logits[np.arange(images), truth].astype(np.float64)
     target = float(np.sum((sure - other) * right + other * logits.sum(axis=1, dtype=np.float64)))
     low, high = np.log(1e-3), np.log(1e5)
     for _ in range(_HALVINGS):
@@ -60,29 +61,29 @@ def fit_temperature(logits: Floats, truth: Labels) -> float:
 def fit_unknown(
     discriminant: Discriminant, logits: Floats, truth: Labels, cost: float
 ) -> tuple[float, Background]:
-    """The entry for `unknown`, and the temperature at which all scores are likeliest.
+    """Fit the entry for `unknown` and the temperature that maximize the likelihood.
 
-    The entry takes its part of every score, above all where there are two or three classes. So
-    the best temperature is at most the one of the classes alone, and with few classes far below.
+    The entry takes a part of every score, most with two or three classes. So the best temperature
+    is at most that of the classes alone, and much lower with few classes.
     """
     hottest = fit_temperature(logits, truth)
 
-    def likeliest(temperatures: NDArray[np.float64]) -> tuple[float, Background]:
+    def find_likeliest(temperatures: NDArray[np.float64]) -> tuple[float, Background]:
         pairs = [
             (temperature, fit_background(discriminant, logits, truth, temperature, cost))
             for temperature in temperatures.tolist()
         ]
-        return min(pairs, key=lambda pair: _mean_loss(calibrate(logits, *pair), truth))
+        return min(pairs, key=lambda pair: _compute_loss(calibrate(logits, *pair), truth))
 
-    temperature, _ = likeliest(hottest * _COLDER)
-    return likeliest(np.minimum(temperature * _NEAR, hottest))
+    temperature, _ = find_likeliest(hottest * _COLDER)
+    return find_likeliest(np.minimum(temperature * _NEAR, hottest))
 
 
-def _mean_loss(scores: Floats, truth: Labels) -> float:
-    """The mean negative log-likelihood of right and not right, with Platt's targets."""
-    pictures, tiny = len(scores), np.finfo(np.float32).tiny
-    sure = (pictures + 1) / (pictures + 2)
-    right = scores[np.arange(pictures), truth].astype(np.float64)
+def _compute_loss(scores: Floats, truth: Labels) -> float:
+    """The mean negative log-likelihood of right and wrong, with Platt's targets."""
+    images, tiny = len(scores), np.finfo(np.float32).tiny
+    sure = (images + 1) / (images + 2)
+    right = scores[np.arange(images), truth].astype(np.float64)
     logs = np.log(np.maximum([right, 1 - right], tiny))
     return -float(np.mean(sure * logs[0] + (1 - sure) * logs[1]))
 
@@ -90,12 +91,12 @@ def _mean_loss(scores: Floats, truth: Labels) -> float:
 def fit_background(
     discriminant: Discriminant, logits: Floats, truth: Labels, temperature: float, cost: float
 ) -> Background:
-    """A class that was never seen, as one entry more before the softmax.
+    """Fit a class that was never seen, as an additional logit before the softmax.
 
-    Its mean is drawn from the same normal distribution as the means of the known classes (Ioffe,
+    Its mean has the same normal distribution as the means of the known classes (Ioffe,
     Probabilistic Linear Discriminant Analysis, ECCV 2006), so that the ratio of its likelihood
-    and that of a class at the middle is a quadratic form of the logits. `logits` are out of fold,
-    before the temperature; of their right answers the share `cost` becomes unknown.
+    to that of a class at the middle is a quadratic form of the logits. `logits` are out of fold,
+    before the temperature; the share `cost` of their right answers becomes unknown.
     """
     values, vectors = np.linalg.eigh(discriminant.gram)
     values, vectors = np.maximum(values[1:], 1e-9), vectors[:, 1:]  # the rows of logits sum to 0
@@ -115,7 +116,7 @@ def fit_background(
 
 
 def calibrate(logits: Floats, temperature: float, background: Background | None) -> Floats:
-    """Scores of rows of logits, with a last column for `unknown` if there is a background."""
+    """Turn rows of logits into scores, with a last column for `unknown` given a background."""
     cooled = logits / np.float32(temperature)
     if background is None:
         return softmax(cooled)
@@ -125,10 +126,10 @@ def calibrate(logits: Floats, temperature: float, background: Background | None)
 
 
 def fit_threshold(scores: Floats, right: NDArray[np.bool_], precision: float) -> Threshold:
-    """The lowest threshold at which enough of the answers that remain are right.
+    """Fit the lowest threshold at which the remaining answers reach a precision.
 
-    `scores` are the answers' own, 0..1. Where no threshold reaches the precision, every answer
-    counts: a threshold that keeps no promise helps nobody.
+    `scores` are those of the answers, 0..1. If no threshold reaches the precision, every answer
+    counts.
     """
     if not len(right) or right.mean() >= precision:
         return Threshold(0.0, precision, reached=bool(len(right)))
@@ -144,9 +145,9 @@ def fit_threshold(scores: Floats, right: NDArray[np.bool_], precision: float) ->
 def fit_thresholds(
     scores: Floats, truth: Labels, labels: Sequence[str], precision: float
 ) -> tuple[Threshold, dict[str, float]]:
-    """The threshold for all classes, and those of classes with enough answers, by label.
+    """Fit a threshold for all classes, and by label those of classes with enough answers.
 
-    Answers that are `unknown` already count for neither.
+    Answers that are already `unknown` do not count.
     """
     answers, best = scores.argmax(axis=1), scores.max(axis=1)
     known = np.array([label != UNKNOWN for label in labels])[answers]
@@ -154,8 +155,8 @@ def fit_thresholds(
     overall = fit_threshold(best[known], right[known], precision)
     by_label = {}
     for place, label in enumerate(labels):
-        mine = answers == place
-        if label != UNKNOWN and mine.sum() >= OWN_THRESHOLD_FROM:
-            own = fit_threshold(best[mine], right[mine], precision)
+        own_answers = answers == place
+        if label != UNKNOWN and own_answers.sum() >= OWN_THRESHOLD_FROM:
+            own = fit_threshold(best[own_answers], right[own_answers], precision)
             by_label[label] = own.below if own.reached else overall.below
     return overall, by_label

@@ -1,4 +1,4 @@
-"""Logits of pictures by heads that were not fitted to them."""
+"""Compute logits of images by heads that were not fitted to them."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -10,22 +10,22 @@ from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments
 
 AT_A_TIME = 2048  # rows of features in memory
 
-Way = tuple[Sequence[int], float]  # the widths of the blocks that are read, and the shrinkage
+Way = tuple[Sequence[int], float]  # the widths of the blocks that a head reads, and its shrinkage
 
 
 class FeatureRows(Protocol):
-    """Features of pictures that are learned from, wherever they lie."""
+    """Features of training images, in memory or on disk."""
 
     @property
     def labels(self) -> Labels:
-        """The class index of each picture."""
+        """The class index of each image."""
 
     @property
     def folds(self) -> NDArray[np.intp]:
-        """The fold 0, 1, ... of each picture."""
+        """The fold 0, 1, ... of each image."""
 
     def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
-        """The features of some pictures, a row each: plain first, then mirrored."""
+        """Yield the features of some images, a row each: plain first, then mirrored."""
 
 
 def sum_moments(
@@ -35,9 +35,9 @@ def sum_moments(
     width: int,
     origin: Floats | None = None,
 ) -> Moments:
-    """The sums over all views of some pictures, over their first `width` features.
+    """Sum the moments of the first `width` features over all views of some images.
 
-    By default, the origin is the mean of some of the pictures.
+    By default, the origin is the mean of some of the images.
     """
     if origin is None:
         some = places[:: -(-len(places) // AT_A_TIME)]
@@ -50,7 +50,7 @@ def sum_moments(
 
 
 def score_out_of_fold(rows: FeatureRows, total: Moments, ways: Sequence[Way]) -> Floats:
-    """Logits, ways x pictures x classes: of each fold, by heads that are fitted to the rest."""
+    """Compute the logits of each fold by heads fitted to the rest: ways x images x classes."""
     logits = np.empty((len(ways), len(rows.labels), len(total.counts)), np.float32)
     for fold in np.unique(rows.folds):
         held_out = np.flatnonzero(rows.folds == fold)
@@ -65,13 +65,13 @@ def score_out_of_fold(rows: FeatureRows, total: Moments, ways: Sequence[Way]) ->
 def _fit_to_rest(
     rows: FeatureRows, held_out: NDArray[np.intp], total: Moments, ways: Sequence[Way]
 ) -> list[Discriminant]:
-    """A head for each way: from the sums over all rows, less those over the rows held out."""
+    """Fit a head for each way to the sums over all rows, less those over the rows held out."""
     classes, width = total.sums.shape
     rest = total - sum_moments(rows, held_out, classes, width, total.origin)
     return [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
 
 
 def split_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """The places, AT_A_TIME at a time."""
+    """Yield the places, AT_A_TIME at a time."""
     for start in range(0, len(places), AT_A_TIME):
         yield places[start : start + AT_A_TIME]

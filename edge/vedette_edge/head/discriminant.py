@@ -2,7 +2,7 @@
 
 Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd edition, section 4.3;
 the shrinkage towards a multiple of the identity is Friedman's, Regularized Discriminant Analysis,
-1989, equation 18. Only sums over the feature rows are needed, so rows never lie in memory together.
+1989, equation 18. It needs only sums over the feature rows, so rows are never in memory together.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEAF = 128  # columns below which LAPACK factorizes
-LEAST_SHRINKAGE = 0.01  # less may leave a covariance that rounding makes singular
-LEAST_WITHIN = 0.01  # share of all variance that is taken to be within classes, at least
+LEAF = 128  # columns up to which LAPACK factorizes
+LEAST_SHRINKAGE = 0.01  # with less, rounding may make a covariance singular
+LEAST_WITHIN = 0.01  # least share of all variance that counts as within classes
 ROUNDING = 1e-5  # share of a feature's mean square below which its variance is rounding error
 
 Floats = NDArray[np.float32]
@@ -22,11 +22,11 @@ Labels = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Sums over feature rows, which are counted from an origin.
+    """Sums over feature rows, relative to an origin.
 
-    The sums over some rows may be subtracted from those over all, if they have one origin. It
-    changes no result, but near the mean it saves the digits that rows have in common: those of a
-    camera that never moves have most of them.
+    The sums over some rows may be subtracted from those over all rows of the same origin. The
+    origin changes no result, but near the mean it saves the digits that all rows share: with a
+    camera that never moves, these are most digits.
     """
 
     counts: NDArray[np.float64]  # rows, by class
@@ -36,7 +36,7 @@ class Moments:
 
     @classmethod
     def zeros(cls, classes: int, origin: Floats) -> "Moments":
-        """The moments of no rows."""
+        """Return the moments of no rows."""
         width = len(origin)
         products = np.zeros((width, width), np.float32)
         return cls(np.zeros(classes), np.zeros((classes, width)), products, origin)
@@ -59,7 +59,7 @@ class Moments:
         )
 
     def first(self, width: int) -> "Moments":
-        """The moments of the first `width` features."""
+        """Return the moments of the first `width` features."""
         return Moments(
             self.counts,
             self.sums[:, :width],
@@ -87,20 +87,20 @@ class Discriminant:
 
 
 def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) -> Discriminant:
-    """Fit the layer to rows of which every class has one.
+    """Fit the layer; every class needs at least one row.
 
-    `widths` are the numbers of features of the blocks, one after the other. Each block is divided
-    by the root of its mean variance, so that shrinkage treats them alike. `shrinkage` is
+    `widths` are the numbers of features of the blocks, in their order. Each block is divided by
+    the root of its mean variance, so that shrinkage treats all alike. `shrinkage` is
     LEAST_SHRINKAGE to 1.
     """
     means = moments.sums / moments.counts[:, None]
     middle = means.mean(axis=0)
-    variances, noise = _variances(moments)
-    scales = _block_scales(variances, noise, widths)
+    variances, noise = _compute_variances(moments)
+    scales = _compute_block_scales(variances, noise, widths)
     by_feature = np.repeat(scales, widths).astype(np.float32)
-    by_feature[variances <= noise] = np.inf  # a feature that never changes decides nothing
+    by_feature[variances <= noise] = np.inf  # a feature that never changes has no weight
     offsets = ((means - middle) / by_feature).astype(np.float32)
-    within = _within(moments, means, by_feature)
+    within = _compute_covariance(moments, means, by_feature)
     _shrink(within, shrinkage)
     directions = _solve(within, offsets.T)
     gram = offsets.astype(np.float64) @ directions
@@ -116,15 +116,15 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
     )
 
 
-def _variances(moments: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The variance of each feature, and that below which it is rounding error."""
+def _compute_variances(moments: Moments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The variance of each feature, and the variance below which it is rounding error."""
     rows = moments.counts.sum()
     squares = np.diag(moments.products) / rows
     variances = squares - (moments.sums.sum(axis=0) / rows) ** 2
     return np.maximum(variances, 0), squares * ROUNDING
 
 
-def _block_scales(
+def _compute_block_scales(
     variances: NDArray[np.float64], noise: NDArray[np.float64], widths: Sequence[int]
 ) -> NDArray[np.float64]:
     starts = np.cumsum([0, *widths[:-1]])
@@ -135,7 +135,7 @@ def _block_scales(
     return np.asarray(np.sqrt(np.maximum(by_block, least)))
 
 
-def _within(moments: Moments, means: NDArray[np.float64], by_feature: Floats) -> Floats:
+def _compute_covariance(moments: Moments, means: NDArray[np.float64], by_feature: Floats) -> Floats:
     """The pooled within-class covariance of the scaled features."""
     covariance = moments.sums.T.astype(np.float32) @ means.astype(np.float32)  # between classes
     np.subtract(moments.products, covariance, out=covariance)
@@ -148,8 +148,8 @@ def _within(moments: Moments, means: NDArray[np.float64], by_feature: Floats) ->
 def _shrink(covariance: Floats, share: float) -> None:
     """Move a covariance towards the multiple of the identity that has the same trace.
 
-    The features' variance over all classes is 1. Where classes hardly vary in themselves, what
-    they do vary by is rounding error.
+    The features' variance over all classes is 1. If classes hardly vary in themselves, that
+    variation is rounding error.
     """
     width = len(covariance)
     level = max(float(covariance.trace()) / width, LEAST_WITHIN)
@@ -166,8 +166,8 @@ def _solve(matrix: Floats, right: Floats) -> Floats:
 def _factorize(matrix: Floats) -> None:
     """Overwrite a matrix with its Cholesky factor: the lower triangle, by halves.
 
-    Almost all of the work is in matrix products, which numpy does several times faster than
-    LAPACK's factorization. The leaves on the diagonal become inverses, ready to multiply with.
+    Almost all of the work is matrix products, which numpy computes several times faster than
+    LAPACK factorizes. The leaves on the diagonal become inverses, ready for multiplication.
     """
     half = len(matrix) // 2
     if len(matrix) <= LEAF:

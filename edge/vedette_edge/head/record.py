@@ -1,4 +1,4 @@
-"""A classifier's head: from features to scores, as training and conversion both build it."""
+"""The head of a classifier, from features to scores, for training and for conversion."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,21 @@ class Block:
 
     layer: str  # its name in the Keras model
     width: int  # features
-    scale: float = 1.0  # divisor of the features in fitting; to know, as each fit finds its own
+    scale: float = (
+        1.0  # divisor of the features in fitting; informative, since each fit finds its own
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class HeadRecord:
-    """Everything that fitting the head again takes, besides the pictures: head.json."""
+    """Everything that is needed to fit the head again, except the images: head.json."""
 
     blocks: tuple[Block, ...]
     shrinkage: float  # LEAST_SHRINKAGE..1
-    unknown_cost: float  # share of right answers that become unknown; 0: no entry for unknown
-    precision: float  # share of right answers that the thresholds are for, 0..1
-    mirrored: bool  # mirrored pictures are rows of their own
-    folds: tuple[int, ...]  # a picture each, in the order of split.csv without its test part
+    unknown_cost: float  # share of right answers that become unknown; 0: no entry for `unknown`
+    precision: float  # share of right answers that the thresholds aim at, 0..1
+    mirrored: bool  # mirrored images are separate rows
+    folds: tuple[int, ...]  # of each image, in the order of split.csv without its test part
 
     @property
     def widths(self) -> list[int]:
@@ -45,7 +47,7 @@ class HeadRecord:
         return [block.width for block in self.blocks]
 
     def classes(self, labels: int) -> int:
-        """The number of classes, of so many labels: all but an entry for `unknown`."""
+        """The number of classes among so many labels: all but an entry for `unknown`."""
         return labels - bool(self.unknown_cost)
 
 
@@ -65,8 +67,8 @@ class Head:
     def layers(self, blocks: Sequence[Block]) -> dict[str, Weights]:
         """Kernel and bias of each Dense layer, by its name in the Keras model.
 
-        The layers of the blocks add up to the logits. What each gives has about the mean 0, so
-        that the integers of a quantized sum are not spent on an offset.
+        The layers of the blocks add up to the logits. The output of each has a mean of about 0,
+        so that a quantized sum does not spend its integers on an offset.
         """
         kernels = self.discriminant.weights / np.float32(self.temperature)
         shift = self.background.shift if self.background else 0.0
@@ -87,24 +89,24 @@ class Head:
 def calibrate_head(
     discriminant: Discriminant, logits: Floats, truth: Labels, unknown_cost: float
 ) -> Head:
-    """The head that its own out-of-fold `logits` say how to calibrate."""
+    """Calibrate a head by its own out-of-fold `logits`."""
     if not unknown_cost:
         return Head(discriminant, fit_temperature(logits, truth), None)
     return Head(discriminant, *fit_unknown(discriminant, logits, truth, unknown_cost))
 
 
 def serialize_head(record: HeadRecord) -> str:
-    """head.json."""
+    """Write head.json."""
     return json.dumps({"format": FORMAT, **asdict(record)})
 
 
 def parse_head(text: str | bytes) -> HeadRecord:
-    """Read head.json. Raises ContractError for anything else."""
+    """Read head.json. Raises ContractError if it is not valid."""
     try:
         data = json.loads(text)
         if data.pop("format") != FORMAT:
             raise ContractError(f"head: this Vedette reads {FORMAT!r}. Train again")
-        return _record(data)
+        return _parse_record(data)
     except (
         ValueError,
         KeyError,
@@ -116,7 +118,7 @@ def parse_head(text: str | bytes) -> HeadRecord:
         raise ContractError(f"head: damaged ({error}). Train again") from error
 
 
-def _record(data: Mapping[str, Any]) -> HeadRecord:
+def _parse_record(data: Mapping[str, Any]) -> HeadRecord:
     blocks = tuple(
         Block(str(one["layer"]), int(one["width"]), float(one["scale"])) for one in data["blocks"]
     )
@@ -131,6 +133,6 @@ def _record(data: Mapping[str, Any]) -> HeadRecord:
     if not blocks or min(record.widths) < 1 or min(record.folds, default=0) < 0:
         raise ValueError(f"blocks of {record.widths} features, folds {set(record.folds)}")
     for name, least in (("shrinkage", LEAST_SHRINKAGE), ("unknown_cost", 0), ("precision", 0)):
-        if not least <= getattr(record, name) <= 1:  # which also refuses nan
+        if not least <= getattr(record, name) <= 1:  # also refuses NaN
             raise ValueError(f"{name} is {getattr(record, name)}, expected {least} to 1")
     return record

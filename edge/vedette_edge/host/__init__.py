@@ -1,1 +1,1 @@
-"""The Raspberry Pi, systemd and the memory of this process."""
+"""The host: the Raspberry Pi, systemd and this process's memory."""

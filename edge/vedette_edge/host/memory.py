@@ -1,10 +1,10 @@
-"""Memory that was needed once."""
+"""Return memory that is no longer needed."""
 
 import ctypes
 
 
 def trim_heap() -> None:
-    """Hand what is free to the system; the C library would keep it. Others than glibc cannot."""
+    """Return free heap pages to the system (malloc_trim); without glibc, do nothing."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)

@@ -1,4 +1,4 @@
-"""What a Raspberry Pi says of itself: how hot it is, and what slows it down."""
+"""A Raspberry Pi's temperature and throttling."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 SYS = Path("/sys")
 
-# The bits of the firmware's get_throttled; the same 16 places higher: since the machine started.
+# The bits of the firmware's get_throttled; 16 places higher, the same since the start.
 # https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 BITS = ("under-voltage", "frequency capped", "throttled", "too hot")
 _SINCE_START = 16
@@ -14,35 +14,36 @@ _SINCE_START = 16
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """None or empty where the machine does not say."""
+    """The state of the processor and its power; None or empty where it is unknown."""
 
     temperature_c: float | None  # of the processor
     now: tuple[str, ...] = ()  # of BITS
-    before: tuple[str, ...] = ()  # since the machine started, and no more
+    before: tuple[str, ...] = ()  # since the machine started, but not now
 
     @classmethod
-    def of(cls, temperature_c: float | None, throttled: int) -> "Health":
-        """From the number that get_throttled gives."""
-        now, since = _names(throttled), _names(throttled >> _SINCE_START)
+    def from_throttled(cls, temperature_c: float | None, throttled: int) -> "Health":
+        """Decode the number that get_throttled gives."""
+        now, since = _name_bits(throttled), _name_bits(throttled >> _SINCE_START)
         return cls(temperature_c, now, tuple(name for name in since if name not in now))
 
     def fields(self) -> dict[str, object]:
-        """For a record; without what is not known or not wrong."""
-        throttled = [f"{what} now" for what in self.now] + [
-            f"{what} before" for what in self.before
+        """The fields of a record; those that are unknown or fine are left out."""
+        causes = [
+            *(f"{name} now" for name in self.now),
+            *(f"{name} before" for name in self.before),
         ]
         return {
             **({} if self.temperature_c is None else {"temperature_c": self.temperature_c}),
-            **({"throttled": ", ".join(throttled)} if throttled else {}),
+            **({"throttled": ", ".join(causes)} if causes else {}),
         }
 
 
 def read_health(sys: Path = SYS) -> Health:
-    """As the kernel tells it, from files that cost nothing to read. `sys` is for tests."""
-    return Health.of(_temperature_c(sys), _throttled(sys) or _alarm(sys))
+    """Read the kernel's files below `sys`, which takes no time."""
+    return Health.from_throttled(_read_temperature_c(sys), _read_throttled(sys) or _read_alarm(sys))
 
 
-def _throttled(sys: Path) -> int:
+def _read_throttled(sys: Path) -> int:
     throttled = 0
     for path in sys.glob("devices/platform/*/*firmware/get_throttled"):
         with suppress(OSError, ValueError):
@@ -50,8 +51,8 @@ def _throttled(sys: Path) -> int:
     return throttled
 
 
-def _alarm(sys: Path) -> int:
-    """Under-voltage alone: all that kernels tell which are not Raspberry Pi's own."""
+def _read_alarm(sys: Path) -> int:
+    """Under-voltage alone, which is all that kernels other than Raspberry Pi's own report."""
     for sensor in sys.glob("class/hwmon/hwmon*"):
         with suppress(OSError, ValueError):
             if (sensor / "name").read_text().strip() == "rpi_volt":
@@ -59,16 +60,16 @@ def _alarm(sys: Path) -> int:
     return 0
 
 
-def _names(bits: int) -> tuple[str, ...]:
+def _name_bits(bits: int) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(BITS) if bits >> place & 1)
 
 
-def _temperature_c(sys: Path) -> float | None:
-    """Of the zone cpu-thermal, as a Pi calls it, or else of the hottest zone."""
-    found: dict[str, float] = {}
+def _read_temperature_c(sys: Path) -> float | None:
+    """The temperature of the zone cpu-thermal, a Pi's name for it, or else of the hottest zone."""
+    zones: dict[str, float] = {}
     for zone in sys.glob("class/thermal/thermal_zone*"):
         with suppress(OSError, ValueError):
             kind = (zone / "type").read_text().strip()
-            found[kind] = int((zone / "temp").read_text()) / 1000  # from 1/1000 °C
-    hottest = max(found.values(), default=None)
-    return found.get("cpu-thermal", hottest)
+            zones[kind] = int((zone / "temp").read_text()) / 1000  # from 1/1000 °C
+    hottest = max(zones.values(), default=None)
+    return zones.get("cpu-thermal", hottest)

@@ -1,4 +1,4 @@
-"""What systemd is told: that the watch has begun, that it goes on, and what it sees."""
+"""Notify systemd that the watch is ready and alive, and of its status."""
 
 import os
 import socket
@@ -7,50 +7,50 @@ from contextlib import suppress
 
 
 def notify(state: str) -> None:
-    """Send a state, such as READY=1, as sd_notify(3) does; without systemd nothing happens."""
+    """Send a state, such as READY=1, as sd_notify(3) does; without systemd, do nothing."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
-    # A leading @ stands for the zero byte of Linux' abstract addresses.
+    # A leading @ stands for the zero byte of Linux's abstract addresses.
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.sendto(state.encode(), "\0" + address[1:] if address[0] == "@" else address)
 
 
-LOST_USEC = 24 * 3600 * 10**6  # the watchdog's patience while the camera is lost
+LOST_USEC = 24 * 3600 * 10**6  # the watchdog's time-out while the camera is lost
 
 
 class Watchdog:
-    """READY after the first frame that was classified; from then on the watchdog is fed.
+    """Reports READY after the first classified frame, and feeds systemd's watchdog from then on.
 
-    Frames that are classified feed it, and nothing else. While the camera is lost there are none,
-    and a new start of the watch would bring none: it would only forget since when.
+    Only classified frames feed it. While the camera is lost there are none, and a restart of
+    the watch would not help: the time-out is long until the camera is back.
     """
 
     def __init__(self) -> None:
-        self._patience_usec = int(os.environ.get("WATCHDOG_USEC", "0") or 0)
-        # Twice as often as systemd asks, as its manual recommends.
-        self._every_s = self._patience_usec / 2e6
+        self._timeout_usec = int(os.environ.get("WATCHDOG_USEC", "0") or 0)
+        # Twice as often as systemd demands, as its manual recommends.
+        self._every_s = self._timeout_usec / 2e6
         self._next_s = 0.0
         self._ready = False
 
     def feed(self) -> None:
-        """A frame has been classified and told of."""
+        """Report that a frame has been classified."""
         if not self._ready:
             self._ready = True
             notify("READY=1")
-            self.back()  # the watch may have begun anew while the camera was lost
+            self.back()  # a restart may have come while the camera was lost
         if self._every_s and time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + self._every_s
             notify("WATCHDOG=1")
 
     def lost(self) -> None:
-        """The camera gives nothing."""
-        self._be_patient(LOST_USEC)
+        """Report that the camera is lost: extend the time-out."""
+        self._set_timeout(LOST_USEC)
 
     def back(self) -> None:
-        """It gives frames again."""
-        self._be_patient(self._patience_usec)
+        """Report that the camera is back: restore the time-out."""
+        self._set_timeout(self._timeout_usec)
 
-    def _be_patient(self, patience_usec: int) -> None:
-        if self._every_s:  # at a reload systemd counts on from before
-            notify(f"WATCHDOG_USEC={patience_usec}")
+    def _set_timeout(self, timeout_usec: int) -> None:
+        if self._every_s:  # a reload does not reset the time-out
+            notify(f"WATCHDOG_USEC={timeout_usec}")

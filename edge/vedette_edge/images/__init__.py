@@ -1,1 +1,1 @@
-"""Images: find, decode, orient, preprocess."""
+"""Images: find, decode, turn upright, preprocess and encode them."""

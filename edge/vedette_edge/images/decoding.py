@@ -1,4 +1,4 @@
-"""Pictures in files: found in folders, and decoded to upright RGB."""
+"""Decode image files of every common format to upright RGB."""
 
 from pathlib import Path
 
@@ -8,17 +8,18 @@ import numpy as np
 from vedette_edge.errors import DecoderMissingError, ImageError
 from vedette_edge.files import read_bounded
 from vedette_edge.images.jpeg_splitter import END, JpegSplitter
-from vedette_edge.images.orientation import upright
+from vedette_edge.images.orientation import turn_upright
 from vedette_edge.images.preprocessing import Image
 
-HEIF = ("HEIC", "AVIF")  # kinds of which the decoder is optional
+HEIF = ("HEIC", "AVIF")  # formats whose decoder is optional
 HEIF_INSTALL = "pip install 'vedette-edge[heif]'"
+_OLD_OPENCV = tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12)
 
 
 def read_image(path: Path) -> Image:
-    """The picture in a file: uint8, height x width x 3, R G B, upright by its EXIF orientation.
+    """Read an image file: uint8, height x width x 3, R G B, upright by its EXIF orientation.
 
-    Raises PictureError, naming the file, if it cannot be read.
+    Raises ImageError, naming the file, if it cannot be read.
     """
     try:
         data = read_bounded(path)
@@ -31,12 +32,11 @@ def read_image(path: Path) -> Image:
 
 
 def decode_image(data: bytes) -> Image:
-    """The picture in the bytes of a file of any kind in ENDINGS, of a GIF its first frame.
+    """Decode the bytes of an image file; of a GIF, its first frame.
 
-    Grey, palette, CMYK, 16-bit and transparent pictures become 8-bit RGB; transparency is
-    dropped, and the colours that lie beneath it count. Raises PictureError for anything that
-    is no picture, or is one in part only, and DecoderMissingError, which is one, for HEIC and
-    AVIF where the extra that decodes them is not installed.
+    Grey, palette, CMYK, 16-bit and transparent images become 8-bit RGB; transparency is dropped,
+    which leaves the colours beneath it. Raises ImageError if the data is not a complete image,
+    and DecoderMissingError, an ImageError, for HEIC and AVIF without the extra that decodes them.
     """
     if not data:
         raise ImageError("the file is empty, expected a picture")
@@ -44,28 +44,28 @@ def decode_image(data: bytes) -> Image:
         return _decode_heif(data)
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if _is_webp(data) else 0)
     try:
-        picture_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise ImageError(f"is no picture that OpenCV reads ({error.err})") from error
-    if picture_bgr is None or _is_cut_jpeg(data):
-        raise ImageError(_why_unreadable(data))
-    picture_rgb = cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB)
-    return upright(np.asarray(picture_rgb, np.uint8), _webp_orientation(data))
+        raise ImageError(f"not a picture that OpenCV can read ({error.err})") from error
+    if image_bgr is None or _is_truncated_jpeg(data):
+        raise ImageError(_explain_failure(data))
+    image_rgb = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+    return turn_upright(np.asarray(image_rgb, np.uint8), _read_webp_orientation(data))
 
 
 def _decode_heif(data: bytes) -> Image:
     try:
-        from vedette_edge.images import heif
+        from vedette_edge.images import heif  # imports optional packages
 
         return heif.decode(data, detect_format(data))
     except ImportError as error:
         raise DecoderMissingError(
-            f"is {detect_format(data)}, and what decodes that is not installed: {HEIF_INSTALL}, "
-            "or export it as JPEG"
+            f"a {detect_format(data)} file, whose decoder is not installed: {HEIF_INSTALL}, "
+            "or export the picture as JPEG"
         ) from error
 
 
-_KINDS = {
+_SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG": "PNG",
     b"RIFF": "WebP",
@@ -77,10 +77,10 @@ _KINDS = {
 
 
 def detect_format(data: bytes) -> str:
-    """JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF, by how the bytes begin; empty for all else."""
+    """Detect JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF by the first bytes; "" for others."""
     if data[4:8] == b"ftyp":
-        return _heif_kind(data)
-    return next((name for begin, name in _KINDS.items() if data.startswith(begin)), "")
+        return _detect_heif_format(data)
+    return next((name for begin, name in _SIGNATURES.items() if data.startswith(begin)), "")
 
 
 _HEIF_BRANDS = {  # ISO/IEC 23008-12, and AV1 Image File Format
@@ -90,58 +90,58 @@ _HEIF_BRANDS = {  # ISO/IEC 23008-12, and AV1 Image File Format
 _MOST_BRANDS = 64  # that are read
 
 
-def _heif_kind(data: bytes) -> str:
-    """HEIC or AVIF by the first coding brand in the box ftyp; mif1 and msf1 may hold either."""
+def _detect_heif_format(data: bytes) -> str:
+    """Detect HEIC or AVIF by the first coding brand in box ftyp; mif1 and msf1 hold either."""
     end = min(int.from_bytes(data[:4], "big"), 16 + 4 * _MOST_BRANDS)
     brands = (data[8:12], *(data[at : at + 4] for at in range(16, end, 4)))
     container = "HEIC" if brands[0] in (b"mif1", b"msf1") else ""
     return next((_HEIF_BRANDS[brand] for brand in brands if brand in _HEIF_BRANDS), container)
 
 
-def _is_cut_jpeg(data: bytes) -> bool:
-    """Before 4.12 OpenCV fills what is missing with grey; since then it refuses by itself."""
-    if detect_format(data) != "JPEG" or tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 12):
+def _is_truncated_jpeg(data: bytes) -> bool:
+    """True for a cut-off JPEG that OpenCV before 4.12 completes with grey; later ones refuse it."""
+    if not _OLD_OPENCV or detect_format(data) != "JPEG":
         return False
     return not next(JpegSplitter().feed(data), b"").endswith(END)
 
 
-def _why_unreadable(data: bytes) -> str:
-    if data[:4] == b"GIF8" and tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12):
-        return f"is a GIF, which OpenCV {cv2.__version__} does not read; 4.12 and newer do"
-    if found := detect_format(data):
-        return f"is a {found} that is damaged or cut short, or of a kind that OpenCV cannot read"
-    return "is no picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
+def _explain_failure(data: bytes) -> str:
+    if _OLD_OPENCV and data[:4] == b"GIF8":
+        return f"a GIF, which OpenCV {cv2.__version__} cannot read; 4.12 and later can"
+    if name := detect_format(data):
+        return f"a {name} file that is damaged, cut off or of a variant that OpenCV cannot read"
+    return "not a picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
 
 
-# OpenCV turns JPEG, PNG and TIFF by their EXIF in every version, WebP only since 4.12. To get
-# equal pictures from all of them, WebP's orientation is read here.
+# Every version of OpenCV applies the EXIF orientation of JPEG, PNG and TIFF, but only 4.12 and
+# later that of WebP. To get equal images from all versions, WebP's orientation is read here.
 
 
 def _is_webp(data: bytes) -> bool:
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
-def _webp_orientation(data: bytes) -> int:
-    """EXIF orientation 1..8 of a WebP (its RIFF chunk EXIF); 1 (upright) for anything else."""
-    position = 12
-    while _is_webp(data) and position + 8 <= len(data):
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data[position : position + 4] == b"EXIF":
-            exif = data[position + 8 : position + 8 + size].removeprefix(b"Exif\0\0")
-            return _tiff_orientation(exif)
-        position += 8 + size + size % 2
+def _read_webp_orientation(data: bytes) -> int:
+    """The EXIF orientation 1..8 in the RIFF chunk EXIF of a WebP; 1 (upright) for others."""
+    at = 12
+    while _is_webp(data) and at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"EXIF":
+            exif = data[at + 8 : at + 8 + size].removeprefix(b"Exif\0\0")
+            return _read_tiff_orientation(exif)
+        at += 8 + size + size % 2
     return 1
 
 
-def _tiff_orientation(exif: bytes) -> int:
+def _read_tiff_orientation(exif: bytes) -> int:
     """Tag 0x0112 of the first directory of a TIFF header, as EXIF 2.32 lays it out."""
 
-    def number(at: int, size: int) -> int:
+    def read_number(at: int, size: int) -> int:
         return int.from_bytes(exif[at : at + size], "big" if exif[:2] == b"MM" else "little")
 
-    directory = number(4, 4)
-    for entry in range(min(number(directory, 2), 512)):
+    directory = read_number(4, 4)
+    for entry in range(min(read_number(directory, 2), 512)):
         at = directory + 2 + 12 * entry
-        if number(at, 2) == 0x0112:
-            return number(at + 8, 2)
+        if read_number(at, 2) == 0x0112:
+            return read_number(at + 8, 2)
     return 1

@@ -1,4 +1,4 @@
-"""Images in folders."""
+"""Find the image files in folders."""
 
 import glob
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vedette_edge.errors import ImageError
 
-EXTENSIONS: Mapping[str, str] = {  # in small letters -> what should be in the file
+EXTENSIONS: Mapping[str, str] = {  # in lower case -> format that the file should have
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".bmp", ".dib"), "BMP"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
@@ -20,26 +20,26 @@ EXTENSIONS: Mapping[str, str] = {  # in small letters -> what should be in the f
 
 
 def is_image(path: Path) -> bool:
-    """Whether the file's ending is a picture's. What is in it, decoding tells."""
+    """True if a file has an image's extension and is not hidden; its content is not read."""
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Every picture in a folder and the folders in it, sorted by path; hidden ones left out."""
+    """List the images in a folder and its subfolders, sorted by path, without hidden ones."""
     return sorted(path for path in find_files(folder) if is_image(path))
 
 
 def find_files(folder: Path) -> Iterator[Path]:
-    """Every file in a folder and the folders in it that is not hidden, in no order.
+    """Yield the files in a folder and its subfolders, in no order, without hidden ones.
 
-    Links are followed, in a circle once. Raises OSError for a folder that cannot be read.
+    Follows links, and enters a circle of links once. Raises OSError if a folder is unreadable.
     """
-    seen: set[str] = set()
+    visited: set[str] = set()
     for root, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
-        if (real := os.path.realpath(root)) in seen:
+        if (real := os.path.realpath(root)) in visited:
             folders.clear()
             continue
-        seen.add(real)
+        visited.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(root, name) for name in names if not name.startswith("."))
 
@@ -49,24 +49,24 @@ def _raise(error: OSError) -> None:
 
 
 def expand_paths(arguments: Iterable[str]) -> list[Path]:
-    """The pictures that files, folders and glob patterns name, in the order of the arguments.
+    """List the images that files, folders and glob patterns name, in the order of the arguments.
 
-    A file named outright is taken whatever its ending. Raises PictureError for an argument
-    that names nothing.
+    Takes a file that is named outright whatever its extension. Raises ImageError if an argument
+    matches nothing.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     for argument in arguments:
         path = Path(argument)
         if argument and path.exists():
-            named = find_images(path) if path.is_dir() else [path]
+            matches = find_images(path) if path.is_dir() else [path]
         else:
-            # Path.glob takes no pattern that is absolute
-            matches = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
-            named = [match for match in matches if match.is_file()]
-        if not named:
+            # Path.glob takes no absolute pattern.
+            named = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
+            matches = [match for match in named if match.is_file()]
+        if not matches:
             raise ImageError(
-                f"{argument}: no picture there; expected a picture, a folder of pictures "
+                f"{argument}: no picture found; expected a picture, a folder of pictures "
                 "or a pattern such as 'photos/*.jpg'"
             )
-        found += named
-    return found
+        paths += matches
+    return paths

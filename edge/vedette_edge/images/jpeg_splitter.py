@@ -1,11 +1,11 @@
-"""JPEGs that follow one another in a stream of bytes, cut apart."""
+"""Split a stream of bytes into the JPEGs that follow one another in it."""
 
 import re
 from collections.abc import Iterator
 
 START, END = b"\xff\xd8\xff", b"\xff\xd9"
-LARGEST = 64 << 20  # bytes of one picture
-# In what an encoder wrote after a scan's header, FF is followed by 00 or by a restart's number;
+LARGEST = 64 << 20  # bytes of one image
+# In what an encoder writes after a scan's header, FF is followed by 00 or by a restart's number;
 # anything else is the next marker (ITU-T T.81, B.1.1.5).
 _MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
 _NEXT, _LAST = 0xD8, 0xD9
@@ -13,22 +13,25 @@ _TEMPORARY = 0x01  # the only other marker that no segment follows
 
 
 class JpegSplitter:
-    """Takes bytes as they come, gives whole JPEGs. What stands between two is passed over."""
+    """Takes bytes as they come, gives whole JPEGs, and skips what stands between two."""
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._at = 0  # how far the picture at the start was understood; 0: none was found
+        self._at = 0  # how far the image at the start has been read; 0: no image has begun
 
     @property
     def rest(self) -> int:
-        """How many bytes of a picture that is not whole are there."""
+        """The number of bytes of an image that is not complete yet."""
         return len(self._data) if self._at else 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The JPEGs that have ended now; one that another begins within does not end in END."""
+        """Add bytes and yield the JPEGs that they complete.
+
+        A JPEG within which another begins does not end in END.
+        """
         self._data += data
-        while self._started():
-            end = self._end()
+        while self._find_start():
+            end = self._find_end()
             if not end and len(self._data) <= LARGEST:
                 return
             if end:
@@ -36,16 +39,16 @@ class JpegSplitter:
             del self._data[: end or len(START)]
             self._at = 0
 
-    def _started(self) -> bool:
-        """Whether a picture has begun; what stands before it goes."""
+    def _find_start(self) -> bool:
+        """Drop what stands before the next image. True if an image has begun."""
         if not self._at:
-            found = self._data.find(START)
-            del self._data[: found if found >= 0 else max(0, len(self._data) - len(START) + 1)]
-            self._at = 2 if found >= 0 else 0
+            start = self._data.find(START)
+            del self._data[: start if start >= 0 else max(0, len(self._data) - len(START) + 1)]
+            self._at = 2 if start >= 0 else 0
         return bool(self._at)
 
-    def _end(self) -> int:
-        """Where the picture ends, if only because another begins; 0 if that has not come yet."""
+    def _find_end(self) -> int:
+        """The position where the image ends or another begins; 0 if that has not come yet."""
         while marker := _MARKER.search(self._data, self._at):
             kind, after = marker[1][0], marker.end()
             if kind in (_NEXT, _LAST):

@@ -1,4 +1,4 @@
-"""Pillow's warnings of odd files, which nobody can act on."""
+"""Silence Pillow's warnings of odd files, which nobody can act on."""
 
 import threading
 import warnings
@@ -10,7 +10,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @contextmanager
 def ignore_warnings() -> Iterator[None]:
-    """Ignore all warnings; filters are the whole process's, so one thread at a time."""
+    """Ignore all warnings, one thread at a time: filters are shared by the whole process."""
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

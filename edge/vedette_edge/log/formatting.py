@@ -1,4 +1,4 @@
-"""Records for a person: a line each, in columns."""
+"""Format records for a person: a line each, in columns."""
 
 import json
 from collections.abc import Callable
@@ -9,18 +9,19 @@ from vedette_edge.log.reader import LoggedRecord
 
 
 def format_record(record: LoggedRecord) -> str:
-    """Local time, event, label, score, how long; then what else there is to say."""
-    what = EVENTS.get(record.event, _fields)(record)
-    return escape_unprintable(f"{local(record.at)}  {record.event:<9}  {what}".rstrip())
+    """Format local time, event, label, score and duration, then the event's other fields."""
+    fields = FORMATTERS.get(record.event, _format_fields)(record)
+    line = f"{format_local_time(record.at)}  {record.event:<15}  {fields}"
+    return escape_unprintable(line.rstrip())
 
 
-def local(at: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """A moment in seconds since the epoch, as the clock on the wall shows it."""
+def format_local_time(at: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Format seconds since the epoch in local time."""
     return datetime.fromtimestamp(at).strftime(form)
 
 
-def duration(seconds: float) -> str:
-    """How long, in the two units that matter."""
+def format_duration(seconds: float) -> str:
+    """Format a duration with its two largest units, or one of less than an hour."""
     if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -32,90 +33,83 @@ def duration(seconds: float) -> str:
 
 
 def format_label(region: str, label: str) -> str:
-    """A label, and where in the picture."""
+    """Format a label, after the region of the image that has it."""
     return f"{region}: {label}" if region else label
 
 
-def _row(record: LoggedRecord, rest: str) -> str:
-    label = format_label(record.name("region"), record.name("label"))
-    score = record.number("score")
+def _format_row(record: LoggedRecord, rest: str) -> str:
+    label = format_label(record.find_text("region"), record.find_text("label"))
+    score = record.find_number("score")
     return f"{label:<20}  {'' if score is None else f'{score:.0%}':>4}  {rest}"
 
 
-def _change(record: LoggedRecord) -> str:
-    lasted_s, previous = record.number("lasted_s"), record.name("previous")
+def _format_change(record: LoggedRecord) -> str:
+    lasted_s, previous = record.find_number("lasted_s"), record.find_text("previous")
     if lasted_s is None or not previous:
-        return _row(record, "")
-    return _row(record, f"after {duration(lasted_s)} of {previous}")
+        return _format_row(record, "")
+    return _format_row(record, f"after {format_duration(lasted_s)} of {previous}")
 
 
-def _frame(record: LoggedRecord) -> str:
+def _format_frame(record: LoggedRecord) -> str:
     ms = record.fields.get("ms")
     stages = [f"{stage} {took}" for stage, took in ms.items()] if isinstance(ms, dict) else []
-    age_ms = record.number("age_ms")
+    age_ms = record.find_number("age_ms")
     if age_ms is not None:
         stages.append(f"age {age_ms:.0f}")
-    source = f"  {record.name('source')}" if record.name("source") else ""
-    return _row(record, (", ".join(stages) + " ms" if stages else "") + source)
+    source = f"  {record.find_text('source')}" if record.find_text("source") else ""
+    return _format_row(record, (", ".join(stages) + " ms" if stages else "") + source)
 
 
-def _heartbeat(record: LoggedRecord) -> str:
+def _format_heartbeat(record: LoggedRecord) -> str:
     state = record.fields.get("state")
-    labels = (
-        [format_label(*map(str, pair)) for pair in state.items()] if isinstance(state, dict) else []
-    )
-    said = [form(number) for name, form in MEASURES if (number := record.number(name)) is not None]
+    pairs = state.items() if isinstance(state, dict) else ()
+    labels = ", ".join(format_label(*map(str, pair)) for pair in pairs)
+    numbers = ((record.find_number(name), form) for name, form in HEARTBEAT_FIELDS)
+    parts = [form(number) for number, form in numbers if number is not None]
     if throttled := record.fields.get("throttled"):
-        said.append(f"throttled {throttled}")
-    return f"{', '.join(labels):<20}        {', '.join(said)}"
+        parts.append(f"throttled {throttled}")
+    return f"{labels:<20}        {', '.join(parts)}"
 
 
-MEASURES: tuple[tuple[str, Callable[[float], str]], ...] = (
-    ("up_s", lambda up_s: f"up {duration(up_s)}"),
+HEARTBEAT_FIELDS: tuple[tuple[str, Callable[[float], str]], ...] = (
+    ("up_s", lambda up_s: f"up {format_duration(up_s)}"),
     ("frames", lambda frames: f"{frames:.0f} frames"),
     ("fps", lambda fps: f"{fps:.1f}/s"),
-    ("overtaken", lambda overtaken: f"{overtaken:.0f} overtaken"),
+    ("dropped", lambda dropped: f"{dropped:.0f} dropped"),
     ("age_ms", lambda age_ms: f"age {age_ms:.0f} ms"),
     ("temperature_c", lambda temperature_c: f"{temperature_c:.0f} °C"),
 )
 
 
-def _back(record: LoggedRecord) -> str:
-    lost_s = record.number("lost_s")
-    return _text(record, "camera") + (f"  after {duration(lost_s)}" if lost_s is not None else "")
+def _format_restored(record: LoggedRecord) -> str:
+    lost_s = record.find_number("lost_s")
+    after = f"  after {format_duration(lost_s)}" if lost_s is not None else ""
+    return _join_fields(record, "camera") + after
 
 
-def _lost(record: LoggedRecord) -> str:
-    return f"{_text(record, 'camera')}  {_text(record, 'reason')}"
+def _join_fields(record: LoggedRecord, *names: str) -> str:
+    values = (record.fields.get(name, "") for name in names)
+    return "  ".join(value if isinstance(value, str) else _format_json(value) for value in values)
 
 
-def _start(record: LoggedRecord) -> str:
-    return f"{_text(record, 'model')}  {_text(record, 'camera')}"
+def _format_fields(record: LoggedRecord) -> str:
+    """Format the fields of an event that this version does not know."""
+    fields = {key: it for key, it in record.fields.items() if key not in ("time", "event")}
+    return " ".join(f"{key}={_format_json(it)}" for key, it in fields.items())
 
 
-def _text(record: LoggedRecord, name: str) -> str:
-    value = record.fields.get(name, "")
-    return value if isinstance(value, str) else _json(value)
-
-
-def _fields(record: LoggedRecord) -> str:
-    """An event that this version does not know."""
-    known = ("time", "event")
-    return " ".join(f"{key}={_json(it)}" for key, it in record.fields.items() if key not in known)
-
-
-def _json(value: object) -> str:
+def _format_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-EVENTS: dict[str, Callable[[LoggedRecord], str]] = {
-    "start": _start,
-    "delivers": lambda record: _text(record, "camera"),
-    "change": _change,
-    "frame": _frame,
-    "heartbeat": _heartbeat,
-    "lost": _lost,
-    "back": _back,
-    "note": lambda record: _text(record, "text"),
-    "stop": lambda record: _text(record, "reason"),
+FORMATTERS: dict[str, Callable[[LoggedRecord], str]] = {
+    "start": lambda record: _join_fields(record, "model", "camera"),
+    "camera_opened": lambda record: _join_fields(record, "camera"),
+    "change": _format_change,
+    "frame": _format_frame,
+    "heartbeat": _format_heartbeat,
+    "camera_lost": lambda record: _join_fields(record, "camera", "reason"),
+    "camera_restored": _format_restored,
+    "note": lambda record: _join_fields(record, "text"),
+    "stop": lambda record: _join_fields(record, "reason"),
 }

@@ -1,4 +1,4 @@
-"""Reads logs back: all that is whole, in the order in which it was written."""
+"""Read logs: every undamaged record, in the order of writing."""
 
 import json
 import os
@@ -13,9 +13,12 @@ from pathlib import Path
 from vedette_edge.errors import SettingError
 from vedette_edge.log.rotation import find_rotated_files
 
-LONGEST_LINE = 1 << 20  # bytes; the log writes none that is longer
-LATEST_S = 253_000_000_000  # in the year 9987; what lies beyond is no time
+LONGEST_LINE = 1 << 20  # bytes; records are shorter
+LATEST_S = 253_000_000_000  # in the year 9987; later times are damage
 NUMBER = re.compile(r"\.[0-9]{6,}(?=\.jsonl$)")
+# Names in the logs of earlier versions, which are still on the disks of Pis -> names of today.
+OLD_EVENTS = {"delivers": "camera_opened", "lost": "camera_lost", "back": "camera_restored"}
+OLD_FIELDS = {"overtaken": "dropped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +27,30 @@ class LoggedRecord:
 
     at: float  # seconds since the epoch, UTC
     event: str
-    fields: Mapping[str, object]  # all that the line says, `time` and `event` among it
-    text: str  # the line itself
+    fields: Mapping[str, object]  # all of the line, with `time` and `event`
+    text: str  # the line itself, in which old names stay
 
-    def number(self, name: str) -> float | None:
-        """A field's value if that is a sensible number."""
+    def find_number(self, name: str) -> float | None:
+        """A field's value if it is a number of less than 1e12, or None."""
         value = self.fields.get(name)
         return float(value) if isinstance(value, int | float) and abs(value) < 1e12 else None
 
-    def name(self, name: str) -> str:
-        """A field's value if that is text; empty if not."""
+    def find_text(self, name: str) -> str:
+        """A field's value if it is a string, or an empty string."""
         value = self.fields.get(name)
         return value if isinstance(value, str) else ""
 
 
 @dataclass(slots=True)
 class Damage:
-    """What could not be read."""
+    """A count of the lines that could not be read."""
 
     lines: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """Which records are asked for; what is empty or None asks for all."""
+    """A condition on records; empty sets and None accept all."""
 
     events: frozenset[str] = field(default_factory=frozenset)
     labels: frozenset[str] = field(default_factory=frozenset)
@@ -56,44 +59,46 @@ class RecordFilter:
     until: float | None = None
 
     def __call__(self, record: LoggedRecord) -> bool:
-        """Each record by its own time: a clock may have been set back in between."""
+        """True if a record matches; by its own time, since the clock may have been set back."""
         return (
             (not self.events or record.event in self.events)
-            and (not self.labels or record.name("label") in self.labels)
-            and (not self.regions or record.name("region") in self.regions)
+            and (not self.labels or record.find_text("label") in self.labels)
+            and (not self.regions or record.find_text("region") in self.regions)
             and (self.since is None or record.at >= self.since)
             and (self.until is None or record.at < self.until)
         )
 
 
 def find_log(place: Path) -> Path:
-    """The log at `place`, a file or a folder that holds one. Raises SettingError without one."""
+    """Find the log at `place`, a file or a folder with one. Raises SettingError if not found."""
     if not place.is_dir():
         if place.is_file() or (place.parent.is_dir() and find_rotated_files(place.resolve())):
             return place.resolve()
-        raise SettingError(f"{place}: there is no log; say where it is: vedette log FILE")
+        raise SettingError(f"{place}: log not found; name its file: vedette log FILE")
     logs = sorted({place / NUMBER.sub("", path.name) for path in place.glob("*.jsonl")})
     if len(logs) == 1:
         return logs[0].resolve()
-    found = f"several, say which: {', '.join(map(str, logs))}" if logs else "no .jsonl file"
-    raise SettingError(f"{place}: a folder with one log was expected, it holds {found}")
+    content = f"several, choose one: {', '.join(map(str, logs))}" if logs else "no .jsonl file"
+    raise SettingError(f"{place}: expected a folder with one log, but it has {content}")
 
 
 def read_records(path: Path, damage: Damage) -> Iterator[LoggedRecord]:
-    """All records of the log at `path`, across its files; what is damaged is counted."""
+    """Read all records of the log at `path`, across its files, and count damaged lines."""
     with Tail(path, damage) as tail:
         yield from tail.records()
-        yield from tail.rest()
+        yield from tail.read_rest()
 
 
-def parse(line: bytes, damage: Damage) -> Iterator[LoggedRecord]:
-    """The record of a line, if it is a whole one."""
+def parse_line(line: bytes, damage: Damage) -> Iterator[LoggedRecord]:
+    """Parse a line, under the names of today; a damaged line gives no record and is counted."""
     try:
         text = line.strip(b"\0\r\n\t ").decode()
         fields = json.loads(text)
         moment = datetime.fromisoformat(fields["time"])
         at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        record = LoggedRecord(at, fields["event"], fields, text)
+        event = OLD_EVENTS.get(fields["event"], fields["event"])
+        fields = {OLD_FIELDS.get(name, name): value for name, value in fields.items()}
+        record = LoggedRecord(at, event, fields, text)
     except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         damage.lines += 1
         return
@@ -104,17 +109,17 @@ def parse(line: bytes, damage: Damage) -> Iterator[LoggedRecord]:
 
 
 class Tail:
-    """A place in a log that moves on as the log grows. Used with `with`.
+    """A position in a log that advances as the log grows. Used with `with`.
 
-    It goes on through full files, and through a log that is cut, removed or replaced.
+    It continues through full files, and through a log that is truncated, removed or replaced.
     """
 
     def __init__(self, path: Path, damage: Damage) -> None:
         self._path, self._damage = path, damage
         self._file: BufferedReader | None = None
-        self._over = False  # nothing more will be written to that file
-        self._seen = 0  # number of the last full file that was begun
-        self._half = b""  # a line that is still being written
+        self._complete = False  # nothing more will be written to that file
+        self._last_number = 0  # of the last full file that was opened
+        self._partial = b""  # a line that is still being written
 
     def __enter__(self) -> "Tail":
         return self
@@ -124,65 +129,67 @@ class Tail:
             self._file.close()
 
     def records(self) -> Iterator[LoggedRecord]:
-        """What has come since the last call."""
+        """Yield the records that have come since the last call."""
         more = True
         while more:
-            while line := self._line():
-                yield from parse(line, self._damage)
+            while line := self._read_line():
+                yield from parse_line(line, self._damage)
             more = self._turn()
 
-    def rest(self) -> Iterator[LoggedRecord]:
-        """What stands after the last whole line, for who will not come again."""
-        if self._half:
-            yield from parse(self._half, self._damage)
+    def read_rest(self) -> Iterator[LoggedRecord]:
+        """Yield the record after the last complete line, at the end of reading."""
+        if self._partial:
+            yield from parse_line(self._partial, self._damage)
 
-    def _line(self) -> bytes:
-        """The next line, or nothing."""
+    def _read_line(self) -> bytes:
+        """Read the next line; empty if there is none."""
         if self._file is None:
             return b""
-        line = self._half + self._file.readline(LONGEST_LINE)
-        whole = line.endswith(b"\n") or len(line) >= LONGEST_LINE or self._over
-        self._half = b"" if whole else line
-        return line if whole else b""
+        line = self._partial + self._file.readline(LONGEST_LINE)
+        is_whole = line.endswith(b"\n") or len(line) >= LONGEST_LINE or self._complete
+        self._partial = b"" if is_whole else line
+        return line if is_whole else b""
 
     def _turn(self) -> bool:
-        """At the end of a file: whether there is more to read, here or in the next."""
-        if self._file is None or self._over:
+        """Go on at the end of a file. True if there is more to read, here or in the next file."""
+        if self._file is None or self._complete:
             return self._open_next()
-        here = os.fstat(self._file.fileno())
-        if here.st_size < self._file.tell():  # cut
+        status = os.fstat(self._file.fileno())
+        if status.st_size < self._file.tell():  # truncated
             self._file.seek(0)
-            self._half = b""
+            self._partial = b""
             return True
-        # What came between the end of the file and its new name is read first.
-        self._over = not _is(self._path, here)
-        return self._over
+        # Lines that came before the file got its new name are read first.
+        self._complete = not _is_same_file(self._path, status)
+        return self._complete
 
     def _open_next(self) -> bool:
-        full = self._full()
+        full = self._find_full_files()
         if self._file:
-            here = os.fstat(self._file.fileno())
-            self._seen = next((n for n, file in full.items() if _is(file, here)), self._seen)
+            status = os.fstat(self._file.fileno())
+            numbers = (n for n, file in full.items() if _is_same_file(file, status))
+            self._last_number = next(numbers, self._last_number)
             self._file.close()
             self._file = None
-        number = next((n for n in full if n > self._seen), None)
+        number = next((n for n in full if n > self._last_number), None)
         try:
             file = (full[number] if number else self._path).open("rb")
         except OSError:
             return False
-        if number is None and max(self._full(), default=0) > self._seen:
-            file.close()  # it became full meanwhile: another comes first
+        if number is None and max(self._find_full_files(), default=0) > self._last_number:
+            file.close()  # it became full meanwhile: read the full files first
             return True
-        self._file, self._over, self._seen = file, number is not None, number or self._seen
+        self._file, self._complete = file, number is not None
+        self._last_number = number or self._last_number
         return True
 
-    def _full(self) -> dict[int, Path]:
+    def _find_full_files(self) -> dict[int, Path]:
         with suppress(OSError):
             return find_rotated_files(self._path)
         return {}
 
 
-def _is(path: Path, here: os.stat_result) -> bool:
+def _is_same_file(path: Path, status: os.stat_result) -> bool:
     with suppress(OSError):
-        return os.path.samestat(path.stat(), here)
+        return os.path.samestat(path.stat(), status)
     return False

@@ -1,7 +1,7 @@
-"""The files of a log: watch.jsonl is written, watch.000001.jsonl and on are full, oldest first.
+"""Append to a log and rotate its files: watch.jsonl, and full ones from watch.000001.jsonl on.
 
-A full file gets the next number by one rename and keeps it: killed at any moment, the order of
-the numbers is the order of writing.
+A full file gets the next number by one rename and keeps it: even if the watch is killed, the
+order of the numbers is the order of writing.
 """
 
 import os
@@ -18,19 +18,26 @@ FILE_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How much a log may write. Raises SettingError where the figures contradict each other."""
+    """The limits of a log. Raises SettingError if they contradict each other."""
 
     file_bytes: int = FILE_BYTES  # a file of this size is full
     total_bytes: int = 50_000_000  # all files together; the oldest is deleted
     day_bytes: int = 5_000_000  # in any 24 hours
-    flush_s: float = 5.0  # at most this much is lost when the plug is pulled
-    sync: bool = True  # each time onto the disk itself, not only into the system's memory
+    flush_s: float = 5.0  # at most this much is lost at a power cut
+    sync: bool = True  # each flush onto the disk itself, not only into the system's memory
+
+    @classmethod
+    def from_megabytes(cls, day_mb: float, total_mb: float, flush_s: float) -> "LogLimits":
+        """Limits in MB; a file is full at 1 MB, or at half of a total below 2 MB."""
+        total_bytes = round(1e6 * total_mb)
+        file_bytes = min(FILE_BYTES, total_bytes // 2)
+        return cls(file_bytes, total_bytes, round(1e6 * day_mb), flush_s)
 
     def __post_init__(self) -> None:
         if not 0 < self.file_bytes <= self.total_bytes / 2:
             raise SettingError(
-                f"log: file_bytes {self.file_bytes:,} and total_bytes {self.total_bytes:,}, but two"
-                " files must find room; make file_bytes smaller or total_bytes larger"
+                f"log: file_bytes {self.file_bytes:,} and total_bytes {self.total_bytes:,}, but "
+                "two files must fit; make file_bytes smaller or total_bytes larger"
             )
         if self.day_bytes <= 0 or self.flush_s <= 0:
             raise SettingError(
@@ -38,28 +45,22 @@ class LogLimits:
             )
 
 
-def limits_of(day_mb: float, total_mb: float, flush_s: float) -> LogLimits:
-    """Limits in MB; a file is full at 1 MB, or at less where all may have less than 2."""
-    total_bytes = round(1e6 * total_mb)
-    file_bytes = min(FILE_BYTES, total_bytes // 2)
-    return LogLimits(file_bytes, total_bytes, round(1e6 * day_mb), flush_s)
-
-
 def find_rotated_files(path: Path) -> dict[int, Path]:
-    """The full files of the log at `path` by number, oldest first. Raises OSError."""
+    """Find the full files of the log at `path` by number, oldest first. Raises OSError."""
     name = re.compile(re.escape(path.stem) + r"\.([0-9]{6,})" + re.escape(path.suffix))
-    found = {
+    files = {
         int(match[1]): entry
         for entry in path.parent.iterdir()
         if (match := name.fullmatch(entry.name))
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(files.items()))
 
 
 def append_lines(path: Path, lines: bytes, limits: LogLimits) -> int:
-    """Append whole lines, first making room as the limits demand; gives the bytes of all files.
+    """Append whole lines within the limits, and return the bytes of all files.
 
-    Raises OSError; what was written of `lines` is then taken back, if the disk allows even that.
+    Renames a full file and deletes the oldest ones first. Raises OSError; a part of `lines` that
+    was written is then removed again if the disk allows it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     full = find_rotated_files(path)
@@ -73,7 +74,7 @@ def append_lines(path: Path, lines: bytes, limits: LogLimits) -> int:
 
 
 def _trim(full: list[Path], room: int) -> int:
-    """Delete the oldest until the others have room; gives the bytes of these."""
+    """Delete the oldest files until the others fit, and return their bytes."""
     sizes = [file.stat().st_size for file in full]
     for file in full:
         if sum(sizes) <= room:
@@ -87,7 +88,7 @@ def _append(path: Path, lines: bytes, sync: bool) -> int:
     with path.open("a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         try:
-            _write(file, _mended(file, size) + lines)
+            _write(file, _complete_line(file, size) + lines)
             if sync:
                 os.fdatasync(file.fileno())
         except OSError:
@@ -100,20 +101,20 @@ def _append(path: Path, lines: bytes, sync: bool) -> int:
     return end
 
 
-def _mended(file: FileIO, size: int) -> bytes:
-    """What must stand before the next line: a pulled plug may have left half a line, or zeros."""
+def _complete_line(file: FileIO, size: int) -> bytes:
+    """The end of the last line if it is missing: a power cut may leave half a line, or zeros."""
     return b"" if not size or os.pread(file.fileno(), 1, size - 1) == b"\n" else b"\n"
 
 
 def _write(file: FileIO, data: bytes) -> None:
     written = 0
-    while written < len(data):  # once, but for a disk that is all but full; then it says why
+    while written < len(data):  # again only if the disk is nearly full; then it raises the error
         written += file.write(data[written:])
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new file's name is on the disk only when its folder is."""
-    with suppress(OSError):  # some file systems know no such thing
+    """Write the folder to the disk, without which a new file's name is not there."""
+    with suppress(OSError):  # some file systems do not support it
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""A model file, loaded once and checked, that names what a picture shows."""
+"""Load and check a model file, and classify images with it."""
 
 import os
 import platform
@@ -15,21 +15,22 @@ from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility, interpreter, model_file, sandbox, uncontracted
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import Contract
-from vedette_edge.model.input_encoder import Feed, encode_bytes, encode_normalised
+from vedette_edge.model.input_encoder import Encoder, encode_bytes, encode_normalised
 from vedette_edge.model.interpreter import Tensor, TFLiteModel
 from vedette_edge.model.model_file import ModelFile
 from vedette_edge.model.uncontracted import AssumedContract, ModelOverrides
 
 Scores = NDArray[np.float32]
+ScoreReader = Callable[[NDArray[Any]], Scores]  # the output tensor's content -> scores, 0..1
 
-NOTHING_SAID = ModelOverrides()
+NO_OVERRIDES = ModelOverrides()
 LARGE_BYTES = 256 << 20  # of a graph's tensors; EfficientNet-Lite0 at 192 px has 9 MB
 KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input takes 0..255
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What a model says of one picture."""
+    """A model's scores for one image."""
 
     label: str  # of the highest score, the first of equals
     score: float  # 0..1
@@ -42,12 +43,22 @@ class Classification:
         return [(self.labels[index], float(self.scores[index])) for index in best]
 
 
-class Classifier:
-    """`Classifier("model.tflite").classify(picture_rgb)`.
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    """The way from an image to the input tensor, and from the output tensor to scores."""
 
-    Raises ModelFileError if the file is damaged, cannot run on this machine's runtime, its graph
-    contradicts its contract or it has none and nobody says enough of it, and RuntimeMissingError
-    where no TFLite interpreter works.
+    contract: Contract | AssumedContract
+    encode: Encoder
+    read_scores: ScoreReader
+    assumptions: tuple[str, ...] = ()
+
+
+class Classifier:
+    """`Classifier("model.tflite").classify(image_rgb)`.
+
+    Raises ModelFileError if the file is damaged, cannot run on this machine's runtime, has a graph
+    that contradicts its contract, or has no contract and too little is known about it; and
+    RuntimeMissingError if no TFLite interpreter works.
     """
 
     def __init__(
@@ -55,96 +66,86 @@ class Classifier:
         path: str | os.PathLike[str],
         *,
         threads: int | None = None,
-        overrides: ModelOverrides = NOTHING_SAID,
+        overrides: ModelOverrides = NO_OVERRIDES,
     ) -> None:
-        """`threads` is for the interpreter; by default one a core, at most four.
+        """`threads` of the interpreter: by default one per core, at most four.
 
-        `said` is for a model without a contract, `contract` then what was settled on.
+        `overrides` are for a model without a contract; `contract` is then an AssumedContract, and
+        `assumptions` has a line for each thing that neither the file nor the overrides state.
         """
         self.model = model_file.read_model_file(Path(path))
         runtime, threads = interpreter.find_runtime(), threads or min(4, os.cpu_count() or 1)
         try:
-            _check_unsaid(self.model.contract, overrides)
+            _check_overrides(self.model.contract, overrides)
             compatibility.check_compatible(self.model.graph, runtime.name, platform.machine())
             if self.model.contract is None or self.model.graph.tensor_bytes > LARGE_BYTES:
                 sandbox.probe_model(self.model.data, threads)
             self.network = TFLiteModel(self.model.data, threads, runtime)
-            self.contract: Contract | AssumedContract = _settled(
-                self.model, self.network, overrides
-            )
-            self._feed = _feed(self.contract, self.network.input)
-            self._scores = _scores(self.contract, self.network.output)
+            self._interface = _resolve(self.model, self.network, overrides)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
+        self.contract = self._interface.contract
+        self.assumptions = self._interface.assumptions
 
-    def classify(self, picture_rgb: Image) -> Classification:
-        """Classify a picture: uint8, height x width x 3, R G B, upright, of any size."""
-        return self.score(preprocess(picture_rgb, self.contract))
+    def classify(self, image_rgb: Image) -> Classification:
+        """Classify an image: uint8, height x width x 3, R G B, upright, of any size."""
+        return self.score(preprocess(image_rgb, self.contract))
 
-    def score(self, prepared: Image) -> Classification:
-        """Classify what `prepare` made of a picture."""
-        scores = self._scores(self.invoke(prepared).ravel())
+    def score(self, preprocessed: Image) -> Classification:
+        """Classify the result of `preprocess`."""
+        scores = self._interface.read_scores(self.invoke(preprocessed).ravel())
         best, labels = int(scores.argmax()), self.contract.labels
         return Classification(labels[best], float(scores[best]), scores, labels)
 
-    def invoke(self, prepared: Image) -> NDArray[Any]:
-        """The output tensor's content, as it is, for what `prepare` made of a picture."""
-        return self.network.run(self._feed(prepared))
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """What nobody said of a model without a contract, a line each; none for one that has it."""
-        return self.contract.assumptions if isinstance(self.contract, AssumedContract) else ()
+    def invoke(self, preprocessed: Image) -> NDArray[Any]:
+        """The raw content of the output tensor for the result of `preprocess`."""
+        return self.network.run(self._interface.encode(preprocessed))
 
 
-def _check_unsaid(contract: Contract | None, said: ModelOverrides) -> None:
-    if contract is not None and said != NOTHING_SAID:
+def _check_overrides(contract: Contract | None, overrides: ModelOverrides) -> None:
+    if contract is not None and overrides != NO_OVERRIDES:
         raise ModelFileError(
-            f"carries its own contract; {said.flags()} would contradict it. Leave that out"
+            f"carries its own contract, which {overrides.list_flags()} would contradict. Omit them"
         )
 
 
-def _settled(
-    model: ModelFile, network: TFLiteModel, said: ModelOverrides
-) -> Contract | AssumedContract:
-    if model.contract is None:
-        return uncontracted.resolve_contract(model, network, said)
-    _check_agrees(model.contract, network.input, network.output)
-    return model.contract
+def _resolve(model: ModelFile, network: TFLiteModel, overrides: ModelOverrides) -> _Interface:
+    if contract := model.contract:
+        _check_tensors(contract, network.input, network.output)
+        encode = encode_bytes(network.input)
+        return _Interface(contract, encode, _build_score_reader(network.output))
+    assumed = uncontracted.resolve_contract(model, network, overrides)
+    encode = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
+    read_scores = _build_score_reader(network.output, logits=assumed.logits)
+    return _Interface(assumed, encode, read_scores, assumed.assumptions)
 
 
-def _feed(contract: Contract | AssumedContract, given: Tensor) -> Feed:
-    if isinstance(contract, Contract):
-        return encode_bytes(given)
-    return encode_normalised(given, contract.colour, contract.mean, contract.std)
+def _build_score_reader(output: Tensor, *, logits: bool = False) -> ScoreReader:
+    if logits:
+        return lambda content: softmax(output.values(content))
+    if not output.scale or np.dtype(output.dtype).itemsize > 1:
+        return output.values
+    table = output.values(np.arange(256, dtype=np.uint8).view(output.dtype))
+    return lambda content: table[content.view(np.uint8)]  # faster than arithmetic, and equal
 
 
-def _scores(contract: Contract | AssumedContract, made: Tensor) -> Callable[[NDArray[Any]], Scores]:
-    """From the output tensor's content to scores, 0..1."""
-    if isinstance(contract, AssumedContract) and contract.logits:
-        return lambda content: softmax(made.values(content))
-    if not made.scale or np.dtype(made.dtype).itemsize > 1:
-        return made.values
-    table = made.values(np.arange(256, dtype=np.uint8).view(made.dtype))
-    return lambda content: table[content.view(np.uint8)]  # quicker than arithmetic, and equal
-
-
-def _check_agrees(contract: Contract, given: Tensor, made: Tensor) -> None:
-    """What the contract promises must be what the graph takes and gives."""
+def _check_tensors(contract: Contract, input_tensor: Tensor, output: Tensor) -> None:
+    """Raise ModelFileError unless the graph's tensors match the contract."""
     expected = (1, contract.height, contract.width, 3)
-    if given.shape != expected or given.dtype not in KINDS:
+    if input_tensor.shape != expected or input_tensor.dtype not in KINDS:
         raise ModelFileError(
-            f"the graph takes {given.dtype} of shape {given.shape}, "
+            f"the graph takes {input_tensor.dtype} of shape {input_tensor.shape}, "
             f"its contract says {' or '.join(KINDS)} of shape {expected}"
         )
-    if given.dtype == "uint8" and (given.scale, given.zero_point) != (1.0, 0):
+    scale, zero_point = input_tensor.scale, input_tensor.zero_point
+    if input_tensor.dtype == "uint8" and (scale, zero_point) != (1.0, 0):
         raise ModelFileError(
-            f"the input has scale {given.scale} and zero point {given.zero_point}, expected 1 "
-            "and 0: raw bytes go in, normalisation lies in the graph. Convert the model again"
+            f"the input has scale {scale} and zero point {zero_point}, expected 1 and 0: "
+            "raw bytes go in, and the graph normalises them. Convert the model again"
         )
-    if made.shape != (1, len(contract.labels)) or made.dtype not in KINDS:
+    if output.shape != (1, len(contract.labels)) or output.dtype not in KINDS:
         raise ModelFileError(
-            f"the graph gives {made.dtype} of shape {made.shape}, its contract has "
-            f"{len(contract.labels)} labels: shape {(1, len(contract.labels))} was expected. "
-            "The labels are another model's"
+            f"the graph gives {output.dtype} of shape {output.shape}, its contract has "
+            f"{len(contract.labels)} labels: expected shape {(1, len(contract.labels))}. "
+            "The labels belong to another model"
         )

@@ -1,40 +1,40 @@
-"""What an old runtime cannot run, read from the file: trying it could end in a crash."""
+"""Detect, without running it, a graph that an old runtime cannot run: it might crash."""
 
 from vedette_edge.errors import ModelFileError
-from vedette_edge.model.graph import Graph, operator_table
+from vedette_edge.model.graph import Graph, read_operator_table
 
-OLD = "tflite-runtime 2.14"  # the last there is
-ARM = ("aarch64", "arm64", "armv6l", "armv7l", "armv8l")  # as platform.machine() says
+OLD = "tflite-runtime 2.14"  # its last release
+ARM = ("aarch64", "arm64", "armv6l", "armv7l", "armv8l")  # values of platform.machine()
 
 
 def check_compatible(graph: Graph, runtime: str, machine: str) -> None:
-    """Raises ModelFileError if this runtime, e.g. "tflite-runtime 2.14.0", cannot run the graph.
+    """Raise ModelFileError if a runtime, e.g. "tflite-runtime 2.14.0", cannot run the graph.
 
-    `machine` is what platform.machine() says.
+    `machine` is platform.machine() of the computer that runs it.
     """
     if not runtime.startswith("tflite-runtime "):
         return
-    if found := find_objections(graph, arm=machine in ARM):
+    if objections := find_objections(graph, arm=machine in ARM):
         raise ModelFileError(
-            f"{runtime} cannot run this model, which has {'; '.join(found)}. "
+            f"{runtime} cannot run this model, which has {'; '.join(objections)}. "
             "Install ai-edge-litert, or convert again with --runtime tflite-2.14"
         )
 
 
 def find_objections(graph: Graph, *, arm: bool) -> list[str]:
-    """What in a graph tflite-runtime 2.14 cannot run.
+    """List the parts of a graph that tflite-runtime 2.14 cannot run.
 
-    On Arm it crashes (FullyConnectedPerChannelInt8 reads exponents that are not there) where
-    the int8 weights of a Dense layer have a scale for each output.
+    On Arm it crashes (FullyConnectedPerChannelInt8 reads exponents that do not exist) if the
+    int8 weights of a Dense layer have a scale for each output.
     """
-    newest = {row["name"]: int(row["tflite_2_14"]) for row in operator_table().values()}
-    found = []
+    newest = {row["name"]: int(row["tflite_2_14"]) for row in read_operator_table().values()}
+    objections = []
     for kind in graph.operators:
         known = 0 if kind.custom else newest.get(kind.name, 0)
         if kind.version > known:
-            has = f"only up to version {known}" if known else "not at all"
-            found.append(f"{kind.name} version {kind.version}, which it has {has}")
+            supported = f"only up to version {known}" if known else "not at all"
+            objections.append(f"{kind.name} version {kind.version}, supported {supported}")
     if arm and graph.per_channel_dense:
         layers = ", ".join(graph.per_channel_dense)
-        found.append(f"Dense layers quantized per channel, of which it dies on Arm ({layers})")
-    return found
+        objections.append(f"Dense layers quantized per channel ({layers}), a crash on Arm")
+    return objections

@@ -1,4 +1,4 @@
-"""The contract: all that a model needs said about its input and its output."""
+"""The contract: everything that must be known about a model's input and output."""
 
 import dataclasses
 import json
@@ -12,18 +12,18 @@ from typing import Any, get_origin, get_type_hints
 from vedette_edge.errors import ContractError
 
 FORMAT = "vedette-contract-3"
-FORMAT_2 = "vedette-contract-2"  # still read: its keys are those of OLD_KEYS
-FORMAT_1 = "vedette-contract-1"  # still read: it has no unknown_below_by_label either
+FORMAT_2 = "vedette-contract-2"  # still read: it has the keys of OLD_KEYS
+FORMAT_1 = "vedette-contract-1"  # still read: it also lacks unknown_below_by_label
 OLD_KEYS = {"resize_mode": "fit", "resize_rule": "resize"}
 
-UNKNOWN = "unknown"  # the answer where no label's score is high enough; a model's label as well
+UNKNOWN = "unknown"  # the answer if no score is high enough; a model may have it as a label, too
 
 COLOURS = ("rgb",)
 RESIZE_MODES = ("squash", "crop", "letterbox")
 RESIZE_RULES = ("box-linear-exact-1", "linear-1")  # the second differs from machine to machine
 
-# What the graph's first layer makes of a byte x. `resnet50` takes the channels as B, G, R and
-# subtracts the means of ImageNet as Caffe's ResNet-50 was trained with; `imagenet` is
+# The value into which the graph's first layer turns a byte x. `resnet50` takes the channels as
+# B, G, R and subtracts the means of ImageNet, as Caffe's ResNet-50 does; `imagenet` is
 # torchvision's.
 NORMALISATIONS: Mapping[str, str] = {
     "unit": "x / 255",
@@ -40,11 +40,11 @@ LARGEST_SIDE_PX = 4096
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """How scores are to be read."""
+    """The calibration of scores, and the thresholds below which an answer is unknown."""
 
     temperature: float  # softmax temperature, already folded into the last layer's weights
-    unknown_below: float  # a best score below this is called unknown; 0 turns that off
-    unknown_below_by_label: Mapping[str, float] = field(default_factory=dict)  # instead, if listed
+    unknown_below: float  # an answer with a lower score is unknown; 0: off
+    unknown_below_by_label: Mapping[str, float] = field(default_factory=dict)  # overrides
 
     def threshold(self, label: str) -> float:
         """The score, 0..1, below which a label counts as unknown; 0 for `unknown` itself."""
@@ -55,24 +55,24 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the model came from."""
+    """The origin of a model."""
 
-    manifest_sha256: str  # of the run's split.csv: every picture, its part and its hash
+    manifest_sha256: str  # of the run's split.csv: each picture, its part and its hash
     pictures: Mapping[str, int]  # part -> number of pictures
     seed: int
     versions: Mapping[str, str]  # package -> version
-    accuracies: Mapping[str, float]  # 0..1; what was measured -> share right, of the test part
+    accuracies: Mapping[str, float]  # measure -> share of right answers in the test part, 0..1
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What goes into a model and what comes out. Nothing in it has a default."""
+    """A model's input and output. No field has a default."""
 
     labels: tuple[str, ...]  # in the order of the outputs
     height: int  # px
     width: int  # px
     colour: str  # order of the channels, one of COLOURS
-    resize_mode: str  # how a picture's shape becomes the input's, one of RESIZE_MODES
+    resize_mode: str  # from an image's shape to the input's, one of RESIZE_MODES
     resize_rule: str  # rule and version, one of RESIZE_RULES
     normalisation: str  # one of NORMALISATIONS
     confidence: Confidence
@@ -80,7 +80,7 @@ class Contract:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels that name something: all but `unknown`."""
+        """The labels without `unknown`."""
         return tuple(label for label in self.labels if label != UNKNOWN)
 
     def __post_init__(self) -> None:
@@ -102,14 +102,14 @@ class Contract:
 
 
 def serialize_contract(contract: Contract) -> str:
-    """The contract as JSON text, keys in the order of the fields, with its format's name first."""
+    """Write a contract as JSON: first its format's name, then the fields in their order."""
     return json.dumps(
         {"format": FORMAT, **dataclasses.asdict(contract)}, indent=2, ensure_ascii=False
     )
 
 
 def parse_contract(text: str | bytes) -> Contract:
-    """Read a contract. Raises ContractError for any key that is missing, unknown or mistyped."""
+    """Read a contract. Raises ContractError for a missing or unknown key, or a wrong type."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -120,51 +120,51 @@ def parse_contract(text: str | bytes) -> Contract:
             f"{FORMAT!r}, {FORMAT_2!r} and {FORMAT_1!r}. "
             "Convert the model again, or install the Vedette that wrote it"
         )
-    fields = _top_fields(data)
+    fields = _read_fields(data)
     fields["confidence"] = _parse_confidence(fields["confidence"], fields.pop("format"))
-    provenance = _fields(fields["provenance"], "provenance", **_json_types(Provenance))
+    provenance = _check_fields(fields["provenance"], "provenance", **_list_json_types(Provenance))
     for key, kind in (("pictures", int), ("versions", str), ("accuracies", float)):
-        _fields(provenance[key], key, **dict.fromkeys(provenance[key], kind))
+        _check_fields(provenance[key], key, **dict.fromkeys(provenance[key], kind))
     fields["labels"] = tuple(fields["labels"])
     fields["provenance"] = Provenance(**provenance)
     return Contract(**fields)
 
 
-def _top_fields(data: Any) -> dict[str, Any]:
-    """The contract's own fields and `format`, under the names of the newest format."""
-    types = {"format": str, **_json_types(Contract)}
+def _read_fields(data: Any) -> dict[str, Any]:
+    """The contract's top-level fields and `format`, under the names of the newest format."""
+    types = {"format": str, **_list_json_types(Contract)}
     if not isinstance(data, dict) or data["format"] == FORMAT:
-        return _fields(data, "contract", **types)
+        return _check_fields(data, "contract", **types)
     old_types = {OLD_KEYS.get(key, key): kind for key, kind in types.items()}
-    fields = _fields(data, "contract", normalisation_in_graph=bool, **old_types)
+    fields = _check_fields(data, "contract", normalisation_in_graph=bool, **old_types)
     if not fields.pop("normalisation_in_graph"):
         raise ContractError(
-            "contract: normalisation_in_graph is false, but Vedette feeds raw bytes. "
+            "contract: normalisation_in_graph is false, but Vedette's models take raw bytes. "
             "Convert the model again with vedette-convert"
         )
     return fields | {new: fields.pop(old) for new, old in OLD_KEYS.items()}
 
 
 def _parse_confidence(data: object, format: str) -> Confidence:
-    types = _json_types(Confidence)
+    types = _list_json_types(Confidence)
     if format == FORMAT_1:
         del types["unknown_below_by_label"]
-    confidence = _fields(data, "confidence", **types)
+    confidence = _check_fields(data, "confidence", **types)
     thresholds = confidence.get("unknown_below_by_label", {})
-    _fields(thresholds, "unknown_below_by_label", **dict.fromkeys(thresholds, float))
+    _check_fields(thresholds, "unknown_below_by_label", **dict.fromkeys(thresholds, float))
     return Confidence(**confidence)
 
 
-def _json_types(kind: type) -> dict[str, type]:
-    """The type that each field of a dataclass has in JSON."""
+def _list_json_types(kind: type) -> dict[str, type]:
+    """Map each field of a dataclass to its type in JSON."""
     json_types = {tuple: list, Mapping: dict, Confidence: dict, Provenance: dict}
     hints = get_type_hints(kind).items()
     plain = ((name, get_origin(hint) or hint) for name, hint in hints)
     return {name: json_types.get(one, one) for name, one in plain}
 
 
-def _fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
-    """`data` as a dict that has exactly these keys, each of exactly this type."""
+def _check_fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
+    """Return `data` if it is a dict with exactly these keys, each of exactly this type."""
     if not isinstance(data, dict):
         raise ContractError(f"contract: {where} is {data!r}, expected an object")
     if missing := types.keys() - data.keys():
@@ -172,14 +172,14 @@ def _fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
     if unknown := data.keys() - types.keys():
         raise ContractError(f"contract: {where} has unknown {', '.join(sorted(unknown))}")
     for key, expected in types.items():
-        found = type(data[key])  # and not isinstance: true is no number
-        if found is not expected and not (expected is float and found is int):
+        actual = type(data[key])  # not isinstance, for which true is a number
+        if actual is not expected and not (expected is float and actual is int):
             raise ContractError(
                 f"contract: {key} is {reprlib.repr(data[key])}, "
                 f"expected a value of type {expected.__name__}"
             )
         if expected is float and abs(data[key]) > sys.float_info.max:
-            raise ContractError(f"contract: {key} is larger than any number")
+            raise ContractError(f"contract: {key} is too large for a number")
     return dict(data)
 
 
@@ -190,7 +190,7 @@ def _check_labels(labels: tuple[str, ...]) -> None:
         if not isinstance(label, str) or not label.strip() or not label.isprintable():
             raise ContractError(f"contract: label {label!r} is not one line of printable text")
     if repeated := sorted(label for label, count in Counter(labels).items() if count > 1):
-        raise ContractError(f"contract: labels stand twice: {', '.join(repeated)}")
+        raise ContractError(f"contract: duplicate labels: {', '.join(repeated)}")
 
 
 def _check_confidence(confidence: Confidence, labels: tuple[str, ...]) -> None:
@@ -215,5 +215,5 @@ def _check_known(key: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ContractError(
             f"contract: {key} is {value!r}, this Vedette knows {', '.join(known)}. "
-            "A newer Vedette may know it"
+            "A later version may know it"
         )

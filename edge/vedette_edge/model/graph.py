@@ -1,7 +1,7 @@
-"""What can be known of a graph without an interpreter: operators, tensors, metadata.
+"""Read a .tflite graph without an interpreter: its operators, tensors and metadata.
 
-All that an interpreter follows is looked at, so that a cut or strange file is an error here
-and no crash there. Slots and codes are those of TFLite's public schema, version 3.
+Everything that an interpreter follows is checked, so that a cut or strange file is an error here
+and not a crash there. Slots and codes are those of TFLite's public schema, version 3.
 """
 
 import csv
@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TypeVar
 
-from vedette_edge.model.flatbuffer_reader import DamagedError, Table, root
+from vedette_edge.model.flatbuffer_reader import DamagedError, Table, read_root
 
 VERSION = 3
 LARGEST_TENSOR = 64 << 20  # elements
@@ -20,13 +20,13 @@ MOST_DIMENSIONS = 16  # of a tensor; TFLite's own kernels have at most 8
 _CUSTOM, _FULLY_CONNECTED = 32, 9  # BuiltinOperator
 _INT8 = 9  # TensorType
 _BYTES = {0: 4, 1: 2, 2: 4, 4: 8, 7: 2, 8: 8, 10: 8}  # of an element by TensorType, else 1
-T = TypeVar("T")
 _PASSING_ON = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE")  # operators that change no score
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A kind of operator, as a graph asks for it."""
+    """A kind of operator in a graph."""
 
     name: str  # TFLite's, or the graph's own for a custom one
     version: int
@@ -35,120 +35,121 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A .tflite's graph, read."""
+    """The parts of a .tflite graph that Vedette uses."""
 
     operators: tuple[Operator, ...]  # each kind once
-    per_channel_dense: tuple[str, ...]  # weights of int8 Dense layers with a scale for each output
-    output_operator: str  # name of the operator that makes the scores
-    metadata: Mapping[str, memoryview]  # what the graph carries besides, by name
-    tensor_bytes: int  # of all tensors together; an interpreter needs less, for many share room
+    per_channel_dense: tuple[str, ...]  # weights of int8 Dense layers with a scale per output
+    output_operator: str  # name of the operator that computes the scores
+    metadata: Mapping[str, memoryview]  # other data in the file, by name
+    tensor_bytes: int  # of all tensors; an interpreter needs less, since many share memory
 
 
 def read_graph(data: bytes) -> Graph:
-    """Read a .tflite. Raises DamagedError, a ModelFileError, for bytes that are none."""
-    model = root(data)
-    if (version := model.number(0, "I")) != VERSION:
+    """Read a .tflite graph. Raises DamagedError, a ModelFileError, if it is not valid."""
+    model = read_root(data)
+    if (version := model.read_number(0, "I")) != VERSION:
         raise DamagedError(f"schema version {version}, expected {VERSION}")
-    buffers = [buffer.content(0) for buffer in model.tables(4)]
-    kinds = [_operator(code) for code in model.tables(1)]
-    subgraphs = [_Subgraph(table, kinds, len(buffers)) for table in model.tables(2)]
+    buffers = [buffer.read_bytes(0) for buffer in model.read_tables(4)]
+    kinds = [_read_operator(code) for code in model.read_tables(1)]
+    subgraphs = [_Subgraph(table, kinds, len(buffers)) for table in model.read_tables(2)]
     if not subgraphs:
-        raise DamagedError("holds no graph")
-    dense = {name for subgraph in subgraphs for name in subgraph.per_channel_dense()}
+        raise DamagedError("no graph in it")
+    dense = {name for subgraph in subgraphs for name in subgraph.find_per_channel_dense()}
     return Graph(
         operators=tuple(dict.fromkeys(kinds)),
         per_channel_dense=tuple(sorted(dense)),
-        output_operator=subgraphs[0].output_operator(),
-        metadata=_metadata(model, buffers),
-        tensor_bytes=sum(subgraph.tensor_bytes() for subgraph in subgraphs),
+        output_operator=subgraphs[0].find_output_operator(),
+        metadata={
+            entry.read_text(0): _pick(buffers, entry.read_number(1, "I"))
+            for entry in model.read_tables(6)
+        },
+        tensor_bytes=sum(subgraph.sum_tensor_bytes() for subgraph in subgraphs),
     )
 
 
 @cache
-def operator_table() -> Mapping[int, Mapping[str, str]]:
-    """operators.csv: code -> name, and each old runtime's newest version, 0 where it has none."""
+def read_operator_table() -> Mapping[int, Mapping[str, str]]:
+    """Read operators.csv: code -> name, and the newest version in each old runtime, 0 if none."""
     text = files("vedette_edge.model").joinpath("operators.csv").read_text(encoding="utf-8")
     return {int(row["code"]): row for row in csv.DictReader(text.splitlines())}
 
 
-def _operator(code: Table) -> Operator:
-    # The first field is of one byte; newer operators have their code in a later one.
-    builtin = max(code.number(0, "b"), code.number(3, "i"))
-    version = code.number(2, "i", default=1)
+def _read_operator(code: Table) -> Operator:
+    # The first field has one byte; newer operators have their code in a later field.
+    builtin = max(code.read_number(0, "b"), code.read_number(3, "i"))
+    version = code.read_number(2, "i", default=1)
     if builtin == _CUSTOM:
-        return Operator(code.text(1), version, custom=True)
-    known = operator_table().get(builtin)
+        return Operator(code.read_text(1), version, custom=True)
+    known = read_operator_table().get(builtin)
     return Operator(known["name"] if known else f"operator {builtin}", version, custom=False)
 
 
 class _Subgraph:
-    """Steps over tensors, each of which is there."""
+    """Steps over tensors, with all their references checked."""
 
     def __init__(self, table: Table, kinds: Sequence[Operator], buffers: int) -> None:
-        self._tensors = table.tables(0)
+        self._tensors = table.read_tables(0)
         for tensor in self._tensors:
             _check_tensor(tensor, buffers)
-        self._steps = [(_at(kinds, one.number(0, "I")), one) for one in table.tables(3)]
-        for number in (*table.numbers(1), *table.numbers(2)):
-            _at(self._tensors, number)
-        for _, step in self._steps:
-            for number in (*step.numbers(1), *step.numbers(2)):
-                if number != -1:  # an input that is left out
-                    _at(self._tensors, number)
-        self._outputs = table.numbers(2)
+        steps = table.read_tables(3)
+        self._steps = [(_pick(kinds, step.read_number(0, "I")), step) for step in steps]
+        for number in (*table.read_numbers(1), *table.read_numbers(2)):
+            _pick(self._tensors, number)
+        for step in steps:
+            for number in (*step.read_numbers(1), *step.read_numbers(2)):
+                if number != -1:  # an optional input that is absent
+                    _pick(self._tensors, number)
+        self._outputs = table.read_numbers(2)
 
-    def tensor_bytes(self) -> int:
-        """Of all tensors, by their shapes and types."""
+    def sum_tensor_bytes(self) -> int:
+        """The size of all tensors, by their shapes and types."""
         return sum(
-            math.prod(one.numbers(0)) * _BYTES.get(one.number(1, "b"), 1) for one in self._tensors
+            math.prod(tensor.read_numbers(0)) * _BYTES.get(tensor.read_number(1, "b"), 1)
+            for tensor in self._tensors
         )
 
-    def per_channel_dense(self) -> list[str]:
+    def find_per_channel_dense(self) -> list[str]:
         """Names of the weights of int8 Dense layers that have a scale for each output."""
-        dense = _table_name(_FULLY_CONNECTED)
-        inputs = [step.numbers(1) for kind, step in self._steps if kind.name == dense]
+        dense = read_operator_table()[_FULLY_CONNECTED]["name"]
+        inputs = [step.read_numbers(1) for kind, step in self._steps if kind.name == dense]
         weights = [self._tensors[one[1]] for one in inputs if len(one) > 1 and one[1] >= 0]
-        return [one.text(3) for one in weights if one.number(1, "b") == _INT8 and _scales(one) > 1]
+        return [
+            one.read_text(3)
+            for one in weights
+            if one.read_number(1, "b") == _INT8 and _count_scales(one) > 1
+        ]
 
-    def output_operator(self) -> str:
-        """The operator that makes the output, past those that only pass it on."""
-        makers = {made: entry for entry in self._steps for made in entry[1].numbers(2)}
-        wanted, name = self._outputs[:1], ""
+    def find_output_operator(self) -> str:
+        """The operator that computes the output, past those that only pass it on."""
+        producers = {number: entry for entry in self._steps for number in entry[1].read_numbers(2)}
+        outputs, name = self._outputs[:1], ""
         for _ in self._steps:
-            if not wanted or wanted[0] not in makers:
+            if not outputs or outputs[0] not in producers:
                 break
-            kind, step = makers[wanted[0]]
+            kind, step = producers[outputs[0]]
             name = kind.name
             if name not in _PASSING_ON:
                 break
-            wanted = step.numbers(1)[:1]
+            outputs = step.read_numbers(1)[:1]
         return name
 
 
-def _table_name(code: int) -> str:
-    return operator_table()[code]["name"]
-
-
-def _at(things: Sequence[T], place: int) -> T:
-    if not 0 <= place < len(things):
-        raise DamagedError(f"names number {place} of {len(things)} things")
-    return things[place]
+def _pick(items: Sequence[T], index: int) -> T:
+    if not 0 <= index < len(items):
+        raise DamagedError(f"index {index} of {len(items)} items")
+    return items[index]
 
 
 def _check_tensor(tensor: Table, buffers: int) -> None:
-    shape = tensor.numbers(0)
+    shape = tensor.read_numbers(0)
     if len(shape) > MOST_DIMENSIONS:
-        raise DamagedError(f"a tensor of {len(shape)} dimensions")
+        raise DamagedError(f"a tensor of {len(shape)} dimensions, at most {MOST_DIMENSIONS}")
     if min(shape, default=1) < 0 or math.prod(shape) > LARGEST_TENSOR:
-        raise DamagedError(f"a tensor of shape {shape}, at most {LARGEST_TENSOR} elements are read")
-    if (buffer := tensor.number(2, "I")) >= buffers:
-        raise DamagedError(f"a tensor's values lie in buffer {buffer} of {buffers}")
+        raise DamagedError(f"a tensor of shape {shape}, at most {LARGEST_TENSOR} elements")
+    if (buffer := tensor.read_number(2, "I")) >= buffers:
+        raise DamagedError(f"a tensor in buffer {buffer} of {buffers}")
 
 
-def _scales(tensor: Table) -> int:
-    quantization = tensor.table(4)
-    return len(quantization.numbers(2, "f")) if quantization else 0
-
-
-def _metadata(model: Table, buffers: Sequence[memoryview]) -> dict[str, memoryview]:
-    return {entry.text(0): _at(buffers, entry.number(1, "I")) for entry in model.tables(6)}
+def _count_scales(tensor: Table) -> int:
+    quantization = tensor.read_table(4)
+    return len(quantization.read_numbers(2, "f")) if quantization else 0

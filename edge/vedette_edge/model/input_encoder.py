@@ -1,4 +1,4 @@
-"""From a prepared picture to the content of a model's input tensor."""
+"""Encode a preprocessed image as the content of a model's input tensor."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,56 +10,56 @@ from numpy.typing import NDArray
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import Tensor
 
-Feed = Callable[[Image], NDArray[Any]]  # height x width x 3, R G B -> the input tensor's content
+Encoder = Callable[[Image], NDArray[Any]]  # height x width x 3, R G B -> the tensor's content
 
 
-def encode_bytes(given: Tensor) -> Feed:
-    """For a graph that normalises.
+def encode_bytes(input_tensor: Tensor) -> Encoder:
+    """An encoder for a graph that normalises: the bytes go in as they are.
 
     A quantized input has scale 1 and zero point 0, so bytes are 0..255 for either dtype.
     """
-    return lambda prepared: prepared[np.newaxis].astype(given.dtype, copy=False)
+    return lambda image_rgb: image_rgb[np.newaxis].astype(input_tensor.dtype, copy=False)
 
 
 def encode_normalised(
-    given: Tensor, colour: str, mean: Sequence[float], std: Sequence[float]
-) -> Feed:
-    """For anybody's graph: channels in the order of `colour`, each byte turned into a number."""
-    table, arranged = number_table(given, mean, std)[np.newaxis], _COLOURS[colour]
+    input_tensor: Tensor, colour: str, mean: Sequence[float], std: Sequence[float]
+) -> Encoder:
+    """An encoder for any graph: channels in the order of `colour`, each byte looked up."""
+    table, convert = build_table(input_tensor, mean, std)[np.newaxis], _COLOURS[colour]
 
-    def feed(prepared: Image) -> NDArray[Any]:
-        return np.asarray(cv2.LUT(arranged(prepared), table)).reshape(given.shape)
+    def encode(image_rgb: Image) -> NDArray[Any]:
+        return np.asarray(cv2.LUT(convert(image_rgb), table)).reshape(input_tensor.shape)
 
-    return feed
+    return encode
 
 
-def number_table(given: Tensor, mean: Sequence[float], std: Sequence[float]) -> NDArray[Any]:
-    """What each byte becomes: 256 x channels, of the tensor's dtype (uint8, int8 or float32).
+def build_table(tensor: Tensor, mean: Sequence[float], std: Sequence[float]) -> NDArray[Any]:
+    """The value of each byte: 256 x channels, of the tensor's dtype (uint8, int8 or float32).
 
-    (byte - mean) / std with one number or one a channel, put into the tensor's own quantization if
-    it has one. Without these, bytes go into a uint8 tensor as they are, into int8 minus 128.
+    (byte - mean) / std, with one number or one per channel, in the tensor's own quantization if
+    it has one. Without mean and std, a uint8 tensor takes the byte and int8 the byte minus 128.
     """
-    numbers = np.tile(np.arange(256.0)[:, np.newaxis], given.shape[3])
+    values = np.tile(np.arange(256.0)[:, np.newaxis], tensor.shape[3])
     if mean:
-        numbers = (numbers - np.array(mean)) / np.array(std)
-    if given.dtype == "float32":
-        return numbers.astype(np.float32)
-    limits = np.iinfo(given.dtype)
-    steps = np.rint(numbers / given.scale) + given.zero_point if mean else numbers + limits.min
-    return steps.clip(limits.min, limits.max).astype(given.dtype)
+        values = (values - np.array(mean)) / np.array(std)
+    if tensor.dtype == "float32":
+        return values.astype(np.float32)
+    limits = np.iinfo(tensor.dtype)
+    steps = np.rint(values / tensor.scale) + tensor.zero_point if mean else values + limits.min
+    return steps.clip(limits.min, limits.max).astype(tensor.dtype)
 
 
-def _as_bgr(picture_rgb: Image) -> Image:
-    return np.asarray(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), np.uint8)
+def _convert_to_bgr(image_rgb: Image) -> Image:
+    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
-def _as_grey(picture_rgb: Image) -> Image:
-    """Luma after ITU-R BT.601, rounded as OpenCV does."""
-    return np.asarray(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+def _convert_to_grey(image_rgb: Image) -> Image:
+    """Luma by ITU-R BT.601, rounded as OpenCV does."""
+    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-_COLOURS: Mapping[str, Callable[[Image], Image]] = {  # said.COLOURS
+_COLOURS: Mapping[str, Callable[[Image], Image]] = {  # uncontracted.COLOURS
     "rgb": np.ascontiguousarray,
-    "bgr": _as_bgr,
-    "grey": _as_grey,
+    "bgr": _convert_to_bgr,
+    "grey": _convert_to_grey,
 }

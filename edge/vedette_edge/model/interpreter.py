@@ -1,7 +1,7 @@
-"""The one place that knows LiteRT from tflite-runtime."""
+"""Run a .tflite graph on LiteRT or tflite-runtime; no other module tells them apart."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module, metadata
@@ -20,8 +20,8 @@ RUNTIMES = {
 
 LONGEST_REASON = 160  # characters
 
-# Without the delegate scores are to the step those of tflite-runtime 2.14 on x86; the reference
-# kernels are those that TFLite's own tests measure the others by. Slower, the last by far.
+# Without the delegate, scores equal those of tflite-runtime 2.14 on x86 to the step; TFLite's own
+# tests compare the other kernels with the reference kernels. Both are slower, the last by far.
 KERNELS = PLAIN, REFERENCE = "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF"
 
 
@@ -36,7 +36,7 @@ class Tensor:
     zero_point: int
 
     def values(self, content: NDArray[Any]) -> NDArray[np.float32]:
-        """What the numbers in the tensor stand for."""
+        """The float32 values for which the numbers in the tensor stand."""
         if not self.scale:
             return content.astype(np.float32, copy=False)
         return (content.astype(np.float32) - self.zero_point) * np.float32(self.scale)
@@ -44,54 +44,54 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A TFLite interpreter that is installed."""
+    """An installed TFLite interpreter."""
 
     interpreter_class: Any
     name: str  # distribution and version
 
     def with_kernels(self, kernels: str) -> "Runtime":
-        """The same with others of TFLite's kernels, one of KERNELS; it must be LiteRT."""
+        """Return LiteRT with other kernels of TFLite's, one of KERNELS."""
         resolvers = import_module(self.interpreter_class.__module__).OpResolverType
-        chosen = partial(
-            self.interpreter_class, experimental_op_resolver_type=getattr(resolvers, kernels)
-        )
-        return Runtime(chosen, self.name)
+        resolver = getattr(resolvers, kernels)
+        interpreter_class = partial(self.interpreter_class, experimental_op_resolver_type=resolver)
+        return Runtime(interpreter_class, self.name)
 
 
 class TFLiteModel:
     """A graph, ready to run, with one input and one output."""
 
     def __init__(self, model: bytes, threads: int, runtime: Runtime) -> None:
-        """Raises ModelFileError if the runtime does not accept the graph."""
+        """Load a graph. Raises ModelFileError if the runtime refuses it."""
         self.runtime = runtime.name
         try:
             self._interpreter = runtime.interpreter_class(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
-        except (ImportError, SystemError) as error:  # which of them depends on numpy's version
+        except (ImportError, SystemError) as error:  # depending on numpy's version
             raise RuntimeMissingError(
-                f"{self.runtime} does not fit numpy {np.__version__} ({error.__cause__ or error}). "
-                "tflite-runtime wants: pip install 'numpy<2' 'opencv-python-headless<4.12'"
+                f"{self.runtime} does not work with numpy {np.__version__} "
+                f"({error.__cause__ or error}). tflite-runtime needs: "
+                "pip install 'numpy<2' 'opencv-python-headless<4.12'"
             ) from error
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(
-                f"{self.runtime} does not accept the model: {_reason(error)}. "
-                "Copy the file again; if that does not help, its author must convert it anew, "
+                f"{self.runtime} refuses the model: {_extract_reason(error)}. "
+                "Copy the file again; if that does not help, ask its author to convert it again "
                 "with a current TensorFlow"
             ) from error
-        self.input = _only(self._interpreter.get_input_details(), "input")
-        self.output = _only(self._interpreter.get_output_details(), "output")
+        self.input = _read_only_tensor(self._interpreter.get_input_details(), "input")
+        self.output = _read_only_tensor(self._interpreter.get_output_details(), "output")
         self._input_index: int = self._interpreter.get_input_details()[0]["index"]
         self._output_index: int = self._interpreter.get_output_details()[0]["index"]
 
     def run(self, value: NDArray[Any]) -> NDArray[Any]:
-        """The output for one input; its dtype and shape must be exactly the input tensor's."""
-        # set_tensor raises where assignment into the tensor's view would cast silently.
+        """Compute the output for an input of exactly the input tensor's dtype and shape."""
+        # set_tensor raises an error where assignment to the tensor's view would cast silently.
         self._interpreter.set_tensor(self._input_index, value)
         self._interpreter.invoke()
         return np.asarray(self._interpreter.get_tensor(self._output_index))
 
-    def partitions(self) -> int | None:
-        """Into how many pieces the delegate took the graph; None where the runtime cannot say."""
+    def count_partitions(self) -> int | None:
+        """Count the delegate's partitions of the graph; None if the runtime cannot report them."""
         operators = getattr(self._interpreter, "_get_ops_details", None)
         if operators is None:
             return None
@@ -99,36 +99,36 @@ class TFLiteModel:
         return names.count("DELEGATE")
 
 
-def find_runtime() -> Runtime:
-    """The interpreter to use. Raises RuntimeMissingError if none can be imported."""
+def find_runtime(runtimes: Mapping[str, str] = RUNTIMES) -> Runtime:
+    """Import the preferred interpreter. Raises RuntimeMissingError if none can be imported."""
     reasons = []
-    for module, distribution in RUNTIMES.items():
+    for module, distribution in runtimes.items():
         try:
-            found = import_module(module)
+            imported = import_module(module)
         except ImportError as error:
             reasons.append(f"{distribution}: {error}")
         else:
-            return Runtime(found.Interpreter, f"{distribution} {_version(distribution)}")
+            return Runtime(imported.Interpreter, f"{distribution} {_find_version(distribution)}")
     raise RuntimeMissingError(
         f"no TFLite interpreter can be imported ({'; '.join(reasons)}). "
         "Install one: pip install ai-edge-litert"
     )
 
 
-def _reason(error: Exception) -> str:
-    """The first of what a runtime says, which runs its sentences together; one line."""
+def _extract_reason(error: Exception) -> str:
+    """The first sentence of a runtime's message, in which no space follows a full stop."""
     first = re.split(r"\.(?=[A-Z])|\n", str(error), maxsplit=1)[0]
     return first.rstrip(". ")[:LONGEST_REASON]
 
 
-def _version(distribution: str) -> str:
+def _find_version(distribution: str) -> str:
     try:
         return metadata.version(distribution)
-    except metadata.PackageNotFoundError:  # installed under another name, as nightlies are
+    except metadata.PackageNotFoundError:  # a nightly has another name
         return "of unknown version"
 
 
-def _only(details: Sequence[dict[str, Any]], kind: str) -> Tensor:
+def _read_only_tensor(details: Sequence[dict[str, Any]], kind: str) -> Tensor:
     if len(details) != 1:
         raise ModelFileError(f"the model has {len(details)} {kind} tensors, expected one")
     tensor = details[0]

@@ -1,4 +1,4 @@
-"""A file of labels: the classes' names, one a line, in the order of a model's outputs."""
+"""Read a labels file: the names of the classes, one per line, in the order of the outputs."""
 
 import re
 from collections import Counter
@@ -14,38 +14,38 @@ _INDEXED = re.compile(r"([0-9]{1,7})(?:\s*[:,;]\s*|\s+)(\S.*)")
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """The labels in a file. Raises LabelsError, naming it, for what `parse_labels` refuses."""
+    """Read a labels file. Raises LabelsError, naming the file, if it is not valid."""
     try:
         return parse_labels(read_bounded(path, LARGEST_FILE_BYTES).decode())
     except OSError as error:
         raise LabelsError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise LabelsError(f"{path}: is no UTF-8 text ({error.reason}). Save it as UTF-8") from error
+        raise LabelsError(f"{path}: not UTF-8 text ({error.reason}). Save it as UTF-8") from error
     except LabelsError as error:
         raise LabelsError(f"{path}: {error}") from error
 
 
-_EXPECTED = "a list of the classes' names, one a line, in the order of the model's outputs"
-
-
 def parse_labels(text: str) -> tuple[str, ...]:
-    """The labels in a text, one a line; empty lines at its end are passed over.
+    """Parse a text with one label per line; empty lines at its end are ignored.
 
-    Where every line begins with a number (`0 Cat`, `1: Dog`) and these are 0 to n-1, the numbers
-    are the outputs, in whatever order the lines are, and not part of the labels. Raises LabelsError
-    for no labels, for one that is no line of printable text, and for one that stands twice.
+    If every line begins with a number (`0 Cat`, `1: Dog`) and these are 0 to n-1, the numbers are
+    the outputs, in any order, and not part of the labels. Raises LabelsError if there are no
+    labels, or if one is empty, not printable or repeated.
     """
     lines = [line.strip() for line in text.removeprefix("\ufeff").rstrip().split("\n")]
     if lines == [""]:
-        raise LabelsError(f"no label in it; expected {_EXPECTED}")
-    labels = _without_indices(lines)
+        raise LabelsError(
+            "no labels; expected the names of the classes, one per line, in the order of the "
+            "model's outputs"
+        )
+    labels = _strip_indices(lines)
     for number, label in enumerate(labels, 1):
         if not label or not label.isprintable():
-            raise LabelsError(f"line {number} is {label!r}; expected one printable label a line")
-    return _distinct(labels)
+            raise LabelsError(f"line {number} is {label!r}; expected one printable label per line")
+    return _make_distinct(labels)
 
 
-def _without_indices(lines: list[str]) -> list[str]:
+def _strip_indices(lines: list[str]) -> list[str]:
     matches = [match for line in lines if (match := _INDEXED.fullmatch(line))]
     labels = {int(match[1]): match[2] for match in matches}
     if len(matches) < len(lines) or sorted(labels) != list(range(len(lines))):
@@ -53,14 +53,14 @@ def _without_indices(lines: list[str]) -> list[str]:
     return [labels[index] for index in range(len(lines))]
 
 
-def _distinct(labels: list[str]) -> tuple[str, ...]:
-    """The same; in a list of ImageNet's size equal ones get their outputs' numbers behind them."""
+def _make_distinct(labels: list[str]) -> tuple[str, ...]:
+    """Refuse duplicates, but in a list of ImageNet's size add their outputs' numbers to them."""
     counts = Counter(labels)
-    twice = [label for label, count in counts.items() if count > 1]
-    if not twice or len(labels) in IMAGENET_SIZES:
+    duplicates = [label for label, count in counts.items() if count > 1]
+    if not duplicates or len(labels) in IMAGENET_SIZES:
         return tuple(
             f"{label} [{index}]" if counts[label] > 1 else label
             for index, label in enumerate(labels)
         )
-    shown = ", ".join(map(repr, twice[:5])) + (" ..." if len(twice) > 5 else "")
-    raise LabelsError(f"labels stand twice: {shown}. Give each class a name of its own")
+    shown = ", ".join(map(repr, duplicates[:5])) + (" ..." if len(duplicates) > 5 else "")
+    raise LabelsError(f"duplicate labels: {shown}. Give each class its own name")

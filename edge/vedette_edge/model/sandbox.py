@@ -16,7 +16,7 @@ import numpy as np
 from vedette_edge.errors import ModelFileError, VedetteError
 from vedette_edge.model.interpreter import TFLiteModel, find_runtime
 
-MEMORY_BYTES, PROCESSOR_S, PATIENCE_S = 2 << 30, 20, 30
+MEMORY_BYTES, PROCESSOR_S, TIMEOUT_S = 2 << 30, 20, 30
 REFUSED = 3  # exit code: the message of an error is on standard output
 LONGEST_MESSAGE = 300  # characters; runtimes may repeat themselves for each tensor
 
@@ -29,15 +29,15 @@ class Failure:
     reason: str  # the error's message, or the signal and the last line on standard error
 
 
-def probe_model(model: bytes, threads: int) -> None:
+def probe_model(model: bytes, threads: int, timeout_s: float = TIMEOUT_S) -> None:
     """Load a model in the sandbox and run it once.
 
     Raises ModelFileError, with the runtime's message, if the runtime refuses it, dies or hangs.
     """
     try:
-        failure = run_sandboxed(f"{__name__}:run_within_limits", model, str(threads), PATIENCE_S)
+        failure = run_sandboxed(f"{__name__}:run_within_limits", model, str(threads), timeout_s)
     except subprocess.TimeoutExpired as error:
-        raise ModelFileError(f"did not classify one picture within {PATIENCE_S} s") from error
+        raise ModelFileError(f"did not classify one picture within {timeout_s} s") from error
     if failure is None:
         return
     if failure.refused:
@@ -46,7 +46,7 @@ def probe_model(model: bytes, threads: int) -> None:
     if reason.startswith(signal.SIGXCPU.name):
         reason = f"one picture took more than {PROCESSOR_S} s"
     raise ModelFileError(
-        f"the runtime died of it ({reason}). The file may be damaged: copy it again, or ask its "
+        f"the runtime crashed ({reason}). The file may be damaged: copy it again, or ask its "
         "author for another one"
     )
 

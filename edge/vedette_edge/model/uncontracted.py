@@ -1,4 +1,4 @@
-"""A .tflite that somebody else made: what must be known of it, by flag, metadata or assumption."""
+"""Resolve what a contract would say for a model of another tool: flags, metadata, assumptions."""
 
 import math
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from vedette_edge.model.labels import IMAGENET_SIZES, parse_labels
 from vedette_edge.model.model_file import ENTRY, ModelFile
 from vedette_edge.model.tflite_metadata import Metadata, read_metadata
 
-COLOURS = ("rgb", "bgr", "grey")  # orders of channels; `input_encoder` makes them
+COLOURS = ("rgb", "bgr", "grey")  # orders of channels that `input_encoder` produces
 KINDS = ("uint8", "int8", "float32")  # of inputs and outputs
-# As most authors of such models had it. Bilinear, with antialiasing where pictures shrink: without
-# it MLCommons' person detector finds a person in a portrait with a score of 0.25 instead of 0.93.
+# The preprocessing of most authors of such models. Bilinear, with antialiasing where images
+# shrink: without it MLCommons' person detector scores a portrait 0.25 instead of 0.93.
 RESIZE_MODE, RESIZE_RULE, COLOUR = "squash", "box-linear-exact-1", "rgb"
-SUM_SLACK = 0.05  # by which scores may miss one, rounded to 1/256 each as they may be
+SUM_SLACK = 0.05  # by which the sum of scores may miss one, if each is rounded to 1/256
 
-USUAL = (
+COMMON_NORMALISATIONS = (
     "--mean 0 --std 255 (x / 255)",
     "--mean 127.5 --std 127.5 (x / 127.5 - 1: MobileNet)",
     "--mean 127 --std 128 ((x - 127) / 128: EfficientNet-Lite)",
@@ -36,213 +36,221 @@ USUAL = (
 
 @dataclass(frozen=True, slots=True)
 class ModelOverrides:
-    """What the user says of a model without a contract; None where nothing is said."""
+    """The user's statements about a model without a contract; None if not stated."""
 
     labels: tuple[str, ...] | None = None  # in the order of the outputs
-    resize_mode: str | None = None  # one of contract.FITS
-    resize_rule: str | None = None  # one of contract.RESIZES
+    resize_mode: str | None = None  # one of contract.RESIZE_MODES
+    resize_rule: str | None = None  # one of contract.RESIZE_RULES
     colour: str | None = None  # one of COLOURS
-    mean: tuple[float, ...] | None = None  # of pixels 0..255: one number, or one a channel
-    std: tuple[float, ...] | None = None  # in the channels' order as the model takes them
+    mean: tuple[float, ...] | None = None  # of pixels 0..255: one number, or one per channel
+    std: tuple[float, ...] | None = None  # in the order of the model's channels
 
-    def flags(self) -> str:
-        """Those that are said, as one writes them."""
-        given = (field.name for field in fields(self) if getattr(self, field.name) is not None)
-        return ", ".join(f"--{name.replace('_', '-')}" for name in given)
+    def list_flags(self) -> str:
+        """The flags that set these overrides, e.g. "--mean, --std"."""
+        names = (field.name for field in fields(self) if getattr(self, field.name) is not None)
+        return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 @dataclass(frozen=True, slots=True)
 class AssumedContract:
-    """What stands in a contract's place for a model that has none."""
+    """The substitute for the contract of a model that has none."""
 
     labels: tuple[str, ...]  # in the order of the outputs
     height: int  # px
     width: int  # px
-    colour: str  # order of the channels, one of said.COLOURS
-    resize_mode: str  # one of contract.FITS
-    resize_rule: str  # one of contract.RESIZES
+    colour: str  # order of the channels, one of COLOURS
+    resize_mode: str  # one of contract.RESIZE_MODES
+    resize_rule: str  # one of contract.RESIZE_RULES
     mean: tuple[float, ...]  # the input is (x - mean) / std of pixels x, 0..255; empty: pixels,
     std: tuple[float, ...]  # minus 128 for int8
-    logits: bool  # outputs become scores by a softmax
+    logits: bool  # a softmax turns outputs into scores
     confidence: Confidence
-    assumptions: tuple[str, ...]  # a line each: what nobody said, and how to say it
+    assumptions: tuple[str, ...]  # a line for each unstated fact, with its flag
 
 
 def resolve_contract(
-    model: ModelFile, network: TFLiteModel, said: ModelOverrides
+    model: ModelFile, network: TFLiteModel, overrides: ModelOverrides
 ) -> AssumedContract:
-    """All that must be known. Raises ModelFileError for what nobody said and none can assume."""
-    given, made = network.input, network.output
-    _check_input(given)
-    _check_output(made)
+    """Combine overrides, metadata and assumptions.
+
+    Raises ModelFileError if the graph is not an image classifier, if statements contradict it or
+    one another, or if a fact is missing that cannot be assumed.
+    """
+    input_tensor, output = network.input, network.output
+    _check_input(input_tensor)
+    _check_output(output)
     metadata = read_metadata(model.graph.metadata.get(ENTRY, b""), model.members)
-    mean, std = _normalisation(given, said, metadata)
-    labels = _labels(said, metadata)
-    _check_nothing_missing(labels, mean, given, made)
-    _check_count(labels, math.prod(made.shape))
+    mean, std = _resolve_normalisation(input_tensor, overrides, metadata)
+    labels = _resolve_labels(overrides, metadata)
+    _check_nothing_missing(labels, mean, input_tensor, output)
+    _check_count(labels, math.prod(output.shape))
     assumed = AssumedContract(
         labels=labels,
-        height=given.shape[1],
-        width=given.shape[2],
-        colour=_colour(given, said, metadata),
-        resize_mode=said.resize_mode or RESIZE_MODE,
-        resize_rule=said.resize_rule or RESIZE_RULE,
+        height=input_tensor.shape[1],
+        width=input_tensor.shape[2],
+        colour=_resolve_colour(input_tensor, overrides, metadata),
+        resize_mode=overrides.resize_mode or RESIZE_MODE,
+        resize_rule=overrides.resize_rule or RESIZE_RULE,
         mean=mean,
         std=std,
         logits=False,
         confidence=Confidence(temperature=1.0, unknown_below=metadata.unknown_below),
-        assumptions=_assumptions(given, said, metadata),
+        assumptions=_list_assumptions(input_tensor, overrides, metadata),
     )
-    logits, reading = _reading(model.graph.output_operator, assumed, network)
-    return replace(assumed, logits=logits, assumptions=(*assumed.assumptions, *reading))
+    return _detect_logits(model.graph.output_operator, assumed, network)
 
 
-def _check_input(given: Tensor) -> None:
-    found = f"it takes {given.dtype} of shape {given.shape}"
-    if given.dtype not in KINDS:
-        raise ModelFileError(f"{found}; pictures go in as {', '.join(KINDS)}")
-    if len(given.shape) != 4 or given.shape[0] != 1 or given.shape[3] not in (1, 3):
-        hint = ". Its channels come first: export it with channels last" * (3 in given.shape[1:2])
+def _check_input(tensor: Tensor) -> None:
+    actual = f"it takes {tensor.dtype} of shape {tensor.shape}"
+    if tensor.dtype not in KINDS:
+        raise ModelFileError(f"{actual}, expected an image as {', '.join(KINDS)}")
+    if len(tensor.shape) != 4 or tensor.shape[0] != 1 or tensor.shape[3] not in (1, 3):
+        hint = ". Its channels come first: export it with channels last" * (3 in tensor.shape[1:2])
         raise ModelFileError(
-            f"{found}, expected one picture: (1, height, width, channels), 1 or 3 of them{hint}"
+            f"{actual}, expected one image: (1, height, width, 1 or 3 channels){hint}"
         )
-    if not all(2 <= side <= LARGEST_SIDE_PX for side in given.shape[1:3]):
+    if not all(2 <= side <= LARGEST_SIDE_PX for side in tensor.shape[1:3]):
         raise ModelFileError(
-            f"{found}: sides of 2 to {LARGEST_SIDE_PX} px were expected. "
-            "A side of 1 is how a model without a fixed size looks: export it with one"
+            f"{actual}, expected sides of 2 to {LARGEST_SIDE_PX} px. "
+            "A side of 1 means that the model has no fixed size: export it with one"
         )
 
 
-def _check_output(made: Tensor) -> None:
-    found = f"it gives {made.dtype} of shape {made.shape}"
-    count = math.prod(made.shape)
-    if made.dtype not in KINDS or (made.dtype != "float32" and not made.scale):
+def _check_output(tensor: Tensor) -> None:
+    actual = f"it gives {tensor.dtype} of shape {tensor.shape}"
+    count = math.prod(tensor.shape)
+    if tensor.dtype not in KINDS or (tensor.dtype != "float32" and not tensor.scale):
         raise ModelFileError(
-            f"{found} with scale {made.scale:g}; scores come as float32, or as uint8 or int8 "
-            "with a scale"
+            f"{actual} with scale {tensor.scale:g}, expected scores as float32, or as uint8 or "
+            "int8 with a scale"
         )
-    if count < 2 or count != max(made.shape):
-        raise ModelFileError(f"{found}, expected a number for each of at least 2 classes")
+    if count < 2 or count != max(tensor.shape):
+        raise ModelFileError(f"{actual}, expected one number for each of at least 2 classes")
 
 
-def _normalisation(
-    given: Tensor, said: ModelOverrides, metadata: Metadata
+def _resolve_normalisation(
+    tensor: Tensor, overrides: ModelOverrides, metadata: Metadata
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and std, both empty where none is said; metadata count for float inputs only."""
-    if (said.mean is None) != (said.std is None):
-        there, missing = ("--std", "--mean") if said.mean is None else ("--mean", "--std")
-        raise ModelFileError(
-            f"{there} needs {missing} beside it: the input is (pixel - mean) / std"
-        )
-    mean, std = said.mean or (), said.std or ()
-    if not mean and given.dtype == "float32":
+    """Mean and std, both empty if unknown; the metadata count for float inputs only."""
+    if (overrides.mean is None) != (overrides.std is None):
+        flag, missing = ("--std", "--mean") if overrides.mean is None else ("--mean", "--std")
+        raise ModelFileError(f"{flag} also needs {missing}: the input is (pixel - mean) / std")
+    mean, std = overrides.mean or (), overrides.std or ()
+    if not mean and tensor.dtype == "float32":
         mean, std = metadata.mean, metadata.std
-    channels = given.shape[3]
     if mean or std:
-        _check_numbers("mean", mean, channels, least=-math.inf)
-        _check_numbers("std", std, channels, least=0)
-    if mean and given.dtype != "float32" and not given.scale:
-        raise ModelFileError(f"--mean and --std: the {given.dtype} input has no scale to use them")
+        _check_numbers("mean", mean, tensor.shape[3], above=-math.inf)
+        _check_numbers("std", std, tensor.shape[3], above=0)
+    if mean and tensor.dtype != "float32" and not tensor.scale:
+        raise ModelFileError(f"the {tensor.dtype} input has no scale. Omit --mean and --std")
     return mean, std
 
 
-def _check_numbers(name: str, numbers: Sequence[float], channels: int, *, least: float) -> None:
+def _check_numbers(name: str, numbers: Sequence[float], channels: int, *, above: float) -> None:
     if len(numbers) not in (1, channels):
         raise ModelFileError(
-            f"{name} has {len(numbers)} numbers, expected 1 or {channels}, one a channel"
+            f"{name} has {len(numbers)} numbers, expected 1 or {channels}, one per channel"
         )
-    if not all(math.isfinite(number) and number > least for number in numbers):
-        above = " above 0" if least == 0 else ""
-        raise ModelFileError(f"{name} is {numbers}, expected numbers{above}")
+    if not all(math.isfinite(number) and number > above for number in numbers):
+        limit = " above 0" if above == 0 else ""
+        raise ModelFileError(f"{name} is {numbers}, expected numbers{limit}")
 
 
-def _labels(said: ModelOverrides, metadata: Metadata) -> tuple[str, ...]:
-    """Empty where none are said."""
-    if said.labels is not None:
-        return said.labels
+def _resolve_labels(overrides: ModelOverrides, metadata: Metadata) -> tuple[str, ...]:
+    """The labels; empty if unknown."""
+    if overrides.labels is not None:
+        return overrides.labels
     try:
         return parse_labels(metadata.labels_text) if metadata.labels_text is not None else ()
     except LabelsError as error:
-        raise ModelFileError(f"its own labels: {error}. Give others with --labels") from error
+        raise ModelFileError(f"its own labels: {error}. Set others with --labels") from error
 
 
 def _check_nothing_missing(
-    labels: tuple[str, ...], mean: tuple[float, ...], given: Tensor, made: Tensor
+    labels: tuple[str, ...], mean: tuple[float, ...], input_tensor: Tensor, output: Tensor
 ) -> None:
     missing = []
     if not labels:
-        count = math.prod(made.shape)
+        count = math.prod(output.shape)
         missing.append(f"its labels: --labels FILE with {count} lines, in the order of its outputs")
-    if not mean and given.dtype == "float32":
-        missing.append(f"what its float32 input makes of a pixel x: one of {'; '.join(USUAL)}")
+    if not mean and input_tensor.dtype == "float32":
+        known = "; ".join(COMMON_NORMALISATIONS)
+        missing.append(f"how its float32 input encodes a pixel x: one of {known}")
     if missing:
-        raise ModelFileError(f"carries no contract and does not say {'. Nor '.join(missing)}")
+        raise ModelFileError(f"has no contract and does not state {'. Nor '.join(missing)}")
 
 
 def _check_count(labels: tuple[str, ...], count: int) -> None:
     if len(labels) == count:
         return
     imagenet = {len(labels), count} == set(IMAGENET_SIZES)
-    hint = ". ImageNet's list comes with and without 'background': take the other" * imagenet
+    hint = ". ImageNet's list exists with and without 'background': use the other" * imagenet
     raise ModelFileError(
-        f"{len(labels)} labels for {count} outputs; they are another model's, or some are "
+        f"{len(labels)} labels for {count} outputs: they belong to another model, or some are "
         f"missing{hint}"
     )
 
 
-def _colour(given: Tensor, said: ModelOverrides, metadata: Metadata) -> str:
-    channels = given.shape[3]
-    colour = said.colour or metadata.colour or ("grey" if channels == 1 else COLOUR)
+def _resolve_colour(tensor: Tensor, overrides: ModelOverrides, metadata: Metadata) -> str:
+    channels = tensor.shape[3]
+    colour = overrides.colour or metadata.colour or ("grey" if channels == 1 else COLOUR)
     if (colour == "grey") != (channels == 1):
-        wanted = "grey" if channels == 1 else "rgb or bgr"
+        expected = "grey" if channels == 1 else "rgb or bgr"
         raise ModelFileError(
-            f"its colour should be {colour}, and its input has {channels} "
-            f"channel{'s' * (channels > 1)}: --colour {wanted} was expected"
+            f"colour {colour} for an input with {channels} channel{'s' * (channels > 1)}, "
+            f"expected --colour {expected}"
         )
     return colour
 
 
-def _assumptions(given: Tensor, said: ModelOverrides, metadata: Metadata) -> tuple[str, ...]:
-    """A line for each thing that nobody said."""
-    found = []
-    if said.resize_mode is None:
-        found.append(f"resize mode {RESIZE_MODE}: stretches the image to the input (--resize-mode)")
-    if said.resize_rule is None:
-        found.append(f"resize rule {RESIZE_RULE}: bilinear with antialiasing (--resize-rule)")
-    if given.shape[3] == 3 and said.colour is None and metadata.colour is None:
-        found.append(f"colour {COLOUR} (--colour)")
-    if given.dtype != "float32" and said.mean is None:
-        minus = " minus 128" if given.dtype == "int8" else ""
-        found.append(f"pixels{minus} go into the {given.dtype} input")
+def _list_assumptions(
+    tensor: Tensor, overrides: ModelOverrides, metadata: Metadata
+) -> tuple[str, ...]:
+    lines = []
+    if overrides.resize_mode is None:
+        lines.append(f"resize mode {RESIZE_MODE}: stretches the image to the input (--resize-mode)")
+    if overrides.resize_rule is None:
+        lines.append(f"resize rule {RESIZE_RULE}: bilinear with antialiasing (--resize-rule)")
+    if tensor.shape[3] == 3 and overrides.colour is None and metadata.colour is None:
+        lines.append(f"colour {COLOUR} (--colour)")
+    if tensor.dtype != "float32" and overrides.mean is None:
+        minus = " minus 128" if tensor.dtype == "int8" else ""
+        lines.append(f"pixels{minus} go into the {tensor.dtype} input")
     if metadata.calibrated:
-        found.append("scores as they are, though the metadata have a calibration for them")
-    return tuple(found)
+        lines.append("scores are not calibrated, although the metadata contain a calibration")
+    return tuple(lines)
 
 
-def _reading(
+def _detect_logits(
     operator: str, assumed: AssumedContract, network: TFLiteModel
-) -> tuple[bool, tuple[str, ...]]:
-    """Whether the outputs are logits, and a line on how that is known."""
-    rows = [_row(picture, assumed, network) for picture in _pictures()]
+) -> AssumedContract:
+    """Set `logits` by the output operator, or else by the outputs for two images; say so."""
+    rows = [_run_model(image, assumed, network) for image in _draw_probe_images()]
     if not np.isfinite(rows).all():
-        raise ModelFileError("it gives values that are no numbers for a plain grey picture")
+        raise ModelFileError("its outputs for a plain grey picture are not finite numbers")
     if operator == "SOFTMAX":
-        return False, ()
+        return assumed
+    logits = False
     if operator == "LOGISTIC":
-        return False, ("scores that stand each for itself and need not sum to one (sigmoid)",)
-    if all(_are_scores(row) for row in rows):
-        return False, (f"outputs are scores: they sum to one, made by {operator}",)
-    return True, (f"outputs are logits, made by {operator}: a softmax turns them into scores",)
+        line = "scores are independent of one another and need not sum to one (sigmoid)"
+    elif all(_are_scores(row) for row in rows):
+        line = f"outputs are scores: they sum to one, computed by {operator}"
+    else:
+        logits = True
+        line = f"outputs are logits, computed by {operator}: a softmax turns them into scores"
+    return replace(assumed, logits=logits, assumptions=(*assumed.assumptions, line))
 
 
-def _pictures() -> tuple[Image, Image]:
-    """One blank, one full of detail."""
+def _draw_probe_images() -> tuple[Image, Image]:
+    """One blank image, one full of detail."""
     return np.full((64, 64, 3), 128, np.uint8), test_pattern.draw_test_pattern(0)
 
 
-def _row(picture: Image, assumed: AssumedContract, network: TFLiteModel) -> NDArray[np.float32]:
-    feed = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
-    return network.output.values(network.run(feed(preprocess(picture, assumed)))).ravel()
+def _run_model(
+    image_rgb: Image, assumed: AssumedContract, network: TFLiteModel
+) -> NDArray[np.float32]:
+    encode = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
+    return network.output.values(network.run(encode(preprocess(image_rgb, assumed)))).ravel()
 
 
 def _are_scores(row: NDArray[np.float32]) -> bool:

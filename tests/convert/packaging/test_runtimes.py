@@ -33,7 +33,7 @@ from vedette_edge.errors import ModelFileError
 from vedette_edge.images import decoding
 from vedette_edge.model import compatibility, interpreter
 from vedette_edge.model.contract import Contract
-from vedette_edge.model.graph import operator_table, read_graph
+from vedette_edge.model.graph import read_graph, read_operator_table
 
 SCRIPT = Path(__file__).parents[1] / "old_runtime.py"
 PACKAGES = ("tflite-runtime==2.14.0", "numpy<2", "opencv-python-headless<4.12", "click", "rich")
@@ -77,7 +77,7 @@ def build_graph(code: int, version: int) -> bytes:
 def test_the_old_runtime_has_the_operators_of_the_table_and_no_newer_ones(
     old_python: Path, tmp_path: Path
 ) -> None:
-    newest = {code: int(row["tflite_2_14"]) for code, row in operator_table().items()}
+    newest = {code: int(row["tflite_2_14"]) for code, row in read_operator_table().items()}
     for code, version in newest.items():
         for offered in {max(1, version), version + 1}:
             (tmp_path / f"{code}-{offered}").write_bytes(build_graph(code, offered))
@@ -171,7 +171,7 @@ def change_operator(model: Path, name: str, version: int) -> bytes:
     """Pack a model again, with another version of one of its operators."""
     classifier = Classifier(model)
     graph = ModelT.InitFromPackedBuf(classifier.model.data)
-    codes = {row["name"]: code for code, row in operator_table().items()}
+    codes = {row["name"]: code for code, row in read_operator_table().items()}
     (operator,) = (one for one in graph.operatorCodes if one.builtinCode == codes[name])
     operator.version = version
     graph.metadata, builder = [], flatbuffers.Builder(1 << 20)

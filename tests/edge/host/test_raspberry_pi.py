@@ -36,8 +36,8 @@ def test_the_temperature_is_the_processors(zones: Path) -> None:
 @pytest.mark.parametrize("machine", THROTTLED)
 def test_throttling_is_told_apart_from_what_was_before(zones: Path, machine: str) -> None:
     write(zones / THROTTLED[machine], "50005\n")
-    found = read_health(zones)
-    assert (found.now, found.before) == (("under-voltage", "throttled"), ())
+    health = read_health(zones)
+    assert (health.now, health.before) == (("under-voltage", "throttled"), ())
     write(zones / THROTTLED[machine], "90001\n")
     assert read_health(zones).fields() == {
         "temperature_c": 51.121,

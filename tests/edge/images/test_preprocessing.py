@@ -1,4 +1,4 @@
-"""THE prepare: the same bytes on every machine."""
+"""THE preprocessing: the same bytes on every machine."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from vedette_edge.model.contract import RESIZE_MODES
 
 Picture = NDArray[np.uint8]
 
-# width x height of a drawn picture -> fit -> SHA-256 of its prepared bytes, 150 x 150 px.
-# A machine on which one differs must not run Vedette.
+# width x height of a drawn image -> resize mode -> SHA-256 of its preprocessed bytes,
+# 150 x 150 px. A machine on which one differs must not run Vedette.
 HASHES: dict[str, dict[str, str]] = json.loads(
     (Path(__file__).parents[1] / "prepared-hashes.json").read_text(encoding="utf-8")
 )
@@ -34,24 +34,25 @@ def test_prepared_bytes_are_those_of_every_other_machine(
 ) -> None:
     width, height = map(int, size.split("x"))
     picture = drawn(height, width)
-    found = {fit: preprocess(picture, replace(recipe, resize_mode=fit)) for fit in RESIZE_MODES}
-    assert all(prepared.shape == (150, 150, 3) for prepared in found.values())
-    assert {
-        fit: hashlib.sha256(prepared.tobytes()).hexdigest() for fit, prepared in found.items()
-    } == HASHES[size]
+    hashes = {}
+    for mode in RESIZE_MODES:
+        prepared = preprocess(picture, replace(recipe, resize_mode=mode))
+        assert prepared.shape == (150, 150, 3)
+        hashes[mode] = hashlib.sha256(prepared.tobytes()).hexdigest()
+    assert hashes == HASHES[size]
 
 
-def test_hashes_cover_many_sizes_and_every_fit() -> None:
+def test_hashes_cover_many_sizes_and_every_resize_mode() -> None:
     assert len(HASHES) >= 30
-    assert all(tuple(by_fit) == RESIZE_MODES for by_fit in HASHES.values())
+    assert all(tuple(by_mode) == RESIZE_MODES for by_mode in HASHES.values())
 
 
-@pytest.mark.parametrize("fit", RESIZE_MODES)
+@pytest.mark.parametrize("mode", RESIZE_MODES)
 def test_a_picture_of_the_inputs_size_goes_through_unchanged(
-    recipe: Contract, drawn: Callable[[int, int], Picture], fit: str
+    recipe: Contract, drawn: Callable[[int, int], Picture], mode: str
 ) -> None:
     picture = drawn(150, 150)
-    assert np.array_equal(preprocess(picture, replace(recipe, resize_mode=fit)), picture)
+    assert np.array_equal(preprocess(picture, replace(recipe, resize_mode=mode)), picture)
 
 
 def test_height_and_width_are_not_mixed_up(contract: Contract) -> None:

@@ -14,11 +14,11 @@ from vedette_edge.errors import ModelFileError
 from vedette_edge.model import model_file
 
 
-def packed_again(model: Path, path: Path, changed: Mapping[str, bytes | None]) -> Path:
-    """What a zip tool makes of the file: some members others, or gone, and no checksum known."""
-    found = model_file.read_model_file(model)
-    members = {**found.members, **changed}
-    data = io.BytesIO(found.data[: found.graph_bytes])
+def pack_again(model: Path, path: Path, changed: Mapping[str, bytes | None]) -> Path:
+    """Pack the file as a zip tool does: some members changed or gone, the checksums unchanged."""
+    original = model_file.read_model_file(model)
+    members = {**original.members, **changed}
+    data = io.BytesIO(original.data[: original.graph_bytes])
     with zipfile.ZipFile(data, "a") as archive:
         for name, content in members.items():
             if content is not None:
@@ -43,8 +43,8 @@ def test_what_no_sample_shows_is_caught_by_its_checksum(
         "contract.json": json.dumps(contract | changes[what]).encode(),
         "labels.txt": "".join(f"{label}\n" for label in labels).encode(),
     }
-    with pytest.raises(ModelFileError, match=r"contract\.json.* not as conversion wrote it"):
-        Classifier(packed_again(model, tmp_path / "again.tflite", changed))
+    with pytest.raises(ModelFileError, match=r"contract\.json"):
+        Classifier(pack_again(model, tmp_path / "again.tflite", changed))
 
 
 @pytest.mark.parametrize("name", ["labels.txt", "golden/red.png", "golden/samples.json"])
@@ -52,12 +52,12 @@ def test_what_no_sample_shows_is_caught_by_its_checksum(
 def test_a_member_that_is_gone_or_another_is_named(
     model: Path, tmp_path: Path, name: str, content: bytes | None
 ) -> None:
-    path = packed_again(model, tmp_path / "again.tflite", {name: content})
-    with pytest.raises(ModelFileError, match=rf"{name} inside the file: not as conversion wrote"):
+    path = pack_again(model, tmp_path / "again.tflite", {name: content})
+    with pytest.raises(ModelFileError, match=name):
         Classifier(path)
 
 
 def test_a_file_without_checksums_is_refused(model: Path, tmp_path: Path) -> None:
-    path = packed_again(model, tmp_path / "again.tflite", {"SHA256SUMS": None})
-    with pytest.raises(ModelFileError, match="has a contract and no SHA256SUMS"):
+    path = pack_again(model, tmp_path / "again.tflite", {"SHA256SUMS": None})
+    with pytest.raises(ModelFileError, match="SHA256SUMS"):
         Classifier(path)

@@ -31,26 +31,26 @@ def test_labels_of_every_language_survive(contract: Contract) -> None:
 def test_a_missing_field_is_an_error_and_never_a_default(contract: Contract, field: str) -> None:
     data = json.loads(serialize_contract(contract))
     del data[field]
-    with pytest.raises(ContractError, match=f"lacks {field}"):
+    with pytest.raises(ContractError, match=field):
         parse_contract(json.dumps(data))
 
 
 def test_an_unknown_field_is_an_error(contract: Contract) -> None:
     data = json.loads(serialize_contract(contract)) | {"mean": 127}
-    with pytest.raises(ContractError, match="unknown mean"):
+    with pytest.raises(ContractError, match="mean"):
         parse_contract(json.dumps(data))
 
 
 def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
-    found = {"temperature": 1.0, "unknown_below": 0.0, **others}
-    return found | {"unknown_below_by_label": unknown_below_by_label}
+    values = {"temperature": 1.0, "unknown_below": 0.0, **others}
+    return values | {"unknown_below_by_label": unknown_below_by_label}
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "named"),
     [
-        ("labels", ["hen"], "at least 2"),
-        ("labels", ["hen", "hen"], "twice: hen"),
+        ("labels", ["hen"], "1 labels"),
+        ("labels", ["hen", "hen"], "hen"),
         ("labels", ["hen", "fo\nx"], "one line"),
         ("labels", ["hen\n", "fox"], "one line"),
         ("labels", ["hen", "fo\udcffx"], "one line"),
@@ -75,16 +75,16 @@ def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
         ("confidence", confidence({"red": 1.01}), "'red' is 1.01, expected 0 to 1"),
         ("confidence", confidence({"red": -0.1}), "'red' is -0.1, expected 0 to 1"),
         ("confidence", confidence({"red": float("nan")}), "'red' is nan, expected 0 to 1"),
-        ("confidence", confidence({"red": 10**400}), "red is larger than any number"),
+        ("confidence", confidence({"red": 10**400}), "red is too large"),
         ("confidence", [], "type dict"),
         ("provenance", {}, "lacks"),
         ("format", "vedette-contract-9", "vedette-contract-3', .*2' and .*1"),
         ("format", ["vedette-contract-3"], "vedette-contract-3"),
     ],
 )
-def test_a_wrong_value_is_named(contract: Contract, field: str, value: Any, said: str) -> None:
+def test_a_wrong_value_is_named(contract: Contract, field: str, value: Any, named: str) -> None:
     data = json.loads(serialize_contract(contract)) | {field: value}
-    with pytest.raises(ContractError, match=said):
+    with pytest.raises(ContractError, match=named):
         parse_contract(json.dumps(data))
 
 
@@ -103,9 +103,9 @@ def test_a_contract_made_in_code_is_checked_as_well(contract: Contract) -> None:
 
 def test_a_label_s_own_threshold_goes_before_that_of_all(contract: Contract) -> None:
     own = Confidence(temperature=1.0, unknown_below=0.4, unknown_below_by_label={"red": 0.7})
-    found = parse_contract(serialize_contract(replace(contract, confidence=own))).confidence
-    assert found == own
-    assert [found.threshold(label) for label in ("red", "green", "blue")] == [0.7, 0.4, 0.4]
+    parsed = parse_contract(serialize_contract(replace(contract, confidence=own))).confidence
+    assert parsed == own
+    assert [parsed.threshold(label) for label in ("red", "green", "blue")] == [0.7, 0.4, 0.4]
 
 
 def test_no_threshold_applies_to_the_label_unknown() -> None:
@@ -162,5 +162,5 @@ def test_a_contract_of_an_old_format_is_as_strict(
 def test_a_contract_of_format_1_with_thresholds_by_label_is_an_error(contract: Contract) -> None:
     data = old_format(contract, 1)
     data["confidence"]["unknown_below_by_label"] = {}
-    with pytest.raises(ContractError, match="unknown unknown_below_by_label"):
+    with pytest.raises(ContractError, match="unknown_below_by_label"):
         parse_contract(json.dumps(data))

@@ -1,4 +1,4 @@
-"""Model files that mean harm, or were harmed: an error, soon, and little memory.
+"""Malicious and damaged model files: an error, soon, with little memory.
 
 `make fuzz` lets the same tests run for longer.
 """
@@ -11,6 +11,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from vedette_edge import Classifier
 from vedette_edge.errors import ContractError, ModelFileError
 from vedette_edge.model import model_file, sandbox
+from vedette_edge.model.classifier import LARGE_BYTES
 from vedette_edge.model.contract import Contract, parse_contract
 from vedette_edge.model.flatbuffer_reader import DamagedError
 from vedette_edge.model.graph import read_graph
@@ -34,22 +36,22 @@ fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_sco
 
 
 def read(folder: Path, data: bytes) -> model_file.ModelFile | None:
-    """What a file of these bytes holds; None if it is refused as a user's mistake is."""
+    """Read a file of these bytes; None if it is refused with a message."""
     path = folder / "hostile.tflite"
     path.write_bytes(data)
     try:
         return model_file.read_model_file(path)
     except ModelFileError as error:
-        said = str(error)
-    assert said.startswith(str(path))
-    assert len(said) < 1000
+        message = str(error)
+    assert message.startswith(str(path))
+    assert len(message) < 1000
     return None
 
 
-def packed(
+def pack(
     graph: bytes, members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED
 ) -> bytes:
-    """A model file with checksums that fit."""
+    """Pack a model file with right checksums."""
     data = io.BytesIO(graph)
     sums = model_file.format_checksums(graph, members)
     with zipfile.ZipFile(data, "a", compression) as archive:
@@ -58,7 +60,7 @@ def packed(
     return data.getvalue()
 
 
-def others(**changed: bytes) -> dict[str, bytes]:
+def replace_members(**changed: bytes) -> dict[str, bytes]:
     """The members of the model file, some of them changed."""
     kept = {name: data for name, data in WHOLE.members.items() if name != "SHA256SUMS"}
     return {**kept, **changed}
@@ -71,34 +73,34 @@ changes = st.lists(
 )
 
 
-def changed(data: bytes, wanted: list[tuple[int, int, str]]) -> bytes:
-    """The bytes with some set, inserted or deleted."""
-    made = bytearray(data)
-    for place, value, how in wanted:
-        at = place % max(1, len(made))
+def apply(data: bytes, edits: list[tuple[int, int, str]]) -> bytes:
+    """Set, insert or delete some bytes."""
+    edited = bytearray(data)
+    for place, value, how in edits:
+        at = place % max(1, len(edited))
         if how == "s":
-            made[at : at + 1] = bytes([value])
+            edited[at : at + 1] = bytes([value])
         elif how == "i":
-            made[at:at] = bytes([value])
+            edited[at:at] = bytes([value])
         else:
-            del made[at : at + value]
-    return bytes(made)
+            del edited[at : at + value]
+    return bytes(edited)
 
 
 @fuzzed
 @given(changes)
 def test_any_change_of_the_file_is_refused_or_harmless(
-    tmp_path_factory: pytest.TempPathFactory, wanted: list[tuple[int, int, str]]
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[int, int, str]]
 ) -> None:
-    found = read(tmp_path_factory.getbasetemp(), changed(WHOLE.data, wanted))
-    assert found is None or found.contract == WHOLE.contract
+    content = read(tmp_path_factory.getbasetemp(), apply(WHOLE.data, edits))
+    assert content is None or content.contract == WHOLE.contract
 
 
 @fuzzed
 @given(changes)
-def test_any_change_of_the_graph_is_read_or_refused(wanted: list[tuple[int, int, str]]) -> None:
+def test_any_change_of_the_graph_is_read_or_refused(edits: list[tuple[int, int, str]]) -> None:
     with suppress(DamagedError):
-        read_graph(changed(GRAPH, wanted))
+        read_graph(apply(GRAPH, edits))
 
 
 @fuzzed
@@ -135,7 +137,7 @@ def test_any_members_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, members: dict[str, bytes]
 ) -> None:
     members = {f"x{name}": data for name, data in members.items()}
-    read(tmp_path_factory.getbasetemp(), packed(GRAPH, others(**members)))
+    read(tmp_path_factory.getbasetemp(), pack(GRAPH, replace_members(**members)))
 
 
 def test_a_file_cut_at_every_kilobyte_is_refused(tmp_path: Path) -> None:
@@ -143,34 +145,36 @@ def test_a_file_cut_at_every_kilobyte_is_refused(tmp_path: Path) -> None:
         assert read(tmp_path, WHOLE.data[:length]) is None, length
 
 
-def labels(count: int) -> dict[str, bytes]:
+def rename_labels(count: int) -> dict[str, bytes]:
     names = [f"label {number}" for number in range(count)]
     contract = json.loads(WHOLE.members["contract.json"]) | {"labels": names}
     text = "".join(f"{name}\n" for name in names)
-    return others(**{"contract.json": json.dumps(contract).encode(), "labels.txt": text.encode()})
+    return replace_members(
+        **{"contract.json": json.dumps(contract).encode(), "labels.txt": text.encode()}
+    )
 
 
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "named"),
     [
-        (others(**{"golden/bomb": bytes(900 << 20 >> 8)}), "more than any model carries"),
-        (others(**{f"bomb{n}": bytes(1 << 20) for n in range(9)}), "more than any model carries"),
-        (others(**{f"{n}": b"" for n in range(70)}), "members"),
-        (others(**{"../../etc/passwd": b"x"}), "is called"),
-        (others(**{"/etc/passwd": b"x"}), "is called"),
-        (others(**{"a\\..\\b": b"x"}), "is called"),
-        (labels(1_000_000), "more than any model carries"),
-        (others(**{"contract.json": b"[" * 500_000}), "JSON"),
-        (others(**{"contract.json": b'{"format": 1' + b"0" * 500_000 + b"}"}), "JSON"),
+        (replace_members(**{"golden/bomb": bytes(900 << 20 >> 8)}), "bytes unpacked"),
+        (replace_members(**{f"bomb{n}": bytes(1 << 20) for n in range(9)}), "bytes unpacked"),
+        (replace_members(**{f"{n}": b"" for n in range(70)}), "members"),
+        (replace_members(**{"../../etc/passwd": b"x"}), "passwd|\\.\\."),
+        (replace_members(**{"/etc/passwd": b"x"}), "passwd|\\.\\."),
+        (replace_members(**{"a\\..\\b": b"x"}), "passwd|\\.\\."),
+        (rename_labels(1_000_000), "bytes unpacked"),
+        (replace_members(**{"contract.json": b"[" * 500_000}), "JSON"),
+        (replace_members(**{"contract.json": b'{"format": 1' + b"0" * 500_000 + b"}"}), "JSON"),
     ],
 )
 def test_bombs_and_traversals_are_refused_in_little_memory(
-    tmp_path: Path, members: dict[str, bytes], said: str
+    tmp_path: Path, members: dict[str, bytes], named: str
 ) -> None:
     path = tmp_path / "hostile.tflite"
-    path.write_bytes(packed(GRAPH, members, zipfile.ZIP_DEFLATED))
+    path.write_bytes(pack(GRAPH, members, zipfile.ZIP_DEFLATED))
     tracemalloc.start()
-    with pytest.raises(ModelFileError, match=said):
+    with pytest.raises(ModelFileError, match=named):
         model_file.read_model_file(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -183,7 +187,7 @@ def test_a_member_that_lies_about_its_size_fills_no_memory(
 ) -> None:
     """The directory says 100 bytes, the packed data hold a quarter of a gigabyte."""
     size = (1 << 28) + 1
-    data = packed(GRAPH, others(bomb=bytes(size)), compression)
+    data = pack(GRAPH, replace_members(bomb=bytes(size)), compression)
     lying = data.replace(size.to_bytes(4, "little"), (100).to_bytes(4, "little"))
     assert lying != data
     del data
@@ -195,46 +199,46 @@ def test_a_member_that_lies_about_its_size_fills_no_memory(
 
 
 def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    data = io.BytesIO(packed(GRAPH, others()))
+    data = io.BytesIO(pack(GRAPH, replace_members()))
     with zipfile.ZipFile(data, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("labels.txt", "blue\ngreen\nred\n")
     assert read(tmp_path, data.getvalue()) is None
-    assert read(tmp_path, packed(GRAPH, others())) is not None
+    assert read(tmp_path, pack(GRAPH, replace_members())) is not None
 
 
 class Aliased:
     """A graph whose vectors point to the same things again and again: small, and endless."""
 
     def __init__(self, buffers: int, subgraphs: int, tensors: int, payload: int) -> None:
-        self.made = bytearray(b"\0\0\0\0TFL3" + struct.pack("<HH5H", 14, 16, 4, 0, 8, 0, 12))
-        self._one_field, self._no_field = len(self.made), len(self.made) + 8
-        self.made += struct.pack("<HHHxxHH", 6, 8, 4, 4, 4)
+        self.data = bytearray(b"\0\0\0\0TFL3" + struct.pack("<HH5H", 14, 16, 4, 0, 8, 0, 12))
+        self._one_field, self._no_field = len(self.data), len(self.data) + 8
+        self.data += struct.pack("<HHHxxHH", 6, 8, 4, 4, 4)
         model = self._table(8, 12)
-        struct.pack_into("<II", self.made, 0, model, int.from_bytes(b"TFL3", "little"))
-        struct.pack_into("<I", self.made, model + 4, 3)
+        struct.pack_into("<II", self.data, 0, model, int.from_bytes(b"TFL3", "little"))
+        struct.pack_into("<I", self.data, model + 4, 3)
         self._vector(buffers, model + 12, lambda: self._buffer(payload))
         self._vector(subgraphs, model + 8, lambda: self._subgraph(tensors))
 
     def _table(self, fields: int, size: int) -> int:
-        at = len(self.made)
-        self.made += struct.pack("<i", at - fields) + bytes(size)
+        at = len(self.data)
+        self.data += struct.pack("<i", at - fields) + bytes(size)
         return at
 
     def _point(self, field: int, target: int) -> None:
-        struct.pack_into("<I", self.made, field, target - field)
+        struct.pack_into("<I", self.data, field, target - field)
 
     def _vector(self, count: int, field: int, element: Callable[[], int]) -> None:
-        at = len(self.made)
+        at = len(self.data)
         self._point(field, at)
-        self.made += struct.pack("<I", count) + bytes(4 * count)
+        self.data += struct.pack("<I", count) + bytes(4 * count)
         target = element()
         for place in range(at + 4, at + 4 + 4 * count, 4):
             self._point(place, target)
 
     def _buffer(self, payload: int) -> int:
         at = self._table(self._one_field, 4)
-        self._point(at + 4, len(self.made))
-        self.made += struct.pack("<I", payload) + bytes(payload)
+        self._point(at + 4, len(self.data))
+        self.data += struct.pack("<I", payload) + bytes(payload)
         return at
 
     def _subgraph(self, tensors: int) -> int:
@@ -249,7 +253,7 @@ class Aliased:
 def test_offsets_that_meet_in_one_place_multiply_nothing(
     buffers: int, subgraphs: int, tensors: int
 ) -> None:
-    graph = bytes(Aliased(buffers, subgraphs, tensors, 1 << 20).made)
+    graph = bytes(Aliased(buffers, subgraphs, tensors, 1 << 20).data)
     tracemalloc.start()
     with suppress(DamagedError):
         read_graph(graph)
@@ -259,15 +263,15 @@ def test_offsets_that_meet_in_one_place_multiply_nothing(
 
 
 def test_what_is_read_of_a_graph_in_all_is_limited() -> None:
-    assert read_graph(bytes(Aliased(1, 1, 9, 4).made)).operators == ()
-    with pytest.raises(DamagedError, match="numbers and letters to read"):
-        read_graph(bytes(Aliased(1, 300, 20_000, 4).made))
+    assert read_graph(bytes(Aliased(1, 1, 9, 4).data)).operators == ()
+    with pytest.raises(DamagedError, match="300000"):
+        read_graph(bytes(Aliased(1, 300, 20_000, 4).data))
 
 
 def test_a_device_without_end_and_a_pipe_without_a_writer_are_no_models(tmp_path: Path) -> None:
     os.mkfifo(pipe := tmp_path / "pipe.tflite")
     for path in (Path("/dev/zero"), pipe):
-        with pytest.raises(ModelFileError, match=f"{path}: is no file, but a pipe or a device"):
+        with pytest.raises(ModelFileError, match=str(path)):
             model_file.read_model_file(path)
 
 
@@ -275,7 +279,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.tflite"
     with path.open("wb") as file:
         file.truncate((256 << 20) + 1)
-    with pytest.raises(ModelFileError, match="is larger than 256 MiB"):
+    with pytest.raises(ModelFileError, match="256 MiB"):
         model_file.read_model_file(path)
 
 
@@ -294,11 +298,12 @@ def test_a_graph_of_large_tensors_is_first_tried_elsewhere_in_spite_of_its_contr
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tried: list[int] = []
-    monkeypatch.setattr(sandbox, "check", lambda model, _: tried.append(len(model)))
+    monkeypatch.setattr(sandbox, "probe_model", lambda model, _: tried.append(len(model)))
     assert 0 < WHOLE.graph.tensor_bytes < 10_000
     Classifier(MODEL)
     assert tried == []
-    monkeypatch.setattr("vedette_edge.model.classifier.LARGE_BYTES", WHOLE.graph.tensor_bytes - 1)
+    large = replace(WHOLE, graph=replace(WHOLE.graph, tensor_bytes=LARGE_BYTES + 1))
+    monkeypatch.setattr(model_file, "read_model_file", lambda _: large)
     Classifier(MODEL)
     assert tried == [len(WHOLE.data)]
 
@@ -307,5 +312,5 @@ def test_a_graph_of_large_tensors_is_first_tried_elsewhere_in_spite_of_its_contr
 def test_a_number_that_is_larger_than_any_is_refused(key: str) -> None:
     contract = json.loads(WHOLE.members["contract.json"])
     contract["confidence"][key] = 10**400
-    with pytest.raises(ContractError, match=f"{key} is larger than any number"):
+    with pytest.raises(ContractError, match=key):
         parse_contract(json.dumps(contract))

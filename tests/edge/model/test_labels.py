@@ -43,29 +43,29 @@ def test_numbers_that_are_no_output_numbers_belong_to_the_label(labels: tuple[st
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "named"),
     [
-        ("", "no label"),
-        ("\ufeff\n \n", "no label"),
+        ("", "labels"),
+        ("\ufeff\n \n", "labels"),
         ("cat\n\ndog\n", "line 2"),
         ("cat\ndog\x00\n", "line 2"),
         ("cat\ndog\tkite\n", "line 2"),
         ("cat\ndog\u2028kite\n", "line 2"),
-        ("cat\ndog\ncat\n", "twice: 'cat'"),
-        ("0 cat\n1 cat\n", "twice: 'cat'"),
+        ("cat\ndog\ncat\n", "'cat'"),
+        ("0 cat\n1 cat\n", "'cat'"),
     ],
 )
-def test_what_is_no_list_of_labels_is_an_error(text: str, said: str) -> None:
-    with pytest.raises(LabelsError, match=said):
+def test_what_is_no_list_of_labels_is_an_error(text: str, named: str) -> None:
+    with pytest.raises(LabelsError, match=named):
         parse_labels(text)
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
-    with pytest.raises(LabelsError, match=r"labels.txt: No such file"):
+    with pytest.raises(LabelsError, match=r"labels\.txt"):
         read_labels(path)
     path.write_bytes(b"caf\xe9\nbar\n")
-    with pytest.raises(LabelsError, match=r"labels.txt: is no UTF-8 text"):
+    with pytest.raises(LabelsError, match=r"labels\.txt.*UTF-8"):
         read_labels(path)
     path.write_bytes("café\nbar\n".encode("utf-8-sig"))
     assert read_labels(path) == ("café", "bar")
@@ -74,7 +74,7 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
 def test_a_large_file_is_refused_and_a_long_line_is_read_at_once(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes(b"a\n" * (3 << 20))
-    with pytest.raises(LabelsError, match="larger than 4 MiB"):
+    with pytest.raises(LabelsError, match="4 MiB"):
         read_labels(path)
     for line in (b"0" * (4 << 20), b"0" + b" " * (2 << 20) + b"x"):
         path.write_bytes(line)  # these take hours if the time grows with the square

@@ -15,11 +15,11 @@ from vedette_edge.model.self_test import replay_samples, require_equal
 
 
 def test_a_model_file_says_what_it_carries(model: Path) -> None:
-    found = model_file.read_model_file(model)
-    assert found.contract
-    assert found.contract.labels == ("red", "green", "blue")
-    assert found.graph_bytes + found.packed_bytes == model.stat().st_size
-    assert found.data[found.graph_bytes :].startswith(b"PK")
+    original = model_file.read_model_file(model)
+    assert original.contract
+    assert original.contract.labels == ("red", "green", "blue")
+    assert original.graph_bytes + original.packed_bytes == model.stat().st_size
+    assert original.data[original.graph_bytes :].startswith(b"PK")
 
 
 def test_a_file_cut_anywhere_is_refused(model: Path, tmp_path: Path) -> None:
@@ -32,54 +32,54 @@ def test_a_file_cut_anywhere_is_refused(model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "named"),
     [
         (b"", "empty"),
-        (b"hello", "no .tflite"),
+        (b"hello", ".tflite"),
         (b"\x89HDF\r\n\x1a\n" + bytes(64), "Keras"),
         (b"PK\x03\x04" + bytes(64), "zip"),
         (b"<!DOCTYPE html><html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "LFS"),
-        (b"\x1c\0\0\0TFL3" + bytes(200), "damaged or cut short"),
+        (b"\x1c\0\0\0TFL3" + bytes(200), "damaged"),
     ],
 )
-def test_what_is_no_model_is_called_what_it_is(tmp_path: Path, content: bytes, said: str) -> None:
+def test_another_format_is_named(tmp_path: Path, content: bytes, named: str) -> None:
     path = tmp_path / "foreign.tflite"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=said):
+    with pytest.raises(ModelFileError, match=named):
         Classifier(path)
 
 
 def test_changed_bytes_anywhere_in_the_zip_are_an_error_or_harmless(
     model: Path, tmp_path: Path
 ) -> None:
-    found = model_file.read_model_file(model)
+    original = model_file.read_model_file(model)
     random = np.random.default_rng(0)
     path = tmp_path / "zip.tflite"
     refused = 0
     for _ in range(1500):
-        damaged = bytearray(found.data)
-        for place in random.integers(found.graph_bytes, len(damaged), 3):
+        damaged = bytearray(original.data)
+        for place in random.integers(original.graph_bytes, len(damaged), 3):
             damaged[place] = random.integers(256)
         path.write_bytes(damaged)
         try:
-            assert model_file.read_model_file(path).contract == found.contract
+            assert model_file.read_model_file(path).contract == original.contract
         except ModelFileError:
             refused += 1
     assert refused > 1000
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.tflite", tmp_path):
         with pytest.raises(ModelFileError, match=str(path)):
             Classifier(path)
 
 
 def test_a_graph_that_lost_its_zip_is_refused(model: Path, tmp_path: Path) -> None:
-    found = model_file.read_model_file(model)
+    original = model_file.read_model_file(model)
     bare = tmp_path / "bare.tflite"
-    bare.write_bytes(found.data[: found.graph_bytes])
-    with pytest.raises(ModelFileError, match="the contract is missing at its end"):
+    bare.write_bytes(original.data[: original.graph_bytes])
+    with pytest.raises(ModelFileError, match="contract"):
         Classifier(bare)
 
 
@@ -94,7 +94,7 @@ def test_labels_that_do_not_match_the_output_are_refused(
 
 def test_reordered_labels_are_refused(repacked: Callable[..., Path], contract: Contract) -> None:
     path = repacked(serialize_contract(contract), "green\nred\nblue\n")
-    with pytest.raises(ModelFileError, match="different labels"):
+    with pytest.raises(ModelFileError, match=r"labels\.txt.*contract\.json"):
         Classifier(path)
 
 
@@ -109,20 +109,20 @@ def test_a_contract_of_another_size_is_refused(
 
 def test_a_member_too_large_for_a_contract_is_refused(repacked: Callable[..., Path]) -> None:
     path = repacked(" " * (model_file.LARGEST_MEMBER_BYTES + 1))
-    with pytest.raises(ModelFileError, match="more than any model carries"):
+    with pytest.raises(ModelFileError, match="bytes unpacked"):
         Classifier(path)
 
 
 def test_one_changed_bit_of_the_graph_is_noticed_before_the_interpreter_sees_it(
     model: Path, tmp_path: Path
 ) -> None:
-    found = model_file.read_model_file(model)
+    original = model_file.read_model_file(model)
     path = tmp_path / "bit.tflite"
-    for place in (0, 20, found.graph_bytes // 2, found.graph_bytes - 1):
-        damaged = bytearray(found.data)
+    for place in (0, 20, original.graph_bytes // 2, original.graph_bytes - 1):
+        damaged = bytearray(original.data)
         damaged[place] ^= 1
         path.write_bytes(damaged)
-        with pytest.raises(ModelFileError, match=r"bit\.tflite: the graph is damaged"):
+        with pytest.raises(ModelFileError, match=r"bit\.tflite.*graph"):
             Classifier(path)
 
 

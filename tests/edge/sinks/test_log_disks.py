@@ -45,7 +45,7 @@ def test_a_full_disk_is_said_once_and_taken_up_again(small_disk: Path) -> None:
     found, counters = numbers(path), log.counted()
     assert found == [*range(10_000 - counters.dropped), -1]
     assert f" {counters.dropped} records were lost" in said[1]
-    notes = [record.name("text") for record in logged(path) if record.event == "note"]
+    notes = [record.find_text("text") for record in logged(path) if record.event == "note"]
     assert len(notes) == 1
     assert f" {counters.dropped} records were lost" in notes[0]
     assert counters.failing_since is None

@@ -24,7 +24,7 @@ from vedette_edge.errors import SettingError
 from vedette_edge.log.quota import HOUR_S, Quota
 from vedette_edge.log.reader import Damage, read_records
 from vedette_edge.log.records import format_timestamp
-from vedette_edge.log.rotation import LogLimits, find_rotated_files, limits_of
+from vedette_edge.log.rotation import LogLimits, find_rotated_files
 from vedette_edge.sinks.log_file import Counters, LogFile
 
 __all__ = ["path"]  # a fixture
@@ -115,7 +115,7 @@ def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> 
     assert 3_500 < bytes_of["change"] <= 4_000
     assert 3_000 < bytes_of["heartbeat"] <= 4_000
     assert path.stat().st_size <= 20_000
-    notes = [record.name("text").split()[0] for record in records if record.event == "note"]
+    notes = [record.find_text("text").split()[0] for record in records if record.event == "note"]
     assert notes == ["frame", "change"]  # for a third there is no room
     counters = log.counted()
     assert counters.left_out == 750 - (len(records) - 2)
@@ -263,5 +263,5 @@ def test_200_kills_leave_every_written_line_readable(path: Path) -> None:
 
 
 def test_limits_are_set_in_megabytes_and_small_ones_make_small_files() -> None:
-    assert limits_of(5, 50, 5) == LogLimits()
-    assert limits_of(0.5, 0.1, 2) == LogLimits(50_000, 100_000, 500_000, 2)
+    assert LogLimits.from_megabytes(5, 50, 5) == LogLimits()
+    assert LogLimits.from_megabytes(0.5, 0.1, 2) == LogLimits(50_000, 100_000, 500_000, 2)

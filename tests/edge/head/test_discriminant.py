@@ -79,40 +79,40 @@ def test_less_the_moments_of_a_part_the_rest_remain() -> None:
 
 def test_moments_are_sums_over_the_rows_of_each_class() -> None:
     features = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
-    found = moments_of(features, np.array([0, 2, 0]), 3)
-    assert found.counts.tolist() == [2, 0, 1]
-    assert found.sums.tolist() == [[6, 8], [0, 0], [3, 4]]
-    assert found.products.tolist() == [[35, 44], [44, 56]]
+    moments = moments_of(features, np.array([0, 2, 0]), 3)
+    assert moments.counts.tolist() == [2, 0, 1]
+    assert moments.sums.tolist() == [[6, 8], [0, 0], [3, 4]]
+    assert moments.products.tolist() == [[35, 44], [44, 56]]
 
 
 def test_an_origin_is_subtracted_from_each_row() -> None:
     features, labels = draw()
     origin = features.mean(axis=0)
-    found = Moments.zeros(CLASSES, origin)
-    found.add(features, labels)
-    np.testing.assert_allclose(found.sums.sum(axis=0), 0, atol=1e-3 * np.abs(features).max())
+    moments = Moments.zeros(CLASSES, origin)
+    moments.add(features, labels)
+    np.testing.assert_allclose(moments.sums.sum(axis=0), 0, atol=1e-3 * np.abs(features).max())
     widths, share = WIDTHS, 0.2
     expected = fitted(features, labels, share)
-    logits = fit_discriminant(found, widths, share).logits(features)
+    logits = fit_discriminant(moments, widths, share).logits(features)
     np.testing.assert_allclose(logits, expected.logits(features), rtol=1e-2, atol=1e-2)
 
 
 def test_the_first_features_have_the_moments_of_those_alone() -> None:
     features, labels = draw()
-    found, expected = moments_of(features, labels).first(9), moments_of(features[:, :9], labels)
-    np.testing.assert_allclose(found.sums, expected.sums, rtol=1e-5)
-    np.testing.assert_allclose(found.products, expected.products, rtol=1e-4)
+    moments, expected = moments_of(features, labels).first(9), moments_of(features[:, :9], labels)
+    np.testing.assert_allclose(moments.sums, expected.sums, rtol=1e-5)
+    np.testing.assert_allclose(moments.products, expected.products, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shrinkage", [0.01, 0.06, 0.2, 0.6, 1.0])
 def test_the_layer_is_the_one_of_the_textbook(shrinkage: float) -> None:
     features, labels = draw()
-    found = fitted(features, labels, shrinkage)
+    layer = fitted(features, labels, shrinkage)
     weights, biases = textbook(features, labels, WIDTHS, shrinkage)
-    np.testing.assert_allclose(found.weights, weights, atol=2e-4 * np.abs(weights).max())
-    np.testing.assert_allclose(found.biases, biases, rtol=1e-3)
+    np.testing.assert_allclose(layer.weights, weights, atol=2e-4 * np.abs(weights).max())
+    np.testing.assert_allclose(layer.biases, biases, rtol=1e-3)
     np.testing.assert_allclose(
-        found.logits(features), features @ weights + biases, atol=2e-3 * np.abs(biases).max()
+        layer.logits(features), features @ weights + biases, atol=2e-3 * np.abs(biases).max()
     )
 
 
@@ -120,19 +120,19 @@ def test_the_layer_is_the_one_of_the_textbook(shrinkage: float) -> None:
 def test_many_features_are_solved_for_as_exactly_as_few(width: int) -> None:
     widths = (width // 3, width - width // 3)
     features, labels = draw(2 * width, widths)
-    found = fitted(features, labels, 0.2, widths)
+    layer = fitted(features, labels, 0.2, widths)
     weights, _ = textbook(features, labels, widths, 0.2)
-    np.testing.assert_allclose(found.weights, weights, atol=1e-3 * np.abs(weights).max())
+    np.testing.assert_allclose(layer.weights, weights, atol=1e-3 * np.abs(weights).max())
 
 
 def test_more_features_than_rows_are_no_trouble() -> None:
     features, labels = draw(30, (200, 140))
-    found = fitted(features, labels, 0.2, (200, 140))
+    layer = fitted(features, labels, 0.2, (200, 140))
     weights, biases = textbook(features, labels, (200, 140), 0.2)
     np.testing.assert_allclose(
-        found.logits(features), features @ weights + biases, atol=1e-2 * np.abs(biases).max()
+        layer.logits(features), features @ weights + biases, atol=1e-2 * np.abs(biases).max()
     )
-    np.testing.assert_array_equal(found.logits(features).argmax(axis=1), labels)
+    np.testing.assert_array_equal(layer.logits(features).argmax(axis=1), labels)
 
 
 def test_each_block_is_divided_by_the_root_of_its_mean_variance() -> None:
@@ -169,17 +169,17 @@ def test_logits_stay_where_features_are_shifted_or_a_block_is_scaled(
 
 
 def test_the_weights_of_a_feature_and_the_scalar_products_of_a_class_sum_to_zero() -> None:
-    found = fitted(*draw(), 0.06)
-    np.testing.assert_allclose(found.weights.sum(axis=1), 0, atol=1e-4)
-    np.testing.assert_allclose(found.gram.sum(axis=1), 0, atol=1e-3 * np.abs(found.gram).max())
-    np.testing.assert_array_equal(found.gram, found.gram.T)
+    layer = fitted(*draw(), 0.06)
+    np.testing.assert_allclose(layer.weights.sum(axis=1), 0, atol=1e-4)
+    np.testing.assert_allclose(layer.gram.sum(axis=1), 0, atol=1e-3 * np.abs(layer.gram).max())
+    np.testing.assert_array_equal(layer.gram, layer.gram.T)
 
 
 def test_a_class_at_the_middle_would_have_the_logit_zero() -> None:
     features, labels = draw()
-    found = fitted(features, labels, 0.2)
-    at_middle = found.logits(found.middle[np.newaxis])[0]
-    np.testing.assert_allclose(at_middle, -0.5 * np.diag(found.gram), rtol=1e-2)
+    layer = fitted(features, labels, 0.2)
+    at_middle = layer.logits(layer.middle[np.newaxis])[0]
+    np.testing.assert_allclose(at_middle, -0.5 * np.diag(layer.gram), rtol=1e-2)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 3.0, 3.7, 5.999])
@@ -187,23 +187,23 @@ def test_features_that_never_change_decide_nothing(value: float) -> None:
     features, labels = draw()
     features[:, 7:19] = value  # a whole block
     features[:, 0] = 0.0  # one of another
-    found = fitted(features, labels, 0.2)
-    assert np.isfinite(found.logits(features)).all()
+    layer = fitted(features, labels, 0.2)
+    assert np.isfinite(layer.logits(features)).all()
     others = np.r_[1:7, 19:24]
     alone = fitted(features[:, others], labels, 0.2, (6, 5)).logits(features[:, others])
-    assert (found.logits(features).argmax(axis=1) == alone.argmax(axis=1)).mean() > 0.95
+    assert (layer.logits(features).argmax(axis=1) == alone.argmax(axis=1)).mean() > 0.95
 
 
 def test_a_class_of_one_row_gets_finite_weights_and_its_own_row() -> None:
     features, labels = draw(101, classes=4)
     labels[-1] = 4
-    found = fitted(features, labels, 0.2)
-    assert np.isfinite(found.weights).all()
-    assert np.isfinite(found.biases).all()
-    assert found.logits(features[-1:]).argmax() == 4
+    layer = fitted(features, labels, 0.2)
+    assert np.isfinite(layer.weights).all()
+    assert np.isfinite(layer.biases).all()
+    assert layer.logits(features[-1:]).argmax() == 4
 
 
 def test_features_that_are_all_alike_give_finite_logits() -> None:
     features = np.ones((20, 24), np.float32)
-    found = fitted(features, np.arange(20) % CLASSES, 0.6)
-    assert np.isfinite(found.logits(features)).all()
+    layer = fitted(features, np.arange(20) % CLASSES, 0.6)
+    assert np.isfinite(layer.logits(features)).all()

@@ -61,8 +61,8 @@ def test_what_was_sharpened_or_blunted_is_found_and_undone(
     honest: tuple[Floats, Labels], factor: float
 ) -> None:
     logits, truth = honest
-    found = fit_temperature(logits * np.float32(factor), truth)
-    assert found == pytest.approx(factor * fit_temperature(logits, truth), rel=1e-3)
+    fitted = fit_temperature(logits * np.float32(factor), truth)
+    assert fitted == pytest.approx(factor * fit_temperature(logits, truth), rel=1e-3)
 
 
 def test_the_temperature_is_where_the_loss_is_least(honest: tuple[Floats, Labels]) -> None:
@@ -75,8 +75,8 @@ def test_the_temperature_is_where_the_loss_is_least(honest: tuple[Floats, Labels
         cooled = logits.astype(np.float64) / temperature
         return float(-np.sum(targets * (cooled - np.log(np.exp(cooled).sum(1, keepdims=True)))))
 
-    found = fit_temperature(logits, truth)
-    assert loss(found) < min(loss(found * 1.01), loss(found / 1.01))
+    fitted = fit_temperature(logits, truth)
+    assert loss(fitted) < min(loss(fitted * 1.01), loss(fitted / 1.01))
 
 
 def test_answers_without_a_mistake_make_nothing_certain() -> None:
@@ -142,9 +142,9 @@ def test_without_a_right_answer_a_background_is_finite(
 ) -> None:
     layer, logits, _ = separated
     wrong = (logits.argmax(axis=1) + 1) % LABELS
-    found = fit_background(layer, logits, wrong, 1.0, 0.01)
-    assert found.shift == 0
-    assert np.isfinite(calibrate(logits, 1.0, found)).all()
+    background = fit_background(layer, logits, wrong, 1.0, 0.01)
+    assert background.shift == 0
+    assert np.isfinite(calibrate(logits, 1.0, background)).all()
 
 
 def test_the_logit_of_unknown_is_a_squared_length() -> None:
@@ -157,31 +157,31 @@ def test_the_logit_of_unknown_is_a_squared_length() -> None:
 def test_the_threshold_is_the_lowest_that_gives_the_precision() -> None:
     scores = np.array([0.9, 0.8, 0.7, 0.6, 0.55], np.float32)
     right = np.array([True, True, True, False, True])
-    found = fit_threshold(scores, right, 0.9)
-    assert found.below == pytest.approx(0.7)
-    assert found.reached
-    assert right[scores >= found.below].mean() >= 0.9
+    threshold = fit_threshold(scores, right, 0.9)
+    assert threshold.below == pytest.approx(0.7)
+    assert threshold.reached
+    assert right[scores >= threshold.below].mean() >= 0.9
 
 
 def test_no_threshold_is_needed_where_enough_is_right_anyway() -> None:
-    found = fit_threshold(np.full(10, 0.6, np.float32), np.ones(10, bool), 0.95)
-    assert (found.below, found.reached) == (0, True)
+    threshold = fit_threshold(np.full(10, 0.6, np.float32), np.ones(10, bool), 0.95)
+    assert (threshold.below, threshold.reached) == (0, True)
 
 
 def test_a_precision_out_of_reach_is_said_and_nothing_is_called_unknown() -> None:
-    found = fit_threshold(np.array([0.9, 0.8], np.float32), np.array([False, True]), 0.9)
-    assert (found.below, found.reached) == (0, False)
+    threshold = fit_threshold(np.array([0.9, 0.8], np.float32), np.array([False, True]), 0.9)
+    assert (threshold.below, threshold.reached) == (0, False)
 
 
 def test_answers_with_equal_scores_are_kept_or_dropped_together() -> None:
     scores = np.array([0.9, 0.7, 0.7], np.float32)
-    found = fit_threshold(scores, np.array([True, True, False]), 0.95)
-    assert found.below == pytest.approx(0.9)
+    threshold = fit_threshold(scores, np.array([True, True, False]), 0.95)
+    assert threshold.below == pytest.approx(0.9)
 
 
 def test_without_answers_no_threshold_is_reached() -> None:
-    found = fit_threshold(np.empty(0, np.float32), np.empty(0, bool), 0.95)
-    assert (found.below, found.reached) == (0, False)
+    threshold = fit_threshold(np.empty(0, np.float32), np.empty(0, bool), 0.95)
+    assert (threshold.below, threshold.reached) == (0, False)
 
 
 def answered(*classes: tuple[int, float, float]) -> tuple[Floats, Labels]:

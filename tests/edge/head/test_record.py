@@ -94,9 +94,9 @@ def scores_of_layers(head: Head, features: Floats) -> Floats:
 @pytest.mark.parametrize("unknown_cost", [0.0, 0.01, 0.2])
 def test_the_layers_of_the_blocks_add_up_to_the_heads_scores(unknown_cost: float) -> None:
     head, features = fitted(unknown_cost)
-    found = scores_of_layers(head, features)
-    assert found.shape[1] == CLASSES + (unknown_cost > 0)
-    np.testing.assert_allclose(found, head.scores(features), atol=1e-5)
+    scores = scores_of_layers(head, features)
+    assert scores.shape[1] == CLASSES + (unknown_cost > 0)
+    np.testing.assert_allclose(scores, head.scores(features), atol=1e-5)
 
 
 def test_every_layer_but_the_last_gives_zero_where_features_are_at_the_middle() -> None:

@@ -61,9 +61,9 @@ def refitted_without(rows: Rows, fold: int, widths: tuple[int, ...], shrinkage: 
 
 def test_logits_are_those_of_a_head_fitted_without_the_fold() -> None:
     rows = draw()
-    found = score_out_of_fold(rows, summed(rows), WAYS)
-    assert found.shape == (len(WAYS), 200, CLASSES)
-    for logits, (widths, shrinkage) in zip(found, WAYS, strict=True):
+    actual = score_out_of_fold(rows, summed(rows), WAYS)
+    assert actual.shape == (len(WAYS), 200, CLASSES)
+    for logits, (widths, shrinkage) in zip(actual, WAYS, strict=True):
         for fold in range(FOLDS):
             expected = refitted_without(rows, fold, widths, shrinkage)
             np.testing.assert_allclose(logits[rows.folds == fold], expected, rtol=1e-3, atol=1e-3)
@@ -76,13 +76,13 @@ def test_what_a_fold_looks_like_changes_no_head_that_names_it(view: str) -> None
     mine = rows.folds == 1
     marked = np.flatnonzero(mine)[:5]
     getattr(rows, view)[marked] += 100  # a head that had seen it would be another
-    found = score_out_of_fold(rows, summed(rows), WAYS)
+    actual = score_out_of_fold(rows, summed(rows), WAYS)
     rest = np.setdiff1d(np.flatnonzero(mine), marked)
     unmarked = draw()
     expected = score_out_of_fold(unmarked, summed(unmarked), WAYS)
-    np.testing.assert_allclose(found[:, rest], expected[:, rest], atol=0.05)
+    np.testing.assert_allclose(actual[:, rest], expected[:, rest], atol=0.05)
     others = ~mine
-    assert np.abs(found[:, others] - expected[:, others]).max() > 1
+    assert np.abs(actual[:, others] - expected[:, others]).max() > 1
 
 
 def test_labels_that_mean_nothing_are_guessed_no_better_than_by_chance() -> None:
@@ -98,14 +98,14 @@ def test_labels_that_mean_nothing_are_guessed_no_better_than_by_chance() -> None
 def test_sums_count_every_view_of_the_places_and_no_other() -> None:
     rows = draw()
     places = np.array([3, 5, 80])
-    found = sum_moments(rows, places, CLASSES, 8)
+    moments = sum_moments(rows, places, CLASSES, 8)
     expected = np.zeros((CLASSES, 8))
     for place in places:
         expected[rows.labels[place]] += rows.plain[place, :8] + rows.mirrored[place, :8]
-    expected -= found.counts[:, np.newaxis] * found.origin
-    np.testing.assert_allclose(found.sums, expected, rtol=1e-4, atol=1e-4)
-    assert found.counts.sum() == 2 * len(places)
-    assert found.products.shape == (8, 8)
+    expected -= moments.counts[:, np.newaxis] * moments.origin
+    np.testing.assert_allclose(moments.sums, expected, rtol=1e-4, atol=1e-4)
+    assert moments.counts.sum() == 2 * len(places)
+    assert moments.products.shape == (8, 8)
 
 
 def test_a_camera_that_never_moves_gives_heads_as_good_as_any() -> None:
@@ -113,10 +113,10 @@ def test_a_camera_that_never_moves_gives_heads_as_good_as_any() -> None:
     rows, scene = draw(), np.linspace(50, 400, sum(WIDTHS), dtype=np.float32)
     plain, mirrored = (scene + view / np.float32(10) for view in (rows.plain, rows.mirrored))
     still = Rows(rows.labels, rows.folds, plain, mirrored)
-    found = score_out_of_fold(still, summed(still), WAYS)
+    actual = score_out_of_fold(still, summed(still), WAYS)
     expected = score_out_of_fold(rows, summed(rows), WAYS)
-    assert (found.argmax(axis=2) == expected.argmax(axis=2)).mean() > 0.98
-    np.testing.assert_allclose(found, expected, atol=0.03 * np.abs(expected).max())
+    assert (actual.argmax(axis=2) == expected.argmax(axis=2)).mean() > 0.98
+    np.testing.assert_allclose(actual, expected, atol=0.03 * np.abs(expected).max())
 
 
 def test_rows_come_in_batches_in_their_order() -> None:
@@ -128,8 +128,8 @@ def test_rows_come_in_batches_in_their_order() -> None:
 
 def test_many_rows_are_summed_batch_by_batch_to_the_same() -> None:
     rows = draw(AT_A_TIME + 300)
-    found = summed(rows)
-    whole = Moments.zeros(CLASSES, found.origin)
+    moments = summed(rows)
+    whole = Moments.zeros(CLASSES, moments.origin)
     for view in (rows.plain, rows.mirrored):
         whole.add(view, rows.labels)
-    np.testing.assert_allclose(found.products, whole.products, rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(moments.products, whole.products, rtol=1e-3, atol=0.1)
