@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from vedette_edge import Classifier
 from vedette_edge.__main__ import main
-from vedette_edge.benchmark.bare import Spread, cpu_alone_ms, measure_bare
+from vedette_edge.benchmark.baseline import Spread, measure_baseline, measure_cpu_ms
 from vedette_edge.benchmark.recorder import WARM_UP, FrameRecorder, ProcessUsage
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.images.test_pattern import draw_test_pattern
@@ -152,7 +152,7 @@ def test_stages_lie_between_the_moments_that_a_frame_passed() -> None:
     gauge = FrameRecorder(60, os.getpid, lambda passed_s, frames: None)
     for number in range(WARM_UP + 3):
         gauge(times(number, taken_s=100.0 + number))
-    columns = gauge.columns()
+    columns = gauge.compute_columns()
     assert columns["number"].tolist() == [WARM_UP, WARM_UP + 1, WARM_UP + 2]
     expected = {"capture": 1.0, "prepare": 2.0, "handover": 1.0, "invoke": 4.0, "decide": 0.5}
     for stage, ms in (expected | {"log": 0.5, "age": 8.0}).items():
@@ -160,11 +160,11 @@ def test_stages_lie_between_the_moments_that_a_frame_passed() -> None:
 
 
 def test_the_load_of_a_process_is_its_own() -> None:
-    before = ProcessUsage.of(os.getpid())
+    before = ProcessUsage.measure(os.getpid())
     until_s = time.process_time() + 0.2
     while time.process_time() < until_s:
         pass
-    after = ProcessUsage.of(os.getpid())
+    after = ProcessUsage.measure(os.getpid())
     assert after.cpu_s - before.cpu_s == pytest.approx(0.2, abs=0.05)
     assert before.rss_mb
     assert before.rss_mb > 10
@@ -178,8 +178,8 @@ def test_resize_and_invoke_cost_more_than_invoke_and_less_than_a_slow_rate_leave
     model: Path,
 ) -> None:
     classifier, frames_rgb = Classifier(model, threads=1), [draw_test_pattern(0)]
-    bare = measure_bare(classifier, frames_rgb, 0.3)
+    bare = measure_baseline(classifier, frames_rgb, 0.3)
     assert bare.both_per_s < bare.invokes_per_s
     begin_s = time.monotonic()
-    assert 0 < cpu_alone_ms(classifier, frames_rgb, 50.0, 0.5) < 1000 / 50
+    assert 0 < measure_cpu_ms(classifier, frames_rgb, 50.0, 0.5) < 1000 / 50
     assert time.monotonic() - begin_s >= 0.4  # it keeps the rate

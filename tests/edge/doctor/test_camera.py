@@ -44,7 +44,9 @@ def test_the_chart_tells_each_mounting_and_swapped_channels(
     upright = test_chart.draw_chart()
     dim = np.clip(upright * 0.6 + 30, 0, 255).astype(np.uint8)  # in a room, with a grey veil
     seen = orient(dim, Orientation(turn, flip))
-    found = test_chart.judge(np.ascontiguousarray(seen[..., ::-1]) if swapped else seen)
+    found = test_chart.detect_orientation(
+        np.ascontiguousarray(seen[..., ::-1]) if swapped else seen
+    )
     if swapped:
         assert (found.level, "swapped" in found.detail) == (FAULT, True)
     elif not turn and not flip:
@@ -53,12 +55,12 @@ def test_the_chart_tells_each_mounting_and_swapped_channels(
         flags = found.fix.removeprefix("add ").split()
         rotate = int(flags[flags.index("--rotate") + 1]) if "--rotate" in flags else 0
         mended = flags[flags.index("--flip") + 1] if "--flip" in flags else ""
-        assert test_chart.judge(orient(seen, Orientation(rotate, mended))).level == OK
+        assert test_chart.detect_orientation(orient(seen, Orientation(rotate, mended))).level == OK
 
 
 def test_what_is_no_chart_is_none() -> None:
-    assert test_chart.judge(np.full((120, 160, 3), 90, np.uint8)).level == WARNING
-    assert test_chart.judge(test_chart.draw_chart()[:600]).level == WARNING
+    assert test_chart.detect_orientation(np.full((120, 160, 3), 90, np.uint8)).level == WARNING
+    assert test_chart.detect_orientation(test_chart.draw_chart()[:600]).level == WARNING
 
 
 def test_a_camera_is_seen_to_deliver(monkeypatch: pytest.MonkeyPatch) -> None:

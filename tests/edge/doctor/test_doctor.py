@@ -17,8 +17,14 @@ from click.testing import CliRunner, Result
 
 from vedette_edge.__main__ import main
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.doctor.disk import card, check_disk
-from vedette_edge.doctor.machine import access, clock, limits, power, service
+from vedette_edge.doctor.disk import check_card_wear, check_disk
+from vedette_edge.doctor.machine import (
+    check_access,
+    check_clock,
+    check_memory_limit,
+    check_power,
+    check_service,
+)
 from vedette_edge.doctor.packages import check_packages, suggest_reinstall
 from vedette_edge.errors import RuntimeMissingError
 from vedette_edge.host.raspberry_pi import Health
@@ -37,23 +43,25 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def test_a_clock_that_is_not_set_is_a_warning() -> None:
-    assert clock(NOW, "yes").level == OK
-    assert clock(NOW, "").level == OK
-    assert clock(NOW, "no").level == WARNING
-    unset = clock(datetime(1970, 1, 1, 0, 5, tzinfo=UTC), "no")
+    assert check_clock(NOW, "yes").level == OK
+    assert check_clock(NOW, "").level == OK
+    assert check_clock(NOW, "no").level == WARNING
+    unset = check_clock(datetime(1970, 1, 1, 0, 5, tzinfo=UTC), "no")
     assert (unset.level, "not set" in unset.detail) == (WARNING, True)
     assert unset.fix.startswith("sudo timedatectl set-ntp true")
 
 
 def test_under_voltage_is_a_warning_with_what_mends_it() -> None:
-    assert list(power(Health(None), "")) == []
-    assert levels(list(power(Health(51.0), "throttled=0x0"))) == [("heat", OK)]
-    (now,) = power(Health(None, now=("under-voltage",)), "")
+    assert list(check_power(Health(None), "")) == []
+    assert levels(list(check_power(Health(51.0), "throttled=0x0"))) == [("heat", OK)]
+    (now,) = check_power(Health(None, now=("under-voltage",)), "")
     assert (now.level, now.detail) == (WARNING, "under-voltage now")
     assert "power supply" in now.fix
-    (before,) = power(Health(None), "throttled=0x40000")  # as vcgencmd has it, where /sys has not
+    (before,) = check_power(
+        Health(None), "throttled=0x40000"
+    )  # as vcgencmd has it, where /sys has not
     assert (before.level, before.detail) == (WARNING, "throttled since it started")
-    assert levels(list(power(Health(84.0), ""))) == [("heat", WARNING)]
+    assert levels(list(check_power(Health(84.0), ""))) == [("heat", WARNING)]
 
 
 def test_a_camera_that_the_user_may_not_open_names_the_group(
@@ -62,24 +70,24 @@ def test_a_camera_that_the_user_may_not_open_names_the_group(
     device = Path("/dev/video7")
     monkeypatch.setattr(Path, "glob", lambda _, pattern: [device] if pattern == "video7" else [])
     monkeypatch.setattr(os, "access", lambda *_: False)
-    (found,) = access("/dev/video7")
+    (found,) = check_access("/dev/video7")
     assert (found.level, found.fix.split()[:4]) == (FAULT, ["sudo", "usermod", "-aG", "video"])
     monkeypatch.setattr(os, "access", lambda *_: True)
-    assert levels(list(access("v4l2:7"))) == [("access", OK)]
-    assert list(access("rtsp://camera")) == []
+    assert levels(list(check_access("v4l2:7"))) == [("access", OK)]
+    assert list(check_access("rtsp://camera")) == []
 
 
 def test_a_service_is_told_of_where_it_is_installed() -> None:
-    assert service("active").level == OK
-    failed = service("failed")
+    assert check_service("active").level == OK
+    failed = check_service("failed")
     assert failed.level == WARNING
     assert "systemctl restart vedette" in failed.fix
 
 
 def test_a_kernel_that_limits_no_memory_is_told_of() -> None:
     unit = (Path(__file__).parents[3] / "edge" / "vedette.service").read_text("utf-8")
-    assert list(limits(unit, "cpuset cpu io memory pids")) == []
-    assert levels(list(limits(unit, "cpuset cpu io pids"))) == [("limits", WARNING)]
+    assert list(check_memory_limit(unit, "cpuset cpu io memory pids")) == []
+    assert levels(list(check_memory_limit(unit, "cpuset cpu io pids"))) == [("limits", WARNING)]
 
 
 def test_two_opencvs_are_a_warning_and_a_missing_picamera2_a_fault(
@@ -202,11 +210,11 @@ def test_a_disk_without_a_folder_or_room_is_a_fault(
 
 def test_a_card_is_worn_by_flushes_more_than_by_bytes(tmp_path: Path) -> None:
     hour = 3600.0
-    assert list(card(1000, 60, 32 * 10**9, LogLimits())) == []
-    (quiet,) = card(60 * 180, hour, 32 * 10**9, LogLimits())  # a heartbeat a minute
+    assert list(check_card_wear(1000, 60, 32 * 10**9, LogLimits())) == []
+    (quiet,) = check_card_wear(60 * 180, hour, 32 * 10**9, LogLimits())  # a heartbeat a minute
     assert quiet.level == OK
     assert "grows by 0.3 MB a day, for which about 8 MB are written" in quiet.detail
-    (busy,) = card(6_000_000, hour, 10**9, LogLimits())  # every frame, on a small card
+    (busy,) = check_card_wear(6_000_000, hour, 10**9, LogLimits())  # every frame, on a small card
     assert busy.level == WARNING
     log = tmp_path / "watch.jsonl"
     began = datetime.now(UTC) - timedelta(days=2)
