@@ -14,14 +14,12 @@ from vedette_edge.benchmark.runner import compare, measure
 from vedette_edge.benchmark.table import Row, render_figures, render_stages
 from vedette_edge.cameras import CameraConfig
 from vedette_edge.cli.camera_options import size_option
-from vedette_edge.cli.model_options import model_options
-from vedette_edge.cli.options import json_option, model_argument
+from vedette_edge.cli.options import json_option, model_argument, model_options
 from vedette_edge.click_types import FiniteFloat
 from vedette_edge.console import INTERRUPTED, Output, cli_session
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 
-DEFAULT_THREADS = (1, 2, 4)
 MAX_THREADS = 64
 EXAMPLES = """\b
 Examples:
@@ -31,11 +29,7 @@ Examples:
 """
 
 
-def _parse_threads(
-    context: click.Context, option: click.Parameter, text: str | None
-) -> tuple[int, ...]:
-    if text is None:
-        return tuple(count for count in DEFAULT_THREADS if count <= (os.cpu_count() or 1))
+def _parse_threads(text: str) -> tuple[int, ...]:
     numbers = [int(part) if part.strip().isdecimal() else 0 for part in text.split(",")]
     if not all(1 <= number <= MAX_THREADS for number in numbers):
         raise click.BadParameter(f"{text!r}: expected numbers from 1 to {MAX_THREADS}, e.g. 1,2,4")
@@ -60,8 +54,8 @@ def _parse_threads(
 @click.option(
     "--threads",
     metavar="N,N",
-    callback=_parse_threads,
-    show_default="1,2,4 up to the number of cores",
+    type=_parse_threads,
+    default=",".join(str(count) for count in (1, 2, 4) if count <= (os.cpu_count() or 1)),
     help="Threads of the interpreter, one run for each number.",
 )
 @json_option
@@ -77,8 +71,7 @@ def bench(
 ) -> None:
     """Measure the watch: stages, frame rate, age, memory, CPU, and resize and invoke alone.
 
-    This is the watch of `vedette run` with every frame logged, to a temporary file. Ctrl-C ends it
-    and shows what was measured so far.
+    This is the watch of `vedette run` with every frame logged. Ctrl-C shows what it has so far.
     """
     rows: list[Row] = []
     with cli_session() as terminal:
@@ -93,8 +86,7 @@ def bench(
             if not rows:
                 raise
             terminal.err.print("Stopped: this is what was measured so far.")
-        summary = _describe(classifier, config)
-        (_print_json if as_json else _print_tables)(summary, rows, terminal)
+        (_print_json if as_json else _print_tables)(_describe(classifier, config), rows, terminal)
     complete = len(rows) == len(threads) and rows[-1][1]
     raise click.exceptions.Exit(0 if complete else INTERRUPTED)
 

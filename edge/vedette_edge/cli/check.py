@@ -21,8 +21,7 @@ from vedette_edge.cli.camera_options import (
 )
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.log_options import log_options
-from vedette_edge.cli.model_options import model_options
-from vedette_edge.cli.options import json_option, threads_option
+from vedette_edge.cli.options import json_option, model_options, threads_option
 from vedette_edge.console import Output, cli_session
 from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, render_findings
 from vedette_edge.doctor.disk import check_disk

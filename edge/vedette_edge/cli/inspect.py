@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from vedette_edge.cli.model_options import model_options
-from vedette_edge.cli.options import json_option, model_argument
+from vedette_edge.cli.options import json_option, model_argument, model_options
 from vedette_edge.console import cli_session
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.description import as_text, describe_model

@@ -44,10 +44,8 @@ Examples:
 """
 
 
-def _parse_time(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+def _parse_time(text: str) -> float:
     """Parse an age or a time, local without a time zone, to seconds since the epoch."""
-    if text is None:
-        return None
     if match := re.fullmatch(r"(\d{1,6})\s*(s|min|m|h|d|w)", text):
         return time.time() - int(match[1]) * UNITS_S[match[2]]
     try:
@@ -57,9 +55,7 @@ def _parse_time(context: click.Context, option: click.Parameter, text: str | Non
         raise click.BadParameter(f"{text!r} is not a time; expected e.g. {expected}") from error
 
 
-def _parse_day(context: click.Context, option: click.Parameter, text: str | None) -> date | None:
-    if text is None:
-        return None
+def _parse_day(text: str) -> date:
     names = {"today": date.today(), "yesterday": date.today() - timedelta(days=1)}
     try:
         return names.get(text) or date.fromisoformat(text)
@@ -78,15 +74,15 @@ def _parse_day(context: click.Context, option: click.Parameter, text: str | None
 @click.option("--event", "events", multiple=True, help="Only this event: change, heartbeat, …")
 @click.option("--label", "labels", multiple=True, help="Only this label.")
 @click.option("--region", "regions", multiple=True, help="Only this region.")
-@click.option("--since", callback=_parse_time, help="From then on: 2h, 3d or 2026-11-22T08:00.")
-@click.option("--until", callback=_parse_time, help="Before then, in the same forms.")
+@click.option("--since", type=_parse_time, metavar="TIME", help="2h, 3d or 2026-11-22T08:00.")
+@click.option("--until", type=_parse_time, metavar="TIME", help="The same; not included.")
 @click.option(
     "--summary",
     "day",
     is_flag=False,
     flag_value="today",
     metavar="[DAY]",
-    callback=_parse_day,
+    type=_parse_day,
     help="Sum up one day: today, yesterday or 2026-11-22.",
 )
 @json_option

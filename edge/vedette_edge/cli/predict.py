@@ -10,14 +10,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
-from vedette_edge.cli.model_options import model_options
-from vedette_edge.cli.options import (
-    UNREADABLE,
-    json_option,
-    model_argument,
-    no_self_test_option,
-    threads_option,
-)
+from vedette_edge.cli import options
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import ImageError
@@ -45,14 +38,14 @@ class Prediction:
 
 
 @click.command(epilog=EXAMPLES)
-@model_argument
+@options.model_argument
 @click.argument("images", nargs=-1, required=True, metavar="PICTURE...")
-@json_option
+@options.json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
 @click.option("--top-k", type=click.IntRange(1), default=1, help="Number of labels to show.")
-@threads_option
-@no_self_test_option
-@model_options
+@options.threads_option
+@options.no_self_test_option
+@options.model_options
 def predict(
     model: Path,
     images: tuple[str, ...],
@@ -82,7 +75,7 @@ def predict(
             terminal.out.print(table, soft_wrap=False)
         if errors:
             terminal.err.print(f"{len(errors)} of {len(paths)} pictures left out", style="yellow")
-    raise click.exceptions.Exit(UNREADABLE if errors else 0)
+    raise click.exceptions.Exit(options.UNREADABLE if errors else 0)
 
 
 def classify_files(

@@ -20,11 +20,11 @@ from vedette_edge.cli.camera_options import (
 )
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.log_options import log_options
-from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import (
     UNREADABLE,
     json_option,
     model_argument,
+    model_options,
     no_self_test_option,
     threads_option,
 )

@@ -90,16 +90,9 @@ def check_camera(
 
     Regions must lie within the frame; that is all that is checked of them.
     """
-    seen = _Seen()
-    try:
-        parts = (WHOLE, *regions)
-        plan = CaptureConfig(
-            config, mounting, PROBE_INPUT, parts, max_fps=0, motion=0, every_frame=False
-        )
-        with Supervisor(plan, seen, restarts=find_camera(config).endless) as frames:
-            _watch_frames(frames, seen, times)
-    except (CameraError, SettingError) as error:
-        seen.failure = str(error)
+    parts = (WHOLE, *regions)
+    plan = CaptureConfig(config, mounting, PROBE_INPUT, parts, 0.0, 0.0, every_frame=False)
+    seen = _watch_frames(plan, times)
     if seen.last is None:
         detail = seen.failure or seen.unread or f"no frame within {times.first_frame_s:.0f} s"
         if not detail.startswith(config.name):
@@ -112,13 +105,19 @@ def check_camera(
         yield test_chart.detect_orientation(seen.last)
 
 
-def _watch_frames(frames: Supervisor, seen: _Seen, times: ProbeTimes) -> None:
-    until_s = time.monotonic() + times.first_frame_s
-    while time.monotonic() < until_s and not frames.ended and not seen.failure:
-        if frame := frames.next_frame(0.2):
-            info, (image_rgb, *_) = frame
-            seen.add_frame(info, image_rgb)
-            until_s = seen.times_s[0] + times.look_s
+def _watch_frames(plan: CaptureConfig, times: ProbeTimes) -> _Seen:
+    seen = _Seen()
+    try:
+        with Supervisor(plan, seen, restarts=find_camera(plan.camera).endless) as frames:
+            until_s = time.monotonic() + times.first_frame_s
+            while time.monotonic() < until_s and not frames.ended and not seen.failure:
+                if frame := frames.next_frame(0.2):
+                    info, (image_rgb, *_) = frame
+                    seen.add_frame(info, image_rgb)
+                    until_s = seen.times_s[0] + times.look_s
+    except (CameraError, SettingError) as error:
+        seen.failure = str(error)
+    return seen
 
 
 def _check_rate(config: CameraConfig, seen: _Seen) -> Finding:

@@ -1,7 +1,6 @@
 """Checks of the machine: clock, power, temperature, access to cameras, and the service."""
 
 import getpass
-import grp
 import os
 import shutil
 import subprocess
@@ -88,7 +87,7 @@ def _find_device_name(source: str) -> str:
 
 def _find_group(device: str) -> str:
     try:
-        return grp.getgrgid(Path(device).stat().st_gid).gr_name
+        return Path(device).group()
     except (OSError, KeyError):
         return "video"
 
