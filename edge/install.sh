@@ -230,7 +230,7 @@ import sys, tomllib
 try:
     print(tomllib.load(sys.stdin.buffer).get(sys.argv[1], ""))
 except ValueError as error:
-    sys.exit(str(error))' "$1" <"$new/config.toml" || fail "$settings/config.toml cannot be read, see above; mend it"
+    sys.exit(str(error))' "$1" <"$new/config.toml" || fail "$settings/config.toml cannot be read, see above; fix it"
 }
 
 add_model() {
@@ -318,9 +318,9 @@ go_back() {
     systemctl stop vedette
     runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml"
     switch_to "$versions/${old:-${new##*/}}"
-    [ -n "$old" ] || fail "it is installed, and goes on trying. What to mend is above; journalctl -u vedette has more"
+    [ -n "$old" ] || fail "it is installed, and goes on trying. What to fix is above; journalctl -u vedette has more"
     rm -rf "$new"
-    fail "the version before this one was started again. What to mend is above; journalctl -u vedette has more"
+    fail "the version before this one was started again. What to fix is above; journalctl -u vedette has more"
 }
 
 # The present version and the one before it stay.

@@ -1,4 +1,4 @@
-"""Extensions of click: a group whose commands load when they run, and a finite number."""
+"""Extensions of click: a group that imports a command when it runs, and a finite number."""
 
 import math
 from collections.abc import Mapping
@@ -9,24 +9,37 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group of commands, each imported when it runs, so that `--help` starts at once.
+    """A group that imports a command only when it runs, so that `--help` is quick.
 
-    `lazy_commands` maps a command's name to its `module:attribute` and its line in the help.
-    See "Lazily Loading Subcommands" in click's documentation.
+    `lazy_commands` maps each name to `module:attribute` and a line of help. A package that fails
+    to import becomes an error of one line, to which `import_hint` adds what to do next. See
+    "Lazily Loading Subcommands" in click's documentation.
     """
 
     def __init__(
-        self, *arguments: Any, lazy_commands: Mapping[str, tuple[str, str]], **options: Any
+        self,
+        *arguments: Any,
+        lazy_commands: Mapping[str, tuple[str, str]],
+        import_hint: str = "",
+        **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
-        self._lazy_commands = lazy_commands
+        self._lazy_commands, self._import_hint = lazy_commands, import_hint
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. Raises click.ClickException if a package fails to import."""
+        try:
+            return super().invoke(ctx)
+        except ImportError as error:
+            hint = f". {self._import_hint}" if self._import_hint else ""
+            raise click.ClickException(f"cannot import a package: {error}{hint}") from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands, in the order of the table."""
+        """List the commands' names in the order of the table."""
         return list(self._lazy_commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command. None for a name that is not in the table."""
+        """Import a command. Returns None for an unknown name."""
         if cmd_name not in self._lazy_commands:
             return None
         module, _, attribute = self._lazy_commands[cmd_name][0].partition(":")
@@ -34,13 +47,13 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands' lines from the table, without importing any."""
+        """Write the commands' help from the table, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self._lazy_commands.items()])
 
 
 class FiniteFloat(click.FloatRange):
-    """A finite number within bounds; click lets `nan` through any, and `inf` where one is open."""
+    """A finite number within bounds. click accepts `nan`, and `inf` without an upper bound."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None

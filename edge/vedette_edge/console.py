@@ -1,4 +1,7 @@
-"""What the three commands share: a clean terminal, and errors that a person can read."""
+"""The terminal of a command: its output kept apart from the chatter of libraries, and its errors.
+
+All commands of the three packages run within `cli_session`.
+"""
 
 import atexit
 import errno
@@ -17,30 +20,30 @@ from rich.progress import Progress
 
 from vedette_edge.errors import VedetteError
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells count
+INTERRUPTED = 130  # exit code: 128 + SIGINT, as in shells
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a command's own lines go."""
+    """The two streams that a command writes to."""
 
     out: Console  # results
     err: Console  # everything else
 
     def print_line(self, text: str) -> None:
-        """Print a result as it is, to the letter."""
+        """Print a result verbatim."""
         print(text, file=self.out.file, flush=True)
 
     @contextmanager
     def show_progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
-        """Show a bar with the time to go, on a terminal; gives what to call after each step."""
+        """Show a progress bar on a terminal. Yields the function to call after each step."""
         with create_progress_bar(self.err) as bar:
             number = bar.add_task(task, total=total)
             yield lambda: bar.advance(number)
 
 
 def create_progress_bar(console: Console) -> Progress:
-    """A bar that shows on a terminal only, and leaves the chatter of others where it goes."""
+    """Create a bar that shows on a terminal only and leaves other output where it goes."""
     return Progress(
         console=console,
         transient=True,
@@ -52,62 +55,65 @@ def create_progress_bar(console: Console) -> Progress:
 
 @contextmanager
 def cli_session(log: Path | None = None) -> Iterator[Output]:
-    """Run a command: others' chatter goes to the log, mistakes become messages.
+    """Run a command: send the chatter of libraries to `log`, and turn errors into messages.
 
-    TensorFlow, XNNPACK and OpenCV write to the file descriptors themselves, so these are
-    turned to the log (or, without one, to nowhere); the given terminal has its own. The user's
-    mistakes leave as click.ClickException (code 1) and Ctrl-C as code 130; ours as they are.
+    TensorFlow, XNNPACK and OpenCV write to the file descriptors 1 and 2 themselves, so these
+    point to the log (or to nowhere without one) while the command writes to copies of them.
+    VedetteError and OSError leave as click.ClickException (exit code 1) and Ctrl-C leaves as exit
+    code 130. All other exceptions are our bugs and pass through.
     """
-    if log:  # TensorFlow talks on when Python has ended
-        atexit.register(_turn_stderr, log.absolute())
-    with _own(1) as out, _own(2) as err:
-        terminal = Output(_console(out), _console(err))
+    if log:  # TensorFlow still writes while Python exits
+        atexit.register(_send_stderr_to, log.absolute())
+    with _copy_stream(1) as out, _copy_stream(2) as err:
+        terminal = Output(_create_console(out), _create_console(err))
         try:
-            with _diverted(log):
+            with _send_output_to(log):
                 yield terminal
         except (VedetteError, OSError) as error:
             if isinstance(error, BrokenPipeError):
-                raise  # the reader of our output has gone; click ends quietly
-            raise click.ClickException(_message(error)) from error
+                raise  # whoever read our output has gone; click exits quietly
+            raise click.ClickException(_format_error(error)) from error
         except KeyboardInterrupt:
             terminal.err.print("Stopped.")
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def _turn_stderr(log: Path) -> None:
-    with suppress(OSError), log.open("a", encoding="utf-8") as file:
-        os.dup2(file.fileno(), 2)
+def escape_unprintable(text: str) -> str:
+    """Escape all characters that would control a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def _message(error: VedetteError | OSError) -> str:
+def _format_error(error: VedetteError | OSError) -> str:
     if isinstance(error, VedetteError) or not error.filename:
         return str(error)
-    hint = ". Make room and try again" if error.errno == errno.ENOSPC else ""
+    hint = ". Free some space and try again" if error.errno == errno.ENOSPC else ""
     return f"{error.filename}: {error.strerror}{hint}"
 
 
 @contextmanager
-def _own(descriptor: int) -> Iterator[TextIO]:
-    """The standard stream, on a descriptor of its own that stays when the first is turned."""
+def _copy_stream(descriptor: int) -> Iterator[TextIO]:
+    """Open a standard stream on a new descriptor, which stays when the first is redirected."""
     stream = sys.stdout if descriptor == 1 else sys.stderr
     try:
         copy = os.dup(stream.fileno() if stream else os.open(os.devnull, os.O_WRONLY))
-    except io.UnsupportedOperation:  # a stand-in that captures
+    except io.UnsupportedOperation:  # a test's stand-in without a descriptor
         yield stream
         return
-    # A file's name may hold bytes that are no text: shown, never a crash.
-    own = os.fdopen(
+    # File names may hold bytes that are not valid text: escape them.
+    file = os.fdopen(
         copy, "w", encoding=getattr(stream, "encoding", "utf-8"), errors="backslashreplace"
     )
     try:
-        yield own
+        yield file
     finally:
-        with suppress(OSError):  # each line was flushed, and a full disk was told of then
-            own.close()
+        with suppress(OSError):  # already flushed; a full disk was reported then
+            file.close()
 
 
-def _console(stream: TextIO) -> Console:
-    # Off a terminal lines are as long as they need to be: something else will read them.
+def _create_console(stream: TextIO) -> Console:
+    # Without a terminal a program reads the lines: do not wrap them.
     width = None if stream.isatty() else 100_000
     return Console(
         file=stream, width=width, soft_wrap=True, highlight=False, emoji=False, markup=False
@@ -115,7 +121,8 @@ def _console(stream: TextIO) -> Console:
 
 
 @contextmanager
-def _diverted(log: Path | None) -> Iterator[None]:
+def _send_output_to(log: Path | None) -> Iterator[None]:
+    """Redirect the standard streams and their descriptors to a file, or to nowhere."""
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -123,20 +130,18 @@ def _diverted(log: Path | None) -> Iterator[None]:
         redirect_stdout(file),
         redirect_stderr(file),
     ):
-        kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-        for descriptor in kept:
+        copies = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+        for descriptor in copies:
             os.dup2(file.fileno(), descriptor)
         try:
             yield
         finally:
             file.flush()
-            for descriptor, copy in kept.items():
+            for descriptor, copy in copies.items():
                 os.dup2(copy, descriptor)
                 os.close(copy)
 
 
-def escape_unprintable(text: str) -> str:
-    """Without what would give orders to a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _send_stderr_to(log: Path) -> None:
+    with suppress(OSError), log.open("a", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 2)

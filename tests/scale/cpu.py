@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from vedette_edge import Classifier
-from vedette_edge.benchmark.bare import cpu_alone_ms
+from vedette_edge.benchmark.baseline import measure_cpu_ms
 from vedette_edge.benchmark.recorder import ProcessUsage
 from vedette_edge.cameras import synthetic
 from vedette_edge.images import test_pattern
@@ -33,7 +33,7 @@ def main() -> None:
     watched, alone = [], []
     for turn in range(TURNS):
         watched.append(watch_ms(model))
-        alone.append(cpu_alone_ms(classifier, frames_rgb, FPS, SECONDS))
+        alone.append(measure_cpu_ms(classifier, frames_rgb, FPS, SECONDS))
         say(f"turn {turn + 1}: the watch {watched[-1]:.2f} ms a frame, alone {alone[-1]:.2f} ms")
     ratio = statistics.median(watched) / statistics.median(alone)
     say(f"medians: the watch {ratio:.0%} of resize and invoke alone, {FPS:.0f} frames/s")
@@ -58,11 +58,11 @@ def watch_ms(model: str) -> float:
                 time.sleep(SETTLE_S)
                 children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
                 pids = [process.pid, *map(int, children.read_text().split())]
-                begun_s = sum(ProcessUsage.of(pid).cpu_s for pid in pids)
+                begun_s = sum(ProcessUsage.measure(pid).cpu_s for pid in pids)
                 time.sleep(SECONDS)
                 return (
                     1000
-                    * (sum(ProcessUsage.of(pid).cpu_s for pid in pids) - begun_s)
+                    * (sum(ProcessUsage.measure(pid).cpu_s for pid in pids) - begun_s)
                     / (SECONDS * FPS)
                 )
             finally:

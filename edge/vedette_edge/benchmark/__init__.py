@@ -1,1 +1,1 @@
-"""Measures what the watch costs, beside resize and invoke alone."""
+"""Measurement of the watch, compared with resize and invoke alone."""

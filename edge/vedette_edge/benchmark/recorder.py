@@ -1,4 +1,4 @@
-"""Measures a watch while it runs, and disturbs it by some microseconds a frame."""
+"""A recorder of the running watch, which costs it some microseconds per frame."""
 
 import os
 import time
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +15,31 @@ from numpy.typing import NDArray
 from vedette_edge.host.raspberry_pi import read_health
 from vedette_edge.watch.stats import FrameTimings
 
-WARM_UP = 30  # frames that are not measured
+WARM_UP = 30  # frames before the measurement
 STAGES = ("capture", "prepare", "handover", "invoke", "decide", "log")
 NOTED = ("number", "taken_s", "capture", "prepare", "begun_s", "invoke", "decide", "logged_s")
 
-Tick = Callable[[float, int], None]  # told every second: seconds and frames since the warm-up
+Tick = Callable[[float, int], None]  # called every second with seconds and frames since warm-up
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """Of one process at one moment. MB are 10^6 bytes, None where the kernel does not tell."""
+    """CPU time and memory of one process. MB are 10^6 bytes, None where the kernel has none."""
 
     cpu_s: float  # of all its threads, since it started
-    rss_mb: float | None  # memory that is resident
-    pss_mb: float | None  # the same, but of shared pages its share alone
+    rss_mb: float | None  # resident memory
+    pss_mb: float | None  # the same, with shared pages divided among their users
 
     @classmethod
-    def of(cls, pid: int) -> "ProcessUsage":
-        rss_mb, pss_mb = _memory_mb(pid, "Rss"), _memory_mb(pid, "Pss")
-        return cls(time.clock_gettime(_cpu_clock(pid)), rss_mb, pss_mb)
+    def measure(cls, pid: int) -> Self:
+        """Measure a process now."""
+        rss_mb, pss_mb = _read_memory_mb(pid, "Rss"), _read_memory_mb(pid, "Pss")
+        return cls(time.clock_gettime(_find_cpu_clock(pid)), rss_mb, pss_mb)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Both processes at one moment, and what the machine says of its health."""
+    """Usage of both processes and health of the machine at one moment."""
 
     at_s: float  # on the monotonic clock
     watch: ProcessUsage
@@ -45,26 +47,26 @@ class Snapshot:
     health: dict[str, object]
 
     @classmethod
-    def now(cls, capture_pid: int) -> "Snapshot":
-        found = read_health().fields()
-        loads = ProcessUsage.of(os.getpid()), ProcessUsage.of(capture_pid)
-        return cls(time.monotonic(), *loads, found)
+    def take(cls, capture_pid: int) -> Self:
+        """Measure now."""
+        usages = ProcessUsage.measure(os.getpid()), ProcessUsage.measure(capture_pid)
+        return cls(time.monotonic(), *usages, read_health().fields())
 
 
 class FrameRecorder:
-    """Called with each frame's times; after the warm-up it notes them for so many seconds."""
+    """Records each frame's times for `seconds` after the warm-up. Called once per frame."""
 
     def __init__(self, seconds: float, capture_pid: Callable[[], int], tick: Tick) -> None:
         self._seconds, self._capture_pid, self._tick = seconds, capture_pid, tick
-        self.done = os.eventfd(0, os.EFD_NONBLOCK)  # readable once all is measured
+        self.done = os.eventfd(0, os.EFD_NONBLOCK)  # readable at the end
         self.start: Snapshot | None = None
         self.end: Snapshot | None = None
-        self._noted = array("d")  # one after the other, so that memory hardly grows
+        self._noted = array("d")  # row after row, so that memory hardly grows
         self._tick_s = 0.0
         self._frames = 0
 
     def __call__(self, times: FrameTimings) -> None:
-        """Note a frame."""
+        """Record a frame."""
         self._frames += 1
         if self.start and not self.end:
             about = times.about
@@ -81,35 +83,37 @@ class FrameRecorder:
                 )
             )
             if times.logged_s >= self._tick_s:
-                self._look(self.start)
+                self._check_time(self.start)
         elif self._frames == WARM_UP:
-            self._begin()
+            self._start_recording()
 
     def finish(self) -> None:
-        """Nothing more is to be measured; the capture process must still be there."""
+        """End the measurement. The capture process must still run."""
         if self.start and not self.end:
-            self.end = Snapshot.now(self._capture_pid())
+            self.end = Snapshot.take(self._capture_pid())
             os.eventfd_write(self.done, 1)
 
-    def columns(self) -> dict[str, NDArray[np.float64]]:
-        """A number a frame each: its `number`; on the monotonic clock `given_s`, when it was there
-        to be looked at, and `logged_s`, when its label was told; STAGES and `age`, in ms.
+    def compute_columns(self) -> dict[str, NDArray[np.float64]]:
+        """Compute columns with one value per frame.
+
+        `number`; on the monotonic clock `ready_s`, when the frame was prepared, and `logged_s`,
+        when its label was logged; STAGES and `age` in ms.
         """
         column = dict(zip(NOTED, np.array(self._noted).reshape(-1, len(NOTED)).T, strict=True))
         begun_s, logged_s = column["begun_s"], column["logged_s"]
-        given_s = column["taken_s"] + column["prepare"] / 1000
+        ready_s = column["taken_s"] + column["prepare"] / 1000
         return column | {
-            "given_s": given_s,
-            "handover": 1000 * (begun_s - given_s),
+            "ready_s": ready_s,
+            "handover": 1000 * (begun_s - ready_s),
             "log": 1000 * (logged_s - begun_s) - column["invoke"] - column["decide"],
             "age": 1000 * (logged_s - column["taken_s"]),
         }
 
-    def _begin(self) -> None:
-        self.start = Snapshot.now(self._capture_pid())
+    def _start_recording(self) -> None:
+        self.start = Snapshot.take(self._capture_pid())
         self._tick_s = self.start.at_s + min(1.0, self._seconds)
 
-    def _look(self, start: Snapshot) -> None:
+    def _check_time(self, start: Snapshot) -> None:
         passed_s = time.monotonic() - start.at_s
         if passed_s >= self._seconds:
             self.finish()
@@ -118,12 +122,12 @@ class FrameRecorder:
             self._tick_s = start.at_s + min(passed_s + 1, self._seconds)
 
 
-def _cpu_clock(pid: int) -> int:
-    """The clock of a process' CPU time, as Linux numbers it: see clock_getcpuclockid(3)."""
+def _find_cpu_clock(pid: int) -> int:
+    """The id of a process' CPU clock in Linux: see clock_getcpuclockid(3)."""
     return ~pid << 3 | 2
 
 
-def _memory_mb(pid: int, name: str) -> float | None:
+def _read_memory_mb(pid: int, name: str) -> float | None:
     with suppress(OSError, StopIteration):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         kib = next(line.split()[1] for line in lines if line.startswith(f"{name}:"))

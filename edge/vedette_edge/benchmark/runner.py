@@ -1,6 +1,6 @@
-"""How fast the watch is: the real one, measured, beside what its resize and invoke cost alone.
+"""The speed of the real watch, and of its resize and invoke alone.
 
-docs/bench.md says what each figure is.
+docs/bench.md explains each figure.
 """
 
 import re
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.benchmark.bare import Bare, Spread, cpu_alone_ms, measure_bare
+from vedette_edge.benchmark.baseline import Baseline, Spread, measure_baseline, measure_cpu_ms
 from vedette_edge.benchmark.recorder import STAGES, FrameRecorder, Snapshot, Tick
 from vedette_edge.cameras import CameraConfig, synthetic
 from vedette_edge.capture.orientation import Orientation
@@ -27,15 +27,15 @@ from vedette_edge.watch.loop import run_watch
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import Heartbeat, RegionState, WatchStats
 
-ALONE = 0.5  # of the time that is watched: so long the same is done alone, twice
+ALONE = 0.5  # of the watched time: duration of each of the two measurements of the baseline
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What was measured of a watch."""
+    """The figures of one watch."""
 
     threads: int
-    camera: str  # what it says it delivers
+    camera: str  # the size and rate that it delivers
     interrupted: bool
     seconds: float
     frames: int  # classified and logged
@@ -44,7 +44,7 @@ class Measurement:
     stages_ms: dict[str, Spread]
     age_ms: Spread  # of a frame when its label is logged
     else_us: float  # of a frame's time in the watch, apart from invoke; median
-    cpu_ms: float  # a frame, both processes
+    cpu_ms: float  # per frame, both processes
     cpu_share: dict[str, float]  # of one core, by process
     start: Snapshot
     end: Snapshot
@@ -52,12 +52,12 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The same resize and invoke alone, in one process."""
+    """The baseline, and the watch divided by it."""
 
-    bare: Bare
-    rate_ratio: float  # the watch's rate to what resize and bare invoke allow
-    cpu_ms: float  # a frame, at the watch's own rate
-    cpu_ratio: float  # the watch's to that
+    bare: Baseline  # the field's name is the key in the JSON
+    rate_ratio: float  # the watch's rate / the baseline's rate of resize and invoke
+    cpu_ms: float  # per frame, of the baseline at the watch's rate
+    cpu_ratio: float  # the watch's CPU time / that
 
 
 class _Told:
@@ -76,48 +76,46 @@ class _Told:
 
 
 def measure(
-    classifier: Classifier, threads: int, wish: CameraConfig, seconds: float, tick: Tick
+    classifier: Classifier, threads: int, config: CameraConfig, seconds: float, tick: Tick
 ) -> Measurement:
-    """Watch for so long after a warm-up, each frame decided on and logged to a temporary file.
+    """Watch for `seconds` after the warm-up and log each frame to a temporary file.
 
-    Ctrl-C ends it with what was measured so far. Raises CameraError where the source fails or ends.
+    Ctrl-C ends it with what was measured so far. Raises CameraError if the source fails or ends.
     """
     told = _Told()
     plan = CaptureConfig(
-        wish, Orientation(), classifier.contract, (WHOLE,), 0.0, 0.0, every_frame=False
+        config, Orientation(), classifier.contract, (WHOLE,), 0.0, 0.0, every_frame=False
     )
     with (
         TemporaryDirectory() as folder,
         LogFile(Path(folder) / "watch.jsonl", LogLimits(), lambda line: None) as log,
         Supervisor(plan, told, restarts=False) as camera,
     ):
-        gauge = FrameRecorder(seconds, lambda: camera.pid, tick)
-        interrupted = _interrupted(classifier, camera, log, gauge)
+        recorder = FrameRecorder(seconds, lambda: camera.pid, tick)
+        interrupted = _watch_frames(classifier, camera, log, recorder)
         if camera.ended:
-            raise CameraError(f"{wish.name} has ended; measure with a source that lasts longer")
-        gauge.finish()
-    if not (gauge.start and gauge.end):
-        raise KeyboardInterrupt  # before anything was measured
-    return _result(threads, told.delivered, interrupted, gauge.columns(), gauge.start, gauge.end)
+            raise CameraError(f"{config.name} ended; use a source that lasts longer")
+        recorder.finish()
+    return _summarize(recorder, threads, told.delivered, interrupted=interrupted)
 
 
-def compare(classifier: Classifier, watched: Measurement, wish: CameraConfig) -> Comparison:
-    """Resize and invoke alone, of drawn frames of the size that the camera delivered."""
-    size = re.match(r"(\d+)x(\d+) ", watched.camera)
-    width, height = map(int, size.groups()) if size else (wish.width, wish.height)
+def compare(classifier: Classifier, watch: Measurement, config: CameraConfig) -> Comparison:
+    """Measure resize and invoke alone, with drawn frames of the size that the camera delivered."""
+    size = re.match(r"(\d+)x(\d+) ", watch.camera)
+    width, height = map(int, size.groups()) if size else (config.width, config.height)
     frames_rgb = [
         test_pattern.draw_test_pattern(number, height, width) for number in range(synthetic.DRAWN)
     ]
-    seconds = ALONE * watched.seconds
-    bare = measure_bare(classifier, frames_rgb, seconds)
-    cpu_ms = cpu_alone_ms(classifier, frames_rgb, watched.fps, seconds)
-    return Comparison(bare, watched.fps / bare.both_per_s, cpu_ms, watched.cpu_ms / cpu_ms)
+    seconds = ALONE * watch.seconds
+    bare = measure_baseline(classifier, frames_rgb, seconds)
+    cpu_ms = measure_cpu_ms(classifier, frames_rgb, watch.fps, seconds)
+    return Comparison(bare, watch.fps / bare.both_per_s, cpu_ms, watch.cpu_ms / cpu_ms)
 
 
-def _interrupted(
-    classifier: Classifier, camera: Supervisor, log: LogFile, gauge: FrameRecorder
+def _watch_frames(
+    classifier: Classifier, camera: Supervisor, log: LogFile, recorder: FrameRecorder
 ) -> bool:
-    """Watch until all is measured; gives whether Ctrl-C came before."""
+    """Watch until all is measured. Returns True if Ctrl-C came before."""
     contract = classifier.contract
     decider = LabelSmoother(contract.labels, contract.confidence, SmoothingConfig())
     scenes = [RegionState("", decider, every_frame=True)]
@@ -129,22 +127,20 @@ def _interrupted(
             log,
             tally=WatchStats(),
             heartbeat=Heartbeat(60.0),
-            seen=gauge,
-            stop=gauge.done,
+            seen=recorder,
+            stop=recorder.done,
         )
     except KeyboardInterrupt:
         return True
     return False
 
 
-def _result(
-    threads: int,
-    camera: str,
-    interrupted: bool,
-    column: dict[str, NDArray[np.float64]],
-    start: Snapshot,
-    end: Snapshot,
+def _summarize(
+    recorder: FrameRecorder, threads: int, camera: str, *, interrupted: bool
 ) -> Measurement:
+    start, end, column = recorder.start, recorder.end, recorder.compute_columns()
+    if not (start and end):
+        raise KeyboardInterrupt  # it came before anything was measured
     frames, seconds = len(column["number"]), end.at_s - start.at_s
     cpu_s = {
         "watch": end.watch.cpu_s - start.watch.cpu_s,
@@ -160,16 +156,20 @@ def _result(
         dropped=int(np.ptp(column["number"])) + 1 - frames,
         stages_ms={stage: Spread.of(column[stage]) for stage in STAGES},
         age_ms=Spread.of(column["age"]),
-        else_us=_else_us(column),
+        else_us=_compute_else_us(column),
         cpu_ms=1000 * sum(cpu_s.values()) / frames,
-        cpu_share={name: spent_s / seconds for name, spent_s in cpu_s.items()},
+        cpu_share={name: used_s / seconds for name, used_s in cpu_s.items()},
         start=start,
         end=end,
     )
 
 
-def _else_us(column: dict[str, NDArray[np.float64]]) -> float:
-    """From when a frame was there and the one before was logged, to its own label; less invoke."""
+def _compute_else_us(column: dict[str, NDArray[np.float64]]) -> float:
+    """Compute the median time per frame that the watch takes apart from invoke, in µs.
+
+    A frame's time starts when it is prepared and the frame before it is logged, and ends when its
+    own label is logged.
+    """
     logged_s = column["logged_s"]
-    free_s = np.maximum(logged_s[:-1], column["given_s"][1:])
+    free_s = np.maximum(logged_s[:-1], column["ready_s"][1:])
     return float(np.median(1e6 * (logged_s[1:] - free_s) - 1000 * column["invoke"][1:]))

@@ -1,11 +1,14 @@
-"""`vedette check`: the doctor, and the samples that the model proves itself by."""
+"""`vedette check`: find what is wrong, and how to fix it.
+
+This command must start where numpy or OpenCV fails to import, and say so. Whatever needs them is
+therefore imported late, after the check of the packages.
+"""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TypedDict, Unpack
 
 import click
 
@@ -18,52 +21,76 @@ from vedette_edge.cli.camera_options import (
 )
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.log_options import log_options
-from vedette_edge.cli.model_options import model_options
-from vedette_edge.cli.options import json_option, threads_option
-from vedette_edge.cli.run import run
+from vedette_edge.cli.options import json_option, model_options, threads_option
 from vedette_edge.console import Output, cli_session
-from vedette_edge.doctor import FAULT, OK, WARNING, Finding, as_text
-from vedette_edge.errors import (
-    SelfTestError,
-    SettingError,
-    VedetteError,
-)
+from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, render_findings
+from vedette_edge.doctor.disk import check_disk
+from vedette_edge.doctor.machine import check_machine, is_service_running
+from vedette_edge.doctor.packages import IMPORT_ERRORS, check_packages, is_broken
+from vedette_edge.errors import SelfTestError, SettingError
+from vedette_edge.log.rotation import LogLimits
+from vedette_edge.model.overrides import ModelOverrides
 
-if TYPE_CHECKING:
-    from vedette_edge.log.rotation import LogLimits
-    from vedette_edge.model.self_test import Replay
-    from vedette_edge.model.uncontracted import ModelOverrides
-
+EXAMPLES = """\b
+Examples:
+  vedette check model.tflite
+  vedette check --config /etc/vedette/config.toml
+  vedette check model.tflite --camera picamera2 --log /var/log/vedette/watch.jsonl
+  vedette check --write-chart chart.png
+  vedette check --camera picamera2 --test-chart
+  vedette check model.tflite --json
+"""
 _file = click.Path(path_type=Path)
 
 
-def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """What the service's settings say, as far as it matters here."""
+class CheckFlags(TypedDict):
+    """The flags that say what to check, besides the model."""
+
+    config: Path | None
+    camera: str | None
+    size: tuple[int, int]
+    rotate: str
+    flip: str | None
+    crop: str | None
+    regions: tuple[str, ...]
+    test_chart: bool
+    log: Path | None
+    limits: LogLimits
+
+
+def _load_defaults(
+    context: click.Context, option: click.Parameter, path: Path | None
+) -> Path | None:
+    """Take over the service's settings for all options that this command has."""
     if path:
         try:
-            found = load_settings(path, run)
+            from vedette_edge.cli.run import run  # imports numpy, which may be broken
+
+            settings = load_settings(path, run)
+        except IMPORT_ERRORS:  # check_packages reports it
+            return path
         except SettingError as error:
             raise click.ClickException(str(error)) from error
         known = {parameter.name for parameter in context.command.params}
-        context.default_map = {name: value for name, value in found.items() if name in known}
+        context.default_map = {name: value for name, value in settings.items() if name in known}
     return path
 
 
-@click.command()
+@click.command(epilog=EXAMPLES)
 @click.argument("model", type=_file, required=False)
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, readable=False),  # else click refuses it without a remedy
+    type=click.Path(path_type=Path, readable=False),  # load_settings has the better message
     is_eager=True,
-    callback=_from_file,
-    help="The service's TOML file.",
+    callback=_load_defaults,
+    help="TOML file of the service.",
 )
-@click.option("--camera", metavar="SOURCE", help="Look through it, too; as for run.")
+@click.option("--camera", metavar="SOURCE", help="Check this camera; SOURCE as for vedette run.")
 @camera_options
 @region_option
-@click.option("--test-chart", is_flag=True, help="The camera is shown the chart: is it seen right?")
-@click.option("--write-chart", type=_file, help="Write the chart, to be printed or shown.")
-@click.option("--log", type=_file, help="The log that the watch writes: is there room?")
+@click.option("--test-chart", is_flag=True, help="The camera sees the chart: check orientation.")
+@click.option("--write-chart", type=_file, help="Write the chart to a file, to print or show it.")
+@click.option("--log", type=_file, help="Check the disk that holds this log.")
 @log_options
 @json_option
 @threads_option
@@ -73,142 +100,77 @@ def check(
     write_chart: Path | None,
     as_json: bool,
     threads: int | None,
-    log: Path | None,
-    limits: "LogLimits",
-    said: "ModelOverrides",
-    **wished: Any,
+    overrides: ModelOverrides,
+    **flags: Unpack[CheckFlags],
 ) -> None:
-    """Is all well: model, packages, camera, disk, clock, power? And how is it mended?
+    """Find what is wrong with model, packages, camera, disk, clock or power, and how to fix it.
 
-    The samples that a model carries go the whole way on this machine: decoded, turned, resized,
-    classified. Inputs must be equal to the byte, labels equal, scores within two output steps.
-    Code 1 if anything is at fault.
-
-    \b
-    Examples:
-      vedette check model.tflite
-      vedette check --config /etc/vedette/config.toml
-      vedette check model.tflite --camera picamera2 --log /var/log/vedette/watch.jsonl
-      vedette check --write-chart chart.png
-      vedette check --camera picamera2 --test-chart
-      vedette check model.tflite --json
+    It replays the samples in the model on this machine. The input must match byte for byte, and
+    the label exactly; scores may differ by two output steps. Exit code 1 reports a fault.
     """
-    if wished["test_chart"] and not wished["camera"]:
+    if flags["test_chart"] and not flags["camera"]:
         raise click.UsageError("--test-chart needs --camera SOURCE, or a --config that names one")
     with cli_session() as terminal:
         if write_chart:
-            _write_chart(write_chart)
-            terminal.err.print(f"{write_chart}: print it, or show it, so that it fills the picture")
+            _write_chart(write_chart, terminal)
             return
-        replays: list[Replay] = []
-        proof = partial(_model, model, threads, said, replays) if model else tuple
-        findings = [*_missing(model, wished), *_findings(proof, wished, log, limits)]
-        _tell(terminal, replays, findings, as_json=as_json)
+        packages, report = list(check_packages(flags["camera"] or "")), ModelReport()
+        if model and not is_broken(packages):
+            from vedette_edge.doctor.model import check_model  # imports numpy
+
+            report = check_model(model, threads, overrides)
+        findings = [] if is_broken(packages) else list(_check_settings(model, flags))
+        findings += [*report.findings, *packages, *_check_around(flags, is_broken(packages))]
+        _print_report(terminal, report, findings, as_json=as_json)
 
 
-def _missing(model: Path | None, wished: Mapping[str, Any]) -> Iterator[Finding]:
-    """What the service's settings must say, but do not."""
-    for name, value in (("model", model), ("camera", wished["camera"])):
-        if wished["config"] and value is None:
-            yield Finding(name, FAULT, f"{wished['config']} names none, so the watch cannot start")
+def _write_chart(path: Path, terminal: Output) -> None:
+    from vedette_edge.doctor.test_chart import write_chart  # imports numpy
+
+    write_chart(path)
+    terminal.err.print(f"{path}: print it or show it so that it fills the picture")
 
 
-def _findings(
-    proof: Callable[[], Iterable[Finding]],
-    wished: Mapping[str, Any],
-    log: Path | None,
-    limits: "LogLimits",
-) -> Iterator[Finding]:
-    from vedette_edge.doctor import disk, machine, packages
-
-    source = wished["camera"] or ""
-    fit = [*packages.check_packages(source)]
-    usable = all(one.subject != packages.BROKEN for one in fit)
-    if usable:
-        yield from proof()
-    yield from fit
-    yield from machine.check_machine(source)
-    if log:
-        yield from disk.check_disk(log, limits)
-    if source and usable:
-        yield from _camera(wished)
+def _check_settings(model: Path | None, flags: CheckFlags) -> Iterator[Finding]:
+    """Report what the service needs and its settings do not name."""
+    for name, value in (("model", model), ("camera", flags["camera"])):
+        if flags["config"] and value is None:
+            yield Finding(name, FAULT, f"{flags['config']} names none, so the watch cannot start")
 
 
-def _model(
-    path: Path, threads: int | None, said: "ModelOverrides", replays: list["Replay"]
-) -> Iterator[Finding]:
-    """Builds an interpreter, and replays the samples into `replays`."""
-    from vedette_edge.doctor import packages
-    from vedette_edge.model import self_test
-    from vedette_edge.model.classifier import Classifier
-
-    try:
-        classifier = Classifier(path, threads=threads, overrides=said)
-        replays += self_test.replay_samples(classifier)
-        if classifier.model.contract is None:
-            found = f"{path} was made by another tool and carries no samples: nothing is proved"
-            mend = "vedette-convert KERAS_MODEL  # on a workstation: see docs/conversion.md"
-            yield Finding("model", WARNING, found, mend)
-            return
-        self_test.require_equal(classifier, replays)
-    except SelfTestError as error:
-        yield Finding("model", FAULT, str(error), packages.suggest_reinstall())
-    except VedetteError as error:  # which says what to do next
-        yield Finding("model", FAULT, str(error))
-    else:
-        found = f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
-        yield Finding("model", OK, found)
+def _check_around(flags: CheckFlags, broken: bool) -> Iterator[Finding]:
+    """Check machine and disk, and the camera unless packages are broken."""
+    yield from check_machine(flags["camera"] or "")
+    if flags["log"]:
+        yield from check_disk(flags["log"], flags["limits"])
+    if flags["camera"] and not broken:
+        yield from _check_camera(flags)
 
 
-def _camera(wished: Mapping[str, Any]) -> Iterator[Finding]:
-    from vedette_edge.doctor import camera, machine
+def _check_camera(flags: CheckFlags) -> Iterator[Finding]:
+    if is_service_running():
+        detail = "in use by the service, which logs its state"
+        yield Finding("camera", WARNING, detail, "sudo systemctl stop vedette  # then check again")
+        return
+    from vedette_edge.doctor.camera import check_camera  # imports numpy
 
-    if machine.runs_as_service():
-        found = "the service has it, and tells of it in its log"
-        yield Finding("camera", WARNING, found, "sudo systemctl stop vedette  # then check again")
-    else:
-        yield from camera.check_camera(
-            camera_config(wished),
-            mounting_of(wished),
-            tuple(map(parse_region, wished["regions"])),
-            with_chart=wished["test_chart"],
-        )
+    regions = tuple(map(parse_region, flags["regions"]))
+    config, mounting = camera_config(flags), mounting_of(flags)
+    yield from check_camera(config, mounting, regions, with_chart=flags["test_chart"])
 
 
-def _write_chart(path: Path) -> None:
-    import cv2
-
-    from vedette_edge.doctor import test_chart
-    from vedette_edge.files import atomic_write
-
-    ending = path.suffix if path.suffix.lower() in (".png", ".jpg", ".jpeg") else ".png"
-    encoded = cv2.imencode(ending, test_chart.draw_chart()[..., ::-1])[1].tobytes()
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(encoded)
-
-
-def _tell(
-    terminal: Output, replays: Sequence["Replay"], findings: Sequence[Finding], *, as_json: bool
+def _print_report(
+    terminal: Output, report: ModelReport, findings: Sequence[Finding], *, as_json: bool
 ) -> None:
-    """Raises SelfTestError where anything is at fault."""
-    faults = [one for one in findings if one.level == FAULT]
+    """Print all findings. Raises SelfTestError if one is a fault."""
+    faults = [finding for finding in findings if finding.level == FAULT]
     if as_json:
-        terminal.out.print(_as_json(replays, findings, ok=not faults))
+        data = {"ok": not faults, **report.data, "findings": [asdict(one) for one in findings]}
+        terminal.out.print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
-        if replays:
-            from vedette_edge.cli.self_test_table import render_replays
-
-            terminal.out.print(render_replays(replays), soft_wrap=False)
-        terminal.out.print(as_text(findings))
+        if report.table:
+            terminal.out.print(report.table, soft_wrap=False)
+        terminal.out.print(render_findings(findings))
     if faults:
-        raise SelfTestError(f"{len(faults)} at fault. {faults[0].subject}: {faults[0].detail}")
-
-
-def _as_json(replays: Sequence["Replay"], findings: Sequence[Finding], *, ok: bool) -> str:
-    told: dict[str, object] = {"equal": False, "samples": []}
-    if replays:
-        from vedette_edge.model import self_test
-
-        told = self_test.to_dict(replays)
-    found = {"ok": ok, **told, "findings": [asdict(one) for one in findings]}
-    return json.dumps(found, indent=2, ensure_ascii=False)
+        count = f"{len(faults)} fault{'s' * (len(faults) > 1)} found"
+        raise SelfTestError(f"{count}. {faults[0].subject}: {faults[0].detail}")

@@ -1,45 +1,91 @@
-"""`vedette log`: what the watch saw, for a person or a machine."""
+"""`vedette log`: records of the watch, for people and programs."""
 
 import json
 import re
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from vedette_edge.cli.options import json_option
 from vedette_edge.console import Output, cli_session
+from vedette_edge.log import summary
+from vedette_edge.log.formatting import format_record
+from vedette_edge.log.reader import (
+    Damage,
+    LoggedRecord,
+    RecordFilter,
+    Tail,
+    find_log,
+    read_records,
+)
 
-if TYPE_CHECKING:
-    from vedette_edge.log.reader import Damage, LoggedRecord, RecordFilter, Tail
-
-DEFAULT = Path("/var/log/vedette")  # where the service logs
-LATEST = 10  # records shown before those that come
+SERVICE_LOGS = Path("/var/log/vedette")
+LATEST = 10  # records to show before new ones
 POLL_S = 0.3
-STYLES = {"change": "bold", "heartbeat": "dim", "lost": "red", "back": "green", "note": "yellow"}
+STYLES = {
+    "change": "bold",
+    "heartbeat": "dim",
+    "camera_lost": "red",
+    "camera_restored": "green",
+    "note": "yellow",
+}
 UNITS_S = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+EXAMPLES = """\b
+Examples:
+  vedette log watch.jsonl --event change --since 2h
+  vedette log --follow
+  vedette log watch.jsonl --label fox --json | jq .time
+  vedette log --summary yesterday
+"""
 
 
-@click.command("log")
-@click.argument("place", metavar="[FILE|FOLDER]", type=click.Path(path_type=Path), default=DEFAULT)
-@click.option("-f", "--follow", is_flag=True, help="The latest, then each new one as it comes.")
-@click.option("--event", "events", multiple=True, help="Only such: change, heartbeat, lost, …")
+def _parse_time(text: str) -> float:
+    """Parse an age or a time, local without a time zone, to seconds since the epoch."""
+    if match := re.fullmatch(r"(\d{1,6})\s*(s|min|m|h|d|w)", text):
+        return time.time() - int(match[1]) * UNITS_S[match[2]]
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError) as error:
+        expected = "90s, 30min, 2h, 3d, 1w, 2026-11-22 or 2026-11-22T08:00"
+        raise click.BadParameter(f"{text!r} is not a time; expected e.g. {expected}") from error
+
+
+def _parse_day(text: str) -> date:
+    names = {"today": date.today(), "yesterday": date.today() - timedelta(days=1)}
+    try:
+        return names.get(text) or date.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is not a day; expected today, yesterday or e.g. 2026-11-22"
+            " (put the file before --summary)"
+        ) from error
+
+
+@click.command("log", epilog=EXAMPLES)
+@click.argument(
+    "place", metavar="[FILE|FOLDER]", type=click.Path(path_type=Path), default=SERVICE_LOGS
+)
+@click.option("-f", "--follow", is_flag=True, help="Show the latest records, then new ones.")
+@click.option("--event", "events", multiple=True, help="Only this event: change, heartbeat, …")
 @click.option("--label", "labels", multiple=True, help="Only this label.")
 @click.option("--region", "regions", multiple=True, help="Only this region.")
-@click.option("--since", callback=lambda *it: _moment(it[2]), help="2h, 3d or 2026-11-22T08:00.")
-@click.option("--until", callback=lambda *it: _moment(it[2]), help="The same; not included.")
+@click.option("--since", type=_parse_time, metavar="TIME", help="2h, 3d or 2026-11-22T08:00.")
+@click.option("--until", type=_parse_time, metavar="TIME", help="The same; not included.")
 @click.option(
     "--summary",
     "day",
     is_flag=False,
     flag_value="today",
     metavar="[DAY]",
-    callback=lambda *it: _day(it[2]),
-    help="One day in figures: today, yesterday or 2026-11-22.",
+    type=_parse_day,
+    help="Sum up one day: today, yesterday or 2026-11-22.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
+@json_option
 def log(
     place: Path,
     follow: bool,
@@ -53,95 +99,58 @@ def log(
 ) -> None:
     """Show what the watch has logged, across all files of a log.
 
-    Without FILE: the service's, in /var/log/vedette. Times are local. What a pulled plug left
-    damaged is skipped and counted.
-
-    \b
-    Examples:
-      vedette log watch.jsonl --event change --since 2h
-      vedette log --follow
-      vedette log watch.jsonl --label fox --json | jq .time
-      vedette log --summary yesterday
+    Without FILE it reads the service's log in /var/log/vedette. Times are local. Lines that a power
+    cut damaged are skipped and counted.
     """
-    from vedette_edge.log import reader
-
-    wanted = reader.RecordFilter(
-        frozenset(events), frozenset(labels), frozenset(regions), since, until
-    )
-    if day and (follow or wanted != reader.RecordFilter()):
-        raise click.UsageError("--summary is of a whole day: only --json goes with it")
+    selected = RecordFilter(frozenset(events), frozenset(labels), frozenset(regions), since, until)
+    if day and (follow or selected != RecordFilter()):
+        raise click.UsageError("--summary covers a whole day: combine it only with --json")
     with cli_session() as terminal:
-        path, damage = reader.find_log(place), reader.Damage()
-        try:
+        path = find_log(place)
+        with _report_damage(path, terminal) as damage:
             if day:
-                _print_summary(path, day, damage, terminal, as_json)
+                _print_summary(read_records(path, damage), day, terminal, as_json)
             elif follow:
-                _follow(reader.Tail(path, damage), wanted, terminal, as_json)
+                _print_records(_follow(path, damage, selected), terminal, as_json)
             else:
-                for record in filter(wanted, reader.read_records(path, damage)):
-                    _print(record, terminal, as_json)
-        finally:
-            if damage.lines:
-                terminal.err.print(f"{path}: {damage.lines} damaged lines skipped", style="yellow")
+                _print_records(filter(selected, read_records(path, damage)), terminal, as_json)
+
+
+@contextmanager
+def _report_damage(path: Path, terminal: Output) -> Iterator[Damage]:
+    damage = Damage()
+    try:
+        yield damage
+    finally:
+        if damage.lines:
+            terminal.err.print(f"{path}: {damage.lines} damaged lines skipped", style="yellow")
 
 
 def _print_summary(
-    path: Path, day: date, damage: "Damage", terminal: Output, as_json: bool
+    records: Iterable[LoggedRecord], day: date, terminal: Output, as_json: bool
 ) -> None:
-    from vedette_edge.log import reader
-    from vedette_edge.log import summary as log_summary
-
-    summary = log_summary.summarize(reader.read_records(path, damage), day, time.time())
+    figures = summary.summarize(records, day, time.time())
     if as_json:
-        terminal.print_line(json.dumps(log_summary.to_dict(summary), ensure_ascii=False))
+        terminal.print_line(json.dumps(summary.to_dict(figures), ensure_ascii=False))
     else:
-        terminal.print_line(log_summary.render_summary(summary))
+        terminal.print_line(summary.render_summary(figures))
 
 
-def _follow(tail: "Tail", wanted: "RecordFilter", terminal: Output, as_json: bool) -> None:
-    """Without end: who asks since when gets all since then, others the latest."""
-    with tail:
-        there = filter(wanted, tail.records())
-        for record in there if wanted.since is not None else deque(there, LATEST):
-            _print(record, terminal, as_json)
+def _follow(path: Path, damage: Damage, selected: RecordFilter) -> Iterator[LoggedRecord]:
+    """Yield the latest records, or all since a time that was set; then new ones, without end."""
+    with Tail(path, damage) as tail:
+        records = filter(selected, tail.records())
+        yield from records if selected.since is not None else deque(records, LATEST)
         while True:
             time.sleep(POLL_S)
-            for record in filter(wanted, tail.records()):
-                _print(record, terminal, as_json)
+            yield from filter(selected, tail.records())
 
 
-def _print(record: "LoggedRecord", terminal: Output, as_json: bool) -> None:
-    from vedette_edge.log.formatting import format_record
-
-    if as_json:
-        terminal.print_line(record.text)
-    elif terminal.out.is_terminal:
-        terminal.out.print(format_record(record), style=STYLES.get(record.event))
-    else:
-        terminal.print_line(format_record(record))
-
-
-def _moment(text: str | None) -> float | None:
-    """So long ago, or a time: local, unless it says otherwise. Seconds since the epoch."""
-    if text is None:
-        return None
-    if match := re.fullmatch(r"(\d{1,6})\s*(s|min|m|h|d|w)", text):
-        return time.time() - int(match[1]) * UNITS_S[match[2]]
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError, OSError) as error:
-        expected = "90s, 30min, 2h, 3d, 1w, 2026-11-22 or 2026-11-22T08:00"
-        raise click.BadParameter(f"{text!r} is no time; expected is e.g. {expected}") from error
-
-
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
-    named = {"today": date.today(), "yesterday": date.today() - timedelta(days=1)}
-    try:
-        return named.get(text) or date.fromisoformat(text)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} is no day; expected is today, yesterday or e.g. 2026-11-22"
-            " (a file goes before --summary)"
-        ) from error
+def _print_records(records: Iterable[LoggedRecord], terminal: Output, as_json: bool) -> None:
+    for record in records:
+        if as_json:
+            terminal.print_line(record.text)
+        elif terminal.out.is_terminal:
+            terminal.out.print(format_record(record), style=STYLES.get(record.event))
+        else:
+            terminal.print_line(format_record(record))

@@ -1,41 +1,97 @@
-"""What several commands of the edge have in common."""
+"""Arguments and options that several commands share, those for foreign models among them."""
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from vedette_edge.console import Output
+from vedette_edge.errors import LabelsError
+from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES
+from vedette_edge.model.labels import read_labels
+from vedette_edge.model.overrides import COLOURS, ModelOverrides
 
-if TYPE_CHECKING:
-    from vedette_edge.model.classifier import Classifier
+Command = Callable[..., None]
 
 UNREADABLE = 4  # exit code: some pictures could not be read, all others were classified
 
-
 model_argument = click.argument("model", type=click.Path(path_type=Path))
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for machines.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 threads_option = click.option(
     "--threads",
     type=click.IntRange(1, 64),
-    help="Interpreter threads. [default: one a core, up to 4]",
+    show_default="one per core, up to 4",
+    help="Threads of the interpreter.",
 )
 no_self_test_option = click.option(
-    "--no-self-test", is_flag=True, help="Start without proof that this machine sees alike."
+    "--no-self-test", is_flag=True, help="Skip the self-test of the model on this machine."
 )
 
 
-def run_self_test(classifier: "Classifier", terminal: Output, *, skip: bool) -> None:
-    """What is assumed, and the self-test, before anything is said about a picture."""
-    from vedette_edge.model import self_test
+def apply_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Combine options into one decorator. The help shows them in this order."""
 
-    for assumption in classifier.assumptions:
-        terminal.err.print(f"assumed: {assumption}", style="yellow")
-    if skip:
-        terminal.err.print("no self-test: whether this machine sees alike is not proved")
-    elif classifier.model.samples:
-        self_test.require_equal(classifier, list(self_test.replay_samples(classifier)))
-    else:
-        terminal.err.print(
-            "the model carries no samples: whether this machine sees alike is unknown"
-        )
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _read_labels(path: str) -> tuple[str, ...]:
+    try:
+        return read_labels(Path(path))
+    except LabelsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _parse_numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r}: expected one number, or one per channel as in 104,117,123.7"
+        ) from error
+
+
+_add_options = apply_options(
+    click.option(
+        "--labels",
+        type=_read_labels,
+        metavar="PATH",
+        help="Foreign model: file of its labels.",
+    ),
+    click.option(
+        "--resize-mode",
+        type=click.Choice(RESIZE_MODES),
+        help="Foreign model: how a picture gets the shape of the input.",
+    ),
+    click.option(
+        "--resize-rule", type=click.Choice(RESIZE_RULES), help="Foreign model: resize rule."
+    ),
+    click.option(
+        "--colour", type=click.Choice(COLOURS), help="Foreign model: order of its channels."
+    ),
+    click.option(
+        "--mean",
+        metavar="N[,N,N]",
+        type=_parse_numbers,
+        help="Foreign model: its input is (pixel - mean) / std, pixels 0 to 255.",
+    ),
+    click.option(
+        "--std", metavar="N[,N,N]", type=_parse_numbers, help="Foreign model: see --mean."
+    ),
+)
+
+
+def model_options(command: Command) -> Command:
+    """Add these options to a command, which gets them in one argument, `overrides`."""
+
+    @wraps(command)
+    def pack_overrides(**flags: Any) -> None:
+        values = {name: flags.pop(name) for name in ModelOverrides.__dataclass_fields__}
+        command(overrides=ModelOverrides(**values), **flags)
+
+    return _add_options(pack_overrides)

@@ -1,4 +1,4 @@
-"""One-shot prediction: pictures in files, and what the model says of each."""
+"""`vedette predict`: classify pictures in files."""
 
 import csv
 import io
@@ -7,71 +7,143 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from rich.table import Table
 
+from vedette_edge.cli import options
+from vedette_edge.cli.self_test import run_self_test
+from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import ImageError
-from vedette_edge.images import decoding
+from vedette_edge.images.decoding import read_image
+from vedette_edge.images.discovery import expand_paths
 from vedette_edge.model.classifier import Classifier
+from vedette_edge.model.overrides import ModelOverrides
+
+EXAMPLES = """\b
+Examples:
+  vedette predict model.tflite photo.jpg
+  vedette predict model.tflite photos/ --top-k 3
+  vedette predict model.tflite 'photos/**/*.png' --json > labels.jsonl
+  vedette predict foreign.tflite photo.jpg --labels labels.txt --mean 127.5 --std 127.5
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one file: labels, or why it could not be read."""
+    """The best labels of one file, or the error that prevented them."""
 
-    picture: Path
+    path: Path
     top: tuple[tuple[str, float], ...] = ()  # label and score 0..1, best first
     error: str = ""
 
 
+@click.command(epilog=EXAMPLES)
+@options.model_argument
+@click.argument("images", nargs=-1, required=True, metavar="PICTURE...")
+@options.json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
+@click.option("--top-k", type=click.IntRange(1), default=1, help="Number of labels to show.")
+@options.threads_option
+@options.no_self_test_option
+@options.model_options
 def predict(
-    classifier: Classifier, paths: Iterable[Path], top_k: int, report: Callable[[str], None]
+    model: Path,
+    images: tuple[str, ...],
+    as_json: bool,
+    as_csv: bool,
+    top_k: int,
+    threads: int | None,
+    no_self_test: bool,
+    overrides: ModelOverrides,
+) -> None:
+    """Classify pictures: files, folders and patterns."""
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    errors: list[str] = []
+    with cli_session() as terminal:
+        paths = expand_paths(images)
+        classifier = Classifier(model, threads=threads, overrides=overrides)
+        run_self_test(classifier, terminal, skip=no_self_test)
+        predictions = _report_errors(classify_files(classifier, paths, top_k), terminal, errors)
+        if as_json:
+            _print_lines(map(render_json, predictions), terminal)
+        elif as_csv:
+            _print_lines(render_csv(predictions, classifier.contract.labels, top_k), terminal)
+        else:
+            with terminal.show_progress("classifying", len(paths)) as advance:
+                table = render_table(predictions, advance)
+            terminal.out.print(table, soft_wrap=False)
+        if errors:
+            terminal.err.print(f"{len(errors)} of {len(paths)} pictures left out", style="yellow")
+    raise click.exceptions.Exit(options.UNREADABLE if errors else 0)
+
+
+def classify_files(
+    classifier: Classifier, paths: Iterable[Path], top_k: int
 ) -> Iterator[Prediction]:
-    """Classify files one after the other. A bad one is reported and has an error."""
+    """Classify files one after the other. A file that cannot be read gives an error."""
     for path in paths:
         try:
-            picture_rgb = decoding.read_image(path)
+            image_rgb = read_image(path)
         except ImageError as error:
-            report(f"left out {error}")
             yield Prediction(path, error=str(error))
         else:
-            yield Prediction(path, tuple(classifier.classify(picture_rgb).top(top_k)))
+            yield Prediction(path, tuple(classifier.classify(image_rgb).top(top_k)))
 
 
-def as_table(predictions: Iterable[Prediction], advance: Callable[[], None]) -> Table:
-    """A table for a person, of what could be read. `advance` is called after each file."""
+def render_table(predictions: Iterable[Prediction], advance: Callable[[], None]) -> Table:
+    """Render all files that were read as a table. Calls `advance` after each file."""
     table = Table("picture", "label", "score", box=None, header_style="bold", pad_edge=False)
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
     for prediction in predictions:
         for rank, (label, score) in enumerate(prediction.top):
-            table.add_row(str(prediction.picture) if rank == 0 else "", label, f"{score:.1%}")
+            table.add_row(str(prediction.path) if rank == 0 else "", label, f"{score:.1%}")
         advance()
     return table
 
 
-def as_json(prediction: Prediction) -> str:
-    """One line of JSON: the picture with its label, score and top, or with its error."""
-    row: dict[str, object] = {"picture": str(prediction.picture)}
+def render_json(prediction: Prediction) -> str:
+    """Render one line of JSON: the picture with its label, score and top, or with its error."""
+    row: dict[str, object] = {"picture": str(prediction.path)}
     if prediction.error:
-        return json.dumps(row | {"error": prediction.error}, ensure_ascii=False)
-    label, score = prediction.top[0]
-    top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
-    row |= {"label": label, "score": round(score, 4), "top": top}
+        row["error"] = prediction.error
+    else:
+        top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
+        row |= {**top[0], "top": top}
     return json.dumps(row, ensure_ascii=False)
 
 
-def as_csv(predictions: Iterable[Prediction], labels: Sequence[str], top_k: int) -> Iterator[str]:
-    """Lines of CSV with a head: picture, a label and a score for each rank, and error."""
+def render_csv(
+    predictions: Iterable[Prediction], labels: Sequence[str], top_k: int
+) -> Iterator[str]:
+    """Render lines of CSV with a header: picture, label and score of each rank, and error."""
     top_k = min(top_k, len(labels))
     further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
-    yield _csv_line(["picture", "label", "score", *further, "error"])
+    yield _format_csv_line(["picture", "label", "score", *further, "error"])
     for prediction in predictions:
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * top_k - len(cells))
-        yield _csv_line([str(prediction.picture), *cells, prediction.error])
+        yield _format_csv_line([str(prediction.path), *cells, prediction.error])
 
 
-def _csv_line(cells: list[str]) -> str:
+def _format_csv_line(cells: list[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
+
+
+def _report_errors(
+    predictions: Iterable[Prediction], terminal: Output, errors: list[str]
+) -> Iterator[Prediction]:
+    """Print errors as they come and add them to `errors`. Yields all predictions."""
+    for prediction in predictions:
+        if prediction.error:
+            errors.append(prediction.error)
+            terminal.err.print(f"left out {prediction.error}", style="yellow")
+        yield prediction
+
+
+def _print_lines(lines: Iterable[str], terminal: Output) -> None:
+    for line in lines:
+        terminal.print_line(line)

@@ -20,13 +20,12 @@ from vedette_edge.cli.camera_options import (
 )
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.log_options import log_options
-from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import (
     UNREADABLE,
     json_option,
     model_argument,
+    model_options,
     no_self_test_option,
-    run_self_test,
     threads_option,
 )
 from vedette_edge.click_types import FiniteFloat
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from vedette_edge.capture.worker import CaptureConfig
     from vedette_edge.log.rotation import LogLimits
     from vedette_edge.model.classifier import Classifier
-    from vedette_edge.model.uncontracted import ModelOverrides
+    from vedette_edge.model.overrides import ModelOverrides
     from vedette_edge.sinks import FanOut, Sink
     from vedette_edge.watch.reporter import WatchReporter
     from vedette_edge.watch.stats import RegionState
@@ -130,7 +129,7 @@ def run(
     as_json: bool,
     threads: int | None,
     no_self_test: bool,
-    said: "ModelOverrides",
+    overrides: "ModelOverrides",
     **wished: Any,
 ) -> None:
     """Watch: classify what a camera sees and tell when that changes.
@@ -155,10 +154,11 @@ def run(
     check = partial(_check, click.get_current_context())
     with cli_session() as terminal, ExitStack() as stack:
         signals = stack.enter_context(Signals(check, terminal.err.print))
+        from vedette_edge.cli.self_test import run_self_test
         from vedette_edge.model.classifier import Classifier
         from vedette_edge.watch.reporter import WatchReporter
 
-        classifier = Classifier(model, threads=threads, overrides=said)
+        classifier = Classifier(model, threads=threads, overrides=overrides)
         plan = _plan(classifier, wished)
         sink = stack.enter_context(_sinks(terminal, plan, log, limits, as_json=as_json))
         told = WatchReporter(terminal, sink, plan.camera.name)

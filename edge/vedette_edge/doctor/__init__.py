@@ -1,8 +1,9 @@
-"""The doctor: what is wrong with this machine, this model and this camera, and what mends it."""
+"""The checks of `vedette check`: what is wrong with machine, model and camera, and the fix."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from rich.table import Table
 from rich.text import Text
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
@@ -11,22 +12,32 @@ _STYLES = {OK: "green", WARNING: "yellow", FAULT: "red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, and how it is."""
+    """The result of one check."""
 
     subject: str
-    level: str  # OK, WARNING: it works but may not for long, or FAULT
+    level: str  # OK, WARNING: works, but perhaps not for long, or FAULT
     detail: str
-    fix: str = ""  # the command, or what a hand must do; empty where `found` says enough
+    fix: str = ""  # a command, or what to do by hand; empty if `detail` says enough
 
 
-def as_text(findings: Sequence[Finding]) -> Text:
-    """For a person: a line each, and the remedy on a line of its own, to be copied."""
+@dataclass(frozen=True, slots=True)
+class ModelReport:
+    """The findings about a model, and its samples as a table and as JSON data."""
+
+    findings: Sequence[Finding] = ()
+    table: Table | None = None
+    data: Mapping[str, object] = field(default_factory=lambda: {"equal": False, "samples": []})
+
+
+def render_findings(findings: Sequence[Finding]) -> Text:
+    """Render a line per finding; a fix has its own line, ready to copy."""
     lines = []
-    for one in findings:
+    for finding in findings:
         line = Text.assemble(
-            (f"{one.level:<8} ", _STYLES[one.level]), f"{one.subject:<10} {one.detail}"
+            (f"{finding.level:<8} ", _STYLES[finding.level]),
+            f"{finding.subject:<10} {finding.detail}",
         )
-        if one.fix:
-            line.append(f"\n{'':<20}{one.fix}", "bold")
+        if finding.fix:
+            line.append(f"\n{'':<20}{finding.fix}", "bold")
         lines.append(line)
     return Text("\n").join(lines)

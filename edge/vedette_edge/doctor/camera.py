@@ -1,4 +1,4 @@
-"""Does the camera really deliver? It is asked as the watch asks it, for some seconds."""
+"""Checks of the camera: frames, their rate and age, and the picture, over some seconds."""
 
 import time
 from collections.abc import Iterator
@@ -16,46 +16,54 @@ from vedette_edge.doctor import FAULT, OK, WARNING, Finding, test_chart
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images.preprocessing import Image
 
-LOOK_S = 3.0  # from the first frame on
 DARK, BRIGHT = 8, 247  # mean of all pixels, of 255
-LEAST_FRAMES = 5  # that tell whether the picture stands still
-FRESH_MS = 500.0  # from a frame's coming to its being there to be classified
+MIN_FRAMES = 5  # to call the picture frozen
+MAX_AGE_MS = 500.0  # from capture until the frame is ready to be classified
 
 
 @dataclass(frozen=True, slots=True)
-class Eye:
-    """How the doctor looks at frames, whatever the model: the Framing of `prepare`."""
+class ProbeTimes:
+    """Times of this check, in seconds."""
 
+    first_frame_s: float = FIRST_SILENCE_S  # limit for the camera to open and deliver
+    look_s: float = 3.0  # after the first frame
+
+
+@dataclass(frozen=True, slots=True)
+class _ProbeInput:
     height: int = 120  # px
     width: int = 160  # px
     resize_mode: str = "squash"
     resize_rule: str = "box-linear-exact-1"
 
 
+PROBE_INPUT = _ProbeInput()  # the InputSpec of this check, independent of any model
+
+
 @dataclass(slots=True)
 class _Seen:
-    """What came, and what was told. The Told of the supervisor."""
+    """The frames and events of a camera. The Told of the supervisor."""
 
     delivered: str = ""
     failure: str = ""
-    unread: str = ""  # what was left out last
+    unread: str = ""  # the file that was skipped last
     first: Image | None = None
     last: Image | None = None
-    alike: bool = True  # whether all pictures are the first one, to the bit
+    frozen: bool = True  # all frames equal the first, bit for bit
     means: list[float] = field(default_factory=list)
     ages_ms: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
 
-    def frame(self, about: FrameInfo, picture: Image) -> None:
-        """Of all the pictures two are kept: memory is small."""
+    def add_frame(self, info: FrameInfo, image_rgb: Image) -> None:
+        """Add a frame. To save memory only the first and the last image are kept."""
         self.times_s.append(time.monotonic())
-        self.numbers.append(about.number)
-        self.ages_ms.append(1000 * (self.times_s[-1] - about.taken_s))
-        self.means.append(float(picture.mean()))
-        self.last = picture.copy()
+        self.numbers.append(info.number)
+        self.ages_ms.append(1000 * (self.times_s[-1] - info.taken_s))
+        self.means.append(float(image_rgb.mean()))
+        self.last = image_rgb.copy()
         self.first = self.last if self.first is None else self.first
-        self.alike = self.alike and bool((self.last == self.first).all())
+        self.frozen = self.frozen and bool((self.last == self.first).all())
 
     def delivers(self, line: str) -> None:
         self.delivered = line
@@ -71,76 +79,81 @@ class _Seen:
 
 
 def check_camera(
-    wish: CameraConfig, mounting: Orientation, regions: tuple[Region, ...] = (), *, with_chart: bool
+    config: CameraConfig,
+    mounting: Orientation,
+    regions: tuple[Region, ...] = (),
+    *,
+    with_chart: bool,
+    times: ProbeTimes = ProbeTimes(),
 ) -> Iterator[Finding]:
-    """Frames, their rate and age, whether they change; and the chart, if one is shown.
+    """Check frames, rate, age and picture, and with a chart the orientation.
 
-    Regions must lie within the frame, and are not looked at otherwise.
+    Regions must lie within the frame; that is all that is checked of them.
     """
+    parts = (WHOLE, *regions)
+    plan = CaptureConfig(config, mounting, PROBE_INPUT, parts, 0.0, 0.0, every_frame=False)
+    seen = _watch_frames(plan, times)
+    if seen.last is None:
+        detail = seen.failure or seen.unread or f"no frame within {times.first_frame_s:.0f} s"
+        if not detail.startswith(config.name):
+            detail = f"{config.name}: {detail}"
+        yield Finding("camera", FAULT, detail, _suggest_fix(config))
+        return
+    yield _check_rate(config, seen)
+    yield _check_image(seen)
+    if with_chart:
+        yield test_chart.detect_orientation(seen.last)
+
+
+def _watch_frames(plan: CaptureConfig, times: ProbeTimes) -> _Seen:
     seen = _Seen()
     try:
-        parts = (WHOLE, *regions)
-        plan = CaptureConfig(wish, mounting, Eye(), parts, max_fps=0, motion=0, every_frame=False)
-        with Supervisor(plan, seen, restarts=find_camera(wish).endless) as frames:
-            _look(frames, seen)
+        with Supervisor(plan, seen, restarts=find_camera(plan.camera).endless) as frames:
+            until_s = time.monotonic() + times.first_frame_s
+            while time.monotonic() < until_s and not frames.ended and not seen.failure:
+                if frame := frames.next_frame(0.2):
+                    info, (image_rgb, *_) = frame
+                    seen.add_frame(info, image_rgb)
+                    until_s = seen.times_s[0] + times.look_s
     except (CameraError, SettingError) as error:
         seen.failure = str(error)
-    if seen.last is None:
-        found = seen.failure or seen.unread or f"no frame within {FIRST_SILENCE_S:.0f} s"
-        named = found if found.startswith(wish.name) else f"{wish.name}: {found}"
-        yield Finding("camera", FAULT, named, _mend(wish))
-        return
-    yield _rate(wish, seen)
-    yield _picture(seen)
-    if with_chart:
-        yield test_chart.judge(seen.last)
+    return seen
 
 
-def _look(frames: Supervisor, seen: _Seen) -> None:
-    until_s = time.monotonic() + FIRST_SILENCE_S
-    while time.monotonic() < until_s and not frames.ended and not seen.failure:
-        if found := frames.next_frame(0.2):
-            about, (picture, *_) = found
-            seen.frame(about, picture)
-            until_s = seen.times_s[0] + LOOK_S
-
-
-def _rate(wish: CameraConfig, seen: _Seen) -> Finding:
-    came, span_s = seen.numbers[-1] - seen.numbers[0], seen.times_s[-1] - seen.times_s[0]
+def _check_rate(config: CameraConfig, seen: _Seen) -> Finding:
+    count, span_s = seen.numbers[-1] - seen.numbers[0], seen.times_s[-1] - seen.times_s[0]
     age_ms = float(np.median(seen.ages_ms))
-    rate = f"{came / span_s:.1f} frames/s" if came and span_s else "a frame"
-    found = f"{wish.name} delivers {seen.delivered}: {rate}, {age_ms:.0f} ms old when prepared"
+    rate = f"{count / span_s:.1f} frames/s" if count and span_s else "one frame"
+    detail = f"{config.name} delivers {seen.delivered}: {rate}, {age_ms:.0f} ms old when prepared"
     if seen.failure:
-        return Finding("camera", FAULT, f"{found}; then {seen.failure}", _mend(wish))
-    if age_ms > FRESH_MS:
-        return Finding("camera", WARNING, found, "ask it for less: --size 640x480")
-    return Finding("camera", OK, found)
+        return Finding("camera", FAULT, f"{detail}; then {seen.failure}", _suggest_fix(config))
+    if age_ms > MAX_AGE_MS:
+        return Finding("camera", WARNING, detail, "use a smaller size: --size 640x480")
+    return Finding("camera", OK, detail)
 
 
-def _picture(seen: _Seen) -> Finding:
+def _check_image(seen: _Seen) -> Finding:
     mean = float(np.mean(seen.means))
     if mean < DARK:
-        return Finding("picture", WARNING, "it is black", "take off the lens cap, make light")
+        return Finding("picture", WARNING, "it is black", "take off the lens cap, turn on a light")
     if mean > BRIGHT:
-        return Finding("picture", WARNING, "it is white", "make less light")
-    if len(seen.means) < LEAST_FRAMES:
+        return Finding("picture", WARNING, "it is white", "reduce the light")
+    if len(seen.means) < MIN_FRAMES:
         return Finding("picture", OK, f"its mean is {mean:.0f} of 255")
-    if seen.alike:
-        found = "all frames are the same to the bit: it stands still"
-        mend = "move something before the camera and try again; if that changes nothing, replug it"
-        return Finding("picture", WARNING, found, mend)
+    if seen.frozen:
+        detail = "it is frozen: all frames are the same, bit for bit"
+        fix = "move something before the camera and try again; if that does not help, replug it"
+        return Finding("picture", WARNING, detail, fix)
     return Finding("picture", OK, f"it changes; its mean is {mean:.0f} of 255")
 
 
-def _mend(wish: CameraConfig) -> str:
-    source = wish.source
+def _suggest_fix(config: CameraConfig) -> str:
+    source = config.source
     if source.startswith("picamera2"):
-        return "rpicam-hello --list-cameras  # none there: power off, then press its cable in anew"
+        return "rpicam-hello --list-cameras  # if none: power off, then reseat the ribbon cable"
     if source.startswith(("v4l2:", "/dev/")):
-        return (
-            "ls -l /dev/video*; sudo fuser -v /dev/video*  # none there, or another program has it"
-        )
+        return "ls -l /dev/video*; sudo fuser -v /dev/video*  # missing, or in use"
     if "://" in source:
         transport = "-rtsp_transport tcp " * source.startswith("rtsp")
-        return f"ffprobe {transport}'{wish.name}'  # of ffmpeg's, with the password if there is one"
-    return "vedette run --help  # for the forms of --camera"
+        return f"ffprobe {transport}'{config.name}'  # from ffmpeg; add the password if any"
+    return "vedette run --help  # lists the forms of --camera"

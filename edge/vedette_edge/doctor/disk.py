@@ -1,4 +1,4 @@
-"""Room for the log, and how long the card will bear it."""
+"""Checks of the disk: room for the log, and how fast the log wears an SD card."""
 
 import getpass
 import json
@@ -16,106 +16,108 @@ from vedette_edge.doctor import FAULT, OK, WARNING, Finding
 from vedette_edge.log.rotation import LogLimits, find_rotated_files
 
 DAY_S = 86_400
-LEAST_SPAN_S = 600.0  # a log of less time tells no rate
-# What a flush of a few records writes to an ext4 card, journal and all: measured, see docs/log.md.
+MIN_SPAN_S = 600.0  # a younger log gives no reliable rate
+# Bytes that one flush of a few records writes to an ext4 card, journal included. Measured, see
+# docs/log.md.
 FLUSH_BYTES = 5_500
 RECORD_BYTES = 180  # a heartbeat
-OFTEN = 20  # times a year that a card is written over: cheap ones bear some hundred times
+MAX_REWRITES = 20  # of the whole card per year: cheap cards endure some hundred
 
 
 def check_disk(log: Path, limits: LogLimits) -> Iterator[Finding]:
-    """The disk of a log that is there or to be."""
-    folder = log.resolve().parent
-    if shut := _shut(log.resolve()):
-        yield shut
+    """Check the disk of a log, which need not exist yet."""
+    log = log.resolve()
+    if denied := _check_writable(log):
+        yield denied
         return
-    usage, written = shutil.disk_usage(_nearest(folder)), _written(log)
-    room = limits.total_bytes - sum(count for count, _ in written)
-    found = (
-        f"{usage.free / 1e9:.1f} GB free in {folder}, {max(0, room) / 1e6:.0f} MB the log may grow"
+    usage = shutil.disk_usage(_find_existing(log.parent))
+    log_bytes, span_s = _measure_log(log)
+    growth_bytes = limits.total_bytes - log_bytes
+    detail = (
+        f"{usage.free / 1e9:.1f} GB free in {log.parent}, the log may grow by "
+        f"{max(0, growth_bytes) / 1e6:.0f} MB"
     )
-    if usage.free < room:
-        mend = "sudo apt clean; sudo journalctl --vacuum-size=50M"
-        yield Finding("disk", FAULT, found, mend)
+    if usage.free < growth_bytes:
+        fix = "sudo apt clean; sudo journalctl --vacuum-size=50M"
+        yield Finding("disk", FAULT, detail, fix)
     else:
-        yield Finding("disk", OK, found)
-    yield from card(sum(count for count, _ in written), _span_s(written), usage.total, limits)
+        yield Finding("disk", OK, detail)
+    yield from check_card_wear(log_bytes, span_s, usage.total, limits)
 
 
-def card(log_bytes: int, span_s: float, disk_bytes: int, limits: LogLimits) -> Iterator[Finding]:
-    """How hard the log is on the card at the rate it has: bytes, and flushes, which weigh more."""
-    if span_s < LEAST_SPAN_S:
+def check_card_wear(
+    log_bytes: int, span_s: float, disk_bytes: int, limits: LogLimits
+) -> Iterator[Finding]:
+    """Estimate the bytes written per year at the log's rate; flushes count more than records."""
+    if span_s < MIN_SPAN_S:
         return
     day_bytes = log_bytes * DAY_S / span_s
     flushes = min(DAY_S / limits.flush_s, day_bytes / RECORD_BYTES)
-    worn_bytes = day_bytes + flushes * FLUSH_BYTES
-    times = worn_bytes * 365 / disk_bytes
-    found = (
-        f"the log grows by {day_bytes / 1e6:.1f} MB a day, for which about "
-        f"{worn_bytes / 1e6:.0f} MB are written: all of the card {times:.2g} times a year. "
-        f"It keeps {limits.total_bytes / max(1, day_bytes):,.0f} days"
+    written_bytes = day_bytes + flushes * FLUSH_BYTES
+    rewrites = written_bytes * 365 / disk_bytes
+    detail = (
+        f"the log grows by {day_bytes / 1e6:.1f} MB a day, which writes about "
+        f"{written_bytes / 1e6:.0f} MB: the whole card {rewrites:.2g} times a year. "
+        f"The log keeps {limits.total_bytes / max(1, day_bytes):,.0f} days"
     )
-    if times > OFTEN:
-        yield Finding("card", WARNING, found, "watch without --every-frame, or with --log-flush 60")
+    if rewrites > MAX_REWRITES:
+        fix = "watch without --every-frame, or with --log-flush 60"
+        yield Finding("card", WARNING, detail, fix)
     else:
-        yield Finding("card", OK, found)
+        yield Finding("card", OK, detail)
 
 
-def _shut(log: Path) -> Finding | None:
-    """Why nobody, or not this user, can write it."""
-    user, there = getpass.getuser(), _nearest(log.parent)
-    shut = [one for one in (there, log) if _is_there(one) and not os.access(one, os.W_OK)]
-    if os.statvfs(there).f_flag & os.ST_RDONLY:  # as Linux leaves a card that fails
-        found = f"{there} can only be read; is the card failing?"
-        mend = f"sudo mount -o remount,rw {_mounted_at(there)}; sudo dmesg | grep -iE 'ext4|mmc'"
-    elif shut and there != log.parent:
-        found = f"{log.parent} is not there, and {user} may not make it"
-        mend = f"sudo install -d -o {user} {log.parent}"
-    elif shut:
-        owner = shut[0].owner()
-        found = f"{shut[0]} belongs to {owner}, {user} may not write it"
-        again = f"sudo -u {owner} {shlex.join([sys.executable, *sys.orig_argv[1:]])}"
-        mend = f"sudo chown {user} {shut[0]}" if owner == "root" else again
-    elif not there.is_dir() or (_is_there(log) and not log.is_file()):
-        found = f"{log} is no file that could be written"
-        mend = "name another log, e.g. /var/log/vedette/watch.jsonl"
+def _check_writable(log: Path) -> Finding | None:
+    """Find the reason why this user cannot write the log, or None."""
+    user, existing = getpass.getuser(), _find_existing(log.parent)
+    denied = [path for path in (existing, log) if _exists(path) and not os.access(path, os.W_OK)]
+    if os.statvfs(existing).f_flag & os.ST_RDONLY:  # as Linux remounts a failing card
+        detail = f"{existing} is read-only; the card may be failing"
+        mount = next(path for path in (existing, *existing.parents) if path.is_mount())
+        fix = f"sudo mount -o remount,rw {mount}; sudo dmesg | grep -iE 'ext4|mmc'"
+    elif denied and existing != log.parent:
+        detail = f"{log.parent} does not exist, and {user} may not create it"
+        fix = f"sudo install -d -o {user} {log.parent}"
+    elif denied:
+        owner = denied[0].owner()
+        detail = f"{denied[0]} belongs to {owner}, and {user} may not write it"
+        command = f"sudo -u {owner} {shlex.join([sys.executable, *sys.orig_argv[1:]])}"
+        fix = f"sudo chown {user} {denied[0]}" if owner == "root" else command
+    elif not existing.is_dir() or (_exists(log) and not log.is_file()):
+        detail = f"{log} cannot be a file"
+        fix = "name another log, for example /var/log/vedette/watch.jsonl"
     else:
         return None
-    return Finding("disk", FAULT, found, mend)
+    return Finding("disk", FAULT, detail, fix)
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder, or the one above it that is there: the log makes those that are missing."""
-    return next(one for one in (folder, *folder.parents) if _is_there(one))
+def _find_existing(folder: Path) -> Path:
+    """The folder or its nearest parent that exists: the log creates missing folders."""
+    return next(path for path in (folder, *folder.parents) if _exists(path))
 
 
-def _is_there(path: Path) -> bool:
-    """As far as this user may see."""
+def _exists(path: Path) -> bool:
+    """True if this user can see the path."""
     try:
         return path.exists()
     except PermissionError:
         return False
 
 
-def _mounted_at(folder: Path) -> Path:
-    return next(one for one in (folder, *folder.parents) if one.is_mount())
-
-
-def _written(log: Path) -> list[tuple[int, float]]:
-    """Bytes of each of the log's files, and when its first record was written, oldest first."""
+def _measure_log(log: Path) -> tuple[int, float]:
+    """Bytes of all files of a log, and seconds since its first record; 0, 0.0 without one."""
+    size, starts = 0, []
     with suppress(OSError):
-        files = [*find_rotated_files(log.resolve()).values(), log]
-        return [(one.stat().st_size, _began_s(one)) for one in files if one.is_file()]
-    return []
+        for file in (*find_rotated_files(log).values(), log):
+            if file.is_file():
+                size += file.stat().st_size
+                starts.append(_read_start(file))
+    known = [start for start in starts if start]
+    return size, time.time() - min(known) if known else 0.0
 
 
-def _span_s(written: list[tuple[int, float]]) -> float:
-    began = [began_s for _, began_s in written if began_s]
-    return time.time() - min(began) if began else 0.0
-
-
-def _began_s(file: Path) -> float:
-    """When its first record was written, in seconds since the epoch; 0 if that is not told."""
+def _read_start(file: Path) -> float:
+    """Time of the first record, in seconds since the epoch; 0 if unreadable."""
     try:
         with file.open("rb") as lines:
             return datetime.fromisoformat(json.loads(lines.readline(10_000))["time"]).timestamp()

@@ -18,7 +18,8 @@ from vedette_edge.model.contract import Contract
 from vedette_edge.model.input_encoder import Encoder, encode_bytes, encode_normalised
 from vedette_edge.model.interpreter import Tensor, TFLiteModel
 from vedette_edge.model.model_file import ModelFile
-from vedette_edge.model.uncontracted import AssumedContract, ModelOverrides
+from vedette_edge.model.overrides import ModelOverrides
+from vedette_edge.model.uncontracted import AssumedContract
 
 Scores = NDArray[np.float32]
 ScoreReader = Callable[[NDArray[Any]], Scores]  # the output tensor's content -> scores, 0..1

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ from vedette_edge.model.input_encoder import encode_normalised
 from vedette_edge.model.interpreter import Tensor, TFLiteModel
 from vedette_edge.model.labels import IMAGENET_SIZES, parse_labels
 from vedette_edge.model.model_file import ENTRY, ModelFile
+from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.model.tflite_metadata import Metadata, read_metadata
 
-COLOURS = ("rgb", "bgr", "grey")  # orders of channels that `input_encoder` produces
 KINDS = ("uint8", "int8", "float32")  # of inputs and outputs
 # The preprocessing of most authors of such models. Bilinear, with antialiasing where images
 # shrink: without it MLCommons' person detector scores a portrait 0.25 instead of 0.93.
@@ -32,23 +32,6 @@ COMMON_NORMALISATIONS = (
     "--mean 103.939,116.779,123.68 --std 1 --colour bgr (ResNet-50 of Caffe and Keras)",
     "--mean 0 --std 1 (x: the graph normalises)",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOverrides:
-    """The user's statements about a model without a contract; None if not stated."""
-
-    labels: tuple[str, ...] | None = None  # in the order of the outputs
-    resize_mode: str | None = None  # one of contract.RESIZE_MODES
-    resize_rule: str | None = None  # one of contract.RESIZE_RULES
-    colour: str | None = None  # one of COLOURS
-    mean: tuple[float, ...] | None = None  # of pixels 0..255: one number, or one per channel
-    std: tuple[float, ...] | None = None  # in the order of the model's channels
-
-    def list_flags(self) -> str:
-        """The flags that set these overrides, e.g. "--mean, --std"."""
-        names = (field.name for field in fields(self) if getattr(self, field.name) is not None)
-        return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 @dataclass(frozen=True, slots=True)

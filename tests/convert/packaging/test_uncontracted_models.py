@@ -19,8 +19,9 @@ from vedette_convert.packaging.tflite_metadata import add_metadata
 from vedette_edge import Classifier
 from vedette_edge.errors import ModelFileError
 from vedette_edge.model.contract import Confidence, Contract, Provenance
+from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.model.tflite_metadata import read_metadata
-from vedette_edge.model.uncontracted import AssumedContract, ModelOverrides
+from vedette_edge.model.uncontracted import AssumedContract
 
 LABELS = ("red", "green", "blue")
 HEIGHT, WIDTH = 12, 16  # px

@@ -22,7 +22,8 @@ from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import Confidence
 from vedette_edge.model.input_encoder import build_table, encode_normalised
 from vedette_edge.model.interpreter import Tensor
-from vedette_edge.model.uncontracted import AssumedContract, ModelOverrides
+from vedette_edge.model.overrides import ModelOverrides
+from vedette_edge.model.uncontracted import AssumedContract
 
 LABELS = ("red", "green", "blue")
 SHARED = Path(__file__).parents[4] / "shared" / "models"

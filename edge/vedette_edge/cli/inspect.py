@@ -1,12 +1,39 @@
-"""Render a model's description for a person."""
+"""`vedette inspect`: the contents of a model file."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import click
 from rich.text import Text
 
-from vedette_edge.console import escape_unprintable
+from vedette_edge.cli.options import json_option, model_argument, model_options
+from vedette_edge.console import cli_session, escape_unprintable
+from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.contract import NORMALISATIONS
+from vedette_edge.model.description import describe_model
+from vedette_edge.model.overrides import ModelOverrides
+
+EXAMPLES = """\b
+Examples:
+  vedette inspect model.tflite
+  vedette inspect model.tflite --json | jq .contract.labels
+"""
+
+
+@click.command(epilog=EXAMPLES)
+@model_argument
+@json_option
+@model_options
+def inspect(model: Path, as_json: bool, overrides: ModelOverrides) -> None:
+    """Show what a model file contains: contract, labels, tensors, sizes."""
+    with cli_session() as terminal:
+        description = describe_model(Classifier(model, overrides=overrides))
+        if as_json:
+            terminal.out.print(json.dumps(description, indent=2, ensure_ascii=False))
+        else:
+            terminal.out.print(render_description(description))
 
 
 def render_description(description: Mapping[str, Any]) -> Text:

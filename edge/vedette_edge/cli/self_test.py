@@ -1,0 +1,17 @@
+"""The self-test before a command classifies its first picture."""
+
+from vedette_edge.console import Output
+from vedette_edge.model import self_test
+from vedette_edge.model.classifier import Classifier
+
+
+def run_self_test(classifier: Classifier, terminal: Output, *, skip: bool) -> None:
+    """Print the model's assumptions and replay its samples. Raises SelfTestError."""
+    for assumption in classifier.assumptions:
+        terminal.err.print(f"assumed: {assumption}", style="yellow")
+    if skip:
+        terminal.err.print("self-test skipped: results on this machine are unproved")
+    elif classifier.model.samples:
+        self_test.require_equal(classifier, list(self_test.replay_samples(classifier)))
+    else:
+        terminal.err.print("the model has no samples: results on this machine are unproved")

@@ -1,0 +1,60 @@
+"""`vedette check`: settings of the service, the chart, and the report."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tests.edge.vedette_command import call_vedette
+from tests.edge.video_files import write_video
+
+from vedette_edge.doctor import FAULT, OK
+
+
+def test_check_takes_the_settings_of_the_service(model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'model = "{model}"\ncamera = "/dev/video63"\nlog = "{tmp_path}/watch.jsonl"\nfps = 3\n',
+        encoding="utf-8",
+    )
+    result = call_vedette("check", "--config", config, "--json")
+    report = json.loads(result.stdout)
+    levels = {finding["subject"]: finding["level"] for finding in report["findings"]}
+    assert (result.exit_code, report["ok"], report["equal"]) == (1, False, True)
+    assert (levels["model"], levels["disk"], levels["camera"]) == (OK, OK, FAULT)
+    config.write_text(f'model = "{model}"\n', encoding="utf-8")
+    assert f"camera     {config} names none" in call_vedette("check", "--config", config).stdout
+    without = call_vedette("check", "--config", config, "--camera", "")
+    assert "names none" not in without.stdout
+    config.write_text('camera = "synthetic"\nregion = "door=600,0,100,100"\n', encoding="utf-8")
+    assert "door" in call_vedette("check", model, "--config", config).stderr
+    config.write_text("camra = 1", encoding="utf-8")
+    assert "'camera'" in call_vedette("check", "--config", config).stderr
+
+
+def test_a_missing_model_is_one_fault_among_the_findings(tmp_path: Path) -> None:
+    result = call_vedette("check", tmp_path / "gone.tflite")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("fault    model")
+    assert "ok       runtime" in result.stdout
+    assert f"1 fault found. model: {tmp_path / 'gone.tflite'}" in result.stderr
+
+
+def test_check_recognizes_a_mirrored_camera_by_the_chart(model: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "chart.png"
+    assert call_vedette("check", "--write-chart", chart).exit_code == 0
+    mirrored_rgb = np.asarray(cv2.imread(str(chart)), np.uint8)[::5, ::-5, ::-1]
+    video = write_video(tmp_path / "clip.avi", [mirrored_rgb] * 8)
+    result = call_vedette("check", model, "--camera", video, "--test-chart", "--json")
+    findings = {one["subject"]: one for one in json.loads(result.stdout)["findings"]}
+    assert result.exit_code == 1
+    assert findings["model"]["level"] == OK
+    assert "--flip horizontal" in findings["chart"]["fix"]
+    flags = ("--camera", video, "--flip", "horizontal", "--test-chart", "--json")
+    fixed = json.loads(call_vedette("check", *flags).stdout)["findings"]
+    assert {one["subject"]: one["level"] for one in fixed}["chart"] == OK
+
+
+def test_the_chart_needs_a_camera() -> None:
+    result = call_vedette("check", "--test-chart")
+    assert (result.exit_code, "--camera" in result.stderr) == (2, True)

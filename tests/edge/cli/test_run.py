@@ -1,0 +1,99 @@
+"""`vedette run`: lines on the terminal, the log, and how it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.edge.vedette_command import call_vedette
+
+from vedette_edge import Contract
+from vedette_edge.model.contract import UNKNOWN, Confidence, serialize_contract
+
+
+def test_run_prints_a_line_a_frame_and_appends_json_lines(
+    model: Path, photos: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "watch.jsonl"
+    for _ in range(2):
+        result = call_vedette("run", model, "--camera", photos, "--log", log)
+        assert result.exit_code == 0
+        assert len(result.stdout.splitlines()) == 3
+        assert "3 frames, 0 " in result.stderr
+    records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [record["label"] for record in records] == ["red", "green", "blue"] * 2
+
+
+def test_run_live_sees_a_folder_too(model: Path, photos: Path) -> None:
+    result = call_vedette("run", model, "--camera", photos, "--live", "--json")
+    assert result.exit_code == 0
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (records[0]["event"], records[-1]["event"]) == ("start", "stop")
+    labels = [record["label"] for record in records if record["event"] == "change"]
+    assert labels
+    assert set(labels) <= {"red", "green", "blue"}
+
+
+@pytest.mark.parametrize(
+    ("picture", "label"), [("a-red.jpg", "red"), ("b-green.png", UNKNOWN), ("c-blue.webp", UNKNOWN)]
+)
+def test_run_logs_unknown_for_that_output_and_below_the_threshold_of_a_label(
+    repacked: Callable[..., Path],
+    contract: Contract,
+    photos: Path,
+    picture: str,
+    label: str,
+) -> None:
+    """The second output is called unknown; no score of the third reaches its threshold."""
+    labels, confidence = ("red", UNKNOWN, "blue"), Confidence(1.0, 0.4, {"blue": 1.0})
+    text = serialize_contract(replace(contract, labels=labels, confidence=confidence))
+    path = repacked(text, "".join(f"{one}\n" for one in labels))
+    for other in photos.iterdir():
+        if other.name != picture:
+            other.unlink()
+    result = call_vedette("run", path, "--camera", photos, "--live", "--json")
+    assert result.exit_code == 0
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["label"] for record in records if record["event"] == "change"] == [label]
+
+
+def test_a_flag_in_a_wrong_form_is_an_error_with_an_example(model: Path) -> None:
+    for flag, example in (("--region", "door=10,20,200,300"), ("--crop", "10,20,200,300")):
+        result = call_vedette("run", model, "--camera", "synthetic", flag, "door")
+        assert result.exit_code == 2
+        assert example in result.stderr
+
+
+def test_a_log_that_cannot_be_written_is_reported_and_stops_nothing(
+    model: Path, photos: Path
+) -> None:
+    result = call_vedette("run", model, "--camera", photos, "--log", "/proc/no/log")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 3
+    assert "/proc/no" in result.stderr
+
+
+def test_ctrl_c_ends_a_watch_cleanly(model: Path, photos: Path, tmp_path: Path) -> None:
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(5000):
+        (many / f"{number}.jpg").symlink_to(photos / "a-red.jpg")
+    with subprocess.Popen(
+        [sys.executable, "-m", "vedette_edge", "run", model, "--camera", many],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert "red" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        lines = process.stderr.read().splitlines()
+    assert process.returncode == 130
+    assert " frames, 0 " in lines[0]
+    assert lines[1:] == ["Stopped."]

@@ -1,0 +1,67 @@
+"""The command line as a whole: its help, its imports, and how mistakes end."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from vedette_edge.__main__ import COMMANDS, main
+
+
+def find_imported(statement: str) -> set[str]:
+    """The modules that a new process has after a statement."""
+    code = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from vedette_edge.__main__ import main; main(['--help'], standalone_mode=False)",
+        "import vedette_edge.cli.check",  # which must start where either is broken
+    ],
+)
+def test_help_and_the_doctor_start_without_numpy_and_opencv(statement: str) -> None:
+    assert {"numpy", "cv2"}.isdisjoint(find_imported(statement))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_of_the_table_is_there_and_has_examples(name: str) -> None:
+    assert f"  {name} " in CliRunner().invoke(main, ["--help"]).stdout
+    command = main.get_command(click.Context(main), name)
+    assert command
+    assert command.name == name
+    assert "Examples:" in CliRunner().invoke(main, [name, "--help"]).stdout
+
+
+def test_an_unknown_command_is_a_wrong_command_line() -> None:
+    result = CliRunner().invoke(main, ["predcit"])
+    assert (result.exit_code, "predcit" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("predict", "gone.tflite", "{photos}"), "gone.tflite"),
+        (("predict", "{model}", "gone.jpg"), "gone.jpg"),
+        (("predict", "{model}", ""), "photos/*.jpg"),
+        (("inspect", "gone.tflite"), "gone.tflite"),
+        (("run", "{model}", "--camera", ""), ""),
+        (("run", "{model}", "--camera", "gone.mp4"), "gone.mp4"),
+        (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "/dev/full"),
+        (("run", "{model}", "--camera", "{photos}", "--region", "a=9,9,999,9"), "1008"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_1(
+    model: Path, photos: Path, arguments: tuple[str, ...], name: str
+) -> None:
+    filled = [argument.format(model=model, photos=photos) for argument in arguments]
+    result = CliRunner().invoke(main, filled)
+    assert result.exit_code == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert name in last
