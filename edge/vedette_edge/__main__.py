@@ -68,7 +68,7 @@ def predict(
     top_k: int,
     threads: int | None,
     no_self_test: bool,
-    said: "ModelOverrides",
+    overrides: "ModelOverrides",
 ) -> None:
     """Classify pictures: files, folders and patterns.
 
@@ -87,7 +87,7 @@ def predict(
     left_out: list[str] = []
     with cli_session() as terminal:
         paths = discovery.expand_paths(images)
-        classifier = Classifier(model, threads=threads, overrides=said)
+        classifier = Classifier(model, threads=threads, overrides=overrides)
         run_self_test(classifier, terminal, skip=no_self_test)
         report = _reporter(terminal, left_out)
         predictions = predict.predict(classifier, paths, top_k, report)
@@ -109,7 +109,7 @@ def predict(
 @model_argument
 @json_option
 @model_options
-def inspect(model: Path, as_json: bool, said: "ModelOverrides") -> None:
+def inspect(model: Path, as_json: bool, overrides: "ModelOverrides") -> None:
     """Show what a model file carries: contract, labels, tensors, sizes.
 
     \b
@@ -121,7 +121,7 @@ def inspect(model: Path, as_json: bool, said: "ModelOverrides") -> None:
     from vedette_edge.model.classifier import Classifier
 
     with cli_session() as terminal:
-        found = description.describe_model(Classifier(model, overrides=said))
+        found = description.describe_model(Classifier(model, overrides=overrides))
         if as_json:
             terminal.out.print(json.dumps(found, indent=2, ensure_ascii=False))
         else:

@@ -67,7 +67,7 @@ class FrameRecorder:
         """Note a frame."""
         self._frames += 1
         if self.start and not self.end:
-            about = times.about
+            about = times.info
             self._noted.extend(
                 (
                     about.number,

@@ -64,7 +64,7 @@ def _health(moment: Snapshot) -> str:
 
 WATCHED: dict[str, Callable[[Measurement], str]] = {
     "frames/s": lambda it: f"{it.fps:.1f}",
-    "frames, overtaken": lambda it: f"{it.frames}, {it.dropped}",
+    "frames, dropped": lambda it: f"{it.frames}, {it.dropped}",
     "all but invoke, µs a frame": lambda it: f"{it.else_us:.0f}",
     "CPU, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
     "CPU share, watch + capture": lambda it: " + ".join(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vedette_edge.cli.camera_options import size_option
 from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import json_option, model_argument
+from vedette_edge.cli.watch_options import size_option
 from vedette_edge.click_types import FiniteFloat
 from vedette_edge.console import INTERRUPTED, Output, cli_session
 
@@ -70,7 +70,7 @@ def bench(
     seconds: float,
     threads: tuple[int, ...],
     as_json: bool,
-    said: "ModelOverrides",
+    overrides: "ModelOverrides",
 ) -> None:
     """Measure the watch: each stage, rate, age, memory, processor, beside bare resize and invoke.
 
@@ -91,7 +91,7 @@ def bench(
         wish = CameraConfig(camera, *size, live=True, loop=True)
         try:
             for count in threads:
-                classifier = Classifier(model, threads=count, overrides=said)
+                classifier = Classifier(model, threads=count, overrides=overrides)
                 _measure(classifier, count, wish, seconds, terminal, rows)
         except KeyboardInterrupt:
             if not rows:

@@ -1,69 +1,40 @@
 """`vedette check`: the doctor, and the samples that the model proves itself by."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from vedette_edge.capture.region import parse_region
-from vedette_edge.cli.camera_options import (
-    camera_config,
-    camera_options,
-    mounting_of,
-    region_option,
-)
-from vedette_edge.cli.config_file import load_settings
-from vedette_edge.cli.log_options import log_options
 from vedette_edge.cli.model_options import model_options
 from vedette_edge.cli.options import json_option, threads_option
-from vedette_edge.cli.run import run
+from vedette_edge.cli.watch_options import camera_options, config_option, log_options
 from vedette_edge.console import Output, cli_session
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, as_text
 from vedette_edge.errors import (
     SelfTestError,
-    SettingError,
     VedetteError,
 )
+from vedette_edge.log.rotation import LogLimits
+from vedette_edge.watch.config import CameraSettings
 
 if TYPE_CHECKING:
-    from vedette_edge.log.rotation import LogLimits
     from vedette_edge.model.self_test import Replay
     from vedette_edge.model.uncontracted import ModelOverrides
 
 _file = click.Path(path_type=Path)
 
 
-def _from_file(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """What the service's settings say, as far as it matters here."""
-    if path:
-        try:
-            found = load_settings(path, run)
-        except SettingError as error:
-            raise click.ClickException(str(error)) from error
-        known = {parameter.name for parameter in context.command.params}
-        context.default_map = {name: value for name, value in found.items() if name in known}
-    return path
-
-
 @click.command()
 @click.argument("model", type=_file, required=False)
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, readable=False),  # else click refuses it without a remedy
-    is_eager=True,
-    callback=_from_file,
-    help="The service's TOML file.",
-)
-@click.option("--camera", metavar="SOURCE", help="Look through it, too; as for run.")
+@config_option
 @camera_options
-@region_option
 @click.option("--test-chart", is_flag=True, help="The camera is shown the chart: is it seen right?")
 @click.option("--write-chart", type=_file, help="Write the chart, to be printed or shown.")
-@click.option("--log", type=_file, help="The log that the watch writes: is there room?")
 @log_options
 @json_option
 @threads_option
@@ -74,9 +45,11 @@ def check(
     as_json: bool,
     threads: int | None,
     log: Path | None,
-    limits: "LogLimits",
-    said: "ModelOverrides",
-    **wished: Any,
+    limits: LogLimits,
+    config: Path | None,
+    camera: CameraSettings,
+    test_chart: bool,
+    overrides: "ModelOverrides",
 ) -> None:
     """Is all well: model, packages, camera, disk, clock, power? And how is it mended?
 
@@ -93,7 +66,7 @@ def check(
       vedette check --camera picamera2 --test-chart
       vedette check model.tflite --json
     """
-    if wished["test_chart"] and not wished["camera"]:
+    if test_chart and not camera.source:
         raise click.UsageError("--test-chart needs --camera SOURCE, or a --config that names one")
     with cli_session() as terminal:
         if write_chart:
@@ -101,27 +74,31 @@ def check(
             terminal.err.print(f"{write_chart}: print it, or show it, so that it fills the picture")
             return
         replays: list[Replay] = []
-        proof = partial(_model, model, threads, said, replays) if model else tuple
-        findings = [*_missing(model, wished), *_findings(proof, wished, log, limits)]
+        proof = partial(_model, model, threads, overrides, replays) if model else tuple
+        looking = partial(_camera, camera, with_chart=test_chart) if camera.source else tuple
+        findings = [
+            *_missing(config, model, camera),
+            *_findings(proof, camera.source or "", looking, log, limits),
+        ]
         _tell(terminal, replays, findings, as_json=as_json)
 
 
-def _missing(model: Path | None, wished: Mapping[str, Any]) -> Iterator[Finding]:
+def _missing(config: Path | None, model: Path | None, camera: CameraSettings) -> Iterator[Finding]:
     """What the service's settings must say, but do not."""
-    for name, value in (("model", model), ("camera", wished["camera"])):
-        if wished["config"] and value is None:
-            yield Finding(name, FAULT, f"{wished['config']} names none, so the watch cannot start")
+    for name, value in (("model", model), ("camera", camera.source)):
+        if config and value is None:
+            yield Finding(name, FAULT, f"{config} names none, so the watch cannot start")
 
 
 def _findings(
     proof: Callable[[], Iterable[Finding]],
-    wished: Mapping[str, Any],
+    source: str,
+    looking: Callable[[], Iterable[Finding]],
     log: Path | None,
-    limits: "LogLimits",
+    limits: LogLimits,
 ) -> Iterator[Finding]:
     from vedette_edge.doctor import disk, machine, packages
 
-    source = wished["camera"] or ""
     fit = [*packages.check_packages(source)]
     usable = all(one.subject != packages.BROKEN for one in fit)
     if usable:
@@ -130,12 +107,12 @@ def _findings(
     yield from machine.check_machine(source)
     if log:
         yield from disk.check_disk(log, limits)
-    if source and usable:
-        yield from _camera(wished)
+    if usable:
+        yield from looking()
 
 
 def _model(
-    path: Path, threads: int | None, said: "ModelOverrides", replays: list["Replay"]
+    path: Path, threads: int | None, overrides: "ModelOverrides", replays: list["Replay"]
 ) -> Iterator[Finding]:
     """Builds an interpreter, and replays the samples into `replays`."""
     from vedette_edge.doctor import packages
@@ -143,7 +120,7 @@ def _model(
     from vedette_edge.model.classifier import Classifier
 
     try:
-        classifier = Classifier(path, threads=threads, overrides=said)
+        classifier = Classifier(path, threads=threads, overrides=overrides)
         replays += self_test.replay_samples(classifier)
         if classifier.model.contract is None:
             found = f"{path} was made by another tool and carries no samples: nothing is proved"
@@ -160,7 +137,8 @@ def _model(
         yield Finding("model", OK, found)
 
 
-def _camera(wished: Mapping[str, Any]) -> Iterator[Finding]:
+def _camera(settings: CameraSettings, *, with_chart: bool) -> Iterator[Finding]:
+    from vedette_edge.cli.run import build_camera_config, build_orientation  # they load numpy
     from vedette_edge.doctor import camera, machine
 
     if machine.runs_as_service():
@@ -168,10 +146,10 @@ def _camera(wished: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("camera", WARNING, found, "sudo systemctl stop vedette  # then check again")
     else:
         yield from camera.check_camera(
-            camera_config(wished),
-            mounting_of(wished),
-            tuple(map(parse_region, wished["regions"])),
-            with_chart=wished["test_chart"],
+            build_camera_config(settings),
+            build_orientation(settings),
+            tuple(map(parse_region, settings.regions)),
+            with_chart=with_chart,
         )
 
 

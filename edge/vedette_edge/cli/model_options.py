@@ -62,11 +62,11 @@ _OPTIONS = (
 
 
 def model_options(command: Command) -> Command:
-    """Gives a command these flags, and all that they say in one argument, `said`."""
+    """Gives a command these flags, and all that they say in one argument, `overrides`."""
 
     @wraps(command)
-    def with_said(**given: Any) -> None:
-        said = {name: given.pop(name) for name in ModelOverrides.__dataclass_fields__}
-        command(said=ModelOverrides(**said), **given)
+    def with_overrides(**given: Any) -> None:
+        overrides = {name: given.pop(name) for name in ModelOverrides.__dataclass_fields__}
+        command(overrides=ModelOverrides(**overrides), **given)
 
-    return reduce(lambda inner, option: option(inner), reversed(_OPTIONS), with_said)
+    return reduce(lambda inner, option: option(inner), reversed(_OPTIONS), with_overrides)

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vedette_edge.cameras import CameraConfig, find_camera
+from vedette_edge.cameras import CameraConfig, CameraEvent, find_camera
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, Region
-from vedette_edge.capture.supervisor import FIRST_SILENCE_S, Supervisor
+from vedette_edge.capture.supervisor import Supervisor, Timeouts
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, test_chart
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images.preprocessing import Image
 
+FIRST_SILENCE_S = Timeouts().first_silence_s
 LOOK_S = 3.0  # from the first frame on
 DARK, BRIGHT = 8, 247  # mean of all pixels, of 255
 LEAST_FRAMES = 5  # that tell whether the picture stands still
@@ -34,7 +35,7 @@ class Eye:
 
 @dataclass(slots=True)
 class _Seen:
-    """What came, and what was told. The Told of the supervisor."""
+    """The frames of a camera, and its events."""
 
     delivered: str = ""
     failure: str = ""
@@ -57,17 +58,14 @@ class _Seen:
         self.first = self.last if self.first is None else self.first
         self.alike = self.alike and bool((self.last == self.first).all())
 
-    def delivers(self, line: str) -> None:
-        self.delivered = line
-
-    def left_out(self, line: str) -> None:
-        self.unread = line
-
-    def lost(self, reason: str) -> None:
-        self.failure = reason
-
-    def back(self, lost_s: float) -> None:
-        pass
+    def note_event(self, event: CameraEvent) -> None:
+        """Keep what an event of the camera says."""
+        if event.kind == "opened":
+            self.delivered = event.detail
+        elif event.kind == "skipped_file":
+            self.unread = event.detail
+        elif event.kind == "lost":
+            self.failure = event.detail
 
 
 def check_camera(
@@ -81,7 +79,7 @@ def check_camera(
     try:
         parts = (WHOLE, *regions)
         plan = CaptureConfig(wish, mounting, Eye(), parts, max_fps=0, motion=0, every_frame=False)
-        with Supervisor(plan, seen, restarts=find_camera(wish).endless) as frames:
+        with Supervisor(plan, seen.note_event, restarts=find_camera(wish).endless) as frames:
             _look(frames, seen)
     except (CameraError, SettingError) as error:
         seen.failure = str(error)

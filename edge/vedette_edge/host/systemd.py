@@ -38,16 +38,16 @@ class Watchdog:
         if not self._ready:
             self._ready = True
             notify("READY=1")
-            self.back()  # the watch may have begun anew while the camera was lost
+            self.restore_timeout()  # the watch may have begun anew while the camera was lost
         if self._every_s and time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + self._every_s
             notify("WATCHDOG=1")
 
-    def lost(self) -> None:
+    def extend_timeout(self) -> None:
         """The camera gives nothing."""
         self._be_patient(LOST_USEC)
 
-    def back(self) -> None:
+    def restore_timeout(self) -> None:
         """It gives frames again."""
         self._be_patient(self._patience_usec)
 

@@ -67,7 +67,7 @@ def test_run_prints_a_line_a_frame_and_appends_json_lines(
         result = vedette("run", model, "--camera", photos, "--log", log)
         assert result.exit_code == 0
         assert len(result.stdout.splitlines()) == 3
-        assert "3 frames, 0 overtaken" in result.stderr
+        assert "3 frames, 0 dropped" in result.stderr
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [line["label"] for line in lines] == ["red", "green", "blue"] * 2
 
@@ -127,9 +127,9 @@ def test_run_logs_unknown_for_that_output_and_below_a_label_s_own_threshold(
         (("predict", "{model}", "gone.jpg"), "gone.jpg"),
         (("inspect", "gone.tflite"), "gone.tflite"),
         (("predict", "{model}", ""), "no picture there"),
-        (("run", "{model}", "--camera", ""), "is not there"),
+        (("run", "{model}", "--camera", ""), "not found"),
         (("run", "{model}", "--camera", "gone.mp4"), "gone.mp4"),
-        (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "is no file"),
+        (("run", "{model}", "--camera", "{photos}", "--log", "/dev/full"), "/dev/full"),
         (("run", "{model}", "--camera", "{photos}", "--region", "a=9,9,999,9"), "frame ends at"),
     ],
 )
@@ -199,7 +199,7 @@ def test_ctrl_c_ends_a_watch_cleanly(model: Path, photos: Path, tmp_path: Path) 
         process.stdout.read()
         said = process.stderr.read()
     assert process.returncode == 130
-    assert "frames, 0 overtaken" in said.splitlines()[0]
+    assert "frames, 0 dropped" in said.splitlines()[0]
     assert said.splitlines()[1:] == ["Stopped."]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.edge.conftest import Heard
+from tests.edge.conftest import EventLog
 
 from vedette_edge.__main__ import main
 from vedette_edge.cameras import CameraConfig, open_frames
@@ -75,8 +75,8 @@ def test_predict_tells_of_each_counts_them_and_ends_with_4(model: Path, mixed: P
 
 
 def test_a_camera_that_shows_a_folder_tells_of_each_once_and_goes_on(
-    mixed: Path, told: Heard
+    mixed: Path, event_log: EventLog
 ) -> None:
-    frames = open_frames(CameraConfig(str(mixed), loop=True), told.reports)
+    frames = open_frames(CameraConfig(str(mixed), loop=True), event_log.add)
     assert {Path(frame.source).suffix for frame in islice(frames, 9)} == {".jpg", ".png", ".webp"}
-    assert len(told.left_out) == 4
+    assert len(event_log.details("skipped_file")) == 4
