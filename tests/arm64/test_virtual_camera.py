@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vedette_edge.cameras import CameraConfig, Reports, open_frames
+from vedette_edge.cameras import CameraConfig, CameraEvent, open_frames
 from vedette_edge.errors import CameraError
 from vedette_edge.images import decoding
 
@@ -56,7 +56,7 @@ def test_a_watch_logs_what_the_camera_shows(played: Path, tmp_path: Path) -> Non
         while [record["event"] for record in records].count("frame") < 5:
             records.append(json.loads(watch.stdout.readline()))
         watch.send_signal(signal.SIGINT)
-    assert {record["camera"] for record in records if record["event"] == "delivers"} == {
+    assert {record["camera"] for record in records if record["event"] == "camera_opened"} == {
         "640x480 NV12"
     }
     assert {record["label"] for record in records if record["event"] == "frame"} == {played.stem}
@@ -74,20 +74,20 @@ def look(photograph: Path) -> None:
     """In a process of its own, as a camera is taken once in a process."""
     # The virtual camera gives a JPEG's 0 to 255 where its configuration says 16 to 235.
     shown = np.clip((decoding.read_image(photograph) - 16.0) * 255 / 219, 0, 255)
-    told: list[str] = []
-    frames = open_frames(CameraConfig("picamera2"), Reports(told.append, told.append))
+    events: list[CameraEvent] = []
+    frames = open_frames(CameraConfig("picamera2"), events.append)
     for frame in islice(frames, 3):
-        assert frame.picture_rgb.shape == (480, 640, 3)
-        off = float(np.abs(frame.picture_rgb - shown).mean())
+        assert frame.image_rgb.shape == (480, 640, 3)
+        off = float(np.abs(frame.image_rgb - shown).mean())
         assert off < MOST_OFF, off
-    assert told == ["640x480 NV12"]
+    assert events == [CameraEvent("opened", "640x480 NV12")]
     os._exit(0)
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in")  # picamera2 leaves a pipe open
 def test_a_camera_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(CameraError, match="no such camera can be opened"):
-        open_frames(CameraConfig("picamera2:7"), Reports(pytest.fail, pytest.fail))
+    with pytest.raises(CameraError, match="cannot be opened"):
+        open_frames(CameraConfig("picamera2:7"), lambda event: pytest.fail(event.detail))
 
 
 @pytest.fixture

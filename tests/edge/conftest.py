@@ -1,4 +1,4 @@
-"""What the edge's tests share: a real model and pictures that every machine draws alike."""
+"""Fixtures of the edge's tests: a real model, and images that are identical on every machine."""
 
 import io
 import json
@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vedette_edge import Contract
-from vedette_edge.cameras import Reports
+from vedette_edge.cameras import CameraEvent, EventKind
 from vedette_edge.model import model_file
 
 Picture = NDArray[np.uint8]
@@ -35,18 +35,18 @@ def model() -> Path:
 
 @pytest.fixture(scope="session")
 def contract(model: Path) -> Contract:
-    found = model_file.read_model_file(model).contract
-    assert found
-    return found
+    contract = model_file.read_model_file(model).contract
+    assert contract
+    return contract
 
 
 @pytest.fixture
 def repacked(model: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a model file of the same graph with other members in its zip."""
+    """Creates a model file of the same graph with other members in its zip."""
 
     def repack(contract: str, labels: str = "red\ngreen\nblue\n") -> Path:
-        found = model_file.read_model_file(model)
-        graph = found.data[: found.graph_bytes]
+        file = model_file.read_model_file(model)
+        graph = file.data[: file.graph_bytes]
         data = io.BytesIO(graph)
         members = {"contract.json": contract.encode(), "labels.txt": labels.encode()}
         with zipfile.ZipFile(data, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -94,11 +94,11 @@ class Run:
     def __init__(self, model: Path, folder: Path) -> None:
         self.folder, self.log = folder, folder / "logs" / "watch.jsonl"
         self._model, self._out, self.err = model, folder / "out", folder / "err"
-        found_in = os.pathsep.join(filter(None, [str(STAND_INS), os.environ.get("PYTHONPATH", "")]))
-        self.environment = {"STAND_INS": str(folder), "PYTHONPATH": found_in}
+        path = os.pathsep.join(filter(None, [str(STAND_INS), os.environ.get("PYTHONPATH", "")]))
+        self.environment = {"STAND_INS": str(folder), "PYTHONPATH": path}
 
-    def shows(self, what: str) -> None:
-        """Let the camera show that from its next frame on."""
+    def show(self, what: str) -> None:
+        """Set what the camera shows from its next frame on."""
         self.control("camera", what)
 
     def control(self, name: str, what: str) -> None:
@@ -115,73 +115,84 @@ class Run:
                 [*command, *arguments], stdout=out, stderr=err, env=environment
             )
 
-    def told(self, *events: str) -> list[dict[str, Any]]:
-        """What it has told of so far, of these events or of all."""
+    def records(self, *events: str) -> list[dict[str, Any]]:
+        """Read the records on its output so far, of these events or of all."""
         whole = self._out.read_text("utf-8").rpartition("\n")[0].splitlines()
         return [one for one in map(json.loads, whole) if not events or one["event"] in events]
 
     def wait(self, event: str, times: int = 1, timeout_s: float = 60) -> dict[str, Any]:
-        """Until an event was told of so often; gives the last one."""
-        self.until(lambda: len(self.told(event)) >= times, timeout_s)
-        return self.told(event)[-1]
+        """Wait for the given number of records of an event; return the last."""
+        self.wait_until(lambda: len(self.records(event)) >= times, timeout_s)
+        return self.records(event)[-1]
 
-    def until(self, true: Callable[[], bool], timeout_s: float = 60) -> None:
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
         limit_s = time.monotonic() + timeout_s
-        while not true():
+        while not condition():
             assert self.process.poll() is None, self.err.read_text("utf-8")
-            assert time.monotonic() < limit_s, self.told()
+            assert time.monotonic() < limit_s, self.records()
             time.sleep(0.02)
 
-    def camera_processes(self) -> list[int]:
-        """Those of this watch, orphans among them."""
-        found, mark = [], f"STAND_INS={self.folder}".encode()
+    def list_capture_processes(self) -> list[int]:
+        """List the capture processes of this watch, orphans included."""
+        pids, mark = [], f"STAND_INS={self.folder}".encode()
         for entry in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # gone meanwhile
                 if b"vedette_edge.capture.worker" not in (entry / "cmdline").read_bytes():
                     continue
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-        return found
+                    pids.append(int(entry.name))
+        return pids
 
     def end(self) -> None:
-        """SIGTERM; it ends within 2 s, and leaves nobody behind."""
-        begin = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
-        assert time.monotonic() - begin < 2  # the service's promise
-        assert (code, self.camera_processes()) == (0, []), self.err.read_text("utf-8")
+        """Send SIGTERM: the watch ends cleanly and leaves no process behind.
 
-    def logged(self) -> list[dict[str, Any]]:
+        `make endurance` measures the service's promise of 2 seconds.
+        """
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(2 if os.environ.get("ENDURANCE") else 60)
+        assert (code, self.list_capture_processes()) == (0, []), self.err.read_text("utf-8")
+
+    def read_log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text("utf-8").splitlines()]
 
 
 @pytest.fixture
 def run(model: Path, tmp_path: Path) -> Iterator[Run]:
-    made = Run(model, tmp_path)
-    made.shows("red")
-    yield made
-    if not hasattr(made, "process"):  # the test was skipped before it started one
+    run = Run(model, tmp_path)
+    run.show("red")
+    yield run
+    if not hasattr(run, "process"):  # the test was skipped before it started one
         return
-    made.process.kill()
-    made.process.wait()
-    for left in made.camera_processes():
+    run.process.kill()
+    run.process.wait()
+    for left in run.list_capture_processes():
         with suppress(ProcessLookupError):
             os.kill(left, signal.SIGKILL)
 
 
-class Heard:
-    """What a source tells."""
+class EventLog:
+    """Collects the events of a camera."""
 
     def __init__(self) -> None:
-        self.left_out: list[str] = []
-        self.delivers: list[str] = []
-        self.reports = Reports(self.left_out.append, self.delivers.append)
+        self.events: list[CameraEvent] = []
+
+    def add(self, event: CameraEvent) -> None:
+        """Add an event; the camera calls this."""
+        self.events.append(event)
+
+    def kinds(self) -> list[EventKind]:
+        """List the kinds of all events."""
+        return [event.kind for event in self.events]
+
+    def details(self, kind: EventKind) -> list[str]:
+        """List the details of the events of a kind."""
+        return [event.detail for event in self.events if event.kind == kind]
 
 
 @pytest.fixture
-def told() -> Heard:
-    """Nothing yet."""
-    return Heard()
+def event_log() -> EventLog:
+    """An empty log of events."""
+    return EventLog()
 
 
 Serve = Callable[[int], "subprocess.Popen[str]"]

@@ -69,7 +69,7 @@ class FrameRecorder:
         """Record a frame."""
         self._frames += 1
         if self.start and not self.end:
-            about = times.about
+            about = times.info
             self._noted.extend(
                 (
                     about.number,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vedette_edge.benchmark.baseline import Baseline, Spread, measure_baseline, measure_cpu_ms
 from vedette_edge.benchmark.recorder import STAGES, FrameRecorder, Snapshot, Tick
-from vedette_edge.cameras import CameraConfig, synthetic
+from vedette_edge.cameras import CameraConfig, CameraEvent, synthetic
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor
@@ -23,9 +23,9 @@ from vedette_edge.images import test_pattern
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.sinks.log_file import LogFile
-from vedette_edge.watch.loop import run_watch
+from vedette_edge.watch.loop import Watch, run_watch
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
-from vedette_edge.watch.stats import Heartbeat, RegionState, WatchStats
+from vedette_edge.watch.stats import Heartbeat, RegionState
 
 ALONE = 0.5  # of the watched time: duration of each of the two measurements of the baseline
 
@@ -60,21 +60,6 @@ class Comparison:
     cpu_ratio: float  # the watch's CPU time / that
 
 
-class _Told:
-    """Is told how the camera does; what it delivers is kept."""
-
-    delivered = ""
-
-    def delivers(self, line: str) -> None:
-        self.delivered = line
-
-    def left_out(self, line: str) -> None: ...
-
-    def lost(self, reason: str) -> None: ...
-
-    def back(self, lost_s: float) -> None: ...
-
-
 def measure(
     classifier: Classifier, threads: int, config: CameraConfig, seconds: float, tick: Tick
 ) -> Measurement:
@@ -82,21 +67,26 @@ def measure(
 
     Ctrl-C ends it with what was measured so far. Raises CameraError if the source fails or ends.
     """
-    told = _Told()
+    delivered = [""]
+
+    def note_event(event: CameraEvent) -> None:
+        if event.kind == "opened":
+            delivered[0] = event.detail
+
     plan = CaptureConfig(
         config, Orientation(), classifier.contract, (WHOLE,), 0.0, 0.0, every_frame=False
     )
     with (
         TemporaryDirectory() as folder,
-        LogFile(Path(folder) / "watch.jsonl", LogLimits(), lambda line: None) as log,
-        Supervisor(plan, told, restarts=False) as camera,
+        LogFile(Path(folder) / "watch.jsonl", LogLimits()) as log,
+        Supervisor(plan, note_event, restarts=False) as camera,
     ):
         recorder = FrameRecorder(seconds, lambda: camera.pid, tick)
         interrupted = _watch_frames(classifier, camera, log, recorder)
         if camera.ended:
             raise CameraError(f"{config.name} ended; use a source that lasts longer")
         recorder.finish()
-    return _summarize(recorder, threads, told.delivered, interrupted=interrupted)
+    return _summarize(recorder, threads, delivered[0], interrupted=interrupted)
 
 
 def compare(classifier: Classifier, watch: Measurement, config: CameraConfig) -> Comparison:
@@ -118,18 +108,10 @@ def _watch_frames(
     """Watch until all is measured. Returns True if Ctrl-C came before."""
     contract = classifier.contract
     decider = LabelSmoother(contract.labels, contract.confidence, SmoothingConfig())
-    scenes = [RegionState("", decider, every_frame=True)]
+    regions = [RegionState("", decider, every_frame=True)]
+    watch = Watch(classifier, camera, regions, log, Heartbeat(60.0), on_frame=recorder)
     try:
-        run_watch(
-            classifier,
-            camera,
-            scenes,
-            log,
-            tally=WatchStats(),
-            heartbeat=Heartbeat(60.0),
-            seen=recorder,
-            stop=recorder.done,
-        )
+        run_watch(watch, recorder.done)
     except KeyboardInterrupt:
         return True
     return False

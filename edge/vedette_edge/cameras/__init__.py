@@ -1,7 +1,8 @@
-"""Where frames come from: one file each, all listed in CAMERAS.
+"""Frame sources: one file each, all listed in CAMERAS.
 
-A camera is a function that opens its source, raises CameraError if it cannot, tells what it
-delivers, and gives frames, which are closed when done. None waits without a limit for a frame.
+A camera is a function that opens its source, reports what it delivers, and returns a generator
+of frames. It raises CameraError if it cannot open the source. No camera waits for a frame without
+a time limit.
 """
 
 import re
@@ -18,7 +19,14 @@ from vedette_edge.cameras import (
     v4l2,
     video_file,
 )
-from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Report, Reports
+from vedette_edge.cameras.config import (
+    CameraConfig,
+    CameraEvent,
+    EventKind,
+    Frame,
+    Frames,
+    OnCameraEvent,
+)
 from vedette_edge.errors import CameraError
 
 
@@ -26,76 +34,79 @@ from vedette_edge.errors import CameraError
 class Camera:
     """A kind of source."""
 
-    form: str  # how --camera names it, for a person
-    takes: Callable[[str], bool]  # whether a source is of this kind
-    frames: Callable[[CameraConfig, Reports], Frames]
-    endless: bool = False  # whether it has no end of its own: if it stops, it is tried again
-    waits: Callable[[CameraConfig], bool] = lambda wish: (
-        False
-    )  # whether each frame is to be taken first
+    form: str  # of --camera, for a person
+    matches: Callable[[str], bool]  # true for a source of this kind
+    open_frames: Callable[[CameraConfig, OnCameraEvent], Frames]
+    endless: bool = False  # it has no end of its own: restart it when it stops
+    waits: Callable[[CameraConfig], bool] = lambda config: False  # each frame must be taken
 
 
-def _like(pattern: str) -> Callable[[str], bool]:
+def _match_pattern(pattern: str) -> Callable[[str], bool]:
     return lambda source: bool(re.fullmatch(pattern, source))
 
 
-def _is_folder(source: str) -> bool:
-    return bool(source) and Path(source).is_dir()
-
-
-def _is_there(source: str) -> bool:
-    return bool(source) and Path(source).exists()
-
-
-CAMERAS = (  # the first that takes a source has it
-    Camera("picamera2[:1]", _like(r"picamera2(:.*)?"), picamera2.frames, endless=True),
+CAMERAS = (  # the first match wins
     Camera(
-        "/dev/video0 or v4l2:0", _like(r"/dev/(video|v4l/).+|v4l2:.*"), v4l2.frames, endless=True
+        "picamera2[:1]", _match_pattern(r"picamera2(:.*)?"), picamera2.open_frames, endless=True
+    ),
+    Camera(
+        "/dev/video0 or v4l2:0",
+        _match_pattern(r"/dev/(video|v4l/).+|v4l2:.*"),
+        v4l2.open_frames,
+        endless=True,
     ),
     Camera(
         "rtsp://... or http://...",
-        _like(r"(rtsps?|https?)://.+"),
-        network_stream.frames,
+        _match_pattern(r"(rtsps?|https?)://.+"),
+        network_stream.open_frames,
         endless=True,
     ),
-    Camera("-[:raw:WxH]", _like(r"-(:.*)?"), stdin.frames),
+    Camera("-[:raw:WxH]", _match_pattern(r"-(:.*)?"), stdin.open_frames),
     Camera(
         "synthetic[:WxH[@RATE]]",
-        _like(r"synthetic(:.*)?"),
-        synthetic.frames,
+        _match_pattern(r"synthetic(:.*)?"),
+        synthetic.open_frames,
         endless=True,
-        waits=synthetic.waits,
+        waits=synthetic.has_no_rate,
     ),
-    Camera("a folder of pictures", _is_folder, image_folder.frames),
-    Camera("a video file", _is_there, video_file.frames),
+    Camera(
+        "a folder of images",
+        lambda source: bool(source) and Path(source).is_dir(),
+        image_folder.open_frames,
+    ),
+    Camera(
+        "a video file",
+        lambda source: bool(source) and Path(source).exists(),
+        video_file.open_frames,
+    ),
 )
 
 __all__ = [
     "CAMERAS",
     "Camera",
     "CameraConfig",
+    "CameraEvent",
+    "EventKind",
     "Frame",
     "Frames",
-    "Report",
-    "Reports",
+    "OnCameraEvent",
     "find_camera",
     "open_frames",
 ]
 
 
-def open_frames(wish: CameraConfig, reports: Reports) -> Frames:
-    """The frames of a source.
+def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    """Open a source and return its frames.
 
-    Raises CameraError where it cannot be opened, which may be otherwise later, and SettingError
-    where it is named in a way that is not understood.
+    Raises CameraError if the source cannot be opened now, SettingError if its name is not valid.
     """
-    return find_camera(wish).frames(wish, reports)
+    return find_camera(config).open_frames(config, on_event)
 
 
-def find_camera(wish: CameraConfig) -> Camera:
-    """The kind of source that is wished for. Raises CameraError if it is none."""
+def find_camera(config: CameraConfig) -> Camera:
+    """Find the kind of a source. Raises CameraError if there is none."""
     for camera in CAMERAS:
-        if camera.takes(wish.source):
+        if camera.matches(config.source):
             return camera
     forms = ", ".join(camera.form for camera in CAMERAS)
-    raise CameraError(f"{wish.name!r} is not there; expected one of: {forms}")
+    raise CameraError(f"{config.name!r} not found; expected one of: {forms}")

@@ -1,55 +1,69 @@
-"""What is wanted of a source of frames, and what it tells of itself."""
+"""The settings of a camera, its frames, and the events that it reports."""
 
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Literal
 
 from vedette_edge.images.preprocessing import Image
-
-Report = Callable[[str], None]  # told something, in one line
 
 
 @dataclass(frozen=True, slots=True)
 class CameraConfig:
-    """What is wanted. A camera may give other sizes and rates; it tells what it delivers."""
+    """Settings of a camera. It may deliver another size or rate, and reports which."""
 
-    source: str  # as --camera names it; cameras.CAMERAS lists the forms
+    source: str  # as in --camera; cameras.CAMERAS lists the forms
     width: int = 640  # px
     height: int = 480  # px
     fps: float = 0.0  # frames/s; 0: the camera's own rate, and files as fast as possible
-    live: bool = False  # whether a video file runs at its own rate
-    loop: bool = False  # whether files start again at their end
-    follow: bool = False  # whether a folder is watched for new pictures
+    live: bool = False  # play a video file at its own rate
+    loop: bool = False  # start files again at their end
+    follow: bool = False  # wait for new images in a folder
 
     @property
     def name(self) -> str:
-        """The source as it may be told: without user, password, and query, which may hold both.
+        """The source without user, password and query, safe to print and to log.
 
-        What stands before the last @ is left out, though RFC 3986 allows no /, ? or @ in a
-        password: some have one.
+        Removes everything up to the last @: RFC 3986 allows no /, ? or @ in a password, but some
+        passwords contain one.
         """
         if "://" not in self.source:
             return self.source
         return re.sub(r"\?.*", "?***", re.sub(r"//.*@", "//***@", self.source))
 
 
-@dataclass(frozen=True, slots=True)
-class Reports:
-    """Who is told what a source has to say."""
+EventKind = Literal[
+    "opened",  # detail: what the source delivers, such as "640x480 MJPG 30/s"
+    "skipped_file",  # detail: the file or image that cannot be read, and why
+    "failed",  # detail: the error; the camera may work after a restart
+    "misconfigured",  # detail: the error; a restart does not help
+    "ended",
+    "lost",  # detail: the reason; once per outage
+    "restored",  # with `lost_s`; once per outage
+]
 
-    left_out: Report  # what could not be read
-    delivers: Report  # what the source really gives, once after opening: "640x480 MJPG 30/s"
+
+@dataclass(frozen=True, slots=True)
+class CameraEvent:
+    """An event in the life of a camera."""
+
+    kind: EventKind
+    detail: str = ""
+    lost_s: float = 0.0  # duration of the outage, for "restored"
+
+
+OnCameraEvent = Callable[[CameraEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture from a camera, and when it was taken."""
+    """An image from a camera, and when it was captured."""
 
-    number: int  # counted by the camera from 1; a gap means that frames were overtaken
-    picture_rgb: Image  # contiguous, and nobody writes to it any more
+    number: int  # counted by the camera from 1; a gap means dropped frames
+    image_rgb: Image  # contiguous and never written to again
     seen_at: float  # seconds since the epoch, UTC
-    capture_ms: float  # from asking the camera to having the picture
-    source: str  # the file it came from, or the camera
+    capture_ms: float  # from the request to the image
+    source: str  # the file, or the camera
 
 
-Frames = Generator[Frame, None, None]  # closed when its user is done
+Frames = Generator[Frame, None, None]  # the user closes it

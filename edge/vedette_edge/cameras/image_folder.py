@@ -1,107 +1,110 @@
-"""A folder of pictures: once, again and again, or watched for new ones."""
+"""A folder of images: once, in a loop, or followed for new images."""
 
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Report, Reports
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
 from vedette_edge.cameras.rate_limiter import RateLimiter
 from vedette_edge.errors import CameraError, ImageError
 from vedette_edge.images import decoding, discovery
 
-POLL_S = 0.25  # between two looks at a folder that is watched
-PATIENCE_S = 5.0  # for the rest of a picture of which nothing more arrives
+POLL_S = 0.25  # between two listings of a folder that is followed
+PATIENCE_S = 5.0  # for the rest of an image file that has stopped growing
 
-Stamp = tuple[int, int, int]  # bytes, ns of its last change, inode: another one is another picture
+Stamp = tuple[int, int, int]  # size in bytes, mtime in ns, inode: a new stamp means a new image
 
 
-def frames(wish: CameraConfig, reports: Reports) -> Frames:
-    """Every picture in the folder and in its folders, in the order of their names.
+def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    """The images in the folder and its subfolders, in the order of their names.
 
-    One that cannot be read is reported, once. A folder that is followed gives what appears in it,
-    or is replaced in it, from now on, when it is whole.
+    Reports each file that it cannot read, once. If the folder is followed, delivers the images
+    that are added or replaced from now on, each when it is complete.
     """
-    folder = Path(wish.source)
-    if wish.follow:
-        known = _stamps(folder)
-        reports.delivers(f"new pictures beside the {len(known)} that are there")
-        return _followed(folder, known, reports.left_out)
-    paths = _pictures_in(folder)
-    reports.delivers(f"{len(paths)} pictures")
-    return _frames(folder, paths, wish, reports.left_out)
+    folder = Path(config.source)
+    if config.follow:
+        known = _read_stamps(folder)
+        detail = f"new images beside {len(known)} old ones"
+        on_event(CameraEvent("opened", detail))
+        return _follow(folder, known, on_event)
+    paths = _list_images(folder)
+    on_event(CameraEvent("opened", f"{len(paths)} images"))
+    return _read_frames(folder, paths, config, on_event)
 
 
-def _pictures_in(folder: Path) -> list[Path]:
+def _list_images(folder: Path) -> list[Path]:
     if not (paths := discovery.find_images(folder)):
         endings = " ".join(sorted(discovery.EXTENSIONS))
-        raise CameraError(f"{folder}: holds no picture, expected files ending in {endings}")
+        raise CameraError(f"{folder}: contains no image; expected files ending in {endings}")
     return paths
 
 
-def _frames(folder: Path, paths: list[Path], wish: CameraConfig, left_out: Report) -> Frames:
-    pace, number, bad = RateLimiter(wish.fps), 0, set[Path]()
+def _read_frames(
+    folder: Path, paths: list[Path], config: CameraConfig, on_event: OnCameraEvent
+) -> Frames:
+    limiter, number, bad = RateLimiter(config.fps), 0, set[Path]()
     while True:
         before = number
         for path in paths:
-            pace.wait()
-            frame = _frame(path, number + 1)
+            limiter.wait()
+            frame = _read_frame(path, number + 1)
             if isinstance(frame, Frame):
                 number += 1
                 yield frame
             elif path not in bad:
                 bad.add(path)
-                left_out(f"left out {frame}")
-        if not wish.loop:
+                on_event(CameraEvent("skipped_file", f"skipped {frame}"))
+        if not config.loop:
             return
         if number == before:
-            raise CameraError(f"{folder}: holds no picture that can be read")
-        paths = _pictures_in(folder)
+            raise CameraError(f"{folder}: contains no readable image")
+        paths = _list_images(folder)
 
 
-def _frame(path: Path, number: int) -> Frame | ImageError:
+def _read_frame(path: Path, number: int) -> Frame | ImageError:
     begin = time.perf_counter()
     try:
-        picture_rgb = decoding.read_image(path)
+        image_rgb = decoding.read_image(path)
     except ImageError as error:
         return error
     capture_ms = 1000 * (time.perf_counter() - begin)
-    return Frame(number, picture_rgb, time.time(), capture_ms, str(path))
+    return Frame(number, image_rgb, time.time(), capture_ms, str(path))
 
 
-def _followed(folder: Path, known: Mapping[Path, Stamp], left_out: Report) -> Frames:
-    """What is not `known` and did not change between two looks is read."""
+def _follow(folder: Path, known: Mapping[Path, Stamp], on_event: OnCameraEvent) -> Frames:
+    """Deliver each image that is not `known`, once its stamp is stable between two listings."""
     number, since_s = 0, dict[tuple[Path, Stamp], float]()
     while True:
         time.sleep(POLL_S)
-        now = _stamps(folder)
+        now = _read_stamps(folder)
         known = {path: stamp for path, stamp in known.items() if path in now}
         new = sorted(now.items() - known.items())
         since_s = {one: since_s.get(one, time.monotonic()) for one in new}
         for path, stamp in new:
             if (age_s := time.monotonic() - since_s[path, stamp]) < POLL_S:
                 continue
-            frame = _frame(path, number + 1)
+            frame = _read_frame(path, number + 1)
             if isinstance(frame, Frame):
                 known[path] = stamp
                 number += 1
                 yield frame
             elif age_s > PATIENCE_S:
                 known[path] = stamp
-                left_out(f"left out {frame}")
+                on_event(CameraEvent("skipped_file", f"skipped {frame}"))
 
 
-def _stamps(folder: Path) -> dict[Path, Stamp]:
-    """The pictures in a folder as they are now."""
+def _read_stamps(folder: Path) -> dict[Path, Stamp]:
+    """Read the stamps of all images in a folder."""
     try:
         paths = discovery.find_images(folder)
     except OSError as error:
         raise CameraError(f"{folder}: {error.strerror or error}; expected a folder") from error
-    return {path: stamp for path in paths if (stamp := _stamp(path))}
+    return {path: stamp for path in paths if (stamp := _read_stamp(path))}
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _read_stamp(path: Path) -> Stamp | None:
     try:
-        found = path.stat()
-    except OSError:  # it went since it was listed
+        status = path.stat()
+    except OSError:  # deleted since the listing
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
+    return status.st_size, status.st_mtime_ns, status.st_ino

@@ -1,6 +1,6 @@
-"""A network camera: rtsp:// or http://, through OpenCV's FFmpeg.
+"""A network camera, rtsp:// or http://, through OpenCV's FFmpeg.
 
-Nothing that is told holds the user's name or password: they may be in the address.
+The address may contain a user name and a password: events and errors leave them out.
 """
 
 import os
@@ -11,83 +11,83 @@ from contextlib import contextmanager
 import cv2
 
 from vedette_edge.cameras import video_file
-from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
-from vedette_edge.cameras.opencv import delivers, rate_of, rgb_of
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
+from vedette_edge.cameras.opencv import convert_to_rgb, describe_capture, read_frame_rate
 from vedette_edge.errors import CameraError
 
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 10_000, 5_000
-MOST_PILED_UP = 100  # frames that are passed over at once
+MAX_BACKLOG = 100  # frames that are skipped at once
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
-def frames(wish: CameraConfig, reports: Reports) -> Frames:
-    """The newest frames of a stream; a video file at such an address is played as a file.
+def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    """The newest frames of a stream. A video file at such an address is played as a file.
 
-    Raises CameraError where it cannot be opened, and when it breaks off.
+    Raises CameraError if the stream cannot be opened, and when it breaks off.
     """
-    stream = _opened(wish)
+    stream = _open_stream(config)
     if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
-        return video_file.played(stream, lambda: _opened(wish), wish, reports)
-    reports.delivers(delivers(stream))
-    return _frames(stream, wish)
+        return video_file.play(stream, lambda: _open_stream(config), config, on_event)
+    on_event(CameraEvent("opened", describe_capture(stream)))
+    return _read_frames(stream, config)
 
 
-def _opened(wish: CameraConfig) -> cv2.VideoCapture:
-    wanted = {
+def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
+    timeouts = {
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: OPEN_TIMEOUT_MS,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC: READ_TIMEOUT_MS,
     }
-    with _rtsp_over_tcp():
-        pairs = [number for pair in wanted.items() for number in pair]
-        stream = cv2.VideoCapture(wish.source, cv2.CAP_FFMPEG, pairs)
+    with _prefer_tcp():
+        parameters = [number for pair in timeouts.items() for number in pair]
+        stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():
         raise CameraError(
-            f"{wish.name}: no stream could be opened within {OPEN_TIMEOUT_MS // 1000} s; "
-            "expected one that FFmpeg reads: see whether the camera is on and reachable, and "
-            "whether address, user and password are right"
+            f"{config.name}: cannot be opened within {OPEN_TIMEOUT_MS // 1000} s; expected a "
+            "stream that FFmpeg reads. Check that the camera is on and reachable, and that "
+            "address, user and password are right"
         )
     return stream
 
 
-def _frames(stream: cv2.VideoCapture, wish: CameraConfig) -> Frames:
-    quick_s, number = 0.5 / (rate_of(stream) or video_file.USUAL_RATE), 0
+def _read_frames(stream: cv2.VideoCapture, config: CameraConfig) -> Frames:
+    quick_s, number = 0.5 / (read_frame_rate(stream) or video_file.DEFAULT_RATE), 0
     try:
         while True:
             begin = time.perf_counter()
-            grabbed = _grab_newest(stream, quick_s)
-            picture_rgb = rgb_of(*stream.retrieve()) if grabbed else None
-            if picture_rgb is None:
+            count = grab_newest(stream, quick_s)
+            image_rgb = convert_to_rgb(*stream.retrieve()) if count else None
+            if image_rgb is None:
                 raise CameraError(
-                    f"{wish.name}: the stream broke off after {number} frames; "
-                    "see whether the camera is on and reachable"
+                    f"{config.name}: the stream broke off after {number} frames; "
+                    "check that the camera is on and reachable"
                 )
-            number += grabbed
+            number += count
             capture_ms = 1000 * (time.perf_counter() - begin)
-            yield Frame(number, picture_rgb, time.time(), capture_ms, wish.name)
+            yield Frame(number, image_rgb, time.time(), capture_ms, config.name)
     finally:
         stream.release()
 
 
-def _grab_newest(stream: cv2.VideoCapture, quick_s: float) -> int:
-    """Grab until a frame had to be waited for; gives how many were grabbed, 0 if one failed.
+def grab_newest(stream: cv2.VideoCapture, quick_s: float) -> int:
+    """Grab frames until one takes longer than `quick_s`; return their count, 0 if a grab fails.
 
-    Frames that come more quickly than they can have been made had piled up: while the stream was
-    opened, or while nobody read.
+    Frames that arrive faster than the camera makes them are a backlog: they queued while the
+    stream was opened, or while nobody read.
     """
-    for grabbed in range(1, MOST_PILED_UP):
+    for count in range(1, MAX_BACKLOG):
         begin = time.monotonic()
         if not stream.grab():
             return 0
         if time.monotonic() - begin > quick_s:
-            return grabbed
-    return MOST_PILED_UP - 1
+            return count
+    return MAX_BACKLOG - 1
 
 
 @contextmanager
-def _rtsp_over_tcp() -> Iterator[None]:
-    """FFmpeg's own choice is UDP, which loses packets in most wireless networks.
+def _prefer_tcp() -> Iterator[None]:
+    """Make FFmpeg use TCP for RTSP: its default, UDP, loses packets in most wireless networks.
 
-    OpenCV reads the variable while it opens a stream; one that the user has set is kept.
+    OpenCV reads the variable while it opens a stream. A value that the user has set stays.
     """
     before = os.environ.get(_OPTIONS)
     os.environ.setdefault(_OPTIONS, "rtsp_transport;tcp")

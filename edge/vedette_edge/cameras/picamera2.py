@@ -1,7 +1,7 @@
-"""A Pi's own camera, on the CSI connector, through libcamera: picamera2 or picamera2:1.
+"""A Raspberry Pi camera on the CSI connector, through libcamera: picamera2 or picamera2:1.
 
-`close` may wait for ever once a camera has stopped to give frames, and a second Picamera2 in a
-process leaks memory: who got a CameraError ends the process, and starts another to try again.
+Once a camera has stopped delivering frames, `close` may wait for ever, and a second Picamera2 in
+one process leaks memory. After a CameraError, end the process and retry in a new one.
 """
 
 import atexit
@@ -15,14 +15,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images.preprocessing import Image
 
-WAIT_S = 5.0  # for a frame
-BUFFERS = 4  # frames in contiguous memory, of which a Pi has little
+TIMEOUT_S = 5.0  # for a frame
+BUFFERS = 4  # frames in contiguous memory, which is scarce on a Pi
 
-# libcamera names a format by its bits from the highest, memory holds the lowest byte first.
+# libcamera names a format from its highest bits; memory holds the lowest byte first.
 _CONVERSIONS: Mapping[str, int | None] = {
     "BGR888": None,
     "RGB888": cv2.COLOR_BGR2RGB,
@@ -37,106 +37,106 @@ _CONVERSIONS: Mapping[str, int | None] = {
 }
 
 
-def frames(wish: CameraConfig, reports: Reports) -> Frames:
-    """The frames of a CSI camera, whatever format it gives them in.
+def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    """The frames of a CSI camera, converted to RGB from any format that it delivers.
 
-    Raises CameraError where picamera2 or the camera is missing, and when no frame comes.
+    Raises CameraError if picamera2 or the camera is missing, and when no frame arrives.
     """
-    camera = _opened(wish.source)
+    camera = _open_camera(config.source)
     try:
-        given = _configured(camera, wish)
+        stream = _configure(camera, config)
         camera.start()
     except RuntimeError as error:
         raise CameraError(
-            f"{wish.source}: cannot be set up as {wish.width}x{wish.height} ({error}); "
-            "expected a camera that no other program uses and a size that it can give"
+            f"{config.source}: cannot be set up as {config.width}x{config.height} ({error}); "
+            "expected a size that the camera supports, and a camera that no other program uses"
         ) from error
-    if given["format"] not in _CONVERSIONS:
+    if stream["format"] not in _CONVERSIONS:
         raise CameraError(
-            f"{wish.source}: gives {given['format']}; expected one of {', '.join(_CONVERSIONS)}"
+            f"{config.source}: delivers format {stream['format']}; "
+            f"expected one of {', '.join(_CONVERSIONS)}"
         )
-    reports.delivers(_delivers(camera, wish.source, given))
-    return _frames(camera, wish.source, given)
+    on_event(CameraEvent("opened", _describe_stream(camera, config.source, stream)))
+    return _read_frames(camera, config.source, stream)
 
 
-def _opened(source: str) -> Any:
-    """A Picamera2, which publishes no types."""
-    if not (found := re.fullmatch(r"picamera2(?::(\d))?", source)):
-        raise SettingError(
-            f"camera {source!r} is not understood; expected picamera2 or picamera2:1"
-        )
+def _open_camera(source: str) -> Any:
+    """Open a Picamera2, which has no type hints. Raises CameraError and SettingError."""
+    if not (match := re.fullmatch(r"picamera2(?::(\d))?", source)):
+        raise SettingError(f"camera {source!r} is not valid; expected picamera2 or picamera2:1")
     os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "*:WARN")
     try:
-        from picamera2 import Picamera2
-    except (ImportError, ValueError) as error:  # ValueError: made for another numpy
+        from picamera2 import Picamera2  # optional: only a Raspberry Pi has it
+    except (ImportError, ValueError) as error:  # ValueError: built for another numpy
         raise CameraError(
-            f"{source}: the package picamera2 does not load ({error}); expected the system's own: "
-            "sudo apt install python3-picamera2 --no-install-recommends, and a venv that sees it, "
-            "made with python3 -m venv --system-site-packages"
+            f"{source}: cannot import the package picamera2 ({error}); install the system's: "
+            "sudo apt install python3-picamera2 --no-install-recommends, and use a venv that sees "
+            "it, created with python3 -m venv --system-site-packages"
         ) from error
     try:
-        return Picamera2(int(found[1] or 0))
+        return Picamera2(int(match[1] or 0))
     except (RuntimeError, IndexError) as error:
         raise CameraError(
-            f"{source}: no such camera can be opened ({error.__cause__ or error}); expected one "
-            "that `rpicam-hello --list-cameras` lists and no other program uses: see how its "
-            "cable sits"
+            f"{source}: cannot be opened ({error.__cause__ or error}); expected a camera that "
+            "`rpicam-hello --list-cameras` lists and no other program uses. Check the ribbon cable"
         ) from error
 
 
-def _configured(camera: Any, wish: CameraConfig) -> Mapping[str, Any]:
-    """Ask for R, G, B in memory; gives what the main stream has become: its format and size.
+def _configure(camera: Any, config: CameraConfig) -> Mapping[str, Any]:
+    """Ask for RGB; return the format and size that the main stream has taken.
 
-    Without a queue a frame that was asked for is always taken after that.
+    Without a queue, a capture always returns a frame that was taken after the request.
     """
     controls = {}
-    if wish.fps and "FrameDurationLimits" in camera.camera_controls:
-        controls["FrameDurationLimits"] = (round(1e6 / wish.fps),) * 2  # microseconds
-    main = {"format": "BGR888", "size": (wish.width, wish.height)}
+    if config.fps and "FrameDurationLimits" in camera.camera_controls:
+        controls["FrameDurationLimits"] = (round(1e6 / config.fps),) * 2  # microseconds
+    main = {"format": "BGR888", "size": (config.width, config.height)}
     camera.configure(
         camera.create_video_configuration(
             main=main, buffer_count=BUFFERS, queue=False, controls=controls
         )
     )
-    given: Mapping[str, Any] = camera.camera_configuration()["main"]
-    return given
+    stream: Mapping[str, Any] = camera.camera_configuration()["main"]
+    return stream
 
 
-def _delivers(camera: Any, source: str, given: Mapping[str, Any]) -> str:
-    width, height = given["size"]
-    duration_us = _waited(camera, source, camera.capture_metadata).get("FrameDuration")
+def _describe_stream(camera: Any, source: str, stream: Mapping[str, Any]) -> str:
+    width, height = stream["size"]
+    duration_us = _wait_for(camera, source, camera.capture_metadata).get("FrameDuration")
     rate = f" {1e6 / duration_us:.4g}/s" if duration_us else ""
-    return f"{width}x{height} {given['format']}{rate}"
+    return f"{width}x{height} {stream['format']}{rate}"
 
 
-def _frames(camera: Any, source: str, given: Mapping[str, Any]) -> Frames:
+def _read_frames(camera: Any, source: str, stream: Mapping[str, Any]) -> Frames:
     for number in count(1):
         begin = time.perf_counter()
-        captured = _waited(camera, source, camera.capture_array)
-        picture_rgb = _rgb(captured, given)
+        captured = _wait_for(camera, source, camera.capture_array)
+        image_rgb = _convert_to_rgb(captured, stream)
         capture_ms = 1000 * (time.perf_counter() - begin)
         try:
-            yield Frame(number, picture_rgb, time.time(), capture_ms, source)
+            yield Frame(number, image_rgb, time.time(), capture_ms, source)
         except GeneratorExit:
             camera.close()
             raise
 
 
-def _waited(camera: Any, source: str, capture: Any) -> Any:
-    """What a capture gives within WAIT_S."""
+def _wait_for(camera: Any, source: str, capture: Any) -> Any:
+    """Call `capture` and wait for its result, up to TIMEOUT_S. Raises CameraError."""
     try:
-        return capture(wait=WAIT_S)
+        return capture(wait=TIMEOUT_S)
     except TimeoutError as error:
         atexit.unregister(camera.close)
         raise CameraError(
-            f"{source}: gave no frame for {WAIT_S:.0f} s; see how its cable sits, and "
-            "`dmesg` for what the kernel says of it"
+            f"{source}: delivered no frame for {TIMEOUT_S:.0f} s; check the ribbon cable, and "
+            "`dmesg` for messages of the kernel"
         ) from error
 
 
-def _rgb(captured: np.ndarray[Any, np.dtype[np.uint8]], given: Mapping[str, Any]) -> Image:
-    """As R, G, B. Rows of a few formats are longer than the picture is wide."""
-    conversion, width = _CONVERSIONS[given["format"]], given["size"][0]
+def _convert_to_rgb(
+    captured: np.ndarray[Any, np.dtype[np.uint8]], stream: Mapping[str, Any]
+) -> Image:
+    """Convert to RGB. In some formats a row in memory is longer than the image is wide."""
+    conversion, width = _CONVERSIONS[stream["format"]], stream["size"][0]
     if conversion is not None:
         captured = np.asarray(cv2.cvtColor(captured, conversion), np.uint8)
     return np.ascontiguousarray(captured[:, :width])

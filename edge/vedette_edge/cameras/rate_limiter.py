@@ -1,10 +1,10 @@
-"""Frames at a steady rate, for sources that have none of their own."""
+"""A steady frame rate, for sources that have none of their own."""
 
 import time
 
 
 class RateLimiter:
-    """Lets its user go on so many times a second. One that was held up catches up."""
+    """Limits a loop to a rate. After a delay it catches up."""
 
     def __init__(self, rate: float) -> None:
         """`rate` is in frames/s; 0 never waits."""

@@ -8,25 +8,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Report, Reports
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
 from vedette_edge.errors import CameraError, ImageError, SettingError
 from vedette_edge.images import decoding
 from vedette_edge.images.jpeg_splitter import JpegSplitter
 from vedette_edge.images.preprocessing import Image
 
 DESCRIPTOR = 0
-WAIT_S = 8.0  # for more
+TIMEOUT_S = 8.0  # for more bytes
 
 
-def frames(wish: CameraConfig, reports: Reports) -> Frames:
-    """The pictures that come in, until the input ends; one that cannot be read is reported.
+def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    """The images on standard input until it ends. Reports each image that it cannot read.
 
-    Raises CameraError when nothing comes for a while.
+    Raises CameraError when no data arrives for TIMEOUT_S.
     """
-    found = re.fullmatch(r"-(?::raw:([1-9]\d{0,4})x([1-9]\d{0,4}))?", wish.source)
-    if not found:
+    match = re.fullmatch(r"-(?::raw:([1-9]\d{0,4})x([1-9]\d{0,4}))?", config.source)
+    if not match:
         raise SettingError(
-            f"camera {wish.source!r} is not understood; expected - for JPEGs or -:raw:WIDTHxHEIGHT "
+            f"camera {config.source!r} is not valid; expected - for JPEGs or -:raw:WIDTHxHEIGHT "
             "for bytes R, G, B, such as -:raw:640x480"
         )
     if os.isatty(DESCRIPTOR):
@@ -34,51 +34,56 @@ def frames(wish: CameraConfig, reports: Reports) -> Frames:
             "camera -: standard input is a terminal; expected JPEGs, "
             "such as rpicam-vid --timeout 0 --codec mjpeg --output - | vedette run ..."
         )
-    if found[1] is None:
-        reports.delivers("JPEG")
-        return _numbered(_jpegs(reports.left_out), wish.source)
-    width, height = map(int, found.groups())
-    reports.delivers(f"{width}x{height} raw RGB")
-    return _numbered(_raw(height, width, reports.left_out), wish.source)
+    if match[1] is None:
+        on_event(CameraEvent("opened", "JPEG"))
+        return _number_frames(_decode_jpegs(on_event), config.source)
+    width, height = map(int, match.groups())
+    on_event(CameraEvent("opened", f"{width}x{height} raw RGB"))
+    return _number_frames(_split_raw(height, width, on_event), config.source)
 
 
-def _numbered(decoded: Iterator[tuple[Image, float]], source: str) -> Frames:
-    for number, (picture_rgb, capture_ms) in enumerate(decoded, 1):
-        yield Frame(number, picture_rgb, time.time(), capture_ms, source)
+def _number_frames(images: Iterator[tuple[Image, float]], source: str) -> Frames:
+    for number, (image_rgb, capture_ms) in enumerate(images, 1):
+        yield Frame(number, image_rgb, time.time(), capture_ms, source)
 
 
-def _jpegs(left_out: Report) -> Iterator[tuple[Image, float]]:
-    """Each picture and how many ms its decoding took."""
-    cutter = JpegSplitter()
-    for data in _arriving():
-        for jpeg in cutter.feed(data):
+def _decode_jpegs(on_event: OnCameraEvent) -> Iterator[tuple[Image, float]]:
+    """Decode each image; yield it with the decoding time in ms."""
+    splitter = JpegSplitter()
+    for data in _read_chunks():
+        for jpeg in splitter.feed(data):
             begin = time.perf_counter()
             try:
-                picture_rgb = decoding.decode_image(jpeg)
+                image_rgb = decoding.decode_image(jpeg)
             except ImageError as error:
-                left_out(f"left out a JPEG of {len(jpeg)} bytes on standard input: {error}")
+                _report_skipped(on_event, f"a JPEG of {len(jpeg)} bytes", str(error))
                 continue
-            yield picture_rgb, 1000 * (time.perf_counter() - begin)
-    if cutter.rest:
-        left_out(f"left out the last JPEG on standard input: cut off after {cutter.rest} bytes")
+            yield image_rgb, 1000 * (time.perf_counter() - begin)
+    if splitter.rest:
+        _report_skipped(on_event, "the last JPEG", f"cut off after {splitter.rest} bytes")
 
 
-def _raw(height: int, width: int, left_out: Report) -> Iterator[tuple[Image, float]]:
-    size, held = height * width * 3, bytearray()
-    for data in _arriving():
-        held += data
-        while len(held) >= size:
-            picture_rgb = np.frombuffer(bytes(held[:size]), np.uint8).reshape(height, width, 3)
-            del held[:size]
-            yield picture_rgb, 0.0
-    if held:
-        left_out(f"left out the last frame on standard input: {len(held)} of {size} bytes")
+def _split_raw(height: int, width: int, on_event: OnCameraEvent) -> Iterator[tuple[Image, float]]:
+    size, pending = height * width * 3, bytearray()
+    for data in _read_chunks():
+        pending += data
+        while len(pending) >= size:
+            image_rgb = np.frombuffer(bytes(pending[:size]), np.uint8).reshape(height, width, 3)
+            del pending[:size]
+            yield image_rgb, 0.0
+    if pending:
+        _report_skipped(on_event, "the last frame", f"{len(pending)} of {size} bytes")
 
 
-def _arriving() -> Iterator[bytes]:
-    """Bytes as they come, until the end."""
-    while select.select([DESCRIPTOR], [], [], WAIT_S)[0]:
+def _report_skipped(on_event: OnCameraEvent, image: str, reason: str) -> None:
+    detail = f"skipped {image} on standard input: {reason}"
+    on_event(CameraEvent("skipped_file", detail))
+
+
+def _read_chunks() -> Iterator[bytes]:
+    """Read bytes as they arrive, until the end."""
+    while select.select([DESCRIPTOR], [], [], TIMEOUT_S)[0]:
         if not (data := os.read(DESCRIPTOR, 1 << 20)):
             return
         yield data
-    raise CameraError(f"camera -: nothing on standard input for {WAIT_S:.0f} s; expected pictures")
+    raise CameraError(f"camera -: nothing on standard input for {TIMEOUT_S:.0f} s; expected images")

@@ -5,74 +5,72 @@ from collections.abc import Callable, Iterator
 
 import cv2
 
-from vedette_edge.cameras.config import CameraConfig, Frame, Frames, Reports
-from vedette_edge.cameras.opencv import delivers, rate_of, rgb_of
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
+from vedette_edge.cameras.opencv import convert_to_rgb, describe_capture, read_frame_rate
 from vedette_edge.cameras.rate_limiter import RateLimiter
 from vedette_edge.errors import CameraError
 from vedette_edge.images.preprocessing import Image
 
-USUAL_RATE = 25.0  # frames/s of a video that does not state its own
+DEFAULT_RATE = 25.0  # frames/s of a video that states no rate
 
 
-def frames(wish: CameraConfig, reports: Reports) -> Frames:
-    """The frames of a video. It says so when the file ends before it should."""
+def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    """The frames of a video file. Reports a file that ends too early."""
 
-    def opened() -> cv2.VideoCapture:
-        video = cv2.VideoCapture(wish.source)
+    def open_video() -> cv2.VideoCapture:
+        video = cv2.VideoCapture(config.source)
         if not video.isOpened():
             raise CameraError(
-                f"{wish.source}: is no video that OpenCV reads; "
-                "expected a video file or a folder of pictures"
+                f"{config.source}: OpenCV cannot read it as a video; "
+                "expected a video file or a folder of images"
             )
         return video
 
-    return played(opened(), opened, wish, reports)
+    return play(open_video(), open_video, config, on_event)
 
 
-def played(
+def play(
     video: cv2.VideoCapture,
-    opened: Callable[[], cv2.VideoCapture],
-    wish: CameraConfig,
-    reports: Reports,
+    reopen: Callable[[], cv2.VideoCapture],
+    config: CameraConfig,
+    on_event: OnCameraEvent,
 ) -> Frames:
-    """The frames of a video that is open; `opened` opens it again where it is to be looped."""
-    reports.delivers(delivers(video))
-    return _frames(video, opened, wish, reports)
+    """The frames of an open video. To loop it, `reopen` opens it again."""
+    on_event(CameraEvent("opened", describe_capture(video)))
+    return _read_frames(video, reopen, config, on_event)
 
 
-def _frames(
+def _read_frames(
     video: cv2.VideoCapture,
-    opened: Callable[[], cv2.VideoCapture],
-    wish: CameraConfig,
-    reports: Reports,
+    reopen: Callable[[], cv2.VideoCapture],
+    config: CameraConfig,
+    on_event: OnCameraEvent,
 ) -> Frames:
-    pace = RateLimiter((rate_of(video) or USUAL_RATE) if wish.live else wish.fps)
+    limiter = RateLimiter((read_frame_rate(video) or DEFAULT_RATE) if config.live else config.fps)
     number = 0
     try:
         while True:
             before, expected = number, int(video.get(cv2.CAP_PROP_FRAME_COUNT))
-            for picture_rgb, capture_ms in _pictures(video, pace):
+            for image_rgb, capture_ms in _read_images(video, limiter):
                 number += 1
-                yield Frame(number, picture_rgb, time.time(), capture_ms, wish.name)
+                yield Frame(number, image_rgb, time.time(), capture_ms, config.name)
             if (count := number - before) < expected:
-                reports.left_out(
-                    f"{wish.name}: ended after {count} of {expected} frames; "
-                    "the file may be cut short"
-                )
-            if not wish.loop or not count:
+                detail = f"{config.name}: ended after {count} of {expected} frames; "
+                on_event(CameraEvent("skipped_file", f"{detail}the file may be truncated"))
+            if not config.loop or not count:
                 return
             video.release()
-            video = opened()
+            video = reopen()
     finally:
         video.release()
 
 
-def _pictures(video: cv2.VideoCapture, pace: RateLimiter) -> Iterator[tuple[Image, float]]:
-    """Each picture and how many ms it took."""
+def _read_images(video: cv2.VideoCapture, limiter: RateLimiter) -> Iterator[tuple[Image, float]]:
+    """Read each image; yield it with the reading time in ms."""
     while True:
-        pace.wait()
+        limiter.wait()
         begin = time.perf_counter()
-        picture_rgb = rgb_of(*video.read())
-        if picture_rgb is None:
+        image_rgb = convert_to_rgb(*video.read())
+        if image_rgb is None:
             return
-        yield picture_rgb, 1000 * (time.perf_counter() - begin)
+        yield image_rgb, 1000 * (time.perf_counter() - begin)

@@ -1,8 +1,9 @@
-"""Prepared frames, from the process that takes them to the one that looks at them.
+"""A triple buffer in shared memory, from the capture process to the watch.
 
-Three places in shared memory: one is being written, one is the newest, one is looked at. Who is
-done exchanges the place it has for another, under a lock of the file system, which the kernel
-opens when its holder dies: neither side waits for the other, and a killed one leaves no lock.
+The capture process publishes frames, the watch reads the newest. Of three slots one is being
+written, one holds the newest frame, and one is being read. Each side swaps its slot for another
+under a file lock, which the kernel releases when its holder dies: neither side waits for the
+other, and a killed process leaves no lock.
 """
 
 import fcntl
@@ -17,119 +18,120 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Crops = NDArray[np.uint8]  # parts x height x width x 3, each as `prepare` made it
+Crops = NDArray[np.uint8]  # regions x height x width x 3, each preprocessed
 
-PLACES = 3
-_PASSED = 8  # where in the memory it stands when a frame was passed over
-PATIENCE_S = 0.01  # for a lock that is held for microseconds, unless its holder stands still
-_ABOUT = struct.Struct("<qddddq480p")
+SLOTS = 3
+LOCK_TIMEOUT_S = 0.01  # for a lock that is held for microseconds, unless its holder is stopped
+_SKIP_OFFSET = 8  # of the time of the last skipped frame; the state is at 0
+_INFO = struct.Struct("<qddddq480p")
 
 
 class FrameInfo(NamedTuple):
-    """What is known of a frame that is handed over."""
+    """Properties of a published frame."""
 
-    number: int  # counted by the camera from 1; a gap means that frames were not looked at
+    number: int  # counted by the camera from 1; a gap means dropped frames
     seen_at: float  # seconds since the epoch, UTC
-    taken_s: float  # when the camera gave it, on the monotonic clock
+    taken_s: float  # time of capture on the monotonic clock
     capture_ms: float
     prepare_ms: float
-    skipped: int  # frames so far that were passed over on purpose: too soon, or nothing moved
-    source: bytes  # the file it came from
+    skipped: int  # frames so far that were skipped on purpose: too soon, or nothing moved
+    source: bytes  # the file, or the camera
 
 
 class FrameBuffer:
-    """Room for three frames of some parts. One process gives, another takes."""
+    """A buffer for three frames. One process publishes, another reads."""
 
     def __init__(
         self, shape: tuple[int, ...], descriptors: tuple[int, int, int] | None = None
     ) -> None:
-        """`shape` is that of Parts; `descriptors` are those of the process that made it."""
+        """`shape` is that of Crops; `descriptors` come from the process that created the buffer."""
         size = int(np.prod(shape))
-        places = [mmap.PAGESIZE + place * (size + _ABOUT.size) for place in range(PLACES)]
-        total = mmap.PAGESIZE + PLACES * (size + _ABOUT.size)
-        self.descriptors = descriptors or _made(total)
-        self._file, self.given, self.taken = self.descriptors
+        offsets = [mmap.PAGESIZE + slot * (size + _INFO.size) for slot in range(SLOTS)]
+        total = mmap.PAGESIZE + SLOTS * (size + _INFO.size)
+        self.descriptors = descriptors or _create_shared(total)
+        self._file, self.published, self._taken = self.descriptors
         self._memory = mmap.mmap(self._file, total)
-        self._abouts = places
-        self._frames = [
-            np.frombuffer(self._memory, np.uint8, size, place + _ABOUT.size).reshape(shape)
-            for place in places
+        self._offsets = offsets
+        self._crops = [
+            np.frombuffer(self._memory, np.uint8, size, offset + _INFO.size).reshape(shape)
+            for offset in offsets
         ]
 
     def write_slot(self) -> Crops:
-        """Where the next frame is to be written."""
-        return self._frames[self._places()[0]]
+        """Return the array to write the next frame to."""
+        return self._crops[self._unpack_state()[0]]
 
-    def publish(self, about: FrameInfo) -> None:
-        """Make what was written the newest frame."""
+    def publish(self, info: FrameInfo) -> None:
+        """Make the written frame the newest, and make `published` readable."""
         self._lock(math.inf)
         try:
-            written, newest, looked_at, _ = self._places()
-            _ABOUT.pack_into(self._memory, self._abouts[written], *about)
-            self._memory[0] = _state(newest, written, looked_at, 1)
+            written, newest, read, _ = self._unpack_state()
+            _INFO.pack_into(self._memory, self._offsets[written], *info)
+            self._memory[0] = _pack_state(newest, written, read, unread=1)
         finally:
             self._unlock()
-        os.eventfd_write(self.given, 1)
+        os.eventfd_write(self.published, 1)
 
     def read_latest(self) -> tuple[FrameInfo, Crops] | None:
-        """The newest frame, to be looked at until the next is taken; None if it was seen."""
-        if not self._unseen():
-            _drained(self.given)  # before it is looked again: no frame comes unheard
-            if not self._unseen():
+        """Take the newest frame; None if it has been taken. It is valid until the next call."""
+        if not self._has_unread():
+            _clear_event(self.published)  # before the second check, so that no frame is missed
+            if not self._has_unread():
                 return None
-        if not self._lock(PATIENCE_S):
+        if not self._lock(LOCK_TIMEOUT_S):
             return None
         try:
-            written, newest, looked_at, _ = self._places()
-            self._memory[0] = _state(written, looked_at, newest, 0)
+            written, newest, read, _ = self._unpack_state()
+            self._memory[0] = _pack_state(written, read, newest, unread=0)
         finally:
             self._unlock()
-        os.eventfd_write(self.taken, 1)
-        about = FrameInfo._make(_ABOUT.unpack_from(self._memory, self._abouts[newest]))
-        return about, self._frames[newest]
+        os.eventfd_write(self._taken, 1)
+        info = FrameInfo._make(_INFO.unpack_from(self._memory, self._offsets[newest]))
+        return info, self._crops[newest]
 
     def mark_skipped(self) -> None:
-        """A frame came and is not given: nothing is to be looked at, and the camera lives."""
-        os.pwrite(self._file, struct.pack("<d", time.monotonic()), _PASSED)
+        """Note that a frame was skipped: the camera is alive, but there is nothing to read."""
+        os.pwrite(self._file, struct.pack("<d", time.monotonic()), _SKIP_OFFSET)
 
-    def passed_s(self) -> float:
-        """When a frame was last passed over, on the monotonic clock."""
-        found: tuple[float] = struct.unpack("<d", os.pread(self._file, 8, _PASSED))
-        return found[0]
+    @property
+    def last_skip_s(self) -> float:
+        """Time of the last skipped frame on the monotonic clock; 0 if there is none."""
+        (time_s,) = struct.unpack("<d", os.pread(self._file, 8, _SKIP_OFFSET))
+        return float(time_s)
 
-    def wait_taken(self) -> None:
+    def wait_until_taken(self) -> None:
         """Wait until the newest frame has been taken."""
-        while self._unseen():
-            os.read(self.taken, 8)
+        while self._has_unread():
+            os.read(self._taken, 8)
 
     def discard(self) -> None:
-        """Count the newest frame as seen; for the taker, while nobody gives."""
-        self._memory[0] &= _state(3, 3, 3, 0)
+        """Drop the newest frame. For the reader, while nobody publishes."""
+        self._memory[0] &= _pack_state(3, 3, 3, unread=0)
 
     def close(self) -> None:
-        """Let go of the memory; it goes when nobody looks at a frame any more."""
-        self._frames.clear()
+        """Release the memory; the kernel frees it when no frame is in use any more."""
+        self._crops.clear()
         with suppress(BufferError):
             self._memory.close()
         for descriptor in self.descriptors:
             os.close(descriptor)
 
-    def _places(self) -> tuple[int, ...]:
-        """Which is being written, is the newest, is looked at; and 1 if the newest is unseen."""
+    def _unpack_state(self) -> tuple[int, ...]:
+        """Slots of the written, the newest and the read frame; 1 if the newest is unread."""
         state = self._memory[0]
         return state & 3, state >> 2 & 3, state >> 4 & 3, state >> 6
 
-    def _unseen(self) -> int:
+    def _has_unread(self) -> int:
         return self._memory[0] >> 6
 
-    def _lock(self, patience_s: float) -> bool:
-        """Gives whether the lock could be had in time: the other may stand still holding it."""
-        if _tried(self._file):
+    def _lock(self, timeout_s: float) -> bool:
+        """Lock the state. False after the time-out: the holder of the lock may be stopped."""
+        if _try_lock(self._file):
             return True
-        until_s = time.monotonic() + patience_s
+        until_s = time.monotonic() + timeout_s
         while time.monotonic() < until_s:
             time.sleep(0.0002)
-            if _tried(self._file):
+            if _try_lock(self._file):
                 return True
         return False
 
@@ -137,19 +139,20 @@ class FrameBuffer:
         fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
-def _made(total: int) -> tuple[int, int, int]:
+def _create_shared(total: int) -> tuple[int, int, int]:
+    """Create the shared memory, and an event each for a published and for a taken frame."""
     file = os.memfd_create("vedette-frames")
     os.truncate(file, total)
-    os.pwrite(file, bytes([_state(0, 1, 2, 0)]), 0)
+    os.pwrite(file, bytes([_pack_state(0, 1, 2, unread=0)]), 0)
     return file, os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0)
 
 
-def _state(written: int, newest: int, looked_at: int, unseen: int) -> int:
-    """All in one byte, which is changed at once: a kill leaves the old state or the new one."""
-    return written | newest << 2 | looked_at << 4 | unseen << 6
+def _pack_state(written: int, newest: int, read: int, *, unread: int) -> int:
+    """Pack the state into one byte, so that a kill leaves the old state or the new one."""
+    return written | newest << 2 | read << 4 | unread << 6
 
 
-def _tried(file: int) -> bool:
+def _try_lock(file: int) -> bool:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -157,6 +160,6 @@ def _tried(file: int) -> bool:
     return True
 
 
-def _drained(event: int) -> None:
+def _clear_event(event: int) -> None:
     with suppress(BlockingIOError):
         os.eventfd_read(event)

@@ -1,4 +1,4 @@
-"""How a camera is mounted: its frames are turned, mirrored and cropped before anything else."""
+"""The orientation of a camera: frames are rotated, flipped and cropped before anything else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,49 +22,49 @@ TURNS, FLIPS = tuple(_TURNS), tuple(_FLIPS)
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """What is to be done to a frame, in this order, so that it is as training saw it."""
+    """Steps that turn a frame upright, in this order, so that it looks as in training."""
 
     rotate: int = 0  # degrees clockwise, one of TURNS
-    flip: str = ""  # one of FLIPS; horizontal is left for right
-    crop: Crop | None = None  # of the picture that is turned and mirrored
+    flip: str = ""  # one of FLIPS; horizontal swaps left and right
+    crop: Crop | None = None  # in px of the rotated and flipped image
 
     def __post_init__(self) -> None:
         if self.rotate not in TURNS or self.flip not in FLIPS:
             raise SettingError(
-                f"mounting is rotate {self.rotate!r}, flip {self.flip!r}; expected rotate "
+                f"orientation is rotate {self.rotate!r}, flip {self.flip!r}; expected rotate "
                 f"{', '.join(map(str, TURNS))} and flip {', '.join(filter(None, FLIPS))} or none"
             )
 
     def __str__(self) -> str:
-        """For the log, such as `rotate 90, crop 10,20,200,300`; empty if nothing is done."""
+        """For the log, such as `rotate 90, crop 10,20,200,300`; empty if there are no steps."""
         crop = ",".join(map(str, self.crop)) if self.crop else ""
-        done = {"rotate": self.rotate, "flip": self.flip, "crop": crop}
-        return ", ".join(f"{name} {value}" for name, value in done.items() if value)
+        steps = {"rotate": self.rotate, "flip": self.flip, "crop": crop}
+        return ", ".join(f"{name} {value}" for name, value in steps.items() if value)
 
 
-def orient(picture_rgb: Image, mounting: Orientation) -> Image:
-    """The frame upright: uint8, height x width x 3, contiguous; pixels are moved, never mixed.
+def orient(image_rgb: Image, orientation: Orientation) -> Image:
+    """Turn a frame upright: uint8, height x width x 3, contiguous. Moves pixels, never mixes them.
 
-    Raises SettingError for a crop that does not lie within it.
+    Raises SettingError if the crop exceeds the frame.
     """
-    if (turn := _TURNS[mounting.rotate]) is not None:
-        picture_rgb = np.asarray(cv2.rotate(picture_rgb, turn), np.uint8)
-    if (flip := _FLIPS[mounting.flip]) is not None:
-        picture_rgb = np.asarray(cv2.flip(picture_rgb, flip), np.uint8)
-    if mounting.crop:
-        picture_rgb = crop_region(picture_rgb, Region("crop", *mounting.crop))
-    return np.ascontiguousarray(picture_rgb)
+    if (rotation := _TURNS[orientation.rotate]) is not None:
+        image_rgb = np.asarray(cv2.rotate(image_rgb, rotation), np.uint8)
+    if (flip := _FLIPS[orientation.flip]) is not None:
+        image_rgb = np.asarray(cv2.flip(image_rgb, flip), np.uint8)
+    if orientation.crop:
+        image_rgb = crop_region(image_rgb, Region("crop", *orientation.crop))
+    return np.ascontiguousarray(image_rgb)
 
 
-def crop_region(picture_rgb: Image, region: Region) -> Image:
-    """That part of a frame, uint8, height x width x 3. Raises SettingError if it lies outside."""
+def crop_region(image_rgb: Image, region: Region) -> Image:
+    """Crop a frame to a region: uint8, height x width x 3. Raises SettingError if it exceeds it."""
     if not region.width:
-        return picture_rgb
-    height, width = picture_rgb.shape[:2]
+        return image_rgb
+    height, width = image_rgb.shape[:2]
     right, bottom = region.x + region.width, region.y + region.height
     if right > width or bottom > height:
         raise SettingError(
             f"region {region.name} reaches to {right}, {bottom}; "
             f"the frame ends at {width}, {height}"
         )
-    return np.ascontiguousarray(picture_rgb[region.y : bottom, region.x : right])
+    return np.ascontiguousarray(image_rgb[region.y : bottom, region.x : right])

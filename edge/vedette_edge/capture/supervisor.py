@@ -1,4 +1,4 @@
-"""Keeps a capture process running: one that dies or gives nothing is replaced by a fresh one."""
+"""The supervisor of the capture process: restarts it when it dies, fails or falls silent."""
 
 import json
 import math
@@ -8,238 +8,267 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Protocol
+from dataclasses import dataclass
+from enum import Enum, auto
 
+from vedette_edge.cameras import CameraEvent, OnCameraEvent
 from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
 
-SILENCE_S = 10.0  # without a frame, after which a camera is taken for dead
-FIRST_SILENCE_S = 20.0  # the same before its first frame: some take long to open
-PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before each new start; the last again and again
-LOOK_S = 0.25  # between two looks at a process that says nothing; frames need none
-KILL_S = 0.5  # how long is waited for a process to be gone: a driver may hold it for ever
+POLL_S = 0.25  # between two checks of a silent process; a frame needs no check
+KILL_S = 0.5  # to wait for a killed process: a driver may hold it for ever
 
 
-class Told(Protocol):
-    """Who is told what happens to the camera."""
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Time limits of a supervised camera, in seconds."""
 
-    def delivers(self, line: str) -> None:
-        """What the source really gives, each time it was opened."""
+    silence_s: float = 10.0  # without a frame, until the camera counts as lost
+    first_silence_s: float = 20.0  # the same before the first frame: some open slowly
+    pauses_s: tuple[float, ...] = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # before each restart
 
-    def left_out(self, line: str) -> None:
-        """What could not be read."""
 
-    def lost(self, reason: str) -> None:
-        """No frames any more; said once."""
+class Backoff:
+    """Pauses between restarts, each longer than the one before; the last one repeats.
 
-    def back(self, lost_s: float) -> None:
-        """Frames again, after so long; said once."""
+    They start over when the camera has worked for longer than the last pause. So a camera that
+    comes and goes is in use for at least half of the time, and does not fill the log.
+    """
+
+    def __init__(self, pauses_s: tuple[float, ...]) -> None:
+        self._pauses_s, self._next = pauses_s, 0
+
+    def take_pause(self, worked_s: float) -> float:
+        """Take the next pause, in seconds, after a camera that worked for `worked_s`."""
+        if worked_s > self._pauses_s[max(0, self._next - 1)]:
+            self._next = 0
+        pause_s = self._pauses_s[self._next]
+        self._next = min(self._next + 1, len(self._pauses_s) - 1)
+        return pause_s
+
+
+class State(Enum):
+    """States of a supervised camera."""
+
+    WAITING = auto()  # no process: the next one starts after a pause
+    OPENING = auto()  # a process runs and has delivered no frame yet
+    DELIVERING = auto()
+    ENDED = auto()  # the source has no more frames
 
 
 class Supervisor:
-    """The frames of a camera that is watched over. Used with `with`."""
+    """The frames of a supervised camera. Use it with `with`."""
 
-    def __init__(self, plan: CaptureConfig, told: Told, *, restarts: bool = True) -> None:
-        """`restarts`: whether a camera that fails is started again; else that is an error."""
-        self._plan, self._told, self._restarts = plan, told, restarts
-        self._handover = FrameBuffer(plan.shape)
-        self._process: _Process | None = None
+    def __init__(
+        self,
+        config: CaptureConfig,
+        on_event: OnCameraEvent,
+        *,
+        restarts: bool = True,
+        timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Set `restarts` to False to raise an error when the camera fails, instead of a restart."""
+        self._config, self._report, self._restarts = config, on_event, restarts
+        self._timeouts, self._clock = timeouts or Timeouts(), clock
+        self._backoff = Backoff(self._timeouts.pauses_s)
+        self._buffer = FrameBuffer(config.shape)
+        self._process: CaptureProcess | None = None
+        self._state = State.WAITING
         self._start_s = 0.0  # when to start the next process
-        self._look_s = 0.0  # when to look after the present one next
-        self._alive_s = 0.0  # when the present one started, or gave its last frame
-        self._began_s = self._lost_s = 0.0  # when that one started; when frames last came
-        self._first_s = math.inf  # when the present one gave its first frame
-        self._lost = False  # whether that was told
-        self._pause = 0  # which of PAUSES_S comes next
-        self.ended = False  # whether the source has no more frames
+        self._poll_s = 0.0  # when to check the present process
+        self._alive_s = 0.0  # when the present process started or delivered its latest frame
+        self._first_frame_s = math.inf  # when the present process delivered its first frame
+        self._lost_since_s: float | None = None  # time of the last frame before an outage
 
     def __enter__(self) -> "Supervisor":
-        self._look_after(time.monotonic())
+        self._poll(self._clock())
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
-        self._handover.close()
+        self._stop_process()
+        self._buffer.close()
 
-    def next_frame(
-        self, timeout_s: float, wake: int | None = None
-    ) -> tuple[FrameInfo, Crops] | None:
-        """The newest frame, or None where none comes in time or `wake`, a descriptor, is readable.
-
-        Raises CameraError for a source that fails and is not started again, SettingError where
-        it cannot be had as it was wished.
-        """
-        until_s = time.monotonic() + timeout_s
-        while True:
-            if frame := self._handover.read_latest():
-                self._came()
-                return frame
-            now_s = time.monotonic()
-            self._look_after(now_s)
-            if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
-                return self._handover.read_latest()
+    @property
+    def ended(self) -> bool:
+        """True if the source has no more frames."""
+        return self._state is State.ENDED
 
     @property
     def pid(self) -> int:
-        """Of the present capture process. Raises CameraError where there is none."""
+        """Process ID of the capture process. Raises CameraError if none is running."""
         if self._process is None:
             raise CameraError("no capture process is running")
         return self._process.pid
 
-    def _came(self) -> None:
-        """A frame came: all is well, again or still."""
-        if self._alive_s == self._began_s:
-            self._hear()  # of what the camera delivers, before its first frame is told of
-            if self._process is None:  # which was its last as well
-                return
-            self._first_s = time.monotonic()
-        self._alive_s = time.monotonic()
-        if self._lost:
-            self._told.back(self._alive_s - self._lost_s)
-            self._lost = False
+    def next_frame(
+        self, timeout_s: float, wake: int | None = None
+    ) -> tuple[FrameInfo, Crops] | None:
+        """Wait for the newest frame. None after the time-out or when `wake`, an fd, is readable.
 
-    def _look_after(self, now_s: float) -> None:
-        """Start, hear and judge the process: when it says something or ends, and now and then."""
-        if now_s < self._look_s:
-            return
-        self._look_s = now_s + LOOK_S
-        if self._process is None:
-            if now_s >= self._start_s and not self.ended:
-                self._start(now_s)
-            return
-        died = self._process.died()
-        self._hear()
-        silence_s = FIRST_SILENCE_S if self._alive_s == self._began_s else SILENCE_S
-        if self._process and died and not self.ended:
-            self._lose("the capture process died")
-        elif self._process and self._silent_s(now_s) > silence_s:
-            self._lose(f"no frame for {silence_s:.0f} s")
-
-    def _start(self, now_s: float) -> None:
-        self._began_s = self._alive_s = now_s
-        self._first_s = math.inf
-        try:
-            self._process = _Process(self._plan, self._handover)
-        except OSError as error:  # too many processes, or no memory: that passes
-            self._lose(f"no capture process can be started: {error.strerror}")
-
-    def _silent_s(self, now_s: float) -> float:
-        """For how long no frame has come; a folder that is watched may be silent for ever."""
-        if self._plan.camera.follow:
-            return 0.0
-        return now_s - self._seen_s()
-
-    def _seen_s(self) -> float:
-        """When the camera last gave a frame, be it one that was passed over."""
-        return max(self._alive_s, self._handover.passed_s())
-
-    def _hear(self) -> None:
-        for kind, line in self._process.heard() if self._process else ():
-            self._heard(kind, line)
-
-    def _heard(self, kind: str, line: str) -> None:
-        if kind == "wrong":
-            raise SettingError(line)
-        if kind == "failed":
-            self._lose(line)
-        elif kind == "ended" and not self._restarts:
-            self.ended = True
-        elif kind == "ended":
-            self._lose("the source has ended")
-        elif kind == "delivers":
-            self._told.delivers(line)
-        elif kind == "left_out":
-            self._told.left_out(line)
-
-    def _lose(self, reason: str) -> None:
-        """Let go of the process; a fresh one follows after a pause.
-
-        The pause begins anew after one that worked for longer than the last pause: a camera that
-        comes and goes is used for half of the time at least, and does not fill the log.
+        Raises CameraError if the source fails and is not to be restarted, SettingError if its
+        settings are wrong.
         """
-        self._stop()
-        self._handover.discard()  # or its last frame would pass for the first of the next
+        until_s = self._clock() + timeout_s
+        while True:
+            if frame := self._buffer.read_latest():
+                self._on_frame()
+                return frame
+            now_s = self._clock()
+            self._poll(now_s)
+            if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
+                return self._buffer.read_latest()
+
+    def _poll(self, now_s: float) -> None:
+        """Start the process if it is due; read its events and check its health."""
+        if now_s < self._poll_s:
+            return
+        self._poll_s = now_s + POLL_S
+        if self._state is State.WAITING and now_s >= self._start_s:
+            self._start_process(now_s)
+        elif self._process:
+            died = self._process.has_died()  # checked first: its last events may explain why
+            self._read_events()
+            self._check_health(now_s, died=died)
+
+    def _on_frame(self) -> None:
+        """Note that a frame arrived: the camera works, still or again."""
+        if self._state is State.OPENING:
+            self._read_events()  # reports that the camera opened, before its first frame
+            if self._state is not State.OPENING:  # that frame was also its last
+                return
+            self._state, self._first_frame_s = State.DELIVERING, self._clock()
+        self._alive_s = self._clock()
+        if self._lost_since_s is not None:
+            self._report(CameraEvent("restored", lost_s=self._alive_s - self._lost_since_s))
+            self._lost_since_s = None
+
+    def _read_events(self) -> None:
+        for event in self._process.read_events() if self._process else ():
+            self._on_event(event)
+
+    def _on_event(self, event: CameraEvent) -> None:
+        """Act on an event of the capture process, or pass it on."""
+        if event.kind == "misconfigured":
+            raise SettingError(event.detail)
+        if event.kind == "failed":
+            self._on_lost(event.detail)
+        elif event.kind == "ended" and self._restarts:
+            self._on_lost("the source has ended")
+        elif event.kind == "ended":
+            self._state = State.ENDED
+        else:
+            self._report(event)
+
+    def _check_health(self, now_s: float, *, died: bool) -> None:
+        """Restart a process that died, or that delivers nothing for too long."""
+        if self._state not in (State.OPENING, State.DELIVERING):
+            return
+        opening = self._state is State.OPENING
+        limit_s = self._timeouts.first_silence_s if opening else self._timeouts.silence_s
+        if died:
+            self._on_lost("the capture process died")
+        elif not self._config.camera.follow and now_s - self._last_sign_s > limit_s:
+            self._on_lost(f"no frame for {limit_s:.0f} s")
+
+    @property
+    def _last_sign_s(self) -> float:
+        """Time when the camera last started or took a frame, even one that was skipped."""
+        return max(self._alive_s, self._buffer.last_skip_s)
+
+    def _on_lost(self, reason: str) -> None:
+        """Drop the process and plan its restart. Reports one loss per outage."""
+        self._stop_process()
+        self._state = State.WAITING
+        self._buffer.discard()  # else the old process's last frame would end the outage
         if not self._restarts:
             raise CameraError(reason)
-        if not self._lost:
-            self._lost, self._lost_s = True, self._seen_s()
-            self._told.lost(reason)
-        if self._seen_s() - self._first_s > PAUSES_S[max(0, self._pause - 1)]:
-            self._pause = 0
-        self._start_s = time.monotonic() + PAUSES_S[self._pause]
-        self._pause = min(self._pause + 1, len(PAUSES_S) - 1)
+        if self._lost_since_s is None:
+            self._lost_since_s = self._last_sign_s
+            self._report(CameraEvent("lost", reason))
+        pause_s = self._backoff.take_pause(self._last_sign_s - self._first_frame_s)
+        self._start_s = self._clock() + pause_s
 
     def _wait(self, timeout_s: float, wake: int | None) -> bool:
-        """Wait until there may be something to do; gives whether `wake` is readable."""
-        now_s = time.monotonic()
-        watched = [self._handover.given] + ([] if wake is None else [wake])
+        """Wait until there may be something to do. True if `wake` is readable."""
+        now_s = self._clock()
+        descriptors = [self._buffer.published] + ([] if wake is None else [wake])
         if self._process:
-            watched.append(self._process.says)
-            due_s = self._alive_s + SILENCE_S
+            descriptors.append(self._process.events)
+            due_s = self._alive_s + self._timeouts.silence_s
         else:
             due_s = self._start_s
         timeout_s = max(0.0, min(timeout_s, due_s - now_s + 0.01)) if due_s > now_s else 0.1
-        readable = select.select(watched, [], [], timeout_s)[0]
-        if readable != [self._handover.given]:
-            self._look_s = 0.0
+        readable = select.select(descriptors, [], [], timeout_s)[0]
+        if readable != [self._buffer.published]:
+            self._poll_s = 0.0
         return wake in readable
 
-    def _stop(self) -> None:
+    def _start_process(self, now_s: float) -> None:
+        self._state, self._alive_s, self._first_frame_s = State.OPENING, now_s, math.inf
+        try:
+            self._process = CaptureProcess(self._config, self._buffer)
+        except OSError as error:  # too many processes or too little memory: try again later
+            self._on_lost(f"cannot start a capture process: {error.strerror}")
+
+    def _stop_process(self) -> None:
         if self._process:
             self._process.kill()
-            self._process = None
+        self._process = None
 
 
-class _Process:
-    """A capture process."""
+class CaptureProcess:
+    """A running capture process, and the pipes to and from it."""
 
-    def __init__(self, plan: CaptureConfig, handover: FrameBuffer) -> None:
-        orders, self._orders = os.pipe()
-        self.says, says = os.pipe()
-        os.set_blocking(self.says, False)
-        given = [orders, says, *handover.descriptors]
+    def __init__(self, config: CaptureConfig, buffer: FrameBuffer) -> None:
+        config_end, self._config_pipe = os.pipe()
+        self.events, event_end = os.pipe()
+        os.set_blocking(self.events, False)
+        descriptors = [config_end, event_end, *buffer.descriptors]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "vedette_edge.capture.worker", *map(str, given)],
-                pass_fds=given,
-                start_new_session=True,  # Ctrl-C is for the master
+                [sys.executable, "-m", "vedette_edge.capture.worker", *map(str, descriptors)],
+                pass_fds=descriptors,
+                start_new_session=True,  # Ctrl-C is for the supervisor alone
             )
         except OSError:
-            self._close()
+            self._close_pipes()
             raise
         finally:
-            os.close(orders)
-            os.close(says)
-        self._half = b""
+            os.close(config_end)
+            os.close(event_end)
+        self._partial_line = b""
         with suppress(BrokenPipeError):
-            os.write(self._orders, pickle.dumps(plan))
+            os.write(self._config_pipe, pickle.dumps(config))
 
     @property
     def pid(self) -> int:
+        """Process ID."""
         return self._process.pid
 
-    def died(self) -> bool:
+    def has_died(self) -> bool:
+        """True if the process has ended."""
         return self._process.poll() is not None
 
-    def heard(self) -> Iterator[tuple[str, str]]:
-        """What it has said since, a kind and a line each."""
+    def read_events(self) -> Iterator[CameraEvent]:
+        """Read the events since the last call."""
         with suppress(BlockingIOError):
-            while data := os.read(self.says, 1 << 16):
-                self._half += data
-        *lines, self._half = self._half.split(b"\n")
+            while data := os.read(self.events, 1 << 16):
+                self._partial_line += data
+        *lines, self._partial_line = self._partial_line.split(b"\n")
         for line in lines:
-            yield from json.loads(line).items()
+            yield CameraEvent(**json.loads(line))
 
     def kill(self) -> None:
-        """End it, whatever it waits for. One that a driver holds is left to end when it can."""
+        """Kill the process. One that a driver holds is left to end when it can."""
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_S)
-        self._close()
+        self._close_pipes()
 
-    def _close(self) -> None:
-        os.close(self._orders)
-        os.close(self.says)
+    def _close_pipes(self) -> None:
+        os.close(self._config_pipe)
+        os.close(self.events)

@@ -8,28 +8,21 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypedDict, Unpack
 
 import click
 
 from vedette_edge.capture.region import parse_region
-from vedette_edge.cli.camera_options import (
-    camera_config,
-    camera_options,
-    mounting_of,
-    region_option,
-)
-from vedette_edge.cli.config_file import load_settings
-from vedette_edge.cli.log_options import log_options
 from vedette_edge.cli.options import json_option, model_options, threads_option
+from vedette_edge.cli.watch_options import camera_options, config_option, log_options
 from vedette_edge.console import Output, cli_session
 from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, render_findings
 from vedette_edge.doctor.disk import check_disk
 from vedette_edge.doctor.machine import check_machine, is_service_running
-from vedette_edge.doctor.packages import IMPORT_ERRORS, check_packages, is_broken
-from vedette_edge.errors import SelfTestError, SettingError
+from vedette_edge.doctor.packages import check_packages, is_broken
+from vedette_edge.errors import SelfTestError
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.overrides import ModelOverrides
+from vedette_edge.watch.config import CameraSettings
 
 EXAMPLES = """\b
 Examples:
@@ -43,54 +36,12 @@ Examples:
 _file = click.Path(path_type=Path)
 
 
-class CheckFlags(TypedDict):
-    """The flags that say what to check, besides the model."""
-
-    config: Path | None
-    camera: str | None
-    size: tuple[int, int]
-    rotate: str
-    flip: str | None
-    crop: str | None
-    regions: tuple[str, ...]
-    test_chart: bool
-    log: Path | None
-    limits: LogLimits
-
-
-def _load_defaults(
-    context: click.Context, option: click.Parameter, path: Path | None
-) -> Path | None:
-    """Take over the service's settings for all options that this command has."""
-    if path:
-        try:
-            from vedette_edge.cli.run import run  # imports numpy, which may be broken
-
-            settings = load_settings(path, run)
-        except IMPORT_ERRORS:  # check_packages reports it
-            return path
-        except SettingError as error:
-            raise click.ClickException(str(error)) from error
-        known = {parameter.name for parameter in context.command.params}
-        context.default_map = {name: value for name, value in settings.items() if name in known}
-    return path
-
-
 @click.command(epilog=EXAMPLES)
 @click.argument("model", type=_file, required=False)
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, readable=False),  # load_settings has the better message
-    is_eager=True,
-    callback=_load_defaults,
-    help="TOML file of the service.",
-)
-@click.option("--camera", metavar="SOURCE", help="Check this camera; SOURCE as for vedette run.")
+@config_option
 @camera_options
-@region_option
 @click.option("--test-chart", is_flag=True, help="The camera sees the chart: check orientation.")
 @click.option("--write-chart", type=_file, help="Write the chart to a file, to print or show it.")
-@click.option("--log", type=_file, help="Check the disk that holds this log.")
 @log_options
 @json_option
 @threads_option
@@ -101,26 +52,35 @@ def check(
     as_json: bool,
     threads: int | None,
     overrides: ModelOverrides,
-    **flags: Unpack[CheckFlags],
+    config: Path | None,
+    camera: CameraSettings,
+    test_chart: bool,
+    log: Path | None,
+    limits: LogLimits,
 ) -> None:
     """Find what is wrong with model, packages, camera, disk, clock or power, and how to fix it.
 
     It replays the samples in the model on this machine. The input must match byte for byte, and
     the label exactly; scores may differ by two output steps. Exit code 1 reports a fault.
     """
-    if flags["test_chart"] and not flags["camera"]:
+    if test_chart and not camera.source:
         raise click.UsageError("--test-chart needs --camera SOURCE, or a --config that names one")
     with cli_session() as terminal:
         if write_chart:
             _write_chart(write_chart, terminal)
             return
-        packages, report = list(check_packages(flags["camera"] or "")), ModelReport()
-        if model and not is_broken(packages):
+        packages, report = list(check_packages(camera.source or "")), ModelReport()
+        broken = is_broken(packages)
+        if model and not broken:
             from vedette_edge.doctor.model import check_model  # imports numpy
 
             report = check_model(model, threads, overrides)
-        findings = [] if is_broken(packages) else list(_check_settings(model, flags))
-        findings += [*report.findings, *packages, *_check_around(flags, is_broken(packages))]
+        findings = [*_check_settings(config, model, camera), *report.findings, *packages]
+        findings += check_machine(camera.source or "")
+        if log:
+            findings += check_disk(log, limits)
+        if camera.source and not broken:
+            findings += _check_camera(camera, with_chart=test_chart)
         _print_report(terminal, report, findings, as_json=as_json)
 
 
@@ -131,32 +91,26 @@ def _write_chart(path: Path, terminal: Output) -> None:
     terminal.err.print(f"{path}: print it or show it so that it fills the picture")
 
 
-def _check_settings(model: Path | None, flags: CheckFlags) -> Iterator[Finding]:
+def _check_settings(
+    config: Path | None, model: Path | None, camera: CameraSettings
+) -> Iterator[Finding]:
     """Report what the service needs and its settings do not name."""
-    for name, value in (("model", model), ("camera", flags["camera"])):
-        if flags["config"] and value is None:
-            yield Finding(name, FAULT, f"{flags['config']} names none, so the watch cannot start")
+    for name, value in (("model", model), ("camera", camera.source)):
+        if config and value is None:
+            yield Finding(name, FAULT, f"{config} names none, so the watch cannot start")
 
 
-def _check_around(flags: CheckFlags, broken: bool) -> Iterator[Finding]:
-    """Check machine and disk, and the camera unless packages are broken."""
-    yield from check_machine(flags["camera"] or "")
-    if flags["log"]:
-        yield from check_disk(flags["log"], flags["limits"])
-    if flags["camera"] and not broken:
-        yield from _check_camera(flags)
-
-
-def _check_camera(flags: CheckFlags) -> Iterator[Finding]:
+def _check_camera(camera: CameraSettings, *, with_chart: bool) -> Iterator[Finding]:
     if is_service_running():
         detail = "in use by the service, which logs its state"
         yield Finding("camera", WARNING, detail, "sudo systemctl stop vedette  # then check again")
         return
+    from vedette_edge.cli.run import build_camera_config, build_orientation  # imports numpy
     from vedette_edge.doctor.camera import check_camera  # imports numpy
 
-    regions = tuple(map(parse_region, flags["regions"]))
-    config, mounting = camera_config(flags), mounting_of(flags)
-    yield from check_camera(config, mounting, regions, with_chart=flags["test_chart"])
+    source, orientation = build_camera_config(camera), build_orientation(camera)
+    regions = tuple(map(parse_region, camera.regions))
+    yield from check_camera(source, orientation, regions, with_chart=with_chart)
 
 
 def _print_report(

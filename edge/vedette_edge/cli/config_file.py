@@ -1,4 +1,4 @@
-"""A TOML file in which `vedette run` finds what its command line does not say."""
+"""The TOML file of `vedette run`, which has the same settings as the command line."""
 
 import difflib
 import tomllib
@@ -12,41 +12,49 @@ from vedette_edge.errors import SettingError
 
 
 def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
-    """The settings in a file: one for each option of the command, under the option's name.
+    """Load the settings in a file: values for the options of a command, by parameter name.
 
-    Raises SettingError, naming all that is wrong at once: keys that are unknown, with the
-    nearest known one, and values that do not fit.
+    Raises SettingError that names all mistakes at once: unknown keys, each with the nearest known
+    one, and values that are not valid.
     """
     try:
-        found = tomllib.loads(path.read_text("utf-8-sig"))
+        settings = tomllib.loads(path.read_text("utf-8-sig"))
     except PermissionError as error:
-        service = "if it is the service's, its user may: sudo -u vedette vedette ..."
-        raise SettingError(f"{path}: {error.strerror}; {service}") from error
+        hint = "if it is the service's, run as its user: sudo -u vedette vedette ..."
+        raise SettingError(f"{path}: {error.strerror}; {hint}") from error
     except OSError as error:
         raise SettingError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise SettingError(f"{path}: is no TOML ({error})") from error
-    known = {_key(one): one for one in command.params if one.name not in ("config", "help")}
-    wrong = [*_unknown(found, known), *_unfit(found, known, click.Context(command))]
-    if wrong:
-        raise SettingError("\n".join(f"{path}: {line}" for line in wrong))
-    return {str(known[key].name): _said(value, known[key]) for key, value in found.items()}
+        raise SettingError(f"{path}: not valid TOML ({error})") from error
+    known = {find_key(one): one for one in command.params if one.name not in ("config", "help")}
+    context = click.Context(command)
+    mistakes = [*_list_unknown(settings, known), *_list_invalid(settings, known, context)]
+    if mistakes:
+        raise SettingError("\n".join(f"{path}: {line}" for line in mistakes))
+    return {
+        str(known[key].name): _convert_value(value, known[key]) for key, value in settings.items()
+    }
 
 
-def _said(value: Any, parameter: click.Parameter) -> bool | str | list[str]:
-    """What a command line would say; true and false for its flags alone.
+def find_key(parameter: click.Parameter) -> str:
+    """Find the key of a parameter: the option's name without dashes, or the argument's name."""
+    return max(parameter.opts, key=len).lstrip("-")
 
-    Raises click.BadParameter for what it could not say.
+
+def _convert_value(value: Any, parameter: click.Parameter) -> bool | str | list[str]:
+    """Convert a value to what the command line would hold; only flags take true and false.
+
+    Raises click.BadParameter for a value that a command line cannot hold.
     """
     if getattr(parameter, "is_flag", False):
         if isinstance(value, bool):
             return value
         raise click.BadParameter("expected true or false")
-    several = value if parameter.multiple and isinstance(value, list) else [value]
-    if not all(_is_plain(one) for one in several):
-        list_too = ", or a list of these" if parameter.multiple else ""
-        raise click.BadParameter(f"expected a text or a number{list_too}")
-    texts = [str(one) for one in several]
+    values = value if parameter.multiple and isinstance(value, list) else [value]
+    if not all(_is_plain(one) for one in values):
+        or_list = ", or a list of these" if parameter.multiple else ""
+        raise click.BadParameter(f"expected a text or a number{or_list}")
+    texts = [str(one) for one in values]
     return texts if parameter.multiple else texts[0]
 
 
@@ -56,28 +64,23 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _key(parameter: click.Parameter) -> str:
-    """An option's name on the command line, without dashes; of an argument, its own."""
-    return max(parameter.opts, key=len).lstrip("-")
-
-
-def _unknown(found: Mapping[str, Any], known: Mapping[str, click.Parameter]) -> list[str]:
+def _list_unknown(settings: Mapping[str, Any], known: Mapping[str, click.Parameter]) -> list[str]:
     lines = []
-    for key in found.keys() - known.keys():
+    for key in settings.keys() - known.keys():
         near = difflib.get_close_matches(key, known, 1)
-        hint = f"is {near[0]!r} meant?" if near else f"known are {', '.join(sorted(known))}"
-        lines.append(f"{key!r} is unknown; {hint}")
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+        lines.append(f"unknown key {key!r}; {hint}")
     return sorted(lines)
 
 
-def _unfit(
-    found: Mapping[str, Any], known: Mapping[str, click.Parameter], context: click.Context
+def _list_invalid(
+    settings: Mapping[str, Any], known: Mapping[str, click.Parameter], context: click.Context
 ) -> list[str]:
     lines = []
-    for key, value in found.items():
+    for key, value in settings.items():
         if parameter := known.get(key):
             try:
-                parameter.process_value(context, _said(value, parameter))
+                parameter.process_value(context, _convert_value(value, parameter))
             except click.ClickException as error:
                 lines.append(f"{key} is {value!r}: {error.message}")
     return lines

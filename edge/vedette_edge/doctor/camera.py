@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vedette_edge.cameras import CameraConfig, find_camera
+from vedette_edge.cameras import CameraConfig, CameraEvent, find_camera
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, Region
-from vedette_edge.capture.supervisor import FIRST_SILENCE_S, Supervisor
+from vedette_edge.capture.supervisor import Supervisor, Timeouts
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, test_chart
 from vedette_edge.errors import CameraError, SettingError
@@ -25,7 +25,7 @@ MAX_AGE_MS = 500.0  # from capture until the frame is ready to be classified
 class ProbeTimes:
     """Times of this check, in seconds."""
 
-    first_frame_s: float = FIRST_SILENCE_S  # limit for the camera to open and deliver
+    first_frame_s: float = Timeouts().first_silence_s  # limit for the camera to open and deliver
     look_s: float = 3.0  # after the first frame
 
 
@@ -42,7 +42,7 @@ PROBE_INPUT = _ProbeInput()  # the InputSpec of this check, independent of any m
 
 @dataclass(slots=True)
 class _Seen:
-    """The frames and events of a camera. The Told of the supervisor."""
+    """The frames of a camera, and its events."""
 
     delivered: str = ""
     failure: str = ""
@@ -65,17 +65,14 @@ class _Seen:
         self.first = self.last if self.first is None else self.first
         self.frozen = self.frozen and bool((self.last == self.first).all())
 
-    def delivers(self, line: str) -> None:
-        self.delivered = line
-
-    def left_out(self, line: str) -> None:
-        self.unread = line
-
-    def lost(self, reason: str) -> None:
-        self.failure = reason
-
-    def back(self, lost_s: float) -> None:
-        pass
+    def note_event(self, event: CameraEvent) -> None:
+        """Keep what an event of the camera says."""
+        if event.kind == "opened":
+            self.delivered = event.detail
+        elif event.kind == "skipped_file":
+            self.unread = event.detail
+        elif event.kind == "lost":
+            self.failure = event.detail
 
 
 def check_camera(
@@ -108,7 +105,7 @@ def check_camera(
 def _watch_frames(plan: CaptureConfig, times: ProbeTimes) -> _Seen:
     seen = _Seen()
     try:
-        with Supervisor(plan, seen, restarts=find_camera(plan.camera).endless) as frames:
+        with Supervisor(plan, seen.note_event, restarts=find_camera(plan.camera).endless) as frames:
             until_s = time.monotonic() + times.first_frame_s
             while time.monotonic() < until_s and not frames.ended and not seen.failure:
                 if frame := frames.next_frame(0.2):

@@ -38,16 +38,16 @@ class Watchdog:
         if not self._ready:
             self._ready = True
             notify("READY=1")
-            self.back()  # a restart may have come while the camera was lost
+            self.restore_timeout()  # a restart may have come while the camera was lost
         if self._every_s and time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + self._every_s
             notify("WATCHDOG=1")
 
-    def lost(self) -> None:
+    def extend_timeout(self) -> None:
         """Report that the camera is lost: extend the time-out."""
         self._set_timeout(LOST_USEC)
 
-    def back(self) -> None:
+    def restore_timeout(self) -> None:
         """Report that the camera is back: restore the time-out."""
         self._set_timeout(self._timeout_usec)
 

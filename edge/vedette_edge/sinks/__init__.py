@@ -1,30 +1,23 @@
-"""Where the watch's records go: one file each, behind one Protocol."""
+"""Sinks of the watch's records: one file each, behind one Protocol."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 
 class Sink(Protocol):
-    """Takes records. Nothing waits on a sink, and none of them can stop the watch."""
+    """Takes records. It never makes the watch wait, and never stops it."""
 
     def write(self, record: Mapping[str, object]) -> None:
-        """Take one record: JSON's kinds of values, `time` and `event` first."""
-
-    def counters(self) -> Mapping[str, object]:
-        """How it goes, for the heartbeat, under the sink's name; or nothing."""
+        """Take a record of JSON values, with `time` and `event` first."""
 
 
 class FanOut:
-    """Hands each record to all of some sinks."""
+    """Passes each record on to several sinks."""
 
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = sinks
 
     def write(self, record: Mapping[str, object]) -> None:
-        """Give it to each in turn."""
+        """Pass a record on to each sink in turn."""
         for sink in self._sinks:
             sink.write(record)
-
-    def counters(self) -> Mapping[str, object]:
-        """Those of all."""
-        return {name: how for sink in self._sinks for name, how in sink.counters().items()}

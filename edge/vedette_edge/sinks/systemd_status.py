@@ -1,4 +1,4 @@
-"""The last label in the status that systemctl shows."""
+"""The latest labels, in the status that `systemctl status` shows."""
 
 from collections.abc import Mapping
 
@@ -6,39 +6,34 @@ from vedette_edge.console import escape_unprintable
 from vedette_edge.host.systemd import notify
 from vedette_edge.log.formatting import format_label
 
-LONGEST = 1000  # characters: systemd takes no message of more than 4,096 bytes
+MAX_LENGTH = 1000  # characters: systemd takes messages of up to 4,096 bytes
 
 
 class SystemdStatus:
-    """A sink whose last label, of each region, or lost camera `systemctl status` shows."""
+    """A sink that shows the latest label of each region, or that the camera is lost."""
 
     def __init__(self, event: str) -> None:
-        """`event` is what tells of labels: change, or frame where each is on its own."""
+        """`event` names the records with labels: change, or frame if each image is reported."""
         self._event = event
-        self._last: dict[object, Mapping[str, object]] = {}
+        self._latest: dict[object, Mapping[str, object]] = {}
 
     def write(self, record: Mapping[str, object]) -> None:
-        """Tell of a label that is new, and of the camera."""
+        """Update the status if the record changes it."""
         event, region = record["event"], record.get("region", "")
-        if event == "lost":
-            self._tell(f"camera lost: {record['reason']}")
-        elif event == "back":
-            self._tell_labels()
-        elif event == self._event and record["label"] != self._last.get(region, {}).get("label"):
-            self._last[region] = record
-            self._tell_labels()
+        if event == "camera_lost":
+            self._send(f"camera lost: {record['reason']}")
+        elif event == "camera_restored":
+            self._send_labels()
+        elif event == self._event and record["label"] != self._latest.get(region, {}).get("label"):
+            self._latest[region] = record
+            self._send_labels()
 
-    def _tell_labels(self) -> None:
-        last = self._last.items()
-        self._tell(
-            ", ".join(
-                format_label(str(at), f"{one['label']} ({one['score']:.2f})") for at, one in last
-            )
+    def _send_labels(self) -> None:
+        labels = (
+            format_label(str(region), f"{record['label']} ({record['score']:.2f})")
+            for region, record in self._latest.items()
         )
+        self._send(", ".join(labels))
 
-    def _tell(self, status: str) -> None:
-        notify(escape_unprintable(f"STATUS={status}")[:LONGEST])
-
-    def counters(self) -> Mapping[str, object]:
-        """None: systemd counts nothing."""
-        return {}
+    def _send(self, status: str) -> None:
+        notify(escape_unprintable(f"STATUS={status}")[:MAX_LENGTH])

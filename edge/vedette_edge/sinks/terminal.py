@@ -1,4 +1,4 @@
-"""Records on the terminal, for a person or a machine."""
+"""Records on the terminal, as text or as JSON lines."""
 
 import json
 from collections.abc import Mapping
@@ -10,18 +10,14 @@ from vedette_edge.log.reader import LoggedRecord
 
 
 class TerminalSink:
-    """A line a record."""
+    """Prints one line a record."""
 
     def __init__(self, terminal: Output, *, as_json: bool) -> None:
         self._terminal, self._as_json = terminal, as_json
 
     def write(self, record: Mapping[str, object]) -> None:
-        """Print the record."""
+        """Print a record."""
         text = json.dumps(record, ensure_ascii=False)
         at = datetime.fromisoformat(str(record["time"])).timestamp()
-        shown = LoggedRecord(at, str(record["event"]), record, text)
-        self._terminal.print_line(text if self._as_json else format_record(shown))
-
-    def counters(self) -> Mapping[str, object]:
-        """None: whoever looks on sees."""
-        return {}
+        logged = LoggedRecord(at, str(record["event"]), record, text)
+        self._terminal.print_line(text if self._as_json else format_record(logged))

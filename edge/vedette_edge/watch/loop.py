@@ -1,10 +1,10 @@
-"""The watch: frame in, label out; what happens is told as records, each a line of JSON."""
+"""The watch: take the newest frame, classify it, and write what has changed."""
 
 import os
 import select
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 
 from vedette_edge.capture.frame_buffer import Crops, FrameInfo
 from vedette_edge.capture.supervisor import Supervisor
@@ -14,101 +14,86 @@ from vedette_edge.sinks import Sink
 from vedette_edge.watch.smoothing import LabelChange
 from vedette_edge.watch.stats import FrameTimings, Heartbeat, RegionState, WatchStats
 
-TICK_S = 0.5  # how often it is looked whether anything else is due, where no frames come
-PAUSE_S = 0.1  # the same where they do
+IDLE_S = 0.5  # between two checks of `stop` and heartbeat while no frames arrive
+BUSY_S = 0.1  # the same while frames arrive
 
 
-def run_watch(
-    classifier: Classifier,
-    camera: Supervisor,
-    scenes: Sequence[RegionState],
-    sink: Sink,
-    *,
-    tally: WatchStats,
-    heartbeat: Heartbeat,
-    seen: Callable[[FrameTimings], None],
-    stop: int | None = None,
-) -> None:
-    """Classify the newest frame again and again, until frames end or `stop` is readable.
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The parts of a watch."""
 
-    `seen` is called after each frame that was classified and told of, with where its time went.
-    """
-    due_s = 0.0
-    while not camera.ended:
-        if frame := camera.next_frame(TICK_S, stop):
-            times = FrameTimings(frame[0])
-            for record in classify_frame(classifier, frame, scenes, times):
-                sink.write(record)
-            times.logged_s = time.monotonic()
-            _count(tally, times)
-            seen(times)
-            if times.logged_s < due_s:
+    classifier: Classifier
+    camera: Supervisor
+    regions: Sequence[RegionState]
+    sink: Sink
+    heartbeat: Heartbeat
+    stats: WatchStats = field(default_factory=WatchStats)
+    on_frame: Callable[[FrameTimings], None] = lambda timings: None  # after its records
+
+
+def run_watch(watch: Watch, stop: int | None = None) -> None:
+    """Classify the newest frame until the source ends or `stop`, a descriptor, is readable."""
+    check_s = 0.0
+    while not watch.camera.ended:
+        if frame := watch.camera.next_frame(IDLE_S, stop):
+            timings = FrameTimings(frame[0])
+            for record in classify_frame(watch.classifier, frame, watch.regions, timings):
+                watch.sink.write(record)
+            timings.logged_s = time.monotonic()
+            watch.stats.add(timings)
+            watch.on_frame(timings)
+            if timings.logged_s < check_s:
                 continue
-        due_s = time.monotonic() + PAUSE_S
-        if _readable(stop):
+        check_s = time.monotonic() + BUSY_S
+        if stop is not None and select.select([stop], [], [], 0)[0]:
             return
-        for record in heartbeat.due(tally, scenes, sink):
-            sink.write(record)
+        for record in watch.heartbeat.create_due(watch.stats, watch.regions):
+            watch.sink.write(record)
 
 
 def classify_frame(
     classifier: Classifier,
     frame: tuple[FrameInfo, Crops],
-    scenes: Sequence[RegionState],
-    times: FrameTimings,
+    regions: Sequence[RegionState],
+    timings: FrameTimings,
 ) -> Iterator[Record]:
-    """Classify the parts of a frame; gives what is to be told of them, and adds to `times`."""
-    about, parts = frame
-    for scene, prepared in zip(scenes, parts, strict=True):
+    """Classify the regions of a frame; yield the records of it, and add to `timings`."""
+    info, crops = frame
+    for region, crop in zip(regions, crops, strict=True):
         begin_s = time.monotonic()
-        found = classifier.score(prepared)
+        result = classifier.score(crop)
         invoked_s = time.monotonic()
-        change = scene.smoother.update(found.scores, about.taken_s) if scene.smoother else None
+        change = region.smoother.update(result.scores, info.taken_s) if region.smoother else None
         invoke_ms = 1000 * (invoked_s - begin_s)
-        times.invoke_ms += invoke_ms
-        times.decide_ms += 1000 * (time.monotonic() - invoked_s)
-        if scene.every_frame:
-            yield _frame(about, found, invoke_ms, scene)
+        timings.invoke_ms += invoke_ms
+        timings.decide_ms += 1000 * (time.monotonic() - invoked_s)
+        name = {"region": region.region} if region.region else {}
+        if region.every_frame:
+            yield create_frame_record(info, result, invoke_ms) | name
         if change:
-            yield _change(about, change, scene)
+            yield create_change_record(info, change) | name
 
 
-def _frame(about: FrameInfo, found: Classification, invoke_ms: float, scene: RegionState) -> Record:
-    record = {
-        "time": format_timestamp(about.seen_at),
+def create_frame_record(info: FrameInfo, result: Classification, invoke_ms: float) -> Record:
+    """Create the record of one frame."""
+    return {
+        "time": format_timestamp(info.seen_at),
         "event": "frame",
-        "frame": about.number,
-        "label": found.label,
-        "score": round(found.score, 4),
+        "frame": info.number,
+        "label": result.label,
+        "score": round(result.score, 4),
         "ms": {
-            "capture": round(about.capture_ms, 2),
-            "prepare": round(about.prepare_ms, 2),
+            "capture": round(info.capture_ms, 2),
+            "prepare": round(info.prepare_ms, 2),
             "invoke": round(invoke_ms, 2),
         },
-        "age_ms": round(1000 * (time.monotonic() - about.taken_s), 2),
-        "source": os.fsdecode(about.source),
+        "age_ms": round(1000 * (time.monotonic() - info.taken_s), 2),
+        "source": os.fsdecode(info.source),
     }
-    return _placed(record, scene)
 
 
-def _change(about: FrameInfo, change: LabelChange, scene: RegionState) -> Record:
+def create_change_record(info: FrameInfo, change: LabelChange) -> Record:
+    """Create the record of a change of the label."""
     score, lasted_s = round(change.score, 4), round(change.lasted_s, 3)
     rounded = asdict(change) | {"score": score, "lasted_s": lasted_s}
-    return _placed(create_record("change", about.seen_at) | rounded, scene)
-
-
-def _placed(record: Record, scene: RegionState) -> Record:
-    """With the region that it is about."""
-    return record | {"region": scene.region} if scene.region else record
-
-
-def _count(tally: WatchStats, times: FrameTimings) -> None:
-    tally.seen += 1
-    tally.last, tally.skipped = times.about.number, times.about.skipped
-    tally.age_ms = 1000 * (times.logged_s - times.about.taken_s)
-
-
-def _readable(descriptor: int | None) -> bool:
-    if descriptor is None:
-        return False
-    return bool(select.select([descriptor], [], [], 0)[0])
+    return create_record("change", info.seen_at) | rounded

@@ -1,53 +1,62 @@
-"""What is told of a watch besides its labels: how it begins and ends, and how its camera does."""
+"""Reports on a watch besides its labels: its start, its end, and its camera."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from vedette_edge.console import Output
+from vedette_edge.cameras import CameraEvent
 from vedette_edge.errors import VedetteError
 from vedette_edge.host.systemd import Watchdog, notify
 from vedette_edge.log.records import create_record
 from vedette_edge.sinks import Sink
 from vedette_edge.watch.signals import Signals
-from vedette_edge.watch.stats import WatchStats
+from vedette_edge.watch.stats import FrameTimings, WatchStats
+
+logger = logging.getLogger(__name__)
 
 
 class WatchReporter:
-    """Tells on the terminal and in the records what happens to the camera."""
+    """Writes records of what happens to a camera, and keeps systemd's watchdog informed."""
 
-    def __init__(self, terminal: Output, sink: Sink, source: str) -> None:
-        self._terminal, self._sink, self._source = terminal, sink, source
-        self.pulse = Watchdog()
-        self.left_out_count = 0
-        self.watches = False  # else pictures of files are told of, and nothing besides
+    def __init__(self, sink: Sink, source: str, *, continuous: bool) -> None:
+        """Set `continuous` to False for files, of which only the images are reported."""
+        self._sink, self._source, self._continuous = sink, source, continuous
+        self._watchdog = Watchdog()
+        self.skipped_count = 0  # files
 
-    def delivers(self, line: str) -> None:
-        if self.watches:
-            self._of_camera("delivers", camera=line)
+    def report(self, event: CameraEvent) -> None:
+        """Write the record of a camera event; the supervisor calls this."""
+        if event.kind == "skipped_file":
+            self.skipped_count += 1
+            logger.warning("%s", event.detail)
+        elif event.kind == "lost":
+            self._write("camera_lost", camera=self._source, reason=event.detail)
+            self._watchdog.extend_timeout()
+        elif event.kind == "restored":
+            self._write("camera_restored", camera=self._source, lost_s=round(event.lost_s, 1))
+            self._watchdog.restore_timeout()
+        elif event.kind == "opened" and self._continuous:
+            self._write("camera_opened", camera=event.detail)
 
-    def left_out(self, line: str) -> None:
-        self.left_out_count += 1
-        self._terminal.err.print(line, style="yellow")
-
-    def lost(self, reason: str) -> None:
-        self._of_camera("lost", reason=reason)
-        self.pulse.lost()
-
-    def back(self, lost_s: float) -> None:
-        self._of_camera("back", lost_s=round(lost_s, 1))
-        self.pulse.back()
+    def note_frame(self, timings: FrameTimings) -> None:
+        """Feed the watchdog: a frame was classified and written."""
+        self._watchdog.feed()
 
     @contextmanager
-    def beginning_and_end(
-        self, start: Mapping[str, object], signals: Signals, tally: WatchStats
-    ) -> Iterator[None]:
-        """Around the watch: how it begins, and why it ends."""
-        if self.watches:
-            self._record("start", **start)
+    def record_start_and_stop(
+        self, start: Mapping[str, object], signals: Signals
+    ) -> Iterator[WatchStats]:
+        """Write a start record, and after the watch a stop record with the reason.
+
+        Yields the statistics that the watch is to count.
+        """
+        stats = WatchStats()
+        if self._continuous:
+            self._write("start", **start)
         reason = "an error"
         try:
-            yield
+            yield stats
             reason = signals.stop_reason or "the source has ended"
         except VedetteError as error:
             reason = str(error)
@@ -56,16 +65,13 @@ class WatchReporter:
             reason = signals.stop_reason or "SIGINT"
             raise
         finally:
-            if not signals.reload_requested:  # systemd would soon kill what begins anew
+            if not signals.reload_requested:  # systemd would kill the watch during its restart
                 notify("STOPPING=1")
-            if self.watches:
-                up_s = round(time.monotonic() - tally.began_s, 1)
-                self._record("stop", reason=reason, up_s=up_s)
-            if tally.seen or signals.stop_reason:
-                self._terminal.err.print(tally.summary())
+            if self._continuous:
+                up_s = round(time.monotonic() - stats.began_s, 1)
+                self._write("stop", reason=reason, up_s=up_s)
+            if stats.frames or signals.stop_reason:
+                logger.info("%s", stats.summarize())
 
-    def _of_camera(self, event: str, **fields: object) -> None:
-        self._record(event, **{"camera": self._source, **fields})
-
-    def _record(self, event: str, **fields: object) -> None:
+    def _write(self, event: str, **fields: object) -> None:
         self._sink.write(create_record(event) | fields)

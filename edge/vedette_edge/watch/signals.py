@@ -1,5 +1,6 @@
-"""Signals that end a watch, or begin it anew."""
+"""Signals that stop a watch, or restart it with a new configuration."""
 
+import logging
 import os
 import signal
 import sys
@@ -8,75 +9,75 @@ from collections.abc import Callable
 
 from vedette_edge.errors import SettingError
 
-PATIENCE_S = 1.0  # at the end, for a configuration that is being read: its disk may hang
+JOIN_S = 1.0  # at the end, for a configuration that is being read: its disk may hang
+
+logger = logging.getLogger(__name__)
 
 
 class Signals:
-    """SIGTERM and SIGINT end the watch, SIGHUP begins it anew with the configuration as it is now.
+    """SIGTERM and SIGINT stop the watch; SIGHUP restarts it with the present configuration.
 
-    None of them ends it within a record; a second SIGINT does, as a KeyboardInterrupt. Until the
-    watch begins SIGTERM and SIGINT end the program where it stands: importing and loading a model
-    may take long. A handler may interrupt the watch while it prints, so that it must not print
-    itself: a thread looks at the configuration.
+    None of them stops it within a record; only a second SIGINT does, as a KeyboardInterrupt. Until
+    the watch begins, SIGTERM and SIGINT end the program at once: loading a model may take long. A
+    handler may interrupt the watch while it prints, so it must not print itself: a thread checks
+    the configuration.
     """
 
-    def __init__(self, check: Callable[[], None], say: Callable[[str], None]) -> None:
-        """`check` raises SettingError for a configuration that is wrong, of which `say` tells."""
-        self.stop = os.eventfd(0, os.EFD_NONBLOCK)  # readable once the watch is to end
-        self._asked = os.eventfd(0)  # readable once the configuration is to be looked at
+    def __init__(self, check: Callable[[], None]) -> None:
+        """`check` raises SettingError if the configuration is wrong; that is logged."""
+        self.stop = os.eventfd(0, os.EFD_NONBLOCK)  # readable once the watch is to stop
+        self._check_event = os.eventfd(0)  # readable once the configuration is to be checked
         self._ended_by = ""
-        self._renewed = self._closing = self._watching = False
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._check, self._say = check, say
+        self._reload = self._closing = self._watching = False
+        self._checker = threading.Thread(target=self._run_checks, daemon=True)
+        self._check = check
 
     @property
     def reload_requested(self) -> bool:
-        """Whether the watch is to begin anew."""
-        return self._renewed and not self._ended_by
+        """True if the watch is to restart."""
+        return self._reload and not self._ended_by
 
     @property
     def stop_reason(self) -> str:
-        """The signal that ends the watch, or nothing."""
-        return self._ended_by or ("SIGHUP" if self._renewed else "")
+        """Name of the signal that stops the watch; empty if none does."""
+        return self._ended_by or ("SIGHUP" if self._reload else "")
 
     def __enter__(self) -> "Signals":
         handlers = {
             signal.SIGTERM: lambda *_: self._terminate(),
             signal.SIGINT: lambda *_: self._interrupt(),
-            signal.SIGHUP: lambda *_: os.eventfd_write(self._asked, 1),
+            signal.SIGHUP: lambda *_: os.eventfd_write(self._check_event, 1),
         }
         self._before = {number: signal.signal(number, one) for number, one in handlers.items()}
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
-        self._reader.start()
+        self._checker.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._closing = True
-        os.eventfd_write(self._asked, 1)
-        self._reader.join(PATIENCE_S)
-        if (
-            self.reload_requested
-        ):  # one that comes while the program is replaced waits for its successor
+        os.eventfd_write(self._check_event, 1)
+        self._checker.join(JOIN_S)
+        if self.reload_requested:  # a SIGHUP during the restart waits for the new process
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
             del self._before[signal.SIGHUP]
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if not self.reload_requested and not self._reader.is_alive():
+        if not self.reload_requested and not self._checker.is_alive():
             os.close(self.stop)
-            os.close(self._asked)
+            os.close(self._check_event)
         if kind and self._ended_by == "SIGTERM" and not self._watching:
-            sys.exit(0)  # whatever became of it on its way, as an import that says it failed
+            sys.exit(0)  # end cleanly, even if the signal made the start-up fail half way
 
-    def wait_for_watch(self) -> None:
-        """From now on the watch ends itself, once `stop` is readable."""
+    def begin_watch(self) -> None:
+        """From now on, leave it to the watch to stop once `stop` is readable."""
         self._watching = True
 
-    def _end(self) -> None:
+    def _set_stop(self) -> None:
         os.eventfd_write(self.stop, 1)
 
     def _terminate(self) -> None:
         self._ended_by = "SIGTERM"
-        self._end()
+        self._set_stop()
         if not self._watching:
             sys.exit(0)
 
@@ -84,15 +85,15 @@ class Signals:
         if self.stop_reason or not self._watching:
             raise KeyboardInterrupt
         self._ended_by = "SIGINT"
-        self._end()
+        self._set_stop()
 
-    def _read(self) -> None:
-        """The thread: a configuration that is wrong changes nothing."""
-        while os.eventfd_read(self._asked) and not self._closing and not self.stop_reason:
+    def _run_checks(self) -> None:
+        """Run the thread: a wrong configuration changes nothing."""
+        while os.eventfd_read(self._check_event) and not self._closing and not self.stop_reason:
             try:
                 self._check()
             except SettingError as error:
-                self._say(f"{error}\nThe watch goes on as it was")
+                logger.warning("%s\nThe watch continues unchanged", error)
             else:
-                self._renewed = True
-                self._end()
+                self._reload = True
+                self._set_stop()

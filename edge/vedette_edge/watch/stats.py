@@ -1,83 +1,92 @@
-"""The figures of a watch, and its heartbeat."""
+"""Statistics of a watch, and its heartbeat."""
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.host.raspberry_pi import read_health
 from vedette_edge.log.records import Record, create_record
-from vedette_edge.sinks import Sink
+from vedette_edge.sinks.log_file import LogFile
 from vedette_edge.watch.smoothing import LabelSmoother
 
 
 @dataclass(frozen=True, slots=True)
 class RegionState:
-    """What is classified of each frame on its own."""
+    """A region that is classified separately, and its label over time."""
 
-    region: str  # its name; empty for the whole frame
-    smoother: LabelSmoother | None  # None: frames have nothing to do with each other
-    every_frame: bool  # whether each frame is told of, or changes alone
+    region: str  # name; empty for the whole frame
+    smoother: LabelSmoother | None  # None: frames are independent of each other
+    every_frame: bool  # report each frame, or only changes
 
 
 @dataclass(slots=True)
 class FrameTimings:
-    """One frame's way through the watch, all its parts together. Seconds on the monotonic clock."""
+    """Times of one frame in the watch, all its regions together; *_s on the monotonic clock."""
 
-    about: FrameInfo
-    begun_s: float = field(default_factory=time.monotonic)  # when the watch took it up
+    info: FrameInfo
+    begun_s: float = field(default_factory=time.monotonic)  # when the watch took it
     invoke_ms: float = 0.0
     decide_ms: float = 0.0
-    logged_s: float = 0.0  # when all was told of it
+    logged_s: float = 0.0  # when its last record was written
 
 
 @dataclass(slots=True)
 class WatchStats:
-    """How a watch goes; it is counted on as long as the watch lasts."""
+    """Counters of a watch."""
 
-    seen: int = 0  # frames classified
-    skipped: int = 0  # frames passed over on purpose
-    last: int = 0  # number of the last frame classified
-    age_ms: float = 0.0  # of that frame when its label was told
+    frames: int = 0  # classified
+    skipped: int = 0  # frames skipped on purpose
+    last: int = 0  # number of the latest classified frame
+    age_ms: float = 0.0  # of that frame when its label was written
     began_s: float = field(default_factory=time.monotonic)
 
     @property
     def dropped(self) -> int:
-        """Frames that newer ones overtook."""
-        return max(0, self.last - self.seen - self.skipped)
+        """Frames that were replaced by newer ones before they could be classified."""
+        return max(0, self.last - self.frames - self.skipped)
 
     @property
     def fps(self) -> float:
-        """Frames classified a second."""
-        return self.seen / max(1e-9, time.monotonic() - self.began_s)
+        """Classified frames a second."""
+        return self.frames / max(1e-9, time.monotonic() - self.began_s)
 
-    def summary(self) -> str:
-        """The tally for a person."""
+    def add(self, timings: FrameTimings) -> None:
+        """Count a classified frame."""
+        self.frames += 1
+        self.last, self.skipped = timings.info.number, timings.info.skipped
+        self.age_ms = 1000 * (timings.logged_s - timings.info.taken_s)
+
+    def summarize(self) -> str:
+        """One line for a person."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
-        return f"{self.seen} frames, {self.dropped} overtaken{skipped}, {self.fps:.1f} frames/s"
+        return f"{self.frames} frames, {self.dropped} dropped{skipped}, {self.fps:.1f} frames/s"
 
 
 @dataclass(slots=True)
 class Heartbeat:
-    """A record from time to time that tells that the watch goes on, and how."""
+    """A record at intervals which shows that the watch goes on, with its statistics."""
 
     every_s: float  # 0: none
+    log: LogFile | None = None  # whose losses it reports
     last_s: float = field(default_factory=time.monotonic)
 
-    def due(self, tally: WatchStats, scenes: Sequence[RegionState], sink: Sink) -> Iterator[Record]:
+    def create_due(self, stats: WatchStats, regions: Sequence[RegionState]) -> Iterator[Record]:
+        """Create the record, if it is due."""
         now_s = time.monotonic()
         if not self.every_s or now_s - self.last_s < self.every_s:
             return
         self.last_s = now_s
+        counters = self.log.read_counters() if self.log else None
         yield {
             **create_record("heartbeat"),
-            "up_s": round(now_s - tally.began_s),
-            "frames": tally.seen,
-            "overtaken": tally.dropped,
-            "skipped": tally.skipped,
-            "fps": round(tally.fps, 2),
-            "age_ms": round(tally.age_ms, 1),
-            "state": {one.region: one.smoother.label for one in scenes if one.smoother},
+            "up_s": round(now_s - stats.began_s),
+            "frames": stats.frames,
+            "dropped": stats.dropped,
+            "skipped": stats.skipped,
+            "fps": round(stats.fps, 2),
+            "age_ms": round(stats.age_ms, 1),
+            "state": {one.region: one.smoother.label for one in regions if one.smoother},
             **read_health().fields(),
-            **sink.counters(),
+            **({"log": asdict(counters)} if counters and counters.has_losses else {}),
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.edge.conftest import Heard
+from tests.edge.conftest import EventLog
 
 from vedette_edge.cameras import CameraConfig, image_folder, open_frames
 from vedette_edge.errors import CameraError, SettingError
@@ -23,32 +23,34 @@ def names(photos: Path) -> list[str]:
 # A folder
 
 
-def test_a_folder_is_gone_through_once_in_order(photos: Path, told: Heard) -> None:
-    frames = list(open_frames(CameraConfig(str(photos)), told.reports))
+def test_a_folder_is_gone_through_once_in_order(photos: Path, event_log: EventLog) -> None:
+    frames = list(open_frames(CameraConfig(str(photos)), event_log.add))
     assert [Path(frame.source).name for frame in frames] == names(photos)
     assert [frame.number for frame in frames] == [1, 2, 3]
-    assert told.delivers == ["3 pictures"]
+    assert event_log.details("opened") == ["3 images"]
 
 
 def test_a_looped_folder_starts_again_and_tells_of_a_bad_picture_once(
-    photos: Path, told: Heard
+    photos: Path, event_log: EventLog
 ) -> None:
     (photos / "b-bad.jpg").write_bytes(b"no picture")
-    frames = open_frames(CameraConfig(str(photos), loop=True), told.reports)
+    frames = open_frames(CameraConfig(str(photos), loop=True), event_log.add)
     seen = [frame.number for frame in islice(frames, 8)]
     assert seen == list(range(1, 9))
-    assert len(told.left_out) == 1
-    assert "b-bad.jpg" in told.left_out[0]
+    assert len(event_log.details("skipped_file")) == 1
+    assert "b-bad.jpg" in event_log.details("skipped_file")[0]
 
 
-def test_a_looped_folder_without_one_good_picture_is_an_error(tmp_path: Path, told: Heard) -> None:
+def test_a_looped_folder_without_one_good_picture_is_an_error(
+    tmp_path: Path, event_log: EventLog
+) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
-    with pytest.raises(CameraError, match="holds no picture that can be read"):
-        next(open_frames(CameraConfig(str(tmp_path), loop=True), told.reports))
+    with pytest.raises(CameraError, match="contains no readable image"):
+        next(open_frames(CameraConfig(str(tmp_path), loop=True), event_log.add))
 
 
-def test_pictures_can_be_shown_at_a_rate(photos: Path, told: Heard) -> None:
-    frames = open_frames(CameraConfig(str(photos), loop=True, fps=50), told.reports)
+def test_pictures_can_be_shown_at_a_rate(photos: Path, event_log: EventLog) -> None:
+    frames = open_frames(CameraConfig(str(photos), loop=True, fps=50), event_log.add)
     seen_at = [frame.seen_at for frame in islice(frames, 11)]
     assert seen_at[-1] - seen_at[0] >= 0.18
 
@@ -69,48 +71,58 @@ def jpeg(colour_rgb: tuple[int, int, int] = (200, 30, 30)) -> bytes:
     return encoded
 
 
-def test_a_followed_folder_gives_what_appears_later(photos: Path, told: Heard, quick: None) -> None:
-    frames = open_frames(CameraConfig(str(photos), follow=True), told.reports)
-    assert told.delivers == ["new pictures beside the 3 that are there"]
+def test_a_followed_folder_gives_what_appears_later(
+    photos: Path, event_log: EventLog, quick: None
+) -> None:
+    frames = open_frames(CameraConfig(str(photos), follow=True), event_log.add)
+    assert event_log.details("opened") == ["new images beside 3 old ones"]
     later(lambda: (photos / "new.jpg").write_bytes(jpeg()))
     assert Path(next(frames).source).name == "new.jpg"
 
 
-def test_a_followed_folder_may_be_empty_at_first(tmp_path: Path, told: Heard, quick: None) -> None:
-    frames = open_frames(CameraConfig(str(tmp_path), follow=True), told.reports)
+def test_a_followed_folder_may_be_empty_at_first(
+    tmp_path: Path, event_log: EventLog, quick: None
+) -> None:
+    frames = open_frames(CameraConfig(str(tmp_path), follow=True), event_log.add)
     later(lambda: (tmp_path / "new.jpg").write_bytes(jpeg()))
     assert next(frames).number == 1
 
 
-def test_a_picture_that_is_replaced_is_a_new_one(photos: Path, told: Heard, quick: None) -> None:
-    frames = open_frames(CameraConfig(str(photos), follow=True), told.reports)
+def test_a_picture_that_is_replaced_is_a_new_one(
+    photos: Path, event_log: EventLog, quick: None
+) -> None:
+    frames = open_frames(CameraConfig(str(photos), follow=True), event_log.add)
     later(lambda: (photos / "a-red.jpg").write_bytes(jpeg((30, 30, 200))))
-    assert next(frames).picture_rgb[0, 0, 2] > 150
+    assert next(frames).image_rgb[0, 0, 2] > 150
 
 
-def test_a_half_written_picture_is_waited_for(tmp_path: Path, told: Heard, quick: None) -> None:
+def test_a_half_written_picture_is_waited_for(
+    tmp_path: Path, event_log: EventLog, quick: None
+) -> None:
     whole, path = jpeg(), tmp_path / "new.jpg"
-    frames = open_frames(CameraConfig(str(tmp_path), follow=True), told.reports)
+    frames = open_frames(CameraConfig(str(tmp_path), follow=True), event_log.add)
     later(lambda: path.write_bytes(whole[:200]), 0.05)
     later(lambda: path.write_bytes(whole), 0.25)
-    assert np.array_equal(next(frames).picture_rgb, decoding.decode_image(whole))
-    assert not told.left_out
+    assert np.array_equal(next(frames).image_rgb, decoding.decode_image(whole))
+    assert not event_log.details("skipped_file")
 
 
 def test_a_picture_that_stays_bad_is_left_out_once(
-    tmp_path: Path, told: Heard, quick: None
+    tmp_path: Path, event_log: EventLog, quick: None
 ) -> None:
-    frames = open_frames(CameraConfig(str(tmp_path), follow=True), told.reports)
+    frames = open_frames(CameraConfig(str(tmp_path), follow=True), event_log.add)
     later(lambda: (tmp_path / "bad.jpg").write_bytes(jpeg()[:200]), 0.05)
     later(lambda: (tmp_path / "good.jpg").write_bytes(jpeg()), 1.0)
     assert Path(next(frames).source).name == "good.jpg"
-    assert len(told.left_out) == 1
-    assert "bad.jpg" in told.left_out[0]
+    assert len(event_log.details("skipped_file")) == 1
+    assert "bad.jpg" in event_log.details("skipped_file")[0]
 
 
-def test_a_followed_folder_that_goes_is_an_error(tmp_path: Path, told: Heard, quick: None) -> None:
+def test_a_followed_folder_that_goes_is_an_error(
+    tmp_path: Path, event_log: EventLog, quick: None
+) -> None:
     (tmp_path / "in").mkdir()
-    frames = open_frames(CameraConfig(str(tmp_path / "in"), follow=True), told.reports)
+    frames = open_frames(CameraConfig(str(tmp_path / "in"), follow=True), event_log.add)
     later((tmp_path / "in").rmdir)
     with pytest.raises(CameraError, match="expected a folder"):
         next(frames)
@@ -130,24 +142,24 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_video_tells_its_size_format_and_rate(clip: Path, told: Heard) -> None:
-    frames = list(open_frames(CameraConfig(str(clip)), told.reports))
-    assert told.delivers == ["64x48 MJPG 20/s"]
+def test_a_video_tells_its_size_format_and_rate(clip: Path, event_log: EventLog) -> None:
+    frames = list(open_frames(CameraConfig(str(clip)), event_log.add))
+    assert event_log.details("opened") == ["64x48 MJPG 20/s"]
     assert [frame.number for frame in frames] == list(range(1, 11))
 
 
-def test_a_looped_video_starts_again_from_its_first_frame(clip: Path, told: Heard) -> None:
-    frames = open_frames(CameraConfig(str(clip), loop=True), told.reports)
+def test_a_looped_video_starts_again_from_its_first_frame(clip: Path, event_log: EventLog) -> None:
+    frames = open_frames(CameraConfig(str(clip), loop=True), event_log.add)
     seen = list(islice(frames, 25))
     assert [frame.number for frame in seen] == list(range(1, 26))
     for frame in seen:
-        redness = int(frame.picture_rgb[24, 32, 0])
+        redness = int(frame.image_rgb[24, 32, 0])
         assert abs(redness - 20 * ((frame.number - 1) % 10)) < 15
 
 
-def test_a_frame_is_its_user_s_own(clip: Path, told: Heard) -> None:
-    frames = open_frames(CameraConfig(str(clip)), told.reports)
-    first = next(frames).picture_rgb
+def test_a_frame_is_its_user_s_own(clip: Path, event_log: EventLog) -> None:
+    frames = open_frames(CameraConfig(str(clip)), event_log.add)
+    first = next(frames).image_rgb
     before = first.copy()
     list(frames)
     assert np.array_equal(first, before)
@@ -158,7 +170,7 @@ def test_a_frame_is_its_user_s_own(clip: Path, told: Heard) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "size", "delivers"),
+    ("source", "size", "opened"),
     [
         ("synthetic", (480, 640), "640x480 RGB"),
         ("synthetic:100x50", (50, 100), "100x50 RGB"),
@@ -166,32 +178,32 @@ def test_a_frame_is_its_user_s_own(clip: Path, told: Heard) -> None:
     ],
 )
 def test_the_drawn_picture_moves_without_end(
-    source: str, size: tuple[int, int], delivers: str, told: Heard
+    source: str, size: tuple[int, int], opened: str, event_log: EventLog
 ) -> None:
-    frames = list(islice(open_frames(CameraConfig(source), told.reports), 30))
-    assert told.delivers == [delivers]
+    frames = list(islice(open_frames(CameraConfig(source), event_log.add), 30))
+    assert event_log.details("opened") == [opened]
     assert [frame.number for frame in frames] == list(range(1, 31))
-    assert {frame.picture_rgb.shape for frame in frames} == {(*size, 3)}
+    assert {frame.image_rgb.shape for frame in frames} == {(*size, 3)}
     for before, after in pairwise(frames):
-        assert not np.array_equal(before.picture_rgb, after.picture_rgb)
+        assert not np.array_equal(before.image_rgb, after.image_rgb)
 
 
-def test_the_drawn_picture_has_the_size_that_is_asked_for(told: Heard) -> None:
-    frames = open_frames(CameraConfig("synthetic", 100, 50), told.reports)
-    assert next(frames).picture_rgb.shape == (50, 100, 3)
+def test_the_drawn_picture_has_the_size_that_is_asked_for(event_log: EventLog) -> None:
+    frames = open_frames(CameraConfig("synthetic", 100, 50), event_log.add)
+    assert next(frames).image_rgb.shape == (50, 100, 3)
 
 
-def test_the_drawn_picture_keeps_its_rate(told: Heard) -> None:
+def test_the_drawn_picture_keeps_its_rate(event_log: EventLog) -> None:
     begin = time.monotonic()
     assert (
-        len(list(islice(open_frames(CameraConfig("synthetic:64x48@100"), told.reports), 21))) == 21
+        len(list(islice(open_frames(CameraConfig("synthetic:64x48@100"), event_log.add), 21))) == 21
     )
     assert time.monotonic() - begin >= 0.19  # however late the first one came
 
 
-def test_the_self_test_s_picture_is_the_camera_s(told: Heard) -> None:
-    frames = open_frames(CameraConfig("synthetic"), told.reports)
-    assert np.array_equal(next(frames).picture_rgb, test_pattern.draw_test_pattern(1))
+def test_the_self_test_s_picture_is_the_camera_s(event_log: EventLog) -> None:
+    frames = open_frames(CameraConfig("synthetic"), event_log.add)
+    assert np.array_equal(next(frames).image_rgb, test_pattern.draw_test_pattern(1))
 
 
 # What is none of these
@@ -202,13 +214,15 @@ def test_the_self_test_s_picture_is_the_camera_s(told: Heard) -> None:
     ["-:raw", "-:raw:640", "-:raw:0x480", "synthetic:640", "synthetic:640x480@", "v4l2:", "v4l2:x"],
 )
 def test_a_source_that_is_misspelt_is_a_wrong_setting_with_an_example(
-    source: str, told: Heard
+    source: str, event_log: EventLog
 ) -> None:
-    with pytest.raises(SettingError, match=rf"camera '{source}' is not understood; expected"):
-        open_frames(CameraConfig(source), told.reports)
+    with pytest.raises(SettingError, match=rf"camera '{source}' is not valid; expected"):
+        open_frames(CameraConfig(source), event_log.add)
 
 
 @pytest.mark.parametrize("source", ["", "picamera", "nowhere.mp4"])
-def test_what_is_not_there_is_an_error_that_lists_what_could_be(source: str, told: Heard) -> None:
-    with pytest.raises(CameraError, match=r"is not there; .*picamera2.*rtsp://.*a video file"):
-        open_frames(CameraConfig(source), told.reports)
+def test_what_is_not_there_is_an_error_that_lists_what_could_be(
+    source: str, event_log: EventLog
+) -> None:
+    with pytest.raises(CameraError, match=r"not found; .*picamera2.*rtsp://.*a video file"):
+        open_frames(CameraConfig(source), event_log.add)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 import pytest
-from tests.edge.conftest import Heard
+from tests.edge.conftest import EventLog
 
 from vedette_edge.cameras import CameraConfig, open_frames, stdin
 from vedette_edge.errors import CameraError, SettingError
@@ -26,7 +26,7 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
     """Makes pieces arrive one by one at what stands for standard input, which then ends."""
     reading, writing = os.pipe()
     monkeypatch.setattr(stdin, "DESCRIPTOR", reading)
-    monkeypatch.setattr(stdin, "WAIT_S", 0.5)
+    monkeypatch.setattr(stdin, "TIMEOUT_S", 0.5)
     threads: list[threading.Thread] = []
 
     def write(pieces: tuple[bytes, ...], end: bool) -> None:
@@ -49,8 +49,8 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
 
 def encoded(picture_bgr: Image, *options: int) -> bytes:
     """A JPEG."""
-    made: bytes = cv2.imencode(".jpg", picture_bgr, options)[1].tobytes()
-    return made
+    jpeg: bytes = cv2.imencode(".jpg", picture_bgr, options)[1].tobytes()
+    return jpeg
 
 
 REDDISH = encoded(np.full((48, 64, 3), (30, 30, 200), np.uint8))
@@ -58,15 +58,17 @@ BLUISH = encoded(np.full((48, 64, 3), (200, 30, 30), np.uint8))
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 100_000])
-def test_jpegs_are_cut_apart_wherever_they_are_torn(piped: Pipe, told: Heard, size: int) -> None:
+def test_jpegs_are_cut_apart_wherever_they_are_torn(
+    piped: Pipe, event_log: EventLog, size: int
+) -> None:
     data = REDDISH + b"--part\r\nContent-Type: image/jpeg\r\n\r\n" + BLUISH + b"\r\n" + REDDISH
     piped(*(data[at : at + size] for at in range(0, len(data), size)))
-    frames = list(open_frames(CameraConfig("-"), told.reports))
-    assert told.delivers == ["JPEG"]
+    frames = list(open_frames(CameraConfig("-"), event_log.add))
+    assert event_log.details("opened") == ["JPEG"]
     assert [frame.number for frame in frames] == [1, 2, 3]
     for frame, whole in zip(frames, (REDDISH, BLUISH, REDDISH), strict=True):
-        assert np.array_equal(frame.picture_rgb, decoding.decode_image(whole))
-    assert not told.left_out
+        assert np.array_equal(frame.image_rgb, decoding.decode_image(whole))
+    assert not event_log.details("skipped_file")
 
 
 def with_thumbnail(whole: bytes, thumbnail: bytes) -> bytes:
@@ -75,9 +77,9 @@ def with_thumbnail(whole: bytes, thumbnail: bytes) -> bytes:
     return whole[:2] + segment + whole[2:]
 
 
-def test_a_thumbnail_within_a_jpeg_is_no_frame(piped: Pipe, told: Heard) -> None:
+def test_a_thumbnail_within_a_jpeg_is_no_frame(piped: Pipe, event_log: EventLog) -> None:
     piped(with_thumbnail(REDDISH, BLUISH) + BLUISH)
-    seen = [frame.picture_rgb[0, 0] for frame in open_frames(CameraConfig("-"), told.reports)]
+    seen = [frame.image_rgb[0, 0] for frame in open_frames(CameraConfig("-"), event_log.add)]
     assert [pixel[0] > pixel[2] for pixel in seen] == [True, False]
 
 
@@ -90,51 +92,53 @@ def test_progressive_jpegs_of_several_scans_are_cut_apart(
 
 
 def test_a_torn_jpeg_is_left_out_and_the_next_one_is_seen(
-    piped: Pipe, told: Heard, drawn: Callable[[int, int], Image]
+    piped: Pipe, event_log: EventLog, drawn: Callable[[int, int], Image]
 ) -> None:
     torn = encoded(drawn(120, 160))[:2000]  # in the middle of its scan
     piped(torn + BLUISH + REDDISH[:400])
-    (frame,) = open_frames(CameraConfig("-"), told.reports)
-    assert np.array_equal(frame.picture_rgb, decoding.decode_image(BLUISH))
-    assert len(told.left_out) == 2
-    assert "2000 bytes" in told.left_out[0]
-    assert "cut off after 400 bytes" in told.left_out[1]
+    (frame,) = open_frames(CameraConfig("-"), event_log.add)
+    assert np.array_equal(frame.image_rgb, decoding.decode_image(BLUISH))
+    assert len(event_log.details("skipped_file")) == 2
+    assert "2000 bytes" in event_log.details("skipped_file")[0]
+    assert "cut off after 400 bytes" in event_log.details("skipped_file")[1]
 
 
 def test_raw_frames_are_taken_as_they_are(
-    piped: Pipe, told: Heard, drawn: Callable[[int, int], Image]
+    piped: Pipe, event_log: EventLog, drawn: Callable[[int, int], Image]
 ) -> None:
     sent = [drawn(48, 64), drawn(48, 64)[::-1]]
     piped(b"".join(picture.tobytes() for picture in sent) + b"half")
-    frames = list(open_frames(CameraConfig("-:raw:64x48"), told.reports))
-    assert told.delivers == ["64x48 raw RGB"]
+    frames = list(open_frames(CameraConfig("-:raw:64x48"), event_log.add))
+    assert event_log.details("opened") == ["64x48 raw RGB"]
     assert len(frames) == 2
     for frame, picture_rgb in zip(frames, sent, strict=True):
-        assert np.array_equal(frame.picture_rgb, picture_rgb)
-    assert told.left_out == ["left out the last frame on standard input: 4 of 9216 bytes"]
+        assert np.array_equal(frame.image_rgb, picture_rgb)
+    assert event_log.details("skipped_file") == [
+        "skipped the last frame on standard input: 4 of 9216 bytes"
+    ]
 
 
-def test_an_input_that_falls_silent_is_an_error(piped: Pipe, told: Heard) -> None:
+def test_an_input_that_falls_silent_is_an_error(piped: Pipe, event_log: EventLog) -> None:
     piped(REDDISH, end=False)
-    frames = open_frames(CameraConfig("-"), told.reports)
+    frames = open_frames(CameraConfig("-"), event_log.add)
     next(frames)
     with pytest.raises(CameraError, match="nothing on standard input"):
         next(frames)
 
 
-def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, told: Heard) -> None:
+def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, event_log: EventLog) -> None:
     held, terminal = os.openpty()
     monkeypatch.setattr(stdin, "DESCRIPTOR", terminal)
     with pytest.raises(SettingError, match="is a terminal; expected JPEGs"):
-        open_frames(CameraConfig("-"), told.reports)
+        open_frames(CameraConfig("-"), event_log.add)
     os.close(held)
     os.close(terminal)
 
 
 def test_what_a_program_writes_is_seen() -> None:
     script = """
-from vedette_edge.cameras import Reports, Wish, open_frames
-print(sum(1 for _ in open_frames(Wish("-"), Reports(print, print))))
+from vedette_edge.cameras import CameraConfig, open_frames
+print(sum(1 for _ in open_frames(CameraConfig("-"), lambda event: print(event.detail))))
 """
     ended = subprocess.run(
         [sys.executable, "-c", script], input=REDDISH * 30, capture_output=True, check=True

@@ -7,8 +7,9 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import pytest
+from tests.edge.conftest import EventLog
 
-from vedette_edge.cameras import CameraConfig, Reports, open_frames
+from vedette_edge.cameras import CameraConfig, CameraEvent, open_frames
 from vedette_edge.errors import CameraError
 from vedette_edge.images.preprocessing import Image
 
@@ -28,7 +29,7 @@ class Capture:
     def __init__(self, name: str, backend: int) -> None:
         assert backend == cv2.CAP_V4L2
         self.name, self.format, self.size = name, YUYV, self.sizes[YUYV][0]
-        self.wanted, self.values, self.released = [0.0, 0.0], {cv2.CAP_PROP_FPS: 30.0}, False
+        self.requested, self.values, self.released = [0.0, 0.0], {cv2.CAP_PROP_FPS: 30.0}, False
         opened.append(self)
 
     def isOpened(self) -> bool:  # noqa: N802  # OpenCV's name
@@ -39,8 +40,8 @@ class Capture:
             self.format = int(value) if int(value) in self.sizes else self.format
             self.size = self.sizes[self.format][0]
         elif prop in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT):
-            self.wanted[prop - cv2.CAP_PROP_FRAME_WIDTH] = value
-            fits = [size for size in self.sizes[self.format] if size[0] <= self.wanted[0]]
+            self.requested[prop - cv2.CAP_PROP_FRAME_WIDTH] = value
+            fits = [size for size in self.sizes[self.format] if size[0] <= self.requested[0]]
             self.size = fits[-1] if fits else self.size
         else:
             self.values[prop] = value
@@ -55,8 +56,8 @@ class Capture:
         return float((known | self.values).get(prop, 0))
 
     def read(self) -> tuple[bool, object]:
-        given = self.reads.pop(0) if len(self.reads) > 1 else self.reads[0]
-        return given is not None, given
+        image = self.reads.pop(0) if len(self.reads) > 1 else self.reads[0]
+        return image is not None, image
 
     def release(self) -> None:
         self.released = True
@@ -76,69 +77,64 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Plug:
             monkeypatch.setattr(Capture, name, value)
         monkeypatch.setattr(Capture, "reads", list(reads or [RED_BGR]))
         monkeypatch.setattr(cv2, "VideoCapture", Capture)
-        monkeypatch.setattr("vedette_edge.cameras.v4l2._device", lambda _: os.devnull)
+        monkeypatch.setattr("vedette_edge.cameras.v4l2.find_device", lambda _: os.devnull)
         opened.clear()
         return "/dev/video0"
 
     return plugged
 
 
-def told() -> tuple[Reports, list[str]]:
-    lines: list[str] = []
-    return Reports(pytest.fail, lines.append), lines
-
-
 def test_mjpg_and_the_size_are_asked_for_and_what_came_of_it_is_told(plug: Plug) -> None:
-    reports, lines = told()
-    frames = open_frames(CameraConfig(plug(), width=1280, height=720, fps=15), reports)
+    log = EventLog()
+    frames = open_frames(CameraConfig(plug(), width=1280, height=720, fps=15), log.add)
     frame = next(frames)
-    assert lines == ["1280x720 MJPG 15/s"]
-    assert frame.picture_rgb[0, 0].tolist() == [200, 0, 0]
+    assert log.events == [CameraEvent("opened", "1280x720 MJPG 15/s")]
+    assert frame.image_rgb[0, 0].tolist() == [200, 0, 0]
     assert opened[0].values[cv2.CAP_PROP_BUFFERSIZE] == 2
     frames.close()
     assert opened[0].released
 
 
 def test_a_camera_without_mjpg_gives_what_it_has(plug: Plug) -> None:
-    reports, lines = told()
+    log = EventLog()
     open_frames(
-        CameraConfig(plug(sizes={YUYV: ((320, 240),)}), width=1280, height=720), reports
+        CameraConfig(plug(sizes={YUYV: ((320, 240),)}), width=1280, height=720), log.add
     ).close()
-    assert lines == ["320x240 YUYV 30/s"]
+    assert log.events == [CameraEvent("opened", "320x240 YUYV 30/s")]
 
 
 def test_a_few_failed_reads_are_tolerated(plug: Plug) -> None:
     bad = np.zeros((0, 0, 3), np.uint8)
     source = plug(RED_BGR, None, None, bad, None, RED_BGR, None, RED_BGR)
-    frames = open_frames(CameraConfig(source), told()[0])
+    frames = open_frames(CameraConfig(source), EventLog().add)
     assert [next(frames).number for _ in range(3)] == [1, 2, 3]
     frames.close()
 
 
 def test_a_camera_that_was_pulled_out_is_an_error(plug: Plug) -> None:
-    frames = open_frames(CameraConfig(plug(RED_BGR, None)), told()[0])
+    frames = open_frames(CameraConfig(plug(RED_BGR, None)), EventLog().add)
     next(frames)
-    with pytest.raises(CameraError, match="gave no picture 5 times in a row after 1 frames"):
+    with pytest.raises(CameraError, match="delivered no image 5 times in a row after 1 frames"):
         next(frames)
     assert opened[0].released
 
 
-def test_pictures_of_sizes_that_were_not_told_are_given_as_they_are(plug: Plug) -> None:
+def test_images_of_other_sizes_than_reported_are_delivered_as_they_are(plug: Plug) -> None:
     small = np.zeros((7, 5, 3), np.uint8)
-    frames = open_frames(CameraConfig(plug(RED_BGR, small)), told()[0])
-    assert [next(frames).picture_rgb.shape for _ in range(2)] == [(480, 640, 3), (7, 5, 3)]
+    frames = open_frames(CameraConfig(plug(RED_BGR, small)), EventLog().add)
+    assert [next(frames).image_rgb.shape for _ in range(2)] == [(480, 640, 3), (7, 5, 3)]
     frames.close()
 
 
 def test_a_camera_that_another_program_has_is_an_error(plug: Plug) -> None:
     with pytest.raises(CameraError, match=r"cannot be opened.*fuser -v .*picamera2"):
-        open_frames(CameraConfig(plug(opens=False)), told()[0])
+        open_frames(CameraConfig(plug(opens=False)), EventLog().add)
 
 
 @pytest.mark.parametrize("source", ["/dev/video98", "v4l2:98", "/dev/v4l/by-id/usb-none"])
 def test_a_camera_that_is_absent_is_an_error_that_says_how_to_list_them(source: str) -> None:
-    with pytest.raises(CameraError, match=r"/dev/v.*: is not there; .*v4l2-ctl --list-devices"):
-        open_frames(CameraConfig(source), told()[0])
+    with pytest.raises(CameraError, match=r"/dev/v.*.*: not found; .*v4l2-ctl --list-devices"):
+        open_frames(CameraConfig(source), EventLog().add)
 
 
 def test_a_camera_that_the_user_may_not_open_says_which_group_to_join(
@@ -147,4 +143,4 @@ def test_a_camera_that_the_user_may_not_open_says_which_group_to_join(
     source = plug()
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(CameraError, match="usermod -aG video"):
-        open_frames(CameraConfig(source), told()[0])
+        open_frames(CameraConfig(source), EventLog().add)

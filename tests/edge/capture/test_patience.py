@@ -1,73 +1,83 @@
-"""Cameras that the supervisor must be patient with, and processes that it cannot command."""
+"""Cameras that need patience, and processes that do not obey."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.edge.conftest import EventLog
 
 from vedette_edge import Contract
-from vedette_edge.cameras import CameraConfig, Frame
-from vedette_edge.capture import supervisor, worker
-from vedette_edge.capture.frame_buffer import FrameBuffer
+from vedette_edge.cameras import CameraConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
-from vedette_edge.capture.supervisor import Supervisor
-from vedette_edge.capture.worker import CaptureConfig
+from vedette_edge.capture.supervisor import Supervisor, Timeouts
+from vedette_edge.capture.worker import CaptureConfig, FrameSelector
 from vedette_edge.errors import CameraError
 
-
-class Heard:
-    """What a supervisor tells of a camera that goes and comes."""
-
-    def __init__(self) -> None:
-        self.lost_for: list[str] = []
-        self.lost_s: list[float] = []
-
-    def delivers(self, line: str) -> None: ...
-
-    def left_out(self, line: str) -> None:
-        pytest.fail(line)
-
-    def lost(self, reason: str) -> None:
-        self.lost_for.append(reason)
-
-    def back(self, lost_s: float) -> None:
-        self.lost_s.append(lost_s)
+ConfigFactory = Callable[..., CaptureConfig]
+STILL = np.zeros((48, 64, 3), np.uint8)
 
 
 @pytest.fixture
-def plan(contract: Contract) -> Callable[..., CaptureConfig]:
-    def make(
+def configure(contract: Contract) -> ConfigFactory:
+    """Creates the configuration of a capture process."""
+
+    def create(
         source: str = "synthetic:640x480@30", fps: float = 0.0, motion: float = 0.0
     ) -> CaptureConfig:
-        wish = CameraConfig(source, live=True)
+        camera = CameraConfig(source, live=True)
         return CaptureConfig(
-            wish, Orientation(), contract, (WHOLE,), fps, motion, every_frame=False
+            camera, Orientation(), contract, (WHOLE,), fps, motion, every_frame=False
         )
 
-    return make
+    return create
 
 
-def process_of(watched: Supervisor) -> "subprocess.Popen[bytes]":
-    assert watched._process
-    return watched._process._process
+class Clock:
+    """The monotonic clock, and what a test adds to it."""
+
+    ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_s
 
 
-def take(watched: Supervisor, timeout_s: float = 20) -> None:
+def wait_for_frame(supervisor: Supervisor) -> None:
     """Wait for the next frame."""
-    until_s = time.monotonic() + timeout_s
-    while not watched.next_frame(0.1):
+    until_s = time.monotonic() + 60
+    while not supervisor.next_frame(0.1):
         assert time.monotonic() < until_s
 
 
-def test_the_process_that_takes_frames_imports_nothing_that_only_the_watch_needs() -> None:
+def wait_for_loss(supervisor: Supervisor, log: EventLog) -> None:
+    """Wait until the camera is reported lost."""
+    until_s = time.monotonic() + 60
+    while "lost" not in log.kinds():
+        supervisor.next_frame(0.05)
+        assert time.monotonic() < until_s
+
+
+def wait_for_end(supervisor: Supervisor) -> None:
+    """Wait until no capture process is running."""
+    with suppress(CameraError):
+        while supervisor.pid:
+            supervisor.next_frame(0.05)
+
+
+def find_outages(log: EventLog) -> list[float]:
+    """Find the durations of the outages, in seconds."""
+    return [event.lost_s for event in log.events if event.kind == "restored"]
+
+
+def test_the_capture_process_imports_nothing_that_only_the_watch_needs() -> None:
     script = "import vedette_edge.capture.worker, sys; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -77,108 +87,112 @@ def test_the_process_that_takes_frames_imports_nothing_that_only_the_watch_needs
     assert "vedette_edge.model.classifier" not in done.stdout.split()
 
 
-def test_a_process_that_cannot_be_killed_holds_up_nothing(
-    plan: Callable[..., CaptureConfig], monkeypatch: pytest.MonkeyPatch
+def test_a_process_that_cannot_be_killed_does_not_hold_up_its_successor(
+    configure: ConfigFactory, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that a driver holds."""
-    heard = Heard()
-    with Supervisor(plan(), heard) as watched:
-        take(watched)
-        held = process_of(watched)
-        monkeypatch.setattr(held, "kill", lambda: None)
-        held.send_signal(signal.SIGSTOP)
-        begin = time.monotonic()
-        watched._lose("no frame for 10 s")
-        assert time.monotonic() - begin < 1
-        take(watched)
-        assert process_of(watched).pid != held.pid
-    held.wait(10)  # its master let go of it, which the kernel does not forget
-    assert (heard.lost_for, len(heard.lost_s)) == (["no frame for 10 s"], 1)
+    clock, held = Clock(), list["subprocess.Popen[bytes]"]()
+    with Supervisor(configure(), event_log.add, clock=clock) as supervisor:
+        wait_for_frame(supervisor)
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess.Popen, "kill", lambda process: held.append(process))
+            clock.ahead_s = Timeouts().silence_s
+            wait_for_loss(supervisor, event_log)
+        wait_for_frame(supervisor)
+        assert supervisor.pid != held[0].pid
+    held[0].kill()
+    held[0].wait()
+    assert event_log.details("lost") == ["no frame for 10 s"]
+    assert event_log.kinds().count("restored") == 1
 
 
-def test_a_frame_that_a_dead_process_left_is_not_told_as_the_camera_s_return(
-    plan: Callable[..., CaptureConfig],
+def test_a_frame_that_a_dead_process_left_does_not_end_the_outage(
+    configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    heard = Heard()
-    with Supervisor(plan(), heard) as watched:
-        take(watched)
-        time.sleep(0.2)  # in which it gives the next
-        watched._lose("no frame for 10 s")
-        assert watched.next_frame(0.2) is None
-        assert not heard.lost_s
-        take(watched)
-    assert len(heard.lost_s) == 1
+    timeouts = Timeouts(pauses_s=(1.0,))
+    with Supervisor(configure(), event_log.add, timeouts=timeouts) as supervisor:
+        wait_for_frame(supervisor)
+        os.kill(supervisor.pid, signal.SIGSTOP)  # so that it leaves a frame or none at all
+        os.kill(supervisor.pid, signal.SIGKILL)
+        wait_for_loss(supervisor, event_log)
+        assert supervisor.next_frame(0.2) is None
+        assert "restored" not in event_log.kinds()
+        wait_for_frame(supervisor)
+    assert event_log.kinds() == ["opened", "lost", "opened", "restored"]
 
 
-def test_a_machine_that_has_no_room_for_a_process_just_now_is_waited_for(
-    plan: Callable[..., CaptureConfig], monkeypatch: pytest.MonkeyPatch
+def test_a_machine_without_room_for_a_process_is_asked_again(
+    configure: ConfigFactory, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    def open_files() -> int:
+    def count_open_files() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
-    heard = Heard()
-    with monkeypatch.context() as patched, Supervisor(plan(), heard) as watched:
-        take(watched)
-        before = open_files()
+    with (
+        monkeypatch.context() as patched,
+        Supervisor(configure(), event_log.add) as supervisor,
+    ):
+        wait_for_frame(supervisor)
+        before = count_open_files()
         patched.setattr(subprocess, "Popen", refuse)
-        process_of(watched).kill()
-        assert watched.next_frame(3) is None
-        assert open_files() == before - 2  # the two pipes to a process
+        os.kill(supervisor.pid, signal.SIGKILL)
+        wait_for_loss(supervisor, event_log)
+        assert supervisor.next_frame(3) is None
+        assert count_open_files() == before - 2  # the two pipes to a process
         patched.undo()
-        take(watched)
-    assert heard.lost_for == ["the capture process died"]
+        wait_for_frame(supervisor)
+    assert event_log.details("lost") == ["the capture process died"]
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "Popen", refuse)
         with pytest.raises(CameraError, match="Resource temporarily unavailable"):
-            Supervisor(plan(), heard, restarts=False).__enter__()
+            Supervisor(configure(), event_log.add, restarts=False).__enter__()
 
 
-def test_a_camera_that_comes_and_goes_is_tried_less_and_less_often(
-    plan: Callable[..., CaptureConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_camera_that_comes_and_goes_is_restarted_less_and_less_often(
+    configure: ConfigFactory, tmp_path: Path, event_log: EventLog
 ) -> None:
-    monkeypatch.setattr(supervisor, "PAUSES_S", (0.1, 2.0, 60.0))
-    frame = tmp_path / "frame.ppm"  # a video of one frame
-    frame.write_bytes(b"P6 2 2 255 " + bytes(12))
-    heard, until_s = Heard(), time.monotonic() + 8
-    with Supervisor(plan(str(frame)), heard) as watched:
-        while time.monotonic() < until_s:
-            watched.next_frame(0.1)
-    assert set(heard.lost_for) == {"the source has ended"}
-    assert 1 <= len(heard.lost_for) <= 3
-    assert len(heard.lost_for) - len(heard.lost_s) in (0, 1)
+    video = tmp_path / "frame.ppm"  # a video of one frame
+    video.write_bytes(b"P6 2 2 255 " + bytes(12))
+    clock, timeouts = Clock(), Timeouts(pauses_s=(100.0, 1000.0, 2000.0))
+    with Supervisor(
+        configure(str(video)), event_log.add, timeouts=timeouts, clock=clock
+    ) as supervisor:
+        for openings, pause_s in enumerate(timeouts.pauses_s, 1):
+            wait_for_end(supervisor)
+            clock.ahead_s += pause_s - 50
+            assert supervisor.next_frame(0.5) is None
+            assert event_log.kinds().count("opened") == openings
+            clock.ahead_s += 50
+            wait_for_frame(supervisor)
+    assert set(event_log.details("lost")) == {"the source has ended"}
 
 
-def test_how_long_a_camera_was_lost_counts_from_its_last_frame_though_nobody_looked_at_that(
-    plan: Callable[..., CaptureConfig],
+def test_an_outage_counts_from_the_last_frame_even_if_that_was_skipped(
+    configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    heard = Heard()
-    with Supervisor(plan(fps=0.05), heard) as watched:
-        take(watched)
-        assert watched.next_frame(3) is None
-        os.kill(process_of(watched).pid, signal.SIGKILL)
-        take(watched)
-    assert 0.4 < heard.lost_s[0] < 3
+    with Supervisor(configure(fps=0.05), event_log.add) as supervisor:
+        wait_for_frame(supervisor)
+        assert supervisor.next_frame(3) is None
+        os.kill(supervisor.pid, signal.SIGKILL)
+        wait_for_frame(supervisor)
+    (lost_s,) = find_outages(event_log)
+    assert lost_s < 3  # seconds since the frame before
 
 
-def test_a_still_scene_is_looked_at_now_and_then(
-    plan: Callable[..., CaptureConfig], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "LONGEST_STILL_S", 0.5)
+def test_a_still_scene_is_classified_every_30_seconds(configure: ConfigFactory) -> None:
+    clock = iter(range(100))
+    selector = FrameSelector(configure(motion=0.1), lambda: float(next(clock)))
+    accepted = [second for second in range(100) if selector.accept(STILL)]
+    assert accepted == [0, 30, 60, 90]
+    assert selector.skipped == 96
 
-    def still() -> Iterator[Frame]:
-        begin = time.monotonic()
-        for number in count(1):
-            if time.monotonic() - begin > 1.8:
-                return
-            time.sleep(0.01)
-            yield Frame(number, np.zeros((48, 64, 3), np.uint8), 0.0, 0.0, "still")
 
-    asked = plan(motion=0.1)
-    handover = FrameBuffer(asked.shape)
-    looked_at = list(worker._wanted(still(), asked, handover))  # type: ignore[arg-type]
-    handover.close()
-    assert len(looked_at) == 4  # at once, after 0.5, 1 and 1.5 s
-    assert looked_at[-1][2] > 50  # skipped
+def test_a_rate_limit_is_kept_on_average(configure: ConfigFactory) -> None:
+    clock = iter(range(100))  # tenths of a second
+    selector = FrameSelector(configure(fps=4.0), lambda: next(clock) / 10)
+    accepted = [tenth for tenth in range(100) if selector.accept(STILL)]
+    assert len(accepted) == 40
+    assert {after - before for before, after in pairwise(accepted)} == {2, 3}

@@ -1,4 +1,4 @@
-"""A camera may die, block or go away: it is said once, and it comes back."""
+"""The supervisor: a camera may die, block or go away; it is lost once, and comes back."""
 
 import os
 import shutil
@@ -12,51 +12,34 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.edge.conftest import EventLog
 
 from vedette_edge import Contract
-from vedette_edge.cameras import CameraConfig
-from vedette_edge.capture import supervisor
+from vedette_edge.cameras import CameraConfig, CameraEvent
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, Region
-from vedette_edge.capture.supervisor import Supervisor
+from vedette_edge.capture.supervisor import Backoff, Supervisor, Timeouts
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
 
-
-class Heard:
-    """What a supervisor tells."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str]] = []
-
-    def delivers(self, line: str) -> None: ...
-
-    def left_out(self, line: str) -> None:
-        self.lines.append(("left_out", line))
-
-    def lost(self, reason: str) -> None:
-        self.lines.append(("lost", reason))
-
-    def back(self, lost_s: float) -> None:
-        self.lines.append(("back", f"{lost_s:.1f}"))
-
-    def kinds(self) -> list[str]:
-        return [kind for kind, _ in self.lines]
+QUICK = Timeouts(silence_s=1.0, first_silence_s=5.0, pauses_s=(0.05, 0.1))
+ConfigFactory = Callable[..., CaptureConfig]
 
 
 @pytest.fixture
-def plan(contract: Contract) -> Callable[..., CaptureConfig]:
-    def make(
-        source: Path,
-        *,
-        live: bool = False,
-        every: bool = True,
-        regions: tuple[Region, ...] = (WHOLE,),
-    ) -> CaptureConfig:
-        wish = CameraConfig(str(source), live=live)
-        return CaptureConfig(wish, Orientation(), contract, regions, 0.0, 0.0, every)
+def configure(contract: Contract) -> ConfigFactory:
+    """Creates the configuration of a capture process."""
 
-    return make
+    def create(
+        camera: CameraConfig,
+        *,
+        every_frame: bool = False,
+        regions: tuple[Region, ...] = (WHOLE,),
+        max_fps: float = 0.0,
+    ) -> CaptureConfig:
+        return CaptureConfig(camera, Orientation(), contract, regions, max_fps, 0.0, every_frame)
+
+    return create
 
 
 @pytest.fixture
@@ -70,16 +53,12 @@ def clip(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short pauses, so that a test need not wait long."""
-    monkeypatch.setattr(supervisor, "PAUSES_S", (0.05, 0.1))
-    monkeypatch.setattr(supervisor, "FIRST_SILENCE_S", 5.0)
-    monkeypatch.setattr(supervisor, "SILENCE_S", 1.0)
+def play_live(path: Path) -> CameraConfig:
+    return CameraConfig(str(path), live=True)
 
 
-def children() -> list[int]:
-    """Capture processes of this one."""
+def list_children() -> list[int]:
+    """List the capture processes of this process."""
     listed = subprocess.run(
         ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="],
         capture_output=True,
@@ -90,157 +69,151 @@ def children() -> list[int]:
     return [int(pid) for pid, command in lines if "vedette_edge.capture.worker" in command]
 
 
-def frame_after(watched: Supervisor, timeout_s: float = 20) -> int:
-    """Number of the next frame."""
-    until_s = time.monotonic() + timeout_s
+def count_open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def wait_for_frame(supervisor: Supervisor) -> int:
+    """Wait for the next frame; return its number."""
+    until_s = time.monotonic() + 60
     while time.monotonic() < until_s:
-        if frame := watched.next_frame(0.5):
+        if frame := supervisor.next_frame(0.5):
             return frame[0].number
     raise AssertionError("no frame came")
 
 
-def kill(watched: Supervisor, heard: Heard) -> None:
-    """Kill the camera process, and wait until that is told."""
-    (child,) = children()
-    os.kill(child, signal.SIGKILL)
-    told = heard.kinds().count("lost")
-    while heard.kinds().count("lost") == told:
-        watched.next_frame(0.05)
+def kill(supervisor: Supervisor, log: EventLog) -> None:
+    """Kill the capture process, and wait until the camera is reported lost."""
+    os.kill(supervisor.pid, signal.SIGKILL)
+    losses = log.kinds().count("lost")
+    while log.kinds().count("lost") == losses:
+        supervisor.next_frame(0.05)
 
 
-def test_every_picture_of_a_folder_is_looked_at_in_order(
-    photos: Path, plan: Callable[..., CaptureConfig], contract: Contract
+def test_every_image_of_a_folder_is_delivered_in_order(
+    photos: Path, configure: ConfigFactory, contract: Contract, event_log: EventLog
 ) -> None:
-    (photos / "bad.jpg").write_bytes(b"no picture")
-    heard, seen = Heard(), []
-    with Supervisor(plan(photos), heard, restarts=False) as watched:
-        while not watched.ended:
-            if frame := watched.next_frame(5.0):
-                about, parts = frame
-                assert parts.shape == (1, contract.height, contract.width, 3)
-                seen.append((about.number, Path(os.fsdecode(about.source)).name))
+    (photos / "bad.jpg").write_bytes(b"not an image")
+    config, seen = configure(CameraConfig(str(photos)), every_frame=True), []
+    with Supervisor(config, event_log.add, restarts=False) as supervisor:
+        while not supervisor.ended:
+            if frame := supervisor.next_frame(5.0):
+                info, crops = frame
+                assert crops.shape == (1, contract.height, contract.width, 3)
+                seen.append((info.number, Path(os.fsdecode(info.source)).name))
     assert seen == [(1, "a-red.jpg"), (2, "b-green.png"), (3, "c-blue.webp")]
-    assert heard.kinds() == ["left_out"]
-    assert not children()
+    assert event_log.kinds() == ["opened", "skipped_file"]
+    assert not list_children()
 
 
-def test_a_killed_camera_process_is_replaced_and_told_of_once(
-    clip: Path, plan: Callable[..., CaptureConfig], quick: None
+def test_a_killed_capture_process_is_replaced_and_reported_once(
+    clip: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    heard = Heard()
-    with Supervisor(plan(clip, live=True, every=False), heard) as watched:
-        frame_after(watched)
+    config = configure(play_live(clip))
+    with Supervisor(config, event_log.add, timeouts=QUICK) as supervisor:
+        wait_for_frame(supervisor)
         for _ in range(10):
-            kill(watched, heard)
-            frame_after(watched)
-    assert heard.kinds() == ["lost", "back"] * 10
-    assert all("died" in line for kind, line in heard.lines if kind == "lost")
+            kill(supervisor, event_log)
+            wait_for_frame(supervisor)
+    assert event_log.kinds() == ["opened", *["lost", "opened", "restored"] * 10]
+    assert all("died" in reason for reason in event_log.details("lost"))
 
 
-def test_a_camera_that_blocks_for_ever_is_killed_and_tried_again(
-    tmp_path: Path, plan: Callable[..., CaptureConfig], quick: None, monkeypatch: pytest.MonkeyPatch
+def test_a_camera_that_blocks_for_ever_is_killed_and_restarted(
+    tmp_path: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    monkeypatch.setattr(supervisor, "FIRST_SILENCE_S", 1.0)
-    pipe, heard, seen = tmp_path / "pipe.avi", Heard(), set()
-    os.mkfifo(pipe)  # opening it waits for somebody who writes
-    with Supervisor(plan(pipe, live=True, every=False), heard) as watched:
-        until_s = time.monotonic() + 5
-        while time.monotonic() < until_s:
-            assert watched.next_frame(0.2) is None
-            seen |= set(children())
-    assert len(seen) >= 2
-    assert heard.lines == [("lost", "no frame for 1 s")]
-    assert not children()
+    pipe, pids = tmp_path / "pipe.avi", set[int]()
+    os.mkfifo(pipe)  # opening it waits for a writer
+    timeouts = Timeouts(first_silence_s=0.5, pauses_s=(0.05,))
+    with Supervisor(configure(play_live(pipe)), event_log.add, timeouts=timeouts) as supervisor:
+        while len(pids) < 3:
+            assert supervisor.next_frame(0.05) is None
+            pids |= set(list_children())
+    assert event_log.events == [CameraEvent("lost", "no frame for 0 s")]
+    assert not list_children()
 
 
-def test_a_camera_without_a_rate_of_its_own_waits_for_the_watch(contract: Contract) -> None:
-    plan = CaptureConfig(
-        CameraConfig("synthetic"), Orientation(), contract, (WHOLE,), 0.0, 0.0, every_frame=False
-    )
-    with Supervisor(plan, Heard()) as watched:
-        numbers = [frame_after(watched) for _ in range(20)]
+def test_a_camera_without_a_rate_of_its_own_waits_for_the_reader(
+    configure: ConfigFactory, event_log: EventLog
+) -> None:
+    with Supervisor(configure(CameraConfig("synthetic")), event_log.add) as supervisor:
+        numbers = [wait_for_frame(supervisor) for _ in range(20)]
     assert numbers == list(range(1, 21))
 
 
-def test_a_scene_in_which_nothing_moves_is_no_dead_camera(
-    contract: Contract, quick: None, monkeypatch: pytest.MonkeyPatch
+def test_a_camera_whose_frames_are_all_skipped_is_not_lost(
+    configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    heard, wish = Heard(), CameraConfig("synthetic:640x480@20")
-    plan = CaptureConfig(wish, Orientation(), contract, (WHOLE,), 0.2, 0.0, every_frame=False)
-    with Supervisor(plan, heard) as watched:
-        numbers = [frame_after(watched) for _ in range(2)]
-    assert numbers[1] - numbers[0] > 60  # five seconds apart, and silence is one
-    assert not heard.lines
+    config = configure(CameraConfig("synthetic:640x480@20"), max_fps=0.2)
+    with Supervisor(config, event_log.add, timeouts=QUICK) as supervisor:
+        numbers = [wait_for_frame(supervisor) for _ in range(2)]
+    assert numbers[1] - numbers[0] > 60  # five seconds apart; one second is silence
+    assert event_log.kinds() == ["opened"]
 
 
-def test_a_folder_that_is_watched_may_be_silent(
-    photos: Path, contract: Contract, quick: None, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_that_is_followed_may_be_silent(
+    photos: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    plan = CaptureConfig(
-        CameraConfig(str(photos), follow=True),
-        Orientation(),
-        contract,
-        (WHOLE,),
-        0.0,
-        0.0,
-        every_frame=True,
-    )
-    with Supervisor(plan, Heard(), restarts=False) as watched:
-        assert watched.next_frame(6.5) is None  # what was there before does not count
+    ahead_s = 0.0
+    config = configure(CameraConfig(str(photos), follow=True), every_frame=True)
+    with Supervisor(
+        config, event_log.add, restarts=False, clock=lambda: time.monotonic() + ahead_s
+    ) as supervisor:
+        while not event_log.events:
+            assert supervisor.next_frame(0.1) is None  # old images do not count
+        ahead_s = 3600.0
+        assert supervisor.next_frame(0.1) is None
         shutil.copy(photos / "a-red.jpg", photos / "later.jpg")
-        assert frame_after(watched) == 1
+        assert wait_for_frame(supervisor) == 1
 
 
-def test_a_camera_that_is_absent_at_the_start_and_there_later_is_picked_up(
-    clip: Path, tmp_path: Path, plan: Callable[..., CaptureConfig], quick: None
+def test_a_camera_that_is_absent_at_first_is_opened_when_it_appears(
+    clip: Path, tmp_path: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    later, heard = tmp_path / "later.avi", Heard()
-    with Supervisor(plan(later, live=True, every=False), heard) as watched:
-        for _ in range(10):
-            assert watched.next_frame(0.1) is None
+    later = tmp_path / "later.avi"
+    with Supervisor(configure(play_live(later)), event_log.add, timeouts=QUICK) as supervisor:
+        while "lost" not in event_log.kinds():
+            assert supervisor.next_frame(0.1) is None
         clip.rename(later)
-        frame_after(watched)
-    assert heard.kinds() == ["lost", "back"]
-    assert "is not there" in heard.lines[0][1]
+        wait_for_frame(supervisor)
+    assert event_log.kinds() == ["lost", "opened", "restored"]
+    assert "later.avi" in event_log.details("lost")[0]
 
 
-def test_files_that_fail_are_an_error_and_not_tried_again(
-    tmp_path: Path, plan: Callable[..., CaptureConfig]
+def test_files_that_fail_are_an_error_without_a_restart(
+    tmp_path: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
+    config = configure(CameraConfig(str(tmp_path / "gone.avi")))
     with (
-        Supervisor(plan(tmp_path / "gone.avi"), Heard(), restarts=False) as watched,
-        pytest.raises(CameraError, match="is not there"),
+        Supervisor(config, event_log.add, restarts=False) as supervisor,
+        pytest.raises(CameraError, match=r"gone\.avi"),
     ):
-        frame_after(watched)
+        wait_for_frame(supervisor)
 
 
 def test_a_region_outside_the_frame_is_an_error(
-    clip: Path, plan: Callable[..., CaptureConfig]
+    clip: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    region = Region("door", 10, 10, 100, 10)
+    config = configure(play_live(clip), regions=(WHOLE, Region("door", 10, 10, 100, 10)))
     with (
-        Supervisor(plan(clip, live=True, regions=(WHOLE, region)), Heard()) as watched,
-        pytest.raises(SettingError, match="the frame ends at 64, 48"),
+        Supervisor(config, event_log.add) as supervisor,
+        pytest.raises(SettingError, match=r"region door .* 64, 48"),
     ):
-        frame_after(watched)
+        wait_for_frame(supervisor)
 
 
-def test_a_waker_ends_the_wait(
-    clip: Path, tmp_path: Path, plan: Callable[..., CaptureConfig]
+def test_a_readable_descriptor_ends_the_wait(
+    tmp_path: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
     pipe = tmp_path / "pipe.avi"
     os.mkfifo(pipe)
-    with Supervisor(plan(pipe, live=True), Heard()) as watched:
+    with Supervisor(configure(play_live(pipe)), event_log.add) as supervisor:
         wake = os.eventfd(1)
-        begin = time.monotonic()
-        assert watched.next_frame(60, wake) is None
-        assert time.monotonic() - begin < 30
+        assert supervisor.next_frame(10**9, wake) is None
         os.close(wake)
 
 
-def test_the_capture_process_goes_when_its_master_is_killed(
-    clip: Path, tmp_path: Path, model: Path
-) -> None:
+def test_the_capture_process_is_killed_with_its_parent(clip: Path, model: Path) -> None:
     script = """
 import sys, time
 from vedette_edge import Classifier
@@ -249,40 +222,45 @@ from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor
-source, contract = CameraConfig(sys.argv[1], live=True), Classifier(sys.argv[2]).contract
-plan = CaptureConfig(source, Orientation(), contract, (WHOLE,), 0.0, 0.0, False)
-class Silent:
-    def delivers(self, line): pass
-with Supervisor(plan, Silent()) as watched:
-    while not watched.next_frame(1.0):
+camera, contract = CameraConfig(sys.argv[1], live=True), Classifier(sys.argv[2]).contract
+config = CaptureConfig(camera, Orientation(), contract, (WHOLE,), 0.0, 0.0, False)
+with Supervisor(config, lambda event: None) as supervisor:
+    while not supervisor.next_frame(1.0):
         pass
-    print(watched._process._process.pid, flush=True)
+    print(supervisor.pid, flush=True)
     time.sleep(60)
 """
     command = [sys.executable, "-c", script, str(clip), str(model)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as master:
-        assert master.stdout
-        child = int(master.stdout.readline())
-        master.kill()
-    until_s = time.monotonic() + 10
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        parent.kill()
+    until_s = time.monotonic() + 60
     while Path(f"/proc/{child}").exists() and time.monotonic() < until_s:
         time.sleep(0.05)
     assert not Path(f"/proc/{child}").exists()
 
 
-def test_nothing_is_left_open_after_many_restarts(
-    clip: Path, plan: Callable[..., CaptureConfig], quick: None
+def test_nothing_stays_open_after_many_restarts(
+    clip: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
-    def open_files() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
-    before = open_files()
-    heard = Heard()
-    with Supervisor(plan(clip, live=True, every=False), heard) as watched:
-        frame_after(watched)
-        during = open_files()
+    before = count_open_files()
+    config = configure(play_live(clip))
+    with Supervisor(config, event_log.add, timeouts=QUICK) as supervisor:
+        wait_for_frame(supervisor)
+        during = count_open_files()
         for _ in range(15):
-            kill(watched, heard)
-            frame_after(watched)
-        assert open_files() == during
-    assert open_files() == before
+            kill(supervisor, event_log)
+            wait_for_frame(supervisor)
+        assert count_open_files() == during
+    assert count_open_files() == before
+
+
+def test_pauses_grow_up_to_the_last_one_while_the_camera_does_not_work() -> None:
+    backoff = Backoff(Timeouts().pauses_s)
+    assert [backoff.take_pause(0.0) for _ in range(8)] == [0.5, 1, 2, 5, 10, 30, 30, 30]
+
+
+def test_pauses_start_over_after_a_camera_that_worked_for_longer_than_the_last_one() -> None:
+    backoff = Backoff((1.0, 4.0, 60.0))
+    assert [backoff.take_pause(worked_s) for worked_s in (0, 0.9, 4.1, 1.1)] == [1, 4, 1, 1]

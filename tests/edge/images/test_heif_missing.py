@@ -1,4 +1,4 @@
-"""HEIC and AVIF without their decoder, as on every Pi: reported, never lost."""
+"""HEIC and AVIF where what decodes them is not installed, as on every Pi: told of, never lost."""
 
 import json
 from itertools import islice
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.edge.conftest import Heard
+from tests.edge.conftest import EventLog
 
 from vedette_edge.__main__ import main
 from vedette_edge.cameras import CameraConfig, open_frames
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("without_heif")
 MIF1, MSF1 = b"mif1", b"msf1"  # containers of either
 
 
-def build_header(*brands: bytes) -> bytes:
+def begin(*brands: bytes) -> bytes:
     """The first bytes of a file of these brands, and a little more."""
     size = (16 + 4 * len(brands)).to_bytes(4, "big")
     return size + b"ftyp" + brands[0] + bytes(4) + b"".join(brands) + bytes(40)
@@ -35,28 +35,28 @@ def build_header(*brands: bytes) -> bytes:
         ((b"isom", b"iso2", b"avc1", b"mp41"), ""),  # a video
     ],
 )
-def test_the_format_is_detected_by_the_brands(brands: tuple[bytes, ...], kind: str) -> None:
-    assert decoding.detect_format(build_header(*brands)) == kind
+def test_the_kind_is_told_by_the_brands(brands: tuple[bytes, ...], kind: str) -> None:
+    assert decoding.detect_format(begin(*brands)) == kind
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"avif"])
 def test_the_error_is_one_line_with_the_command_that_installs(brand: bytes) -> None:
     with pytest.raises(DecoderMissingError) as raised:
-        decoding.decode_image(build_header(brand))
+        decoding.decode_image(begin(brand))
     assert decoding.HEIF_INSTALL in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
 
 
 @pytest.fixture
 def mixed(photos: Path) -> Path:
-    """Three photographs, and one of each extension that is not decoded here."""
+    """Three pictures, and one of each ending that is not decoded here."""
     for name in ("e.HEIC", "f.heif", "g.hif"):
-        (photos / name).write_bytes(build_header(b"heic"))
-    (photos / "h.avif").write_bytes(build_header(b"avif"))
+        (photos / name).write_bytes(begin(b"heic"))
+    (photos / "h.avif").write_bytes(begin(b"avif"))
     return photos
 
 
-def test_predict_reports_and_counts_each_and_ends_with_4(model: Path, mixed: Path) -> None:
+def test_predict_tells_of_each_counts_them_and_ends_with_4(model: Path, mixed: Path) -> None:
     result = CliRunner().invoke(main, ["predict", str(model), str(mixed), "--json"])
     assert result.exit_code == 4
     *lines, count = result.stderr.splitlines()
@@ -74,9 +74,9 @@ def test_predict_reports_and_counts_each_and_ends_with_4(model: Path, mixed: Pat
     ]
 
 
-def test_a_camera_that_shows_a_folder_reports_each_once_and_goes_on(
-    mixed: Path, told: Heard
+def test_a_camera_that_shows_a_folder_tells_of_each_once_and_goes_on(
+    mixed: Path, event_log: EventLog
 ) -> None:
-    frames = open_frames(CameraConfig(str(mixed), loop=True), told.reports)
+    frames = open_frames(CameraConfig(str(mixed), loop=True), event_log.add)
     assert {Path(frame.source).suffix for frame in islice(frames, 9)} == {".jpg", ".png", ".webp"}
-    assert len(told.left_out) == 4
+    assert len(event_log.details("skipped_file")) == 4

@@ -1,4 +1,4 @@
-"""The log, as long as the disk behaves."""
+"""The log file on a disk that works."""
 
 import json
 import os
@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from tests.edge.logging_now import (
     LIMITS,
-    change,
-    logged,
-    numbers,
+    create_change,
     path,
+    read_log,
+    read_numbers,
     wait_until,
 )
 
@@ -31,42 +31,42 @@ __all__ = ["path"]  # a fixture
 
 
 def test_a_record_is_one_line_of_json_with_its_fields_in_order(path: Path) -> None:
-    with LogFile(path, LIMITS, print) as log:
+    with LogFile(path, LIMITS) as log:
         log.write({"time": "2026-11-22T08:00:00.000Z", "event": "change", "label": "Füchse\n"})
     expected = '{"time":"2026-11-22T08:00:00.000Z","event":"change","label":"Füchse\\n"}\n'
     assert path.read_text(encoding="utf-8") == expected
 
 
-def test_what_is_no_number_and_what_is_no_text_becomes_json_all_the_same(path: Path) -> None:
-    with LogFile(path, LIMITS, print) as log:
-        log.write(change(1, score=float("nan"), camera="\udcff.mp4"))
-    fields = logged(path)[0].fields
+def test_nan_and_invalid_text_become_valid_json(path: Path) -> None:
+    with LogFile(path, LIMITS) as log:
+        log.write(create_change(1, score=float("nan"), camera="\udcff.mp4"))
+    fields = read_log(path)[0].fields
     assert fields["score"] is None
     assert fields["camera"] == "\udcff.mp4"
 
 
 def test_lines_are_on_the_disk_after_the_flush_interval_without_a_close(path: Path) -> None:
-    with LogFile(path, replace(LIMITS, sync=True), print) as log:
-        log.write(change(1))
-        wait_until(lambda: log.counted().written == 1)
-        assert numbers(path) == [1]
+    with LogFile(path, replace(LIMITS, sync=True)) as log:
+        log.write(create_change(1))
+        wait_until(lambda: log.read_counters().written == 1)
+        assert read_numbers(path) == [1]
 
 
-def test_a_later_watch_goes_on_in_the_same_file(path: Path) -> None:
+def test_a_later_watch_appends_to_the_same_file(path: Path) -> None:
     for number in range(3):
-        with LogFile(path, LIMITS, print) as log:
-            log.write(change(number))
-    assert numbers(path) == [0, 1, 2]
+        with LogFile(path, LIMITS) as log:
+            log.write(create_change(number))
+    assert read_numbers(path) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("end", [b'{"time":"2026-11-', b"\0" * 4096, b'{"a\0\0'])
 def test_half_a_line_that_a_pulled_plug_left_does_not_harm_the_next(path: Path, end: bytes) -> None:
-    with LogFile(path, LIMITS, print) as log:
-        log.write(change(1))
+    with LogFile(path, LIMITS) as log:
+        log.write(create_change(1))
     with path.open("ab") as file:
         file.write(end)
-    with LogFile(path, LIMITS, print) as log:
-        log.write(change(2))
+    with LogFile(path, LIMITS) as log:
+        log.write(create_change(2))
     damage = Damage()
     assert [record.fields["number"] for record in read_records(path, damage)] == [1, 2]
     assert damage.lines == 1
@@ -74,17 +74,17 @@ def test_half_a_line_that_a_pulled_plug_left_does_not_harm_the_next(path: Path, 
 
 def test_full_files_are_numbered_upward_and_the_oldest_go(path: Path) -> None:
     limits = replace(LIMITS, file_bytes=1000, total_bytes=5000)
-    with LogFile(path, limits, print) as log:
+    with LogFile(path, limits) as log:
         for number in range(300):
-            log.write(change(number))
-    found = numbers(path)
-    assert found == list(range(300 - len(found), 300))
+            log.write(create_change(number))
+    kept = read_numbers(path)
+    assert kept == list(range(300 - len(kept), 300))
     full = find_rotated_files(path)
     assert min(full) > 1
     sizes = [file.stat().st_size for file in [*full.values(), path]]
     assert max(sizes) <= 1000
     assert 4000 <= sum(sizes) <= 5000
-    assert log.counted().bytes_all == sum(sizes)
+    assert log.read_counters().bytes_all == sum(sizes)
 
 
 def test_a_log_whose_name_has_no_ending_or_is_a_link_is_rotated_where_it_lies(
@@ -92,10 +92,10 @@ def test_a_log_whose_name_has_no_ending_or_is_a_link_is_rotated_where_it_lies(
 ) -> None:
     (tmp_path / "card").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "card" / "watch")
-    with LogFile(tmp_path / "link", replace(LIMITS, file_bytes=200), print) as log:
+    with LogFile(tmp_path / "link", replace(LIMITS, file_bytes=200)) as log:
         for number in range(5):
-            log.write(change(number))
-    assert numbers((tmp_path / "link").resolve()) == [0, 1, 2, 3, 4]
+            log.write(create_change(number))
+    assert read_numbers((tmp_path / "link").resolve()) == [0, 1, 2, 3, 4]
     names = sorted(file.name for file in (tmp_path / "card").iterdir())
     assert names[:2] == ["watch", "watch.000001"]
     assert len(names) >= 3
@@ -103,11 +103,11 @@ def test_a_log_whose_name_has_no_ending_or_is_a_link_is_rotated_where_it_lies(
 
 def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> None:
     limits = replace(LIMITS, day_bytes=20_000)
-    with LogFile(path, limits, print) as log:
+    with LogFile(path, limits) as log:
         for event in ("frame", "change", "heartbeat"):
             for _ in range(250):
                 log.write({"time": format_timestamp(), "event": event, "label": "fox"})
-    records = logged(path)
+    records = read_log(path)
     bytes_of = Counter[str]()
     for record in records:
         bytes_of[record.event] += len(record.text) + 1
@@ -117,7 +117,7 @@ def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> 
     assert path.stat().st_size <= 20_000
     notes = [record.find_text("text").split()[0] for record in records if record.event == "note"]
     assert notes == ["frame", "change"]  # for a third there is no room
-    counters = log.counted()
+    counters = log.read_counters()
     assert counters.left_out == 750 - (len(records) - 2)
     assert counters.written == len(records)
 
@@ -125,15 +125,15 @@ def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> 
 def test_a_restart_does_not_begin_a_new_day(path: Path) -> None:
     limits = replace(LIMITS, day_bytes=5_000)
     for _ in range(20):
-        with LogFile(path, limits, print) as log:
+        with LogFile(path, limits) as log:
             for number in range(10):
-                log.write(change(number))
+                log.write(create_change(number))
     assert path.stat().st_size <= 5_000
     os.utime(path, (0, time.time() - 26 * HOUR_S))
-    with LogFile(path, limits, print) as log:
-        log.write(change(7))
-        wait_until(lambda: log.counted().written == 1)
-    assert log.counted().bytes_day < 200
+    with LogFile(path, limits) as log:
+        log.write(create_change(7))
+        wait_until(lambda: log.read_counters().written == 1)
+    assert log.read_counters().bytes_day < 200
 
 
 def test_the_days_bytes_come_back_as_the_hours_go_by() -> None:
@@ -152,17 +152,17 @@ def test_in_no_24_hours_more_than_the_days_bytes_are_admitted() -> None:
 
 
 def test_a_record_that_is_larger_than_a_file_is_dropped_and_counted(path: Path) -> None:
-    with LogFile(path, replace(LIMITS, file_bytes=500), print) as log:
-        log.write(change(1, text="x" * 500))
-        log.write(change(2))
-    assert numbers(path) == [2]
-    assert log.counted().dropped == 1
+    with LogFile(path, replace(LIMITS, file_bytes=500)) as log:
+        log.write(create_change(1, text="x" * 500))
+        log.write(create_change(2))
+    assert read_numbers(path) == [2]
+    assert log.read_counters().dropped == 1
 
 
 @pytest.mark.parametrize("place", ["/dev/null", "."])
-def test_a_log_that_would_be_no_file_is_refused_at_once(place: str) -> None:
-    with pytest.raises(SettingError, match="no file"):
-        LogFile(Path(place), LIMITS, print)
+def test_a_log_that_is_not_a_file_is_refused(place: str) -> None:
+    with pytest.raises(SettingError, match="not a file"):
+        LogFile(Path(place), LIMITS)
 
 
 def test_limits_that_contradict_each_other_are_refused() -> None:
@@ -177,34 +177,34 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
 def test_a_clock_that_is_set_back_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with LogFile(path, replace(LIMITS, file_bytes=300), print) as log:
+    with LogFile(path, replace(LIMITS, file_bytes=300)) as log:
         for number in range(20):
             monkeypatch.setattr(time, "time", lambda number=number: 1e9 - 3600 * number)
-            log.write(change(number))
-    assert numbers(path) == list(range(20))
+            log.write(create_change(number))
+    assert read_numbers(path) == list(range(20))
 
 
 def test_a_million_records_cost_neither_memory_nor_descriptors(path: Path) -> None:
     path.parent.mkdir()
-    record = change(1)
+    record = create_change(1)
 
-    def used() -> tuple[int, int, int]:
+    def count_resources() -> tuple[int, int, int]:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         descriptors = len(list(Path("/proc/self/fd").iterdir()))
         return pages * os.sysconf("SC_PAGE_SIZE"), descriptors, threading.active_count()
 
-    def ended(counters: Counters) -> int:
+    def count_done(counters: Counters) -> int:
         return counters.written + counters.dropped
 
-    with LogFile(path, replace(LIMITS, total_bytes=5_000_000), print) as log:
+    with LogFile(path, replace(LIMITS, total_bytes=5_000_000)) as log:
         for number in range(1_000_000):
             log.write(record)
-            while number % 1000 == 0 and number - ended(log.counted()) > 3000:
+            while number % 1000 == 0 and number - count_done(log.read_counters()) > 3000:
                 time.sleep(0.0005)  # for the disk, so that none is dropped
             if number == 50_000:
-                before = used()
-        after = used()
-    assert log.counted().written == 1_000_000
+                before = count_resources()
+        after = count_resources()
+    assert log.read_counters().written == 1_000_000
     assert after[0] - before[0] < 2_000_000
     assert after[1] <= before[1] + 1  # the file that is being appended to
     assert after[2] == before[2]
@@ -213,17 +213,18 @@ def test_a_million_records_cost_neither_memory_nor_descriptors(path: Path) -> No
 KILLED = """
 import mmap, os, random, signal, sys, time
 from pathlib import Path
-from vedette_edge.log.rotation import Limits
-from vedette_edge.sinks.log_file import Counters, Log, stamp
+from vedette_edge.log.records import create_record
+from vedette_edge.log.rotation import LogLimits
+from vedette_edge.sinks.log_file import LogFile
 
 def watch(life, progress):
-    # For ever: numbered records, and how many of them the log says are written.
-    with Log(Path(sys.argv[1]), Limits(20_000, 10**9, 10**9, 0.01, False), print) as log:
+    # Write numbered records for ever, and how many of them the log has written.
+    with LogFile(Path(sys.argv[1]), LogLimits(20_000, 10**9, 10**9, 0.01, False)) as log:
         number = 0
         while True:
-            log.write({"time": stamp(), "event": "frame", "life": life, "number": number})
+            log.write(create_record("frame") | {"life": life, "number": number})
             number += 1
-            progress[life * 8 : life * 8 + 8] = log.counted().written.to_bytes(8, "little")
+            progress[life * 8 : life * 8 + 8] = log.read_counters().written.to_bytes(8, "little")
             if number % 20 == 0:
                 time.sleep(0.001)
 
@@ -252,11 +253,11 @@ def test_200_kills_leave_every_written_line_readable(path: Path) -> None:
     assert len(written) == 200
     assert sum(count > 0 for count in written) > 100
     damage = Damage()
-    found: list[list[object]] = [[] for _ in written]
+    lives: list[list[object]] = [[] for _ in written]
     for record in read_records(path, damage):
-        found[json.loads(record.text)["life"]].append(record.fields["number"])
+        lives[json.loads(record.text)["life"]].append(record.fields["number"])
     assert damage.lines <= 200  # half a line a kill at most
-    for kept, count in zip(found, written, strict=True):
+    for kept, count in zip(lives, written, strict=True):
         assert kept == list(range(len(kept)))
         assert len(kept) >= count
     assert len(find_rotated_files(path)) > 10

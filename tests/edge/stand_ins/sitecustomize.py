@@ -1,12 +1,14 @@
-"""What a test holds in its hand while a watch runs: a USB camera, the clock, and where it sticks.
+"""Stand-ins that a test controls while a watch runs: a USB camera, the clock, and a function.
 
-Python imports it by its name in every process that finds it in PYTHONPATH, before all else. The
-files of a folder, $STAND_INS, are the controls:
+Python imports this module by its name, first of all, in every process that has it in PYTHONPATH.
+The files in the folder $STAND_INS are the controls:
 
-    camera      is the device; what it holds is what the camera shows, see SHOWN
-    clock       seconds that the clock is off
-    stuck       a function that does not return, such as `model.self_test.replay_samples`; `reached`
-                appears then
+    camera      the device; its content names what the camera shows, see SHOWN
+    clock       offset of the clock, in seconds
+    stuck       a function that hangs, such as `model.self_test.replay_samples`; when it is called,
+                the file `reached` appears
+
+$SILENCE_S sets both time limits for silence of the supervisor.
 """
 
 import ctypes
@@ -14,6 +16,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,31 +24,33 @@ from typing import Any, NoReturn
 import cv2
 import numpy as np
 
+from vedette_edge.capture.supervisor import Timeouts
+
 FOLDER = Path(os.environ["STAND_INS"])
 SIZES = ((480, 640), (7, 5), (1, 1), (1080, 1920), (1, 3000))
 
 
-def plain(colour_bgr: tuple[int, int, int], size: tuple[int, int] = (480, 640)) -> Any:
+def fill(colour_bgr: tuple[int, int, int], size: tuple[int, int] = (480, 640)) -> Any:
     return np.full((*size, 3), colour_bgr, np.uint8)
 
 
-def sleep_on() -> NoReturn:
+def sleep_for_ever() -> NoReturn:
     while True:
         time.sleep(3600)
 
 
 numbers = count()
 SHOWN: dict[str, Callable[[], Any]] = {
-    "red": lambda: plain((0, 0, 200)),
-    "green": lambda: plain((0, 200, 0)),
-    "blue": lambda: plain((200, 0, 0)),
-    "sizes": lambda: plain((0, 0, 200), SIZES[next(numbers) % len(SIZES)]),
-    "huge": lambda: plain((0, 0, 200), (3000, 4000)),
-    "0x0": lambda: plain((0, 0, 0), (0, 0)),
+    "red": lambda: fill((0, 0, 200)),
+    "green": lambda: fill((0, 200, 0)),
+    "blue": lambda: fill((200, 0, 0)),
+    "sizes": lambda: fill((0, 0, 200), SIZES[next(numbers) % len(SIZES)]),
+    "huge": lambda: fill((0, 0, 200), (3000, 4000)),
+    "0x0": lambda: fill((0, 0, 0), (0, 0)),
     "grey": lambda: np.zeros((480, 640), np.uint8),
     "float": lambda: np.zeros((480, 640, 3)),
     "nothing": lambda: None,
-    "blocks": sleep_on,
+    "blocks": sleep_for_ever,
     # A driver in C that never comes back, and lets no other Python run meanwhile.
     "holds all": lambda: ctypes.PyDLL(None).sleep(3600),
 }
@@ -57,7 +62,7 @@ class Capture:
     def __init__(self, name: str, backend: int) -> None:
         self._shown = (FOLDER / "camera").read_text("utf-8")
         if self._shown == "does not open":
-            sleep_on()
+            sleep_for_ever()
 
     def isOpened(self) -> bool:  # noqa: N802  # OpenCV's name
         return True
@@ -80,28 +85,29 @@ class Capture:
     def release(self) -> None: ...
 
 
-def stick(*_: object, **__: object) -> NoReturn:
+def hang(*_: object, **__: object) -> NoReturn:
     (FOLDER / "reached").touch()
-    sleep_on()
+    sleep_for_ever()
 
 
-def put_in() -> None:
-    """All stand-ins that have a control."""
+def install() -> None:
+    """Install all stand-ins that have a control."""
     if (FOLDER / "clock").exists():
         right = time.time
         time.time = lambda: right() + float((FOLDER / "clock").read_text("utf-8"))
     if os.environ.get("SILENCE_S"):
-        for name in ("SILENCE_S", "FIRST_SILENCE_S"):
-            put("capture.supervisor", name, float(os.environ["SILENCE_S"]))
+        silence_s = float(os.environ["SILENCE_S"])
+        quick = partial(Timeouts, silence_s=silence_s, first_silence_s=silence_s)
+        replace("capture.supervisor", "Timeouts", quick)
     if (FOLDER / "stuck").exists():
         module, _, name = (FOLDER / "stuck").read_text("utf-8").rpartition(".")
-        put(module, name, stick)
-    put("cameras.v4l2", "_device", lambda _: str(FOLDER / "camera"))
+        replace(module, name, hang)
+    replace("cameras.v4l2", "find_device", lambda _: str(FOLDER / "camera"))
     cv2.VideoCapture = Capture  # type: ignore[assignment, misc]
 
 
-def put(module: str, name: str, what: object) -> None:
-    setattr(importlib.import_module(f"vedette_edge.{module}"), name, what)
+def replace(module: str, name: str, value: object) -> None:
+    setattr(importlib.import_module(f"vedette_edge.{module}"), name, value)
 
 
-put_in()
+install()

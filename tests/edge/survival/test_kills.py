@@ -1,6 +1,6 @@
-"""Kills without number: nothing leaks from one camera process to the next, and no log is harmed.
+"""Many kills: nothing leaks from one capture process to the next, and no log is damaged.
 
-`make endurance` does it as often as the product promises; else a few times must do.
+`make endurance` repeats it as often as the product promises; otherwise a few times must do.
 """
 
 import json
@@ -23,58 +23,51 @@ RESTARTS = """
 import json, os, signal, sys, time
 from pathlib import Path
 from vedette_edge.cameras import CameraConfig
-from vedette_edge.capture import supervisor
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
+from vedette_edge.capture.supervisor import Supervisor, Timeouts
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.model.model_file import read_model_file
 
-supervisor.PAUSES_S = (0.0,)
 restarts, contract = int(sys.argv[1]), read_model_file(Path(sys.argv[2])).contract
 source = CameraConfig("synthetic:640x480@30")
-plan = CaptureConfig(source, Orientation(), contract, (WHOLE,), 0.0, 0.0, False)
+config = CaptureConfig(source, Orientation(), contract, (WHOLE,), 0.0, 0.0, False)
 
-class Counts:
-    counts = {"lost": 0, "back": 0}
-    def delivers(self, line): pass
-    def lost(self, reason): self.counts["lost"] += 1
-    def back(self, lost_s): self.counts["back"] += 1
-
-def children():
+def list_children():
     listed = Path("/proc/self/task", str(os.getpid()), "children").read_text()
     return [int(pid) for pid in listed.split()]
 
-def held():
+def count_resources():
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "kB": pages * os.sysconf("SC_PAGE_SIZE") // 1024,
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "threads": len(list(Path("/proc/self/task").iterdir())),
         "shared memories": Path("/proc/self/maps").read_text().count("memfd"),
-        "children": len(children()),
+        "children": len(list_children()),
     }
 
-def frame(watched):
-    while not watched.next_frame(1.0):
+def wait_for_frame(supervisor):
+    while not supervisor.next_frame(1.0):
         pass
 
-told, after = Counts(), []
-with supervisor.Supervisor(plan, told) as watched:
-    frame(watched)
+kinds, after = [], []
+with Supervisor(
+    config, lambda event: kinds.append(event.kind), timeouts=Timeouts(pauses_s=(0.0,))
+) as supervisor:
+    wait_for_frame(supervisor)
     for number in range(restarts):
-        os.kill(children()[0], signal.SIGKILL)
-        while watched._process and not watched._process.died():
-            time.sleep(0.001)
-        frame(watched)
-        while told.counts["back"] <= number:
-            frame(watched)
+        os.kill(supervisor.pid, signal.SIGKILL)
+        while kinds.count("restored") <= number:
+            wait_for_frame(supervisor)
         if number in (restarts // 10, restarts - 1):
-            after.append(held())
-print(json.dumps({"told": told.counts, "after": after, "left": children()}))
+            after.append(count_resources())
+counts = {kind: kinds.count(kind) for kind in ("lost", "restored")}
+print(json.dumps({"counts": counts, "after": after, "left": list_children()}))
 """
 
 
-def test_nothing_leaks_from_one_camera_process_to_the_next(model: Path) -> None:
+def test_nothing_leaks_from_one_capture_process_to_the_next(model: Path) -> None:
     restarts = 1000 if FULL else 20
     done = subprocess.run(
         [sys.executable, "-c", RESTARTS, str(restarts), str(model)],
@@ -83,14 +76,14 @@ def test_nothing_leaks_from_one_camera_process_to_the_next(model: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    found = json.loads(done.stdout)
-    assert found["told"] == {"lost": restarts, "back": restarts}
-    assert found["left"] == []
-    early, late = found["after"]
+    result = json.loads(done.stdout)
+    assert result["counts"] == {"lost": restarts, "restored": restarts}
+    assert result["left"] == []
+    early, late = result["after"]
     grown_kb = late.pop("kB") - early.pop("kB")
     assert early == late
     assert late["children"] == 1  # and so no zombies
-    assert grown_kb < 1000, found
+    assert grown_kb < 1000, result
     print(f"{restarts} restarts: {grown_kb} kB more, {late}")  # noqa: T201
 
 
@@ -107,8 +100,8 @@ def watch(model: Path, log: Path, out: Path) -> "subprocess.Popen[bytes]":
         )
 
 
-def kill_in_midst(process: "subprocess.Popen[bytes]", out: Path, after_s: float) -> float:
-    """Kill it so long after its first frame; gives when, in seconds since the epoch."""
+def kill_while_writing(process: "subprocess.Popen[bytes]", out: Path, after_s: float) -> float:
+    """Kill a watch some time after its first frame; return when, in seconds since the epoch."""
     while b'"frame"' not in out.read_bytes():
         assert process.poll() is None
         time.sleep(0.02)
@@ -119,7 +112,7 @@ def kill_in_midst(process: "subprocess.Popen[bytes]", out: Path, after_s: float)
     return killed_at
 
 
-def frames(lines: Iterable[str]) -> list[dict[str, Any]]:
+def list_frames(lines: Iterable[str]) -> list[dict[str, Any]]:
     return [one for one in map(json.loads, lines) if one["event"] == "frame"]
 
 
@@ -137,28 +130,26 @@ def processes() -> list[str]:
     return listed.stdout.splitlines()
 
 
-def test_a_watch_that_is_killed_in_the_midst_of_writing_harms_no_log(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_watch_that_is_killed_while_it_writes_damages_no_log(model: Path, tmp_path: Path) -> None:
     kills, kept_all, dice = 200 if FULL else 5, 0, random.Random(7)
     log, out, damage = tmp_path / "watch.jsonl", tmp_path / "out.jsonl", Damage()
     with Tail(log, damage) as tail:
         for _ in range(kills):
-            killed_at = kill_in_midst(watch(model, log, out), out, dice.uniform(0, 2))
-            kept = frames(record.text for record in tail.records())
-            told = frames(out.read_text("utf-8").rpartition("\n")[0].splitlines())
-            assert kept[: len(told)] == told[: len(kept)]
-            for lost in told[len(kept) :][:1]:  # the first of them
+            killed_at = kill_while_writing(watch(model, log, out), out, dice.uniform(0, 2))
+            kept = list_frames(record.text for record in tail.records())
+            shown = list_frames(out.read_text("utf-8").rpartition("\n")[0].splitlines())
+            assert kept[: len(shown)] == shown[: len(kept)]
+            for lost in shown[len(kept) :][:1]:  # the first one
                 at = datetime.fromisoformat(lost["time"]).timestamp()
                 assert killed_at - at < FLUSH_S + LATE_S
             kept_all += len(kept)
             wait_until_gone(log)
     assert damage.lines <= kills  # half a line a kill at most
-    shown = subprocess.run(
+    listed = subprocess.run(
         [sys.executable, "-m", "vedette_edge", "log", str(log), "--event", "start"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert 0 < len(shown.stdout.splitlines()) <= kills
+    assert 0 < len(listed.stdout.splitlines()) <= kills
     print(f"{kills} kills: {kept_all} frames kept, {damage.lines} lines damaged")  # noqa: T201

@@ -1,0 +1,203 @@
+"""The options of `vedette run`, and those that other commands share with it.
+
+Imports no numpy: `vedette check` must start where numpy is broken.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vedette_edge.capture.region import parse_crop, parse_region
+from vedette_edge.cli.config_file import load_settings
+from vedette_edge.cli.options import (
+    apply_options,
+    json_option,
+    model_argument,
+    model_options,
+    no_self_test_option,
+    threads_option,
+)
+from vedette_edge.click_types import FiniteFloat
+from vedette_edge.errors import SettingError
+from vedette_edge.log.rotation import LogLimits
+from vedette_edge.watch.config import CameraSettings, WatchConfig
+
+Command = Callable[..., None]
+Decorator = Callable[[Command], Command]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """The log file, its limits, and the form of the lines on the terminal."""
+
+    log: Path | None
+    limits: LogLimits
+    as_json: bool
+
+
+def collect_options(name: str, kind: type, *options: Decorator) -> Decorator:
+    """Combine options whose values reach the command as one argument `name`, a dataclass."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def call_with_dataclass(**values: Any) -> None:
+            own = {one.name: values.pop(one.name) for one in fields(kind) if one.name in values}
+            command(**{name: kind(**own)}, **values)
+
+        return apply_options(*options)(call_with_dataclass)
+
+    return decorate
+
+
+def _load_config(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Use the settings in a file as the defaults of a command's options."""
+    if path:
+        try:
+            settings = load_settings(path, run_settings)
+        except SettingError as error:
+            raise click.ClickException(str(error)) from error
+        known = {parameter.name for parameter in context.command.params}
+        context.default_map = {name: value for name, value in settings.items() if name in known}
+    return path
+
+
+def _parse_size(context: click.Context, option: click.Parameter, text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", text)
+    if not match:
+        raise click.BadParameter(f"{text!r} is not valid; expected WIDTHxHEIGHT, such as 640x480")
+    return int(match[1]), int(match[2])
+
+
+def _parse_each(parse: Callable[[str], Any], texts: Iterable[str]) -> list[Any]:
+    """Parse texts; a SettingError becomes an error of the command line."""
+    try:
+        return [parse(text) for text in texts]
+    except SettingError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _validate_crop(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    _parse_each(parse_crop, [text] if text else [])
+    return text
+
+
+def _validate_regions(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    names = [region.name for region in _parse_each(parse_region, texts)]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise click.BadParameter(f"duplicate region name {min(repeated)!r}")
+    return texts
+
+
+def _limit_log(command: Command) -> Command:
+    """Replace the values of the log's flags by one argument, `limits`."""
+
+    @wraps(command)
+    def call_with_limits(log_day: float, log_total: float, log_flush: float, **rest: Any) -> None:
+        command(limits=LogLimits.from_megabytes(log_day, log_total, log_flush), **rest)
+
+    return call_with_limits
+
+
+def _number(name: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
+    return click.option(name, type=kind, default=default, show_default=True, help=text)
+
+
+SHARE, SECONDS, MEGABYTES = FiniteFloat(0, 1), FiniteFloat(0), FiniteFloat(0.01, 1e6)
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),  # load_settings says how to fix it
+    is_eager=True,
+    callback=_load_config,
+    help="TOML file of these settings, under the same names; flags override it.",
+)
+size_option = click.option(
+    "--size",
+    metavar="WxH",
+    default="640x480",
+    show_default=True,
+    callback=_parse_size,
+    help="Size to ask a camera for, in px.",
+)
+_camera_options = (
+    size_option,
+    click.option(
+        "--rotate",
+        type=click.Choice(["0", "90", "180", "270"]),
+        default="0",
+        show_default=True,
+        help="Rotate the frames clockwise, in degrees.",
+    ),
+    click.option("--flip", type=click.Choice(["horizontal", "vertical"]), help="Flip the frames."),
+    click.option(
+        "--crop", metavar="X,Y,W,H", callback=_validate_crop, help="Use only this part, in px."
+    ),
+    click.option(
+        "--region",
+        "regions",
+        multiple=True,
+        metavar="NAME=X,Y,W,H",
+        callback=_validate_regions,
+        help="Classify this part separately, in px.",
+    ),
+)
+camera_options = collect_options(
+    "camera",
+    CameraSettings,
+    click.option("--camera", "source", metavar="SOURCE", help="Check this camera, too."),
+    *_camera_options,
+)
+log_options = apply_options(
+    click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines."),
+    _number("--log-day", MEGABYTES, 5.0, "Most MB that the log grows by in 24 hours."),
+    _number("--log-total", MEGABYTES, 50.0, "Most MB of all its files; the oldest is deleted."),
+    _number("--log-flush", FiniteFloat(0.1), 5.0, "Seconds of it that a power cut may lose."),
+    _limit_log,
+)
+watch_options = apply_options(
+    collect_options(
+        "camera",
+        CameraSettings,
+        click.option("--camera", "source", required=True, metavar="SOURCE", help="See below."),
+        *_camera_options,
+        click.option(
+            "--live", is_flag=True, help="Treat files as a camera: newest frame, changes only."
+        ),
+        click.option("--loop", is_flag=True, help="Start files again at their end."),
+        click.option("--follow", is_flag=True, help="Wait for new images in a folder."),
+    ),
+    collect_options(
+        "watch",
+        WatchConfig,
+        click.option("--every-frame", is_flag=True, help="Report every frame, not only changes."),
+        _number("--smoothing", SECONDS, 1.0, "Smooth the scores over this time, in seconds."),
+        _number("--enter", SHARE, 0.5, "Score at which a label takes over."),
+        _number("--leave", SHARE, 0.35, "Score below which it gives way to unknown."),
+        _number("--dwell", SECONDS, 1.0, "Shortest time that a label stays, in seconds."),
+        _number("--fps", SECONDS, 0.0, "Most frames to classify a second; 0: all."),
+        _number("--motion", SHARE, 0.0, "Skip frames with less change, as a share; 0: none."),
+        _number("--heartbeat", SECONDS, 60.0, "Seconds between heartbeats; 0: none."),
+    ),
+)
+run_options = apply_options(
+    model_argument,
+    config_option,
+    watch_options,
+    collect_options("output", OutputOptions, log_options, json_option),
+    threads_option,
+    no_self_test_option,
+    model_options,
+)
+
+
+@click.command("run")
+@run_options
+def run_settings(**_: object) -> None:
+    """Hold the settings that a TOML file may have; never runs."""

@@ -1,0 +1,44 @@
+"""The configuration of a watch, under the names of the flags of `vedette run`.
+
+Imports no numpy: `vedette check` reads the same settings, also where numpy is broken.
+"""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Settings of a camera and its orientation; texts as the flags have them."""
+
+    source: str | None  # as in --camera; None if it is not given
+    size: tuple[int, int]  # width and height, px
+    rotate: str  # degrees clockwise
+    flip: str | None
+    crop: str | None  # X,Y,W,H in px
+    regions: tuple[str, ...]  # NAME=X,Y,W,H in px
+    live: bool = False
+    loop: bool = False
+    follow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchConfig:
+    """Settings of a watch, from the TOML file with flags over it."""
+
+    camera: CameraSettings
+    every_frame: bool  # report every frame, not only changes
+    smoothing: float  # seconds
+    enter: float  # score, 0..1
+    leave: float  # score, 0..1
+    dwell: float  # seconds
+    fps: float  # frames/s; 0: all
+    motion: float  # share of the image, 0..1; 0: none
+    heartbeat: float  # seconds; 0: none
+
+    def to_settings(self) -> dict[str, object]:
+        """All settings but the source, for the log's start record."""
+        watch: dict[str, object] = asdict(self)
+        del watch["camera"]
+        camera: dict[str, object] = asdict(self.camera)
+        del camera["source"]
+        return camera | watch
