@@ -74,13 +74,13 @@ def audited(train: Train, data: Path, *flags: str | Path) -> dict[str, list[tupl
 
 
 def test_every_odd_file_is_described_and_no_other(train: Train, odd: Path) -> None:
-    cut = "is a JPEG that is damaged or cut short, or of a kind that OpenCV cannot read"
+    cut = "a JPEG file that is damaged, cut off or of a variant that OpenCV cannot read"
     unnamed = "is no picture by its name; JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC and AVIF are read"
     assert audited(train, odd) == {
         "unreadable": [
             (
                 "fox/words.jpg",
-                "is no picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF",
+                "not a picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF",
             )
         ],
         "truncated": [("fox/cut.jpg", cut)],

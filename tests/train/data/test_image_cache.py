@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
     made, found, _ = opened(data, contract, tmp_path / "stores")
     errors = {entry.file: entry.error for entry in made.entries if entry.error}
     assert set(errors) == {"bar/000.png", "disc/000.png"}
-    assert "no picture" in errors["bar/000.png"]
+    assert "not a picture" in errors["bar/000.png"]
     assert "No such file" in errors["disc/000.png"]
     last = made.read_rows(np.array([11]))[0]
     assert np.array_equal(
