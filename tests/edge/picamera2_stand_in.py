@@ -1,9 +1,9 @@
-"""picamera2 as vedette uses it, without a camera: the calls, and what they do on a Pi.
+"""A stand-in for picamera2 without a camera: the calls that Vedette uses, as on a Pi.
 
-Written after picamera2 0.3.38: names of formats read from the highest byte, so that "RGB888" is
-B, G, R in memory; rows of YUV420 may be padded; what was asked for may be adjusted; a capture
-waits for ever unless told otherwise, and one that was given up stays queued, so that `stop` hangs.
-A test sets CAMERAS and gives it to `import picamera2` in the package's place.
+Modelled on picamera2 0.3.38: names of formats start with the highest byte, so that "RGB888" is
+B, G, R in memory; rows of YUV420 may be padded; the camera may adjust a request; a capture waits
+for ever by default, and one that timed out stays queued, so that `stop` hangs. A test fills CAMERAS
+and puts this module in the package's place.
 """
 
 import threading
@@ -15,20 +15,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 
 @dataclass
 class Hardware:
     """A camera that is plugged in."""
 
-    picture_rgb: Picture
-    gives: str = ""  # the format it gives whatever is asked for; empty: what is asked for
-    adjusts: tuple[int, int] | None = None  # the size it gives whatever is asked for
+    image_rgb: Image
+    gives: str = ""  # format that it delivers; empty: the requested one
+    adjusts: tuple[int, int] | None = None  # size that it delivers; None: the requested one
     padding: int = 0  # bytes at the end of each row
-    frames: int = 1_000_000  # after so many it gives nothing more, as when its cable slips
+    frames: int = 1_000_000  # then it delivers nothing more, as if its cable had slipped
     busy: bool = False
-    rate: float | None = 30.0  # frames/s; None: it does not tell, nor can it be set
+    rate: float | None = 30.0  # frames/s; None: neither readable nor adjustable
     closed: int = 0
     asked: dict[str, Any] = field(default_factory=dict)
 
@@ -65,10 +65,10 @@ class Picamera2:
             "main": {**main, "size": even},
             "buffer_count": buffer_count,
             "queue": queue,
-            "controls": self._usual_controls() | dict(controls or {}),
+            "controls": self._default_controls() | dict(controls or {}),
         }
 
-    def _usual_controls(self) -> dict[str, Any]:
+    def _default_controls(self) -> dict[str, Any]:
         return {"FrameDurationLimits": (33333, 33333)} if self._hardware.rate else {}
 
     def configure(self, camera_config: dict[str, Any]) -> None:
@@ -80,11 +80,11 @@ class Picamera2:
         for name in camera_config["controls"].keys() - self.camera_controls.keys():
             raise RuntimeError(f"Control {name} is not advertised by libcamera")
         self._hardware.asked = camera_config
-        given = {
+        stream = {
             "format": self._hardware.gives or main["format"],
             "size": self._hardware.adjusts or main["size"],
         }
-        self._config = {**camera_config, "main": given}
+        self._config = {**camera_config, "main": stream}
 
     def camera_configuration(self) -> dict[str, Any]:
         return self._config
@@ -98,8 +98,8 @@ class Picamera2:
         self._wait_for_frame(wait)
         main = self._config[name]
         width, height = main["size"]
-        picture_rgb = np.asarray(cv2.resize(self._hardware.picture_rgb, (width, height)), np.uint8)
-        return _LAYOUTS[main["format"]](picture_rgb, self._hardware.padding)
+        image_rgb = np.asarray(cv2.resize(self._hardware.image_rgb, (width, height)), np.uint8)
+        return _LAYOUTS[main["format"]](image_rgb, self._hardware.padding)
 
     def capture_metadata(self, wait: float | None = None) -> dict[str, Any]:
         self._wait_for_frame(wait)
@@ -122,43 +122,41 @@ class Picamera2:
         self._left -= 1
 
 
-def _packed(code: int | None) -> Callable[[Picture, int], NDArray[np.uint8]]:
-    """RGB formats: picamera2 cuts the padding off."""
+def _pack(code: int | None) -> Callable[[Image, int], NDArray[np.uint8]]:
+    """Return a conversion to an RGB format; picamera2 removes the padding."""
 
-    def laid_out(picture_rgb: Picture, _: int) -> NDArray[np.uint8]:
-        return np.asarray(
-            picture_rgb if code is None else cv2.cvtColor(picture_rgb, code), np.uint8
-        )
+    def convert(image_rgb: Image, _: int) -> NDArray[np.uint8]:
+        return np.asarray(image_rgb if code is None else cv2.cvtColor(image_rgb, code), np.uint8)
 
-    return laid_out
+    return convert
 
 
-def _planes(picture_rgb: Picture) -> tuple[Picture, Picture, Picture]:
-    """Y, and U and V of half its height and width."""
-    height, width = picture_rgb.shape[:2]
-    planar = np.asarray(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2YUV_I420), np.uint8).ravel()
+def _split_planes(image_rgb: Image) -> tuple[Image, Image, Image]:
+    """Split an image into Y, and U and V at half its height and width."""
+    height, width = image_rgb.shape[:2]
+    planar = np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2YUV_I420), np.uint8).ravel()
     y, u, v = np.split(planar, (height * width, height * width * 5 // 4))
     half = (height // 2, width // 2)
     return y.reshape(height, width), u.reshape(half), v.reshape(half)
 
 
-def _yuv420(picture_rgb: Picture, padding: int) -> NDArray[np.uint8]:
-    """Three planes in one array as wide as a row is in memory; chroma rows are half as long."""
-    y, u, v = _planes(picture_rgb)
+def _convert_to_yuv420(image_rgb: Image, padding: int) -> NDArray[np.uint8]:
+    """Put three planes in one array, as wide as a row in memory; chroma rows are half as long."""
+    y, u, v = _split_planes(image_rgb)
     rows = [np.pad(y, ((0, 0), (0, padding)))]
     rows += [np.pad(plane, ((0, 0), (0, padding // 2))) for plane in (u, v)]
     return np.concatenate([row.ravel() for row in rows]).reshape(-1, y.shape[1] + padding)
 
 
-def _nv12(picture_rgb: Picture, _: int) -> NDArray[np.uint8]:
-    """Y, then U and V in turn; picamera2 cuts the padding off."""
-    y, u, v = _planes(picture_rgb)
+def _convert_to_nv12(image_rgb: Image, _: int) -> NDArray[np.uint8]:
+    """Put Y before interleaved U and V; picamera2 removes the padding."""
+    y, u, v = _split_planes(image_rgb)
     return np.vstack([y, np.dstack([u, v]).reshape(-1, y.shape[1])])
 
 
-def _yuyv(picture_rgb: Picture, padding: int) -> NDArray[np.uint8]:
-    """Rows of Y U Y V, of two bytes a pixel, padding included."""
-    y, u, v = _planes(picture_rgb)
+def _convert_to_yuyv(image_rgb: Image, padding: int) -> NDArray[np.uint8]:
+    """Pack rows as Y U Y V, two bytes a pixel, with padding."""
+    y, u, v = _split_planes(image_rgb)
     height, width = y.shape
     packed = np.zeros((height, width + padding // 2, 2), np.uint8)
     packed[:, :width, 0] = y
@@ -167,14 +165,14 @@ def _yuyv(picture_rgb: Picture, padding: int) -> NDArray[np.uint8]:
     return packed
 
 
-_LAYOUTS: Mapping[str, Callable[[Picture, int], NDArray[np.uint8]]] = {
-    "BGR888": _packed(None),
-    "RGB888": _packed(cv2.COLOR_RGB2BGR),
-    "XBGR8888": _packed(cv2.COLOR_RGB2RGBA),
-    "XRGB8888": _packed(cv2.COLOR_RGB2BGRA),
-    "YUV420": _yuv420,
-    "NV12": _nv12,
-    "YUYV": _yuyv,
-    "MJPEG": _packed(None),
-    "RGB161616": _packed(None),
+_LAYOUTS: Mapping[str, Callable[[Image, int], NDArray[np.uint8]]] = {
+    "BGR888": _pack(None),
+    "RGB888": _pack(cv2.COLOR_RGB2BGR),
+    "XBGR8888": _pack(cv2.COLOR_RGB2RGBA),
+    "XRGB8888": _pack(cv2.COLOR_RGB2BGRA),
+    "YUV420": _convert_to_yuv420,
+    "NV12": _convert_to_nv12,
+    "YUYV": _convert_to_yuyv,
+    "MJPEG": _pack(None),
+    "RGB161616": _pack(None),
 }

@@ -1,4 +1,4 @@
-"""A camera on the network: an RTSP server of GStreamer's. Run by the system's own Python.
+"""A network camera: an RTSP server of GStreamer, run by the system's Python.
 
 `rtsp_server.py PORT` serves rtsp://127.0.0.1:PORT/cam, H.264, 320 x 240, 25 frames/s, all red.
 Needs python3-gi, gir1.2-gst-rtsp-server-1.0 and gstreamer1.0-plugins-base, -good and -ugly.

@@ -1,10 +1,10 @@
-"""What a watch holds after a million frames: memory, descriptors, threads.
+"""The resources of a watch after a million frames: memory, descriptors, threads.
 
     .venv/bin/python tests/scale/frames.py [FRAMES] [MODEL]
 
-It runs `vedette run` on the synthetic camera at full speed, with a log, and looks at both of its
-processes after the first hundredth and at the end. Their proportional memory (a page that several
-processes share counts in parts) stands beside that of a bare interpreter with OpenCV loaded.
+It runs `vedette run` on the synthetic camera at full speed, with a log, and measures both of its
+processes after the first hundredth and at the end. It compares their proportional memory (a page
+that several processes share counts in parts) with that of a bare interpreter with OpenCV loaded.
 """
 
 import json
@@ -28,8 +28,8 @@ ROW = "{:9,}  {:7.1f}  {:9.1f}  {:15.1f}  {:11}  {:7}"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What processes hold."""
+class Resources:
+    """Resources of some processes."""
 
     resident_mb: tuple[float, ...]  # of each
     proportional_mb: float  # of all together
@@ -38,14 +38,14 @@ class Held:
 
 
 def main(frames: int, model: Path) -> int:
-    """Print what is held, and how it grew; gives 1 where that is too much."""
-    bare_mb = bare()
+    """Print the resources and their growth; return 1 if that is too much."""
+    bare_mb = measure_bare()
     with tempfile.TemporaryDirectory() as folder, watch(model, Path(folder)) as process:
-        beats = seen(process)
+        beats = read_counts(process)
         print(HEAD, flush=True)  # noqa: T201  the table is what this is for
         begin_s = time.monotonic()
-        early = at(frames // 100, beats, process.pid)
-        late = at(frames, beats, process.pid)
+        early = measure_at(frames // 100, beats, process.pid)
+        late = measure_at(frames, beats, process.pid)
         rate = frames / (time.monotonic() - begin_s)
     grown = [b - a for a, b in zip(early.resident_mb, late.resident_mb, strict=True)]
     above = late.proportional_mb - bare_mb
@@ -56,19 +56,19 @@ def main(frames: int, model: Path) -> int:
     return int(not (held and max(grown) < MOST_GROWN_MB and above <= MOST_ABOVE_MB))
 
 
-def bare() -> float:
-    """Proportional memory of Python with OpenCV, MB."""
+def measure_bare() -> float:
+    """Measure the proportional memory of Python with OpenCV, in MB."""
     with subprocess.Popen([sys.executable, "-c", BARE], stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        found = held([process.pid]).proportional_mb
+        bare_mb = measure([process.pid]).proportional_mb
         process.kill()
-    return found
+    return bare_mb
 
 
 @contextmanager
 def watch(model: Path, folder: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A watch that tells of itself once a second."""
+    """Start a watch with a heartbeat once a second."""
     command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", "synthetic"]
     flags = ["--json", "--heartbeat", BEAT_S, "--log", str(folder / "watch.jsonl")]
     with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True) as process:
@@ -78,8 +78,8 @@ def watch(model: Path, folder: Path) -> Iterator["subprocess.Popen[str]"]:
             process.send_signal(signal.SIGTERM)
 
 
-def seen(process: "subprocess.Popen[str]") -> Iterator[int]:
-    """Frames that were classified so far, again and again."""
+def read_counts(process: "subprocess.Popen[str]") -> Iterator[int]:
+    """Read the number of classified frames from each heartbeat."""
     assert process.stdout
     for line in process.stdout:
         if (record := json.loads(line))["event"] == "heartbeat":
@@ -87,17 +87,19 @@ def seen(process: "subprocess.Popen[str]") -> Iterator[int]:
     raise SystemExit("the watch has ended")
 
 
-def at(frames: int, beats: Iterator[int], watched: int) -> Held:
-    """What is held once so many frames were seen."""
+def measure_at(frames: int, beats: Iterator[int], watched: int) -> Resources:
+    """Measure once so many frames were classified."""
     count = next(count for count in beats if count >= frames)
     children = Path(f"/proc/{watched}/task/{watched}/children").read_text("ascii").split()
-    found = held([watched, *map(int, children)])
-    row = (*found.resident_mb, found.proportional_mb, found.descriptors, found.threads)
+    resources = measure([watched, *map(int, children)])
+    memory = (*resources.resident_mb, resources.proportional_mb)
+    row = (*memory, resources.descriptors, resources.threads)
     print(ROW.format(count, *row), flush=True)  # noqa: T201
-    return found
+    return resources
 
 
-def held(processes: list[int]) -> Held:
+def measure(processes: list[int]) -> Resources:
+    """Measure some processes."""
     rolled = [Path(f"/proc/{pid}/smaps_rollup").read_text("ascii") for pid in processes]
     resident, proportional = (
         tuple(
@@ -111,9 +113,9 @@ def held(processes: list[int]) -> Held:
         sum(len(list(Path(f"/proc/{pid}", kind).iterdir())) for pid in processes)
         for kind in ("fd", "task")
     )
-    return Held(resident, sum(proportional), descriptors, threads)
+    return Resources(resident, sum(proportional), descriptors, threads)
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    sys.exit(main(int(given[0]) if given else 1_000_000, Path(given[1]) if given[1:] else COLOURS))
+    arguments = [*sys.argv[1:], *("1_000_000", str(COLOURS))[len(sys.argv) - 1 :]]
+    sys.exit(main(int(arguments[0]), Path(arguments[1])))

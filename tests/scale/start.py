@@ -1,8 +1,8 @@
-"""How long a watch takes from its start to its first label, beside what its imports alone take.
+"""The time of a watch from its start to its first label, compared with its imports alone.
 
     .venv/bin/python tests/scale/start.py MODEL... [--times 9]
 
-Both in turn, so that a busy machine slows both; the camera is synthetic, the model proves itself.
+Both run in turn, so that a busy machine slows both; with a synthetic camera and a self-test.
 """
 
 import argparse
@@ -14,20 +14,18 @@ from pathlib import Path
 
 MOST_ABOVE_S = 0.5
 IMPORTS = """
-import vedette_edge.__main__, vedette_edge.model.classifier, vedette_edge.watch.reporter
-import vedette_edge.capture.supervisor, vedette_edge.watch.loop, vedette_edge.watch.smoothing
-import vedette_edge.sinks.log_file, vedette_edge.sinks.terminal
+import vedette_edge.__main__, vedette_edge.cli.run
 from vedette_edge.model import interpreter
 interpreter.find_runtime()
 """
 
 
 def main(models: list[Path], times: int) -> int:
-    """Print medians for each model; gives 1 where a start takes too long."""
+    """Print medians for each model; return 1 if a start takes too long."""
     print("imports s  first label s  above s   (fastest, slowest)")  # noqa: T201  what it is for
     late = False
     for model in models:
-        pairs = [(imports(), first_label(model)) for _ in range(times)]
+        pairs = [(time_imports(), time_first_label(model)) for _ in range(times)]
         above = [label - imported for imported, label in pairs]
         alone, label, more = map(statistics.median, (*zip(*pairs, strict=True), above))
         spread = f"({min(above):.2f}, {max(above):.2f})"
@@ -36,15 +34,15 @@ def main(models: list[Path], times: int) -> int:
     return int(late)
 
 
-def imports() -> float:
-    """Seconds of a process that imports what a watch needs, and no more."""
+def time_imports() -> float:
+    """Time a process that only imports what a watch needs, in seconds."""
     begin = time.monotonic()
     subprocess.run([sys.executable, "-c", IMPORTS], check=True)
     return time.monotonic() - begin
 
 
-def first_label(model: Path) -> float:
-    """Seconds until a watch has told of its first frame."""
+def time_first_label(model: Path) -> float:
+    """Time a watch until it reports its first frame, in seconds."""
     command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera"]
     begin = time.monotonic()
     with subprocess.Popen(
@@ -65,5 +63,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Time from start to first label")
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--times", type=int, default=9)
-    given = parser.parse_args()
-    sys.exit(main(given.models, given.times))
+    arguments = parser.parse_args()
+    sys.exit(main(arguments.models, arguments.times))

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.style.figures import PACKAGES, Figures, count_package
 
 ROOT = Path(__file__).parents[2]

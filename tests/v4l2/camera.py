@@ -40,9 +40,9 @@ def open_camera(source: str, width: int, height: int) -> Frames:
     return open_frames(CameraConfig(source, width, height), lambda event: report(event.detail))
 
 
-def list_colours(picture_rgb: Image) -> list[tuple[int, ...]]:
+def list_colours(image_rgb: Image) -> list[tuple[int, ...]]:
     """List which of R, G and B are lit, for each of the eight bars at the bottom."""
-    bars = picture_rgb[-20, 40::80] > 100
+    bars = image_rgb[-20, 40::80] > 100
     return [tuple(map(int, bar)) for bar in bars]
 
 

@@ -83,14 +83,10 @@ def run(
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
         memory.trim_heap()  # of the self-test's images
         signals.begin_watch()
-        regions, heartbeat = (
-            _build_regions(watch, capture, classifier),
-            Heartbeat(watch.heartbeat, log),
-        )
+        regions = _build_regions(watch, capture, classifier)
+        heartbeat = Heartbeat(watch.heartbeat, log)
         parts = Watch(classifier, camera, regions, sink, heartbeat, stats, reporter.note_frame)
         run_watch(parts, signals.stop)
-        if signals.stop_reason == "SIGINT":
-            raise KeyboardInterrupt
     _exit(signals, reporter)
 
 

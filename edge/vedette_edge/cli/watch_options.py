@@ -5,8 +5,9 @@ Imports no numpy: `vedette check` must start where numpy is broken.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,16 @@ class OutputOptions:
     as_json: bool
 
 
-def collect_options(name: str, kind: type, *options: Decorator) -> Decorator:
-    """Combine options whose values reach the command as one argument `name`, a dataclass."""
+def collect_options(name: str, build: Callable[..., object], *options: Decorator) -> Decorator:
+    """Combine options; their values reach the command as one argument, which `build` creates."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)
-        def call_with_dataclass(**values: Any) -> None:
-            own = {one.name: values.pop(one.name) for one in fields(kind) if one.name in values}
-            command(**{name: kind(**own)}, **values)
+        def call_with_argument(**values: Any) -> None:
+            own = {key: values.pop(key) for key in signature(build).parameters if key in values}
+            command(**{name: build(**own)}, **values)
 
-        return apply_options(*options)(call_with_dataclass)
+        return apply_options(*options)(call_with_argument)
 
     return decorate
 
@@ -95,18 +96,8 @@ def _validate_regions(
     return texts
 
 
-def _limit_log(command: Command) -> Command:
-    """Replace the values of the log's flags by one argument, `limits`."""
-
-    @wraps(command)
-    def call_with_limits(log_day: float, log_total: float, log_flush: float, **rest: Any) -> None:
-        command(limits=LogLimits.from_megabytes(log_day, log_total, log_flush), **rest)
-
-    return call_with_limits
-
-
-def _number(name: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
-    return click.option(name, type=kind, default=default, show_default=True, help=text)
+def _number(names: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
+    return click.option(*names.split(), type=kind, default=default, help=text)
 
 
 SHARE, SECONDS, MEGABYTES = FiniteFloat(0, 1), FiniteFloat(0), FiniteFloat(0.01, 1e6)
@@ -122,7 +113,6 @@ size_option = click.option(
     "--size",
     metavar="WxH",
     default="640x480",
-    show_default=True,
     callback=_parse_size,
     help="Size to ask a camera for, in px.",
 )
@@ -132,7 +122,6 @@ _camera_options = (
         "--rotate",
         type=click.Choice(["0", "90", "180", "270"]),
         default="0",
-        show_default=True,
         help="Rotate the frames clockwise, in degrees.",
     ),
     click.option("--flip", type=click.Choice(["horizontal", "vertical"]), help="Flip the frames."),
@@ -156,10 +145,20 @@ camera_options = collect_options(
 )
 log_options = apply_options(
     click.option("--log", type=click.Path(path_type=Path), help="Log to this file, as JSON lines."),
-    _number("--log-day", MEGABYTES, 5.0, "Most MB that the log grows by in 24 hours."),
-    _number("--log-total", MEGABYTES, 50.0, "Most MB of all its files; the oldest is deleted."),
-    _number("--log-flush", FiniteFloat(0.1), 5.0, "Seconds of it that a power cut may lose."),
-    _limit_log,
+    collect_options(
+        "limits",
+        LogLimits.from_megabytes,
+        _number("--log-day day_mb", MEGABYTES, 5.0, "Most MB that the log grows by in 24 hours."),
+        _number(
+            "--log-total total_mb",
+            MEGABYTES,
+            50.0,
+            "Most MB of all its files; the oldest is deleted.",
+        ),
+        _number(
+            "--log-flush flush_s", FiniteFloat(0.1), 5.0, "Seconds of it that a power cut may lose."
+        ),
+    ),
 )
 watch_options = apply_options(
     collect_options(

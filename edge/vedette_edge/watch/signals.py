@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 class Signals:
     """SIGTERM and SIGINT stop the watch; SIGHUP restarts it with the present configuration.
 
-    None of them stops it within a record; only a second SIGINT does, as a KeyboardInterrupt. Until
-    the watch begins, SIGTERM and SIGINT end the program at once: loading a model may take long. A
-    handler may interrupt the watch while it prints, so it must not print itself: a thread checks
-    the configuration.
+    None of them stops it within a record; only a second SIGINT does, as a KeyboardInterrupt. After
+    the first one, that is raised at the end. Until the watch begins, SIGTERM and SIGINT end the
+    program at once: loading a model may take long. A handler may interrupt the watch while it
+    prints, so it must not print itself: a thread checks the configuration.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:
@@ -67,6 +67,8 @@ class Signals:
             os.close(self._check_event)
         if kind and self._ended_by == "SIGTERM" and not self._watching:
             sys.exit(0)  # end cleanly, even if the signal made the start-up fail half way
+        if not kind and self._ended_by == "SIGINT":
+            raise KeyboardInterrupt
 
     def begin_watch(self) -> None:
         """From now on, leave it to the watch to stop once `stop` is readable."""

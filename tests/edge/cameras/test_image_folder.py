@@ -66,8 +66,8 @@ def later(work: Callable[[], object], after_s: float = 0.15) -> None:
 
 
 def jpeg(colour_rgb: tuple[int, int, int] = (200, 30, 30)) -> bytes:
-    picture_bgr = np.full((48, 64, 3), colour_rgb[::-1], np.uint8)
-    encoded: bytes = cv2.imencode(".jpg", picture_bgr)[1].tobytes()
+    image_bgr = np.full((48, 64, 3), colour_rgb[::-1], np.uint8)
+    encoded: bytes = cv2.imencode(".jpg", image_bgr)[1].tobytes()
     return encoded
 
 

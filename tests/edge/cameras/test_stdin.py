@@ -47,9 +47,9 @@ def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
     os.close(reading)
 
 
-def encoded(picture_bgr: Image, *options: int) -> bytes:
+def encoded(image_bgr: Image, *options: int) -> bytes:
     """A JPEG."""
-    jpeg: bytes = cv2.imencode(".jpg", picture_bgr, options)[1].tobytes()
+    jpeg: bytes = cv2.imencode(".jpg", image_bgr, options)[1].tobytes()
     return jpeg
 
 
@@ -111,8 +111,8 @@ def test_raw_frames_are_taken_as_they_are(
     frames = list(open_frames(CameraConfig("-:raw:64x48"), event_log.add))
     assert event_log.details("opened") == ["64x48 raw RGB"]
     assert len(frames) == 2
-    for frame, picture_rgb in zip(frames, sent, strict=True):
-        assert np.array_equal(frame.image_rgb, picture_rgb)
+    for frame, image_rgb in zip(frames, sent, strict=True):
+        assert np.array_equal(frame.image_rgb, image_rgb)
     assert event_log.details("skipped_file") == [
         "skipped the last frame on standard input: 4 of 9216 bytes"
     ]

@@ -1,4 +1,4 @@
-"""Frames of a camera that hangs askew become upright, pixel by pixel."""
+"""Frames of a camera in any orientation become upright, pixel by pixel."""
 
 import numpy as np
 import pytest
@@ -13,32 +13,32 @@ from vedette_edge.images.preprocessing import Image
 A, B, C, D, E, F = range(6)
 
 
-def letters(*rows: tuple[int, ...]) -> Image:
+def draw(*rows: tuple[int, ...]) -> Image:
     grey = np.array(rows, np.uint8)
     return np.dstack([grey, grey + np.uint8(10), grey + np.uint8(20)])
 
 
-SEEN = letters((A, B, C), (D, E, F))
+SEEN = draw((A, B, C), (D, E, F))
 
 
 @pytest.mark.parametrize(
-    ("mounting", "expected"),
+    ("orientation", "expected"),
     [
-        (Orientation(), letters((A, B, C), (D, E, F))),
-        (Orientation(rotate=90), letters((D, A), (E, B), (F, C))),
-        (Orientation(rotate=180), letters((F, E, D), (C, B, A))),
-        (Orientation(rotate=270), letters((C, F), (B, E), (A, D))),
-        (Orientation(flip="horizontal"), letters((C, B, A), (F, E, D))),
-        (Orientation(flip="vertical"), letters((D, E, F), (A, B, C))),
-        (Orientation(rotate=90, flip="horizontal"), letters((A, D), (B, E), (C, F))),
-        (Orientation(crop=(1, 0, 2, 2)), letters((B, C), (E, F))),
-        (Orientation(rotate=90, crop=(0, 1, 2, 2)), letters((E, B), (F, C))),
+        (Orientation(), draw((A, B, C), (D, E, F))),
+        (Orientation(rotate=90), draw((D, A), (E, B), (F, C))),
+        (Orientation(rotate=180), draw((F, E, D), (C, B, A))),
+        (Orientation(rotate=270), draw((C, F), (B, E), (A, D))),
+        (Orientation(flip="horizontal"), draw((C, B, A), (F, E, D))),
+        (Orientation(flip="vertical"), draw((D, E, F), (A, B, C))),
+        (Orientation(rotate=90, flip="horizontal"), draw((A, D), (B, E), (C, F))),
+        (Orientation(crop=(1, 0, 2, 2)), draw((B, C), (E, F))),
+        (Orientation(rotate=90, crop=(0, 1, 2, 2)), draw((E, B), (F, C))),
     ],
 )
-def test_a_frame_is_turned_clockwise_then_mirrored_then_cropped(
-    mounting: Orientation, expected: Image
+def test_a_frame_is_rotated_clockwise_then_flipped_then_cropped(
+    orientation: Orientation, expected: Image
 ) -> None:
-    upright = orient(SEEN, mounting)
+    upright = orient(SEEN, orientation)
     assert np.array_equal(upright, expected)
     assert upright.dtype == np.uint8
     assert upright.flags["C_CONTIGUOUS"]
@@ -50,7 +50,7 @@ def test_a_crop_outside_the_upright_frame_is_an_error_that_names_its_size() -> N
 
 
 @pytest.mark.parametrize("wrong", [{"rotate": 45}, {"flip": "sideways"}])
-def test_what_is_no_mounting_is_an_error(wrong: dict[str, object]) -> None:
+def test_an_unknown_orientation_is_an_error(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingError, match="expected rotate 0, 90, 180, 270 and flip horizontal"):
         Orientation(**wrong)  # type: ignore[arg-type]  # as from a file of settings
 
@@ -63,12 +63,12 @@ def test_a_crop_is_four_numbers(text: str, crop: Crop) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,0,4", "1,2,3,0", "-1,2,3,4", "a,b,c,d"])
-def test_what_is_no_crop_is_an_error_with_an_example(text: str) -> None:
+def test_a_text_that_is_not_a_crop_is_an_error_with_an_example(text: str) -> None:
     with pytest.raises(SettingError, match="such as 10,20,200,300"):
         parse_crop(text)
 
 
-def test_the_log_tells_what_is_done() -> None:
+def test_the_log_names_the_steps() -> None:
     assert str(Orientation()) == ""
     assert (
         str(Orientation(90, "vertical", (1, 2, 3, 4))) == "rotate 90, flip vertical, crop 1,2,3,4"

@@ -79,8 +79,8 @@ class Capture:
             self._shown = (FOLDER / "camera").read_text("utf-8")
         except FileNotFoundError:
             return False, None
-        picture_bgr = SHOWN[self._shown]()
-        return picture_bgr is not None, picture_bgr
+        image_bgr = SHOWN[self._shown]()
+        return image_bgr is not None, image_bgr
 
     def release(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Decisions: a label comes when it is sure, stays while it may, and gives way to unknown."""
+"""Smoothing: a label enters when it is certain, stays while it may, and gives way to unknown."""
 
 from collections.abc import Sequence
 
@@ -13,112 +13,116 @@ ALL = Confidence(temperature=1.0, unknown_below=0.0)  # every score is enough
 AT_ONCE = SmoothingConfig(smoothing_s=0, enter=0.5, leave=0.3, dwell_s=0)
 
 
-def scores(fox: float) -> np.ndarray:
+def create_scores(fox: float) -> np.ndarray:
     return np.array([fox, 1 - fox], np.float32)
 
 
-def states(decider: LabelSmoother, seen: Sequence[tuple[float, float]]) -> list[str]:
-    """The labels after each of some (seconds, score of fox)."""
-    found = []
+def list_labels(smoother: LabelSmoother, seen: Sequence[tuple[float, float]]) -> list[str]:
+    """List the labels after each pair of a time in seconds and a score of fox."""
+    labels = []
     for now_s, fox in seen:
-        decider.update(scores(fox), now_s)
-        found.append(decider.label)
-    return found
+        smoother.update(create_scores(fox), now_s)
+        labels.append(smoother.label)
+    return labels
 
 
 def test_the_first_frame_brings_a_change_from_nothing() -> None:
-    decider = LabelSmoother(LABELS, ALL, SmoothingConfig())
-    change = decider.update(scores(0.9), 10.0)
+    smoother = LabelSmoother(LABELS, ALL, SmoothingConfig())
+    change = smoother.update(create_scores(0.9), 10.0)
     assert change == LabelChange("fox", float(np.float32(0.9)), "", 0.0)
-    assert decider.update(scores(0.9), 10.1) is None
+    assert smoother.update(create_scores(0.9), 10.1) is None
 
 
-def test_a_change_says_how_long_the_label_before_it_stood() -> None:
-    decider = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=0))
-    decider.update(scores(0.9), 10.0)
-    change = decider.update(scores(0.1), 14.5)
+def test_a_change_tells_the_duration_of_the_previous_label() -> None:
+    smoother = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=0))
+    smoother.update(create_scores(0.9), 10.0)
+    change = smoother.update(create_scores(0.1), 14.5)
     assert change
     assert (change.label, change.previous, change.lasted_s) == ("hen", "fox", 4.5)
     assert change.score == pytest.approx(0.9)
 
 
 def test_one_odd_frame_changes_nothing() -> None:
-    decider = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=1.0, dwell_s=0))
+    smoother = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=1.0, dwell_s=0))
     seen = [(number / 10, 0.95) for number in range(50)] + [(5.0, 0.02), (5.1, 0.95)]
-    assert set(states(decider, seen)) == {"fox"}
+    assert set(list_labels(smoother, seen)) == {"fox"}
 
 
 def test_smoothing_goes_by_seconds_and_not_by_frames() -> None:
     """A step of the scores arrives after the same time at 2 and at 50 frames a second."""
     for fps in (2, 50):
-        decider = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=2.0, dwell_s=0, leave=0.5))
+        smoother = LabelSmoother(
+            LABELS, ALL, SmoothingConfig(smoothing_s=2.0, dwell_s=0, leave=0.5)
+        )
         seen = [(number / fps, 1.0 if number < 10 * fps else 0.0) for number in range(20 * fps)]
-        found = states(decider, seen)
-        changed_s = found.index("hen") / fps
+        labels = list_labels(smoother, seen)
+        changed_s = labels.index("hen") / fps
         assert changed_s == pytest.approx(10 + 2.0 * np.log(2), abs=1 / fps + 1e-6)
 
 
-def test_between_leave_and_enter_the_present_label_stays() -> None:
-    rules = SmoothingConfig(smoothing_s=0, enter=0.7, leave=0.4, dwell_s=0)
+def test_between_leave_and_enter_the_current_label_stays() -> None:
+    config = SmoothingConfig(smoothing_s=0, enter=0.7, leave=0.4, dwell_s=0)
     seen = [(0, 0.5), (1, 0.72), (2, 0.5), (3, 0.41), (4, 0.39), (5, 0.5), (6, 0.29)]
     expected = [UNKNOWN, "fox", "fox", "fox", UNKNOWN, UNKNOWN, "hen"]
-    assert states(LabelSmoother(LABELS, ALL, rules), seen) == expected
+    assert list_labels(LabelSmoother(LABELS, ALL, config), seen) == expected
 
 
 def test_a_label_stays_for_its_dwell() -> None:
-    rules = SmoothingConfig(smoothing_s=0, dwell_s=2.0)
+    config = SmoothingConfig(smoothing_s=0, dwell_s=2.0)
     seen = [(0, 0.9), (1, 0.1), (1.9, 0.1), (2.0, 0.1), (3.9, 0.9), (4.0, 0.9)]
-    assert states(LabelSmoother(LABELS, ALL, rules), seen) == ["fox"] * 3 + ["hen"] * 2 + ["fox"]
+    assert list_labels(LabelSmoother(LABELS, ALL, config), seen) == ["fox"] * 3 + ["hen"] * 2 + [
+        "fox"
+    ]
 
 
-def test_below_the_contract_s_threshold_it_is_unknown() -> None:
-    decider = LabelSmoother(LABELS, Confidence(1.0, 0.8), AT_ONCE)
-    assert states(decider, [(0, 0.75), (1, 0.85), (2, 0.79)]) == [UNKNOWN, "fox", UNKNOWN]
+def test_below_the_threshold_of_the_contract_it_is_unknown() -> None:
+    smoother = LabelSmoother(LABELS, Confidence(1.0, 0.8), AT_ONCE)
+    assert list_labels(smoother, [(0, 0.75), (1, 0.85), (2, 0.79)]) == [UNKNOWN, "fox", UNKNOWN]
 
 
 def test_a_label_with_a_threshold_of_its_own_enters_and_stays_by_it_alone() -> None:
-    decider = LabelSmoother(LABELS, Confidence(1.0, 0.6, {"fox": 0.8}), AT_ONCE)
+    smoother = LabelSmoother(LABELS, Confidence(1.0, 0.6, {"fox": 0.8}), AT_ONCE)
     seen = [(0, 0.75), (1, 0.85), (2, 0.79), (3, 0.35), (4, 0.45)]
-    assert states(decider, seen) == [UNKNOWN, "fox", UNKNOWN, "hen", UNKNOWN]
+    assert list_labels(smoother, seen) == [UNKNOWN, "fox", UNKNOWN, "hen", UNKNOWN]
 
 
 def test_a_threshold_of_its_own_below_the_common_one_lets_a_label_in() -> None:
-    decider = LabelSmoother(LABELS, Confidence(1.0, 0.9, {"fox": 0.0}), AT_ONCE)
-    assert states(decider, [(0, 0.6), (1, 0.4), (2, 0.2)]) == ["fox", "fox", UNKNOWN]
+    smoother = LabelSmoother(LABELS, Confidence(1.0, 0.9, {"fox": 0.0}), AT_ONCE)
+    assert list_labels(smoother, [(0, 0.6), (1, 0.4), (2, 0.2)]) == ["fox", "fox", UNKNOWN]
 
 
-def changes(seen: Sequence[tuple[float, float, float]]) -> list[str]:
-    """Labels that take over, a frame a second, for some scores of fox, hen and unknown."""
-    decider = LabelSmoother((*LABELS, UNKNOWN), Confidence(1.0, 0.6, {"hen": 0.4}), AT_ONCE)
-    found = [decider.update(np.array(one, np.float32), now) for now, one in enumerate(seen)]
-    return [change.label for change in found if change]
+def list_changes(seen: Sequence[tuple[float, float, float]]) -> list[str]:
+    """List the labels that take over, at one frame a second, for scores of fox, hen and unknown."""
+    smoother = LabelSmoother((*LABELS, UNKNOWN), Confidence(1.0, 0.6, {"hen": 0.4}), AT_ONCE)
+    updates = [smoother.update(np.array(one, np.float32), now) for now, one in enumerate(seen)]
+    return [change.label for change in updates if change]
 
 
 def test_an_output_named_unknown_takes_over_whenever_it_is_the_best() -> None:
-    assert changes([(0.7, 0.2, 0.1), (0.1, 0.7, 0.2), (0.29, 0.33, 0.38)]) == [
+    assert list_changes([(0.7, 0.2, 0.1), (0.1, 0.7, 0.2), (0.29, 0.33, 0.38)]) == [
         "fox", "hen", UNKNOWN,
     ]  # fmt: skip
 
 
 def test_unknown_by_output_and_by_threshold_are_one_label() -> None:
     output, threshold = (0.1, 0.2, 0.7), (0.55, 0.35, 0.1)
-    assert changes([output, threshold, output, threshold]) == [UNKNOWN]
-    assert changes([threshold, output, (0.3, 0.3, 0.4), threshold]) == [UNKNOWN]
+    assert list_changes([output, threshold, output, threshold]) == [UNKNOWN]
+    assert list_changes([threshold, output, (0.3, 0.3, 0.4), threshold]) == [UNKNOWN]
 
 
 def test_a_label_enters_again_after_the_output_unknown_only_by_its_threshold() -> None:
     seen = [(0.7, 0.2, 0.1), (0.45, 0.05, 0.5), (0.55, 0.05, 0.4), (0.65, 0.05, 0.3)]
-    assert changes(seen) == ["fox", UNKNOWN, "fox"]
+    assert list_changes(seen) == ["fox", UNKNOWN, "fox"]
 
 
 def test_unknown_lasts_from_its_first_frame_whatever_brought_it() -> None:
-    decider = LabelSmoother((*LABELS, UNKNOWN), Confidence(1.0, 0.6), AT_ONCE)
+    smoother = LabelSmoother((*LABELS, UNKNOWN), Confidence(1.0, 0.6), AT_ONCE)
     for now_s, one in enumerate([(0.1, 0.2, 0.7), (0.5, 0.4, 0.1), (0.2, 0.1, 0.7)]):
-        decider.update(np.array(one, np.float32), float(now_s))
-    change = decider.update(np.array((0.9, 0.1, 0.0), np.float32), 5.0)
+        smoother.update(np.array(one, np.float32), float(now_s))
+    change = smoother.update(np.array((0.9, 0.1, 0.0), np.float32), 5.0)
     assert change == LabelChange("fox", float(np.float32(0.9)), UNKNOWN, 5.0)
 
 
 def test_a_clock_that_stands_still_does_no_harm() -> None:
-    decider = LabelSmoother(LABELS, ALL, SmoothingConfig())
-    assert states(decider, [(5.0, 0.9), (5.0, 0.9), (4.0, 0.9)]) == ["fox"] * 3
+    smoother = LabelSmoother(LABELS, ALL, SmoothingConfig())
+    assert list_labels(smoother, [(5.0, 0.9), (5.0, 0.9), (4.0, 0.9)]) == ["fox"] * 3
