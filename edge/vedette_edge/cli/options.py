@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from vedette_edge.model.labels import read_labels
 from vedette_edge.model.overrides import COLOURS, ModelOverrides
 
 Command = Callable[..., None]
+Decorator = Callable[[Command], Command]
 
 UNREADABLE = 4  # exit code: some pictures could not be read, all others were classified
 
@@ -29,13 +31,27 @@ no_self_test_option = click.option(
 )
 
 
-def apply_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def apply_options(*options: Decorator) -> Decorator:
     """Combine options into one decorator. The help shows them in this order."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
             command = option(command)
         return command
+
+    return decorate
+
+
+def collect_options(name: str, build: Callable[..., object], *options: Decorator) -> Decorator:
+    """Combine options; their values reach the command as one argument, which `build` creates."""
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def call_with_argument(**values: Any) -> None:
+            own = {key: values.pop(key) for key in signature(build).parameters if key in values}
+            command(**{name: build(**own)}, **values)
+
+        return apply_options(*options)(call_with_argument)
 
     return decorate
 
@@ -56,7 +72,9 @@ def _parse_numbers(text: str) -> tuple[float, ...]:
         ) from error
 
 
-_add_options = apply_options(
+model_options = collect_options(
+    "overrides",
+    ModelOverrides,
     click.option(
         "--labels",
         type=_read_labels,
@@ -84,14 +102,3 @@ _add_options = apply_options(
         "--std", metavar="N[,N,N]", type=_parse_numbers, help="Foreign model: see --mean."
     ),
 )
-
-
-def model_options(command: Command) -> Command:
-    """Add these options to a command, which gets them in one argument, `overrides`."""
-
-    @wraps(command)
-    def pack_overrides(**flags: Any) -> None:
-        values = {name: flags.pop(name) for name in ModelOverrides.__dataclass_fields__}
-        command(overrides=ModelOverrides(**values), **flags)
-
-    return _add_options(pack_overrides)

@@ -6,8 +6,6 @@ Imports no numpy: `vedette check` must start where numpy is broken.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import wraps
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,9 @@ import click
 from vedette_edge.capture.region import parse_crop, parse_region
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.options import (
+    Decorator,
     apply_options,
+    collect_options,
     json_option,
     model_argument,
     model_options,
@@ -28,9 +28,6 @@ from vedette_edge.errors import SettingError
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.watch.config import CameraSettings, WatchConfig
 
-Command = Callable[..., None]
-Decorator = Callable[[Command], Command]
-
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
@@ -39,20 +36,6 @@ class OutputOptions:
     log: Path | None
     limits: LogLimits
     as_json: bool
-
-
-def collect_options(name: str, build: Callable[..., object], *options: Decorator) -> Decorator:
-    """Combine options; their values reach the command as one argument, which `build` creates."""
-
-    def decorate(command: Command) -> Command:
-        @wraps(command)
-        def call_with_argument(**values: Any) -> None:
-            own = {key: values.pop(key) for key in signature(build).parameters if key in values}
-            command(**{name: build(**own)}, **values)
-
-        return apply_options(*options)(call_with_argument)
-
-    return decorate
 
 
 def _load_config(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""HEIC and AVIF in training: read where the extra is installed, told of first where it is not."""
+"""HEIC and AVIF in training: read if the extra is installed, else reported first."""
 
 import json
 from collections.abc import Callable
@@ -21,15 +21,15 @@ Train = Callable[..., Result]
 QUICK = ("--architecture", "cnn", "--size", "48", "--epochs", "1")
 
 
-def rewritten(data: Path, folder: str, count: int) -> list[str]:
+def rewrite_as_heif(data: Path, folder: str, count: int) -> list[str]:
     """Make the first pictures of a class HEIC and AVIF in turn; gives their names."""
     names = []
     for number, path in enumerate(sorted((data / folder).iterdir())[:count]):
-        picture_bgr = cv2.imread(str(path))
-        assert picture_bgr is not None
-        picture_rgb = np.asarray(cv2.cvtColor(picture_bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        image_bgr = cv2.imread(str(path))
+        assert image_bgr is not None
+        image_rgb = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
         encode, ending = ((heif_files.heic, ".HEIC"), (heif_files.avif, ".avif"))[number % 2]
-        path.with_suffix(ending).write_bytes(encode(picture_rgb))
+        path.with_suffix(ending).write_bytes(encode(image_rgb))
         path.unlink()
         names.append(f"{folder}/{path.with_suffix(ending).name}")
     return names
@@ -40,7 +40,7 @@ def data(draw_shapes: Callable[[Path, int], Path], tmp_path: Path) -> Path:
     return draw_shapes(tmp_path / "data", 10)
 
 
-def audited(train: Train, data: Path) -> tuple[Result, dict[str, object]]:
+def run_audit(train: Train, data: Path) -> tuple[Result, dict[str, object]]:
     """The command's result, and audit.json."""
     out, stores = data.parent / "audit.json", data.parent / ".store"
     result = train("audit", data, "--out", out, "--store", stores, "--size", "48")
@@ -48,15 +48,15 @@ def audited(train: Train, data: Path) -> tuple[Result, dict[str, object]]:
     return result, json.loads(out.read_bytes())
 
 
-def decoder_missing(found: dict[str, object]) -> list[str]:
+def list_undecoded(report: dict[str, object]) -> list[str]:
     """The files that audit.json names for want of a decoder."""
-    findings = found["findings"]
+    findings = report["findings"]
     assert isinstance(findings, list)
     return [one["files"][0] for one in findings if one["kind"] == "decoder-missing"]
 
 
 def test_they_are_trained_on(train: Train, data: Path) -> None:
-    names = rewritten(data, "disc", 4)
+    names = rewrite_as_heif(data, "disc", 4)
     result = train("fit", data, "--out", data.parent / "run", *QUICK)
     assert result.exit_code == 0, result.stderr
     split = (data.parent / "run" / "split.csv").read_text(encoding="utf-8")
@@ -65,28 +65,28 @@ def test_they_are_trained_on(train: Train, data: Path) -> None:
 
 
 def test_a_class_of_nothing_else_is_a_class(data: Path) -> None:
-    rewritten(data, "disc", 10)
+    rewrite_as_heif(data, "disc", 10)
     assert discovery.scan_dataset(data).labels == ("bar", "disc", "square")
 
 
 @pytest.mark.usefixtures("without_heif")
-def test_an_audit_without_the_extra_tells_of_them_first(train: Train, data: Path) -> None:
-    names = rewritten(data, "disc", 5)
-    result, found = audited(train, data)
+def test_an_audit_without_the_extra_reports_them_first(train: Train, data: Path) -> None:
+    names = rewrite_as_heif(data, "disc", 5)
+    result, report = run_audit(train, data)
     first = result.stderr.splitlines()[0]
     assert first.startswith("5 of 30 ")
     assert HEIF_INSTALL in first
-    counts = found["counts"]
+    counts = report["counts"]
     assert isinstance(counts, dict)
     assert next(iter(counts.items())) == ("decoder-missing", 5)
-    assert decoder_missing(found) == names
-    assert found["pictures"] == {"bar": 10, "disc": 5, "square": 10}
+    assert list_undecoded(report) == names
+    assert report["pictures"] == {"bar": 10, "disc": 5, "square": 10}
     assert HEIF_INSTALL in result.stdout
 
 
 @pytest.mark.usefixtures("without_heif")
 def test_fit_without_the_extra_goes_on_with_the_rest(train: Train, data: Path) -> None:
-    names = rewritten(data, "disc", 2)
+    names = rewrite_as_heif(data, "disc", 2)
     result = train("fit", data, "--out", data.parent / "run", *QUICK)
     assert result.exit_code == 0, result.stderr
     assert HEIF_INSTALL in result.stderr.splitlines()[0]
@@ -100,7 +100,7 @@ def test_fit_without_the_extra_goes_on_with_the_rest(train: Train, data: Path) -
 def test_a_class_that_is_too_small_without_the_extra_is_refused_with_the_reason(
     train: Train, data: Path
 ) -> None:
-    rewritten(data, "disc", 10)
+    rewrite_as_heif(data, "disc", 10)
     result = train("fit", data, "--out", data.parent / "run", *QUICK)
     assert result.exit_code == 1
     message = result.stderr[result.stderr.index("Error:") :]
@@ -110,11 +110,11 @@ def test_a_class_that_is_too_small_without_the_extra_is_refused_with_the_reason(
 
 
 @pytest.mark.usefixtures("without_heif")
-def test_unknown_pictures_that_are_left_out_without_the_extra_are_told(
+def test_unknown_pictures_that_are_left_out_without_the_extra_are_reported(
     train: Train, data: Path, draw_shapes: Callable[[Path, int], Path], tmp_path: Path
 ) -> None:
     strangers = draw_shapes(tmp_path / "strangers", 2)
-    rewritten(strangers, "bar", 1)
+    rewrite_as_heif(strangers, "bar", 1)
     result = train("fit", data, "--out", tmp_path / "run", "--unknown", strangers, *QUICK)
     assert result.exit_code == 0, result.stderr
     assert "1 of 6 " in result.stderr
@@ -122,44 +122,44 @@ def test_unknown_pictures_that_are_left_out_without_the_extra_are_told(
 
 
 def test_they_are_read_once_the_extra_is_installed(train: Train, data: Path) -> None:
-    names = rewritten(data, "disc", 5)
+    names = rewrite_as_heif(data, "disc", 5)
     with hidden_heif():
-        _, before = audited(train, data)
-    _, after = audited(train, data)
-    assert decoder_missing(before) == names
-    assert decoder_missing(after) == []
+        _, before = run_audit(train, data)
+    _, after = run_audit(train, data)
+    assert list_undecoded(before) == names
+    assert list_undecoded(after) == []
     assert after["pictures"] == {"bar": 10, "disc": 10, "square": 10}
 
 
 def test_a_damaged_one_is_a_damaged_one_and_not_tried_again(data: Path, tmp_path: Path) -> None:
-    (name, *_) = rewritten(data, "disc", 1)
+    (name, *_) = rewrite_as_heif(data, "disc", 1)
     (data / name).write_bytes((data / name).read_bytes()[:-20])
     counted: list[int] = []
-    found, contract = (
+    dataset, contract = (
         discovery.scan_dataset(data),
         draft_contract(("bar", "disc", "square"), 48, "squash"),
     )
     for _ in range(2):
-        opened = image_cache.open_cache(
-            found, contract, tmp_path / "stores", lambda: counted.append(1)
+        cache = image_cache.open_cache(
+            dataset, contract, tmp_path / "stores", lambda: counted.append(1)
         )
-    (entry,) = (entry for entry in opened.entries if entry.error)
+    (entry,) = (entry for entry in cache.entries if entry.error)
     assert (entry.file, entry.info.format, entry.lacks_decoder) == (name, "HEIC", False)
     assert len(counted) == 30
 
 
-def test_ten_bits_are_told() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-    look = read_info(heif_files.deep_heic(picture), picture, picture)
-    assert (look.format, look.bits, look.frames, look.orientation) == ("HEIC", 10, 1, 1)
+def test_ten_bits_are_read() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    info = read_info(heif_files.deep_heic(image), image, image)
+    assert (info.format, info.bits, info.frames, info.orientation) == ("HEIC", 10, 1, 1)
 
 
-def test_an_ending_of_the_other_format_is_told(train: Train, data: Path) -> None:
-    heic, avif = rewritten(data, "disc", 2)
+def test_an_ending_of_the_other_format_is_a_finding(train: Train, data: Path) -> None:
+    heic, avif = rewrite_as_heif(data, "disc", 2)
     (data / heic).rename(data / "disc" / "x.avif")
     (data / avif).rename(data / "disc" / "y.heif")
-    _, found = audited(train, data)
-    findings = found["findings"]
+    _, report = run_audit(train, data)
+    findings = report["findings"]
     assert isinstance(findings, list)
-    told = [(*one["files"], one["detail"]) for one in findings if one["kind"] == "ending"]
-    assert told == [("disc/x.avif", "is a HEIC"), ("disc/y.heif", "is an AVIF")]
+    endings = [(*one["files"], one["detail"]) for one in findings if one["kind"] == "ending"]
+    assert endings == [("disc/x.avif", "is a HEIC"), ("disc/y.heif", "is an AVIF")]

@@ -1,5 +1,6 @@
-"""The store: prepared once, mapped, brought up to date, and honest about bad files."""
+"""The image cache is prepared once, updated where files change, and names bad files."""
 
+import errno
 import os
 import shutil
 import signal
@@ -22,9 +23,9 @@ from vedette_train.errors import DatasetError
 @pytest.fixture
 def contract() -> Contract:
     model = Path(__file__).parents[2] / "edge" / "colours.tflite"
-    found = model_file.read_model_file(model).contract
-    assert found
-    return found
+    contract = model_file.read_model_file(model).contract
+    assert contract
+    return contract
 
 
 @pytest.fixture
@@ -41,28 +42,26 @@ class Counter:
         self.count += 1
 
 
-def opened(
+def open_counted(
     data: Path, contract: Contract, stores: Path
 ) -> tuple[image_cache.ImageCache, Dataset, int]:
-    found, counter = discovery.scan_dataset(data), Counter()
-    return image_cache.open_cache(found, contract, stores, counter), found, counter.count
+    dataset, counter = discovery.scan_dataset(data), Counter()
+    return image_cache.open_cache(dataset, contract, stores, counter), dataset, counter.count
 
 
-def test_a_row_is_what_prepare_makes_of_the_file(
-    data: Path, contract: Contract, tmp_path: Path
-) -> None:
-    made, found, count = opened(data, contract, tmp_path / "stores")
-    assert count == len(found.photographs) == 12
-    rows = made.read_rows(np.arange(12))
-    for row, photograph in zip(rows, found.photographs, strict=True):
+def test_a_row_is_the_preprocessed_file(data: Path, contract: Contract, tmp_path: Path) -> None:
+    cache, dataset, count = open_counted(data, contract, tmp_path / "stores")
+    assert count == len(dataset.photographs) == 12
+    rows = cache.read_rows(np.arange(12))
+    for row, photograph in zip(rows, dataset.photographs, strict=True):
         assert np.array_equal(
             row, preprocess(decoding.read_image(data / photograph.file), contract)
         )
 
 
 def test_a_second_run_starts_from_it(data: Path, contract: Contract, tmp_path: Path) -> None:
-    first, _, _ = opened(data, contract, tmp_path / "stores")
-    second, _, count = opened(data, contract, tmp_path / "stores")
+    first, _, _ = open_counted(data, contract, tmp_path / "stores")
+    second, _, count = open_counted(data, contract, tmp_path / "stores")
     assert count == 0
     assert second.entries == first.entries
 
@@ -70,23 +69,25 @@ def test_a_second_run_starts_from_it(data: Path, contract: Contract, tmp_path: P
 def test_only_what_has_changed_is_read_again(
     data: Path, contract: Contract, tmp_path: Path
 ) -> None:
-    before, _, _ = opened(data, contract, tmp_path / "stores")
+    before, _, _ = open_counted(data, contract, tmp_path / "stores")
     unread = data / "bar" / "001.png"
     stamp = unread.stat()
     unread.write_bytes(bytes(stamp.st_size))  # as if untouched, so that it must not be read
     os.utime(unread, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     shutil.copy(data / "disc" / "000.png", data / "bar" / "000.png")
     (data / "bar" / "002.png").unlink()
-    after, found, _ = opened(data, contract, tmp_path / "stores")
-    assert [entry.file for entry in after.entries] == [one.file for one in found.photographs]
+    after, dataset, _ = open_counted(data, contract, tmp_path / "stores")
+    assert [entry.file for entry in after.entries] == [one.file for one in dataset.photographs]
     assert after.entries[0].sha256 == before.entries[4].sha256
     assert after.entries[1] == before.entries[1]
     assert np.array_equal(after.read_rows(np.array([1])), before.read_rows(np.array([1])))
 
 
-def test_another_fit_has_a_store_of_its_own(data: Path, contract: Contract, tmp_path: Path) -> None:
-    opened(data, contract, tmp_path / "stores")
-    _, _, count = opened(data, replace(contract, resize_mode="crop"), tmp_path / "stores")
+def test_another_resize_mode_has_a_cache_of_its_own(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    open_counted(data, contract, tmp_path / "stores")
+    _, _, count = open_counted(data, replace(contract, resize_mode="crop"), tmp_path / "stores")
     assert count == 12
 
 
@@ -96,14 +97,13 @@ def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
     (data / "bar" / "000.png").write_bytes(b"no picture")
     (data / "disc" / "000.png").unlink()
     (data / "disc" / "000.png").symlink_to(tmp_path / "nowhere.png")
-    made, found, _ = opened(data, contract, tmp_path / "stores")
-    errors = {entry.file: entry.error for entry in made.entries if entry.error}
+    cache, dataset, _ = open_counted(data, contract, tmp_path / "stores")
+    errors = {entry.file: entry.error for entry in cache.entries if entry.error}
     assert set(errors) == {"bar/000.png", "disc/000.png"}
-    assert "not a picture" in errors["bar/000.png"]
-    assert "No such file" in errors["disc/000.png"]
-    last = made.read_rows(np.array([11]))[0]
+    assert [cache.read_file(file) for file in errors] == [None, None]
+    last = cache.read_rows(np.array([11]))[0]
     assert np.array_equal(
-        last, preprocess(decoding.read_image(data / found.photographs[11].file), contract)
+        last, preprocess(decoding.read_image(data / dataset.photographs[11].file), contract)
     )
 
 
@@ -123,49 +123,51 @@ class Interrupts:
 def test_what_was_prepared_before_ctrl_c_is_kept(
     draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
 ) -> None:
-    found = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
+    dataset = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
     with pytest.raises(KeyboardInterrupt):
-        image_cache.open_cache(found, contract, tmp_path / "stores", Interrupts(after=100))
-    for photograph in found.photographs[:60]:
-        path = found.folder / photograph.file
+        image_cache.open_cache(dataset, contract, tmp_path / "stores", Interrupts(after=100))
+    for photograph in dataset.photographs[:60]:
+        path = dataset.folder / photograph.file
         stamp = path.stat()
         path.write_bytes(bytes(stamp.st_size))  # as if untouched: it must not be read again
         os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    made = image_cache.open_cache(found, contract, tmp_path / "stores", Counter())
-    assert all(entry.sha256 for entry in made.entries)
-    again, _, count = opened(found.folder, contract, tmp_path / "stores")
-    assert (count, again.entries) == (0, made.entries)
+    cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
+    assert all(entry.sha256 for entry in cache.entries)
+    again, _, count = open_counted(dataset.folder, contract, tmp_path / "stores")
+    assert (count, again.entries) == (0, cache.entries)
     for row in (150, 299):
-        expected = preprocess(decoding.read_image(found.folder / made.entries[row].file), contract)
-        assert np.array_equal(made.read_rows([row])[0], expected)
+        expected = preprocess(
+            decoding.read_image(dataset.folder / cache.entries[row].file), contract
+        )
+        assert np.array_equal(cache.read_rows([row])[0], expected)
 
 
 def test_ctrl_c_never_leaves_less_than_there_was(
     draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
 ) -> None:
     data = draw_shapes(tmp_path / "data", 100)
-    opened(data, contract, tmp_path / "stores")
+    open_counted(data, contract, tmp_path / "stores")
     (data / "bar" / "000.png").unlink()
-    found = discovery.scan_dataset(data)
+    dataset = discovery.scan_dataset(data)
     with pytest.raises(KeyboardInterrupt):
-        image_cache.open_cache(found, contract, tmp_path / "stores", Interrupts(after=50))
+        image_cache.open_cache(dataset, contract, tmp_path / "stores", Interrupts(after=50))
     for path in data.rglob("*.png"):
         stamp = path.stat()
         path.write_bytes(bytes(stamp.st_size))  # as if untouched: none must be read again
         os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    made = image_cache.open_cache(found, contract, tmp_path / "stores", Counter())
-    assert not any(entry.error for entry in made.entries)
+    cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
+    assert not any(entry.error for entry in cache.entries)
 
 
 @pytest.mark.parametrize("name", ["index.csv", "pictures.u8"])
 @pytest.mark.parametrize("length", [0, 9])
-def test_a_damaged_store_is_made_again(
+def test_a_damaged_cache_is_built_again(
     data: Path, contract: Contract, tmp_path: Path, name: str, length: int
 ) -> None:
-    opened(data, contract, tmp_path / "stores")
+    open_counted(data, contract, tmp_path / "stores")
     (file,) = (tmp_path / "stores").glob(f"*/{name}")
     os.truncate(file, length)
-    _, _, count = opened(data, contract, tmp_path / "stores")
+    _, _, count = open_counted(data, contract, tmp_path / "stores")
     assert count == 12
 
 
@@ -174,7 +176,7 @@ def test_a_disk_too_small_is_an_error_before_anything_is_written(
 ) -> None:
     data = draw_shapes(tmp_path / "many", 320)
     with pytest.raises(DatasetError, match="--store"):
-        opened(data, contract, small_disk)
+        open_counted(data, contract, small_disk)
 
 
 def test_a_disk_that_fills_up_is_an_error_and_leaves_no_half_store(
@@ -184,9 +186,9 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_no_half_store(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (small_disk / "other").write_bytes(bytes(2_080_000))
-    monkeypatch.setattr(
-        image_cache, "_check_room", lambda *_: None
-    )  # full only after it was checked
-    with pytest.raises(OSError, match="No space left"):
-        opened(data, contract, small_disk)
+    usage = shutil.disk_usage(small_disk)._replace(free=10**9)  # as if another program fills it
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError) as error:  # noqa: PT011  # its number is asserted
+        open_counted(data, contract, small_disk)
+    assert error.value.errno == errno.ENOSPC
     assert {path.name for path in small_disk.glob("*/*")} <= {"lock"}

@@ -1,4 +1,4 @@
-"""Likeness: one photograph changed a little is told from another that resembles it."""
+"""One photograph in two versions is the same, another that resembles it is not."""
 
 import cv2
 import numpy as np
@@ -9,24 +9,24 @@ from vedette_train.data.similarity import compute_detail, is_same_photo, strip_l
 from vedette_train.data.training_data import draft_contract
 
 
-def scene(seed: int) -> Image:
+def draw_scene(seed: int) -> Image:
     """A picture with detail of every size, 240 x 200 px."""
-    random, picture = np.random.default_rng(seed), np.full((200, 240, 3), 128.0)
+    random, image = np.random.default_rng(seed), np.full((200, 240, 3), 128.0)
     for side in (4, 9, 20, 60):
         layer = random.normal(0, 240 / side, (side, side, 3))
-        picture += cv2.resize(layer, (240, 200), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+        image += cv2.resize(layer, (240, 200), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(np.clip(image, 0, 255), np.uint8)
 
 
-def with_disc(x: int, y: int, colour: tuple[int, int, int] = (220, 40, 40)) -> Image:
+def draw_disc(x: int, y: int, colour: tuple[int, int, int] = (220, 40, 40)) -> Image:
     """A thing on a plain ground, as a still camera sees it."""
-    picture = np.full((200, 240, 3), 190, np.uint8)
-    cv2.circle(picture, (x, y), 45, colour, -1)
-    cv2.line(picture, (x - 30, y), (x + 30, y), (20, 20, 20), 6)
-    return picture
+    image = np.full((200, 240, 3), 190, np.uint8)
+    cv2.circle(image, (x, y), 45, colour, -1)
+    cv2.line(image, (x - 30, y), (x + 30, y), (20, 20, 20), 6)
+    return image
 
 
-def same(one: Image, other: Image) -> bool:
+def match_images(one: Image, other: Image) -> bool:
     return is_same_photo(compute_detail(one), compute_detail(other))
 
 
@@ -35,62 +35,64 @@ def test_a_picture_cropped_by_three_percent_is_the_same(
     top: int, bottom: int, left: int, right: int
 ) -> None:
     for seed in range(20):
-        whole = scene(seed)
-        assert same(whole, whole[top : 200 - bottom, left : 240 - right])
+        whole = draw_scene(seed)
+        assert match_images(whole, whole[top : 200 - bottom, left : 240 - right])
 
 
 def test_a_picture_cropped_by_a_tenth_is_another() -> None:
     for seed in range(20):
-        assert not same(scene(seed), scene(seed)[20:, 24:])
+        assert not match_images(draw_scene(seed), draw_scene(seed)[20:, 24:])
 
 
 def test_light_and_noise_of_a_burst_make_no_difference() -> None:
     random = np.random.default_rng(0)
     for seed in range(20):
         noise = random.normal(0, 10, (200, 240, 3))
-        assert same(scene(seed), np.clip(scene(seed) * 0.9 + noise, 0, 255).astype(np.uint8))
+        assert match_images(
+            draw_scene(seed), np.clip(draw_scene(seed) * 0.9 + noise, 0, 255).astype(np.uint8)
+        )
 
 
 def test_the_next_frame_is_the_same_and_a_thing_elsewhere_is_not() -> None:
-    assert same(with_disc(110, 100), with_disc(113, 102))
-    assert not same(with_disc(110, 100), with_disc(150, 100))
+    assert match_images(draw_disc(110, 100), draw_disc(113, 102))
+    assert not match_images(draw_disc(110, 100), draw_disc(150, 100))
 
 
 def test_the_same_shape_of_another_colour_is_another_picture() -> None:
-    assert not same(with_disc(120, 100), with_disc(120, 100, (40, 40, 220)))
+    assert not match_images(draw_disc(120, 100), draw_disc(120, 100, (40, 40, 220)))
 
 
 def test_the_same_thing_in_other_light_is_another_picture() -> None:
     side_light = np.linspace(-60, 60, 240)[None, :, None]
-    lit = np.clip(with_disc(120, 100) + side_light, 0, 255).astype(np.uint8)
-    assert not same(with_disc(120, 100), lit)
+    lit = np.clip(draw_disc(120, 100) + side_light, 0, 255).astype(np.uint8)
+    assert not match_images(draw_disc(120, 100), lit)
 
 
 def test_a_small_thing_more_is_another_picture() -> None:
-    more = with_disc(120, 100)
+    more = draw_disc(120, 100)
     cv2.rectangle(more, (190, 20), (220, 50), (30, 120, 30), -1)
-    assert not same(with_disc(120, 100), more)
+    assert not match_images(draw_disc(120, 100), more)
 
 
 def test_plain_pictures_are_the_same_if_they_hardly_differ_anywhere() -> None:
     dark, grey = np.full((200, 240, 3), 12, np.uint8), np.full((200, 240, 3), 120, np.uint8)
     sky = np.broadcast_to(np.linspace(100, 180, 200)[:, None, None], (200, 240, 3))
-    assert same(dark, dark + 1)
-    assert not same(dark, grey)
-    assert not same(grey, sky.astype(np.uint8))
+    assert match_images(dark, dark + 1)
+    assert not match_images(dark, grey)
+    assert not match_images(grey, sky.astype(np.uint8))
 
 
-def test_likeness_does_not_depend_on_which_is_first() -> None:
+def test_the_order_of_two_images_does_not_matter() -> None:
     for seed in range(20):
-        one, other = scene(seed), scene(seed)[4:, 5:]
-        assert same(one, other) == same(other, one)
+        one, other = draw_scene(seed), draw_scene(seed)[4:, 5:]
+        assert match_images(one, other) == match_images(other, one)
 
 
 @pytest.mark.parametrize(("height", "width"), [(200, 240), (240, 200), (151, 150)])
 def test_the_bars_of_a_letterbox_are_no_part_of_a_picture(height: int, width: int) -> None:
     contract = draft_contract(("fox", "hen"), 150, "letterbox")
-    picture = np.asarray(cv2.resize(scene(0), (width, height)), np.uint8)
-    inner = strip_letterbox(preprocess(picture, contract))
+    image = np.asarray(cv2.resize(draw_scene(0), (width, height)), np.uint8)
+    inner = strip_letterbox(preprocess(image, contract))
     assert inner.shape[0] * width == pytest.approx(inner.shape[1] * height, rel=0.02)
     assert min(inner.shape[:2]) < 150
     assert np.array_equal(strip_letterbox(inner), inner)

@@ -1,4 +1,4 @@
-"""Facts about the demonstration set: its glyphs, its frames, its files and its printed sheet."""
+"""The demonstration set: its glyphs, frames, files and printed sheet."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -84,7 +84,7 @@ def audit(
         else:
             _print_audit(result, data, out, terminal.out)
         if aside:
-            _quarantine_files(result, data, aside, terminal.err, apply=apply)
+            _write_quarantine(result, data, aside, terminal.err, apply=apply)
 
 
 def _audit_files(config: TrainConfig, store: Path, terminal: Output) -> Audit:
@@ -134,7 +134,7 @@ def _print_audit(audit: Audit, data: Path, out: Path, terminal: Console) -> None
     terminal.print(f"All findings: {out}")
 
 
-def _quarantine_files(
+def _write_quarantine(
     audit: Audit, data: Path, folder: Path, terminal: Console, *, apply: bool
 ) -> None:
     suspects = quarantine.find_suspects(audit, folder)

@@ -23,37 +23,32 @@ class FindingKind:
     advice: str
 
 
+_KINDS = (
+    ("decoder-missing", "HEIC or AVIF without a decoder", f"left out; {decoding.HEIF_INSTALL}"),
+    ("unreadable", "not a picture", "left out; delete it or save it again"),
+    ("truncated", "damaged or cut short", "left out; copy it again from its source"),
+    ("unopened", "cannot be opened", "left out; check its permissions"),
+    ("identical-across-classes", "same file in several classes", "only one can be right"),
+    ("alike-across-classes", "near-duplicates in several classes", "check the class of each"),
+    ("identical", "same file twice in a class", "kept in one part; one is enough"),
+    ("alike", "near-duplicates in a class", "kept in one part of the split"),
+    ("across-split", "looks like a test picture", "left out of training"),
+    ("ending", "wrong file extension", "read by its content; rename it"),
+    ("small", "smaller than the input", "enlarged; a larger picture shows more"),
+    ("animated", "several frames", "the first is used"),
+    ("deep", "more than 8 bits a channel", "reduced to 8"),
+    ("cmyk", "CMYK, for printing", "converted; colours may be off"),
+    ("grey", "grey", "fine if the camera sees grey, too"),
+    ("turned", "turned by EXIF", "turned upright"),
+    ("stray", "not a photograph of a class", "ignored"),
+    ("empty", "folder without pictures", "not a class"),
+    ("hidden", "hidden folder", "ignored"),
+    ("few", f"class of fewer than {FEWEST} pictures", "add more"),
+    ("label", "likely label error", "check that it is in the right class"),
+    ("uneven", "classes of uneven size", "fine for the default; for the others: fit --balance"),
+)
 FINDING_KINDS: Mapping[str, FindingKind] = {
-    "decoder-missing": FindingKind(
-        "HEIC or AVIF without a decoder", f"left out; {decoding.HEIF_INSTALL}"
-    ),
-    "unreadable": FindingKind("not a picture", "left out; delete it or save it again"),
-    "truncated": FindingKind("damaged or cut short", "left out; copy it again from its source"),
-    "unopened": FindingKind("cannot be opened", "left out; check its permissions"),
-    "identical-across-classes": FindingKind(
-        "same file in several classes", "only one can be right"
-    ),
-    "alike-across-classes": FindingKind(
-        "near-duplicates in several classes", "check the class of each"
-    ),
-    "identical": FindingKind("same file twice in a class", "kept in one part; one is enough"),
-    "alike": FindingKind("near-duplicates in a class", "kept in one part of the split"),
-    "across-split": FindingKind("looks like a test picture", "left out of training"),
-    "ending": FindingKind("wrong file extension", "read by its content; rename it"),
-    "small": FindingKind("smaller than the input", "enlarged; a larger picture shows more"),
-    "animated": FindingKind("several frames", "the first is used"),
-    "deep": FindingKind("more than 8 bits a channel", "reduced to 8"),
-    "cmyk": FindingKind("CMYK, for printing", "converted; colours may be off"),
-    "grey": FindingKind("grey", "fine if the camera sees grey, too"),
-    "turned": FindingKind("turned by EXIF", "turned upright"),
-    "stray": FindingKind("not a photograph of a class", "ignored"),
-    "empty": FindingKind("folder without pictures", "not a class"),
-    "hidden": FindingKind("hidden folder", "ignored"),
-    "few": FindingKind(f"class of fewer than {FEWEST} pictures", "add more"),
-    "label": FindingKind("likely label error", "check that it is in the right class"),
-    "uneven": FindingKind(
-        "classes of uneven size", "fine for the default; for the others: fit --balance"
-    ),
+    key: FindingKind(title, advice) for key, title, advice in _KINDS
 }
 
 

@@ -72,7 +72,7 @@ def _find_candidates(hashes: Hashes) -> Iterator[tuple[int, int]]:
     """
     random = np.random.default_rng(0)
     for _ in range(TABLES):
-        order = np.argsort(_shuffle_bits(hashes[:, 0], random), kind="stable")
+        order = np.argsort(_order_bits(hashes[:, 0], random), kind="stable")
         ordered = hashes[order]
         for distance in range(1, min(NEIGHBOURS, len(hashes) - 1) + 1):
             low = np.bitwise_count(ordered[distance:, 0] ^ ordered[:-distance, 0])
@@ -82,7 +82,7 @@ def _find_candidates(hashes: Hashes) -> Iterator[tuple[int, int]]:
             yield from zip(order[near].tolist(), order[near + distance].tolist(), strict=True)
 
 
-def _shuffle_bits(hashes: NDArray[np.uint64], random: np.random.Generator) -> NDArray[np.uint64]:
+def _order_bits(hashes: NDArray[np.uint64], random: np.random.Generator) -> NDArray[np.uint64]:
     """The hashes with their bits in a random order, so that other bits decide the sorting."""
     shuffled = np.zeros_like(hashes)
     for place, bit in enumerate(random.permutation(64).tolist()):

@@ -57,7 +57,7 @@ def assign_parts(
     photograph.
     """
     drawn = _draw_parts(photographs, shares, seed)
-    units = _group_units(len(photographs), alike)
+    units = _collect_units(len(photographs), alike)
     kept = [_find_kept_part(photographs, unit, known) for unit in units]
     parts = [_choose_part(part, drawn[unit[0]]) for unit, part in zip(units, kept, strict=True)]
     labels = [photographs[unit[0]].label for unit in units]
@@ -89,7 +89,7 @@ def _draw_share(
     return np.asarray(drawn)
 
 
-def _group_units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
+def _collect_units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
     """All indices, with those that look alike in one unit, in the order of their first."""
     first = {min(group): sorted(group) for group in alike}
     rest = {index for group in first.values() for index in group} - first.keys()
@@ -191,7 +191,7 @@ def check_enough(
     """
     tested = any(photograph.part for photograph in photographs)
     needed = {TRAIN: _compute_fewest(0 if tested else shares.test, shares.validation), TEST: 1}
-    units = [photographs[unit[0]] for unit in _group_units(len(photographs), alike)]
+    units = [photographs[unit[0]] for unit in _collect_units(len(photographs), alike)]
     for part in (TRAIN, TEST) if tested else ("",):
         counts = Counter(one.label for one in units if one.part == part)
         fewest = needed[part or TRAIN]

@@ -82,7 +82,7 @@ def load_training_data(
         rows=np.array(rows),
         labels=np.array([photograph.label for photograph in photographs]),
         parts=np.array(parts),
-        groups=_number_groups(survey.alike, rows),
+        groups=_label_groups(survey.alike, rows),
         files=tuple(photograph.file for photograph in photographs),
         hashes=tuple(entry.sha256 for entry in entries),
         manifest=manifest,
@@ -133,7 +133,7 @@ def _assign_parts(
     return parts
 
 
-def _number_groups(alike: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.intp]:
+def _label_groups(alike: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.intp]:
     """The first row of each row's group of look-alikes, or the row itself."""
     first = {row: group[0] for group in alike for row in group}
     return np.array([first.get(row, row) for row in rows])

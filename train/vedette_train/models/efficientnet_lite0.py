@@ -4,6 +4,7 @@ Tan and Le, EfficientNet, ICML 2019, in its Lite form of 2020: no squeeze-and-ex
 """
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,17 +15,30 @@ from vedette_train.models.architectures import Model
 from vedette_train.models.pretrained_weights import find_weights, read_weights
 
 FEATURES = 1280
-STAGES = (  # blocks, kernel, stride of the first, expansion, channels out
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
 
 Tensor = Any  # keras publishes no types
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Blocks of one shape in a row."""
+
+    blocks: int
+    kernel: int
+    stride: int  # of the first block
+    expansion: int
+    channels: int  # of the output
+
+
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
 
 
 def lite0(height: int, width: int) -> Model:
@@ -35,11 +49,9 @@ def lite0(height: int, width: int) -> Model:
     image = keras.Input((height, width, 3), name="picture")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="centred")(image)
     x = _apply_relu6(_apply_conv(x, 32, 3, 2, "conv_stem"), "bn0")
-    number = 0
-    for blocks, kernel, stride, expansion, channels in STAGES:
-        for stride_here in (stride, *(blocks - 1) * (1,)):
-            x = _apply_block(x, kernel, stride_here, expansion, channels, f"blocks.{number}")
-            number += 1
+    shapes = [(one, 1 if index else one.stride) for one in STAGES for index in range(one.blocks)]
+    for number, (stage, stride) in enumerate(shapes):
+        x = _apply_block(x, stage, stride, f"blocks.{number}")
     x = _apply_relu6(_apply_conv(x, FEATURES, 1, 1, "conv_head"), "bn1")
     features = layers.GlobalAveragePooling2D(name="features")(x)
     return keras.Model(image, features, name="efficientnet_lite0")
@@ -68,20 +80,20 @@ def load_imagenet(network: Model) -> None:
         raise WeightsError(f"{path}: not the weights of EfficientNet-Lite0 ({error})") from error
 
 
-def _apply_block(
-    x: Tensor, kernel: int, stride: int, expansion: int, channels: int, name: str
-) -> Tensor:
+def _apply_block(x: Tensor, stage: Stage, stride: int, name: str) -> Tensor:
     """Expand, convolve each channel, project; with a shortcut if the shape stays the same."""
     inner, entering = x, x.shape[-1]
-    if expansion > 1:
-        inner = _apply_conv(inner, entering * expansion, 1, 1, f"{name}.expand_conv")
+    if stage.expansion > 1:
+        inner = _apply_conv(inner, entering * stage.expansion, 1, 1, f"{name}.expand_conv")
         inner = _apply_relu6(inner, f"{name}.bn0")
     inner = layers.DepthwiseConv2D(
-        kernel, stride, padding="same", use_bias=False, name=f"{name}.depthwise_conv"
+        stage.kernel, stride, padding="same", use_bias=False, name=f"{name}.depthwise_conv"
     )(inner)
     inner = _apply_relu6(inner, f"{name}.bn1")
-    inner = _apply_norm(_apply_conv(inner, channels, 1, 1, f"{name}.project_conv"), f"{name}.bn2")
-    if stride == 1 and entering == channels:
+    inner = _apply_norm(
+        _apply_conv(inner, stage.channels, 1, 1, f"{name}.project_conv"), f"{name}.bn2"
+    )
+    if stride == 1 and entering == stage.channels:
         inner = layers.Add(name=f"{name}.add")([x, inner])
     return inner
 
