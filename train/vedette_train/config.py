@@ -1,7 +1,7 @@
 """Configuration of a run: the command line's values, with defaults for each architecture."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +19,31 @@ OF_DESCENT = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
     """Everything but the photographs that determines the result of a run."""
 
     data: Path  # folder of the photographs
     architecture: str
     head: str  # one of HEADS: fitted in closed form, or by gradient descent
-    start: Path | None  # an earlier run: its split is kept and, for gradient descent, its weights
+    start: Path | None = None  # a run whose split is kept and, for gradient descent, its weights
     size: int  # px, height and width of the input
-    resize_mode: str  # turns the shape of an image into that of the input
+    resize_mode: str = "squash"  # turns the shape of an image into that of the input
     epochs: int  # of gradient descent; 0 for a head in closed form
     fine_tune: int  # further epochs that also train the upper blocks of a pretrained network
-    patience: int  # epochs without improvement after which training stops; 0: never
+    patience: int = 0  # epochs without improvement after which training stops; 0: never
     batch_size: int
     optimizer: str  # one of OPTIMIZERS
     learning_rate: float
     schedule: str  # of the learning rate, one of SCHEDULES
     augment: bool
-    flip: bool  # train on mirrored images, too
-    balance: bool  # show each class equally often
-    precision: float  # 0..1, share of correct answers that the threshold for `unknown` aims at
-    unknown: tuple[Path, ...]  # folders of images that belong to none of the classes
-    validation: float  # 0..1, share of the training part; 0: train on all of it
-    test: float  # 0..1, share of all photographs; 0: no test part
-    seed: int
+    flip: bool = True  # train on mirrored images, too
+    balance: bool = False  # show each class equally often
+    precision: float = 0.95  # 0..1, share of correct answers that thresholds aim at
+    unknown: tuple[Path, ...] = ()  # folders of images that belong to none of the classes
+    validation: float = 0.2  # 0..1, share of the training part; 0: train on all of it
+    test: float = 0.2  # 0..1, share of all photographs; 0: no test part
+    seed: int = 0
 
     @property
     def descends(self) -> bool:
@@ -93,11 +93,12 @@ FINE_TUNING: Mapping[str, Any] = {
 
 _SCRATCH = (GRADIENT,)
 _TRUNCATED = (DISCRIMINANT,)
+_WHOLE = ArchitectureDefaults(
+    "centred", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
+)
 
 ARCHITECTURE_DEFAULTS: Mapping[str, ArchitectureDefaults] = {
-    "efficientnet_lite0": ArchitectureDefaults(
-        "centred", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
-    ),
+    "efficientnet_lite0": _WHOLE,
     "efficientnet_lite0_tiny": ArchitectureDefaults(
         "centred", _TRUNCATED, 128, fine_tune=0, augment=True, **FINE_TUNING
     ),
@@ -110,25 +111,8 @@ ARCHITECTURE_DEFAULTS: Mapping[str, ArchitectureDefaults] = {
     "small": ArchitectureDefaults(
         "unit", _SCRATCH, 150, 20, 0, 32, "adamw", 0.006, "cosine", augment=True
     ),
-    "mobilenet_v2": ArchitectureDefaults(
-        "signed", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
-    ),
-    "mobilenet_v3_small": ArchitectureDefaults(
-        "signed", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
-    ),
-}
-
-DEFAULTS: Mapping[str, Any] = {
-    "start": None,
-    "resize_mode": "squash",
-    "patience": 0,
-    "flip": True,
-    "balance": False,
-    "precision": 0.95,
-    "unknown": (),
-    "validation": 0.2,
-    "test": 0.2,
-    "seed": 0,
+    "mobilenet_v2": replace(_WHOLE, normalisation="signed"),
+    "mobilenet_v3_small": replace(_WHOLE, normalisation="signed"),
 }
 
 
@@ -136,11 +120,12 @@ def fill_defaults(chosen: Mapping[str, Any]) -> TrainConfig:
     """The configuration with the given values, and defaults for those that are None or missing."""
     architecture = ARCHITECTURE_DEFAULTS[chosen["architecture"]]
     head = chosen.get("head") or architecture.heads[0]
-    values: dict[str, Any] = {**DEFAULTS, **asdict(architecture), "head": head}
+    values: dict[str, Any] = {**asdict(architecture), "head": head}
     if head == DISCRIMINANT:
         values |= FINE_TUNING
         fine_tune = chosen.get("fine_tune")
         if not (architecture.fine_tune if fine_tune is None else fine_tune):
             values |= {"validation": 0.0, "augment": False}
     values |= {name: value for name, value in chosen.items() if value is not None}
-    return TrainConfig(**{field.name: values[field.name] for field in fields(TrainConfig)})
+    names = values.keys() & {field.name for field in fields(TrainConfig)}
+    return TrainConfig(**{name: values[name] for name in names})

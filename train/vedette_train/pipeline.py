@@ -18,8 +18,7 @@ from vedette_train.evaluation.calibration import (
     measure_reliability,
 )
 from vedette_train.evaluation.label_errors import find_label_errors
-from vedette_train.evaluation.results import Results
-from vedette_train.evaluation.trained import Trained
+from vedette_train.evaluation.results import Results, Trained
 from vedette_train.models.architectures import Model
 from vedette_train.report.artifacts import (
     Findings,

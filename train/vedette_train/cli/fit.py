@@ -45,7 +45,7 @@ def _default_option(name: str, kind: Any, help_text: str) -> Callable[[Any], Any
         f"{name} {getattr(ARCHITECTURE_DEFAULTS[architecture], key)}"
         for name, architecture in names.items()
     )
-    return click.option(name, type=kind, default=None, show_default=shown, help=help_text)
+    return option(name, kind, None, help_text, shown)
 
 
 def _build_config(command: Callable[..., None]) -> Callable[..., None]:
@@ -88,32 +88,17 @@ Examples:
 @option(
     "--architecture", click.Choice(list(ARCHITECTURE_DEFAULTS)), DEFAULT_ARCHITECTURE, "Network."
 )
-@click.option(
-    "--head",
-    type=click.Choice(HEADS),
-    show_default="discriminant",
-    help="Head of a pretrained network: in closed form, or by gradient descent.",
-)
+@option("--head", click.Choice(HEADS), None, "In closed form, or by gradient descent.", HEADS[0])
 @click.option(
     "--start",
     type=FOLDER,
     metavar="RUN",
     help="Keep the split of an earlier run and, if both use gradient descent, its weights.",
 )
-@click.option(
-    "--size",
-    type=click.IntRange(16, 1024),
-    show_default="150; tiny and nano 128",
-    help="Height and width of the input, px.",
-)
-@option("--resize-mode", click.Choice(RESIZE_MODES), "squash", "Fits a picture to the input.")
+@option("--size", click.IntRange(16, 1024), None, "Side of the input, px.", "150; tiny, nano 128")
+@option("--resize-mode", click.Choice(RESIZE_MODES), "squash", "Way to fit a picture to the input.")
 @_default_option("--epochs", click.IntRange(1), "Passes over the training part.")
-@click.option(
-    "--fine-tune",
-    type=click.IntRange(0),
-    show_default="nano 10, others 0",
-    help="Epochs that also train the upper blocks of a pretrained network.",
-)
+@option("--fine-tune", click.IntRange(0), None, "Epochs that train the backbone.", "0; nano 10")
 @option("--patience", click.IntRange(0), 0, "Epochs without improvement to stop after; 0: never.")
 @_default_option("--batch-size", click.IntRange(1), "Pictures in a step.")
 @_default_option("--optimizer", click.Choice(OPTIMIZERS), "Optimizer of gradient descent.")
@@ -129,12 +114,7 @@ Examples:
     multiple=True,
     help="Pictures of no class, for testing; a head in closed form trains on half of them.",
 )
-@click.option(
-    "--validation",
-    type=SHARE,
-    show_default="0.2",
-    help="Share of the training part that selects the epoch.",
-)
+@option("--validation", SHARE, None, "Share of the training part to select epochs by.", "0.2")
 @option("--test", FiniteFloat(0, 0.9), 0.2, "Share of all photographs for the test; 0: none.")
 @option("--seed", click.IntRange(0, 2**32 - 1), 0, "Seed of the split, the weights and the order.")
 @click.option("--store", type=PATH, help="Folder for prepared pictures. [default: RUN/../.store]")

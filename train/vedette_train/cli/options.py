@@ -10,6 +10,8 @@ PATH = click.Path(path_type=Path)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-def option(name: str, kind: Any, default: Any, help_text: str) -> Callable[[Any], Any]:
-    """An option that shows its default."""
-    return click.option(name, type=kind, default=default, show_default=True, help=help_text)
+def option(
+    name: str, kind: Any, default: Any, help_text: str, shown: bool | str = True
+) -> Callable[[Any], Any]:
+    """An option that shows its default, or another text if that depends on other options."""
+    return click.option(name, type=kind, default=default, show_default=shown, help=help_text)

@@ -1,8 +1,8 @@
-"""Results of a run, for metrics.json."""
+"""A trained classifier and its results, for metrics.json."""
 
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,12 +11,34 @@ from numpy.typing import NDArray
 
 from vedette_edge.head.calibration import Threshold
 from vedette_edge.head.discriminant import Floats
+from vedette_edge.head.record import HeadRecord
 from vedette_edge.model.contract import UNKNOWN, Confidence
 from vedette_train.evaluation.calibration import Reliability, measure_chance_error
 from vedette_train.evaluation.predictions import Evaluation, compute_wilson_interval
-from vedette_train.evaluation.trained import OUT_OF_FOLD, Trained
-from vedette_train.run.history import find_best
+from vedette_train.models.architectures import Model
+from vedette_train.run.history import Epoch, find_best
 from vedette_train.run.previous import Changes
+
+OUT_OF_FOLD = "out of fold"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A classifier with calibrated scores."""
+
+    model: Model  # images -> scores
+    temperature: float  # its weights are divided by it
+    calibration: Evaluation  # of the images that the temperature comes from, calibrated
+    calibrated_on: str  # the part of these images, or OUT_OF_FOLD
+    test: Evaluation | None  # of the test part, calibrated; None without one
+    uncalibrated: Evaluation  # the judged evaluation before the temperature
+    history: Sequence[Epoch] = ()  # of gradient descent
+    head: HeadRecord | None = None  # None after gradient descent
+
+    @property
+    def judged(self) -> Evaluation:
+        """The evaluation that judges the model: of the test part, if there is one."""
+        return self.test or self.calibration
 
 
 @dataclass(frozen=True, slots=True)

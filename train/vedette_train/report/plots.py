@@ -137,7 +137,9 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     image = axes.pcolormesh(shares, vmin=0, vmax=1, cmap="Blues", edgecolors="0.9", linewidth=0.4)
     axes.invert_yaxis()
     figure.colorbar(image, shrink=0.6, label="share of the class")
-    _name_classes(axes, [_trim_text(evaluation.labels[label], 22) for label in shown])
+    names = [_trim_text(evaluation.labels[label], 22) for label in shown]
+    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90, fontsize=8)
+    axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=8)
     if len(shown) <= MOST_NUMBERED:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
@@ -147,11 +149,6 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
         title += f"; the {len(shown)} classes with the most mistakes"
     axes.set(xlabel="answer", ylabel="truth", title=title)
     _save(figure, path)
-
-
-def _name_classes(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90, fontsize=8)
-    axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=8)
 
 
 def _plot_curve(axes: Axes, history: Sequence[Epoch], measure: str) -> None:

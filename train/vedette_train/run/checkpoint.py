@@ -1,6 +1,8 @@
 """A checkpoint: everything that an interrupted run needs to continue, as plain arrays.
 
-Keras' BackupAndRestore is no replacement: FIGURES
+Keras' BackupAndRestore does not give the weights of an uninterrupted run: it forgets the state of
+dropout, and, killed between its two files, repeats an epoch. It also takes longer: 0.25 s for
+EfficientNet-Lite0 at each epoch, 0.07 s here at most every 30 s (`cnn`: 0.11 and 0.15 s).
 """
 
 import zipfile

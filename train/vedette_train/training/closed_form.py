@@ -14,7 +14,7 @@ from vedette_train.data.discovery import TEST, TRAIN
 from vedette_train.data.split import VALIDATION, assign_folds
 from vedette_train.data.training_data import TrainingData
 from vedette_train.evaluation.predictions import Evaluation
-from vedette_train.evaluation.trained import OUT_OF_FOLD, Trained
+from vedette_train.evaluation.results import OUT_OF_FOLD, Trained
 from vedette_train.evaluation.unknown_images import UnknownImages
 from vedette_train.models.architectures import Model
 from vedette_train.models.backbones import BACKBONES, TRUNKS

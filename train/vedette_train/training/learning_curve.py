@@ -47,8 +47,8 @@ def measure_learning_curve(training: FeatureSet, fitted: FittedHead) -> list[Cur
         hits.setdefault(1.0, []).append(correct[held_out])
         sizes.setdefault(1.0, []).append((len(correct) - len(held_out)) / classes)
     return [
-        _summarize(float(np.mean(sizes[share])), np.concatenate(hits[share]))
-        for share in sorted(hits)
+        CurvePoint(float(np.mean(sizes[share])), float(hit.mean()), *compute_wilson_interval(hit))
+        for share, hit in ((share, np.concatenate(hits[share])) for share in sorted(hits))
     ]
 
 
@@ -87,7 +87,3 @@ def _test_subset(
         for places in split_batches(held_out)
     ]
     return np.asarray(np.concatenate(answers) == training.labels[held_out])
-
-
-def _summarize(size: float, hits: NDArray[np.bool_]) -> CurvePoint:
-    return CurvePoint(size, float(hits.mean()), *compute_wilson_interval(hits))

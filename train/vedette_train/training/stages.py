@@ -19,8 +19,8 @@ from vedette_train.errors import RunError
 from vedette_train.evaluation.predictions import Evaluation, evaluate
 from vedette_train.models.architectures import ARCHITECTURES, Model
 from vedette_train.models.backbones import BACKBONES, build_with_head, thaw
-from vedette_train.models.block_features import build_classifier, freeze_lower
-from vedette_train.training.closed_form import fit_closed_form
+from vedette_train.models.block_features import freeze_lower
+from vedette_train.training.closed_form import build_head_model, fit_closed_form
 from vedette_train.training.devices import convert_to_float32
 from vedette_train.training.feature_cache import sample_passes
 from vedette_train.training.feature_extraction import extract_augmented
@@ -97,21 +97,17 @@ def _plan_fine_tuning(run: TrainingRun) -> TrainingPlan:
     """A head in closed form, then gradient descent in all but the lowest blocks."""
     config, data = run.config, run.data
     form = fit_closed_form(data, config, run.output, parts=(TRAIN,))
-    head = replace(form.fitted.head, background=None)
-    blocks, classes = form.fitted.record.blocks, len(data.contract.labels)
-    model = build_classifier(form.extractor, blocks, classes, unknown=False)
-    for name, values in head.layers(blocks).items():
-        model.get_layer(name).set_weights(values)
+    model = build_head_model(form, replace(form.fitted.head, background=None))
     _load_weights(model, run)
     freeze_lower(model, FROZEN_BLOCKS)
     plain = _create_reader(data)
     take = _create_augmenter(run) if config.augment else plain
     order = Order(config.seed, config.balance)
-    training = Batches(
-        take, data.select_part(TRAIN)[0], _mix_targets(run), config.batch_size, order
-    )
+    rows, targets = data.select_part(TRAIN)[0], _mix_targets(run)
+    training = Batches(take, rows, targets, config.batch_size, order)
     rows, truth = data.select_part(VALIDATION)
-    validation = Batches(plain, rows, np.eye(classes)[truth], MICROBATCH)
+    targets = np.eye(len(data.contract.labels))[truth]
+    validation = Batches(plain, rows, targets, MICROBATCH)
     stage = _plan_stage(
         model, (training, validation), config, config.fine_tune, config.learning_rate
     )
