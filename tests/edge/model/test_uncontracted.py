@@ -159,7 +159,7 @@ def test_flags_are_refused_where_there_is_a_contract(
     ("flags", "named"),
     [
         (("--labels", "gone.txt"), "gone.txt"),
-        (("--mean", "half"), "is not one number"),
+        (("--mean", "half"), "'half'"),
         (("--labels", "{labels}", "--mean", "1"), "--mean also needs --std"),
         (("--labels", "{labels}", "--mean", "1,2", "--std", "1"), "2 numbers, expected 1 or 3"),
         (("--labels", "{labels}", "--mean", "1", "--std", "0"), "expected numbers above 0"),

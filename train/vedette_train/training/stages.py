@@ -103,8 +103,8 @@ def _plan_fine_tuning(run: TrainingRun) -> TrainingPlan:
     plain = _create_reader(data)
     take = _create_augmenter(run) if config.augment else plain
     order = Order(config.seed, config.balance)
-    rows, targets = data.select_part(TRAIN)[0], _mix_targets(run)
-    training = Batches(take, rows, targets, config.batch_size, order)
+    mixed, rows = _mix_targets(run), data.select_part(TRAIN)[0]
+    training = Batches(take, rows, mixed, config.batch_size, order)
     rows, truth = data.select_part(VALIDATION)
     targets = np.eye(len(data.contract.labels))[truth]
     validation = Batches(plain, rows, targets, MICROBATCH)
