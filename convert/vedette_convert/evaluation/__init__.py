@@ -1,1 +1,1 @@
-"""Evaluation of a quantized graph beside the float model."""
+"""Evaluation of a quantized graph against the float model."""

@@ -122,12 +122,12 @@ def _find_objections(known: Answers, unknown: Answers, part: str) -> Iterator[st
         (unknown, MOST_CHANGED_UNKNOWN, part),
         (_select_sure(unknown), MOST_CHANGED_SURE, f" of which float is at least {SURE:.0%} sure"),
     ):
-        if _exceeds_changes(judged, most):
+        if (p_value := _compute_p_value(judged, most)) < LEVEL:
             agreeing = sum(_compare_labels(judged)) / len(judged)
-            p_value = _format_p_value(_compute_p_value(judged, most))
             yield (
                 f"agrees with float on {agreeing:.1%} of {_format_count(judged)}{where}: "
-                f"significantly less than {1 - most:.0%} (binomial test, {p_value})"
+                f"significantly less than {1 - most:.0%} "
+                f"(binomial test, {_format_p_value(p_value)})"
             )
 
 
@@ -138,10 +138,6 @@ def _find_exceeded_limit(lost: int, gained: int, pictures: int) -> LossLimit | N
         if too_much and pictures >= limit.pictures and sign_test(lost, gained) < limit.level:
             return limit
     return None
-
-
-def _exceeds_changes(answers: Answers, most: float) -> bool:
-    return _compute_p_value(answers, most) < LEVEL
 
 
 def _compute_p_value(answers: Answers, most: float) -> float:
@@ -164,7 +160,7 @@ def _describe_accuracy(known: Answers) -> Iterator[str]:
     low, _ = paired_interval(lost, gained, len(known))
     if low < 0 and not refused:
         yield f"such a test could have overlooked a loss of up to {-100 * low:.1f} points"
-    if _exceeds_changes(known, MOST_CHANGED):
+    if _compute_p_value(known, MOST_CHANGED) < LEVEL:
         yield "it answers too differently to be the same classifier"
 
 
@@ -184,9 +180,9 @@ def _describe_agreement(unknown: Answers, part: str) -> Iterator[str]:
     agreeing = _compare_labels(unknown)
     same = f"gives float's label to {sum(agreeing)} of {_format_count(unknown)}{part}"
     low, _ = wilson_interval(sum(agreeing), len(agreeing))
-    if _exceeds_changes(unknown, MOST_CHANGED_UNKNOWN):
+    if _compute_p_value(unknown, MOST_CHANGED_UNKNOWN) < LEVEL:
         yield f"{same}, which is too few"
-    elif _exceeds_changes(_select_sure(unknown), MOST_CHANGED_SURE):
+    elif _compute_p_value(_select_sure(unknown), MOST_CHANGED_SURE) < LEVEL:
         yield f"{same}, but too seldom where float is sure"
     else:
         yield f"{same}, which is enough, though true agreement could be as low as {low:.1%}"

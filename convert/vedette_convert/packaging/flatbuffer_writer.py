@@ -49,7 +49,7 @@ def read_schema(text: str) -> Schema:
 def write_flatbuffer(schema: Schema, root: str, value: Json, identifier: bytes) -> bytes:
     """Write a table named `root`. As the format requires, numbers that are 0 are left out.
 
-    A union's value stands beside the name of its type, as in JSON: `options`, `options_type`.
+    A union's value has the name of its type beside it, as in JSON: `options`, `options_type`.
     """
     builder = Builder()
     builder.Finish(_write_table(builder, schema, root, value), identifier)

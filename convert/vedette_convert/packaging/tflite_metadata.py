@@ -19,9 +19,8 @@ def add_metadata(graph: bytes, contract: Contract) -> bytes:
 
     `graph` is a .tflite with one input and one output, without a zip.
     """
-    schema = read_schema(
-        files("vedette_convert.packaging").joinpath("metadata.fbs").read_text(encoding="utf-8")
-    )
+    text = files("vedette_convert.packaging").joinpath("metadata.fbs").read_text(encoding="utf-8")
+    schema = read_schema(text)
     entries = {
         ENTRY: write_flatbuffer(schema, "ModelMetadata", build_metadata(contract), b"M001"),
         MARK: CONTRACT_MEMBER.encode(),
@@ -48,15 +47,11 @@ def _create_buffer(data: bytes) -> BufferT:
 def build_metadata(contract: Contract) -> Json:
     """Build a contract's ModelMetadata, as in TFLite's schema."""
     size = f"{contract.width} x {contract.height} px"
+    inputs, outputs = [_describe_input(contract)], [_describe_output(contract)]
     return {
         "name": "Vedette image classifier",
         "description": f"Tells {len(contract.classes)} classes apart in pictures of {size}",
-        "subgraph_metadata": [
-            {
-                "input_tensor_metadata": [_describe_input(contract)],
-                "output_tensor_metadata": [_describe_output(contract)],
-            }
-        ],
+        "subgraph_metadata": [{"input_tensor_metadata": inputs, "output_tensor_metadata": outputs}],
         "min_parser_version": MIN_PARSER_VERSION,
     }
 
@@ -71,33 +66,27 @@ def _describe_input(contract: Contract) -> Json:
             "content_properties_type": "ImageProperties",
             "content_properties": {"color_space": contract.colour.upper()},
         },
-        "process_units": [
-            {
-                "options_type": "NormalizationOptions",
-                "options": {"mean": [0.0], "std": [1.0]},
-            }
-        ],
+        "process_units": [_build_unit("NormalizationOptions", {"mean": [0.0], "std": [1.0]})],
         "stats": {"max": [255.0], "min": [0.0]},
     }
 
 
 def _describe_output(contract: Contract) -> Json:
+    threshold = {"global_score_threshold": contract.confidence.unknown_below}
+    labels = {
+        "name": LABELS_MEMBER,
+        "description": "The classes' names in the order of the scores",
+        "type": "TENSOR_AXIS_LABELS",
+    }
     return {
         "name": "probability",
         "description": "A score from 0 to 1 for each class",
         "content": {"content_properties_type": "FeatureProperties", "content_properties": {}},
-        "process_units": [
-            {
-                "options_type": "ScoreThresholdingOptions",
-                "options": {"global_score_threshold": contract.confidence.unknown_below},
-            }
-        ],
+        "process_units": [_build_unit("ScoreThresholdingOptions", threshold)],
         "stats": {"max": [1.0], "min": [0.0]},
-        "associated_files": [
-            {
-                "name": LABELS_MEMBER,
-                "description": "The classes' names in the order of the scores",
-                "type": "TENSOR_AXIS_LABELS",
-            }
-        ],
+        "associated_files": [labels],
     }
+
+
+def _build_unit(kind: str, options: Json) -> Json:
+    return {"options_type": kind, "options": options}

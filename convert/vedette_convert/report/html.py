@@ -57,7 +57,6 @@ class Disputed:
 
     answer: Answer
     thumbnail: str  # a data: URI
-    outcome: str  # lost, gained or neither: which model is right
 
 
 def write_report(result: ConversionResult, run: Run, config: ConvertConfig, out: Path) -> Path:
@@ -116,13 +115,7 @@ def _list_disputed(answers: Sequence[Answer], run: Run) -> Iterator[Disputed]:
     photographs = {str(photograph.file): photograph for photograph in run.photographs}
     surest = sorted(answers, key=lambda one: -max(one.float_score, one.tflite_score))
     for answer in surest[:MOST_DISPUTED]:
-        yield Disputed(answer, _encode_thumbnail(photographs[answer.file]), _name_outcome(answer))
-
-
-def _name_outcome(answer: Answer) -> str:
-    if answer.truth == answer.float_label:
-        return "lost"
-    return "gained" if answer.truth == answer.tflite_label else "neither"
+        yield Disputed(answer, _encode_thumbnail(photographs[answer.file]))
 
 
 def _encode_thumbnail(photograph: Photograph) -> str:

@@ -1,1 +1,1 @@
-"""Sources of models: a run folder, or a Keras model from elsewhere."""
+"""Sources of models: a run folder, or an external Keras model."""

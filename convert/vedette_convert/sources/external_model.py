@@ -34,22 +34,22 @@ TRIED = 100  # photographs that show whether a model's outputs make sense
 SLACK = 0.01  # by which the sum of scores may miss one
 HIDDEN = ""
 
-Say = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
-def load_external_model(spec: ExternalModelSpec, say: Say) -> tuple[Model, Run]:
+def load_external_model(spec: ExternalModelSpec, warn: Warn) -> tuple[Model, Run]:
     """Load a model that takes R, G, B of 0 to 255 and gives scores, and describe it as a run.
 
-    `say` hears of assumptions and doubts. Raises KerasFileError if it cannot be a classifier of
+    `warn` hears of assumptions and doubts. Raises KerasFileError if it cannot be a classifier of
     the labels, or its normalisation is unknown, ConversionError if all its scores are equal, and
     LabelsError for the file of labels.
     """
     resize_mode = spec.resize_mode or RESIZE_MODES[0]
     if not spec.resize_mode:
-        say(f"assumed: resize mode {resize_mode} (--resize-mode)")
+        warn(f"assumed: resize mode {resize_mode} (--resize-mode)")
     labels = read_labels(spec.labels)
     model = load_model(spec.path)
-    photographs = read_photographs(spec.photographs, labels, say)
+    photographs = read_photographs(spec.photographs, labels, warn)
     try:
         _check_shapes(model, labels)
         can_see = not spec.path.is_dir()
@@ -57,7 +57,7 @@ def load_external_model(spec: ExternalModelSpec, say: Say) -> tuple[Model, Run]:
         contract = _draft_contract(model, labels, named, resize_mode, photographs)
         run = Run(spec.path, contract, photographs)
         alternatives = () if put != named else list_alternatives(put, can_see)
-        return _complete(model, run, put, alternatives, say), run
+        return _complete(model, run, put, alternatives, warn), run
     except KerasFileError as error:
         raise KerasFileError(f"{spec.path}: {error}") from error
 
@@ -80,20 +80,22 @@ def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:
         raise KerasFileError(f"gives {gives[1]} scores, expected {len(labels)}: one for each label")
 
 
-def _prepend(normalisation: str, model: Model) -> Model:
+def _add_normalisation(normalisation: str, model: Model) -> Model:
     image = keras.Input(model.input_shape[1:])
     return keras.Model(image, model(create_layer(normalisation)(image)))
 
 
 def _complete(
-    model: Model, run: Run, normalisation: str, alternatives: Sequence[str], say: Say
+    model: Model, run: Run, normalisation: str, alternatives: Sequence[str], warn: Warn
 ) -> Model:
     """Add a normalisation and, for logits, a softmax to a model, and try it on photographs."""
     sample = sample_photographs(run.select_part(TRAIN), TRIED)[:TRIED]
     truths = [one.label for one in sample]
 
     def compute_scores(name: str) -> Scores:
-        return compute_float_scores(_prepend(name, model), sample, run.contract, lambda: None)
+        return compute_float_scores(
+            _add_normalisation(name, model), sample, run.contract, lambda: None
+        )
 
     def measure_hits(name: str) -> Hits:
         best = compute_scores(name).argmax(axis=1)
@@ -101,23 +103,23 @@ def _complete(
 
     scores, classes = compute_scores(normalisation), len(set(truths))
     check_scores(scores, run.weights)
-    whole = _add_softmax(_prepend(normalisation, model), model, scores, say)
+    whole = _add_softmax(_add_normalisation(normalisation, model), model, scores, warn)
     if UNKNOWN not in truths and (
         warning := check_normalisation(normalisation, alternatives, measure_hits, classes)
     ):
-        say(warning)
+        warn(warning)
     return whole
 
 
-def _add_softmax(whole: Model, model: Model, scores: Scores, say: Say) -> Model:
+def _add_softmax(whole: Model, model: Model, scores: Scores, warn: Warn) -> Model:
     """Add a softmax at the end of the whole model if its `scores` are logits."""
     last, within = _name_last_activation(model), scores.min() >= 0 and scores.max() <= 1
     if last == "softmax" or (within and np.abs(scores.sum(axis=1) - 1).max() < SLACK):
         return whole
     if within and last in ("sigmoid", HIDDEN):
-        say("its scores do not sum to one: each label keeps its own sigmoid")
+        warn("its scores do not sum to one: each label keeps its own sigmoid")
         return whole
-    say("its outputs are logits: a softmax is added")
+    warn("its outputs are logits: a softmax is added")
     return keras.Model(whole.input, keras.layers.Softmax()(whole.output))
 
 

@@ -19,16 +19,16 @@ FilesByHash = dict[str, Path]  # SHA-256 of the content -> file
 
 
 def read_photographs(
-    folder: Path, labels: tuple[str, ...], say: Callable[[str], None]
+    folder: Path, labels: tuple[str, ...], warn: Callable[[str], None]
 ) -> tuple[Photograph, ...]:
     """Read photographs in class folders named after labels, or of unknown truth in any others.
 
     In the order of their hashes, every other one of a class is for calibration; copies count
-    once. `say` hears of files that are left out: unreadable ones, and loose ones beside class
+    once. `warn` hears of files that are left out: unreadable ones, and loose ones beside class
     folders. Raises KerasFileError if only some folders are named after labels, and for fewer
     than two photographs.
     """
-    by_label = _group_by_label(folder, _find_class_folders(folder, labels), say)
+    by_label = _group_by_label(folder, _find_class_folders(folder, labels), warn)
     photographs = tuple(_split_halves(by_label))
     if {one.part for one in photographs} != {TRAIN, TEST}:
         raise KerasFileError(
@@ -36,14 +36,14 @@ def read_photographs(
             "and others to judge by: fifty for each class are good"
         )
     if UNKNOWN in by_label:
-        say(
+        warn(
             f"{folder}: no folders named after the labels ({_join_names(labels)}), so only "
             "agreement is judged, not accuracy"
         )
     elif missing := [label for label in labels if label not in by_label]:
-        say(f"{folder}: no photograph of {_join_names(missing)}")
+        warn(f"{folder}: no photograph of {_join_names(missing)}")
     if len(photographs) < FEW:
-        say(f"{folder}: only {len(photographs)} photographs; a few hundred would tell more")
+        warn(f"{folder}: only {len(photographs)} photographs; a few hundred would tell more")
     return photographs
 
 
@@ -68,19 +68,19 @@ def _join_names(names: Sequence[str]) -> str:
 
 
 def _group_by_label(
-    folder: Path, class_folders: dict[Path, str], say: Callable[[str], None]
+    folder: Path, class_folders: dict[Path, str], warn: Callable[[str], None]
 ) -> dict[str, FilesByHash]:
     by_label: dict[str, FilesByHash] = defaultdict(dict)
     for path in sorted(folder.iterdir()) if folder not in class_folders else ():
         if path.is_file() and discovery.is_image(path):
-            say(f"left out {path.name}: not in a class folder")
+            warn(f"left out {path.name}: not in a class folder")
     for inner, label in class_folders.items():
         for path in discovery.find_images(inner):
             try:
                 data = read_bounded(path)
                 decoding.decode_image(data)
             except (OSError, ImageError) as error:
-                say(f"left out {path.relative_to(folder)}: {error}")
+                warn(f"left out {path.relative_to(folder)}: {error}")
             else:
                 by_label[label].setdefault(hashlib.sha256(data).hexdigest(), path)
     return by_label

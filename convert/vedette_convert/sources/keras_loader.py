@@ -21,7 +21,7 @@ from vedette_convert.sources.keras2_compat import Config, convert_config
 SIGNATURE = "serving_default"
 LARGEST_MEMBER_BYTES = 64 << 20  # of a .keras file's JSON, unpacked
 
-# Layers that are code, or load it from elsewhere.
+# Layers that are code, or load code.
 _CODE = ("Lambda", "TFSMLayer", "TFOpLambda", "SlicingOpLambda")
 _MODELS = ("Functional", "Model", "Sequential")
 _AS_SAVED_MODEL = (

@@ -148,7 +148,7 @@ def test_the_disputed_pictures_are_shown_the_surest_first(fifty: Run, open_repor
 
 
 def test_nothing_disputed_is_one_line(fifty: Run, open_report: Open) -> None:
-    assert "Nowhere" in text(open_report(create_result(fifty, 0), fifty), "#disputed")
+    assert "None" in text(open_report(create_result(fifty, 0), fifty), "#disputed")
 
 
 @pytest.mark.parametrize("classes", [3, 50])
