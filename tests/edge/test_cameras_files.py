@@ -49,8 +49,9 @@ def test_a_looped_folder_without_one_good_picture_is_an_error(tmp_path: Path, to
 
 def test_pictures_can_be_shown_at_a_rate(photos: Path, told: Heard) -> None:
     frames = open_frames(Wish(str(photos), loop=True, fps=50), told.reports)
+    began = time.time()  # one that is held up catches up, so the first may come late
     seen_at = [frame.seen_at for frame in islice(frames, 11)]
-    assert seen_at[-1] - seen_at[0] >= 0.18
+    assert seen_at[-1] - began >= 0.18
 
 
 @pytest.fixture
