@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.conftest import Once
 
 from vedette_convert.cli import main
 
@@ -24,44 +25,42 @@ def run(run_folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def head_run(
-    shapes: Path, train: Callable[..., Result], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def head_run(default_run: Path) -> Path:
     """A run of the default, on drawn shapes of 64 x 64 px. Not to be changed by a test."""
-    run = tmp_path_factory.mktemp("runs") / "head"
-    result = train("fit", shapes, "--out", run, "--size", "64")
-    assert result.exit_code == 0, result.stderr
-    return run
+    return default_run / "run"
 
 
 @pytest.fixture(scope="session")
 def untested_run(
-    draw_shapes: Callable[[Path, int], Path],
-    train: Callable[..., Result],
-    tmp_path_factory: pytest.TempPathFactory,
+    draw_shapes: Callable[[Path, int], Path], train: Callable[..., Result], once: Once
 ) -> Path:
     """A run without a test part, on few pictures. Not to be changed by a test."""
-    folder = tmp_path_factory.mktemp("few")
-    photos, run = draw_shapes(folder / "shapes", 8), folder / "run"
     settings = ("--architecture", "efficientnet_lite0_tiny", "--size", "64", "--test", "0")
-    result = train("fit", photos, "--out", run, *settings)
-    assert result.exit_code == 0, result.stderr
-    return run
+
+    def fill(folder: Path) -> None:
+        photos = draw_shapes(folder / "shapes", 8)
+        result = train("fit", photos, "--out", folder / "run", *settings)
+        assert result.exit_code == 0, result.stderr
+
+    return once("untested-run", fill) / "run"
 
 
 @pytest.fixture(scope="session")
-def head_model(head_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("converted") / "head.tflite"
-    result = convert(head_run, "--out", out)
-    assert result.exit_code == 0, result.stderr
-    return out
+def head_model(head_run: Path, once: Once) -> Path:
+    def fill(folder: Path) -> None:
+        result = convert(head_run, "--out", folder / "head.tflite")
+        assert result.exit_code == 0, result.stderr
+
+    return once("head-model", fill) / "head.tflite"
 
 
 @pytest.fixture(scope="session")
-def untested_model(untested_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def untested_model(untested_run: Path, once: Once) -> Path:
     """The model file; beside it, in .json, the output of --json."""
-    out = tmp_path_factory.mktemp("converted") / "untested.tflite"
-    result = convert(untested_run, "--out", out, "--json")
-    assert result.exit_code == 0, result.stderr
-    out.with_suffix(".json").write_text(result.stdout, encoding="utf-8")
-    return out
+
+    def fill(folder: Path) -> None:
+        result = convert(untested_run, "--out", folder / "untested.tflite", "--json")
+        assert result.exit_code == 0, result.stderr
+        (folder / "untested.json").write_text(result.stdout, encoding="utf-8")
+
+    return once("untested-model", fill) / "untested.tflite"

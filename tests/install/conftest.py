@@ -5,16 +5,18 @@ for `make test-install ARCHITECTURE=arm64`.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from tests.install.userland import LackingError, Userland, bare, furnish
+from tests.conftest import Once, locked
+from tests.install.userland import BUILD, LackingError, Userland, bare, furnish
 
 ROOT = Path(__file__).parents[2]
 SUITE = os.environ.get("SUITE", "bookworm")
@@ -35,67 +37,77 @@ log-flush = 0.2
 def system() -> Path:
     """A bare Debian's folder."""
     try:
-        return bare(SUITE, ARCHITECTURE)
+        with locked(BUILD / f"{SUITE}-{ARCHITECTURE}"):
+            return bare(SUITE, ARCHITECTURE)
     except LackingError as lacking:
         pytest.skip(str(lacking))
 
 
 @pytest.fixture(scope="session")
-def bundle() -> Callable[..., Path]:
+def bundle(once: Once) -> Callable[..., Path]:
     """Makes an archive as `make bundle` does: of a system's wheels, or of ours alone."""
 
     def make(*arguments: str | Path) -> Path:
-        command = ["edge/bundle.sh", *map(str, arguments)]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"PYTHON": sys.executable},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return ROOT / done.stdout.splitlines()[-1]
+        name = "-".join(["bundle", *(Path(argument).name for argument in arguments)])
+        with locked(BUILD / "bundle"):  # of another name, but made in the same place
+            return once(name, lambda folder: bundled(folder, *arguments)) / "vedette.tar.gz"
 
     return make
 
 
+def bundled(folder: Path, *arguments: str | Path) -> None:
+    done = subprocess.run(
+        ["edge/bundle.sh", *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shutil.copy(ROOT / done.stdout.splitlines()[-1], folder / "vedette.tar.gz")
+
+
 @pytest.fixture(scope="session")
-def unpacked(
-    system: Path, bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def unpacked(system: Path, bundle: Callable[..., Path], once: Once) -> Path:
     """A layer in which /root/vedette holds install.sh and what belongs to it, without wheels."""
-    with Userland([system], tmp_path_factory.mktemp("unpacked")) as userland:
-        furnish(userland)
-        with tarfile.open(bundle()) as archive:
-            archive.extractall(userland.path("/root"), filter="data")
-        damaged = bytearray(MODEL.read_bytes())
-        damaged[len(damaged) // 2] ^= 1
-        userland.path("/root/colours.tflite").write_bytes(MODEL.read_bytes())
-        userland.path("/root/damaged.tflite").write_bytes(damaged)
-    return userland.upper
+
+    def fill(folder: Path) -> None:
+        with Userland([system], folder) as userland:
+            furnish(userland)
+            with tarfile.open(bundle()) as archive:
+                archive.extractall(userland.path("/root"), filter="data")
+            damaged = bytearray(MODEL.read_bytes())
+            damaged[len(damaged) // 2] ^= 1
+            userland.path("/root/colours.tflite").write_bytes(MODEL.read_bytes())
+            userland.path("/root/damaged.tflite").write_bytes(damaged)
+
+    return once("unpacked", fill) / "upper"
 
 
 @pytest.fixture(scope="session")
-def installation(
-    system: Path, unpacked: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, str]:
-    """A layer with a first installation, from the package index, and what that said.
+def installation(system: Path, unpacked: Path, once: Once) -> tuple[Path, str]:
+    """A layer with a first installation, from the package index, and what that said."""
+    folder = once("installed", lambda folder: install_first([system, unpacked], folder))
+    return folder / "upper", (folder / "said").read_text("utf-8")
 
-    The camera is a folder with one picture, which is shown again and again. As on a system that is
-    started for the first time, another apt is at work.
+
+def install_first(layers: Sequence[Path], folder: Path) -> None:
+    """Install on a system that runs for the first time, when another apt is at work, too.
+
+    The camera is a folder with one picture, which is shown again and again.
     """
     busy = "import fcntl, time; at = open('/var/lib/apt/lists/lock', 'w'); fcntl.lockf(at, 2)"
-    with Userland([system, unpacked], tmp_path_factory.mktemp("installed")) as userland:
-        for folder in ("/srv/camera", "/etc/vedette"):
-            userland.path(folder).mkdir()
+    with Userland(layers, folder) as userland:
+        for place in ("/srv/camera", "/etc/vedette"):
+            userland.path(place).mkdir()
         red = np.full((480, 640, 3), (0, 0, 220), np.uint8)
         cv2.imwrite(str(userland.path("/srv/camera/red.png")), red)
         userland.path("/etc/vedette/config.toml").write_text(SETTINGS, "utf-8")
         with subprocess.Popen([*userland.entered(), "python3", "-c", f"{busy}; time.sleep(9)"]):
             done = userland.run("sh", "/root/vedette/install.sh", "--model", "/root/colours.tflite")
     assert done.returncode == 0, done.stdout
-    return userland.upper, done.stdout
+    (folder / "said").write_text(done.stdout, "utf-8")
 
 
 @pytest.fixture
@@ -106,12 +118,14 @@ def bare_pi(system: Path, unpacked: Path, tmp_path: Path) -> Iterator[Userland]:
 
 
 @pytest.fixture(scope="session")
-def wheels(bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheels(bundle: Callable[..., Path], once: Once) -> Path:
     """A layer in which /root/bundle/vedette holds all wheels as well."""
-    layer = tmp_path_factory.mktemp("wheels")
-    with tarfile.open(bundle(f"{SUITE}-{ARCHITECTURE}")) as archive:
-        archive.extractall(layer / "root" / "bundle", filter="data")
-    return layer
+
+    def fill(folder: Path) -> None:
+        with tarfile.open(bundle(f"{SUITE}-{ARCHITECTURE}")) as archive:
+            archive.extractall(folder / "root" / "bundle", filter="data")
+
+    return once("wheels", fill)
 
 
 @pytest.fixture
