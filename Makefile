@@ -23,13 +23,13 @@ help: ## Explain every target
 	@echo "            PI=user@host SYSTEM=bookworm-arm64 or trixie-arm64 (make bundle SYSTEM=? names all)"
 	@echo "            (names with spaces in further quotes: IMAGES=\"'my photo.jpg' b.jpg\")"
 	@echo "            FLAGS='further flags', e.g. make train DATA=photos FLAGS='--size 192'"
-	@echo "  After make train DATA=photos, make convert and make run work on what was made last."
+	@echo "  After make train DATA=photos, make convert and make run use the last run."
 
-setup: $(READY) ## Make the environment in .venv (every other target does it by itself)
+setup: $(READY) ## Create the environment in .venv (every other target does this too)
 
 $(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.toml edge/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "$(PYTHON) is older than Python 3.11; say PYTHON=/path/to/a/newer/one" >&2; exit 1; }
+	  { echo "$(PYTHON) is older than Python 3.11; set PYTHON=/path/to/a/newer/one" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "No venv for $(PYTHON); on Debian: apt install python3-venv" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
@@ -52,8 +52,8 @@ demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whol
 
 train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]
 	@test -n "$(DATA)" || \
-	  { echo "Say where the photographs are, one folder a class: make train DATA=photos" >&2; exit 2; }
-	@test -d "$(DATA)" || { echo "$(DATA) is no folder" >&2; exit 2; }
+	  { echo "Name the folder with the photographs, one folder per class: make train DATA=photos" >&2; exit 2; }
+	@test -d "$(DATA)" || { echo "$(DATA): folder not found" >&2; exit 2; }
 	@# Only a run that was made or interrupted becomes the last one, hence the trap.
 	@echo '$(BIN)/vedette-train fit "$(DATA)" --out "$(RUN)" $(FLAGS)'; trap : INT; \
 	  $(BIN)/vedette-train fit "$(DATA)" --out "$(RUN)" $(FLAGS); code=$$?; \
@@ -65,55 +65,54 @@ recipe: override FLAGS := --architecture cnn $(FLAGS)
 recipe: RUN := $(if $(findstring file,$(origin RUN)),$(RUN)-recipe,$(RUN))
 recipe: train ## Train the recipe, cnn, instead: make recipe DATA=photos [RUN=runs/photos]
 
-convert: $(READY) ## Convert the run made last, or RUN=folder, to RUN/model.tflite
-	@test -d "$(RUN)" || { echo "$(RUN) is no run: make train DATA=photos first" >&2; exit 2; }
+convert: $(READY) ## Convert the last run, or RUN=folder, to RUN/model.tflite
+	@test -d "$(RUN)" || { echo "$(RUN): no run there; first: make train DATA=photos" >&2; exit 2; }
 	$(BIN)/vedette-convert "$(RUN)" $(FLAGS)
 
 predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL=model.tflite]
 	@test -n "$(IMAGES)" || \
-	  { echo "Say which pictures: make predict IMAGES='photo.jpg folder'" >&2; exit 2; }
+	  { echo "Name the pictures: make predict IMAGES='photo.jpg folder'" >&2; exit 2; }
 	$(BIN)/vedette predict "$(MODEL)" $(IMAGES) $(FLAGS)
 
-run: $(READY) ## Watch with the model made last: [MODEL=file] [CAMERA=folder or video]
+run: $(READY) ## Watch with the last model: [MODEL=file] [CAMERA=folder or video]
 	@test "$(CAMERA)" != "$(RUN)/photographs" || \
-	  echo "Watching the photographs themselves, those that it was trained on among them" >&2
+	  echo "Watching the photographs of this run, including those that it was trained on" >&2
 	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(basename $(MODEL)).watch.jsonl" $(FLAGS)
 
-# The model that was named, or else the one made last, if there is one.
+# MODEL, or else the last model, if there is one.
 along = model="$(MODEL)"; [ "$(origin MODEL)" != file ] || [ -e "$$model" ] || model=; \
-  echo "The model that goes along: $${model:-none, the Pi keeps its own}" >&2
+  echo "Model to install: $${model:-none, the Pi keeps its own}" >&2
 deploy: $(READY) ## Install on a Pi over ssh: make deploy PI=pi@raspberrypi [MODEL=file] [CAMERA=source] [SYSTEM]
-	@test -n "$(PI)" || { echo "Say where to: make deploy PI=pi@raspberrypi" >&2; exit 2; }
+	@test -n "$(PI)" || { echo "Name the Pi: make deploy PI=pi@raspberrypi" >&2; exit 2; }
 	@$(along); archive=$$(edge/bundle.sh "$(SYSTEM)" "$$model") && \
 	  edge/deploy.sh "$$archive" "$(PI)" $(if $(filter file,$(origin CAMERA)),,--camera "$(CAMERA)")
 
-bundle: $(READY) ## One archive that installs without internet: make bundle SYSTEM=bookworm-arm64
-	@test -n "$(SYSTEM)" || { echo "Say for what: make bundle SYSTEM=bookworm-arm64" >&2; exit 2; }
+bundle: $(READY) ## Make one archive that installs without internet: make bundle SYSTEM=bookworm-arm64
+	@test -n "$(SYSTEM)" || { echo "Name the system: make bundle SYSTEM=bookworm-arm64" >&2; exit 2; }
 	@$(along); edge/bundle.sh "$(SYSTEM)" "$$model"
 
-check: format lint types boundaries test ## Judge the code: format, lint, types, boundaries, test
+check: format lint types boundaries test ## Check everything: format, lint, types, boundaries, test
 
-format: $(READY) ## Is the code formatted? (.venv/bin/ruff format . mends it)
+format: $(READY) ## Check the formatting (.venv/bin/ruff format . fixes it)
 	$(BIN)/ruff format --check --quiet .
 
-lint: $(READY) ## Is it clean?
+lint: $(READY) ## Check the code with ruff
 	$(BIN)/ruff check --quiet .
 
-types: $(READY) ## Do the types agree?
+types: $(READY) ## Check the types with mypy
 	nice $(BIN)/mypy
 
-boundaries: $(READY) ## Does each distribution import only what it may?
+boundaries: $(READY) ## Check the imports between packages and rooms
 	$(BIN)/lint-imports
 
 test: test-edge test-workstation ## Run all tests, the edge's in an environment without TensorFlow
 
-# The edge's tests measure time, so whatever runs beside them is nice to them. Idle threads of a
-# numeric library spin, which costs their neighbours more than they give.
+# The edge's tests measure time, so the others run at low priority. Idle threads of numeric libraries
+# spin, which slows down other processes.
 test-workstation: $(READY) ## Run all tests but the edge's
 	OMP_NUM_THREADS=1 nice $(BIN)/pytest --ignore tests/edge -n 2 --dist loadfile
 
-# The edge as a Pi gets it: the wheel alone, in a bare environment of its own. Its tests wait more
-# than they work.
+# The edge as on a Pi: only the wheel, in its own environment. Its tests wait more than they work.
 EDGE_PYTHON ?= $(PYTHON)
 EDGE_VENV   ?= .venv-edge
 test-edge: ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
@@ -132,19 +131,19 @@ test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [
 	SUITE=$(or $(SUITE),bookworm) $(if $(ARCHITECTURE),ARCHITECTURE=$(ARCHITECTURE)) \
 	  $(BIN)/pytest tests/install
 
-test-arm64: $(READY) ## Compare what an emulated Pi sees with this machine [SUITE=trixie, or all]
+test-arm64: $(READY) ## Compare an emulated Pi with this machine [SUITE=trixie, or all]
 	@nice tests/arm64/run $(or $(SUITE),bookworm)
 
-test-arm64-quick: $(READY) ## The same without what tests/arm64.proved tells of, and if it can be done here
-	@QUICK=1 nice tests/arm64/run || { [ $$? = 77 ] && echo "left out, for the reason above"; }
+test-arm64-quick: $(READY) ## The same, without what tests/arm64.proved lists; skipped if not possible
+	@QUICK=1 nice tests/arm64/run || { [ $$? = 77 ] && echo "skipped, for the reason above"; }
 
 test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a small virtual machine
 	@tests/v4l2/vm $(BIN)/python tests/v4l2/camera.py
 
-fuzz: $(READY) ## Harm model files for some minutes: none may crash the edge or fill its memory
+fuzz: $(READY) ## Damage model files for some minutes: none may crash the edge or fill its memory
 	$(BIN)/pytest tests/edge/model/test_hostile.py --hypothesis-profile fuzz -o timeout=1800
 
-endurance: $(READY) ## Kill and harm a watch as often as is promised, then a million frames: half an hour
+endurance: $(READY) ## Kill and damage a watch as often as promised, then a million frames: half an hour
 	ENDURANCE=1 $(BIN)/pytest tests/edge/survival -s -o timeout=3000
 	$(BIN)/python tests/scale/start.py tests/edge/colours.tflite
 	$(BIN)/python tests/scale/frames.py

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# edge/bundle.sh [SYSTEM] [MODEL]: one archive that installs Vedette; prints where it is.
+# edge/bundle.sh [SYSTEM] [MODEL]: one archive that installs Vedette; prints its path.
 #
-# In it are install.sh, the edge's wheel, what goes with it, the documents, and the model if one is
-# named. With a SYSTEM (bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64, trixie-amd64)
-# also all wheels that it needs there, so that the Pi needs no internet.
-# PYTHON is what makes it; by default that of .venv, which make sets up.
+# It contains install.sh, the edge's wheel and unit, the documents, and MODEL. With a SYSTEM (bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64, trixie-amd64)
+# also all wheels for that system, so that the Pi needs no internet.
+# PYTHON runs pip; by default .venv's, which make sets up.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 system=${1:-} model=${2:-} pip=("${PYTHON:-.venv/bin/python}" -m pip --quiet --disable-pip-version-check)
@@ -22,18 +21,18 @@ case $system in
     *) fail "SYSTEM is '$system'; expected bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64 or trixie-amd64" ;;
 esac
 case $system in *-arm64) machine=aarch64 ;; *-armhf) machine=armv7l ;; *) machine=x86_64 ;; esac
-[ -z "$model" ] || [ -f "$model" ] || fail "there is no file $model"
+[ -z "$model" ] || [ -f "$model" ] || fail "$model: file not found"
 
 mkdir -p "$folder/docs" build
 cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/config.example.toml \
     edge/README.md "$folder/"
-cp docs/*.md "$folder/docs/"
+cp docs/*.md docs/*.svg "$folder/docs/"
 [ -z "$model" ] || cp "$model" "$folder/model.tflite"
 "${pip[@]}" wheel --no-deps --build-constraint constraints.txt --wheel-dir "$folder" ./edge
 
 if [ -n "$system" ]; then
-    # The constraints name all that is installed, so nothing is left to resolve, which pip would do
-    # for this machine and not for that one. On 32 bits numpy is apt's alone.
+    # The constraints name all that is installed, so pip resolves nothing, which it would do
+    # for this machine and not for the Pi. On 32 bits numpy is apt's alone.
     mapfile -t packages < <(sed 's/#.*//; /^ *$/d' "$constraints")
     [ "$machine" != armv7l ] || mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -v '^numpy==')
     for minor in $(seq 17 "$glibc"); do

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# edge/deploy.sh ARCHIVE PI [FLAG...]: takes an archive of bundle.sh to PI, such as pi@raspberrypi,
+# edge/deploy.sh ARCHIVE PI [FLAG...]: copies an archive of bundle.sh to PI, such as pi@raspberrypi,
 # and runs its install.sh there with these flags.
 #
-# SSH is the command that connects, ssh by default; a password is asked for once.
+# SSH is the command that connects, ssh by default; it asks for a password once.
 set -euo pipefail
 archive=$1 pi=$2
 shift 2
@@ -10,15 +10,15 @@ sockets=$(mktemp -d)
 connect() { ${SSH:-ssh} -o ControlMaster=auto -o ControlPersist=60 -o ControlPath="$sockets/%C" "$@"; }
 trap 'connect -O exit "$pi" 2>/dev/null || true; rm -rf "$sockets"' EXIT
 
-# The far shell reads its command anew.
+# The remote shell parses its command again.
 quoted() { printf " '%s'" "${@//\'/\'\\\'\'}"; }
 
 echo "Copying $(du -h "$archive" | cut -f 1) to $pi"
 # shellcheck disable=SC2016  # expanded there
-said=$(connect "$pi" 'folder=$(mktemp -d /var/tmp/vedette.XXXXXXXX) || exit
+answer=$(connect "$pi" 'folder=$(mktemp -d /var/tmp/vedette.XXXXXXXX) || exit
     tar -xzf - -C "$folder" && printf "\n%s\n" "$folder" || { rm -rf "$folder"; exit 1; }' <"$archive")
-folder=$(tail -n 1 <<<"$said") # after whatever a login says there
-[[ $folder =~ ^/var/tmp/vedette\.[A-Za-z0-9]{8}$ ]] || { echo "deploy.sh: $pi answered '$said'" >&2; exit 1; }
+folder=$(tail -n 1 <<<"$answer") # after the messages of a login
+[[ $folder =~ ^/var/tmp/vedette\.[A-Za-z0-9]{8}$ ]] || { echo "deploy.sh: $pi answered '$answer'" >&2; exit 1; }
 terminal=()
 if [ -t 0 ]; then terminal=(-t); fi # sudo may ask for a password
 connect "${terminal[@]}" "$pi" "trap 'rm -rf $folder' EXIT HUP INT TERM

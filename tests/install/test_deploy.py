@@ -91,6 +91,6 @@ def test_what_the_pi_says_no_to_ends_deploying(
         check=False,
     )
     assert done.returncode == 1
-    assert "there is no model yet" in done.stderr
+    assert "--model FILE" in done.stderr
     assert not list(bare_pi.path("/var/tmp").iterdir())
     assert bare_pi.path("/srv").exists()

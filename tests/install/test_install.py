@@ -38,7 +38,7 @@ def test_a_fresh_system_ends_with_a_first_label(
     assert "red" in pi.run("vedette", "log", "--event", "change").stdout
     assert pi.path("/opt/vedette/1/docs/raspberry-pi.md").exists()
     forbidden = pi.run("su", "pi", "-c", "vedette check --config /etc/vedette/config.toml")
-    assert "Permission denied; if it is the service's, its user may" in forbidden.stdout
+    assert "Permission denied" in forbidden.stdout
 
 
 def test_numpy_stays_as_apt_has_it(pi: Userland) -> None:
@@ -74,7 +74,7 @@ def test_a_damaged_model_leaves_the_old_version_running(pi: Userland) -> None:
     done = pi.run(*OFFLINE, "--model", "/root/damaged.tflite", "--camera", "synthetic")
     assert done.returncode == 1
     assert "the check failed" in done.stdout
-    assert "The version that was installed before goes on" in done.stdout
+    assert "The installed version continues" in done.stdout
     assert (current(pi), running(pi)) == ("1", before)
     assert 'camera = "/srv/camera"' in settings(pi)
     assert not pi.path("/opt/vedette/2").exists()
@@ -91,11 +91,11 @@ def test_a_setting_that_is_wrong_is_named_before_anything_changes(pi: Userland) 
         return done.stdout
 
     wrong = said(good + 'smooting = 2.0\nregion = ["door"]\n')
-    assert "'smooting' is unknown; is 'smoothing' meant?" in wrong
-    assert "region 'door' is not understood" in wrong
+    assert "'smooting'" in wrong
+    assert "'door'" in wrong
     assert "names no camera" in said(good.replace("camera =", "# camera ="))
     assert "names no model" in said(good.replace("model =", "# model ="))
-    assert "config.toml cannot be read, see above" in said(good + "# für mich\n")
+    assert "cannot read /etc/vedette/config.toml" in said(good + "# für mich\n")
 
 
 def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
@@ -103,10 +103,10 @@ def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
     pi.path("/etc/vedette/config.toml").write_text(mine, "utf-8")
     done = pi.run(*OFFLINE, "--camera", "/dev/video9", VEDETTE_WAIT_S="8")
     assert done.returncode == 1
-    assert "no label came within 8 s" in done.stdout
-    assert "/dev/video9: is not there" in done.stdout
+    assert "no label within 8 s" in done.stdout
+    assert "/dev/video9" in done.stdout
     assert "lost" in done.stdout  # as the journal has it
-    assert "the version before this one was started again" in done.stdout
+    assert "restarted the previous version" in done.stdout
     assert current(pi) == "1"
     assert settings(pi) == mine
     assert running(pi)
@@ -124,13 +124,13 @@ def test_a_connection_that_is_lost_before_the_label_leaves_the_old_version(pi: U
     with lost:
         assert lost.stdout
         assert lost.stderr
-        assert any(line.startswith("Waiting for the first label") for line in lost.stdout)
+        assert any(line.startswith("Waiting up to") for line in lost.stdout)
         assert current(pi) == "2"
         lost.stdout.close()
         pi.run("pkill", "-HUP", "-f", OFFLINE[1])
         said = lost.stderr.read()
     assert lost.returncode
-    assert "no label came" not in said
+    assert "no label within" not in said
     assert (current(pi), settings(pi)) == ("1", mine)
     assert running(pi)
 
@@ -153,7 +153,7 @@ def test_a_model_put_there_by_hand_stays_and_may_be_of_another_tool(pi: Userland
     pi.path("/etc/vedette/config.toml").write_text(mine, "utf-8")
     done = pi.run(*OFFLINE)
     assert done.returncode == 0, done.stdout
-    assert "was made by another tool" in done.stdout
+    assert "another tool" in done.stdout
     assert "First label: red" in done.stdout
     assert pi.path("/opt/vedette/2/model.tflite").read_bytes() == graph
     assert pi.path("/opt/vedette/1/model.tflite").read_bytes() == graph  # should it go back
@@ -197,7 +197,7 @@ def test_uninstalling_leaves_the_logs_and_makes_room_for_another(pi: Userland) -
     model = ("--model", "/root/colours.tflite")
     done = pi.run(*OFFLINE, *model, "--camera", "/dev/video9", VEDETTE_WAIT_S="4")
     assert done.returncode == 1
-    assert "it is installed, and goes on trying" in done.stdout
+    assert "installed, and keeps trying" in done.stdout
     assert pi.path("/etc/systemd/vedette.enabled").exists()
     assert running(pi)
     done = pi.run(*OFFLINE, "--camera", "synthetic:640x480@30")
@@ -209,7 +209,7 @@ def test_wheels_for_another_system_change_nothing(pi: Userland) -> None:
     done = pi.run(*OFFLINE)
     assert done.returncode == 1
     assert "these wheels are for trixie-armhf" in done.stdout
-    assert "The version that was installed before goes on" in done.stdout
+    assert "The installed version continues" in done.stdout
 
 
 def test_what_it_cannot_install_on_it_names(bare_pi: Userland) -> None:
@@ -218,11 +218,11 @@ def test_what_it_cannot_install_on_it_names(bare_pi: Userland) -> None:
         assert done.returncode == 1
         return done.stdout
 
-    assert "'--modle' is not understood" in said(*INSTALL, "--modle", "x")
-    assert "there is no file /nowhere" in said(*INSTALL, "--model", "/nowhere")
+    assert "'--modle'" in said(*INSTALL, "--modle", "x")
+    assert "/nowhere: file not found" in said(*INSTALL, "--model", "/nowhere")
     assert "--camera needs a value" in said(*INSTALL, "--camera")
     bare_pi.run("cp", INSTALL[1], "/tmp/install.sh")
-    assert "only root may install" in said("su", "pi", "-c", "sh /tmp/install.sh")
+    assert "as root" in said("su", "pi", "-c", "sh /tmp/install.sh")
     release = bare_pi.path("/etc/os-release")
     release.unlink()
     release.write_text('PRETTY_NAME="Debian 11"\nVERSION_CODENAME=bullseye\n', "utf-8")
