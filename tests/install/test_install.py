@@ -124,7 +124,7 @@ def test_a_connection_that_is_lost_before_the_label_leaves_the_old_version(pi: U
     with lost:
         assert lost.stdout
         assert lost.stderr
-        assert any(line.startswith("Waiting up to") for line in lost.stdout)
+        assert any("for the first label" in line for line in lost.stdout)
         assert current(pi) == "2"
         lost.stdout.close()
         pi.run("pkill", "-HUP", "-f", OFFLINE[1])

@@ -1,9 +1,9 @@
-"""What a camera's 30 frames a second cost in CPU: the watch, beside resize and invoke alone.
+"""The CPU time of a watch at 30 frames a second, compared with resize and invoke alone.
 
     .venv/bin/python tests/scale/cpu.py model.tflite
 
-By turns, so that what slows the machine for a while slows both. The watch is `vedette run` as it is
-started by anybody, with a log; the other does nothing else, in one process, at the same rate.
+Both run in turn, so that a busy machine slows both. The watch is a usual `vedette run` with a log;
+the other does nothing but resize and invoke, in one process, at the same rate.
 """
 
 import statistics

@@ -26,9 +26,9 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
     Raises CameraError if the stream cannot be opened, and when it breaks off.
     """
     stream = _open_stream(config)
-    if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
-        return video_file.play(stream, lambda: _open_stream(config), config, on_event)
     on_event(CameraEvent("opened", describe_capture(stream)))
+    if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
+        return video_file.read_frames(stream, lambda: _open_stream(config), config, on_event)
     return _read_frames(stream, config)
 
 

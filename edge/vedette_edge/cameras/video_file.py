@@ -26,26 +26,18 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
             )
         return video
 
-    return play(open_video(), open_video, config, on_event)
-
-
-def play(
-    video: cv2.VideoCapture,
-    reopen: Callable[[], cv2.VideoCapture],
-    config: CameraConfig,
-    on_event: OnCameraEvent,
-) -> Frames:
-    """The frames of an open video. To loop it, `reopen` opens it again."""
+    video = open_video()
     on_event(CameraEvent("opened", describe_capture(video)))
-    return _read_frames(video, reopen, config, on_event)
+    return read_frames(video, open_video, config, on_event)
 
 
-def _read_frames(
+def read_frames(
     video: cv2.VideoCapture,
     reopen: Callable[[], cv2.VideoCapture],
     config: CameraConfig,
     on_event: OnCameraEvent,
 ) -> Frames:
+    """Read the frames of an open video. To loop it, `reopen` opens it again."""
     limiter = RateLimiter((read_frame_rate(video) or DEFAULT_RATE) if config.live else config.fps)
     number = 0
     try:

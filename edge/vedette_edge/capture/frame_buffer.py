@@ -126,14 +126,12 @@ class FrameBuffer:
 
     def _lock(self, timeout_s: float) -> bool:
         """Lock the state. False after the time-out: the holder of the lock may be stopped."""
-        if _try_lock(self._file):
-            return True
         until_s = time.monotonic() + timeout_s
-        while time.monotonic() < until_s:
+        while not _try_lock(self._file):
+            if time.monotonic() >= until_s:
+                return False
             time.sleep(0.0002)
-            if _try_lock(self._file):
-                return True
-        return False
+        return True
 
     def _unlock(self) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN)

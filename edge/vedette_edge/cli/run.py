@@ -79,13 +79,14 @@ def run(
         reporter = WatchReporter(sink, capture.camera.name, continuous=not capture.every_frame)
         start = _describe_start(watch, capture, classifier)
         stats = stack.enter_context(reporter.record_start_and_stop(start, signals))
-        camera = stack.enter_context(_open_camera(capture, reporter))
+        restarts = find_camera(capture.camera).endless
+        camera = stack.enter_context(Supervisor(capture, reporter.report, restarts=restarts))
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
         memory.trim_heap()  # of the self-test's images
-        signals.begin_watch()
+        signals.start_watch()
         regions = _build_regions(watch, capture, classifier)
         heartbeat = Heartbeat(watch.heartbeat, log)
-        parts = Watch(classifier, camera, regions, sink, heartbeat, stats, reporter.note_frame)
+        parts = Watch(classifier, camera, regions, sink, heartbeat, stats, reporter.feed_watchdog)
         run_watch(parts, signals.stop)
     _exit(signals, reporter)
 
@@ -152,11 +153,6 @@ def _describe_start(
         **({"mounting": orientation} if orientation else {}),
         "settings": config.to_settings(),
     }
-
-
-def _open_camera(capture: CaptureConfig, reporter: WatchReporter) -> Supervisor:
-    restarts = find_camera(capture.camera).endless
-    return Supervisor(capture, reporter.report, restarts=restarts)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def _validate_regions(
     return texts
 
 
-def _number(names: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
+def _add_number(names: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
     return click.option(*names.split(), type=kind, default=default, help=text)
 
 
@@ -131,14 +131,14 @@ log_options = apply_options(
     collect_options(
         "limits",
         LogLimits.from_megabytes,
-        _number("--log-day day_mb", MEGABYTES, 5.0, "Most MB that the log grows by in 24 hours."),
-        _number(
+        _add_number("--log-day day_mb", MEGABYTES, 5.0, "Most MB that the log grows in 24 hours."),
+        _add_number(
             "--log-total total_mb",
             MEGABYTES,
             50.0,
             "Most MB of all its files; the oldest is deleted.",
         ),
-        _number(
+        _add_number(
             "--log-flush flush_s", FiniteFloat(0.1), 5.0, "Seconds of it that a power cut may lose."
         ),
     ),
@@ -159,13 +159,13 @@ watch_options = apply_options(
         "watch",
         WatchConfig,
         click.option("--every-frame", is_flag=True, help="Report every frame, not only changes."),
-        _number("--smoothing", SECONDS, 1.0, "Smooth the scores over this time, in seconds."),
-        _number("--enter", SHARE, 0.5, "Score at which a label takes over."),
-        _number("--leave", SHARE, 0.35, "Score below which it gives way to unknown."),
-        _number("--dwell", SECONDS, 1.0, "Shortest time that a label stays, in seconds."),
-        _number("--fps", SECONDS, 0.0, "Most frames to classify a second; 0: all."),
-        _number("--motion", SHARE, 0.0, "Skip frames with less change, as a share; 0: none."),
-        _number("--heartbeat", SECONDS, 60.0, "Seconds between heartbeats; 0: none."),
+        _add_number("--smoothing", SECONDS, 1.0, "Smooth the scores over this time, in seconds."),
+        _add_number("--enter", SHARE, 0.5, "Score at which a label takes over."),
+        _add_number("--leave", SHARE, 0.35, "Score below which it gives way to unknown."),
+        _add_number("--dwell", SECONDS, 1.0, "Shortest time that a label stays, in seconds."),
+        _add_number("--fps", SECONDS, 0.0, "Most frames to classify a second; 0: all."),
+        _add_number("--motion", SHARE, 0.0, "Skip frames with less change, as a share; 0: none."),
+        _add_number("--heartbeat", SECONDS, 60.0, "Seconds between heartbeats; 0: none."),
     ),
 )
 run_options = apply_options(

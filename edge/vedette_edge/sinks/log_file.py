@@ -143,12 +143,12 @@ class LogFile:
             try:
                 size = self._append(self._path, b"".join(self._batch), self._limits)
             except OSError as error:
-                self._note_failure(error)
+                self._record_failure(error)
                 return
             with self._lock:
                 self._written += len(self._batch)
                 self._batch, self._bytes_all = [], size
-            self._note_success()
+            self._record_success()
 
     def _take_batch(self) -> Iterator[bytes]:
         """Take the lines of the next batch from the queue, as far as the quota admits them."""
@@ -162,9 +162,9 @@ class LogFile:
                 yield line
             else:
                 self._left_out += 1
-                yield from self._note_left_out(event, now_s)
+                yield from self._create_note(event, now_s)
 
-    def _note_left_out(self, event: str, now_s: float) -> Iterator[bytes]:
+    def _create_note(self, event: str, now_s: float) -> Iterator[bytes]:
         """Create a note, once a day, that records of an event are left out."""
         if now_s - self._noted_s.get(event, -math.inf) < HOURS * HOUR_S:
             return
@@ -175,13 +175,13 @@ class LogFile:
         if self._quota.admits("note", len(note), now_s):
             yield note
 
-    def _note_failure(self, error: OSError) -> None:
-        self._pause_s = double_pause(self._pause_s)
+    def _record_failure(self, error: OSError) -> None:
+        self._pause_s = extend_pause(self._pause_s)
         if self._failing_since is None:
             self._failing_since, self._dropped_before = format_timestamp(), self._dropped
             self._warn(f"cannot be written ({error.strerror or error}); the watch goes on")
 
-    def _note_success(self) -> None:
+    def _record_success(self) -> None:
         if self._failing_since is None:
             return
         lost = self._dropped - self._dropped_before
@@ -203,7 +203,7 @@ class LogFile:
         logger.warning("%s: %s", self._path, text)
 
 
-def double_pause(pause_s: float) -> float:
+def extend_pause(pause_s: float) -> float:
     """Double the pause between two attempts to write, from FIRST_PAUSE_S to LONGEST_PAUSE_S."""
     return min(LONGEST_PAUSE_S, 2 * pause_s or FIRST_PAUSE_S)
 

@@ -39,8 +39,8 @@ class WatchReporter:
         elif event.kind == "opened" and self._continuous:
             self._write("camera_opened", camera=event.detail)
 
-    def note_frame(self, timings: FrameTimings) -> None:
-        """Feed the watchdog: a frame was classified and written."""
+    def feed_watchdog(self, timings: FrameTimings) -> None:
+        """Note that a frame was classified and written."""
         self._watchdog.feed()
 
     @contextmanager

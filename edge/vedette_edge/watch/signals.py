@@ -70,16 +70,13 @@ class Signals:
         if not kind and self._ended_by == "SIGINT":
             raise KeyboardInterrupt
 
-    def begin_watch(self) -> None:
+    def start_watch(self) -> None:
         """From now on, leave it to the watch to stop once `stop` is readable."""
         self._watching = True
 
-    def _set_stop(self) -> None:
-        os.eventfd_write(self.stop, 1)
-
     def _terminate(self) -> None:
         self._ended_by = "SIGTERM"
-        self._set_stop()
+        os.eventfd_write(self.stop, 1)
         if not self._watching:
             sys.exit(0)
 
@@ -87,7 +84,7 @@ class Signals:
         if self.stop_reason or not self._watching:
             raise KeyboardInterrupt
         self._ended_by = "SIGINT"
-        self._set_stop()
+        os.eventfd_write(self.stop, 1)
 
     def _run_checks(self) -> None:
         """Run the thread: a wrong configuration changes nothing."""
@@ -98,4 +95,4 @@ class Signals:
                 logger.warning("%s\nThe watch continues unchanged", error)
             else:
                 self._reload = True
-                self._set_stop()
+                os.eventfd_write(self.stop, 1)

@@ -21,7 +21,7 @@ MOST_OFF = 5  # of 255, between a colour and what YUV and back makes of it
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """What `import picamera2` finds."""
+    """Puts the stand-in in place of the package picamera2."""
     path = Path(__file__).parents[1] / "picamera2_stand_in.py"
     spec = importlib.util.spec_from_file_location("picamera2", path)
     assert spec

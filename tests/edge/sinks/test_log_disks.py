@@ -20,7 +20,7 @@ from tests.edge.logging_now import (
     wait_until,
 )
 
-from vedette_edge.sinks.log_file import LogFile, double_pause
+from vedette_edge.sinks.log_file import LogFile, extend_pause
 
 __all__ = ["path"]  # a fixture
 Captured = pytest.LogCaptureFixture
@@ -79,9 +79,9 @@ def test_a_disk_that_stays_full_is_logged_at_the_end(small_disk: Path, caplog: C
 
 
 def test_pauses_between_attempts_grow_up_to_a_minute() -> None:
-    pauses = list(accumulate(range(7), lambda pause_s, _: double_pause(pause_s), initial=1.0))
+    pauses = list(accumulate(range(7), lambda pause_s, _: extend_pause(pause_s), initial=1.0))
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
-    assert double_pause(0.0) == 1
+    assert extend_pause(0.0) == 1
 
 
 @pytest.mark.parametrize("harm", ["folder removed", "file removed", "file replaced", "file cut"])
