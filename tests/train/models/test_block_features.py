@@ -44,11 +44,11 @@ MOBILENET_V3_SMALL = {
 TINY = {name: LITE0[name] for name in ("5", "6", "7", "8", "9", "10", "11")}
 
 
-def v2(height: int, width: int) -> keras.Model:
+def build_v2(height: int, width: int) -> keras.Model:
     return mobilenet_v2(height, width, weights=None)
 
 
-def v3_small(height: int, width: int) -> keras.Model:
+def build_v3_small(height: int, width: int) -> keras.Model:
     return mobilenet_v3_small(height, width, weights=None)
 
 
@@ -59,8 +59,8 @@ def v3_small(height: int, width: int) -> keras.Model:
         (lite0, 150, WHOLE, LITE0),
         (lite0, 128, TRUNKS["efficientnet_lite0_tiny"], TINY),
         (lite0, 128, TRUNKS["efficientnet_lite0_nano"], {"8": GRID * 112}),
-        (v2, 64, WHOLE, MOBILENET_V2),
-        (v3_small, 64, WHOLE, MOBILENET_V3_SMALL),
+        (build_v2, 64, WHOLE, MOBILENET_V2),
+        (build_v3_small, 64, WHOLE, MOBILENET_V3_SMALL),
     ],
 )
 def test_the_blocks_of_stride_16_and_32_are_read_and_what_the_backbone_ends_in(
@@ -86,14 +86,16 @@ def test_the_size_of_the_input_decides_no_block(
     """Only the grid is left out where a map has fewer places than windows."""
     small = build_block_features(lite0(size_px, size_px), trunk)
     assert [block.layer for block in small.blocks] == [f"head.{name}" for name in names]
-    assert small.network.predict_on_batch(noise(size_px)).shape == (3, small.width)
+    assert small.network.predict_on_batch(draw_noise(size_px)).shape == (3, small.width)
 
 
-def noise(size_px: int) -> NDArray[np.uint8]:
+def draw_noise(size_px: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (3, size_px, size_px, 3), np.uint8)
 
 
-def columns(row: NDArray[np.float32], name: str, widths: dict[str, int]) -> NDArray[np.float32]:
+def select_columns(
+    row: NDArray[np.float32], name: str, widths: dict[str, int]
+) -> NDArray[np.float32]:
     """The features of one block in rows of all."""
     start = sum(list(widths.values())[: list(widths).index(name)])
     return row[:, start : start + widths[name]]
@@ -103,7 +105,7 @@ def columns(row: NDArray[np.float32], name: str, widths: dict[str, int]) -> NDAr
 def test_windows_of_the_grid_are_averages_of_parts_of_the_map(size_px: int) -> None:
     network = build_block_features(lite0(size_px, size_px), WHOLE).network
     probe = keras.Model(network.inputs[0], [network.get_layer("grid.10").input, network.output])
-    maps, rows = probe.predict_on_batch(noise(size_px))
+    maps, rows = probe.predict_on_batch(draw_noise(size_px))
     side = maps.shape[1]
     step = side // 3
     reach = side - 2 * step  # so that three windows cover the map from edge to edge
@@ -112,24 +114,27 @@ def test_windows_of_the_grid_are_averages_of_parts_of_the_map(size_px: int) -> N
         for top in (0, step, 2 * step)
         for left in (0, step, 2 * step)
     ]
-    found = columns(rows, "10", LITE0)
-    np.testing.assert_allclose(found, np.concatenate(windows, axis=1), rtol=1e-4, atol=1e-5)
+    features = select_columns(rows, "10", LITE0)
+    np.testing.assert_allclose(features, np.concatenate(windows, axis=1), rtol=1e-4, atol=1e-5)
 
 
 def test_other_features_are_averages_over_the_whole_map() -> None:
     network = build_block_features(lite0(64, 64), WHOLE).network
     probe = keras.Model(network.inputs[0], [network.get_layer("average.6").input, network.output])
-    maps, rows = probe.predict_on_batch(noise(64))
+    maps, rows = probe.predict_on_batch(draw_noise(64))
     np.testing.assert_allclose(
-        columns(rows, "6", LITE0), maps.mean(axis=(1, 2)), rtol=1e-4, atol=1e-5
+        select_columns(rows, "6", LITE0), maps.mean(axis=(1, 2)), rtol=1e-4, atol=1e-5
     )
 
 
 def test_the_last_features_are_what_the_backbone_gives() -> None:
     backbone = lite0(64, 64)
-    rows = build_block_features(backbone, WHOLE).network.predict_on_batch(noise(64))
+    rows = build_block_features(backbone, WHOLE).network.predict_on_batch(draw_noise(64))
     np.testing.assert_allclose(
-        columns(rows, "last", LITE0), backbone.predict_on_batch(noise(64)), rtol=1e-3, atol=1e-4
+        select_columns(rows, "last", LITE0),
+        backbone.predict_on_batch(draw_noise(64)),
+        rtol=1e-3,
+        atol=1e-4,
     )
 
 
@@ -160,10 +165,10 @@ def test_the_classifier_computes_the_scores_of_its_head(
     model = build_classifier(features, blocks, 3, unknown=unknown)
     for name, weights in head.layers(blocks).items():
         model.get_layer(name).set_weights(weights)
-    found = model.predict_on_batch(batch)
-    assert found.shape == (len(files), 3 + unknown)
+    scores = model.predict_on_batch(batch)
+    assert scores.shape == (len(files), 3 + unknown)
     assert (DIRECTIONS in {layer.name for layer in model.layers}) == unknown
-    np.testing.assert_allclose(found, head.scores(rows), atol=1e-4)
+    np.testing.assert_allclose(scores, head.scores(rows), atol=1e-4)
 
 
 def test_a_classifier_is_saved_and_loaded_by_keras_alone(tmp_path: Path) -> None:
@@ -172,7 +177,7 @@ def test_a_classifier_is_saved_and_loaded_by_keras_alone(tmp_path: Path) -> None
     model.save(tmp_path / "model.h5")
     loaded = keras.models.load_model(tmp_path / "model.h5", compile=False)
     np.testing.assert_array_equal(
-        loaded.predict_on_batch(noise(64)), model.predict_on_batch(noise(64))
+        loaded.predict_on_batch(draw_noise(64)), model.predict_on_batch(draw_noise(64))
     )
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 sees what its weights learned to see, and every weight is in its place."""
+"""EfficientNet-Lite0 classifies as its authors' does, and every weight is in its place."""
 
 import hashlib
 from collections import Counter
@@ -40,15 +40,15 @@ def weights() -> dict[str, NDArray[Any]]:
 
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
-    made = lite0(SIZE_PX, SIZE_PX)
-    load_imagenet(made)
-    return made
+    network = lite0(SIZE_PX, SIZE_PX)
+    load_imagenet(network)
+    return network
 
 
-def classes(
+def classify(
     network: keras.Model, weights: dict[str, NDArray[Any]], files: Iterable[Path]
 ) -> list[int]:
-    """What ImageNet's classes the pictures show, by the classifier that is in the file too."""
+    """Indices of ImageNet's classes, by the classifier that is also in the file."""
     contract = Classifier(Path(__file__).parents[2] / "edge" / "colours.tflite").contract
     contract = replace(contract, height=SIZE_PX, width=SIZE_PX, resize_mode="crop")
     batch = np.stack([preprocess(decoding.read_image(file), contract) for file in files])
@@ -66,17 +66,17 @@ def test_it_has_the_parameters_that_were_published_less_the_classifiers(
 def test_every_weight_of_the_file_is_used_once(
     network: keras.Model, weights: dict[str, NDArray[Any]]
 ) -> None:
-    def content(one: NDArray[Any]) -> str:
+    def hash_content(one: NDArray[Any]) -> str:
         return hashlib.sha256(np.sort(one, axis=None).tobytes()).hexdigest()
 
     others = ("_fc.weight", "_fc.bias")
-    wanted = {
+    expected = {
         name: one
         for name, one in weights.items()
         if name not in others and not name.endswith("num_batches_tracked")
     }
-    used = Counter(map(content, network.get_weights()))
-    assert used == Counter(map(content, wanted.values()))
+    used = Counter(map(hash_content, network.get_weights()))
+    assert used == Counter(map(hash_content, expected.values()))
     assert max(used.values()) == 1
 
 
@@ -84,18 +84,18 @@ def test_it_knows_a_uniform_when_it_sees_one(
     network: keras.Model, weights: dict[str, NDArray[Any]]
 ) -> None:
     portrait = Path(matplotlib.get_data_path(), "sample_data", "grace_hopper.jpg")
-    assert classes(network, weights, [portrait]) == [MILITARY_UNIFORM]
+    assert classify(network, weights, [portrait]) == [MILITARY_UNIFORM]
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs lie in ../shared")
 def test_it_knows_what_photographs_show(
     network: keras.Model, weights: dict[str, NDArray[Any]]
 ) -> None:
-    (cat,) = classes(network, weights, [SHARED / "models" / "cat.bmp"])
+    (cat,) = classify(network, weights, [SHARED / "models" / "cat.bmp"])
     assert cat in CATS
-    for name, wanted in OF_PHOTOS.items():
-        found = classes(network, weights, sorted((PHOTOS / name).iterdir())[:10])
-        assert found.count(wanted) >= 7, name
+    for name, index in OF_PHOTOS.items():
+        answers = classify(network, weights, sorted((PHOTOS / name).iterdir())[:10])
+        assert answers.count(index) >= 7, name
 
 
 def test_a_saved_one_is_loaded_by_keras_alone(network: keras.Model, tmp_path: Path) -> None:

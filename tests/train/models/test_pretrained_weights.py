@@ -1,4 +1,4 @@
-"""Weights are read from one known file, by an unpickler that knows nothing but tensors."""
+"""Weights are read from one pinned file, by an unpickler that is limited to tensors."""
 
 import io
 import pickle
@@ -12,12 +12,12 @@ from vedette_train.models.pretrained_weights import WeightsUnpickler, find_weigh
 
 
 def test_every_tensor_of_the_file_is_read() -> None:
-    found = read_weights(find_weights())
-    assert len(found) == 296
-    assert found["_conv_stem.weight"].shape == (32, 3, 3, 3)
-    assert found["_fc.weight"].shape == (1000, 1280)
-    assert all(np.isfinite(one).all() for one in found.values())
-    assert not any(one.flags.writeable for one in found.values())
+    weights = read_weights(find_weights())
+    assert len(weights) == 296
+    assert weights["_conv_stem.weight"].shape == (32, 3, 3, 3)
+    assert weights["_fc.weight"].shape == (1000, 1280)
+    assert all(np.isfinite(one).all() for one in weights.values())
+    assert not any(one.flags.writeable for one in weights.values())
 
 
 @pytest.mark.parametrize("place", [0, 40_000, -1])
