@@ -23,9 +23,16 @@ from vedette_train.data.training_data import draft_contract, load_training_data
 from vedette_train.models.pretrained_weights import check_weights
 
 MOST_DOUBTFUL = 20  # likely label errors that the terminal shows
+EXAMPLES = """\b
+Examples:
+  vedette-train audit photos
+  vedette-train audit photos --label-errors
+  vedette-train audit photos --quarantine set-aside
+  vedette-train audit photos --quarantine set-aside --apply
+"""
 
 
-@click.command()
+@click.command(epilog=EXAMPLES)
 @click.argument("data", type=FOLDER)
 @option("--out", PATH, Path("audit.json"), "File to write all findings to.")
 @option("--size", click.IntRange(16, 1024), 150, "Height and width of the model's input, px.")
@@ -60,24 +67,14 @@ def audit(
     """Check photographs before training: damaged, duplicate, odd or too few.
 
     The exit code is 0 whatever the findings. Nothing is moved without --apply.
-
-    \b
-    Examples:
-      vedette-train audit photos
-      vedette-train audit photos --label-errors
-      vedette-train audit photos --quarantine set-aside
-      vedette-train audit photos --quarantine set-aside --apply
     """
     if apply and not aside:
         raise click.UsageError("--apply moves files; say where with --quarantine FOLDER")
-    for path in filter(None, (out, store, aside)):
-        if data.resolve() in path.resolve().parents:
-            raise click.UsageError(f"{path} is inside {data}; choose a path outside of it")
+    _check_outside(data, out, store, aside)
     chosen = {"data": data, "size": size, "resize_mode": resize_mode, "test": 0.0}
     config = fill_defaults({"architecture": DEFAULT_ARCHITECTURE, **chosen})
     with cli_session() as terminal:
-        run_audit = _audit_with_labels if label_errors else _audit_files
-        result = run_audit(config, store, terminal)
+        result = (_audit_with_labels if label_errors else _audit_files)(config, store, terminal)
         write_text(out, serialize_audit(result) + "\n")
         if as_json:
             terminal.print_line(serialize_audit(result))
@@ -85,6 +82,12 @@ def audit(
             _print_audit(result, data, out, terminal.out)
         if aside:
             _write_quarantine(result, data, aside, terminal.err, apply=apply)
+
+
+def _check_outside(data: Path, *paths: Path | None) -> None:
+    for path in filter(None, paths):
+        if data.resolve() in path.resolve().parents:
+            raise click.UsageError(f"{path} is inside {data}; choose a path outside of it")
 
 
 def _audit_files(config: TrainConfig, store: Path, terminal: Output) -> Audit:
