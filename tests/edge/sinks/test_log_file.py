@@ -234,6 +234,9 @@ for life in range(200):
     process = os.fork()
     if not process:
         watch(life, progress)
+    # Kill every other process at any moment, and the rest once they have written.
+    while life % 2 and not any(progress[life * 8 : life * 8 + 8]):
+        time.sleep(0.001)
     time.sleep(random.uniform(0.005, 0.06))
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
@@ -251,7 +254,7 @@ def test_200_kills_leave_every_written_line_readable(path: Path) -> None:
     )
     written = [int(count) for count in done.stdout.split()]
     assert len(written) == 200
-    assert sum(count > 0 for count in written) > 100
+    assert sum(count > 0 for count in written) >= 100
     damage = Damage()
     lives: list[list[object]] = [[] for _ in written]
     for record in read_records(path, damage):
