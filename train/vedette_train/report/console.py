@@ -94,11 +94,6 @@ def build_audit_table(audit: Audit) -> Table:
     for kind, count in audit.count_kinds().items():
         first = next(finding for finding in audit.findings if finding.kind == kind)
         example = escape_unprintable(" ".join(first.files[:2]) or first.detail)
-        row = (
-            FINDING_KINDS[kind].title,
-            str(count),
-            Text(example, overflow="fold"),
-            FINDING_KINDS[kind].advice,
-        )
-        rows.add_row(*row)
+        title, advice = FINDING_KINDS[kind].title, FINDING_KINDS[kind].advice
+        rows.add_row(title, str(count), Text(example, overflow="fold"), advice)
     return rows
