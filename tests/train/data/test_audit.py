@@ -41,9 +41,8 @@ def odd_data(tmp_path: Path) -> Path:
     fox, hen = data / "fox", data / "hen"
     (hen / "copy-of-fox.jpg").write_bytes((fox / "03.jpg").read_bytes())
     (fox / "twin.jpg").write_bytes((fox / "05.jpg").read_bytes())
-    (fox / "really-a-png.jpg").write_bytes(
-        write_image(tmp_path / "a.png", draw_scene(30)).read_bytes()
-    )
+    png = write_image(tmp_path / "a.png", draw_scene(30)).read_bytes()
+    (fox / "really-a-png.jpg").write_bytes(png)
     whole = write_image(tmp_path / "b.jpg", draw_scene(31)).read_bytes()
     (fox / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (fox / "words.jpg").write_text("this is no picture", encoding="utf-8")

@@ -1,7 +1,7 @@
 """The images of a data folder and their classes, before any file is opened."""
 
 import os
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,32 +38,31 @@ class Dataset:
 def scan_dataset(folder: Path) -> Dataset:
     """List `folder/<class>/*`, or `folder/train/<class>/*` with `folder/test/<class>/*`.
 
-    Includes subfolders of a class; hidden and empty folders are not classes. Raises DatasetError
-    if there are fewer than two classes, or if train/ and test/ do not have the same ones.
+    Includes subfolders of a class. Hidden and empty folders are not classes; files beside train/
+    and test/ are skipped. Raises DatasetError if there are fewer than two classes, or if train/
+    and test/ do not have the same ones.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: not a folder; expected one folder of photographs a class")
     roots = _find_roots(folder)
     parts = {part: _list_classes(root) for part, root in roots.items()}
-    if TEST in parts:
-        _check_same_classes(folder, parts[TRAIN], parts[TEST])
-    labels = tuple(sorted({name for classes in parts.values() for name in classes}))
-    _check_enough_classes(folder, labels)
-    indices = {name: label for label, name in enumerate(labels)}
+    labels = _collect_labels(folder, parts)
     files = [
-        (file, Photograph(_make_relative(file, folder), indices[name], part))
+        (file, Photograph(_make_relative(file, folder), label, part))
         for part, classes in parts.items()
-        for name in classes
-        for file in classes[name]
+        for label, name in enumerate(labels)
+        for file in classes.get(name, ())
     ]
     usable = (photograph for file, photograph in files if _is_usable(file))
     photographs = sorted(usable, key=lambda photograph: (photograph.label, photograph.file))
+    folders = ((part, child) for part, root in roots.items() for child in _list_folders(root))
+    empty = [child for part, child in folders if child.name not in parts[part]]
     loose = sorted(file for root in roots.values() for file in _list_loose_files(root))
-    others = [file for part, root in roots.items() for file in _list_other_files(root, parts[part])]
+    others = [file for child in empty for file in sorted(find_files(child))]
     others += [file for file, _ in files if not _is_usable(file)]
-    ignored = {_make_relative(file, folder): OUTSIDE_CLASSES for file in loose}
-    ignored |= {_make_relative(file, folder): NOT_AN_IMAGE for file in others}
-    no_classes = _list_empty_folders(folder, roots, parts), _list_hidden_folders(folder)
+    reasons = dict.fromkeys(loose, OUTSIDE_CLASSES) | dict.fromkeys(others, NOT_AN_IMAGE)
+    ignored = {_make_relative(file, folder): reason for file, reason in reasons.items()}
+    no_classes = _sort_relative(empty, folder), _sort_relative(_find_hidden(folder), folder)
     return Dataset(folder, labels, tuple(photographs), ignored, *no_classes)
 
 
@@ -75,29 +74,10 @@ def _find_roots(folder: Path) -> dict[str, Path]:
     return {"": folder}
 
 
-def _list_empty_folders(
-    folder: Path, roots: Mapping[str, Path], parts: Mapping[str, Container[str]]
-) -> tuple[str, ...]:
-    """Folders in the place of a class that hold no image."""
-    return tuple(
-        sorted(
-            _make_relative(child, folder)
-            for part, root in roots.items()
-            for child in _list_folders(root)
-            if child.name not in parts[part]
-        )
-    )
-
-
-def _list_hidden_folders(folder: Path) -> tuple[str, ...]:
+def _find_hidden(folder: Path) -> Iterator[Path]:
     """Hidden folders at any depth."""
-    hidden = {
-        _make_relative(Path(root, name), folder)
-        for root, names, _ in os.walk(folder)
-        for name in names
-        if name.startswith(".")
-    }
-    return tuple(sorted(hidden))
+    for root, names, _ in os.walk(folder):
+        yield from (Path(root, name) for name in names if name.startswith("."))
 
 
 def _list_classes(folder: Path) -> dict[str, list[Path]]:
@@ -110,14 +90,8 @@ def _list_classes(folder: Path) -> dict[str, list[Path]]:
     return classes
 
 
-def _list_other_files(root: Path, classes: Container[str]) -> list[Path]:
-    """Files in folders that hold no image, for example of a format that Vedette does not read."""
-    others = [child for child in _list_folders(root) if child.name not in classes]
-    return sorted(file for child in others for file in find_files(child))
-
-
 def _list_folders(folder: Path) -> list[Path]:
-    return [child for child in folder.iterdir() if child.is_dir() and child.name[0] != "."]
+    return [child for child in sorted(folder.iterdir()) if child.is_dir() and child.name[0] != "."]
 
 
 def _is_usable(file: Path) -> bool:
@@ -134,6 +108,10 @@ def _make_relative(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
+def _sort_relative(paths: Iterable[Path], folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(_make_relative(path, folder) for path in paths))
+
+
 def _check_no_half_split(folder: Path) -> None:
     """Refuse a folder named train or test that holds only folders: it is not a class."""
     for part in (TRAIN, TEST):
@@ -145,9 +123,13 @@ def _check_no_half_split(folder: Path) -> None:
             )
 
 
-def _check_enough_classes(folder: Path, labels: tuple[str, ...]) -> None:
+def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """The names of the classes, sorted. Raises DatasetError."""
+    if TEST in parts:
+        _check_same_classes(folder, parts[TRAIN], parts[TEST])
+    labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     if len(labels) >= 2:
-        return
+        return labels
     count = f"one class, {labels[0]!r}" if labels else "no class"
     inner = [child.name for child in folder.iterdir() if child.is_dir()]
     hint = f" Did you mean {folder / inner[0]}?" if len(inner) == 1 else ""
