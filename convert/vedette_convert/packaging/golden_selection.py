@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vedette_convert.evaluation.kernel_check import load_with_other_kernels
 from vedette_convert.run import Photograph, sample_photographs
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding
+from vedette_edge.images.encoding import downscale, encode_jpeg
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.golden_samples import (
@@ -116,10 +116,10 @@ def _encode(photograph: Photograph, classifier: Classifier, *, turned: bool) -> 
     data = read_bounded(photograph.file)
     if not turned and _is_small(data):
         return data
-    image_rgb = _downscale(photograph.read(), classifier.contract.height * LONGEST_SIDE)
+    image_rgb = downscale(photograph.read(), classifier.contract.height * LONGEST_SIDE)
     encoded = b""
     for quality in QUALITIES:
-        encode = encode_turned_jpeg if turned else _encode_jpeg
+        encode = encode_turned_jpeg if turned else encode_jpeg
         encoded = encode(image_rgb, quality)
         if len(encoded) <= LARGEST_BYTES:
             break
@@ -131,21 +131,9 @@ def _is_small(data: bytes) -> bool:
     return known and count_pixels(data) <= MOST_PIXELS
 
 
-def _downscale(image_rgb: Image, longest: int) -> Image:
-    height, width, _ = image_rgb.shape
-    shrink = min(1.0, longest / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    return np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _encode_jpeg(image_rgb: Image, quality: int) -> bytes:
-    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", image_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
-
-
 def encode_turned_jpeg(image_rgb: Image, quality: int) -> bytes:
     """Encode an image rotated to the left, with an EXIF orientation that rotates it back."""
-    jpeg = _encode_jpeg(np.rot90(image_rgb), quality)
+    jpeg = encode_jpeg(np.rot90(image_rgb), quality)
     return jpeg[:2] + _ORIENTATION_6 + jpeg[2:]
 
 

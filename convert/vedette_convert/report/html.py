@@ -1,6 +1,5 @@
 """The report of a conversion as a self-contained HTML page."""
 
-import base64
 import os
 import platform
 from collections import Counter
@@ -9,15 +8,15 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import cv2
 import jinja2
 
 from vedette_convert.candidates import ConversionResult
 from vedette_convert.evaluation.acceptance import SURE, Answer
 from vedette_convert.evaluation.statistics import Interval
 from vedette_convert.quantization.scheme import ConvertConfig
-from vedette_convert.run import Photograph, Run
+from vedette_convert.run import Run
 from vedette_edge.files import write_text
+from vedette_edge.images.encoding import thumbnail_data_uri
 from vedette_edge.model.interpreter import find_runtime
 
 MOST_DISPUTED = 40  # pictures shown
@@ -115,20 +114,9 @@ def _list_disputed(answers: Sequence[Answer], run: Run) -> Iterator[Disputed]:
     photographs = {str(photograph.file): photograph for photograph in run.photographs}
     surest = sorted(answers, key=lambda one: -max(one.float_score, one.tflite_score))
     for answer in surest[:MOST_DISPUTED]:
-        yield Disputed(answer, _encode_thumbnail(photographs[answer.file]))
-
-
-def _encode_thumbnail(photograph: Photograph) -> str:
-    """Encode a photograph as a data: URI with a JPEG of at most THUMBNAIL_PX a side."""
-    image_rgb = photograph.read()
-    height, width = image_rgb.shape[:2]
-    scale = min(1.0, THUMBNAIL_PX / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small_bgr = cv2.cvtColor(
-        cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR
-    )
-    _, data = cv2.imencode(".jpg", small_bgr, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+        image_rgb = photographs[answer.file].read()
+        thumbnail = thumbnail_data_uri(image_rgb, THUMBNAIL_PX, THUMBNAIL_QUALITY)
+        yield Disputed(answer, thumbnail)
 
 
 def count_confusions(result: ConversionResult, labels: Sequence[str]) -> list[Confusion]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from vedette_edge.files import atomic_write
+from vedette_edge.images.encoding import encode_jpeg
 
 _TABLE = """
     aeroplane ✈  anchor ⚓  arrow_down ⬇  arrow_left ⬅  arrow_right ➡
@@ -245,9 +246,7 @@ def _write_image(image: CardImage, seed: int) -> None:
     """Draw one image with its own random generator, so that it depends on no other image."""
     source = zlib.crc32(f"{image.part}/{image.name}".encode())
     random = np.random.default_rng([seed, source, image.number])
-    frame_bgr = draw_card(CARDS[image.name], random)[..., ::-1]
-    _, jpeg = cv2.imencode(".jpg", frame_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    image.path.write_bytes(jpeg.tobytes())
+    image.path.write_bytes(encode_jpeg(draw_card(CARDS[image.name], random), JPEG_QUALITY))
 
 
 def draw_sheet(path: Path) -> None:

@@ -3,19 +3,18 @@
 Long lists are cut, and the page names the file with the rest, so that its size is bounded.
 """
 
-import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
 from vedette_edge.files import write_text
+from vedette_edge.images.encoding import thumbnail_data_uri
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
 from vedette_train.config import FEW_CLASSES
@@ -206,15 +205,7 @@ def _group_findings(audit: Audit) -> Iterator[FindingGroup]:
 
 
 def _encode_thumbnail(image: Image) -> str:
-    """Encode an image as a JPEG in a data: URI, its longer side at most THUMBNAIL_PX."""
-    height, width = image.shape[:2]
-    scale = THUMBNAIL_PX / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    image_bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, THUMBNAIL_QUALITY])
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+    return thumbnail_data_uri(image, THUMBNAIL_PX, THUMBNAIL_QUALITY)
 
 
 def _insert_breaks(name: str) -> Markup:
