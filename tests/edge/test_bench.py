@@ -21,6 +21,7 @@ from vedette_edge.gauge import WARM_UP, Gauge, Load
 from vedette_edge.handover import About
 from vedette_edge.watch import Times
 
+pytestmark = pytest.mark.single_cpu
 STAGES = ["capture", "prepare", "handover", "invoke", "decide", "log"]
 
 
