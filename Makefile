@@ -125,7 +125,8 @@ test-edge: ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
 	  --constraint constraints.txt "$$(echo build/edge/*.whl)[litert]" \
 	  hypothesis pytest pytest-timeout pytest-xdist
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
-	$(EDGE_VENV)/bin/python -m pytest tests/edge -n 4 --dist worksteal
+	$(EDGE_VENV)/bin/python -m pytest tests/edge -m 'not single_cpu' -n 4 --dist worksteal
+	$(EDGE_VENV)/bin/python -m pytest tests/edge -m single_cpu
 
 test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [ARCHITECTURE=arm64]
 	SUITE=$(or $(SUITE),bookworm) $(if $(ARCHITECTURE),ARCHITECTURE=$(ARCHITECTURE)) \

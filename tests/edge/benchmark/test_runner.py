@@ -20,6 +20,9 @@ def call_bench(model: Path, *flags: str) -> Result:
     return call_vedette("bench", model, "--seconds", "1", "--threads", "1", *flags)
 
 
+pytestmark = pytest.mark.single_cpu
+
+
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
     """Measured at a camera's rate, with two numbers of threads."""

@@ -244,6 +244,7 @@ print(*(int.from_bytes(progress[8 * life : 8 * life + 8], "little") for life in 
 """
 
 
+@pytest.mark.single_cpu
 def test_200_kills_leave_every_written_line_readable(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, path],
