@@ -20,9 +20,6 @@ def call_bench(model: Path, *flags: str) -> Result:
     return call_vedette("bench", model, "--seconds", "1", "--threads", "1", *flags)
 
 
-pytestmark = pytest.mark.single_cpu
-
-
 @pytest.fixture(scope="module")
 def measured() -> dict[str, Any]:
     """Measured at a camera's rate, with two numbers of threads."""
@@ -45,12 +42,14 @@ def test_each_stage_has_its_percentiles(measured: dict[str, Any]) -> None:
             assert 0 <= spread["p50"] <= spread["p95"] <= spread["p99"]
 
 
+@pytest.mark.single_cpu
 def test_the_age_of_a_frame_is_the_sum_of_its_stages(measured: dict[str, Any]) -> None:
     for run in measured["runs"]:
         after_capture = [run["stages_ms"][stage]["p50"] for stage in STAGES[1:]]
         assert sum(after_capture) == pytest.approx(run["age_ms"]["p50"], rel=0.5)
 
 
+@pytest.mark.single_cpu
 def test_all_frames_of_a_slow_camera_are_classified_or_counted_as_dropped(
     measured: dict[str, Any],
 ) -> None:
@@ -87,6 +86,7 @@ def test_without_json_it_prints_tables(model: Path) -> None:
         assert name in result.stdout
 
 
+@pytest.mark.single_cpu
 def test_at_full_speed_no_frame_is_dropped(model: Path) -> None:
     (run,) = json.loads(call_bench(model, "--json").stdout)["runs"]
     assert run["camera"] == "640x480 RGB"
