@@ -33,7 +33,7 @@ def test_a_fresh_system_ends_with_a_first_label(
     installation: tuple[Path, str], pi: Userland
 ) -> None:
     assert "First label: red (1.00)\n" in installation[1]
-    assert "Waiting for another apt" in installation[1]
+    assert "for another apt" in installation[1]
     assert running(pi).endswith("vedette")
     assert "red" in pi.run("vedette", "log", "--event", "change").stdout
     assert pi.path("/opt/vedette/1/docs/raspberry-pi.md").exists()
