@@ -232,7 +232,7 @@ def test_systemd_gets_ready_after_the_first_frame_and_then_watchdog_messages(
     config = write(f'model = "{model}"\ncamera = "{clip}"\nlive = true\n')
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(address))
-        systemd.settimeout(20)
+        systemd.settimeout(120)  # for a slow processor
         with start_watch(config, NOTIFY_SOCKET=str(address), WATCHDOG_USEC="400000") as process:
             assert systemd.recv(100) == b"STATUS=red (1.00)"
             assert systemd.recv(100) == b"READY=1"
@@ -255,7 +255,7 @@ def test_systemd_gets_each_label_if_frames_are_independent(
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(address))
-        systemd.settimeout(20)
+        systemd.settimeout(120)  # for a slow processor
         config = write(f'model = "{model}"\ncamera = "{photos}"\n')
         with start_watch(config, NOTIFY_SOCKET=str(address)):
             assert systemd.recv(100) == b"STATUS=red (1.00)"
