@@ -73,7 +73,7 @@ def _walk_layers(model: Model) -> Iterator[Any]:
 
 
 def _find_layer(tensor: str, names: set[str]) -> str:
-    """Find the Keras layer in a tensor's name, such as one_at_a_time_1/net_1/conv_1/Relu;...
+    """Find the Keras layer in a tensor's name, such as net_1/conv_1/Relu;...
 
     Keras adds a number to the name of each layer that is called again, as all were. Empty if
     the tensor is of no layer.

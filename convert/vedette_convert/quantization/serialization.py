@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import ModelT
 
 IDENTIFIER = b"TFL3"
-_WRAPPERS = re.compile(rb"^one_at_a_time(_\d+)?/[^/]+/(?=.)")  # the models around the layers
+SCOPE = "model"  # the name scope that the converter traces a model in
+_MODEL = re.compile(f"^{SCOPE}/[^/]+/(?=.)".encode())
 BUFFER_ALIGNMENT = 16  # bytes; `force_align` of a buffer's data in TFLite's schema
 
 
@@ -27,7 +28,7 @@ def compact(graph: bytes) -> bytes:
     model = ModelT.InitFromPackedBuf(graph)
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:
-            tensor.name = _WRAPPERS.sub(b"", tensor.name.split(b";")[0])
+            tensor.name = _MODEL.sub(b"", tensor.name.split(b";")[0])
     return serialize(model)
 
 

@@ -99,14 +99,6 @@ def test_without_pictures_integers_have_no_ranges(quantization: str, model: Mode
         quantize(model, [], Scheme(quantization))
 
 
-def test_names_in_the_graph_are_not_numbered_by_what_was_made_before() -> None:
-    network = keras.Sequential(
-        [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2, name="scores")]
-    )
-    names = [set(re.findall(rb"one_at_a_time[^/]*", quantize(network, [], FLOAT32))) for _ in "ab"]
-    assert names == [{b"one_at_a_time_1"}] * 2
-
-
 def test_what_tflite_has_no_operation_for_is_named() -> None:
     hue = keras.layers.Lambda(lambda x: tf.image.adjust_hue(x, 0.1))
     model = keras.Sequential([keras.Input((8, 8, 3)), hue, keras.layers.Flatten()])
