@@ -105,12 +105,12 @@ types: $(READY) ## Check the types with mypy
 boundaries: $(READY) ## Check the imports between packages and rooms
 	$(BIN)/lint-imports
 
-test: test-edge test-workstation ## Run all tests, the edge's in an environment without TensorFlow
+test: test-edge test-workstation ## Run all tests but those of whole systems
 
 # The edge's tests measure time, so the others run at low priority. Idle threads of numeric libraries
 # spin, which slows down other processes.
-test-workstation: $(READY) ## Run all tests but the edge's
-	OMP_NUM_THREADS=1 nice $(BIN)/pytest --ignore tests/edge -n 2 --dist loadfile
+test-workstation: $(READY) ## Run all tests but the edge's and those of install.sh
+	OMP_NUM_THREADS=1 nice $(BIN)/pytest --ignore tests/edge --ignore tests/install -n 2 --dist loadfile
 
 # The edge as on a Pi: only the wheel, in its own environment. Its tests wait more than they work.
 EDGE_PYTHON ?= $(PYTHON)
@@ -131,6 +131,10 @@ test-edge: ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
 test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [ARCHITECTURE=arm64]
 	SUITE=$(or $(SUITE),bookworm) $(if $(ARCHITECTURE),ARCHITECTURE=$(ARCHITECTURE)) \
 	  $(BIN)/pytest tests/install
+
+# With CI set, as skipped tests prove nothing.
+test-install-quick: $(READY) ## The same, unless tests/install.proved tells that it passed
+	@tests/proved run install env CI=1 $(MAKE) --no-print-directory test-install
 
 test-arm64: $(READY) ## Compare an emulated Pi with this machine [SUITE=trixie, or all]
 	@nice tests/arm64/run $(or $(SUITE),bookworm)
