@@ -110,7 +110,8 @@ test: test-edge test-workstation ## Run all tests but those of whole systems
 # The edge's tests measure time, so the others run at low priority. Idle threads of numeric libraries
 # spin, which slows down other processes.
 test-workstation: $(READY) ## Run all tests but the edge's and those of install.sh
-	OMP_NUM_THREADS=1 nice $(BIN)/pytest --ignore tests/edge --ignore tests/install -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 nice $(BIN)/pytest --ignore tests/edge --ignore tests/install \
+	  -n 2 --dist loadfile --no-loadscope-reorder
 
 # The edge as on a Pi: only the wheel, in its own environment. Its tests wait more than they work.
 EDGE_PYTHON ?= $(PYTHON)
