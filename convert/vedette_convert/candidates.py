@@ -1,11 +1,13 @@
 """Candidates: quantized graphs of one model, each judged against the float model."""
 
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 
 import keras
 
@@ -13,7 +15,6 @@ from vedette_convert.evaluation import kernel_check, layer_error
 from vedette_convert.evaluation.acceptance import Answer, Verdict, judge_answers
 from vedette_convert.evaluation.comparison import (
     Latency,
-    Scores,
     check_scores,
     compare_answers,
     compute_float_scores,
@@ -21,13 +22,11 @@ from vedette_convert.evaluation.comparison import (
 from vedette_convert.evaluation.layer_error import LayerActivations, LayerError
 from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.quantization.converter import quantize
-from vedette_convert.quantization.fallbacks import Fallback
 from vedette_convert.quantization.head_refit import INT8_OUT_OF_FOLD, refit_head, set_head
 from vedette_convert.quantization.integer_features import read_features
-from vedette_convert.quantization.scheme import FLOAT32, NEW, OLD, Scheme
+from vedette_convert.quantization.scheme import FLOAT32, NEW, OLD, Fallback, Scheme
 from vedette_convert.quantization.serialization import compact
-from vedette_convert.run import TRAIN, Model, Photograph, Run, sample_photographs
-from vedette_convert.timing import StageTimer
+from vedette_convert.run import TRAIN, Advance, Model, Photograph, Run, sample_photographs
 from vedette_edge.head.record import PREFIX, HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility
@@ -39,7 +38,7 @@ MEASURED = 8  # test pictures for the error of each layer
 TIMED = 50  # test pictures for the float graph's milliseconds
 
 # Shows the progress of a task with so many steps; it gives a function to call after each.
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,22 @@ class ConversionResult:
     failures: tuple[str, ...]  # reasons why fallbacks gave no graph, a line each
 
 
+class StageTimer:
+    """Adds up seconds, stage by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += perf_counter() - started
+
+
 class CandidateBuilder:
     """Builds the candidates of one model; they share calibration images and float scores.
 
@@ -96,17 +111,17 @@ class CandidateBuilder:
     are all equal, or not finite.
     """
 
-    def __init__(
-        self, model: Model, run: Run, runtime: str, progress: Progress, timer: StageTimer
-    ) -> None:
-        self.run, self.timer = run, timer
+    def __init__(self, model: Model, run: Run, runtime: str, progress: Progress) -> None:
+        self.run, self.timer = run, StageTimer()
         self._model, self._runtime, self._progress = model, runtime, progress
         self._calibration: list[Image] = []  # the largest sample so far
         self._tried: set[tuple[Scheme, tuple[int, ...]]] = set()
         self._graphs: set[bytes] = set()
         self.float_graph = self._quantize(model, FLOAT32, [], "converting the float model")
-        with timer.measure("judge"):
-            self._float_scores = self._compute_float_scores()
+        task, judged = "asking the float model", run.judged
+        with self.timer.measure("judge"), progress(task, len(judged)) as advance:
+            self._float_scores = compute_float_scores(model, judged, run.contract, advance)
+        check_scores(self._float_scores, run.weights)
 
     def build(self, fallback: Fallback) -> Candidate | None:
         """Build and judge a candidate. None if the fallback changes nothing.
@@ -222,13 +237,6 @@ class CandidateBuilder:
     @cached_property
     def _float_layers(self) -> LayerActivations:
         return LayerActivations(self.float_graph, self._model)
-
-    def _compute_float_scores(self) -> Scores:
-        photographs = self.run.judged
-        with self._progress("asking the float model", len(photographs)) as advance:
-            scores = compute_float_scores(self._model, photographs, self.run.contract, advance)
-        check_scores(scores, self.run.weights)
-        return scores
 
 
 def load_classifier(graph: bytes, contract: Contract) -> Classifier:

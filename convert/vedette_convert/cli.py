@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from vedette_convert.quantization.fallbacks import ALLOWABLE
 from vedette_convert.quantization.scheme import (
+    ALLOWABLE,
     NEW,
     OLD,
     QUANTIZATIONS,
@@ -15,7 +15,7 @@ from vedette_convert.quantization.scheme import (
     ConvertConfig,
     Scheme,
 )
-from vedette_convert.run import ExternalModelSpec, Run
+from vedette_convert.run import ExternalModelSpec, Source
 from vedette_convert.sources.run_folder import FILES, load_run
 from vedette_edge.console import Output, cli_session
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
@@ -202,12 +202,7 @@ def _check_out(out: Path, source: Path) -> None:
 
 
 def _convert(
-    source: Run | ExternalModelSpec,
-    out: Path,
-    config: ConvertConfig,
-    terminal: Output,
-    *,
-    as_json: bool,
+    source: Source, out: Path, config: ConvertConfig, terminal: Output, *, as_json: bool
 ) -> None:
     terminal.err.print("starting TensorFlow ...")
     # TensorFlow takes seconds to import, so its users load only now, after all usage errors.

@@ -5,14 +5,14 @@ Both graphs run without a delegate, which would keep no activations.
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_convert.run import Model
+from vedette_convert.run import Advance, Model
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import PLAIN, find_runtime
 
@@ -102,7 +102,7 @@ def measure_errors(
 
 
 def drop_outliers(
-    float_layers: LayerActivations, images: Sequence[Image], advance: Callable[[], None]
+    float_layers: LayerActivations, images: Sequence[Image], advance: Advance
 ) -> list[Image]:
     """Drop images that alone set a layer's range.
 

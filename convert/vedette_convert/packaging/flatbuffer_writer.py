@@ -1,7 +1,7 @@
 """A writer of flatbuffers, from a schema and values like the schema's JSON."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,14 +86,9 @@ def _write_value(builder: Builder, schema: Schema, kind: str, value: Any) -> int
     if kind == "[float]":
         return int(builder.CreateNumpyVector(np.array(value, np.float32)))
     if kind.startswith("["):
-        return _write_vector(
-            builder, [_write_table(builder, schema, kind[1:-1], one) for one in value]
-        )
+        tables = [_write_table(builder, schema, kind[1:-1], one) for one in value]
+        builder.StartVector(4, len(tables), 4)
+        for offset in reversed(tables):
+            builder.PrependUOffsetTRelative(offset)
+        return int(builder.EndVector())
     return _write_table(builder, schema, kind, value)
-
-
-def _write_vector(builder: Builder, tables: Sequence[int]) -> int:
-    builder.StartVector(4, len(tables), 4)
-    for offset in reversed(tables):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())

@@ -1,7 +1,7 @@
 """Features of images, computed by the quantized backbone as integers."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
 
 from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.serialization import serialize
-from vedette_convert.run import Run
+from vedette_convert.run import Advance, Run
 from vedette_edge.head.discriminant import Floats, Labels
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess
@@ -42,11 +42,9 @@ class FeatureReader:
     """The backbone of an int8 graph, ready to run."""
 
     def __init__(self, graph: bytes, record: HeadRecord) -> None:
-        layers = [block.layer for block in record.blocks]
-        model_content = _expose_features(graph, layers)
-        self._interpreter = find_runtime().interpreter_class(
-            model_content=model_content, num_threads=os.cpu_count()
-        )
+        exposed = _expose_features(graph, [block.layer for block in record.blocks])
+        interpreter_class = find_runtime().interpreter_class
+        self._interpreter = interpreter_class(model_content=exposed, num_threads=os.cpu_count())
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = self._interpreter.get_output_details()
@@ -65,9 +63,7 @@ class FeatureReader:
         return np.repeat(values, widths).astype(np.float32)
 
 
-def read_features(
-    graph: bytes, run: Run, record: HeadRecord, advance: Callable[[], None]
-) -> IntegerFeatures:
+def read_features(graph: bytes, run: Run, record: HeadRecord, advance: Advance) -> IntegerFeatures:
     """Run the quantized backbone on every image that the head is fitted to.
 
     Calls `advance` after each. The features are in mapped files without names: hundreds of

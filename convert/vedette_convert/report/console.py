@@ -8,11 +8,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vedette_convert.candidates import Candidate, ConversionResult
+from vedette_convert.candidates import Candidate, ConversionResult, StageTimer
 from vedette_convert.evaluation import acceptance
-from vedette_convert.quantization.fallbacks import list_untried
-from vedette_convert.quantization.scheme import ConvertConfig
-from vedette_convert.timing import StageTimer
+from vedette_convert.quantization.scheme import ConvertConfig, list_untried
 
 WORST = 3  # layers that a refusal names
 
