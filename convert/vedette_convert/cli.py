@@ -160,19 +160,18 @@ def _check_usage(source: Path, config: ConvertConfig) -> None:
 
 def _check_options(source: Path, data: Path | None, of_model: Sequence[object]) -> None:
     """Refuse options of external models for runs, and the other way round."""
-    if not _is_external(source):
-        if any(of_model):
-            raise click.UsageError(
-                "--labels, --normalise, --calibrate and --resize-mode are for external models; "
-                "a run has its own"
-            )
-        return
-    if not all(of_model[:2]):
+    external = _is_external(source)
+    if any(of_model) and not external:
+        raise click.UsageError(
+            "--labels, --normalise, --calibrate and --resize-mode are for external models; "
+            "a run has its own"
+        )
+    if external and not all(of_model[:2]):
         raise click.UsageError(
             f"{source} is not a run of vedette-train: use --labels to name its outputs, and "
             "--calibrate for a folder of photographs"
         )
-    if data:
+    if external and data:
         raise click.UsageError("--data is for runs; use --calibrate")
 
 

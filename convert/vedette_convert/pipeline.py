@@ -37,13 +37,13 @@ def run_conversion(
     _check_match(model, run)
     builder = CandidateBuilder(model, run, config.runtime, terminal.show_progress)
     result = convert(builder, out, config)
-    with builder.timer.measure("report"):
+    with builder.measure("report"):
         page = html.write_report(result, run, config, out)
     if as_json:
         terminal.out.print(console.render_json(result, run.contract.labels, out))
     else:
         console.show_result(result, run.contract.labels, terminal.out)
-    console.show_stages(result, builder.timer, page, terminal.err)
+    console.show_stages(result, builder.seconds, page, terminal.err)
     if result.best.objections:
         console.show_refusal(result, config, out, terminal.err)
     return not result.best.objections
@@ -61,7 +61,7 @@ def convert(builder: CandidateBuilder, out: Path, config: ConvertConfig) -> Conv
     best = candidates[-1] if passed else max(candidates, key=lambda one: one.verdict.agreement)
     float_ms = builder.measure_float_ms()
     if passed:
-        with builder.timer.measure("pack"):
+        with builder.measure("pack"):
             _write_model(best, builder.run, out)
     suffix = f".{'judgement' if passed else 'refused'}.csv"
     write_text(out.with_suffix(suffix), _render_csv(best.answers))

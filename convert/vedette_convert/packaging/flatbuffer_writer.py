@@ -28,22 +28,17 @@ class Schema:
 def read_schema(text: str) -> Schema:
     """Read a .fbs in which each field has its `(id: n)` and each member of an enum its number."""
     bodies = re.findall(r"^(\w+) (\w+)[^{;]*\{(.*?)\}", re.sub("//.*", "", text), re.DOTALL | re.M)
-    return Schema(
-        tables={
-            name: {
-                field: (kind, int(slot))
-                for field, kind, slot in re.findall(r"(\w+): (\S+) \(id: (\d+)\)", body)
-            }
-            for keyword, name, body in bodies
-            if keyword == "table"
-        },
-        numbers={
-            name: {member: int(number) for member, number in re.findall(r"(\w+) = (\d+)", body)}
-            or {member: number for number, member in enumerate(re.findall(r"\w+", body), 1)}
-            for keyword, name, body in bodies
-            if keyword in ("enum", "union")
-        },
-    )
+    tables, numbers = {}, {}
+    for keyword, name, body in bodies:
+        if keyword == "table":
+            fields = re.findall(r"(\w+): (\S+) \(id: (\d+)\)", body)
+            tables[name] = {field: (kind, int(slot)) for field, kind, slot in fields}
+        elif keyword == "union":
+            numbers[name] = {member: at for at, member in enumerate(re.findall(r"\w+", body), 1)}
+        else:
+            members = re.findall(r"(\w+) = (\d+)", body)
+            numbers[name] = {member: int(number) for member, number in members}
+    return Schema(tables, numbers)
 
 
 def write_flatbuffer(schema: Schema, root: str, value: Json, identifier: bytes) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
 
 from vedette_convert.errors import ConversionError
-from vedette_convert.quantization.serialization import serialize
+from vedette_convert.quantization.serialization import find_layer, serialize
 from vedette_convert.run import Advance, Run
 from vedette_edge.head.discriminant import Floats, Labels
 from vedette_edge.head.record import HeadRecord
@@ -111,10 +111,8 @@ def _expose_features(graph: bytes, layers: Sequence[str]) -> bytes:
     for operator in subgraph.operators:
         code = model.operatorCodes[operator.opcodeIndex].builtinCode
         if code == BuiltinOperator.FULLY_CONNECTED:
-            weights = subgraph.tensors[operator.inputs[1]].name.decode()
-            output = subgraph.tensors[operator.outputs[0]].name.decode()
-            for layer in layers:
-                if _match_layer(weights, layer) or _match_layer(output, layer):
+            for tensor in (operator.inputs[1], operator.outputs[0]):  # weights, or the result
+                if layer := find_layer(subgraph.tensors[tensor].name.decode(), layers):
                     inputs[layer] = operator.inputs[0]
     if missing := [layer for layer in layers if layer not in inputs]:
         raise ConversionError(
@@ -124,9 +122,3 @@ def _expose_features(graph: bytes, layers: Sequence[str]) -> bytes:
     subgraph.outputs = [inputs[layer] for layer in layers]
     model.signatureDefs = []
     return serialize(model)
-
-
-def _match_layer(tensor: str, layer: str) -> bool:
-    """True if a tensor is of a layer; Keras may number a layer that is called again."""
-    parts = (part for name in tensor.split(";") for part in name.split("/"))
-    return any(part == layer or part.startswith(f"{layer}_") for part in parts)

@@ -12,7 +12,6 @@ import jinja2
 
 from vedette_convert.candidates import ConversionResult
 from vedette_convert.evaluation.acceptance import SURE, Answer
-from vedette_convert.evaluation.statistics import Interval
 from vedette_convert.quantization.scheme import ConvertConfig
 from vedette_convert.run import Run
 from vedette_edge.files import write_text
@@ -40,16 +39,10 @@ class Confusion:
 
 def write_report(result: ConversionResult, run: Run, config: ConvertConfig, out: Path) -> Path:
     """Write the page beside `out`, whole or not at all. Returns its path."""
-    path = out.with_suffix(".report.html")
-    write_text(path, _render(result, run, config, out.name))
-    return path
-
-
-def _render(result: ConversionResult, run: Run, config: ConvertConfig, name: str) -> str:
     candidate = result.best
     disputed = [one for one in candidate.answers if one.float_label != one.tflite_label]
-    return _load_template().render(
-        name=name,
+    page = _load_template().render(
+        name=out.name,
         result=result,
         candidate=candidate,
         verdict=candidate.verdict,
@@ -64,6 +57,9 @@ def _render(result: ConversionResult, run: Run, config: ConvertConfig, name: str
         versions={**run.contract.provenance.versions, **_read_versions()},
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
     )
+    path = out.with_suffix(".report.html")
+    write_text(path, page)
+    return path
 
 
 def _load_template() -> jinja2.Template:
@@ -79,14 +75,10 @@ def _load_template() -> jinja2.Template:
         "size": lambda count: f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB",
         "ms": lambda milliseconds: f"{milliseconds:.2f} ms",
         "points": lambda change: f"{100 * change:+.1f}",
-        "interval": _format_interval,
+        "interval": lambda ends: f"{ends[0]:.1%} to {ends[1]:.1%}" if ends else "",
     }
     environment.globals["sure"] = f"{SURE:.0%}"
     return environment.get_template("report.html.j2")
-
-
-def _format_interval(interval: Interval | None) -> str:
-    return f"{interval[0]:.1%} to {interval[1]:.1%}" if interval else ""
 
 
 def _list_disputed(answers: Sequence[Answer], run: Run) -> Iterator[tuple[Answer, str]]:

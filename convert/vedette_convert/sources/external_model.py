@@ -21,12 +21,11 @@ from vedette_convert.run import (
 )
 from vedette_convert.sources.image_folder import UNKNOWN, Warn, read_photographs
 from vedette_convert.sources.keras_loader import load_model
-from vedette_convert.sources.normalisation import create_layer
+from vedette_convert.sources.normalisation import AFFINES, NONE, OWN, create_layer
 from vedette_convert.sources.normalisation_check import (
     Hits,
     check_normalisation,
     choose_normalisation,
-    list_alternatives,
 )
 from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES, Confidence, Contract, Provenance
 from vedette_edge.model.labels import read_labels
@@ -55,7 +54,8 @@ def load_external_model(spec: ExternalModelSpec, warn: Warn) -> tuple[Model, Run
         put, named = choose_normalisation(spec.normalise, model, can_see)
         contract = _draft_contract(model, labels, named, resize_mode, photographs)
         run = Run(spec.path, contract, photographs)
-        alternatives = () if put != named else list_alternatives(put, can_see)
+        known = (NONE if can_see else OWN, *AFFINES) if put == named else ()
+        alternatives = [one for one in known if one != put]
         return _complete(model, run, put, alternatives, warn), run
     except KerasFileError as error:
         raise KerasFileError(f"{spec.path}: {error}") from error
