@@ -1,11 +1,13 @@
 """Candidates: quantized graphs of one model, each judged against the float model."""
 
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 
 import keras
 
@@ -13,7 +15,6 @@ from vedette_convert.evaluation import kernel_check, layer_error
 from vedette_convert.evaluation.acceptance import Answer, Verdict, judge_answers
 from vedette_convert.evaluation.comparison import (
     Latency,
-    Scores,
     check_scores,
     compare_answers,
     compute_float_scores,
@@ -21,13 +22,11 @@ from vedette_convert.evaluation.comparison import (
 from vedette_convert.evaluation.layer_error import LayerActivations, LayerError
 from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.quantization.converter import quantize
-from vedette_convert.quantization.fallbacks import Fallback
-from vedette_convert.quantization.head_refit import INT8_OUT_OF_FOLD, refit_head, set_head
+from vedette_convert.quantization.head_refit import INT8_OUT_OF_FOLD, refit_head
 from vedette_convert.quantization.integer_features import read_features
-from vedette_convert.quantization.scheme import FLOAT32, NEW, OLD, Scheme
+from vedette_convert.quantization.scheme import FLOAT32, NEW, OLD, Fallback, Scheme
 from vedette_convert.quantization.serialization import compact
-from vedette_convert.run import TRAIN, Model, Photograph, Run, sample_photographs
-from vedette_convert.timing import StageTimer
+from vedette_convert.run import TRAIN, Advance, Model, Photograph, Run, sample_photographs
 from vedette_edge.head.record import PREFIX, HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility
@@ -39,7 +38,7 @@ MEASURED = 8  # test pictures for the error of each layer
 TIMED = 50  # test pictures for the float graph's milliseconds
 
 # Shows the progress of a task with so many steps; it gives a function to call after each.
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ class Candidate:
     @property
     def title(self) -> str:
         """Its name for people."""
-        both = (self.quantization, self.name)
-        return ", ".join(dict.fromkeys(both))
+        return ", ".join(dict.fromkeys((self.quantization, self.name)))
 
     @property
     def meaning(self) -> str:
@@ -92,21 +90,30 @@ class ConversionResult:
 class CandidateBuilder:
     """Builds the candidates of one model; they share calibration images and float scores.
 
-    `float_graph` is the model as a float32 graph. Raises ConversionError if the model's scores
-    are all equal, or not finite.
+    `float_graph` is the model as a float32 graph, `seconds` the time that each stage took. Raises
+    ConversionError if the model's scores are all equal, or not finite.
     """
 
-    def __init__(
-        self, model: Model, run: Run, runtime: str, progress: Progress, timer: StageTimer
-    ) -> None:
-        self.run, self.timer = run, timer
+    def __init__(self, model: Model, run: Run, runtime: str, progress: Progress) -> None:
+        self.run, self.seconds = run, defaultdict[str, float](float)
         self._model, self._runtime, self._progress = model, runtime, progress
         self._calibration: list[Image] = []  # the largest sample so far
         self._tried: set[tuple[Scheme, tuple[int, ...]]] = set()
         self._graphs: set[bytes] = set()
         self.float_graph = self._quantize(model, FLOAT32, [], "converting the float model")
-        with timer.measure("judge"):
-            self._float_scores = self._compute_float_scores()
+        task, judged = "asking the float model", run.judged
+        with self.measure("judge"), progress(task, len(judged)) as advance:
+            self._float_scores = compute_float_scores(model, judged, run.contract, advance)
+        check_scores(self._float_scores, run.weights)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += perf_counter() - started
 
     def build(self, fallback: Fallback) -> Candidate | None:
         """Build and judge a candidate. None if the fallback changes nothing.
@@ -129,7 +136,7 @@ class CandidateBuilder:
 
     def measure_float_ms(self) -> float:
         """Measure the median time of the edge's Classifier for a picture, with the float graph."""
-        with self.timer.measure("judge"):
+        with self.measure("judge"):
             _, latency = self._compare(self.float_graph, self.run.judged[:TIMED], "timing")
         return latency.score_ms
 
@@ -142,21 +149,22 @@ class CandidateBuilder:
     ) -> tuple[bytes, Contract]:
         """Fit the head again to the graph's integers; returns the new graph and its contract."""
         run = self.run
-        with self.timer.measure("fit head"):
+        with self.measure("fit head"):
             task = f"fitting the head to integers, {fallback.name}"
             with self._progress(task, len(run.learned)) as advance:
                 features = read_features(graph, run, record, advance)
-            refit = refit_head(features, record, run.contract)
+            head, contract = refit_head(features, record, run.contract)
         model = keras.models.clone_model(self._model)
         model.set_weights(self._model.get_weights())
-        set_head(model, refit, record)
+        for name, weights in head.layers(record.blocks).items():
+            model.get_layer(name).set_weights(weights)
         task = f"quantizing with this head, {fallback.name}"
-        return self._quantize(model, fallback.scheme, images, task), refit.describe(run.contract)
+        return self._quantize(model, fallback.scheme, images, task), contract
 
     def _read_calibration(self, fallback: Fallback) -> list[Image]:
         chosen = sample_photographs(self.run.select_part(TRAIN), fallback.calibration)
         new = chosen[len(self._calibration) :]  # a larger sample begins with the smaller one
-        with self.timer.measure("quantize"):
+        with self.measure("quantize"):
             with self._progress("reading calibration pictures", len(new)) as advance:
                 for photograph in new:
                     self._calibration.append(preprocess(photograph.read(), self.run.contract))
@@ -168,13 +176,13 @@ class CandidateBuilder:
                 return layer_error.drop_outliers(self._float_layers, images, advance)
 
     def _quantize(self, model: Model, scheme: Scheme, images: Sequence[Image], task: str) -> bytes:
-        with self.timer.measure("quantize"), self._progress(task, len(images)) as advance:
+        with self.measure("quantize"), self._progress(task, len(images)) as advance:
             return compact(quantize(model, images, scheme, advance))
 
     def _judge(
         self, fallback: Fallback, calibration: int, graph: bytes, contract: Contract
     ) -> Candidate:
-        with self.timer.measure("judge"):
+        with self.measure("judge"):
             kernel_check.check_kernels(graph, fallback.scheme.quantization)
             task = f"judging, {fallback.name}"
             answers, latency = self._compare(graph, self.run.judged, task)
@@ -222,13 +230,6 @@ class CandidateBuilder:
     @cached_property
     def _float_layers(self) -> LayerActivations:
         return LayerActivations(self.float_graph, self._model)
-
-    def _compute_float_scores(self) -> Scores:
-        photographs = self.run.judged
-        with self._progress("asking the float model", len(photographs)) as advance:
-            scores = compute_float_scores(self._model, photographs, self.run.contract, advance)
-        check_scores(scores, self.run.weights)
-        return scores
 
 
 def load_classifier(graph: bytes, contract: Contract) -> Classifier:

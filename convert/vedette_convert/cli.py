@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from vedette_convert.quantization.fallbacks import ALLOWABLE
 from vedette_convert.quantization.scheme import (
+    ALLOWABLE,
     NEW,
     OLD,
     QUANTIZATIONS,
@@ -15,7 +15,7 @@ from vedette_convert.quantization.scheme import (
     ConvertConfig,
     Scheme,
 )
-from vedette_convert.run import ExternalModelSpec, Run
+from vedette_convert.run import ExternalModelSpec, Source
 from vedette_convert.sources.run_folder import FILES, load_run
 from vedette_edge.console import Output, cli_session
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
@@ -160,19 +160,18 @@ def _check_usage(source: Path, config: ConvertConfig) -> None:
 
 def _check_options(source: Path, data: Path | None, of_model: Sequence[object]) -> None:
     """Refuse options of external models for runs, and the other way round."""
-    if not _is_external(source):
-        if any(of_model):
-            raise click.UsageError(
-                "--labels, --normalise, --calibrate and --resize-mode are for external models; "
-                "a run has its own"
-            )
-        return
-    if not all(of_model[:2]):
+    external = _is_external(source)
+    if any(of_model) and not external:
+        raise click.UsageError(
+            "--labels, --normalise, --calibrate and --resize-mode are for external models; "
+            "a run has its own"
+        )
+    if external and not all(of_model[:2]):
         raise click.UsageError(
             f"{source} is not a run of vedette-train: use --labels to name its outputs, and "
             "--calibrate for a folder of photographs"
         )
-    if data:
+    if external and data:
         raise click.UsageError("--data is for runs; use --calibrate")
 
 
@@ -202,12 +201,7 @@ def _check_out(out: Path, source: Path) -> None:
 
 
 def _convert(
-    source: Run | ExternalModelSpec,
-    out: Path,
-    config: ConvertConfig,
-    terminal: Output,
-    *,
-    as_json: bool,
+    source: Source, out: Path, config: ConvertConfig, terminal: Output, *, as_json: bool
 ) -> None:
     terminal.err.print("starting TensorFlow ...")
     # TensorFlow takes seconds to import, so its users load only now, after all usage errors.

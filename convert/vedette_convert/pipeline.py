@@ -15,42 +15,35 @@ from vedette_convert.errors import ConversionError, RunFolderError
 from vedette_convert.evaluation.acceptance import Answer
 from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.packaging.golden_selection import select_golden_samples
-from vedette_convert.quantization.fallbacks import list_fallbacks
 from vedette_convert.quantization.head_refit import check_head
-from vedette_convert.quantization.scheme import ConvertConfig
+from vedette_convert.quantization.scheme import ConvertConfig, list_fallbacks
 from vedette_convert.report import console, html
-from vedette_convert.run import TEST, ExternalModelSpec, Model, Run
+from vedette_convert.run import TEST, Model, Run, Source
 from vedette_convert.sources.external_model import load_external_model
 from vedette_convert.sources.keras_loader import load_run_model
-from vedette_convert.timing import StageTimer
 from vedette_edge.console import Output
 from vedette_edge.files import atomic_write, write_text
 from vedette_edge.model.contract import Contract
 
 
 def run_conversion(
-    source: Run | ExternalModelSpec,
-    out: Path,
-    config: ConvertConfig,
-    terminal: Output,
-    as_json: bool,
+    source: Source, out: Path, config: ConvertConfig, terminal: Output, as_json: bool
 ) -> bool:
     """Load a model, convert it to `out` and report the result. True if `out` was written."""
-    timer = StageTimer()
     if isinstance(source, Run):
         model, run = load_run_model(source.weights), source
     else:
         model, run = load_external_model(source, terminal.err.print)
     _check_match(model, run)
-    builder = CandidateBuilder(model, run, config.runtime, terminal.show_progress, timer)
+    builder = CandidateBuilder(model, run, config.runtime, terminal.show_progress)
     result = convert(builder, out, config)
-    with timer.measure("report"):
+    with builder.measure("report"):
         page = html.write_report(result, run, config, out)
     if as_json:
         terminal.out.print(console.render_json(result, run.contract.labels, out))
     else:
         console.show_result(result, run.contract.labels, terminal.out)
-    console.show_stages(result, timer, page, terminal.err)
+    console.show_stages(result, builder.seconds, page, terminal.err)
     if result.best.objections:
         console.show_refusal(result, config, out, terminal.err)
     return not result.best.objections
@@ -68,7 +61,7 @@ def convert(builder: CandidateBuilder, out: Path, config: ConvertConfig) -> Conv
     best = candidates[-1] if passed else max(candidates, key=lambda one: one.verdict.agreement)
     float_ms = builder.measure_float_ms()
     if passed:
-        with builder.timer.measure("pack"):
+        with builder.measure("pack"):
             _write_model(best, builder.run, out)
     suffix = f".{'judgement' if passed else 'refused'}.csv"
     write_text(out.with_suffix(suffix), _render_csv(best.answers))

@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
 
 Model = Any  # a Keras model: keras publishes no types
+
+Advance = Callable[[], None]  # called after each step of a task
 
 TRAIN, TEST = "train", "test"  # parts in split.csv
 
@@ -85,6 +87,9 @@ class ExternalModelSpec:
     photographs: Path  # folder
     normalise: str | None  # one of NORMALISATIONS; None: the model normalises by itself
     resize_mode: str | None  # one of RESIZE_MODES; None: the first
+
+
+Source = Run | ExternalModelSpec  # of a conversion
 
 
 def sample_photographs(photographs: Sequence[Photograph], count: int) -> list[Photograph]:

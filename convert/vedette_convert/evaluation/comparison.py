@@ -1,6 +1,6 @@
 """The float model and the edge's own Classifier on each test picture, and the edge's speed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from vedette_convert.errors import ConversionError
 from vedette_convert.evaluation.acceptance import Answer
-from vedette_convert.run import Model, Photograph
+from vedette_convert.run import Advance, Model, Photograph
 from vedette_edge.images.preprocessing import preprocess
-from vedette_edge.model.classifier import Classification, Classifier
+from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.contract import Contract
 
 AT_A_TIME = 32  # images in a batch of the float model
@@ -30,7 +30,7 @@ class Latency:
 
 
 def compute_float_scores(
-    model: Model, photographs: Sequence[Photograph], contract: Contract, advance: Callable[[], None]
+    model: Model, photographs: Sequence[Photograph], contract: Contract, advance: Advance
 ) -> Scores:
     """Compute the Keras model's scores, float32, photographs x labels.
 
@@ -64,7 +64,7 @@ def compare_answers(
     classifier: Classifier,
     photographs: Sequence[Photograph],
     float_scores: Scores,
-    advance: Callable[[], None],
+    advance: Advance,
 ) -> tuple[tuple[Answer, ...], Latency]:
     """Classify photographs, and put each answer beside the float model's scores."""
     answers, seconds = [], []
@@ -74,20 +74,10 @@ def compare_answers(
         decoded = perf_counter()
         prepared = preprocess(image_rgb, classifier.contract)
         ready = perf_counter()
-        classification = classifier.score(prepared)
+        result = classifier.score(prepared)
         seconds.append((decoded - started, ready - decoded, perf_counter() - ready))
-        answers.append(_combine(photograph, scores, classification))
+        float_label, float_score = result.labels[scores.argmax()], float(scores.max())
+        asked = (str(photograph.file), photograph.label)
+        answers.append(Answer(*asked, float_label, float_score, result.label, result.score))
         advance()
     return tuple(answers), Latency(*(1000 * np.median(seconds, axis=0)).tolist())
-
-
-def _combine(photograph: Photograph, scores: Scores, classification: Classification) -> Answer:
-    best = int(np.argmax(scores))
-    return Answer(
-        file=str(photograph.file),
-        truth=photograph.label,
-        float_label=classification.labels[best],
-        float_score=float(scores[best]),
-        tflite_label=classification.label,
-        tflite_score=classification.score,
-    )

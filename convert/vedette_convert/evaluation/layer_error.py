@@ -4,15 +4,15 @@ Both graphs run without a delegate, which would keep no activations.
 """
 
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_convert.run import Model
+from vedette_convert.quantization.serialization import find_layer
+from vedette_convert.run import Advance, Model
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.interpreter import PLAIN, find_runtime
 
@@ -35,11 +35,8 @@ class LayerActivations:
 
     def __init__(self, graph: bytes, model: Model) -> None:
         """`model` is the Keras model of the graph; it names the layers."""
-        self._interpreter = (
-            find_runtime()
-            .with_kernels(PLAIN)
-            .interpreter_class(model_content=graph, experimental_preserve_all_tensors=True)
-        )
+        create = find_runtime().with_kernels(PLAIN).interpreter_class
+        self._interpreter = create(model_content=graph, experimental_preserve_all_tensors=True)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
         self._tensors = self._find_outputs({layer.name for layer in _walk_layers(model)})
@@ -57,7 +54,7 @@ class LayerActivations:
         outputs = {}
         for operator in self._interpreter._get_ops_details():
             for index in operator["outputs"]:
-                if layer := _find_layer(details[index]["name"], names):
+                if layer := find_layer(details[index]["name"], names):
                     outputs[layer] = details[index]
         return outputs
 
@@ -70,16 +67,6 @@ class LayerActivations:
 def _walk_layers(model: Model) -> Iterator[Any]:
     for layer in model.layers:
         yield from _walk_layers(layer) if hasattr(layer, "layers") else (layer,)
-
-
-def _find_layer(tensor: str, names: set[str]) -> str:
-    """Find the Keras layer in a tensor's name, such as net_1/conv_1/Relu;...
-
-    Keras adds a number to the name of each layer that is called again, as all were. Empty if
-    the tensor is of no layer.
-    """
-    parts = (re.sub(r"_\d+$", "", part) for part in tensor.split(";")[0].split("/"))
-    return next((part for part in parts if part in names), "")
 
 
 def measure_errors(
@@ -102,7 +89,7 @@ def measure_errors(
 
 
 def drop_outliers(
-    float_layers: LayerActivations, images: Sequence[Image], advance: Callable[[], None]
+    float_layers: LayerActivations, images: Sequence[Image], advance: Advance
 ) -> list[Image]:
     """Drop images that alone set a layer's range.
 

@@ -5,9 +5,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 
 from vedette_convert.packaging.tflite_metadata import add_metadata
-from vedette_edge.model import golden_samples
 from vedette_edge.model.contract import Contract, serialize_contract
-from vedette_edge.model.golden_samples import Sample
+from vedette_edge.model.golden_samples import FOLDER, INDEX, Sample, serialize_samples
 from vedette_edge.model.model_file import (
     CHECKSUMS_MEMBER,
     CONTRACT_MEMBER,
@@ -29,13 +28,13 @@ def pack_model(
     The `samples` and the encoded `images` that they name are for the self-test.
     """
     graph = add_metadata(graph, contract)
-    texts = {
-        LABELS_MEMBER: "\n".join(contract.labels) + "\n",
-        CONTRACT_MEMBER: serialize_contract(contract) + "\n",
-        **({golden_samples.INDEX: golden_samples.serialize_samples(samples)} if samples else {}),
+    members = {
+        LABELS_MEMBER: ("\n".join(contract.labels) + "\n").encode(),
+        CONTRACT_MEMBER: (serialize_contract(contract) + "\n").encode(),
     }
-    stored = {golden_samples.FOLDER + name: image for name, image in (images or {}).items()}
-    members = {name: text.encode() for name, text in texts.items()} | stored
+    if samples:
+        members[INDEX] = serialize_samples(samples).encode()
+    members |= {FOLDER + name: image for name, image in (images or {}).items()}
     members[CHECKSUMS_MEMBER] = format_checksums(graph, members)
     file = io.BytesIO(graph)
     with zipfile.ZipFile(file, "a") as archive:  # uncompressed: MediaPipe reads nothing else

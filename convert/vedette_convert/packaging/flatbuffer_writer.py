@@ -1,7 +1,7 @@
 """A writer of flatbuffers, from a schema and values like the schema's JSON."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,22 +28,17 @@ class Schema:
 def read_schema(text: str) -> Schema:
     """Read a .fbs in which each field has its `(id: n)` and each member of an enum its number."""
     bodies = re.findall(r"^(\w+) (\w+)[^{;]*\{(.*?)\}", re.sub("//.*", "", text), re.DOTALL | re.M)
-    return Schema(
-        tables={
-            name: {
-                field: (kind, int(slot))
-                for field, kind, slot in re.findall(r"(\w+): (\S+) \(id: (\d+)\)", body)
-            }
-            for keyword, name, body in bodies
-            if keyword == "table"
-        },
-        numbers={
-            name: {member: int(number) for member, number in re.findall(r"(\w+) = (\d+)", body)}
-            or {member: number for number, member in enumerate(re.findall(r"\w+", body), 1)}
-            for keyword, name, body in bodies
-            if keyword in ("enum", "union")
-        },
-    )
+    tables, numbers = {}, {}
+    for keyword, name, body in bodies:
+        if keyword == "table":
+            fields = re.findall(r"(\w+): (\S+) \(id: (\d+)\)", body)
+            tables[name] = {field: (kind, int(slot)) for field, kind, slot in fields}
+        elif keyword == "union":
+            numbers[name] = {member: at for at, member in enumerate(re.findall(r"\w+", body), 1)}
+        else:
+            members = re.findall(r"(\w+) = (\d+)", body)
+            numbers[name] = {member: int(number) for member, number in members}
+    return Schema(tables, numbers)
 
 
 def write_flatbuffer(schema: Schema, root: str, value: Json, identifier: bytes) -> bytes:
@@ -86,14 +81,9 @@ def _write_value(builder: Builder, schema: Schema, kind: str, value: Any) -> int
     if kind == "[float]":
         return int(builder.CreateNumpyVector(np.array(value, np.float32)))
     if kind.startswith("["):
-        return _write_vector(
-            builder, [_write_table(builder, schema, kind[1:-1], one) for one in value]
-        )
+        tables = [_write_table(builder, schema, kind[1:-1], one) for one in value]
+        builder.StartVector(4, len(tables), 4)
+        for offset in reversed(tables):
+            builder.PrependUOffsetTRelative(offset)
+        return int(builder.EndVector())
     return _write_table(builder, schema, kind, value)
-
-
-def _write_vector(builder: Builder, tables: Sequence[int]) -> int:
-    builder.StartVector(4, len(tables), 4)
-    for offset in reversed(tables):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())

@@ -1,7 +1,6 @@
 """The golden samples: images in a model file for the self-test, and their expected results."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from vedette_edge.model.golden_samples import (
     read_sample_image,
 )
 from vedette_edge.model.input_encoder import encode_bytes
+from vedette_edge.model.interpreter import TFLiteModel
 from vedette_edge.model.self_test import STEP
 
 UNUSUAL, HARD, SPREAD = 2, 6, 12  # most samples after each kind was added
@@ -45,12 +45,12 @@ def select_golden_samples(
     an EXIF orientation that turns it upright. A drawn camera frame is the last sample. None has
     an answer that another runtime's rounding could change. `scores` are of the best labels, 0..1.
     """
-    steadiness, chosen = _Steadiness(classifier), dict[Path, bytes]()
+    others, chosen = load_with_other_kernels(classifier.model.data), dict[Path, bytes]()
     for full, candidates in _rank(photographs, scores):
         for one in candidates[:TRIED]:
             if len(chosen) < full and one.file not in chosen:
                 data = _encode(one, classifier, turned=not chosen)
-                if steadiness.check(decoding.decode_image(data)):
+                if _is_steady(decoding.decode_image(data), classifier, others):
                     chosen[one.file] = data
     files = {
         f"{index:02}.{decoding.detect_format(data).lower()}": data
@@ -74,34 +74,29 @@ def _measure_squareness(photograph: Photograph) -> float:
     return float(min(height, width) / max(height, width))
 
 
-class _Steadiness:
-    """A check that an image's scores hardly depend on how a runtime rounds."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        self._classifier, self._encode = classifier, encode_bytes(classifier.network.input)
-        self._others = load_with_other_kernels(classifier.model.data)
-
-    def check(self, image_rgb: Image) -> bool:
-        """True if the best label leads, and all kernels give about the same scores."""
-        tensor = self._encode(preprocess(image_rgb, self._classifier.contract))
-        result = self._classifier.classify(image_rgb)
-        (_, first), (_, second) = result.top(2)
-        if first - second < LEAST_LEAD * STEP:
-            return False
-        outputs = (other.output.values(other.run(tensor)[0]) for other in self._others)
-        return all(np.abs(one - result.scores).max() <= MOST_OFF * STEP for one in outputs)
+def _is_steady(image_rgb: Image, classifier: Classifier, others: Sequence[TFLiteModel]) -> bool:
+    """True if the best label leads, and all kernels give about the same scores."""
+    prepared = preprocess(image_rgb, classifier.contract)
+    result = classifier.score(prepared)
+    (_, first), (_, second) = result.top(2)
+    if first - second < LEAST_LEAD * STEP:
+        return False
+    tensor = encode_bytes(classifier.network.input)(prepared)
+    outputs = (other.output.values(other.run(tensor)[0]) for other in others)
+    return all(np.abs(one - result.scores).max() <= MOST_OFF * STEP for one in outputs)
 
 
 def compute_samples(files: Mapping[str, bytes], classifier: Classifier) -> tuple[Sample, ...]:
     """Compute the samples of encoded images, by name, and of the first steady drawn frame."""
     members = {FOLDER + name: data for name, data in files.items()}
-    steadiness = _Steadiness(classifier)
-    frames = (f"{FRAME}{number}" for number in range(MOST_FRAMES))
-    steady = (name for name in frames if steadiness.check(read_sample_image(name, {})))
-    names = [*files, *islice(steady, 1)]
-    return tuple(
-        _compute_sample(name, read_sample_image(name, members), classifier) for name in names
-    )
+    images = {name: read_sample_image(name, members) for name in files}
+    others = load_with_other_kernels(classifier.model.data)
+    for name in (f"{FRAME}{number}" for number in range(MOST_FRAMES)):
+        frame = read_sample_image(name, {})
+        if _is_steady(frame, classifier, others):
+            images[name] = frame
+            break
+    return tuple(_compute_sample(name, image, classifier) for name, image in images.items())
 
 
 def _compute_sample(name: str, image_rgb: Image, classifier: Classifier) -> Sample:
@@ -117,9 +112,8 @@ def _encode(photograph: Photograph, classifier: Classifier, *, turned: bool) -> 
     if not turned and _is_small(data):
         return data
     image_rgb = downscale(photograph.read(), classifier.contract.height * LONGEST_SIDE)
-    encoded = b""
+    encode = encode_turned_jpeg if turned else encode_jpeg
     for quality in QUALITIES:
-        encode = encode_turned_jpeg if turned else encode_jpeg
         encoded = encode(image_rgb, quality)
         if len(encoded) <= LARGEST_BYTES:
             break

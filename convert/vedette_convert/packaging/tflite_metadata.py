@@ -26,22 +26,14 @@ def add_metadata(graph: bytes, contract: Contract) -> bytes:
         MARK: CONTRACT_MEMBER.encode(),
     }
     model = ModelT.InitFromPackedBuf(graph)
-    named = [_create_entry(name, place) for place, name in enumerate(entries, len(model.buffers))]
-    model.metadata = [*(model.metadata or ()), *named]
-    model.buffers = [*model.buffers, *map(_create_buffer, entries.values())]
+    model.metadata = list(model.metadata or ())
+    for name, content in entries.items():
+        entry, buffer = MetadataT(), BufferT()
+        entry.name, entry.buffer = name, len(model.buffers)
+        buffer.data = np.frombuffer(content, np.uint8)
+        model.metadata.append(entry)
+        model.buffers.append(buffer)
     return serialize(model)
-
-
-def _create_entry(name: str, buffer: int) -> MetadataT:
-    entry = MetadataT()
-    entry.name, entry.buffer = name, buffer
-    return entry
-
-
-def _create_buffer(data: bytes) -> BufferT:
-    buffer = BufferT()
-    buffer.data = np.frombuffer(data, np.uint8)
-    return buffer
 
 
 def build_metadata(contract: Contract) -> Json:

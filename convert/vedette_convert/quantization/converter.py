@@ -3,7 +3,7 @@
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.scheme import INT8, Scheme
 from vedette_convert.quantization.serialization import SCOPE
-from vedette_convert.run import Model
+from vedette_convert.run import Advance, Model
 from vedette_edge.images.preprocessing import Image
 
 # quantization -> the converter's name for the kernels that it may use
@@ -27,7 +27,7 @@ def quantize(
     model: Model,
     calibration: Sequence[Image],
     scheme: Scheme = INT8,
-    advance: Callable[[], None] = lambda: None,
+    advance: Advance = lambda: None,
 ) -> bytes:
     """Quantize a model to a graph for one image at a time, which takes R, G and B as bytes.
 
@@ -108,9 +108,7 @@ def _trace(model: Model) -> Any:
     return tf.lite.TFLiteConverter.from_concrete_functions(concrete, module)
 
 
-def _feed_calibration(
-    calibration: Sequence[Image], advance: Callable[[], None]
-) -> Iterator[list[Any]]:
+def _feed_calibration(calibration: Sequence[Image], advance: Advance) -> Iterator[list[Any]]:
     """Yield float batches of one. The first spans all of 0..255, so that the input's scale is 1."""
     for number, prepared in enumerate(calibration):
         batch = prepared[np.newaxis].astype(np.float32)

@@ -4,7 +4,7 @@ The head's covariance then includes the noise of the integers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,26 +20,13 @@ from vedette_edge.model.contract import Confidence, Contract
 INT8_OUT_OF_FOLD = "int8_out_of_fold"  # its accuracy in the contract
 
 
-@dataclass(frozen=True, slots=True)
-class Refit:
-    """A head for the quantized backbone, and the calibration of its scores."""
-
-    head: Head
-    confidence: Confidence
-    accuracy: float  # out of fold, 0..1
-
-    def describe(self, contract: Contract) -> Contract:
-        """Return the contract with this head's thresholds and accuracy."""
-        accuracies = {INT8_OUT_OF_FOLD: self.accuracy, **contract.provenance.accuracies}
-        provenance = replace(contract.provenance, accuracies=accuracies)
-        return replace(contract, confidence=self.confidence, provenance=provenance)
-
-
-def refit_head(features: IntegerFeatures, record: HeadRecord, contract: Contract) -> Refit:
+def refit_head(
+    features: IntegerFeatures, record: HeadRecord, contract: Contract
+) -> tuple[Head, Contract]:
     """Fit, calibrate and threshold a head as training did, on integer features.
 
     Shrinkage and folds are those of training. Temperature and thresholds come from answers out
-    of fold.
+    of fold. Returns the head, and the contract with its thresholds and accuracy.
     """
     labels = contract.labels
     classes = record.classes(len(labels))
@@ -51,7 +38,10 @@ def refit_head(features: IntegerFeatures, record: HeadRecord, contract: Contract
     scores = calibrate(logits, head.temperature, head.background)
     overall, by_label = fit_thresholds(scores, features.labels, labels, record.precision)
     accuracy = float((scores.argmax(axis=1) == features.labels).mean())
-    return Refit(head, Confidence(head.temperature, overall.below, by_label), accuracy)
+    accuracies = {INT8_OUT_OF_FOLD: accuracy, **contract.provenance.accuracies}
+    provenance = replace(contract.provenance, accuracies=accuracies)
+    confidence = Confidence(head.temperature, overall.below, by_label)
+    return head, replace(contract, confidence=confidence, provenance=provenance)
 
 
 def check_head(model: Model, record: HeadRecord, labels: int) -> None:
@@ -75,9 +65,3 @@ def check_head(model: Model, record: HeadRecord, labels: int) -> None:
 
 def _format_shape(shapes: Mapping[str, tuple[int, ...]], name: str) -> str:
     return " x ".join(map(str, shapes[name])) if name in shapes else "none"
-
-
-def set_head(model: Model, refit: Refit, record: HeadRecord) -> None:
-    """Put the head's weights into the Keras model."""
-    for name, weights in refit.head.layers(record.blocks).items():
-        model.get_layer(name).set_weights(weights)

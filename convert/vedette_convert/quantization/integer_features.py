@@ -1,7 +1,7 @@
 """Features of images, computed by the quantized backbone as integers."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
 
 from vedette_convert.errors import ConversionError
-from vedette_convert.quantization.serialization import serialize
-from vedette_convert.run import Run
+from vedette_convert.quantization.serialization import find_layer, serialize
+from vedette_convert.run import Advance, Run
 from vedette_edge.head.discriminant import Floats, Labels
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess
@@ -42,11 +42,9 @@ class FeatureReader:
     """The backbone of an int8 graph, ready to run."""
 
     def __init__(self, graph: bytes, record: HeadRecord) -> None:
-        layers = [block.layer for block in record.blocks]
-        model_content = _expose_features(graph, layers)
-        self._interpreter = find_runtime().interpreter_class(
-            model_content=model_content, num_threads=os.cpu_count()
-        )
+        exposed = _expose_features(graph, [block.layer for block in record.blocks])
+        interpreter_class = find_runtime().interpreter_class
+        self._interpreter = interpreter_class(model_content=exposed, num_threads=os.cpu_count())
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = self._interpreter.get_output_details()
@@ -65,9 +63,7 @@ class FeatureReader:
         return np.repeat(values, widths).astype(np.float32)
 
 
-def read_features(
-    graph: bytes, run: Run, record: HeadRecord, advance: Callable[[], None]
-) -> IntegerFeatures:
+def read_features(graph: bytes, run: Run, record: HeadRecord, advance: Advance) -> IntegerFeatures:
     """Run the quantized backbone on every image that the head is fitted to.
 
     Calls `advance` after each. The features are in mapped files without names: hundreds of
@@ -115,10 +111,8 @@ def _expose_features(graph: bytes, layers: Sequence[str]) -> bytes:
     for operator in subgraph.operators:
         code = model.operatorCodes[operator.opcodeIndex].builtinCode
         if code == BuiltinOperator.FULLY_CONNECTED:
-            weights = subgraph.tensors[operator.inputs[1]].name.decode()
-            output = subgraph.tensors[operator.outputs[0]].name.decode()
-            for layer in layers:
-                if _match_layer(weights, layer) or _match_layer(output, layer):
+            for tensor in (operator.inputs[1], operator.outputs[0]):  # weights, or the result
+                if layer := find_layer(subgraph.tensors[tensor].name.decode(), layers):
                     inputs[layer] = operator.inputs[0]
     if missing := [layer for layer in layers if layer not in inputs]:
         raise ConversionError(
@@ -128,9 +122,3 @@ def _expose_features(graph: bytes, layers: Sequence[str]) -> bytes:
     subgraph.outputs = [inputs[layer] for layer in layers]
     model.signatureDefs = []
     return serialize(model)
-
-
-def _match_layer(tensor: str, layer: str) -> bool:
-    """True if a tensor is of a layer; Keras may number a layer that is called again."""
-    parts = (part for name in tensor.split(";") for part in name.split("/"))
-    return any(part == layer or part.startswith(f"{layer}_") for part in parts)

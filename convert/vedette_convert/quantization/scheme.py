@@ -1,10 +1,19 @@
-"""Quantization schemes, the runtimes that a graph may be for, and a conversion's settings."""
+"""Quantization schemes, the settings of a conversion, and fallbacks for a graph that is refused."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 QUANTIZATIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 CALIBRATED = ("int8", "int16x8")  # activations are integers, whose ranges pictures set
 RUNTIMES = OLD, NEW = ("tflite-2.14", "litert")
+LARGER = 500  # calibration pictures
+
+# Fallbacks with a price, tried only if they are allowed: name -> the price.
+ALLOWABLE = {
+    "per-channel": "a scale for each output of Dense layers; needs --runtime litert",
+    "int16x8": "16-bit activations: no delegate takes them, so many times slower",
+    "dynamic": "8-bit weights, float activations: float32 in and out, somewhat slower",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +40,38 @@ class ConvertConfig:
     runtime: str = OLD  # one of RUNTIMES, which must be able to run the graph
     calibration: int = 100  # pictures of the training part
     allowed: tuple[str, ...] = ()  # of ALLOWABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A way to quantize a model."""
+
+    name: str
+    scheme: Scheme
+    calibration: int  # pictures, if the scheme is calibrated
+    clipped: bool = False  # without the pictures whose activations are outliers
+
+
+def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> list[Fallback]:
+    """List what to try, best first; the caller stops at the first that passes.
+
+    Those that cannot change anything are left out.
+    """
+    larger = max(LARGER, calibration)
+    fallbacks = [Fallback("as asked", asked, calibration)]
+    if asked.calibrated:
+        fallbacks += [
+            Fallback("more calibration", asked, larger),
+            Fallback("clipped calibration", asked, larger, clipped=True),
+        ]
+    for name in ALLOWABLE:
+        scheme = replace(asked, dense_per_channel=True) if name == "per-channel" else Scheme(name)
+        if name in allowed and scheme != asked:
+            fallbacks.append(Fallback(name, scheme, larger))
+    return fallbacks
+
+
+def list_untried(asked: Scheme, allowed: Sequence[str]) -> list[str]:
+    """List the names that --allow could still add."""
+    possible = (one.name for one in list_fallbacks(asked, LARGER, tuple(ALLOWABLE)))
+    return [name for name in possible if name in ALLOWABLE and name not in allowed]

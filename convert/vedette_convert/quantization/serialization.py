@@ -5,6 +5,7 @@ EfficientNet-Lite0 these take a tenth of the graph. In a flatbuffer, fields may 
 """
 
 import re
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,16 @@ def compact(graph: bytes) -> bytes:
         for tensor in subgraph.tensors:
             tensor.name = _MODEL.sub(b"", tensor.name.split(b";")[0])
     return serialize(model)
+
+
+def find_layer(tensor: str, names: Container[str]) -> str:
+    """Find the Keras layer in a tensor's name, such as one_at_a_time_1/net_1/conv_1/Relu;...
+
+    Keras adds a number to the name of each layer that is called again, as all were. Empty if
+    the tensor is of no layer.
+    """
+    parts = (re.sub(r"_\d+$", "", part) for part in tensor.split(";")[0].split("/"))
+    return next((part for part in parts if part in names), "")
 
 
 def serialize(model: ModelT) -> bytes:

@@ -1,7 +1,7 @@
 """The output of a conversion on the console, as text and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,9 +10,7 @@ from rich.table import Table
 
 from vedette_convert.candidates import Candidate, ConversionResult
 from vedette_convert.evaluation import acceptance
-from vedette_convert.quantization.fallbacks import list_untried
-from vedette_convert.quantization.scheme import ConvertConfig
-from vedette_convert.timing import StageTimer
+from vedette_convert.quantization.scheme import ConvertConfig, list_untried
 
 WORST = 3  # layers that a refusal names
 
@@ -89,7 +87,9 @@ def show_refusal(
     )
 
 
-def show_stages(result: ConversionResult, timer: StageTimer, page: Path, terminal: Console) -> None:
+def show_stages(
+    result: ConversionResult, seconds: Mapping[str, float], page: Path, terminal: Console
+) -> None:
     """Show the duration of each stage, and the size of its result."""
     best = result.best
     outcomes = {
@@ -100,8 +100,8 @@ def show_stages(result: ConversionResult, timer: StageTimer, page: Path, termina
         "pack": "the file, with samples for its self-test",
         "report": f"{page.stat().st_size / 1e6:.2f} MB",
     }
-    for stage, seconds in timer.seconds.items():
-        terminal.print(f"{stage:<9}{seconds:6.1f} s  {outcomes[stage]}")
+    for stage, taken in seconds.items():
+        terminal.print(f"{stage:<9}{taken:6.1f} s  {outcomes[stage]}")
 
 
 def _render_classes(candidate: Candidate, labels: Sequence[str]) -> Table:

@@ -12,7 +12,6 @@ import jinja2
 
 from vedette_convert.candidates import ConversionResult
 from vedette_convert.evaluation.acceptance import SURE, Answer
-from vedette_convert.evaluation.statistics import Interval
 from vedette_convert.quantization.scheme import ConvertConfig
 from vedette_convert.run import Run
 from vedette_edge.files import write_text
@@ -22,54 +21,28 @@ from vedette_edge.model.interpreter import find_runtime
 MOST_DISPUTED = 40  # pictures shown
 MOST_CLASSES = 60  # in a confusion
 MOST_LAYERS = 120
-LONGEST_LABEL, LETTER_PX = 20, 6.5
 THUMBNAIL_PX, THUMBNAIL_QUALITY = 128, 80
 
 Counts = Counter[tuple[str, str]]  # (truth, answer) -> pictures
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """The pictures of one class that got one answer."""
-
-    row: int  # the class
-    column: int  # the answer
-    share: float  # of the class's pictures, above 0 to 1
-    changed: bool  # the other model has another number here
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class Confusion:
-    """The confusion matrix of a model."""
+    """The confusion matrix of a model; the page shows the cells of at least one picture."""
 
     name: str  # of the model
-    labels: tuple[str, ...]
-    cells: tuple[Cell, ...]  # those of at least one picture
-    side_px: int  # of a cell
-    margin_px: int  # for the labels
-
-
-@dataclass(frozen=True, slots=True)
-class Disputed:
-    """A picture that the models label differently."""
-
-    answer: Answer
-    thumbnail: str  # a data: URI
+    labels: tuple[str, ...]  # shown
+    pictures: Counter[str]  # truth -> pictures
+    counts: Counts
+    others: Counts  # of the other model
 
 
 def write_report(result: ConversionResult, run: Run, config: ConvertConfig, out: Path) -> Path:
     """Write the page beside `out`, whole or not at all. Returns its path."""
-    path = out.with_suffix(".report.html")
-    write_text(path, _render(result, run, config, out.name))
-    return path
-
-
-def _render(result: ConversionResult, run: Run, config: ConvertConfig, name: str) -> str:
     candidate = result.best
     disputed = [one for one in candidate.answers if one.float_label != one.tflite_label]
-    return _load_template().render(
-        name=name,
+    page = _load_template().render(
+        name=out.name,
         result=result,
         candidate=candidate,
         verdict=candidate.verdict,
@@ -84,6 +57,9 @@ def _render(result: ConversionResult, run: Run, config: ConvertConfig, name: str
         versions={**run.contract.provenance.versions, **_read_versions()},
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
     )
+    path = out.with_suffix(".report.html")
+    write_text(path, page)
+    return path
 
 
 def _load_template() -> jinja2.Template:
@@ -99,24 +75,19 @@ def _load_template() -> jinja2.Template:
         "size": lambda count: f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB",
         "ms": lambda milliseconds: f"{milliseconds:.2f} ms",
         "points": lambda change: f"{100 * change:+.1f}",
-        "interval": _format_interval,
+        "interval": lambda ends: f"{ends[0]:.1%} to {ends[1]:.1%}" if ends else "",
     }
-    environment.globals |= {"longest_label": LONGEST_LABEL, "sure": f"{SURE:.0%}"}
+    environment.globals["sure"] = f"{SURE:.0%}"
     return environment.get_template("report.html.j2")
 
 
-def _format_interval(interval: Interval | None) -> str:
-    return f"{interval[0]:.1%} to {interval[1]:.1%}" if interval else ""
-
-
-def _list_disputed(answers: Sequence[Answer], run: Run) -> Iterator[Disputed]:
-    """List disputed pictures, those with the highest scores first."""
+def _list_disputed(answers: Sequence[Answer], run: Run) -> Iterator[tuple[Answer, str]]:
+    """List disputed pictures, those with the highest scores first, with data: URIs."""
     photographs = {str(photograph.file): photograph for photograph in run.photographs}
     surest = sorted(answers, key=lambda one: -max(one.float_score, one.tflite_score))
     for answer in surest[:MOST_DISPUTED]:
         image_rgb = photographs[answer.file].read()
-        thumbnail = thumbnail_data_uri(image_rgb, THUMBNAIL_PX, THUMBNAIL_QUALITY)
-        yield Disputed(answer, thumbnail)
+        yield answer, thumbnail_data_uri(image_rgb, THUMBNAIL_PX, THUMBNAIL_QUALITY)
 
 
 def count_confusions(result: ConversionResult, labels: Sequence[str]) -> list[Confusion]:
@@ -126,11 +97,11 @@ def count_confusions(result: ConversionResult, labels: Sequence[str]) -> list[Co
         return []
     by_float = Counter((one.truth, one.float_label) for one in known)
     by_tflite = Counter((one.truth, one.tflite_label) for one in known)
+    pictures = Counter(one.truth for one in known)
     shown = _select_most_confused(by_float + by_tflite, labels)
-    name = result.best.quantization
     return [
-        _build_confusion("float", by_float, by_tflite, shown),
-        _build_confusion(name, by_tflite, by_float, shown),
+        Confusion("float", shown, pictures, by_float, by_tflite),
+        Confusion(result.best.quantization, shown, pictures, by_tflite, by_float),
     ]
 
 
@@ -142,38 +113,6 @@ def _select_most_confused(counts: Counts, labels: Sequence[str]) -> tuple[str, .
             mistakes.update({truth: pictures, answer: pictures})
     shown = set(sorted(labels, key=lambda label: -mistakes[label])[:MOST_CLASSES])
     return tuple(label for label in labels if label in shown)
-
-
-def _build_confusion(
-    name: str, counts: Counts, others: Counts, labels: tuple[str, ...]
-) -> Confusion:
-    longest = min(LONGEST_LABEL, max(map(len, labels)))
-    return Confusion(
-        name=name,
-        labels=labels,
-        cells=_build_cells(counts, others, labels),
-        side_px=34 if len(labels) <= 12 else 22 if len(labels) <= 25 else 15,
-        margin_px=round(12 + LETTER_PX * longest),
-    )
-
-
-def _build_cells(counts: Counts, others: Counts, labels: tuple[str, ...]) -> tuple[Cell, ...]:
-    index = {label: number for number, label in enumerate(labels)}
-    of_class: Counter[str] = Counter()
-    for (truth, _), pictures in counts.items():
-        of_class[truth] += pictures
-    return tuple(
-        Cell(
-            row=index[truth],
-            column=index[answer],
-            share=pictures / of_class[truth],
-            changed=others[truth, answer] != pictures,
-            title=f"{truth}, labelled {answer}: {pictures} of {of_class[truth]}"
-            f" ({others[truth, answer]} by the other model)",
-        )
-        for (truth, answer), pictures in counts.items()
-        if truth in index and answer in index
-    )
 
 
 def _read_versions() -> dict[str, str]:

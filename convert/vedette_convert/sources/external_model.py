@@ -1,7 +1,8 @@
 """A classifier that Vedette did not train, loaded as a Keras model and a run."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import keras
@@ -18,14 +19,13 @@ from vedette_convert.run import (
     Run,
     sample_photographs,
 )
-from vedette_convert.sources.image_folder import UNKNOWN, read_photographs
+from vedette_convert.sources.image_folder import UNKNOWN, Warn, read_photographs
 from vedette_convert.sources.keras_loader import load_model
-from vedette_convert.sources.normalisation import create_layer
+from vedette_convert.sources.normalisation import AFFINES, NONE, OWN, create_layer
 from vedette_convert.sources.normalisation_check import (
     Hits,
     check_normalisation,
     choose_normalisation,
-    list_alternatives,
 )
 from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES, Confidence, Contract, Provenance
 from vedette_edge.model.labels import read_labels
@@ -33,8 +33,6 @@ from vedette_edge.model.labels import read_labels
 TRIED = 100  # photographs that show whether a model's outputs make sense
 SLACK = 0.01  # by which the sum of scores may miss one
 HIDDEN = ""
-
-Warn = Callable[[str], None]
 
 
 def load_external_model(spec: ExternalModelSpec, warn: Warn) -> tuple[Model, Run]:
@@ -56,7 +54,8 @@ def load_external_model(spec: ExternalModelSpec, warn: Warn) -> tuple[Model, Run
         put, named = choose_normalisation(spec.normalise, model, can_see)
         contract = _draft_contract(model, labels, named, resize_mode, photographs)
         run = Run(spec.path, contract, photographs)
-        alternatives = () if put != named else list_alternatives(put, can_see)
+        known = (NONE if can_see else OWN, *AFFINES) if put == named else ()
+        alternatives = [one for one in known if one != put]
         return _complete(model, run, put, alternatives, warn), run
     except KerasFileError as error:
         raise KerasFileError(f"{spec.path}: {error}") from error
@@ -93,9 +92,8 @@ def _complete(
     truths = [one.label for one in sample]
 
     def compute_scores(name: str) -> Scores:
-        return compute_float_scores(
-            _add_normalisation(name, model), sample, run.contract, lambda: None
-        )
+        normalised = _add_normalisation(name, model)
+        return compute_float_scores(normalised, sample, run.contract, lambda: None)
 
     def measure_hits(name: str) -> Hits:
         best = compute_scores(name).argmax(axis=1)
@@ -141,7 +139,7 @@ def _draft_contract(
 ) -> Contract:
     _, height, width, _ = model.input_shape
     listed = "".join(f"{one.part},{one.label},{one.sha256}\n" for one in photographs)
-    parts = {"calibration": TRAIN, "test": TEST}
+    counts = Counter(one.part for one in photographs)
     packages = ("vedette-convert", "tensorflow", "keras", "numpy")
     return Contract(
         labels=labels,
@@ -154,9 +152,7 @@ def _draft_contract(
         confidence=Confidence(temperature=1.0, unknown_below=0.0),
         provenance=Provenance(
             manifest_sha256=hashlib.sha256(listed.encode()).hexdigest(),
-            pictures={
-                key: sum(one.part == part for one in photographs) for key, part in parts.items()
-            },
+            pictures={"calibration": counts[TRAIN], "test": counts[TEST]},
             seed=0,
             versions={name: version(name) for name in packages},
             accuracies={},

@@ -16,11 +16,10 @@ FEW = 40  # photographs, below which a note says that they are few
 SHOWN = 10  # names in a message
 
 FilesByHash = dict[str, Path]  # SHA-256 of the content -> file
+Warn = Callable[[str], None]
 
 
-def read_photographs(
-    folder: Path, labels: tuple[str, ...], warn: Callable[[str], None]
-) -> tuple[Photograph, ...]:
+def read_photographs(folder: Path, labels: tuple[str, ...], warn: Warn) -> tuple[Photograph, ...]:
     """Read photographs in class folders named after labels, or of unknown truth in any others.
 
     In the order of their hashes, every other one of a class is for calibration; copies count
@@ -68,7 +67,7 @@ def _join_names(names: Sequence[str]) -> str:
 
 
 def _group_by_label(
-    folder: Path, class_folders: dict[Path, str], warn: Callable[[str], None]
+    folder: Path, class_folders: dict[Path, str], warn: Warn
 ) -> dict[str, FilesByHash]:
     by_label: dict[str, FilesByHash] = defaultdict(dict)
     for path in sorted(folder.iterdir()) if folder not in class_folders else ():

@@ -166,9 +166,8 @@ def _set_float32(model: Model) -> Model:
 def _unwrap(model: Model) -> Model:
     """Take the input and the output of a model out of lists and dicts."""
     if (len(model.inputs), len(model.outputs)) != (1, 1):
-        takes, gives = (
-            [tuple(one.shape) for one in ends] for ends in (model.inputs, model.outputs)
-        )
+        takes = [tuple(one.shape) for one in model.inputs]
+        gives = [tuple(one.shape) for one in model.outputs]
         raise KerasFileError(
             f"takes {takes} and gives {gives}, expected one picture and one list of scores. "
             "Save a model of these alone: keras.Model(picture, scores).save(...)"

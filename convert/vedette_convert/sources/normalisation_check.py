@@ -53,11 +53,6 @@ def _explain_twice(asked: str, own: DetectedNormalisation) -> str:
     )
 
 
-def list_alternatives(name: str, can_see: bool) -> list[str]:
-    """List the other normalisations that could be put in front of a model."""
-    return [one for one in (NONE if can_see else OWN, *AFFINES) if one != name]
-
-
 def check_normalisation(
     named: str, alternatives: Sequence[str], measure_hits: Callable[[str], Hits], classes: int
 ) -> str:

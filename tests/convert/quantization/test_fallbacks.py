@@ -22,10 +22,16 @@ from vedette_convert.candidates import CandidateBuilder, ConversionResult
 from vedette_convert.cli import main
 from vedette_convert.errors import ConversionError
 from vedette_convert.pipeline import convert
-from vedette_convert.quantization.fallbacks import list_fallbacks, list_untried
-from vedette_convert.quantization.scheme import INT8, NEW, OLD, ConvertConfig, Scheme
+from vedette_convert.quantization.scheme import (
+    INT8,
+    NEW,
+    OLD,
+    ConvertConfig,
+    Scheme,
+    list_fallbacks,
+    list_untried,
+)
 from vedette_convert.run import Photograph, Run
-from vedette_convert.timing import StageTimer
 from vedette_edge import Classifier
 from vedette_edge.model.contract import (
     Confidence,
@@ -106,7 +112,7 @@ def run_convert(
     model: keras.Model, photographs: Sequence[Photograph], out: Path, config: ConvertConfig
 ) -> ConversionResult:
     run = Run(Path("Trained_Weight.h5"), CONTRACT, tuple(photographs))
-    builder = CandidateBuilder(model, run, config.runtime, ignore_progress, StageTimer())
+    builder = CandidateBuilder(model, run, config.runtime, ignore_progress)
     return convert(builder, out, config)
 
 

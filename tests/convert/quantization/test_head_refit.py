@@ -183,7 +183,7 @@ def test_thresholds_are_for_the_precision_that_training_was_asked_for(head_run: 
     features = IntegerFeatures(truth, folds, (integers,), scale, np.zeros(4, np.float32))
     record = HeadRecord((Block("head.1", 4),), 0.1, 0.0, 0.9, False, tuple(folds.tolist()))
     contract = replace(read_run_contract(head_run), labels=("left", "right"))
-    refitted = refit_head(features, record, contract).describe(contract)
+    _, refitted = refit_head(features, record, contract)
     logits = np.empty((600, 2))
     for fold in range(3):
         rest = folds != fold
