@@ -34,7 +34,7 @@ def compact(graph: bytes) -> bytes:
 
 
 def find_layer(tensor: str, names: Container[str]) -> str:
-    """Find the Keras layer in a tensor's name, such as one_at_a_time_1/net_1/conv_1/Relu;...
+    """Find the Keras layer in a tensor's name, such as net_1/conv_1/Relu;...
 
     Keras adds a number to the name of each layer that is called again, as all were. Empty if
     the tensor is of no layer.
