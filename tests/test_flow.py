@@ -52,7 +52,7 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
     "settings",
     [
         "--architecture cnn --size 48 --epochs 8 --batch-size 8",
-        "--architecture small --size 48 --epochs 40 --batch-size 8",
+        "--architecture small --size 48 --epochs 20 --batch-size 8",
         "--size 64",
     ],
 )
