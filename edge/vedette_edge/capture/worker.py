@@ -17,14 +17,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 
-from vedette_edge.cameras import (
-    CameraConfig,
-    CameraEvent,
-    Frame,
-    OnCameraEvent,
-    find_camera,
-    open_frames,
-)
+from vedette_edge.cameras import find_camera, open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, OnCameraEvent
 from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
 from vedette_edge.capture.motion import MotionDetector
 from vedette_edge.capture.orientation import Orientation, crop_region, orient

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog
 
-from vedette_edge.cameras import CameraConfig, image_folder, open_frames
+from vedette_edge.cameras import image_folder, open_frames
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images import decoding, test_pattern
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog, Serve
 
-from vedette_edge.cameras import CameraConfig, CameraEvent, Frames, network_stream, open_frames
+from vedette_edge.cameras import network_stream, open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frames
 from vedette_edge.errors import CameraError
 
 SECRET = "hunter2"

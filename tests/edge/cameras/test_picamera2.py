@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog
 
-from vedette_edge.cameras import CameraConfig, CameraEvent, open_frames, picamera2
+from vedette_edge.cameras import open_frames, picamera2
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images.preprocessing import Image
 

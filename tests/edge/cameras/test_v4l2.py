@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog
 
-from vedette_edge.cameras import CameraConfig, CameraEvent, open_frames
+from vedette_edge.cameras import open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.errors import CameraError
 from vedette_edge.images.preprocessing import Image
 
