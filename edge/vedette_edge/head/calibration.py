@@ -13,9 +13,8 @@ from vedette_edge.model.contract import UNKNOWN
 OWN_THRESHOLD_FROM = 100  # answers; a class with fewer has no threshold of its own
 
 _HALVINGS = 40  # of the range in which a temperature is searched for
-_COLDER = np.geomspace(
-    1, 0.005, 13
-)  # factors of the temperature that are tried with an entry for `unknown`
+# Factors of the temperature that are tried with an entry for `unknown`.
+_COLDER = np.geomspace(1, 0.005, 13)
 _NEAR = np.geomspace(1.5, 1 / 1.5, 9)  # then factors around the best of them
 
 

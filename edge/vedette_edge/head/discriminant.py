@@ -51,21 +51,13 @@ class Moments:
         self.products[:] += centred.T @ centred
 
     def __sub__(self, some: "Moments") -> "Moments":
-        return Moments(
-            self.counts - some.counts,
-            self.sums - some.sums,
-            self.products - some.products,
-            self.origin,
-        )
+        products = self.products - some.products
+        return Moments(self.counts - some.counts, self.sums - some.sums, products, self.origin)
 
     def first(self, width: int) -> "Moments":
         """Return the moments of the first `width` features."""
-        return Moments(
-            self.counts,
-            self.sums[:, :width],
-            self.products[:width, :width],
-            self.origin[:width],
-        )
+        products = self.products[:width, :width]
+        return Moments(self.counts, self.sums[:, :width], products, self.origin[:width])
 
 
 @dataclass(frozen=True, slots=True)

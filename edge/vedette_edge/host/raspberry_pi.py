@@ -28,14 +28,9 @@ class Health:
 
     def fields(self) -> dict[str, object]:
         """The fields of a record; those that are unknown or fine are left out."""
-        causes = [
-            *(f"{name} now" for name in self.now),
-            *(f"{name} before" for name in self.before),
-        ]
-        return {
-            **({} if self.temperature_c is None else {"temperature_c": self.temperature_c}),
-            **({"throttled": ", ".join(causes)} if causes else {}),
-        }
+        causes = [f"{name} now" for name in self.now] + [f"{name} before" for name in self.before]
+        fields = {"temperature_c": self.temperature_c, "throttled": ", ".join(causes) or None}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def read_health(sys: Path = SYS) -> Health:

@@ -22,11 +22,9 @@ def read_image(path: Path) -> Image:
     Raises ImageError, naming the file, if it cannot be read.
     """
     try:
-        data = read_bounded(path)
+        return decode_image(read_bounded(path))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
-    try:
-        return decode_image(data)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
 

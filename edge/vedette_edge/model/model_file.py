@@ -36,9 +36,8 @@ _BROKEN_ZIP = (
     zlib.error,
     EOFError,
     KeyError,
-    NotImplementedError,
     OverflowError,  # on 32 bits
-    RuntimeError,
+    RuntimeError,  # NotImplementedError is one
     ValueError,
 )
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which unpack no more than requested
@@ -109,12 +108,8 @@ def _read_content(path: Path) -> bytes:
     if not data:
         raise ModelFileError("the file is empty. Copy or convert the model again")
     if data[4:8] != _IDENTIFIER:
-        kind = (
-            _OTHER_FORMATS.get(data[:4])
-            or _OTHER_FORMATS.get(data[:2])
-            or f"begins with {data[:8]!r}"
-        )
-        raise ModelFileError(f"not a .tflite model ({kind})")
+        kind = _OTHER_FORMATS.get(data[:4]) or _OTHER_FORMATS.get(data[:2])
+        raise ModelFileError(f"not a .tflite model ({kind or f'begins with {data[:8]!r}'})")
     return data
 
 
