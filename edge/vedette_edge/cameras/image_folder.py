@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
@@ -24,8 +25,7 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
     folder = Path(config.source)
     if config.follow:
         known = _read_stamps(folder)
-        detail = f"new images beside {len(known)} old ones"
-        on_event(CameraEvent("opened", detail))
+        on_event(CameraEvent("opened", f"new images beside {len(known)} old ones"))
         return _follow(folder, known, on_event)
     paths = _list_images(folder)
     on_event(CameraEvent("opened", f"{len(paths)} images"))
@@ -99,12 +99,9 @@ def _read_stamps(folder: Path) -> dict[Path, Stamp]:
         paths = discovery.find_images(folder)
     except OSError as error:
         raise CameraError(f"{folder}: {error.strerror or error}; expected a folder") from error
-    return {path: stamp for path in paths if (stamp := _read_stamp(path))}
-
-
-def _read_stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:  # deleted since the listing
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
+    stamps = {}
+    for path in paths:
+        with suppress(OSError):  # deleted since the listing
+            status = path.stat()
+            stamps[path] = status.st_size, status.st_mtime_ns, status.st_ino
+    return stamps

@@ -33,12 +33,9 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
 
 
 def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
-    timeouts = {
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: OPEN_TIMEOUT_MS,
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC: READ_TIMEOUT_MS,
-    }
+    parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
+    parameters += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
     with _prefer_tcp():
-        parameters = [number for pair in timeouts.items() for number in pair]
         stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():
         raise CameraError(

@@ -1,9 +1,8 @@
 """A triple buffer in shared memory, from the capture process to the watch.
 
-The capture process publishes frames, the watch reads the newest. Of three slots one is being
-written, one holds the newest frame, and one is being read. Each side swaps its slot for another
-under a file lock, which the kernel releases when its holder dies: neither side waits for the
-other, and a killed process leaves no lock.
+Of three slots one is being written, one holds the newest frame, and one is being read. Each side
+swaps its slot for another under a file lock, which the kernel releases when its holder dies:
+neither side waits for the other, and a killed process leaves no lock.
 """
 
 import fcntl

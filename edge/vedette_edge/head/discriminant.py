@@ -94,7 +94,8 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
     offsets = ((means - middle) / by_feature).astype(np.float32)
     within = _compute_covariance(moments, means, by_feature)
     _shrink(within, shrinkage)
-    directions = _solve(within, offsets.T)
+    _factorize(within)
+    directions = _solve_transposed(within, _solve_lower(within, offsets.T))
     gram = offsets.astype(np.float64) @ directions
     weights = directions / by_feature[:, None]
     middle += moments.origin
@@ -149,14 +150,8 @@ def _shrink(covariance: Floats, share: float) -> None:
     covariance.flat[:: width + 1] += np.float32(share * level)
 
 
-def _solve(matrix: Floats, right: Floats) -> Floats:
-    """Solve for a symmetric positive definite matrix, which is overwritten."""
-    _factorize(matrix)
-    return _solve_transposed(matrix, _solve_lower(matrix, right))
-
-
 def _factorize(matrix: Floats) -> None:
-    """Overwrite a matrix with its Cholesky factor: the lower triangle, by halves.
+    """Overwrite a symmetric positive definite matrix with its lower Cholesky factor, by halves.
 
     Almost all of the work is matrix products, which numpy computes several times faster than
     LAPACK factorizes. The leaves on the diagonal become inverses, ready for multiplication.

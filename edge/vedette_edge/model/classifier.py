@@ -108,7 +108,7 @@ def describe_model(classifier: Classifier) -> dict[str, Any]:
         "bytes": {
             "file": len(model.data),
             "graph": model.graph_bytes,
-            "packed": model.packed_bytes,
+            "packed": len(model.data) - model.graph_bytes,
         },
         "input": asdict(network.input),
         "output": asdict(network.output),

@@ -212,7 +212,7 @@ def _detect_logits(
     encode = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
     images_rgb = np.full((64, 64, 3), 128, np.uint8), test_pattern.draw_test_pattern(0)
     inputs = [encode(preprocess(image_rgb, assumed)) for image_rgb in images_rgb]
-    rows = [network.output.values(network.run(one)).ravel() for one in inputs]
+    rows = np.array([network.output.values(network.run(one)).ravel() for one in inputs])
     if not np.isfinite(rows).all():
         raise ModelFileError("its outputs for a plain grey picture are not finite numbers")
     if operator == "SOFTMAX":
@@ -220,7 +220,7 @@ def _detect_logits(
     logits = False
     if operator == "LOGISTIC":
         line = "scores are independent of one another and need not sum to one (sigmoid)"
-    elif all(_are_scores(row) for row in rows):
+    elif _are_scores(rows):
         line = f"outputs are scores: they sum to one, computed by {operator}"
     else:
         logits = True
@@ -228,6 +228,6 @@ def _detect_logits(
     return replace(assumed, logits=logits, assumptions=(*assumed.assumptions, line))
 
 
-def _are_scores(row: NDArray[np.float32]) -> bool:
-    inside = row.min() >= -1e-6 and row.max() <= 1 + 1e-6
-    return bool(inside and abs(row.sum() - 1) <= SUM_SLACK)
+def _are_scores(rows: NDArray[np.float32]) -> bool:
+    inside = rows.min() >= -1e-6 and rows.max() <= 1 + 1e-6
+    return bool(inside and np.all(abs(rows.sum(axis=1) - 1) <= SUM_SLACK))
