@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
-from vedette_edge.cameras.rate_limiter import RateLimiter
 from vedette_edge.errors import CameraError, ImageError
 from vedette_edge.images import decoding, discovery
 
@@ -29,7 +28,7 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
         return _follow(folder, known, on_event)
     paths = _list_images(folder)
     on_event(CameraEvent("opened", f"{len(paths)} images"))
-    return _read_frames(folder, paths, config, on_event)
+    return _read_frames(paths, config, on_event)
 
 
 def _list_images(folder: Path) -> list[Path]:
@@ -39,14 +38,11 @@ def _list_images(folder: Path) -> list[Path]:
     return paths
 
 
-def _read_frames(
-    folder: Path, paths: list[Path], config: CameraConfig, on_event: OnCameraEvent
-) -> Frames:
-    limiter, number, bad = RateLimiter(config.fps), 0, set[Path]()
+def _read_frames(paths: list[Path], config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    folder, number, bad = Path(config.source), 0, set[Path]()
     while True:
         before = number
         for path in paths:
-            limiter.wait()
             frame = _read_frame(path, number + 1)
             if isinstance(frame, Frame):
                 number += 1

@@ -121,9 +121,7 @@ def _compute_block_scales(
     variances: NDArray[np.float64], noise: NDArray[np.float64], widths: Sequence[int]
 ) -> NDArray[np.float64]:
     starts = np.cumsum([0, *widths[:-1]])
-    by_block, least = (
-        np.add.reduceat(one, starts) / np.asarray(widths) for one in (variances, noise)
-    )
+    by_block, least = (np.add.reduceat(one, starts) / widths for one in (variances, noise))
     least = np.maximum(least, np.finfo(np.float32).tiny)
     return np.asarray(np.sqrt(np.maximum(by_block, least)))
 

@@ -196,11 +196,9 @@ def _check_labels(labels: tuple[str, ...]) -> None:
 
 
 def _check_confidence(confidence: Confidence, labels: tuple[str, ...]) -> None:
-    by_label = confidence.unknown_below_by_label
-    if not confidence.temperature > 0:
-        raise ContractError(
-            f"contract: temperature is {confidence.temperature}, expected temperature > 0"
-        )
+    temperature, by_label = confidence.temperature, confidence.unknown_below_by_label
+    if not temperature > 0:
+        raise ContractError(f"contract: temperature is {temperature}, expected temperature > 0")
     if others := sorted(by_label.keys() - set(labels)):
         raise ContractError(
             f"contract: unknown_below_by_label has {reprlib.repr(others)}, expected only labels"

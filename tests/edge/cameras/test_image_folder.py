@@ -50,13 +50,6 @@ def test_a_looped_folder_without_one_good_picture_is_an_error(
         next(open_frames(CameraConfig(str(tmp_path), loop=True), event_log.add))
 
 
-def test_pictures_can_be_shown_at_a_rate(photos: Path, event_log: EventLog) -> None:
-    frames = open_frames(CameraConfig(str(photos), loop=True, fps=50), event_log.add)
-    began = time.time()  # under load the first frame may be late; later ones keep the rate
-    seen_at = [frame.seen_at for frame in islice(frames, 11)]
-    assert seen_at[-1] - began >= 0.18
-
-
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_folder, "POLL_S", 0.03)
