@@ -23,11 +23,11 @@ _ORIENTATION = 0x0112  # EXIF tag
 
 
 def decode(data: bytes, kind: str) -> tuple[Image, int]:
-    """Decode a "HEIC" or "AVIF": uint8, height x width x 3, R G B; and its orientation, as in EXIF.
+    """Decode a "HEIC" or "AVIF" to uint8, height x width x 3, R G B, and an EXIF orientation.
 
-    That is the container's (irot, imir); HEIF tells readers to ignore EXIF's, which repeats it.
-    Reduces deep colours to 8 bits, drops alpha and turns grey into RGB. Raises
-    ImageError for an image that is damaged, cut off or larger than MOST_PIXELS.
+    The orientation is what is left to do of the container's (irot, imir); HEIF tells readers to
+    ignore EXIF's, which repeats it. Reduces deep colours to 8 bits, drops alpha and turns grey
+    into RGB. Raises ImageError for an image that is damaged, cut off or larger than MOST_PIXELS.
     """
     if _is_truncated(data):
         raise ImageError(f"a {kind} file that is cut off; copy it again from its source")
