@@ -228,12 +228,9 @@ class CaptureProcess:
         self.events, event_end = os.pipe()
         os.set_blocking(self.events, False)
         descriptors = [config_end, event_end, *buffer.descriptors]
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "vedette_edge.capture.worker", *map(str, descriptors)],
-                pass_fds=descriptors,
-                start_new_session=True,  # Ctrl-C is for the supervisor alone
-            )
+        command = [sys.executable, "-m", "vedette_edge.capture.worker", *map(str, descriptors)]
+        try:  # in a session of its own, since Ctrl-C is for the supervisor alone
+            self._process = subprocess.Popen(command, pass_fds=descriptors, start_new_session=True)
         except OSError:
             self._close_pipes()
             raise

@@ -130,15 +130,14 @@ def fit_threshold(scores: Floats, right: NDArray[np.bool_], precision: float) ->
     `scores` are those of the answers, 0..1. If no threshold reaches the precision, every answer
     counts.
     """
-    if not len(right) or right.mean() >= precision:
-        return Threshold(0.0, precision, reached=bool(len(right)))
+    if len(right) and right.mean() >= precision:
+        return Threshold(0.0, precision, reached=True)
     order = np.argsort(-scores, kind="stable")
     shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     last_of_equals = np.append(np.diff(scores[order]) != 0, True)
     enough = np.flatnonzero((shares >= precision) & last_of_equals)
-    if not len(enough):
-        return Threshold(0.0, precision, reached=False)
-    return Threshold(float(scores[order][enough[-1]]), precision, reached=True)
+    below = float(scores[order][enough[-1]]) if len(enough) else 0.0
+    return Threshold(below, precision, reached=bool(len(enough)))
 
 
 def fit_thresholds(

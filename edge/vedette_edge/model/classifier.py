@@ -66,7 +66,6 @@ class Classifier:
         self.model = model_file.read_model_file(Path(path))
         runtime, threads = interpreter.find_runtime(), threads or min(4, os.cpu_count() or 1)
         try:
-            _check_overrides(self.model.contract, overrides)
             compatibility.check_compatible(self.model.graph, runtime.name, platform.machine())
             if self.model.contract is None or self.model.graph.tensor_bytes > LARGE_BYTES:
                 sandbox.probe_model(self.model.data, threads)
@@ -102,33 +101,21 @@ def describe_model(classifier: Classifier) -> dict[str, Any]:
     `contract` is null for a model without one; `assumed` then has its substitute.
     """
     model, network = classifier.model, classifier.network
+    file, graph = len(model.data), model.graph_bytes
+    objections = compatibility.find_objections(model.graph, arm=True)
     contract = asdict(classifier.contract)
     return {
         "file": str(model.path),
-        "bytes": {
-            "file": len(model.data),
-            "graph": model.graph_bytes,
-            "packed": len(model.data) - model.graph_bytes,
-        },
+        "bytes": {"file": file, "graph": graph, "packed": file - graph},
         "input": asdict(network.input),
         "output": asdict(network.output),
         "runtime": network.runtime,
         "delegate_partitions": network.count_partitions(),
-        "old_runtime": {
-            "name": compatibility.OLD,
-            "objections": compatibility.find_objections(model.graph, arm=True),
-        },
+        "old_runtime": {"name": compatibility.OLD, "objections": objections},
         "samples": len(model.samples),
         "contract": contract if model.contract else None,
         "assumed": None if model.contract else contract,
     }
-
-
-def _check_overrides(contract: Contract | None, overrides: ModelOverrides) -> None:
-    if contract is not None and overrides != NO_OVERRIDES:
-        raise ModelFileError(
-            f"carries its own contract, which {overrides.list_flags()} would contradict. Omit them"
-        )
 
 
 def _resolve_contract(
@@ -136,6 +123,11 @@ def _resolve_contract(
 ) -> tuple[Contract | AssumedContract, Encoder, ScoreReader]:
     """The contract, or else its substitute, and the ways to the input and from the output."""
     if contract := model.contract:
+        if overrides != NO_OVERRIDES:
+            flags = overrides.list_flags()
+            raise ModelFileError(
+                f"carries its own contract, which {flags} would contradict. Omit them"
+            )
         _check_tensors(contract, network.input, network.output)
         return contract, encode_bytes(network.input), _build_score_reader(network.output)
     assumed = uncontracted.resolve_contract(model, network, overrides)

@@ -113,11 +113,8 @@ class _Subgraph:
         dense = read_operator_table()[_FULLY_CONNECTED]["name"]
         inputs = [step.read_numbers(1) for kind, step in self._steps if kind.name == dense]
         weights = [self._tensors[one[1]] for one in inputs if len(one) > 1 and one[1] >= 0]
-        return [
-            one.read_text(3)
-            for one in weights
-            if one.read_number(1, "b") == _INT8 and _count_scales(one) > 1
-        ]
+        int8 = [one for one in weights if one.read_number(1, "b") == _INT8]
+        return [one.read_text(3) for one in int8 if _count_scales(one) > 1]
 
     def find_output_operator(self) -> str:
         """The operator that computes the output, past those that only pass it on."""
