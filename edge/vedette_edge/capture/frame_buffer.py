@@ -95,8 +95,7 @@ class FrameBuffer:
     @property
     def last_skip_s(self) -> float:
         """Time of the last skipped frame on the monotonic clock; 0 if there is none."""
-        (time_s,) = struct.unpack("<d", os.pread(self._file, 8, _SKIP_OFFSET))
-        return float(time_s)
+        return float(struct.unpack("<d", os.pread(self._file, 8, _SKIP_OFFSET))[0])
 
     def wait_until_taken(self) -> None:
         """Wait until the newest frame has been taken."""

@@ -237,14 +237,10 @@ class CaptureProcess:
         finally:
             os.close(config_end)
             os.close(event_end)
+        self.pid = self._process.pid
         self._partial_line = b""
         with suppress(BrokenPipeError):
             os.write(self._config_pipe, pickle.dumps(config))
-
-    @property
-    def pid(self) -> int:
-        """Process ID."""
-        return self._process.pid
 
     def has_died(self) -> bool:
         """True if the process has ended."""

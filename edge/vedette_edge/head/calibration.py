@@ -107,11 +107,8 @@ def fit_background(
     distance = np.square((cooled + place) @ projection).sum(axis=1)
     lead = (cooled.max(axis=1) - distance)[logits.argmax(axis=1) == truth]
     shift = float(np.quantile(lead, cost)) if len(lead) else 0.0
-    return Background(
-        np.asarray(projection, np.float32),
-        np.asarray((place + shift) @ projection, np.float32),
-        shift,
-    )
+    offset = np.asarray((place + shift) @ projection, np.float32)
+    return Background(np.asarray(projection, np.float32), offset, shift)
 
 
 def calibrate(logits: Floats, temperature: float, background: Background | None) -> Floats:

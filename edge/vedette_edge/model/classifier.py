@@ -101,12 +101,12 @@ def describe_model(classifier: Classifier) -> dict[str, Any]:
     `contract` is null for a model without one; `assumed` then has its substitute.
     """
     model, network = classifier.model, classifier.network
-    file, graph = len(model.data), model.graph_bytes
+    file_bytes, graph_bytes = len(model.data), model.graph_bytes
     objections = compatibility.find_objections(model.graph, arm=True)
     contract = asdict(classifier.contract)
     return {
         "file": str(model.path),
-        "bytes": {"file": file, "graph": graph, "packed": file - graph},
+        "bytes": {"file": file_bytes, "graph": graph_bytes, "packed": file_bytes - graph_bytes},
         "input": asdict(network.input),
         "output": asdict(network.output),
         "runtime": network.runtime,
