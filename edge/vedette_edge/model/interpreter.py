@@ -95,7 +95,7 @@ class TFLiteModel:
         operators = getattr(self._interpreter, "_get_ops_details", None)
         if operators is None:
             return None
-        return sum(operator["op_name"] == "DELEGATE" for operator in operators())
+        return [operator["op_name"] for operator in operators()].count("DELEGATE")
 
 
 def find_runtime(runtimes: Mapping[str, str] = RUNTIMES) -> Runtime:
