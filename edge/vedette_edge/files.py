@@ -21,7 +21,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
     try:
         yield temporary
-        _flush(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         # Name the file that the user knows; the error of a full disk names none.
@@ -34,11 +35,6 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:

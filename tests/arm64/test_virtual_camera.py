@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vedette_edge.cameras import CameraConfig, CameraEvent, open_frames
+from vedette_edge.cameras import open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.errors import CameraError
 from vedette_edge.images import decoding
 

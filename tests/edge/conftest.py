@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vedette_edge import Contract
-from vedette_edge.cameras import CameraEvent, EventKind
+from vedette_edge.cameras.config import CameraEvent, EventKind
 from vedette_edge.model import model_file
 
 Picture = NDArray[np.uint8]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge.cameras import CameraConfig, Frames, open_frames
+from vedette_edge.cameras import open_frames
+from vedette_edge.cameras.config import CameraConfig, Frames
 from vedette_edge.errors import CameraError
 from vedette_edge.images.preprocessing import Image
 

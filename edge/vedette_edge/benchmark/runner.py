@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from vedette_edge.benchmark.baseline import Baseline, Spread, measure_baseline, measure_cpu_ms
 from vedette_edge.benchmark.recorder import STAGES, FrameRecorder, Snapshot, Tick
-from vedette_edge.cameras import CameraConfig, CameraEvent, synthetic
+from vedette_edge.cameras import synthetic
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor

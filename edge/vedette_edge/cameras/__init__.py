@@ -5,10 +5,10 @@ of frames. It raises CameraError if it cannot open the source. No camera waits f
 a time limit.
 """
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from vedette_edge.cameras import (
     image_folder,
@@ -19,14 +19,7 @@ from vedette_edge.cameras import (
     v4l2,
     video_file,
 )
-from vedette_edge.cameras.config import (
-    CameraConfig,
-    CameraEvent,
-    EventKind,
-    Frame,
-    Frames,
-    OnCameraEvent,
-)
+from vedette_edge.cameras.config import CameraConfig, Frames, OnCameraEvent
 from vedette_edge.errors import CameraError
 
 
@@ -35,64 +28,42 @@ class Camera:
     """A kind of source."""
 
     form: str  # of --camera, for a person
-    matches: Callable[[str], bool]  # true for a source of this kind
+    matches: Callable[[str], object]  # true for a source of this kind
     open_frames: Callable[[CameraConfig, OnCameraEvent], Frames]
     endless: bool = False  # it has no end of its own: restart it when it stops
     waits: Callable[[CameraConfig], bool] = lambda config: False  # each frame must be taken
 
 
-def _match_pattern(pattern: str) -> Callable[[str], bool]:
-    return lambda source: bool(re.fullmatch(pattern, source))
-
-
 CAMERAS = (  # the first match wins
     Camera(
-        "picamera2[:1]", _match_pattern(r"picamera2(:.*)?"), picamera2.open_frames, endless=True
+        "picamera2[:1]",
+        re.compile(r"picamera2(:.*)?").fullmatch,
+        picamera2.open_frames,
+        endless=True,
     ),
     Camera(
         "/dev/video0 or v4l2:0",
-        _match_pattern(r"/dev/(video|v4l/).+|v4l2:.*"),
+        re.compile(r"/dev/(video|v4l/).+|v4l2:.*").fullmatch,
         v4l2.open_frames,
         endless=True,
     ),
     Camera(
         "rtsp://... or http://...",
-        _match_pattern(r"(rtsps?|https?)://.+"),
+        re.compile(r"(rtsps?|https?)://.+").fullmatch,
         network_stream.open_frames,
         endless=True,
     ),
-    Camera("-[:raw:WxH]", _match_pattern(r"-(:.*)?"), stdin.open_frames),
+    Camera("-[:raw:WxH]", re.compile(r"-(:.*)?").fullmatch, stdin.open_frames),
     Camera(
         "synthetic[:WxH[@RATE]]",
-        _match_pattern(r"synthetic(:.*)?"),
+        re.compile(r"synthetic(:.*)?").fullmatch,
         synthetic.open_frames,
         endless=True,
         waits=synthetic.has_no_rate,
     ),
-    Camera(
-        "a folder of images",
-        lambda source: bool(source) and Path(source).is_dir(),
-        image_folder.open_frames,
-    ),
-    Camera(
-        "a video file",
-        lambda source: bool(source) and Path(source).exists(),
-        video_file.open_frames,
-    ),
+    Camera("a folder of images", os.path.isdir, image_folder.open_frames),
+    Camera("a video file", os.path.exists, video_file.open_frames),
 )
-
-__all__ = [
-    "CAMERAS",
-    "Camera",
-    "CameraConfig",
-    "CameraEvent",
-    "EventKind",
-    "Frame",
-    "Frames",
-    "OnCameraEvent",
-    "find_camera",
-    "open_frames",
-]
 
 
 def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:

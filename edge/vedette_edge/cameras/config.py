@@ -15,7 +15,6 @@ class CameraConfig:
     source: str  # as in --camera; cameras.CAMERAS lists the forms
     width: int = 640  # px
     height: int = 480  # px
-    fps: float = 0.0  # frames/s; 0: the camera's own rate, and files as fast as possible
     live: bool = False  # play a video file at its own rate
     loop: bool = False  # start files again at their end
     follow: bool = False  # wait for new images in a folder

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
-from vedette_edge.cameras.rate_limiter import RateLimiter
 from vedette_edge.errors import CameraError, ImageError
 from vedette_edge.images import decoding, discovery
 
@@ -24,12 +24,11 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
     folder = Path(config.source)
     if config.follow:
         known = _read_stamps(folder)
-        detail = f"new images beside {len(known)} old ones"
-        on_event(CameraEvent("opened", detail))
+        on_event(CameraEvent("opened", f"new images beside {len(known)} old ones"))
         return _follow(folder, known, on_event)
     paths = _list_images(folder)
     on_event(CameraEvent("opened", f"{len(paths)} images"))
-    return _read_frames(folder, paths, config, on_event)
+    return _read_frames(paths, config, on_event)
 
 
 def _list_images(folder: Path) -> list[Path]:
@@ -39,14 +38,11 @@ def _list_images(folder: Path) -> list[Path]:
     return paths
 
 
-def _read_frames(
-    folder: Path, paths: list[Path], config: CameraConfig, on_event: OnCameraEvent
-) -> Frames:
-    limiter, number, bad = RateLimiter(config.fps), 0, set[Path]()
+def _read_frames(paths: list[Path], config: CameraConfig, on_event: OnCameraEvent) -> Frames:
+    folder, number, bad = Path(config.source), 0, set[Path]()
     while True:
         before = number
         for path in paths:
-            limiter.wait()
             frame = _read_frame(path, number + 1)
             if isinstance(frame, Frame):
                 number += 1
@@ -99,12 +95,9 @@ def _read_stamps(folder: Path) -> dict[Path, Stamp]:
         paths = discovery.find_images(folder)
     except OSError as error:
         raise CameraError(f"{folder}: {error.strerror or error}; expected a folder") from error
-    return {path: stamp for path in paths if (stamp := _read_stamp(path))}
-
-
-def _read_stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:  # deleted since the listing
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
+    stamps = {}
+    for path in paths:
+        with suppress(OSError):  # deleted since the listing
+            status = path.stat()
+            stamps[path] = status.st_size, status.st_mtime_ns, status.st_ino
+    return stamps

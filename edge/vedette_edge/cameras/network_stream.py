@@ -5,8 +5,6 @@ The address may contain a user name and a password: events and errors leave them
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import cv2
 
@@ -17,7 +15,6 @@ from vedette_edge.errors import CameraError
 
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 10_000, 5_000
 MAX_BACKLOG = 100  # frames that are skipped at once
-_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 
 def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
@@ -33,13 +30,11 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
 
 
 def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
-    timeouts = {
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: OPEN_TIMEOUT_MS,
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC: READ_TIMEOUT_MS,
-    }
-    with _prefer_tcp():
-        parameters = [number for pair in timeouts.items() for number in pair]
-        stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
+    parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
+    parameters += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+    # FFmpeg's own default for RTSP, UDP, loses packets in most wireless networks.
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+    stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():
         raise CameraError(
             f"{config.name}: cannot be opened within {OPEN_TIMEOUT_MS // 1000} s; expected a "
@@ -81,18 +76,3 @@ def grab_newest(stream: cv2.VideoCapture, quick_s: float) -> int:
         if time.monotonic() - begin > quick_s:
             return count
     return MAX_BACKLOG - 1
-
-
-@contextmanager
-def _prefer_tcp() -> Iterator[None]:
-    """Make FFmpeg use TCP for RTSP: its default, UDP, loses packets in most wireless networks.
-
-    OpenCV reads the variable while it opens a stream. A value that the user has set stays.
-    """
-    before = os.environ.get(_OPTIONS)
-    os.environ.setdefault(_OPTIONS, "rtsp_transport;tcp")
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_OPTIONS]

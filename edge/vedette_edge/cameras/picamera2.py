@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
 from vedette_edge.errors import CameraError, SettingError
@@ -87,15 +88,9 @@ def _configure(camera: Any, config: CameraConfig) -> Mapping[str, Any]:
 
     Without a queue, a capture always returns a frame that was taken after the request.
     """
-    controls = {}
-    if config.fps and "FrameDurationLimits" in camera.camera_controls:
-        controls["FrameDurationLimits"] = (round(1e6 / config.fps),) * 2  # microseconds
     main = {"format": "BGR888", "size": (config.width, config.height)}
-    camera.configure(
-        camera.create_video_configuration(
-            main=main, buffer_count=BUFFERS, queue=False, controls=controls
-        )
-    )
+    wanted = camera.create_video_configuration(main=main, buffer_count=BUFFERS, queue=False)
+    camera.configure(wanted)
     stream: Mapping[str, Any] = camera.camera_configuration()["main"]
     return stream
 
@@ -132,9 +127,7 @@ def _wait_for(camera: Any, source: str, capture: Any) -> Any:
         ) from error
 
 
-def _convert_to_rgb(
-    captured: np.ndarray[Any, np.dtype[np.uint8]], stream: Mapping[str, Any]
-) -> Image:
+def _convert_to_rgb(captured: NDArray[np.uint8], stream: Mapping[str, Any]) -> Image:
     """Convert to RGB. In some formats a row in memory is longer than the image is wide."""
     conversion, width = _CONVERSIONS[stream["format"]], stream["size"][0]
     if conversion is not None:

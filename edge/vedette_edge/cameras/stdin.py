@@ -76,8 +76,7 @@ def _split_raw(height: int, width: int, on_event: OnCameraEvent) -> Iterator[tup
 
 
 def _report_skipped(on_event: OnCameraEvent, image: str, reason: str) -> None:
-    detail = f"skipped {image} on standard input: {reason}"
-    on_event(CameraEvent("skipped_file", detail))
+    on_event(CameraEvent("skipped_file", f"skipped {image} on standard input: {reason}"))
 
 
 def _read_chunks() -> Iterator[bytes]:

@@ -38,7 +38,7 @@ def _parse_source(config: CameraConfig) -> tuple[int, int, float]:
             "or synthetic:WIDTHxHEIGHT@RATE, such as synthetic:640x480@30"
         )
     width, height, rate = match.groups()
-    return int(width or config.width), int(height or config.height), float(rate or config.fps)
+    return int(width or config.width), int(height or config.height), float(rate or 0)
 
 
 def _draw_frames(height: int, width: int, rate: float, source: str) -> Frames:

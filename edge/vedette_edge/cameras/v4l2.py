@@ -58,12 +58,10 @@ def _check_access(device: str) -> None:
 
 
 def _configure(camera: cv2.VideoCapture, config: CameraConfig) -> None:
-    """Set the format first: sizes and rates depend on it."""
+    """Set the format first: sizes depend on it."""
     camera.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     camera.set(cv2.CAP_PROP_FRAME_WIDTH, config.width)
     camera.set(cv2.CAP_PROP_FRAME_HEIGHT, config.height)
-    if config.fps:
-        camera.set(cv2.CAP_PROP_FPS, config.fps)
     camera.set(cv2.CAP_PROP_BUFFERSIZE, BUFFERS)
 
 

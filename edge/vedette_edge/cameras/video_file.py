@@ -38,7 +38,7 @@ def read_frames(
     on_event: OnCameraEvent,
 ) -> Frames:
     """Read the frames of an open video. To loop it, `reopen` opens it again."""
-    limiter = RateLimiter((read_frame_rate(video) or DEFAULT_RATE) if config.live else config.fps)
+    limiter = RateLimiter((read_frame_rate(video) or DEFAULT_RATE) if config.live else 0.0)
     number = 0
     try:
         while True:

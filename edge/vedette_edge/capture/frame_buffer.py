@@ -1,9 +1,8 @@
 """A triple buffer in shared memory, from the capture process to the watch.
 
-The capture process publishes frames, the watch reads the newest. Of three slots one is being
-written, one holds the newest frame, and one is being read. Each side swaps its slot for another
-under a file lock, which the kernel releases when its holder dies: neither side waits for the
-other, and a killed process leaves no lock.
+Of three slots one is being written, one holds the newest frame, and one is being read. Each side
+swaps its slot for another under a file lock, which the kernel releases when its holder dies:
+neither side waits for the other, and a killed process leaves no lock.
 """
 
 import fcntl
@@ -45,16 +44,15 @@ class FrameBuffer:
         self, shape: tuple[int, ...], descriptors: tuple[int, int, int] | None = None
     ) -> None:
         """`shape` is that of Crops; `descriptors` come from the process that created the buffer."""
-        size = int(np.prod(shape))
-        offsets = [mmap.PAGESIZE + slot * (size + _INFO.size) for slot in range(SLOTS)]
+        size = math.prod(shape)
         total = mmap.PAGESIZE + SLOTS * (size + _INFO.size)
         self.descriptors = descriptors or _create_shared(total)
         self._file, self.published, self._taken = self.descriptors
         self._memory = mmap.mmap(self._file, total)
-        self._offsets = offsets
+        self._offsets = range(mmap.PAGESIZE, total, size + _INFO.size)
         self._crops = [
             np.frombuffer(self._memory, np.uint8, size, offset + _INFO.size).reshape(shape)
-            for offset in offsets
+            for offset in self._offsets
         ]
 
     def write_slot(self) -> Crops:
@@ -75,7 +73,8 @@ class FrameBuffer:
     def read_latest(self) -> tuple[FrameInfo, Crops] | None:
         """Take the newest frame; None if it has been taken. It is valid until the next call."""
         if not self._has_unread():
-            _clear_event(self.published)  # before the second check, so that no frame is missed
+            with suppress(BlockingIOError):  # before the second check, so that no frame is missed
+                os.eventfd_read(self.published)
             if not self._has_unread():
                 return None
         if not self._lock(LOCK_TIMEOUT_S):
@@ -96,8 +95,7 @@ class FrameBuffer:
     @property
     def last_skip_s(self) -> float:
         """Time of the last skipped frame on the monotonic clock; 0 if there is none."""
-        (time_s,) = struct.unpack("<d", os.pread(self._file, 8, _SKIP_OFFSET))
-        return float(time_s)
+        return float(struct.unpack("<d", os.pread(self._file, 8, _SKIP_OFFSET))[0])
 
     def wait_until_taken(self) -> None:
         """Wait until the newest frame has been taken."""
@@ -127,11 +125,13 @@ class FrameBuffer:
     def _lock(self, timeout_s: float) -> bool:
         """Lock the state. False after the time-out: the holder of the lock may be stopped."""
         until_s = time.monotonic() + timeout_s
-        while not _try_lock(self._file):
+        while True:
+            with suppress(BlockingIOError):
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
             if time.monotonic() >= until_s:
                 return False
             time.sleep(0.0002)
-        return True
 
     def _unlock(self) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN)
@@ -148,16 +148,3 @@ def _create_shared(total: int) -> tuple[int, int, int]:
 def _pack_state(written: int, newest: int, read: int, *, unread: int) -> int:
     """Pack the state into one byte, so that a kill leaves the old state or the new one."""
     return written | newest << 2 | read << 4 | unread << 6
-
-
-def _try_lock(file: int) -> bool:
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _clear_event(event: int) -> None:
-    with suppress(BlockingIOError):
-        os.eventfd_read(event)

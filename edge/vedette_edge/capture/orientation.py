@@ -28,13 +28,6 @@ class Orientation:
     flip: str = ""  # one of FLIPS; horizontal swaps left and right
     crop: Crop | None = None  # in px of the rotated and flipped image
 
-    def __post_init__(self) -> None:
-        if self.rotate not in TURNS or self.flip not in FLIPS:
-            raise SettingError(
-                f"orientation is rotate {self.rotate!r}, flip {self.flip!r}; expected rotate "
-                f"{', '.join(map(str, TURNS))} and flip {', '.join(filter(None, FLIPS))} or none"
-            )
-
     def __str__(self) -> str:
         """For the log, such as `rotate 90, crop 10,20,200,300`; empty if there are no steps."""
         crop = ",".join(map(str, self.crop)) if self.crop else ""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from vedette_edge.cameras import CameraEvent, OnCameraEvent
+from vedette_edge.cameras.config import CameraEvent, OnCameraEvent
 from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
@@ -228,26 +228,19 @@ class CaptureProcess:
         self.events, event_end = os.pipe()
         os.set_blocking(self.events, False)
         descriptors = [config_end, event_end, *buffer.descriptors]
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "vedette_edge.capture.worker", *map(str, descriptors)],
-                pass_fds=descriptors,
-                start_new_session=True,  # Ctrl-C is for the supervisor alone
-            )
+        command = [sys.executable, "-m", "vedette_edge.capture.worker", *map(str, descriptors)]
+        try:  # in a session of its own, since Ctrl-C is for the supervisor alone
+            self._process = subprocess.Popen(command, pass_fds=descriptors, start_new_session=True)
         except OSError:
             self._close_pipes()
             raise
         finally:
             os.close(config_end)
             os.close(event_end)
+        self.pid = self._process.pid
         self._partial_line = b""
         with suppress(BrokenPipeError):
             os.write(self._config_pipe, pickle.dumps(config))
-
-    @property
-    def pid(self) -> int:
-        """Process ID."""
-        return self._process.pid
 
     def has_died(self) -> bool:
         """True if the process has ended."""

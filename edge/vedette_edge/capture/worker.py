@@ -17,14 +17,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 
-from vedette_edge.cameras import (
-    CameraConfig,
-    CameraEvent,
-    Frame,
-    OnCameraEvent,
-    find_camera,
-    open_frames,
-)
+from vedette_edge.cameras import find_camera, open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, OnCameraEvent
 from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
 from vedette_edge.capture.motion import MotionDetector
 from vedette_edge.capture.orientation import Orientation, crop_region, orient
@@ -121,22 +115,18 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
             taken_s, begin = time.monotonic(), time.perf_counter()
             for slot, region in zip(buffer.write_slot(), config.regions, strict=True):
                 slot[:] = preprocess(crop_region(image_rgb, region), config.input_spec)
-            prepare_ms = 1000 * (time.perf_counter() - begin)
-            buffer.publish(_describe_frame(frame, taken_s, prepare_ms, selector.skipped))
+            info = FrameInfo(
+                number=frame.number,
+                seen_at=frame.seen_at,
+                taken_s=taken_s,
+                capture_ms=frame.capture_ms,
+                prepare_ms=1000 * (time.perf_counter() - begin),
+                skipped=selector.skipped,
+                source=os.fsencode(frame.source)[-MAX_SOURCE_BYTES:],
+            )
+            buffer.publish(info)
             if waits:
                 buffer.wait_until_taken()
-
-
-def _describe_frame(frame: Frame, taken_s: float, prepare_ms: float, skipped: int) -> FrameInfo:
-    return FrameInfo(
-        number=frame.number,
-        seen_at=frame.seen_at,
-        taken_s=taken_s,
-        capture_ms=frame.capture_ms,
-        prepare_ms=prepare_ms,
-        skipped=skipped,
-        source=os.fsencode(frame.source)[-MAX_SOURCE_BYTES:],
-    )
 
 
 def _die_with_parent(config_pipe: int) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from vedette_edge.benchmark.runner import compare, measure
 from vedette_edge.benchmark.table import Row, render_figures, render_stages
-from vedette_edge.cameras import CameraConfig
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.cli.options import json_option, model_argument, model_options
 from vedette_edge.cli.watch_options import size_option
 from vedette_edge.click_types import FiniteFloat

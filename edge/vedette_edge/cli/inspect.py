@@ -10,9 +10,8 @@ from rich.text import Text
 
 from vedette_edge.cli.options import json_option, model_argument, model_options
 from vedette_edge.console import cli_session, escape_unprintable
-from vedette_edge.model.classifier import Classifier
+from vedette_edge.model.classifier import Classifier, describe_model
 from vedette_edge.model.contract import NORMALISATIONS
-from vedette_edge.model.description import describe_model
 from vedette_edge.model.overrides import ModelOverrides
 
 EXAMPLES = """\b

@@ -13,7 +13,8 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from vedette_edge.cameras import CameraConfig, find_camera
+from vedette_edge.cameras import find_camera
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, parse_crop, parse_region
 from vedette_edge.capture.supervisor import Supervisor

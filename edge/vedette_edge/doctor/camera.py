@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vedette_edge.cameras import CameraConfig, CameraEvent, find_camera
+from vedette_edge.cameras import find_camera
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, Region

@@ -13,9 +13,8 @@ from vedette_edge.model.contract import UNKNOWN
 OWN_THRESHOLD_FROM = 100  # answers; a class with fewer has no threshold of its own
 
 _HALVINGS = 40  # of the range in which a temperature is searched for
-_COLDER = np.geomspace(
-    1, 0.005, 13
-)  # factors of the temperature that are tried with an entry for `unknown`
+# Factors of the temperature that are tried with an entry for `unknown`.
+_COLDER = np.geomspace(1, 0.005, 13)
 _NEAR = np.geomspace(1.5, 1 / 1.5, 9)  # then factors around the best of them
 
 
@@ -108,11 +107,8 @@ def fit_background(
     distance = np.square((cooled + place) @ projection).sum(axis=1)
     lead = (cooled.max(axis=1) - distance)[logits.argmax(axis=1) == truth]
     shift = float(np.quantile(lead, cost)) if len(lead) else 0.0
-    return Background(
-        np.asarray(projection, np.float32),
-        np.asarray((place + shift) @ projection, np.float32),
-        shift,
-    )
+    offset = np.asarray((place + shift) @ projection, np.float32)
+    return Background(np.asarray(projection, np.float32), offset, shift)
 
 
 def calibrate(logits: Floats, temperature: float, background: Background | None) -> Floats:
@@ -131,15 +127,14 @@ def fit_threshold(scores: Floats, right: NDArray[np.bool_], precision: float) ->
     `scores` are those of the answers, 0..1. If no threshold reaches the precision, every answer
     counts.
     """
-    if not len(right) or right.mean() >= precision:
-        return Threshold(0.0, precision, reached=bool(len(right)))
+    if len(right) and right.mean() >= precision:
+        return Threshold(0.0, precision, reached=True)
     order = np.argsort(-scores, kind="stable")
     shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     last_of_equals = np.append(np.diff(scores[order]) != 0, True)
     enough = np.flatnonzero((shares >= precision) & last_of_equals)
-    if not len(enough):
-        return Threshold(0.0, precision, reached=False)
-    return Threshold(float(scores[order][enough[-1]]), precision, reached=True)
+    below = float(scores[order][enough[-1]]) if len(enough) else 0.0
+    return Threshold(below, precision, reached=bool(len(enough)))
 
 
 def fit_thresholds(

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.discriminant import Floats, Labels, Moments, fit_discriminant
 
 AT_A_TIME = 2048  # rows of features in memory
 
@@ -51,24 +51,17 @@ def sum_moments(
 
 def score_out_of_fold(rows: FeatureRows, total: Moments, ways: Sequence[Way]) -> Floats:
     """Compute the logits of each fold by heads fitted to the rest: ways x images x classes."""
-    logits = np.empty((len(ways), len(rows.labels), len(total.counts)), np.float32)
+    classes, width = total.sums.shape
+    logits = np.empty((len(ways), len(rows.labels), classes), np.float32)
     for fold in np.unique(rows.folds):
         held_out = np.flatnonzero(rows.folds == fold)
-        heads = _fit_to_rest(rows, held_out, total, ways)
+        rest = total - sum_moments(rows, held_out, classes, width, total.origin)
+        heads = [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
         for batch in split_batches(held_out):
             features = next(rows.views(batch))
             for place, head in enumerate(heads):
                 logits[place, batch] = head.logits(features[:, : len(head.weights)])
     return logits
-
-
-def _fit_to_rest(
-    rows: FeatureRows, held_out: NDArray[np.intp], total: Moments, ways: Sequence[Way]
-) -> list[Discriminant]:
-    """Fit a head for each way to the sums over all rows, less those over the rows held out."""
-    classes, width = total.sums.shape
-    rest = total - sum_moments(rows, held_out, classes, width, total.origin)
-    return [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
 
 
 def split_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

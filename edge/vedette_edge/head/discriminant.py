@@ -51,21 +51,13 @@ class Moments:
         self.products[:] += centred.T @ centred
 
     def __sub__(self, some: "Moments") -> "Moments":
-        return Moments(
-            self.counts - some.counts,
-            self.sums - some.sums,
-            self.products - some.products,
-            self.origin,
-        )
+        products = self.products - some.products
+        return Moments(self.counts - some.counts, self.sums - some.sums, products, self.origin)
 
     def first(self, width: int) -> "Moments":
         """Return the moments of the first `width` features."""
-        return Moments(
-            self.counts,
-            self.sums[:, :width],
-            self.products[:width, :width],
-            self.origin[:width],
-        )
+        products = self.products[:width, :width]
+        return Moments(self.counts, self.sums[:, :width], products, self.origin[:width])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +94,8 @@ def fit_discriminant(moments: Moments, widths: Sequence[int], shrinkage: float) 
     offsets = ((means - middle) / by_feature).astype(np.float32)
     within = _compute_covariance(moments, means, by_feature)
     _shrink(within, shrinkage)
-    directions = _solve(within, offsets.T)
+    _factorize(within)
+    directions = _solve_transposed(within, _solve_lower(within, offsets.T))
     gram = offsets.astype(np.float64) @ directions
     weights = directions / by_feature[:, None]
     middle += moments.origin
@@ -128,9 +121,7 @@ def _compute_block_scales(
     variances: NDArray[np.float64], noise: NDArray[np.float64], widths: Sequence[int]
 ) -> NDArray[np.float64]:
     starts = np.cumsum([0, *widths[:-1]])
-    by_block, least = (
-        np.add.reduceat(one, starts) / np.asarray(widths) for one in (variances, noise)
-    )
+    by_block, least = (np.add.reduceat(one, starts) / widths for one in (variances, noise))
     least = np.maximum(least, np.finfo(np.float32).tiny)
     return np.asarray(np.sqrt(np.maximum(by_block, least)))
 
@@ -157,14 +148,8 @@ def _shrink(covariance: Floats, share: float) -> None:
     covariance.flat[:: width + 1] += np.float32(share * level)
 
 
-def _solve(matrix: Floats, right: Floats) -> Floats:
-    """Solve for a symmetric positive definite matrix, which is overwritten."""
-    _factorize(matrix)
-    return _solve_transposed(matrix, _solve_lower(matrix, right))
-
-
 def _factorize(matrix: Floats) -> None:
-    """Overwrite a matrix with its Cholesky factor: the lower triangle, by halves.
+    """Overwrite a symmetric positive definite matrix with its lower Cholesky factor, by halves.
 
     Almost all of the work is matrix products, which numpy computes several times faster than
     LAPACK factorizes. The leaves on the diagonal become inverses, ready for multiplication.

@@ -25,9 +25,7 @@ class Block:
 
     layer: str  # its name in the Keras model
     width: int  # features
-    scale: float = (
-        1.0  # divisor of the features in fitting; informative, since each fit finds its own
-    )
+    scale: float = 1.0  # divisor of the features; informative, since each fit finds its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +102,10 @@ def parse_head(text: str | bytes) -> HeadRecord:
     """Read head.json. Raises ContractError if it is not valid."""
     try:
         data = json.loads(text)
-        if data.pop("format") != FORMAT:
+        if data["format"] != FORMAT:
             raise ContractError(f"head: this Vedette reads {FORMAT!r}. Train again")
         return _parse_record(data)
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ContractError(f"head: damaged ({error}). Train again") from error
 
 

@@ -4,8 +4,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SYS = Path("/sys")
-
 # The bits of the firmware's get_throttled; 16 places higher, the same since the start.
 # https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
 BITS = ("under-voltage", "frequency capped", "throttled", "too hot")
@@ -28,17 +26,12 @@ class Health:
 
     def fields(self) -> dict[str, object]:
         """The fields of a record; those that are unknown or fine are left out."""
-        causes = [
-            *(f"{name} now" for name in self.now),
-            *(f"{name} before" for name in self.before),
-        ]
-        return {
-            **({} if self.temperature_c is None else {"temperature_c": self.temperature_c}),
-            **({"throttled": ", ".join(causes)} if causes else {}),
-        }
+        causes = [f"{name} now" for name in self.now] + [f"{name} before" for name in self.before]
+        fields = {"temperature_c": self.temperature_c, "throttled": ", ".join(causes) or None}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
-def read_health(sys: Path = SYS) -> Health:
+def read_health(sys: Path = Path("/sys")) -> Health:
     """Read the kernel's files below `sys`, which takes no time."""
     return Health.from_throttled(_read_temperature_c(sys), _read_throttled(sys) or _read_alarm(sys))
 

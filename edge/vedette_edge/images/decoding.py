@@ -8,7 +8,6 @@ import numpy as np
 from vedette_edge.errors import DecoderMissingError, ImageError
 from vedette_edge.files import read_bounded
 from vedette_edge.images.jpeg_splitter import END, JpegSplitter
-from vedette_edge.images.orientation import turn_upright
 from vedette_edge.images.preprocessing import Image
 
 HEIF = ("HEIC", "AVIF")  # formats whose decoder is optional
@@ -22,11 +21,9 @@ def read_image(path: Path) -> Image:
     Raises ImageError, naming the file, if it cannot be read.
     """
     try:
-        data = read_bounded(path)
+        return decode_image(read_bounded(path))
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
-    try:
-        return decode_image(data)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
 
@@ -50,19 +47,33 @@ def decode_image(data: bytes) -> Image:
     if image_bgr is None or _is_truncated_jpeg(data):
         raise ImageError(_explain_failure(data))
     image_rgb = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
-    return turn_upright(np.asarray(image_rgb, np.uint8), _read_webp_orientation(data))
+    return _turn_upright(np.asarray(image_rgb, np.uint8), _read_webp_orientation(data))
 
 
 def _decode_heif(data: bytes) -> Image:
     try:
         from vedette_edge.images import heif  # imports optional packages
 
-        return heif.decode(data, detect_format(data))
+        return _turn_upright(*heif.decode(data, detect_format(data)))
     except ImportError as error:
         raise DecoderMissingError(
             f"a {detect_format(data)} file, whose decoder is not installed: {HEIF_INSTALL}, "
             "or export the picture as JPEG"
         ) from error
+
+
+def _turn_upright(image: Image, orientation: int) -> Image:
+    """Undo an EXIF orientation: transpose 5 to 8, then mirror rows or columns.
+
+    Any number but 2 to 8 leaves the image as it is.
+    """
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
 
 
 _SIGNATURES = {

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL.AvifImagePlugin import AvifImageFile
 
 from vedette_edge.errors import ImageError
-from vedette_edge.images.orientation import turn_upright
 from vedette_edge.images.pillow_warnings import ignore_warnings
 from vedette_edge.images.preprocessing import Image
 
@@ -23,12 +22,12 @@ MOST_PIXELS = 1 << 30  # OpenCV's limit for the other formats
 _ORIENTATION = 0x0112  # EXIF tag
 
 
-def decode(data: bytes, kind: str) -> Image:
-    """Decode a "HEIC" or "AVIF" to uint8, height x width x 3, R G B, upright.
+def decode(data: bytes, kind: str) -> tuple[Image, int]:
+    """Decode a "HEIC" or "AVIF" to uint8, height x width x 3, R G B, and an EXIF orientation.
 
-    Applies the container's orientation (irot, imir); HEIF tells readers to ignore EXIF's, which
-    repeats it. Reduces deep colours to 8 bits, drops alpha and turns grey into RGB. Raises
-    ImageError for an image that is damaged, cut off or larger than MOST_PIXELS.
+    The orientation is what is left to do of the container's (irot, imir); HEIF tells readers to
+    ignore EXIF's, which repeats it. Reduces deep colours to 8 bits, drops alpha and turns grey
+    into RGB. Raises ImageError for an image that is damaged, cut off or larger than MOST_PIXELS.
     """
     if _is_truncated(data):
         raise ImageError(f"a {kind} file that is cut off; copy it again from its source")
@@ -47,20 +46,20 @@ def read_heic_header(data: bytes) -> tuple[int, int]:
     return len(file), int(file.info["bit_depth"])
 
 
-def _decode_heic(data: bytes) -> Image:
+def _decode_heic(data: bytes) -> tuple[Image, int]:
     """Decode the primary image; libheif applies irot and imir itself."""
     file = pillow_heif.open_heif(data)
     _check_size(*file.size)
-    return _convert_to_rgb(np.asarray(file))
+    return _convert_to_rgb(np.asarray(file)), 1
 
 
-def _decode_avif(data: bytes) -> Image:
+def _decode_avif(data: bytes) -> tuple[Image, int]:
     """Decode the first frame; Pillow reports irot and imir as EXIF's orientation."""
     with ignore_warnings():  # of broken EXIF
         image = AvifImageFile(io.BytesIO(data))
         orientation = image.getexif().get(_ORIENTATION, 1)
     _check_size(*image.size)
-    return turn_upright(_convert_to_rgb(np.asarray(image)), orientation)
+    return _convert_to_rgb(np.asarray(image)), orientation
 
 
 def _check_size(width: int, height: int) -> None:

@@ -1,9 +1,9 @@
-"""Load and check a model file, and classify images with it."""
+"""Load, check and describe a model file, and classify images with it."""
 
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +44,6 @@ class Classification:
         return [(self.labels[index], float(self.scores[index])) for index in best]
 
 
-@dataclass(frozen=True, slots=True)
-class _Interface:
-    """The way from an image to the input tensor, and from the output tensor to scores."""
-
-    contract: Contract | AssumedContract
-    encode: Encoder
-    read_scores: ScoreReader
-    assumptions: tuple[str, ...] = ()
-
-
 class Classifier:
     """`Classifier("model.tflite").classify(image_rgb)`.
 
@@ -71,22 +61,24 @@ class Classifier:
     ) -> None:
         """`threads` of the interpreter: by default one per core, at most four.
 
-        `overrides` are for a model without a contract; `contract` is then an AssumedContract, and
-        `assumptions` has a line for each thing that neither the file nor the overrides state.
+        `overrides` are for a model without a contract; `contract` is then an AssumedContract.
         """
         self.model = model_file.read_model_file(Path(path))
         runtime, threads = interpreter.find_runtime(), threads or min(4, os.cpu_count() or 1)
         try:
-            _check_overrides(self.model.contract, overrides)
             compatibility.check_compatible(self.model.graph, runtime.name, platform.machine())
             if self.model.contract is None or self.model.graph.tensor_bytes > LARGE_BYTES:
                 sandbox.probe_model(self.model.data, threads)
             self.network = TFLiteModel(self.model.data, threads, runtime)
-            self._interface = _resolve(self.model, self.network, overrides)
+            resolved = _resolve_contract(self.model, self.network, overrides)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
-        self.contract = self._interface.contract
-        self.assumptions = self._interface.assumptions
+        self.contract, self._encode, self._read_scores = resolved
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """A line for each thing that neither the file nor the overrides state."""
+        return self.contract.assumptions if isinstance(self.contract, AssumedContract) else ()
 
     def classify(self, image_rgb: Image) -> Classification:
         """Classify an image: uint8, height x width x 3, R G B, upright, of any size."""
@@ -94,31 +86,53 @@ class Classifier:
 
     def score(self, preprocessed: Image) -> Classification:
         """Classify the result of `preprocess`."""
-        scores = self._interface.read_scores(self.invoke(preprocessed).ravel())
+        scores = self._read_scores(self.invoke(preprocessed).ravel())
         best, labels = int(scores.argmax()), self.contract.labels
         return Classification(labels[best], float(scores[best]), scores, labels)
 
     def invoke(self, preprocessed: Image) -> NDArray[Any]:
         """The raw content of the output tensor for the result of `preprocess`."""
-        return self.network.run(self._interface.encode(preprocessed))
+        return self.network.run(self._encode(preprocessed))
 
 
-def _check_overrides(contract: Contract | None, overrides: ModelOverrides) -> None:
-    if contract is not None and overrides != NO_OVERRIDES:
-        raise ModelFileError(
-            f"carries its own contract, which {overrides.list_flags()} would contradict. Omit them"
-        )
+def describe_model(classifier: Classifier) -> dict[str, Any]:
+    """Describe a model's file, tensors, runtime and contract.
+
+    `contract` is null for a model without one; `assumed` then has its substitute.
+    """
+    model, network = classifier.model, classifier.network
+    file_bytes, graph_bytes = len(model.data), model.graph_bytes
+    objections = compatibility.find_objections(model.graph, arm=True)
+    contract = asdict(classifier.contract)
+    return {
+        "file": str(model.path),
+        "bytes": {"file": file_bytes, "graph": graph_bytes, "packed": file_bytes - graph_bytes},
+        "input": asdict(network.input),
+        "output": asdict(network.output),
+        "runtime": network.runtime,
+        "delegate_partitions": network.count_partitions(),
+        "old_runtime": {"name": compatibility.OLD, "objections": objections},
+        "samples": len(model.samples),
+        "contract": contract if model.contract else None,
+        "assumed": None if model.contract else contract,
+    }
 
 
-def _resolve(model: ModelFile, network: TFLiteModel, overrides: ModelOverrides) -> _Interface:
+def _resolve_contract(
+    model: ModelFile, network: TFLiteModel, overrides: ModelOverrides
+) -> tuple[Contract | AssumedContract, Encoder, ScoreReader]:
+    """The contract, or else its substitute, and the ways to the input and from the output."""
     if contract := model.contract:
+        if overrides != NO_OVERRIDES:
+            flags = overrides.list_flags()
+            raise ModelFileError(
+                f"carries its own contract, which {flags} would contradict. Omit them"
+            )
         _check_tensors(contract, network.input, network.output)
-        encode = encode_bytes(network.input)
-        return _Interface(contract, encode, _build_score_reader(network.output))
+        return contract, encode_bytes(network.input), _build_score_reader(network.output)
     assumed = uncontracted.resolve_contract(model, network, overrides)
     encode = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
-    read_scores = _build_score_reader(network.output, logits=assumed.logits)
-    return _Interface(assumed, encode, read_scores, assumed.assumptions)
+    return assumed, encode, _build_score_reader(network.output, logits=assumed.logits)
 
 
 def _build_score_reader(output: Tensor, *, logits: bool = False) -> ScoreReader:

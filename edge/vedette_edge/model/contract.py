@@ -1,12 +1,11 @@
 """The contract: everything that must be known about a model's input and output."""
 
-import dataclasses
 import json
 import reprlib
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, get_origin, get_type_hints
 
 from vedette_edge.errors import ContractError
@@ -97,15 +96,18 @@ class Contract:
             ("resize_rule", RESIZE_RULES),
             ("normalisation", tuple(NORMALISATIONS)),
         ):
-            _check_known(key, getattr(self, key), known)
+            if (value := getattr(self, key)) not in known:
+                raise ContractError(
+                    f"contract: {key} is {value!r}, this Vedette knows {', '.join(known)}. "
+                    "A later version may know it"
+                )
         _check_confidence(self.confidence, self.labels)
 
 
 def serialize_contract(contract: Contract) -> str:
     """Write a contract as JSON: first its format's name, then the fields in their order."""
-    return json.dumps(
-        {"format": FORMAT, **dataclasses.asdict(contract)}, indent=2, ensure_ascii=False
-    )
+    data = {"format": FORMAT, **asdict(contract)}
+    return json.dumps(data, indent=2, ensure_ascii=False)
 
 
 def parse_contract(text: str | bytes) -> Contract:
@@ -194,11 +196,9 @@ def _check_labels(labels: tuple[str, ...]) -> None:
 
 
 def _check_confidence(confidence: Confidence, labels: tuple[str, ...]) -> None:
-    by_label = confidence.unknown_below_by_label
-    if not confidence.temperature > 0:
-        raise ContractError(
-            f"contract: temperature is {confidence.temperature}, expected temperature > 0"
-        )
+    temperature, by_label = confidence.temperature, confidence.unknown_below_by_label
+    if not temperature > 0:
+        raise ContractError(f"contract: temperature is {temperature}, expected temperature > 0")
     if others := sorted(by_label.keys() - set(labels)):
         raise ContractError(
             f"contract: unknown_below_by_label has {reprlib.repr(others)}, expected only labels"
@@ -209,11 +209,3 @@ def _check_confidence(confidence: Confidence, labels: tuple[str, ...]) -> None:
     for key, threshold in thresholds.items():
         if not 0 <= threshold <= 1:
             raise ContractError(f"contract: {key} is {threshold}, expected 0 to 1")
-
-
-def _check_known(key: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ContractError(
-            f"contract: {key} is {value!r}, this Vedette knows {', '.join(known)}. "
-            "A later version may know it"
-        )

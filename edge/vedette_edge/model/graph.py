@@ -54,15 +54,13 @@ def read_graph(data: bytes) -> Graph:
     subgraphs = [_Subgraph(table, kinds, len(buffers)) for table in model.read_tables(2)]
     if not subgraphs:
         raise DamagedError("no graph in it")
+    entries = model.read_tables(6)
     dense = {name for subgraph in subgraphs for name in subgraph.find_per_channel_dense()}
     return Graph(
         operators=tuple(dict.fromkeys(kinds)),
         per_channel_dense=tuple(sorted(dense)),
         output_operator=subgraphs[0].find_output_operator(),
-        metadata={
-            entry.read_text(0): _pick(buffers, entry.read_number(1, "I"))
-            for entry in model.read_tables(6)
-        },
+        metadata={one.read_text(0): _pick(buffers, one.read_number(1, "I")) for one in entries},
         tensor_bytes=sum(subgraph.sum_tensor_bytes() for subgraph in subgraphs),
     )
 
@@ -113,11 +111,8 @@ class _Subgraph:
         dense = read_operator_table()[_FULLY_CONNECTED]["name"]
         inputs = [step.read_numbers(1) for kind, step in self._steps if kind.name == dense]
         weights = [self._tensors[one[1]] for one in inputs if len(one) > 1 and one[1] >= 0]
-        return [
-            one.read_text(3)
-            for one in weights
-            if one.read_number(1, "b") == _INT8 and _count_scales(one) > 1
-        ]
+        int8 = [one for one in weights if one.read_number(1, "b") == _INT8]
+        return [one.read_text(3) for one in int8 if _count_scales(one) > 1]
 
     def find_output_operator(self) -> str:
         """The operator that computes the output, past those that only pass it on."""

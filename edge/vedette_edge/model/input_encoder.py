@@ -12,6 +12,12 @@ from vedette_edge.model.interpreter import Tensor
 
 Encoder = Callable[[Image], NDArray[Any]]  # height x width x 3, R G B -> the tensor's content
 
+_CONVERSIONS: Mapping[str, int | None] = {  # overrides.COLOURS; grey is luma by ITU-R BT.601
+    "rgb": None,
+    "bgr": cv2.COLOR_RGB2BGR,
+    "grey": cv2.COLOR_RGB2GRAY,
+}
+
 
 def encode_bytes(input_tensor: Tensor) -> Encoder:
     """An encoder for a graph that normalises: the bytes go in as they are.
@@ -25,10 +31,11 @@ def encode_normalised(
     input_tensor: Tensor, colour: str, mean: Sequence[float], std: Sequence[float]
 ) -> Encoder:
     """An encoder for any graph: channels in the order of `colour`, each byte looked up."""
-    table, convert = build_table(input_tensor, mean, std)[np.newaxis], _COLOURS[colour]
+    table, conversion = build_table(input_tensor, mean, std)[np.newaxis], _CONVERSIONS[colour]
 
     def encode(image_rgb: Image) -> NDArray[Any]:
-        return np.asarray(cv2.LUT(convert(image_rgb), table)).reshape(input_tensor.shape)
+        image = image_rgb if conversion is None else cv2.cvtColor(image_rgb, conversion)
+        return np.asarray(cv2.LUT(image, table)).reshape(input_tensor.shape)
 
     return encode
 
@@ -47,19 +54,3 @@ def build_table(tensor: Tensor, mean: Sequence[float], std: Sequence[float]) -> 
     limits = np.iinfo(tensor.dtype)
     steps = np.rint(values / tensor.scale) + tensor.zero_point if mean else values + limits.min
     return steps.clip(limits.min, limits.max).astype(tensor.dtype)
-
-
-def _convert_to_bgr(image_rgb: Image) -> Image:
-    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), np.uint8)
-
-
-def _convert_to_grey(image_rgb: Image) -> Image:
-    """Luma by ITU-R BT.601, rounded as OpenCV does."""
-    return np.asarray(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-
-
-_COLOURS: Mapping[str, Callable[[Image], Image]] = {  # uncontracted.COLOURS
-    "rgb": np.ascontiguousarray,
-    "bgr": _convert_to_bgr,
-    "grey": _convert_to_grey,
-}

@@ -95,8 +95,7 @@ class TFLiteModel:
         operators = getattr(self._interpreter, "_get_ops_details", None)
         if operators is None:
             return None
-        names = [str(operator["op_name"]) for operator in operators()]
-        return names.count("DELEGATE")
+        return [operator["op_name"] for operator in operators()].count("DELEGATE")
 
 
 def find_runtime(runtimes: Mapping[str, str] = RUNTIMES) -> Runtime:
@@ -104,11 +103,10 @@ def find_runtime(runtimes: Mapping[str, str] = RUNTIMES) -> Runtime:
     reasons = []
     for module, distribution in runtimes.items():
         try:
-            imported = import_module(module)
+            interpreter_class = import_module(module).Interpreter
+            return Runtime(interpreter_class, f"{distribution} {_find_version(distribution)}")
         except ImportError as error:
             reasons.append(f"{distribution}: {error}")
-        else:
-            return Runtime(imported.Interpreter, f"{distribution} {_find_version(distribution)}")
     raise RuntimeMissingError(
         f"no TFLite interpreter can be imported ({'; '.join(reasons)}). "
         "Install one: pip install ai-edge-litert"

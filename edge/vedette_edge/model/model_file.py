@@ -36,9 +36,8 @@ _BROKEN_ZIP = (
     zlib.error,
     EOFError,
     KeyError,
-    NotImplementedError,
     OverflowError,  # on 32 bits
-    RuntimeError,
+    RuntimeError,  # NotImplementedError is one
     ValueError,
 )
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # which unpack no more than requested
@@ -63,26 +62,21 @@ class ModelFile:
 
     path: Path
     data: bytes  # the whole file; the interpreter ignores the zip at its end
-    packed_bytes: int  # size of the zip at the end
+    graph_bytes: int  # size of the graph: of the file without the zip at its end
     members: Mapping[str, bytes]  # of the zip
     graph: Graph
     contract: Contract | None  # None: the model comes from another tool
     samples: tuple[Sample, ...]  # for the self-test
-
-    @property
-    def graph_bytes(self) -> int:
-        """The size of the graph: of the file without the zip at its end."""
-        return len(self.data) - self.packed_bytes
 
 
 def read_model_file(path: Path) -> ModelFile:
     """Read and check a model file. Raises ModelFileError, naming the file."""
     try:
         data = _read_content(path)
-        members, zip_starts = _read_zip(data)
+        members, graph_bytes = _read_zip(data)
         if CONTRACT_MEMBER in members:
-            _check_checksums(data[:zip_starts], members)
-        graph = read_graph(data[:zip_starts])
+            _check_checksums(data[:graph_bytes], members)
+        graph = read_graph(data[:graph_bytes])
         if MARK in graph.metadata and CONTRACT_MEMBER not in members:
             raise DamagedError("the contract is missing at its end")
         contract, samples = _read_members(members)
@@ -94,7 +88,7 @@ def read_model_file(path: Path) -> ModelFile:
         ) from error
     except ValueError as error:
         raise ModelFileError(f"{path}: {error}") from error
-    return ModelFile(path, data, len(data) - zip_starts, members, graph, contract, samples)
+    return ModelFile(path, data, graph_bytes, members, graph, contract, samples)
 
 
 def format_checksums(graph: bytes, members: Mapping[str, bytes]) -> bytes:
@@ -109,12 +103,8 @@ def _read_content(path: Path) -> bytes:
     if not data:
         raise ModelFileError("the file is empty. Copy or convert the model again")
     if data[4:8] != _IDENTIFIER:
-        kind = (
-            _OTHER_FORMATS.get(data[:4])
-            or _OTHER_FORMATS.get(data[:2])
-            or f"begins with {data[:8]!r}"
-        )
-        raise ModelFileError(f"not a .tflite model ({kind})")
+        kind = _OTHER_FORMATS.get(data[:4]) or _OTHER_FORMATS.get(data[:2])
+        raise ModelFileError(f"not a .tflite model ({kind or f'begins with {data[:8]!r}'})")
     return data
 
 

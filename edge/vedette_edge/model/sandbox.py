@@ -60,13 +60,8 @@ def run_sandboxed(
     """
     # -P keeps modules in the current folder from being imported, whatever their names.
     code = f"from {__name__} import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, function, argument],
-        input=model,
-        capture_output=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    command = [sys.executable, "-P", "-c", code, function, argument]
+    done = subprocess.run(command, input=model, capture_output=True, timeout=timeout_s, check=False)
     if done.returncode == REFUSED:
         return Failure(True, _shorten(done.stdout))
     return Failure(False, _describe_death(done)) if done.returncode else None

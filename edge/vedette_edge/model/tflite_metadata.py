@@ -12,7 +12,7 @@ from vedette_edge.model.flatbuffer_reader import Buffer, Table, read_root
 _COLOURS = {1: "rgb", 2: "grey"}  # ColorSpaceType
 _IMAGE = 2  # ContentProperties
 _NORMALIZATION, _CALIBRATION, _THRESHOLDING = 1, 2, 3  # ProcessUnitOptions
-_AXIS_LABELS, _VALUE_LABELS = 2, 3  # AssociatedFileType
+_LABELS = (2, 3)  # AssociatedFileType: of an axis, of a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,8 @@ def _read_colour(images: Sequence[Table]) -> str | None:
 def _read_labels_text(scores: Sequence[Table], members: Mapping[str, bytes]) -> str | None:
     """Read the labels file without a language, or else the first one."""
     files = [file for score in scores for file in score.read_tables(6)]
-    kinds = (_AXIS_LABELS, _VALUE_LABELS)
-    named = [
-        file for file in files if file.read_number(2, "b") in kinds and file.read_text(0) in members
-    ]
+    labels = [file for file in files if file.read_number(2, "b") in _LABELS]
+    named = [file for file in labels if file.read_text(0) in members]
     if not named:
         return None
     chosen = min(named, key=lambda file: bool(file.read_text(3)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vedette_edge.errors import LabelsError, ModelFileError
 from vedette_edge.images import test_pattern
-from vedette_edge.images.preprocessing import Image, preprocess
+from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model.contract import LARGEST_SIDE_PX, Confidence
 from vedette_edge.model.input_encoder import encode_normalised
 from vedette_edge.model.interpreter import Tensor, TFLiteModel
@@ -78,7 +78,7 @@ def resolve_contract(
         std=std,
         logits=False,
         confidence=Confidence(temperature=1.0, unknown_below=metadata.unknown_below),
-        assumptions=_list_assumptions(input_tensor, overrides, metadata),
+        assumptions=tuple(_list_assumptions(input_tensor, overrides, metadata)),
     )
     return _detect_logits(model.graph.output_operator, assumed, network)
 
@@ -186,9 +186,7 @@ def _resolve_colour(tensor: Tensor, overrides: ModelOverrides, metadata: Metadat
     return colour
 
 
-def _list_assumptions(
-    tensor: Tensor, overrides: ModelOverrides, metadata: Metadata
-) -> tuple[str, ...]:
+def _list_assumptions(tensor: Tensor, overrides: ModelOverrides, metadata: Metadata) -> list[str]:
     lines = []
     if overrides.resize_mode is None:
         lines.append(f"resize mode {RESIZE_MODE}: stretches the image to the input (--resize-mode)")
@@ -201,14 +199,20 @@ def _list_assumptions(
         lines.append(f"pixels{minus} go into the {tensor.dtype} input")
     if metadata.calibrated:
         lines.append("scores are not calibrated, although the metadata contain a calibration")
-    return tuple(lines)
+    return lines
 
 
 def _detect_logits(
     operator: str, assumed: AssumedContract, network: TFLiteModel
 ) -> AssumedContract:
-    """Set `logits` by the output operator, or else by the outputs for two images; say so."""
-    rows = [_run_model(image, assumed, network) for image in _draw_probe_images()]
+    """Set `logits` by the output operator, or else by the outputs for two images; say so.
+
+    One of the images is blank, one full of detail.
+    """
+    encode = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
+    images_rgb = np.full((64, 64, 3), 128, np.uint8), test_pattern.draw_test_pattern(0)
+    inputs = [encode(preprocess(image_rgb, assumed)) for image_rgb in images_rgb]
+    rows = np.array([network.output.values(network.run(one)).ravel() for one in inputs])
     if not np.isfinite(rows).all():
         raise ModelFileError("its outputs for a plain grey picture are not finite numbers")
     if operator == "SOFTMAX":
@@ -216,7 +220,7 @@ def _detect_logits(
     logits = False
     if operator == "LOGISTIC":
         line = "scores are independent of one another and need not sum to one (sigmoid)"
-    elif all(_are_scores(row) for row in rows):
+    elif _are_scores(rows):
         line = f"outputs are scores: they sum to one, computed by {operator}"
     else:
         logits = True
@@ -224,18 +228,6 @@ def _detect_logits(
     return replace(assumed, logits=logits, assumptions=(*assumed.assumptions, line))
 
 
-def _draw_probe_images() -> tuple[Image, Image]:
-    """One blank image, one full of detail."""
-    return np.full((64, 64, 3), 128, np.uint8), test_pattern.draw_test_pattern(0)
-
-
-def _run_model(
-    image_rgb: Image, assumed: AssumedContract, network: TFLiteModel
-) -> NDArray[np.float32]:
-    encode = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
-    return network.output.values(network.run(encode(preprocess(image_rgb, assumed)))).ravel()
-
-
-def _are_scores(row: NDArray[np.float32]) -> bool:
-    inside = row.min() >= -1e-6 and row.max() <= 1 + 1e-6
-    return bool(inside and abs(row.sum() - 1) <= SUM_SLACK)
+def _are_scores(rows: NDArray[np.float32]) -> bool:
+    inside = rows.min() >= -1e-6 and rows.max() <= 1 + 1e-6
+    return bool(inside and np.all(abs(rows.sum(axis=1) - 1) <= SUM_SLACK))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from vedette_edge.cameras import CameraEvent
+from vedette_edge.cameras.config import CameraEvent
 from vedette_edge.errors import VedetteError
 from vedette_edge.host.systemd import Watchdog, notify
 from vedette_edge.log.records import create_record

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog
 
-from vedette_edge.cameras import CameraConfig, image_folder, open_frames
+from vedette_edge.cameras import image_folder, open_frames
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images import decoding, test_pattern
 
@@ -47,13 +48,6 @@ def test_a_looped_folder_without_one_good_picture_is_an_error(
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(CameraError, match="contains no readable image"):
         next(open_frames(CameraConfig(str(tmp_path), loop=True), event_log.add))
-
-
-def test_pictures_can_be_shown_at_a_rate(photos: Path, event_log: EventLog) -> None:
-    frames = open_frames(CameraConfig(str(photos), loop=True, fps=50), event_log.add)
-    began = time.time()  # under load the first frame may be late; later ones keep the rate
-    seen_at = [frame.seen_at for frame in islice(frames, 11)]
-    assert seen_at[-1] - began >= 0.18
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog, Serve
 
-from vedette_edge.cameras import CameraConfig, CameraEvent, Frames, network_stream, open_frames
+from vedette_edge.cameras import network_stream, open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frames
 from vedette_edge.errors import CameraError
 
 SECRET = "hunter2"
@@ -154,8 +155,6 @@ def test_an_address_without_a_server_is_an_error(monkeypatch: pytest.MonkeyPatch
 def test_ffmpeg_options_that_the_user_has_set_are_kept(
     webcam: Webcam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_frames(CameraConfig(webcam.address), EventLog().add).close()
-    assert "OPENCV_FFMPEG_CAPTURE_OPTIONS" not in os.environ
     monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;udp")
     open_frames(CameraConfig(webcam.address), EventLog().add).close()
     assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "rtsp_transport;udp"

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog
 
-from vedette_edge.cameras import CameraConfig, open_frames, stdin
+from vedette_edge.cameras import open_frames, stdin
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images import decoding
 from vedette_edge.images.jpeg_splitter import JpegSplitter
@@ -137,7 +138,8 @@ def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, event_log: Eve
 
 def test_what_a_program_writes_is_seen() -> None:
     script = """
-from vedette_edge.cameras import CameraConfig, open_frames
+from vedette_edge.cameras import open_frames
+from vedette_edge.cameras.config import CameraConfig
 print(sum(1 for _ in open_frames(CameraConfig("-"), lambda event: print(event.detail))))
 """
     ended = subprocess.run(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tests.edge.conftest import EventLog
 
-from vedette_edge.cameras import CameraConfig, CameraEvent, open_frames
+from vedette_edge.cameras import open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.errors import CameraError
 from vedette_edge.images.preprocessing import Image
 
@@ -86,9 +87,9 @@ def plug(monkeypatch: pytest.MonkeyPatch) -> Plug:
 
 def test_mjpg_and_the_size_are_asked_for_and_what_came_of_it_is_told(plug: Plug) -> None:
     log = EventLog()
-    frames = open_frames(CameraConfig(plug(), width=1280, height=720, fps=15), log.add)
+    frames = open_frames(CameraConfig(plug(), width=1280, height=720), log.add)
     frame = next(frames)
-    assert log.events == [CameraEvent("opened", "1280x720 MJPG 15/s")]
+    assert log.events == [CameraEvent("opened", "1280x720 MJPG 30/s")]
     assert frame.image_rgb[0, 0].tolist() == [200, 0, 0]
     assert opened[0].values[cv2.CAP_PROP_BUFFERSIZE] == 2
     frames.close()

@@ -15,7 +15,7 @@ import pytest
 from tests.edge.conftest import EventLog
 
 from vedette_edge import Contract
-from vedette_edge.cameras import CameraConfig
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor, Timeouts

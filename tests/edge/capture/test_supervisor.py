@@ -15,7 +15,7 @@ import pytest
 from tests.edge.conftest import EventLog
 
 from vedette_edge import Contract
-from vedette_edge.cameras import CameraConfig, CameraEvent
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.capture.supervisor import Backoff, Supervisor, Timeouts
@@ -217,7 +217,7 @@ def test_the_capture_process_is_killed_with_its_parent(clip: Path, model: Path) 
     script = """
 import sys, time
 from vedette_edge import Classifier
-from vedette_edge.cameras import CameraConfig
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.edge.video_files import write_video
 
-from vedette_edge.cameras import CameraConfig
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
 from vedette_edge.doctor.camera import ProbeTimes, check_camera

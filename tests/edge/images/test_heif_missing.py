@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from tests.edge.conftest import EventLog
 
 from vedette_edge.__main__ import main
-from vedette_edge.cameras import CameraConfig, open_frames
+from vedette_edge.cameras import open_frames
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import DecoderMissingError
 from vedette_edge.images import decoding
 

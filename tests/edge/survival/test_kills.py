@@ -22,7 +22,7 @@ FLUSH_S, LATE_S = 0.3, 1.0  # between flushes, and what a flush may take on a bu
 RESTARTS = """
 import json, os, signal, sys, time
 from pathlib import Path
-from vedette_edge.cameras import CameraConfig
+from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor, Timeouts

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier
-from vedette_edge.cameras import CameraConfig, CameraEvent, open_frames
+from vedette_edge.cameras import open_frames
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, Region
