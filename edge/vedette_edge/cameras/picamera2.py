@@ -89,8 +89,8 @@ def _configure(camera: Any, config: CameraConfig) -> Mapping[str, Any]:
     Without a queue, a capture always returns a frame that was taken after the request.
     """
     main = {"format": "BGR888", "size": (config.width, config.height)}
-    wanted = camera.create_video_configuration(main=main, buffer_count=BUFFERS, queue=False)
-    camera.configure(wanted)
+    configuration = camera.create_video_configuration(main=main, buffer_count=BUFFERS, queue=False)
+    camera.configure(configuration)
     stream: Mapping[str, Any] = camera.camera_configuration()["main"]
     return stream
 
