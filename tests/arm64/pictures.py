@@ -1,8 +1,8 @@
 """Makes the folder of pictures that a workstation and a Pi are asked about, from photographs.
 
-python pictures.py parts OUT           120 parts of the three that scikit-learn and matplotlib
-                                       bring along, in 24 sizes up to 12 million pixels, some
-                                       PNG, some turned by EXIF
+python pictures.py parts OUT COUNT     parts of the three that scikit-learn and matplotlib bring
+                                       along, in 24 sizes up to 12 million pixels, some PNG, some
+                                       turned by EXIF
 python pictures.py classes OUT         parts of them in class folders, to train on and to test
 python pictures.py chosen OUT FOLDER   at most 120 pictures of a folder, evenly spread, as they are
 """
@@ -23,7 +23,7 @@ from vedette_convert.packaging.golden_selection import encode_turned_jpeg
 from vedette_edge.images import decoding, discovery
 from vedette_edge.images.preprocessing import Image
 
-COUNT = 120
+MOST = 120
 # width x height: cameras, phones, and what is no multiple of anything
 SIZES = [
     *[(4056, 3040), (3280, 2464), (1920, 1080), (1640, 1232), (1296, 972), (1280, 720)],
@@ -33,17 +33,17 @@ SIZES = [
 ]
 
 
-def chosen(out: Path, photographs: Path) -> None:
-    """Copy COUNT of the photographs, with their folders' names in front."""
-    files = discovery.find_images(photographs)
-    for file in files[:: max(1, len(files) // COUNT)][:COUNT]:
+def chosen(out: Path, photographs: str) -> None:
+    """Copy at most MOST of the photographs, with their folders' names in front."""
+    files = discovery.find_images(Path(photographs))
+    for file in files[:: max(1, len(files) // MOST)][:MOST]:
         shutil.copy(file, out / f"{file.parent.name}-{file.name}")
 
 
-def parts(out: Path) -> None:
-    """Write COUNT parts, in turn of each photograph and in each size."""
+def parts(out: Path, count: str) -> None:
+    """Write parts, in turn of each photograph and in each size."""
     random, sizes = np.random.default_rng(0), cycle(SIZES)
-    for number, source in zip(range(COUNT), cycle(_photographs().values()), strict=False):
+    for number, source in zip(range(int(count)), cycle(_photographs().values()), strict=False):
         name, data = _encoded(_part(source, next(sizes), random), number)
         (out / name).write_bytes(data)
 
@@ -91,6 +91,6 @@ def _encoded(picture_rgb: Image, number: int) -> tuple[str, bytes]:
 WAYS: Mapping[str, Callable[..., None]] = {"parts": parts, "classes": classes, "chosen": chosen}
 
 if __name__ == "__main__":
-    way, folder, *photographs = sys.argv[1:]
+    way, folder, *more = sys.argv[1:]
     Path(folder).mkdir(parents=True, exist_ok=True)
-    WAYS[way](Path(folder), *map(Path, photographs))
+    WAYS[way](Path(folder), *more)
