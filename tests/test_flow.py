@@ -53,7 +53,10 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
     [
         "--architecture cnn --size 48 --epochs 8 --batch-size 8",
         "--architecture small --size 48 --epochs 20 --batch-size 8",
-        "--size 64",
+        pytest.param(
+            "--size 64",
+            marks=pytest.mark.skipif(PHOTOS.is_dir(), reason="the photographs of ../shared do it"),
+        ),
     ],
 )
 @pytest.mark.timeout(600)

@@ -24,10 +24,18 @@ def run(run_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run_folder, tmp_path / "run"))
 
 
+TINY = ("--architecture", "efficientnet_lite0_tiny", "--size", "64")
+
+
 @pytest.fixture(scope="session")
-def head_run(default_run: Path) -> Path:
-    """A run of the default, on drawn shapes of 64 x 64 px. Not to be changed by a test."""
-    return default_run / "run"
+def head_run(shapes: Path, train: Callable[..., Result], once: Once) -> Path:
+    """A run with a head in closed form, on drawn shapes. Not to be changed by a test."""
+
+    def fill(folder: Path) -> None:
+        result = train("fit", shapes, "--out", folder / "run", *TINY)
+        assert result.exit_code == 0, result.stderr
+
+    return once("head-run", fill) / "run"
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +43,10 @@ def untested_run(
     draw_shapes: Callable[[Path, int], Path], train: Callable[..., Result], once: Once
 ) -> Path:
     """A run without a test part, on few pictures. Not to be changed by a test."""
-    settings = ("--architecture", "efficientnet_lite0_tiny", "--size", "64", "--test", "0")
 
     def fill(folder: Path) -> None:
         photos = draw_shapes(folder / "shapes", 8)
-        result = train("fit", photos, "--out", folder / "run", *settings)
+        result = train("fit", photos, "--out", folder / "run", *TINY, "--test", "0")
         assert result.exit_code == 0, result.stderr
 
     return once("untested-run", fill) / "run"
