@@ -96,14 +96,14 @@ class _DayAccumulator:
         if self._before is not None:
             self._end_run(self._before)
         first, last = self._bounds or (None, None)
-        watched = _merge_spans(self._watched)
+        gaps = tuple(_find_gaps(self._watched, self._begin, self._end))
         return Summary(
             day=day,
             first=first,
             last=last,
             stays=self._build_totals(),
-            watched_s=round(sum(end - begin for begin, end in watched), 3),
-            gaps=tuple(_find_gaps(watched, self._begin, self._end)),
+            watched_s=round(self._end - self._begin - _add_seconds(gaps), 3),
+            gaps=gaps,
             frames=self._counts["frames"],
             dropped=self._counts["dropped"],
             lost=self._lost,
@@ -197,23 +197,16 @@ class _DayAccumulator:
         return max(0.0, min(end, self._end) - max(begin, self._begin))
 
 
-def _merge_spans(spans: list[Span]) -> list[Span]:
-    """Join spans that overlap or touch; sorted."""
-    joined: list[Span] = []
-    for begin, end in sorted(spans):
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(end, joined[-1][1])
-        else:
-            joined.append((begin, end))
-    return joined
-
-
 def _find_gaps(watched: list[Span], begin: float, end: float) -> Iterator[Span]:
-    """Yield the gaps between sorted spans, from `begin` to `end`."""
-    for start, stop in [*watched, (end, end)]:
+    """Yield the gaps between spans, which may overlap, from `begin` to `end`."""
+    for start, stop in [*sorted(watched), (end, end)]:
         if start > begin:
             yield begin, start
-        begin = stop
+        begin = max(begin, stop)
+
+
+def _add_seconds(spans: Iterable[Span]) -> float:
+    return sum(end - begin for begin, end in spans)
 
 
 def to_dict(summary: Summary) -> dict[str, object]:
@@ -250,7 +243,7 @@ def _format_gaps(gaps: tuple[Span, ...]) -> str:
     if not gaps:
         return "never"
     longest = max(gaps, key=lambda gap: gap[1] - gap[0])
-    total = format_duration(sum(end - begin for begin, end in gaps))
+    total = format_duration(_add_seconds(gaps))
     return f"{total}, {_format_count(len(gaps))}, the longest from {_format_span(longest)}"
 
 
