@@ -15,14 +15,7 @@ from vedette_edge.cli.options import json_option
 from vedette_edge.console import Output, cli_session
 from vedette_edge.log import summary
 from vedette_edge.log.formatting import format_record
-from vedette_edge.log.reader import (
-    Damage,
-    LoggedRecord,
-    RecordFilter,
-    Tail,
-    find_log,
-    read_records,
-)
+from vedette_edge.log.reader import Damage, LoggedRecord, RecordFilter, Tail, find_log, read_records
 
 SERVICE_LOGS = Path("/var/log/vedette")
 LATEST = 10  # records to show before new ones
@@ -102,7 +95,7 @@ def log(
     Without FILE it reads the service's log in /var/log/vedette. Times are local. Lines that a power
     cut damaged are skipped and counted.
     """
-    selected = RecordFilter(frozenset(events), frozenset(labels), frozenset(regions), since, until)
+    selected = RecordFilter(events, labels, regions, since, until)
     if day and (follow or selected != RecordFilter()):
         raise click.UsageError("--summary covers a whole day: combine it only with --json")
     with cli_session() as terminal:
