@@ -99,9 +99,8 @@ def _check_opencv() -> Iterator[Finding]:
     names = _find_opencvs()
     detail = ", ".join(f"{name} {_find_version(name)}" for name in names)
     if len(names) > 1:
-        yield Finding(
-            "opencv", WARNING, f"{detail}: they share the same files", _suggest_headless(names)
-        )
+        detail += ": they share the same files"
+        yield Finding("opencv", WARNING, detail, _suggest_headless(names))
     elif "cv2" in sys.modules:
         yield Finding("opencv", OK, detail or f"OpenCV {sys.modules['cv2'].__version__}")
 
