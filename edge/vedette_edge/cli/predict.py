@@ -1,9 +1,8 @@
 """`vedette predict`: classify pictures in files."""
 
 import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +65,10 @@ def predict(
         run_self_test(classifier, terminal, skip=no_self_test)
         predictions = _report_errors(classify_files(classifier, paths, top_k), terminal, errors)
         if as_json:
-            _print_lines(map(render_json, predictions), terminal)
+            for prediction in predictions:
+                terminal.print_line(render_json(prediction))
         elif as_csv:
-            _print_lines(render_csv(predictions, classifier.contract.labels, top_k), terminal)
+            print_csv(predictions, min(top_k, len(classifier.contract.labels)), terminal)
         else:
             with terminal.show_progress("classifying", len(paths)) as advance:
                 table = render_table(predictions, advance)
@@ -114,23 +114,16 @@ def render_json(prediction: Prediction) -> str:
     return json.dumps(row, ensure_ascii=False)
 
 
-def render_csv(
-    predictions: Iterable[Prediction], labels: Sequence[str], top_k: int
-) -> Iterator[str]:
-    """Render lines of CSV with a header: picture, label and score of each rank, and error."""
-    top_k = min(top_k, len(labels))
+def print_csv(predictions: Iterable[Prediction], top_k: int, terminal: Output) -> None:
+    """Print lines of CSV with a header: picture, label and score of each rank, and error."""
+    writer = csv.writer(terminal.out.file, lineterminator="\n")
     further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
-    yield _format_csv_line(["picture", "label", "score", *further, "error"])
+    writer.writerow(["picture", "label", "score", *further, "error"])
     for prediction in predictions:
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * top_k - len(cells))
-        yield _format_csv_line([str(prediction.path), *cells, prediction.error])
-
-
-def _format_csv_line(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
+        writer.writerow([prediction.path, *cells, prediction.error])
+        terminal.out.file.flush()
 
 
 def _report_errors(
@@ -142,8 +135,3 @@ def _report_errors(
             errors.append(prediction.error)
             terminal.err.print(f"left out {prediction.error}", style="yellow")
         yield prediction
-
-
-def _print_lines(lines: Iterable[str], terminal: Output) -> None:
-    for line in lines:
-        terminal.print_line(line)
