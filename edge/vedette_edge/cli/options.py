@@ -76,10 +76,7 @@ model_options = collect_options(
     "overrides",
     ModelOverrides,
     click.option(
-        "--labels",
-        type=_read_labels,
-        metavar="PATH",
-        help="Foreign model: file of its labels.",
+        "--labels", type=_read_labels, metavar="PATH", help="Foreign model: file of its labels."
     ),
     click.option(
         "--resize-mode",

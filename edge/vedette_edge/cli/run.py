@@ -132,16 +132,13 @@ def _build_regions(
 ) -> list[RegionState]:
     contract = classifier.contract
     smoothing = SmoothingConfig(config.smoothing, config.enter, config.leave, config.dwell)
-    return [
-        RegionState(
-            region.name,
-            None
-            if capture.every_frame
-            else LabelSmoother(contract.labels, contract.confidence, smoothing),
-            every_frame=config.every_frame or capture.every_frame,
-        )
-        for region in capture.regions
-    ]
+    if capture.every_frame:
+        return [RegionState(region.name, None, every_frame=True) for region in capture.regions]
+    regions = []
+    for region in capture.regions:
+        smoother = LabelSmoother(contract.labels, contract.confidence, smoothing)
+        regions.append(RegionState(region.name, smoother, config.every_frame))
+    return regions
 
 
 def _describe_start(
