@@ -63,7 +63,7 @@ def predict(
         paths = expand_paths(images)
         classifier = Classifier(model, threads=threads, overrides=overrides)
         run_self_test(classifier, terminal, skip=no_self_test)
-        predictions = _report_errors(classify_files(classifier, paths, top_k), terminal, errors)
+        predictions = classify_files(classifier, paths, top_k, terminal, errors)
         if as_json:
             for prediction in predictions:
                 terminal.print_line(render_json(prediction))
@@ -79,13 +79,15 @@ def predict(
 
 
 def classify_files(
-    classifier: Classifier, paths: Iterable[Path], top_k: int
+    classifier: Classifier, paths: Iterable[Path], top_k: int, terminal: Output, errors: list[str]
 ) -> Iterator[Prediction]:
-    """Classify files one after the other. A file that cannot be read gives an error."""
+    """Classify files one after the other. Prints errors as they come and adds them to `errors`."""
     for path in paths:
         try:
             image_rgb = read_image(path)
         except ImageError as error:
+            errors.append(str(error))
+            terminal.err.print(f"left out {error}", style="yellow")
             yield Prediction(path, error=str(error))
         else:
             yield Prediction(path, tuple(classifier.classify(image_rgb).top(top_k)))
@@ -124,14 +126,3 @@ def print_csv(predictions: Iterable[Prediction], top_k: int, terminal: Output) -
         cells += [""] * (2 * top_k - len(cells))
         writer.writerow([prediction.path, *cells, prediction.error])
         terminal.out.file.flush()
-
-
-def _report_errors(
-    predictions: Iterable[Prediction], terminal: Output, errors: list[str]
-) -> Iterator[Prediction]:
-    """Print errors as they come and add them to `errors`. Yields all predictions."""
-    for prediction in predictions:
-        if prediction.error:
-            errors.append(prediction.error)
-            terminal.err.print(f"left out {prediction.error}", style="yellow")
-        yield prediction
