@@ -20,7 +20,7 @@ from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError
-from vedette_edge.images import test_pattern
+from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.sinks.log_file import LogFile
@@ -90,9 +90,7 @@ def compare(classifier: Classifier, watch: Measurement, config: CameraConfig) ->
     """Measure resize and invoke alone, with drawn frames of the size that the camera delivered."""
     size = re.match(r"(\d+)x(\d+) ", watch.camera)
     width, height = map(int, size.groups()) if size else (config.width, config.height)
-    frames_rgb = [
-        test_pattern.draw_test_pattern(number, height, width) for number in range(synthetic.DRAWN)
-    ]
+    frames_rgb = [draw_test_pattern(number, height, width) for number in range(synthetic.DRAWN)]
     seconds = ALONE * watch.seconds
     bare = measure_baseline(classifier, frames_rgb, seconds)
     cpu_ms = measure_cpu_ms(classifier, frames_rgb, watch.fps, seconds)

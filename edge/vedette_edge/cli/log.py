@@ -53,10 +53,8 @@ def _parse_day(text: str) -> date:
     try:
         return names.get(text) or date.fromisoformat(text)
     except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} is not a day; expected today, yesterday or e.g. 2026-11-22"
-            " (put the file before --summary)"
-        ) from error
+        expected = "today, yesterday or e.g. 2026-11-22 (put the file before --summary)"
+        raise click.BadParameter(f"{text!r} is not a day; expected {expected}") from error
 
 
 @click.command("log", epilog=EXAMPLES)

@@ -67,9 +67,8 @@ def _parse_numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(map(float, text.split(",")))
     except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r}: expected one number, or one per channel as in 104,117,123.7"
-        ) from error
+        expected = "one number, or one per channel as in 104,117,123.7"
+        raise click.BadParameter(f"{text!r}: expected {expected}") from error
 
 
 model_options = collect_options(

@@ -40,23 +40,21 @@ class _Seen:
     """The frames of a camera, and its events."""
 
     details: dict[EventKind, str] = field(default_factory=dict)  # of the last event of each kind
-    first: Image | None = None
     last: Image | None = None
-    frozen: bool = True  # all frames equal the first, bit for bit
+    frozen: bool = True  # all frames are equal, bit for bit
     means: list[float] = field(default_factory=list)
     ages_ms: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
 
     def add_frame(self, info: FrameInfo, image_rgb: Image) -> None:
-        """Add a frame. To save memory only the first and the last image are kept."""
+        """Add a frame. To save memory only the last image is kept."""
         self.times_s.append(time.monotonic())
         self.numbers.append(info.number)
         self.ages_ms.append(1000 * (self.times_s[-1] - info.taken_s))
         self.means.append(float(image_rgb.mean()))
+        self.frozen &= self.last is None or np.array_equal(image_rgb, self.last)
         self.last = image_rgb.copy()
-        self.first = self.last if self.first is None else self.first
-        self.frozen = self.frozen and bool((self.last == self.first).all())
 
     def note_event(self, event: CameraEvent) -> None:
         """Keep what an event of the camera says."""

@@ -46,10 +46,8 @@ class Summary:
 
 def summarize(records: Iterable[LoggedRecord], day: date, now: float) -> Summary:
     """Summarize a day of a whole log; labels that last beyond midnight count up to it."""
-    begin, end = (
-        datetime.combine(midnight, datetime.min.time()).timestamp()
-        for midnight in (day, day + timedelta(days=1))
-    )
+    midnight = datetime.combine(day, datetime.min.time())
+    begin, end = midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
     accumulator = _DayAccumulator(begin, max(begin, min(end, now)))
     for record in records:
         accumulator.add(record)
@@ -235,8 +233,11 @@ def render_summary(summary: Summary) -> str:
         "camera lost": lost if summary.lost else "never",
     }
     lines = [f"{name:<12}  {value}" for name, value in heads.items()]
-    head = f"{'label':<24}  times  duration"
-    return "\n".join([*lines, "", head, *map(_format_total, summary.stays)])
+    lines += ["", f"{'label':<24}  times  duration"]
+    for total in summary.stays:
+        name = escape_unprintable(format_label(total.region, total.label))
+        lines.append(f"{name:<24}  {total.times:>5}  {format_duration(total.lasted_s)}")
+    return "\n".join(lines)
 
 
 def _format_gaps(gaps: tuple[Span, ...]) -> str:
@@ -254,8 +255,3 @@ def _format_count(count: int) -> str:
 def _format_span(span: Span) -> str:
     begin, end = (format_local_time(at, "%H:%M:%S") for at in span)
     return f"{begin} to {end}"
-
-
-def _format_total(total: LabelTotal) -> str:
-    name = escape_unprintable(format_label(total.region, total.label))
-    return f"{name:<24}  {total.times:>5}  {format_duration(total.lasted_s)}"
