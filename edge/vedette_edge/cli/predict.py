@@ -65,8 +65,7 @@ def predict(
         run_self_test(classifier, terminal, skip=no_self_test)
         predictions = classify_files(classifier, paths, top_k, terminal, errors)
         if as_json:
-            for prediction in predictions:
-                terminal.print_line(render_json(prediction))
+            print_json(predictions, terminal)
         elif as_csv:
             print_csv(predictions, min(top_k, len(classifier.contract.labels)), terminal)
         else:
@@ -105,15 +104,16 @@ def render_table(predictions: Iterable[Prediction], advance: Callable[[], None])
     return table
 
 
-def render_json(prediction: Prediction) -> str:
-    """Render one line of JSON: the picture with its label, score and top, or with its error."""
-    row: dict[str, object] = {"picture": str(prediction.path)}
-    if prediction.error:
-        row["error"] = prediction.error
-    else:
-        top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
-        row |= {**top[0], "top": top}
-    return json.dumps(row, ensure_ascii=False)
+def print_json(predictions: Iterable[Prediction], terminal: Output) -> None:
+    """Print lines of JSON: a picture with its label, score and top, or with its error."""
+    for prediction in predictions:
+        row: dict[str, object] = {"picture": str(prediction.path)}
+        if prediction.error:
+            row["error"] = prediction.error
+        else:
+            top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
+            row |= {**top[0], "top": top}
+        terminal.print_line(json.dumps(row, ensure_ascii=False))
 
 
 def print_csv(predictions: Iterable[Prediction], top_k: int, terminal: Output) -> None:
