@@ -33,8 +33,9 @@ class ProcessUsage:
     @classmethod
     def measure(cls, pid: int) -> Self:
         """Measure a process now."""
+        cpu_clock = ~pid << 3 | 2  # in Linux: see clock_getcpuclockid(3)
         rss_mb, pss_mb = _read_memory_mb(pid, "Rss"), _read_memory_mb(pid, "Pss")
-        return cls(time.clock_gettime(_find_cpu_clock(pid)), rss_mb, pss_mb)
+        return cls(time.clock_gettime(cpu_clock), rss_mb, pss_mb)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +70,14 @@ class FrameRecorder:
         """Record a frame."""
         self._frames += 1
         if self.start and not self.end:
-            about = times.info
-            self._noted.extend(
-                (
-                    about.number,
-                    about.taken_s,
-                    about.capture_ms,
-                    about.prepare_ms,
-                    times.begun_s,
-                    times.invoke_ms,
-                    times.decide_ms,
-                    times.logged_s,
-                )
-            )
+            info = times.info
+            self._noted.extend((info.number, info.taken_s, info.capture_ms, info.prepare_ms))
+            self._noted.extend((times.begun_s, times.invoke_ms, times.decide_ms, times.logged_s))
             if times.logged_s >= self._tick_s:
                 self._check_time(self.start)
         elif self._frames == WARM_UP:
-            self._start_recording()
+            self.start = Snapshot.take(self._capture_pid())
+            self._tick_s = self.start.at_s + min(1.0, self._seconds)
 
     def finish(self) -> None:
         """End the measurement. The capture process must still run."""
@@ -109,10 +101,6 @@ class FrameRecorder:
             "age": 1000 * (logged_s - column["taken_s"]),
         }
 
-    def _start_recording(self) -> None:
-        self.start = Snapshot.take(self._capture_pid())
-        self._tick_s = self.start.at_s + min(1.0, self._seconds)
-
     def _check_time(self, start: Snapshot) -> None:
         passed_s = time.monotonic() - start.at_s
         if passed_s >= self._seconds:
@@ -120,11 +108,6 @@ class FrameRecorder:
         else:
             self._tick(passed_s, len(self._noted) // len(NOTED))
             self._tick_s = start.at_s + min(passed_s + 1, self._seconds)
-
-
-def _find_cpu_clock(pid: int) -> int:
-    """The id of a process' CPU clock in Linux: see clock_getcpuclockid(3)."""
-    return ~pid << 3 | 2
 
 
 def _read_memory_mb(pid: int, name: str) -> float | None:

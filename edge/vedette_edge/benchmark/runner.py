@@ -20,7 +20,7 @@ from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError
-from vedette_edge.images import test_pattern
+from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.sinks.log_file import LogFile
@@ -29,6 +29,16 @@ from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import Heartbeat, RegionState
 
 ALONE = 0.5  # of the watched time: duration of each of the two measurements of the baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The baseline, and the watch divided by it."""
+
+    bare: Baseline  # the field's name is the key in the JSON
+    rate_ratio: float  # the watch's rate / the baseline's rate of resize and invoke
+    cpu_ms: float  # per frame, of the baseline at the watch's rate
+    cpu_ratio: float  # the watch's CPU time / that
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +59,7 @@ class Measurement:
     cpu_share: dict[str, float]  # of one core, by process
     start: Snapshot
     end: Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The baseline, and the watch divided by it."""
-
-    bare: Baseline  # the field's name is the key in the JSON
-    rate_ratio: float  # the watch's rate / the baseline's rate of resize and invoke
-    cpu_ms: float  # per frame, of the baseline at the watch's rate
-    cpu_ratio: float  # the watch's CPU time / that
+    compared: Comparison | None = None  # None: interrupted before
 
 
 def measure(
@@ -68,35 +69,28 @@ def measure(
 
     Ctrl-C ends it with what was measured so far. Raises CameraError if the source fails or ends.
     """
-    delivered = [""]
-
-    def note_event(event: CameraEvent) -> None:
-        if event.kind == "opened":
-            delivered[0] = event.detail
-
-    plan = CaptureConfig(
-        config, Orientation(), classifier.contract, (WHOLE,), 0.0, 0.0, every_frame=False
-    )
+    events: list[CameraEvent] = []
+    spec, whole = classifier.contract, (WHOLE,)
+    plan = CaptureConfig(config, Orientation(), spec, whole, 0.0, 0.0, every_frame=False)
     with (
         TemporaryDirectory() as folder,
         LogFile(Path(folder) / "watch.jsonl", LogLimits()) as log,
-        Supervisor(plan, note_event, restarts=False) as camera,
+        Supervisor(plan, events.append, restarts=False) as camera,
     ):
         recorder = FrameRecorder(seconds, lambda: camera.pid, tick)
         interrupted = _watch_frames(classifier, camera, log, recorder)
         if camera.ended:
             raise CameraError(f"{config.name} ended; use a source that lasts longer")
         recorder.finish()
-    return _summarize(recorder, threads, delivered[0], interrupted=interrupted)
+    delivered = next((event.detail for event in events if event.kind == "opened"), "")
+    return _summarize(recorder, threads, delivered, interrupted=interrupted)
 
 
 def compare(classifier: Classifier, watch: Measurement, config: CameraConfig) -> Comparison:
     """Measure resize and invoke alone, with drawn frames of the size that the camera delivered."""
     size = re.match(r"(\d+)x(\d+) ", watch.camera)
     width, height = map(int, size.groups()) if size else (config.width, config.height)
-    frames_rgb = [
-        test_pattern.draw_test_pattern(number, height, width) for number in range(synthetic.DRAWN)
-    ]
+    frames_rgb = [draw_test_pattern(number, height, width) for number in range(synthetic.DRAWN)]
     seconds = ALONE * watch.seconds
     bare = measure_baseline(classifier, frames_rgb, seconds)
     cpu_ms = measure_cpu_ms(classifier, frames_rgb, watch.fps, seconds)

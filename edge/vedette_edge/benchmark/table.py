@@ -9,18 +9,16 @@ from vedette_edge.benchmark.baseline import Spread
 from vedette_edge.benchmark.recorder import ProcessUsage, Snapshot
 from vedette_edge.benchmark.runner import Comparison, Measurement
 
-Row = tuple[Measurement, Comparison | None]  # None: interrupted before
 
-
-def render_stages(rows: Sequence[Row]) -> Table:
+def render_stages(watches: Sequence[Measurement]) -> Table:
     """Render the percentiles of stages, age and baseline, in ms."""
-    table = _create_table("p50 p95 p99, ms", rows)
-    for stage in rows[0][0].stages_ms:
-        table.add_row(stage, *(_format_spread(watch.stages_ms[stage]) for watch, _ in rows))
+    table = _create_table("p50 p95 p99, ms", watches)
+    for stage in watches[0].stages_ms:
+        table.add_row(stage, *(_format_spread(watch.stages_ms[stage]) for watch in watches))
     table.add_section()
-    table.add_row("age when logged", *(_format_spread(watch.age_ms) for watch, _ in rows))
+    table.add_row("age when logged", *(_format_spread(watch.age_ms) for watch in watches))
     table.add_section()
-    baselines = [comparison and comparison.bare for _, comparison in rows]
+    baselines = [watch.compared and watch.compared.bare for watch in watches]
     invoke = (_format_spread(one.invoke_ms) if one else "" for one in baselines)
     both = (_format_spread(one.both_ms) if one else "" for one in baselines)
     table.add_row("bare invoke", *invoke)
@@ -28,21 +26,22 @@ def render_stages(rows: Sequence[Row]) -> Table:
     return table
 
 
-def render_figures(rows: Sequence[Row]) -> Table:
+def render_figures(watches: Sequence[Measurement]) -> Table:
     """Render all other figures."""
-    table = _create_table("", rows)
+    table = _create_table("", watches)
     for name, format_watch in WATCHED.items():
-        table.add_row(name, *(format_watch(watch) for watch, _ in rows))
+        table.add_row(name, *map(format_watch, watches))
     table.add_section()
     for name, format_comparison in COMPARED.items():
-        table.add_row(name, *(format_comparison(one) if one else "" for _, one in rows))
+        compared = (watch.compared for watch in watches)
+        table.add_row(name, *(format_comparison(one) if one else "" for one in compared))
     return table
 
 
-def _create_table(title: str, rows: Sequence[Row]) -> Table:
+def _create_table(title: str, watches: Sequence[Measurement]) -> Table:
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column(title)
-    for watch, _ in rows:
+    for watch in watches:
         table.add_column(f"{watch.threads} thread{'s' * (watch.threads > 1)}", justify="right")
     return table
 

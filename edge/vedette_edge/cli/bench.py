@@ -3,15 +3,15 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from vedette_edge.benchmark.runner import compare, measure
-from vedette_edge.benchmark.table import Row, render_figures, render_stages
+from vedette_edge.benchmark.runner import Measurement, compare, measure
+from vedette_edge.benchmark.table import render_figures, render_stages
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.cli.options import json_option, model_argument, model_options
 from vedette_edge.cli.watch_options import size_option
@@ -73,27 +73,27 @@ def bench(
 
     This is the watch of `vedette run` with every frame logged. Ctrl-C shows what it has so far.
     """
-    rows: list[Row] = []
+    runs: list[Measurement] = []
     with cli_session() as terminal:
         config = CameraConfig(camera, *size, live=True, loop=True)
         try:
             for count in threads:
                 classifier = Classifier(model, threads=count, overrides=overrides)
-                rows.append(_measure(classifier, count, config, seconds, terminal.err))
-                if not rows[-1][1]:
+                runs.append(_measure(classifier, count, config, seconds, terminal.err))
+                if not runs[-1].compared:
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
-            if not rows:
+            if not runs:
                 raise
             terminal.err.print("Stopped: this is what was measured so far.")
-        (_print_json if as_json else _print_tables)(_describe(classifier, config), rows, terminal)
-    complete = len(rows) == len(threads) and rows[-1][1]
+        (_print_json if as_json else _print_tables)(_describe(classifier, config), runs, terminal)
+    complete = len(runs) == len(threads) and runs[-1].compared
     raise click.exceptions.Exit(0 if complete else INTERRUPTED)
 
 
 def _measure(
     classifier: Classifier, threads: int, camera: CameraConfig, seconds: float, console: Console
-) -> Row:
+) -> Measurement:
     """Measure with one number of threads. Ctrl-C leaves the comparison out."""
     show = partial(_show_status, console, f"{threads} thread{'s' * (threads > 1)}: ")
 
@@ -104,12 +104,12 @@ def _measure(
         show("opening the camera")
         measurement = measure(classifier, threads, camera, seconds, show_rate)
         if measurement.interrupted:
-            return measurement, None
+            return measurement
         show(f"resize and invoke alone, {measurement.seconds:.0f} s")
         try:
-            return measurement, compare(classifier, measurement, camera)
+            return replace(measurement, compared=compare(classifier, measurement, camera))
         except KeyboardInterrupt:
-            return measurement, None
+            return measurement
     finally:
         _show_status(console, "", "")
 
@@ -130,17 +130,15 @@ def _describe(classifier: Classifier, camera: CameraConfig) -> dict[str, object]
     }
 
 
-def _print_json(summary: dict[str, object], rows: Sequence[Row], terminal: Output) -> None:
-    runs = [
-        asdict(measurement) | {"compared": comparison and asdict(comparison)}
-        for measurement, comparison in rows
-    ]
-    text = json.dumps(summary | {"runs": runs})
+def _print_json(summary: dict[str, object], runs: Sequence[Measurement], terminal: Output) -> None:
+    text = json.dumps(summary | {"runs": [asdict(run) for run in runs]})
     rounded = json.loads(text, parse_float=lambda number: round(float(number), 4))
     terminal.print_line(json.dumps(rounded, ensure_ascii=False))
 
 
-def _print_tables(summary: dict[str, object], rows: Sequence[Row], terminal: Output) -> None:
+def _print_tables(
+    summary: dict[str, object], runs: Sequence[Measurement], terminal: Output
+) -> None:
     terminal.out.print(", ".join(map(str, summary.values())) + " cores")
-    terminal.out.print(render_stages(rows), soft_wrap=False)
-    terminal.out.print(render_figures(rows), soft_wrap=False)
+    terminal.out.print(render_stages(runs), soft_wrap=False)
+    terminal.out.print(render_figures(runs), soft_wrap=False)

@@ -15,14 +15,7 @@ from vedette_edge.cli.options import json_option
 from vedette_edge.console import Output, cli_session
 from vedette_edge.log import summary
 from vedette_edge.log.formatting import format_record
-from vedette_edge.log.reader import (
-    Damage,
-    LoggedRecord,
-    RecordFilter,
-    Tail,
-    find_log,
-    read_records,
-)
+from vedette_edge.log.reader import Damage, LoggedRecord, RecordFilter, Tail, find_log, read_records
 
 SERVICE_LOGS = Path("/var/log/vedette")
 LATEST = 10  # records to show before new ones
@@ -60,10 +53,8 @@ def _parse_day(text: str) -> date:
     try:
         return names.get(text) or date.fromisoformat(text)
     except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} is not a day; expected today, yesterday or e.g. 2026-11-22"
-            " (put the file before --summary)"
-        ) from error
+        expected = "today, yesterday or e.g. 2026-11-22 (put the file before --summary)"
+        raise click.BadParameter(f"{text!r} is not a day; expected {expected}") from error
 
 
 @click.command("log", epilog=EXAMPLES)
@@ -102,7 +93,7 @@ def log(
     Without FILE it reads the service's log in /var/log/vedette. Times are local. Lines that a power
     cut damaged are skipped and counted.
     """
-    selected = RecordFilter(frozenset(events), frozenset(labels), frozenset(regions), since, until)
+    selected = RecordFilter(events, labels, regions, since, until)
     if day and (follow or selected != RecordFilter()):
         raise click.UsageError("--summary covers a whole day: combine it only with --json")
     with cli_session() as terminal:

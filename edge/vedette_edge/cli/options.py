@@ -67,19 +67,15 @@ def _parse_numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(map(float, text.split(",")))
     except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r}: expected one number, or one per channel as in 104,117,123.7"
-        ) from error
+        expected = "one number, or one per channel as in 104,117,123.7"
+        raise click.BadParameter(f"{text!r}: expected {expected}") from error
 
 
 model_options = collect_options(
     "overrides",
     ModelOverrides,
     click.option(
-        "--labels",
-        type=_read_labels,
-        metavar="PATH",
-        help="Foreign model: file of its labels.",
+        "--labels", type=_read_labels, metavar="PATH", help="Foreign model: file of its labels."
     ),
     click.option(
         "--resize-mode",

@@ -1,9 +1,8 @@
 """`vedette predict`: classify pictures in files."""
 
 import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,11 +63,11 @@ def predict(
         paths = expand_paths(images)
         classifier = Classifier(model, threads=threads, overrides=overrides)
         run_self_test(classifier, terminal, skip=no_self_test)
-        predictions = _report_errors(classify_files(classifier, paths, top_k), terminal, errors)
+        predictions = classify_files(classifier, paths, top_k, terminal, errors)
         if as_json:
-            _print_lines(map(render_json, predictions), terminal)
+            print_json(predictions, terminal)
         elif as_csv:
-            _print_lines(render_csv(predictions, classifier.contract.labels, top_k), terminal)
+            print_csv(predictions, min(top_k, len(classifier.contract.labels)), terminal)
         else:
             with terminal.show_progress("classifying", len(paths)) as advance:
                 table = render_table(predictions, advance)
@@ -79,13 +78,15 @@ def predict(
 
 
 def classify_files(
-    classifier: Classifier, paths: Iterable[Path], top_k: int
+    classifier: Classifier, paths: Iterable[Path], top_k: int, terminal: Output, errors: list[str]
 ) -> Iterator[Prediction]:
-    """Classify files one after the other. A file that cannot be read gives an error."""
+    """Classify files one after the other. Prints errors as they come and adds them to `errors`."""
     for path in paths:
         try:
             image_rgb = read_image(path)
         except ImageError as error:
+            errors.append(str(error))
+            terminal.err.print(f"left out {error}", style="yellow")
             yield Prediction(path, error=str(error))
         else:
             yield Prediction(path, tuple(classifier.classify(image_rgb).top(top_k)))
@@ -103,47 +104,25 @@ def render_table(predictions: Iterable[Prediction], advance: Callable[[], None])
     return table
 
 
-def render_json(prediction: Prediction) -> str:
-    """Render one line of JSON: the picture with its label, score and top, or with its error."""
-    row: dict[str, object] = {"picture": str(prediction.path)}
-    if prediction.error:
-        row["error"] = prediction.error
-    else:
-        top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
-        row |= {**top[0], "top": top}
-    return json.dumps(row, ensure_ascii=False)
+def print_json(predictions: Iterable[Prediction], terminal: Output) -> None:
+    """Print lines of JSON: a picture with its label, score and top, or with its error."""
+    for prediction in predictions:
+        row: dict[str, object] = {"picture": str(prediction.path)}
+        if prediction.error:
+            row["error"] = prediction.error
+        else:
+            top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
+            row |= {**top[0], "top": top}
+        terminal.print_line(json.dumps(row, ensure_ascii=False))
 
 
-def render_csv(
-    predictions: Iterable[Prediction], labels: Sequence[str], top_k: int
-) -> Iterator[str]:
-    """Render lines of CSV with a header: picture, label and score of each rank, and error."""
-    top_k = min(top_k, len(labels))
+def print_csv(predictions: Iterable[Prediction], top_k: int, terminal: Output) -> None:
+    """Print lines of CSV with a header: picture, label and score of each rank, and error."""
+    writer = csv.writer(terminal.out.file, lineterminator="\n")
     further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
-    yield _format_csv_line(["picture", "label", "score", *further, "error"])
+    writer.writerow(["picture", "label", "score", *further, "error"])
     for prediction in predictions:
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * top_k - len(cells))
-        yield _format_csv_line([str(prediction.path), *cells, prediction.error])
-
-
-def _format_csv_line(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(cells)
-    return line.getvalue()
-
-
-def _report_errors(
-    predictions: Iterable[Prediction], terminal: Output, errors: list[str]
-) -> Iterator[Prediction]:
-    """Print errors as they come and add them to `errors`. Yields all predictions."""
-    for prediction in predictions:
-        if prediction.error:
-            errors.append(prediction.error)
-            terminal.err.print(f"left out {prediction.error}", style="yellow")
-        yield prediction
-
-
-def _print_lines(lines: Iterable[str], terminal: Output) -> None:
-    for line in lines:
-        terminal.print_line(line)
+        writer.writerow([prediction.path, *cells, prediction.error])
+        terminal.out.file.flush()

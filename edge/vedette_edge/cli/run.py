@@ -76,7 +76,7 @@ def run(
         signals = stack.enter_context(Signals(check))
         classifier = Classifier(model, threads=threads, overrides=overrides)
         capture = _build_capture_config(watch, classifier)
-        sink, log = stack.enter_context(_open_sinks(terminal, output, capture))
+        sink, log = _open_sinks(stack, terminal, output, capture)
         reporter = WatchReporter(sink, capture.camera.name, continuous=not capture.every_frame)
         start = _describe_start(watch, capture, classifier)
         stats = stack.enter_context(reporter.record_start_and_stop(start, signals))
@@ -102,9 +102,8 @@ def _exit(signals: Signals, reporter: WatchReporter) -> NoReturn:
 
 def build_camera_config(camera: CameraSettings) -> CameraConfig:
     """Build the configuration of the source."""
-    width, height = camera.size
     return CameraConfig(
-        camera.source or "", width, height, live=camera.live, loop=camera.loop, follow=camera.follow
+        camera.source or "", *camera.size, live=camera.live, loop=camera.loop, follow=camera.follow
     )
 
 
@@ -132,16 +131,13 @@ def _build_regions(
 ) -> list[RegionState]:
     contract = classifier.contract
     smoothing = SmoothingConfig(config.smoothing, config.enter, config.leave, config.dwell)
-    return [
-        RegionState(
-            region.name,
-            None
-            if capture.every_frame
-            else LabelSmoother(contract.labels, contract.confidence, smoothing),
-            every_frame=config.every_frame or capture.every_frame,
-        )
-        for region in capture.regions
-    ]
+    if capture.every_frame:
+        return [RegionState(region.name, None, every_frame=True) for region in capture.regions]
+    regions = []
+    for region in capture.regions:
+        smoother = LabelSmoother(contract.labels, contract.confidence, smoothing)
+        regions.append(RegionState(region.name, smoother, config.every_frame))
+    return regions
 
 
 def _describe_start(
@@ -156,19 +152,15 @@ def _describe_start(
     }
 
 
-@contextmanager
 def _open_sinks(
-    terminal: Output, output: OutputOptions, capture: CaptureConfig
-) -> Iterator[tuple[Sink, LogFile | None]]:
-    shown = (
-        TerminalSink(terminal, as_json=output.as_json),
-        SystemdStatus("frame" if capture.every_frame else "change"),
-    )
+    stack: ExitStack, terminal: Output, output: OutputOptions, capture: CaptureConfig
+) -> tuple[Sink, LogFile | None]:
+    status = SystemdStatus("frame" if capture.every_frame else "change")
+    shown = TerminalSink(terminal, as_json=output.as_json), status
     if output.log is None:
-        yield FanOut(*shown), None
-        return
-    with LogFile(output.log, output.limits) as log:
-        yield FanOut(*shown, log), log
+        return FanOut(*shown), None
+    log = stack.enter_context(LogFile(output.log, output.limits))
+    return FanOut(*shown, log), log
 
 
 class _ConsoleHandler(logging.Handler):

@@ -33,10 +33,8 @@ def render_findings(findings: Sequence[Finding]) -> Text:
     """Render a line per finding; a fix has its own line, ready to copy."""
     lines = []
     for finding in findings:
-        line = Text.assemble(
-            (f"{finding.level:<8} ", _STYLES[finding.level]),
-            f"{finding.subject:<10} {finding.detail}",
-        )
+        level = f"{finding.level:<8} ", _STYLES[finding.level]
+        line = Text.assemble(level, f"{finding.subject:<10} {finding.detail}")
         if finding.fix:
             line.append(f"\n{'':<20}{finding.fix}", "bold")
         lines.append(line)

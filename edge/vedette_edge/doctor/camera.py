@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vedette_edge.cameras import find_camera
-from vedette_edge.cameras.config import CameraConfig, CameraEvent
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, EventKind
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE, Region
@@ -20,14 +20,8 @@ from vedette_edge.images.preprocessing import Image
 DARK, BRIGHT = 8, 247  # mean of all pixels, of 255
 MIN_FRAMES = 5  # to call the picture frozen
 MAX_AGE_MS = 500.0  # from capture until the frame is ready to be classified
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeTimes:
-    """Times of this check, in seconds."""
-
-    first_frame_s: float = Timeouts().first_silence_s  # limit for the camera to open and deliver
-    look_s: float = 3.0  # after the first frame
+FIRST_FRAME_S = Timeouts().first_silence_s  # limit for the camera to open and deliver
+LOOK_S = 3.0  # after the first frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +39,26 @@ PROBE_INPUT = _ProbeInput()  # the InputSpec of this check, independent of any m
 class _Seen:
     """The frames of a camera, and its events."""
 
-    delivered: str = ""
-    failure: str = ""
-    unread: str = ""  # the file that was skipped last
-    first: Image | None = None
+    details: dict[EventKind, str] = field(default_factory=dict)  # of the last event of each kind
     last: Image | None = None
-    frozen: bool = True  # all frames equal the first, bit for bit
+    frozen: bool = True  # all frames are equal, bit for bit
     means: list[float] = field(default_factory=list)
     ages_ms: list[float] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
 
     def add_frame(self, info: FrameInfo, image_rgb: Image) -> None:
-        """Add a frame. To save memory only the first and the last image are kept."""
+        """Add a frame. To save memory only the last image is kept."""
         self.times_s.append(time.monotonic())
         self.numbers.append(info.number)
         self.ages_ms.append(1000 * (self.times_s[-1] - info.taken_s))
         self.means.append(float(image_rgb.mean()))
+        self.frozen &= self.last is None or np.array_equal(image_rgb, self.last)
         self.last = image_rgb.copy()
-        self.first = self.last if self.first is None else self.first
-        self.frozen = self.frozen and bool((self.last == self.first).all())
 
     def note_event(self, event: CameraEvent) -> None:
         """Keep what an event of the camera says."""
-        if event.kind == "opened":
-            self.delivered = event.detail
-        elif event.kind == "skipped_file":
-            self.unread = event.detail
-        elif event.kind == "lost":
-            self.failure = event.detail
+        self.details[event.kind] = event.detail
 
 
 def check_camera(
@@ -82,7 +67,6 @@ def check_camera(
     regions: tuple[Region, ...] = (),
     *,
     with_chart: bool,
-    times: ProbeTimes = ProbeTimes(),
 ) -> Iterator[Finding]:
     """Check frames, rate, age and picture, and with a chart the orientation.
 
@@ -90,9 +74,10 @@ def check_camera(
     """
     parts = (WHOLE, *regions)
     plan = CaptureConfig(config, mounting, PROBE_INPUT, parts, 0.0, 0.0, every_frame=False)
-    seen = _watch_frames(plan, times)
+    seen = _watch_frames(plan)
     if seen.last is None:
-        detail = seen.failure or seen.unread or f"no frame within {times.first_frame_s:.0f} s"
+        silence = f"no frame within {FIRST_FRAME_S:.0f} s"
+        detail = seen.details.get("lost") or seen.details.get("skipped_file") or silence
         if not detail.startswith(config.name):
             detail = f"{config.name}: {detail}"
         yield Finding("camera", FAULT, detail, _suggest_fix(config))
@@ -103,18 +88,18 @@ def check_camera(
         yield test_chart.detect_orientation(seen.last)
 
 
-def _watch_frames(plan: CaptureConfig, times: ProbeTimes) -> _Seen:
+def _watch_frames(plan: CaptureConfig) -> _Seen:
     seen = _Seen()
     try:
         with Supervisor(plan, seen.note_event, restarts=find_camera(plan.camera).endless) as frames:
-            until_s = time.monotonic() + times.first_frame_s
-            while time.monotonic() < until_s and not frames.ended and not seen.failure:
+            until_s = time.monotonic() + FIRST_FRAME_S
+            while time.monotonic() < until_s and not frames.ended and "lost" not in seen.details:
                 if frame := frames.next_frame(0.2):
                     info, (image_rgb, *_) = frame
                     seen.add_frame(info, image_rgb)
-                    until_s = seen.times_s[0] + times.look_s
+                    until_s = seen.times_s[0] + LOOK_S
     except (CameraError, SettingError) as error:
-        seen.failure = str(error)
+        seen.details["lost"] = str(error)
     return seen
 
 
@@ -122,9 +107,10 @@ def _check_rate(config: CameraConfig, seen: _Seen) -> Finding:
     count, span_s = seen.numbers[-1] - seen.numbers[0], seen.times_s[-1] - seen.times_s[0]
     age_ms = float(np.median(seen.ages_ms))
     rate = f"{count / span_s:.1f} frames/s" if count and span_s else "one frame"
-    detail = f"{config.name} delivers {seen.delivered}: {rate}, {age_ms:.0f} ms old when prepared"
-    if seen.failure:
-        return Finding("camera", FAULT, f"{detail}; then {seen.failure}", _suggest_fix(config))
+    delivered = f"{config.name} delivers {seen.details.get('opened', '')}"
+    detail = f"{delivered}: {rate}, {age_ms:.0f} ms old when prepared"
+    if failure := seen.details.get("lost"):
+        return Finding("camera", FAULT, f"{detail}; then {failure}", _suggest_fix(config))
     if age_ms > MAX_AGE_MS:
         return Finding("camera", WARNING, detail, "use a smaller size: --size 640x480")
     return Finding("camera", OK, detail)

@@ -1,7 +1,6 @@
 """Checks of the disk: room for the log, and how fast the log wears an SD card."""
 
 import getpass
-import json
 import os
 import shlex
 import shutil
@@ -9,10 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
+from vedette_edge.log.reader import Damage, LoggedRecord, parse_line
 from vedette_edge.log.rotation import LogLimits, find_rotated_files
 
 DAY_S = 86_400
@@ -33,10 +32,8 @@ def check_disk(log: Path, limits: LogLimits) -> Iterator[Finding]:
     usage = shutil.disk_usage(_find_existing(log.parent))
     log_bytes, span_s = _measure_log(log)
     growth_bytes = limits.total_bytes - log_bytes
-    detail = (
-        f"{usage.free / 1e9:.1f} GB free in {log.parent}, the log may grow by "
-        f"{max(0, growth_bytes) / 1e6:.0f} MB"
-    )
+    growth = f"the log may grow by {max(0, growth_bytes) / 1e6:.0f} MB"
+    detail = f"{usage.free / 1e9:.1f} GB free in {log.parent}, {growth}"
     if usage.free < growth_bytes:
         fix = "sudo apt clean; sudo journalctl --vacuum-size=50M"
         yield Finding("disk", FAULT, detail, fix)
@@ -96,30 +93,17 @@ def _find_existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if _exists(path))
 
 
-def _exists(path: Path) -> bool:
-    """True if this user can see the path."""
-    try:
-        return path.exists()
-    except PermissionError:
-        return False
+_exists = os.path.exists  # unlike Path.exists, False for what this user cannot see
 
 
 def _measure_log(log: Path) -> tuple[int, float]:
     """Bytes of all files of a log, and seconds since its first record; 0, 0.0 without one."""
-    size, starts = 0, []
+    size = 0
+    starts: list[LoggedRecord] = []
     with suppress(OSError):
         for file in (*find_rotated_files(log).values(), log):
             if file.is_file():
                 size += file.stat().st_size
-                starts.append(_read_start(file))
-    known = [start for start in starts if start]
-    return size, time.time() - min(known) if known else 0.0
-
-
-def _read_start(file: Path) -> float:
-    """Time of the first record, in seconds since the epoch; 0 if unreadable."""
-    try:
-        with file.open("rb") as lines:
-            return datetime.fromisoformat(json.loads(lines.readline(10_000))["time"]).timestamp()
-    except (OSError, ValueError, KeyError, TypeError):
-        return 0.0
+                with suppress(OSError), file.open("rb") as lines:
+                    starts += parse_line(lines.readline(10_000), Damage())
+    return size, time.time() - min(start.at for start in starts) if starts else 0.0

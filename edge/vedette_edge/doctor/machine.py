@@ -118,8 +118,6 @@ def _run_command(*command: str) -> str:
     if not shutil.which(command[0]):
         return ""
     with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
         return done.stdout.strip()
     return ""

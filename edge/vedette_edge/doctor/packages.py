@@ -21,6 +21,7 @@ BROKEN = "import"  # subject of a package that fails to import: then no model ca
 IMPORT_ERRORS = (ImportError, AttributeError, RuntimeError)  # of numpy or OpenCV, if broken
 IMPORT_S = 60.0  # time limit for importing picamera2, which is slow on a Pi Zero
 INSTALLED = "/opt/vedette/"  # by install.sh, which pins the tested versions: install nothing there
+IS_32_BIT = sys.maxsize < 2**32  # as 32-bit Arm, where numpy, OpenCV and LiteRT have no wheels
 # Bookworm's apt has numpy 1, for which its other packages were built; later systems have numpy 2.
 NUMPY = "'numpy<2' " * (sys.version_info < (3, 12))
 OPENCV = "'opencv-python-headless<4.12'" if NUMPY else "opencv-python-headless"
@@ -45,7 +46,7 @@ def is_broken(findings: Sequence[Finding]) -> bool:
 
 def suggest_reinstall() -> str:
     """Suggest a command after which samples should come out as at conversion."""
-    if _is_32_bit():
+    if IS_32_BIT:
         return _APT_NUMPY
     command = _format_pip(f"install --force-reinstall {NUMPY}{OPENCV} ai-edge-litert")
     return f"{command}  # if that does not help: another processor, see docs/supported.md"
@@ -69,7 +70,7 @@ def _suggest_import_fix(module: str, error: str) -> str:
         return _suggest_headless(opencvs)
     if module == "cv2" and "numpy" in error and _hides_apt_numpy():
         return _format_pip("uninstall -y numpy  # OpenCV was built for the numpy from apt")
-    return _APT_NUMPY if _is_32_bit() else _format_pip(f"install --upgrade {NUMPY}{OPENCV}")
+    return _APT_NUMPY if IS_32_BIT else _format_pip(f"install --upgrade {NUMPY}{OPENCV}")
 
 
 def _format_pip(*commands: str) -> str:
@@ -86,7 +87,7 @@ def _check_runtime() -> Finding:
     try:
         name = find_runtime().name
     except RuntimeMissingError as error:
-        runtime = "tflite-runtime" if _is_32_bit() else f"{NUMPY}ai-edge-litert"
+        runtime = "tflite-runtime" if IS_32_BIT else f"{NUMPY}ai-edge-litert"
         return Finding("runtime", FAULT, str(error), _format_pip(f"install {runtime}"))
     detail = f"{name}, numpy {np.__version__}"
     if name.startswith("tflite-runtime") and int(np.__version__.split(".")[0]) >= 2:
@@ -99,9 +100,8 @@ def _check_opencv() -> Iterator[Finding]:
     names = _find_opencvs()
     detail = ", ".join(f"{name} {_find_version(name)}" for name in names)
     if len(names) > 1:
-        yield Finding(
-            "opencv", WARNING, f"{detail}: they share the same files", _suggest_headless(names)
-        )
+        detail += ": they share the same files"
+        yield Finding("opencv", WARNING, detail, _suggest_headless(names))
     elif "cv2" in sys.modules:
         yield Finding("opencv", OK, detail or f"OpenCV {sys.modules['cv2'].__version__}")
 
@@ -124,9 +124,7 @@ def _find_import_error(module: str) -> str:
     """Import a module in a new process, which may hang or crash. Empty if it works."""
     command = [sys.executable, "-c", f"import {module}"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=IMPORT_S, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=IMPORT_S)
     except subprocess.TimeoutExpired:
         return f"the import takes longer than {IMPORT_S:.0f} s"
     lines = done.stderr.strip().splitlines() or [f"the import ends with code {done.returncode}"]
@@ -149,11 +147,6 @@ def _sees_apt() -> bool:
 def _hides_apt_numpy() -> bool:
     """True if numpy comes from pip although the one from apt may be used."""
     return _sees_apt() and "dist-packages" not in str(sys.modules["numpy"].__file__)
-
-
-def _is_32_bit() -> bool:
-    """True for 32-bit Arm, for which numpy, OpenCV and LiteRT have no wheels."""
-    return sys.maxsize < 2**32
 
 
 def _find_version(distribution: str) -> str:

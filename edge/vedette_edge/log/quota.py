@@ -1,5 +1,6 @@
 """A limit to the bytes that a log may write in 24 hours."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 HOUR_S = 3600
@@ -20,15 +21,14 @@ class Quota:
 
     def __init__(self, day_bytes: int, now_s: float, past: Iterable[tuple[int, float]]) -> None:
         self._day_bytes = day_bytes
-        self._hours: dict[int, int] = {}
+        self._hours: Counter[int] = Counter()
         self._shut: dict[str, int] = {}  # event: the hour in which it reached its limit
         for count, age_s in past:
             self.spend(count, now_s - age_s)
 
     def spend(self, count: int, now_s: float) -> None:
         """Count bytes as written."""
-        hour = int(now_s // HOUR_S)
-        self._hours[hour] = self._hours.get(hour, 0) + count
+        self._hours[int(now_s // HOUR_S)] += count
 
     def spent(self, now_s: float) -> int:
         """The bytes of the last 24 hours, and of the begun 25th."""

@@ -3,9 +3,9 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
@@ -50,11 +50,11 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class RecordFilter:
-    """A condition on records; empty sets and None accept all."""
+    """A condition on records; empty collections and None accept all."""
 
-    events: frozenset[str] = field(default_factory=frozenset)
-    labels: frozenset[str] = field(default_factory=frozenset)
-    regions: frozenset[str] = field(default_factory=frozenset)
+    events: Collection[str] = ()
+    labels: Collection[str] = ()
+    regions: Collection[str] = ()
     since: float | None = None  # seconds since the epoch
     until: float | None = None
 

@@ -88,7 +88,9 @@ def _append(path: Path, lines: bytes, sync: bool) -> int:
     with path.open("a+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         try:
-            _write(file, _complete_line(file, size) + lines)
+            # A power cut may leave half a line, or zeros: complete it.
+            complete = not size or os.pread(file.fileno(), 1, size - 1) == b"\n"
+            _write(file, lines if complete else b"\n" + lines)
             if sync:
                 os.fdatasync(file.fileno())
         except OSError:
@@ -99,11 +101,6 @@ def _append(path: Path, lines: bytes, sync: bool) -> int:
     if sync and not size:
         _sync_folder(path.parent)
     return end
-
-
-def _complete_line(file: FileIO, size: int) -> bytes:
-    """The end of the last line if it is missing: a power cut may leave half a line, or zeros."""
-    return b"" if not size or os.pread(file.fileno(), 1, size - 1) == b"\n" else b"\n"
 
 
 def _write(file: FileIO, data: bytes) -> None:

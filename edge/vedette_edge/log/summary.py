@@ -46,10 +46,8 @@ class Summary:
 
 def summarize(records: Iterable[LoggedRecord], day: date, now: float) -> Summary:
     """Summarize a day of a whole log; labels that last beyond midnight count up to it."""
-    begin, end = (
-        datetime.combine(midnight, datetime.min.time()).timestamp()
-        for midnight in (day, day + timedelta(days=1))
-    )
+    midnight = datetime.combine(day, datetime.min.time())
+    begin, end = midnight.timestamp(), (midnight + timedelta(days=1)).timestamp()
     accumulator = _DayAccumulator(begin, max(begin, min(end, now)))
     for record in records:
         accumulator.add(record)
@@ -96,14 +94,14 @@ class _DayAccumulator:
         if self._before is not None:
             self._end_run(self._before)
         first, last = self._bounds or (None, None)
-        watched = _merge_spans(self._watched)
+        gaps = tuple(_find_gaps(self._watched, self._begin, self._end))
         return Summary(
             day=day,
             first=first,
             last=last,
             stays=self._build_totals(),
-            watched_s=round(sum(end - begin for begin, end in watched), 3),
-            gaps=tuple(_find_gaps(watched, self._begin, self._end)),
+            watched_s=round(self._end - self._begin - _add_seconds(gaps), 3),
+            gaps=gaps,
             frames=self._counts["frames"],
             dropped=self._counts["dropped"],
             lost=self._lost,
@@ -197,23 +195,16 @@ class _DayAccumulator:
         return max(0.0, min(end, self._end) - max(begin, self._begin))
 
 
-def _merge_spans(spans: list[Span]) -> list[Span]:
-    """Join spans that overlap or touch; sorted."""
-    joined: list[Span] = []
-    for begin, end in sorted(spans):
-        if joined and begin <= joined[-1][1]:
-            joined[-1] = joined[-1][0], max(end, joined[-1][1])
-        else:
-            joined.append((begin, end))
-    return joined
-
-
 def _find_gaps(watched: list[Span], begin: float, end: float) -> Iterator[Span]:
-    """Yield the gaps between sorted spans, from `begin` to `end`."""
-    for start, stop in [*watched, (end, end)]:
+    """Yield the gaps between spans, which may overlap, from `begin` to `end`."""
+    for start, stop in [*sorted(watched), (end, end)]:
         if start > begin:
             yield begin, start
-        begin = stop
+        begin = max(begin, stop)
+
+
+def _add_seconds(spans: Iterable[Span]) -> float:
+    return sum(end - begin for begin, end in spans)
 
 
 def to_dict(summary: Summary) -> dict[str, object]:
@@ -242,15 +233,18 @@ def render_summary(summary: Summary) -> str:
         "camera lost": lost if summary.lost else "never",
     }
     lines = [f"{name:<12}  {value}" for name, value in heads.items()]
-    head = f"{'label':<24}  times  duration"
-    return "\n".join([*lines, "", head, *map(_format_total, summary.stays)])
+    lines += ["", f"{'label':<24}  times  duration"]
+    for total in summary.stays:
+        name = escape_unprintable(format_label(total.region, total.label))
+        lines.append(f"{name:<24}  {total.times:>5}  {format_duration(total.lasted_s)}")
+    return "\n".join(lines)
 
 
 def _format_gaps(gaps: tuple[Span, ...]) -> str:
     if not gaps:
         return "never"
     longest = max(gaps, key=lambda gap: gap[1] - gap[0])
-    total = format_duration(sum(end - begin for begin, end in gaps))
+    total = format_duration(_add_seconds(gaps))
     return f"{total}, {_format_count(len(gaps))}, the longest from {_format_span(longest)}"
 
 
@@ -261,8 +255,3 @@ def _format_count(count: int) -> str:
 def _format_span(span: Span) -> str:
     begin, end = (format_local_time(at, "%H:%M:%S") for at in span)
     return f"{begin} to {end}"
-
-
-def _format_total(total: LabelTotal) -> str:
-    name = escape_unprintable(format_label(total.region, total.label))
-    return f"{name:<24}  {total.times:>5}  {format_duration(total.lasted_s)}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vedette_edge.errors import SettingError
 from vedette_edge.log.quota import HOUR_S, HOURS, Quota
-from vedette_edge.log.records import format_timestamp
+from vedette_edge.log.records import create_record, format_timestamp
 from vedette_edge.log.rotation import LogLimits, append_lines, find_rotated_files
 
 QUEUE_BYTES = 512 * 1024  # waiting for the disk at most; records beyond that are dropped
@@ -169,9 +169,8 @@ class LogFile:
         if now_s - self._noted_s.get(event, -math.inf) < HOURS * HOUR_S:
             return
         self._noted_s[event] = now_s
-        note = _encode_note(
-            f"{event} records are left out: the day's {self._limits.day_bytes:,} bytes"
-        )
+        limit = f"the day's {self._limits.day_bytes:,} bytes"
+        note = _encode_note(f"{event} records are left out: {limit}")
         if self._quota.admits("note", len(note), now_s):
             yield note
 
@@ -211,21 +210,17 @@ def extend_pause(pause_s: float) -> float:
 def _encode(record: Mapping[str, object]) -> bytes:
     """Encode a record as a line. NaN becomes null, invalid text an escape: JSON has neither."""
     try:
-        text = _encode_strictly(record)
+        text = _encode_json(record)
     except ValueError:
-        lenient = _encode_leniently(record)
-        text = _encode_strictly(json.loads(lenient, parse_constant=lambda _: None))
+        text = _encode_json(json.loads(json.dumps(record), parse_constant=lambda _: None))
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
-_encode_strictly, _encode_leniently = (
-    json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=allow_nan).encode
-    for allow_nan in (False, True)
-)
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def _encode_note(text: str) -> bytes:
-    return _encode({"time": format_timestamp(), "event": "note", "text": text})
+    return _encode(create_record("note") | {"text": text})
 
 
 def _list_sizes(path: Path) -> Iterator[tuple[int, float]]:

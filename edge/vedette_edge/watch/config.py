@@ -37,8 +37,5 @@ class WatchConfig:
 
     def to_settings(self) -> dict[str, object]:
         """All settings but the source, for the log's start record."""
-        watch: dict[str, object] = asdict(self)
-        del watch["camera"]
-        camera: dict[str, object] = asdict(self.camera)
-        del camera["source"]
-        return camera | watch
+        settings = asdict(self.camera) | asdict(self)
+        return {key: value for key, value in settings.items() if key not in ("camera", "source")}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from vedette_edge.capture.frame_buffer import Crops, FrameInfo
 from vedette_edge.capture.supervisor import Supervisor
-from vedette_edge.log.records import Record, create_record, format_timestamp
+from vedette_edge.log.records import Record, create_record
 from vedette_edge.model.classifier import Classification, Classifier
 from vedette_edge.sinks import Sink
 from vedette_edge.watch.smoothing import LabelChange
@@ -76,9 +76,7 @@ def classify_frame(
 
 def create_frame_record(info: FrameInfo, result: Classification, invoke_ms: float) -> Record:
     """Create the record of one frame."""
-    return {
-        "time": format_timestamp(info.seen_at),
-        "event": "frame",
+    return create_record("frame", info.seen_at) | {
         "frame": info.number,
         "label": result.label,
         "score": round(result.score, 4),
