@@ -73,7 +73,7 @@ def _solve(run: TrainingRun) -> tuple[Trained, Findings, Times]:
     prepare_devices(run.config.seed)
     start = time.monotonic()
     trained, form = train_closed_form(run)
-    files = run.data.list_files(TRAIN, VALIDATION)
+    files = [photograph.file for photograph in run.data.list_photographs(TRAIN, VALIDATION)]
     curve = measure_learning_curve(form.training, form.fitted)
     findings = Findings(find_label_errors(trained.calibration, files), curve)
     return trained, findings, (start, time.monotonic())

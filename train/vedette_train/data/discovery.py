@@ -20,7 +20,9 @@ class Photograph:
 
     file: str  # relative to the data folder, with forward slashes
     label: int  # its class, as an index into the labels
-    part: str = ""  # train or test where the folders say so
+    part: str = ""  # train or test where the folders say so, later any; empty: none yet
+    sha256: str = ""  # of its content; empty if it is unread or not readable
+    group: str = ""  # the first file that looks like it, perhaps itself; empty: not compared yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class Dataset:
     ignored: dict[str, str]  # files that are not photographs of a class -> reason
     empty: tuple[str, ...] = ()  # folders without images, which are not classes
     hidden: tuple[str, ...] = ()  # folders that are skipped
+
+
+def group_alike(photographs: Iterable[Photograph]) -> list[list[Photograph]]:
+    """Groups of photographs that look alike, in the order of their first."""
+    groups: dict[str, list[Photograph]] = {}
+    for photograph in photographs:
+        groups.setdefault(photograph.group or photograph.file, []).append(photograph)
+    return list(groups.values())
 
 
 def scan_dataset(folder: Path) -> Dataset:

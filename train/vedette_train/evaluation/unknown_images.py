@@ -15,8 +15,7 @@ from vedette_edge.model.contract import UNKNOWN, Contract
 from vedette_train.config import TrainConfig
 from vedette_train.data.discovery import Dataset, Photograph
 from vedette_train.data.image_cache import ImageCache, open_cache
-from vedette_train.data.survey import describe_missing_decoder
-from vedette_train.data.training_data import TrainingData
+from vedette_train.data.training_data import TrainingData, describe_missing_decoder
 from vedette_train.errors import DatasetError
 
 BATCH_SIZE = 16  # images
@@ -57,7 +56,7 @@ def load_unknown_images(
     the data set are left out. Raises DatasetError for a folder without others.
     """
     fits = not config.descends and UNKNOWN not in data.contract.labels
-    known = {data.hashes[row] for row in data.rows}
+    known = data.label_by_hash
     caches = [_open_folder(folder, data.contract, store, output) for folder in config.unknown]
     fitting, testing = [], []
     for cache in caches:

@@ -73,7 +73,7 @@ class FinishedRun:
     def judged_files(self) -> list[str]:
         """The files of the judged images, in their order."""
         parts = (TEST,) if self.results.trained.test else (TRAIN, VALIDATION)
-        return self.run.data.list_files(*parts)
+        return [photograph.file for photograph in self.run.data.list_photographs(*parts)]
 
 
 def write_inputs(run: TrainingRun) -> None:
@@ -137,7 +137,7 @@ def _build_report(finished: FinishedRun) -> html.Report:
         audit=finished.audit,
         samples=_select_samples(run.data),
         augmented=_augment_samples(run) if config.augment else None,
-        read_image=run.data.store.read_file,
+        read_image=run.data.cache.read_file,
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         name=run.folder.name,
         label_errors=finished.findings.label_errors,
@@ -152,7 +152,7 @@ def _select_samples(data: TrainingData) -> list[tuple[str, Image]]:
     rank = np.arange(len(labels)) - first[labels]  # photographs are in order of class
     shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]
     names = [data.contract.labels[label] for label in labels[shown]]
-    return list(zip(names, data.store.read_rows(rows[shown]), strict=True))
+    return list(zip(names, data.cache.read_rows(rows[shown]), strict=True))
 
 
 def _augment_samples(run: TrainingRun) -> Image:
@@ -160,4 +160,4 @@ def _augment_samples(run: TrainingRun) -> Image:
     rows, _ = run.data.select_part(TRAIN)
     shown = np.random.default_rng(run.config.seed).choice(rows, 16)
     keys = [(run.config.seed, number) for number in range(len(shown))]
-    return augment(run.data.store.read_rows(shown), keys, flip=run.config.flip)
+    return augment(run.data.cache.read_rows(shown), keys, flip=run.config.flip)

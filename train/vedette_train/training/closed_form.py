@@ -62,13 +62,12 @@ def fit_closed_form(
     """Compute the features, and fit the head to those of some parts."""
     extractor = build_features(config)
     caches = extract_block_features(extractor, data, config, output)
-    places = data.find_places(*parts)
-    labels = data.labels[places]
+    rows, labels = data.select_part(*parts)
     training = FeatureSet(
         caches=caches,
-        hashes=[data.hashes[row] for row in data.rows[places]],
+        hashes=[photograph.sha256 for photograph in data.list_photographs(*parts)],
         labels=labels,
-        folds=assign_folds(labels, data.groups[places], config.seed),
+        folds=assign_folds(labels, data.groups[rows], config.seed),
     )
     extract: Callable[..., Floats] = extractor.network.predict_on_batch
     options = HeadOptions(
@@ -88,7 +87,7 @@ def train_closed_form(run: TrainingRun) -> tuple[Trained, ClosedForm]:
     form = fit_closed_form(run.data, run.config, run.output, unknown_images=run.unknown_images)
     fitted, head = form.fitted, form.fitted.head
     test, uncalibrated = None, fitted.uncalibrated
-    if run.data.find_places(TEST).size:
+    if run.data.list_photographs(TEST):
         test = evaluate_head(form, run.data, head)
         uncalibrated = evaluate_head(form, run.data, Head(head.discriminant, 1.0, None))
     trained = Trained(
@@ -116,9 +115,9 @@ def build_head_model(form: ClosedForm, head: Head) -> Model:
 def evaluate_head(form: ClosedForm, data: TrainingData, head: Head) -> Evaluation:
     """Evaluate a head on the test part, from its features."""
     rows, truth = data.select_part(TEST)
-    width = sum(form.fitted.record.widths)
+    width, hashes = sum(form.fitted.record.widths), data.hashes
     scores = [
-        head.scores(form.plain_features.take([data.hashes[row] for row in some])[:, :width])
+        head.scores(form.plain_features.take([hashes[row] for row in some])[:, :width])
         for some in np.array_split(rows, max(1, len(rows) // 1024))
     ]
     labels = data.contract.labels + (UNKNOWN,) * bool(head.background)

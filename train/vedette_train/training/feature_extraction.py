@@ -12,7 +12,7 @@ from vedette_edge.images.preprocessing import Image
 from vedette_train.config import TrainConfig
 from vedette_train.data import augmentation
 from vedette_train.data.discovery import TRAIN
-from vedette_train.data.split import VALIDATION
+from vedette_train.data.split import PARTS, VALIDATION
 from vedette_train.data.training_data import TrainingData
 from vedette_train.models.architectures import Model
 from vedette_train.models.block_features import BlockFeatures
@@ -70,7 +70,7 @@ def extract_views(
 ) -> list[FeatureCache]:
     """The features of each view; computes those that the cache lacks."""
     rows = {sha256: row for row, sha256 in enumerate(data.hashes)}
-    folder = data.store.folder / "features"
+    folder = data.cache.folder / "features"
     total = sum(len(view.hashes) for view in views)
     with output.show_progress("computing features", total) as advance:
         return [
@@ -92,8 +92,7 @@ def mirror(images: Image, _: Sequence[str] = ()) -> Image:
 
 def _list_hashes(data: TrainingData, *parts: str) -> list[str]:
     """SHA-256 of the images of some parts, or of all."""
-    rows = data.select_part(*parts)[0] if parts else data.rows
-    return [data.hashes[row] for row in rows]
+    return [photograph.sha256 for photograph in data.list_photographs(*(parts or PARTS))]
 
 
 def _create_augmentation(number: int, *, flip: bool) -> Transform:
@@ -113,7 +112,7 @@ def _create_reader(
 
     def read(places: list[int]) -> Image:
         hashes = [view.hashes[place] for place in places]
-        images = data.store.read_rows([rows[sha256] for sha256 in hashes])
+        images = data.cache.read_rows([rows[sha256] for sha256 in hashes])
         return view.transform(images, hashes) if view.transform else images
 
     return read

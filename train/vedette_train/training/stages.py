@@ -167,13 +167,13 @@ def _plan_stage(
 
 
 def _create_reader(data: TrainingData) -> Take:
-    return lambda rows, _: data.store.read_rows(rows)
+    return lambda rows, _: data.cache.read_rows(rows)
 
 
 def _create_augmenter(run: TrainingRun) -> Take:
     def take(rows: Rows, epoch: int) -> Any:
         keys = [(run.config.seed, epoch, int(row)) for row in rows]
-        return augment(run.data.store.read_rows(rows), keys, flip=run.config.flip)
+        return augment(run.data.cache.read_rows(rows), keys, flip=run.config.flip)
 
     return take
 
