@@ -85,18 +85,15 @@ def _descend(run: TrainingRun) -> tuple[Trained, Times]:
     with strategy.scope():
         plan = plan_training(run)
     write_inputs(run)
+    logs = run.folder / folder.TENSORBOARD
+    callbacks = [keras.callbacks.TensorBoard(logs, write_graph=False)] if run.tensorboard else []
     start = time.monotonic()
     with _save_on_interrupt(plan, run):
         with strategy.scope():
-            history = train_stages(plan.stages, run.folder, run.output.err, _create_callbacks(run))
+            history = train_stages(plan.stages, run.folder, run.output.err, callbacks)
         end = time.monotonic()
         trained = _calibrate(plan, run, history)
     return trained, (start, end)
-
-
-def _create_callbacks(run: TrainingRun) -> list[Any]:
-    logs = run.folder / folder.TENSORBOARD
-    return [keras.callbacks.TensorBoard(logs, write_graph=False)] if run.tensorboard else []
 
 
 @contextmanager

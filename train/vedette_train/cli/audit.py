@@ -18,11 +18,7 @@ from vedette_train.data import quarantine
 from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit
 from vedette_train.data.discovery import TRAIN, scan_dataset
 from vedette_train.data.split import VALIDATION
-from vedette_train.data.training_data import (
-    draft_contract,
-    load_training_data,
-    survey_dataset,
-)
+from vedette_train.data.training_data import draft_contract, load_training_data, survey_dataset
 from vedette_train.models.pretrained_weights import check_weights
 
 MOST_DOUBTFUL = 20  # likely label errors that the terminal shows

@@ -136,7 +136,7 @@ def _check_no_half_split(folder: Path) -> None:
 def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """The names of the classes, sorted. Raises DatasetError."""
     if TEST in parts:
-        _check_same_classes(folder, parts[TRAIN], parts[TEST])
+        _check_same_classes(folder, parts)
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     if len(labels) >= 2:
         return labels
@@ -148,12 +148,9 @@ def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[s
     )
 
 
-def _check_same_classes(folder: Path, train: Iterable[str], test: Iterable[str]) -> None:
-    for missing, here, there in (
-        (set(test) - set(train), TEST, TRAIN),
-        (set(train) - set(test), TRAIN, TEST),
-    ):
-        if missing:
+def _check_same_classes(folder: Path, parts: Mapping[str, Iterable[str]]) -> None:
+    for here, there in ((TEST, TRAIN), (TRAIN, TEST)):
+        if missing := set(parts[here]) - set(parts[there]):
             raise DatasetError(
                 f"{folder}: {', '.join(sorted(missing))} is in {here}/ but not in {there}/; "
                 "expected the same classes in both"

@@ -16,14 +16,7 @@ from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
 from vedette_train.data import split
 from vedette_train.data.audit import Audit, audit_dataset
-from vedette_train.data.discovery import (
-    TEST,
-    TRAIN,
-    Dataset,
-    Photograph,
-    group_alike,
-    scan_dataset,
-)
+from vedette_train.data.discovery import TEST, TRAIN, Dataset, Photograph, group_alike, scan_dataset
 from vedette_train.data.image_cache import ImageCache, open_cache
 from vedette_train.data.near_duplicates import find_groups
 from vedette_train.errors import DatasetError
@@ -55,9 +48,9 @@ class TrainingData:
 
     def select_part(self, *parts: str) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows and labels of some parts."""
-        pairs = [(row, one.label) for row, one in enumerate(self.photographs) if one.part in parts]
-        rows, labels = np.array(pairs, np.intp).reshape(-1, 2).T
-        return rows, labels
+        rows = [row for row, one in enumerate(self.photographs) if one.part in parts]
+        labels = [self.photographs[row].label for row in rows]
+        return np.array(rows, np.intp), np.array(labels, np.intp)
 
     def list_photographs(self, *parts: str) -> list[Photograph]:
         """The photographs of some parts, in the order of their rows."""

@@ -69,12 +69,6 @@ class FinishedRun:
         errors = tuple(error.finding() for error in self.findings.label_errors)
         return replace(audit, findings=audit.findings + errors)
 
-    @property
-    def judged_files(self) -> list[str]:
-        """The files of the judged images, in their order."""
-        parts = (TEST,) if self.results.trained.test else (TRAIN, VALIDATION)
-        return [photograph.file for photograph in self.run.data.list_photographs(*parts)]
-
 
 def write_inputs(run: TrainingRun) -> None:
     """Write the files that are known before training. Clears the folder unless it is resumed."""
@@ -121,6 +115,7 @@ def check_disk_space(model: Model, run: Path) -> None:
 
 def _build_report(finished: FinishedRun) -> html.Report:
     run, results, config = finished.run, finished.results, finished.run.config
+    parts = (TEST,) if results.trained.test else (TRAIN, VALIDATION)
     return html.Report(
         contract=finished.contract,
         settings={
@@ -131,7 +126,7 @@ def _build_report(finished: FinishedRun) -> html.Report:
         metrics=finished.metrics,
         history=results.trained.history,
         evaluation=results.trained.judged,
-        files=finished.judged_files,
+        files=[photograph.file for photograph in run.data.list_photographs(*parts)],
         before=results.before,
         after=results.after,
         audit=finished.audit,

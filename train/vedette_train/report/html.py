@@ -122,7 +122,7 @@ def _load_template() -> jinja2.Template:
         "number": "{:,}".format,
         "count": _format_count,
         "duration": _format_duration,
-        "thumbnail": _encode_thumbnail,
+        "thumbnail": lambda image: thumbnail_data_uri(image, THUMBNAIL_PX, THUMBNAIL_QUALITY),
         "plain": _format_value,
         "breakable": _insert_breaks,
     }
@@ -166,10 +166,6 @@ def _group_findings(audit: Audit) -> list[tuple[FindingKind, list[Finding]]]:
     for finding in audit.findings:
         groups.setdefault(finding.kind, []).append(finding)
     return [(FINDING_KINDS[kind], found) for kind, found in groups.items() if kind != "label"]
-
-
-def _encode_thumbnail(image: Image) -> str:
-    return thumbnail_data_uri(image, THUMBNAIL_PX, THUMBNAIL_QUALITY)
 
 
 def _insert_breaks(name: str) -> Markup:

@@ -26,7 +26,6 @@ from vedette_train.models.block_features import (
 )
 from vedette_train.training.devices import use_float32
 from vedette_train.training.discriminant_head import FeatureSet, FittedHead, HeadOptions, fit_head
-from vedette_train.training.feature_cache import FeatureCache
 from vedette_train.training.feature_extraction import extract_block_features
 from vedette_train.training.training_run import TrainingRun
 
@@ -36,7 +35,6 @@ class ClosedForm:
     """A head, with its network and the features that it was fitted to."""
 
     extractor: BlockFeatures
-    plain_features: FeatureCache  # of all images
     training: FeatureSet
     fitted: FittedHead
 
@@ -79,7 +77,7 @@ def fit_closed_form(
     with output.show_progress("fitting the head", 1) as advance:
         fitted = fit_head(training, extractor.blocks, options)
         advance()
-    return ClosedForm(extractor, caches[0], training, fitted)
+    return ClosedForm(extractor, training, fitted)
 
 
 def train_closed_form(run: TrainingRun) -> tuple[Trained, ClosedForm]:
@@ -116,8 +114,9 @@ def evaluate_head(form: ClosedForm, data: TrainingData, head: Head) -> Evaluatio
     """Evaluate a head on the test part, from its features."""
     rows, truth = data.select_part(TEST)
     width, hashes = sum(form.fitted.record.widths), data.hashes
+    plain = form.training.caches[0]
     scores = [
-        head.scores(form.plain_features.take([hashes[row] for row in some])[:, :width])
+        head.scores(plain.take([hashes[row] for row in some])[:, :width])
         for some in np.array_split(rows, max(1, len(rows) // 1024))
     ]
     labels = data.contract.labels + (UNKNOWN,) * bool(head.background)
