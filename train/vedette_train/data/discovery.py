@@ -20,7 +20,7 @@ class Photograph:
 
     file: str  # relative to the data folder, with forward slashes
     label: int  # its class, as an index into the labels
-    part: str = ""  # train or test where the folders say so, later any; empty: none yet
+    part: str = ""  # train or test where the folders say so, then that of the split; empty: none
     sha256: str = ""  # of its content; empty if it is unread or not readable
     group: str = ""  # the first file that looks like it, perhaps itself; empty: not compared yet
 

@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +40,7 @@ class Shares:
 
 
 def assign_parts(
-    photographs: Sequence[Photograph],
-    shares: Shares,
-    seed: int,
-    known: Mapping[str, str] = MappingProxyType({}),
+    photographs: Sequence[Photograph], shares: Shares, seed: int, known: Mapping[str, str]
 ) -> dict[str, str]:
     """File of each photograph -> its part: stratified by class, the same for the same seed.
 

@@ -165,7 +165,7 @@ def _group_findings(audit: Audit) -> list[tuple[FindingKind, list[Finding]]]:
     groups: dict[str, list[Finding]] = {}
     for finding in audit.findings:
         groups.setdefault(finding.kind, []).append(finding)
-    return [(FINDING_KINDS[kind], found) for kind, found in groups.items() if kind != "label"]
+    return [(FINDING_KINDS[kind], group) for kind, group in groups.items() if kind != "label"]
 
 
 def _insert_breaks(name: str) -> Markup:

@@ -141,11 +141,12 @@ def _build_batches(
     config, data = run.config, run.data
     rows, labels = data.select_part(TRAIN)
     held_out, truth = data.select_part(VALIDATION)
+    targets: tuple[NDArray[Any], NDArray[Any]] = labels, truth
     if soft:
-        labels, truth = _mix_targets(run), np.eye(len(data.contract.labels))[truth]
+        targets = _mix_targets(run), np.eye(len(data.contract.labels))[truth]
     order = Order(config.seed, config.balance)
-    training = Batches(take, rows, labels, config.batch_size, order)
-    return training, Batches(plain, held_out, truth, MICROBATCH)
+    training = Batches(take, rows, targets[0], config.batch_size, order)
+    return training, Batches(plain, held_out, targets[1], MICROBATCH)
 
 
 def _plan_stage(
