@@ -91,25 +91,23 @@ FINE_TUNING: Mapping[str, Any] = {
     "schedule": "cosine",
 }
 
-_SCRATCH = (GRADIENT,)
-_TRUNCATED = (DISCRIMINANT,)
 _WHOLE = ArchitectureDefaults(
     "centred", HEADS, 150, 30, 0, 64, "adam", 0.003, "cosine", augment=True
 )
 
+_TINY = ArchitectureDefaults(
+    "centred", (DISCRIMINANT,), 128, fine_tune=0, augment=True, **FINE_TUNING
+)
+
 ARCHITECTURE_DEFAULTS: Mapping[str, ArchitectureDefaults] = {
     "efficientnet_lite0": _WHOLE,
-    "efficientnet_lite0_tiny": ArchitectureDefaults(
-        "centred", _TRUNCATED, 128, fine_tune=0, augment=True, **FINE_TUNING
-    ),
-    "efficientnet_lite0_nano": ArchitectureDefaults(
-        "centred", _TRUNCATED, 128, fine_tune=10, augment=True, **FINE_TUNING
-    ),
+    "efficientnet_lite0_tiny": _TINY,
+    "efficientnet_lite0_nano": replace(_TINY, fine_tune=10),
     "cnn": ArchitectureDefaults(
-        "unit", _SCRATCH, 150, 15, 0, 128, "adam", 0.001, "constant", augment=False
+        "unit", (GRADIENT,), 150, 15, 0, 128, "adam", 0.001, "constant", augment=False
     ),
     "small": ArchitectureDefaults(
-        "unit", _SCRATCH, 150, 20, 0, 32, "adamw", 0.006, "cosine", augment=True
+        "unit", (GRADIENT,), 150, 20, 0, 32, "adamw", 0.006, "cosine", augment=True
     ),
     "mobilenet_v2": replace(_WHOLE, normalisation="signed"),
     "mobilenet_v3_small": replace(_WHOLE, normalisation="signed"),

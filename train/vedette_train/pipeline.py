@@ -73,7 +73,7 @@ def _solve(run: TrainingRun) -> tuple[Trained, Findings, Times]:
     prepare_devices(run.config.seed)
     start = time.monotonic()
     trained, form = train_closed_form(run)
-    files = run.data.list_files(TRAIN, VALIDATION)
+    files = [photograph.file for photograph in run.data.list_photographs(TRAIN, VALIDATION)]
     curve = measure_learning_curve(form.training, form.fitted)
     findings = Findings(find_label_errors(trained.calibration, files), curve)
     return trained, findings, (start, time.monotonic())
@@ -85,18 +85,15 @@ def _descend(run: TrainingRun) -> tuple[Trained, Times]:
     with strategy.scope():
         plan = plan_training(run)
     write_inputs(run)
+    logs = run.folder / folder.TENSORBOARD
+    callbacks = [keras.callbacks.TensorBoard(logs, write_graph=False)] if run.tensorboard else []
     start = time.monotonic()
     with _save_on_interrupt(plan, run):
         with strategy.scope():
-            history = train_stages(plan.stages, run.folder, run.output.err, _create_callbacks(run))
+            history = train_stages(plan.stages, run.folder, run.output.err, callbacks)
         end = time.monotonic()
         trained = _calibrate(plan, run, history)
     return trained, (start, end)
-
-
-def _create_callbacks(run: TrainingRun) -> list[Any]:
-    logs = run.folder / folder.TENSORBOARD
-    return [keras.callbacks.TensorBoard(logs, write_graph=False)] if run.tensorboard else []
 
 
 @contextmanager

@@ -10,8 +10,7 @@ import pytest
 
 from vedette_edge.images.decoding import decode_image
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.image_info import ImageInfo, parse_info, read_info
-from vedette_train.data.perceptual_hash import compute_hash
+from vedette_train.data.image_info import ImageInfo, compute_hash, parse_info, read_info
 
 
 def draw_noise(side: int = 40) -> Image:

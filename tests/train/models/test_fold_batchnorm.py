@@ -9,7 +9,7 @@ from keras import layers
 
 from vedette_train.models.backbones import mobilenet_v2, mobilenet_v3_small
 from vedette_train.models.efficientnet_lite0 import lite0
-from vedette_train.models.fold_batchnorm import fold_batchnorm, freeze_backbone
+from vedette_train.models.fold_batchnorm import fold_batchnorm
 
 
 def build_biased() -> keras.Model:
@@ -47,7 +47,7 @@ def test_it_gives_what_the_network_gives(name: str) -> None:
     network = build_trained(NETWORKS[name])
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
     expected, before = network.predict_on_batch(images), network.get_weights()
-    extract = freeze_backbone(network)
+    extract = fold_batchnorm(network).predict_on_batch
     rows = extract(images)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(rows, expected, rtol=1e-3, atol=1e-5 * expected.max())
@@ -65,7 +65,7 @@ def test_no_normalisation_is_left_behind_a_convolution(name: str, left: int) -> 
 def test_later_training_of_the_network_does_not_matter() -> None:
     network = build_trained(build_biased)
     images = np.full((1, 64, 64, 3), 99, np.uint8)
-    extract = freeze_backbone(network)
+    extract = fold_batchnorm(network).predict_on_batch
     before = extract(images)
     network.set_weights([2 * one for one in network.get_weights()])
     np.testing.assert_array_equal(extract(images), before)

@@ -1,13 +1,12 @@
 """Features are computed once, and survive being interrupted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vedette_train.training.feature_cache import (
-    Extractor,
     FeatureCache,
     compute_features,
     sample_passes,
@@ -20,22 +19,29 @@ WIDTH = 6
 class Backbone:
     """Counts its images; the features tell which image it was."""
 
+    output_shape = (None, WIDTH)
+
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
         self.count += len(images)
         return np.repeat(images.reshape(len(images), -1)[:, :1], WIDTH, 1).astype(np.float32)
+
+
+class NegativeBackbone(Backbone):
+    """Gives features of the other sign."""
+
+    def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
+        return -super().predict_on_batch(images)
 
 
 def take(places: list[int]) -> np.ndarray:
     return np.array(places, np.uint8).reshape(-1, 1, 1, 1)
 
 
-def compute(
-    path: Path, backbone: Callable[[np.ndarray], np.ndarray], hashes: Sequence[str] = HASHES
-) -> FeatureCache:
-    return compute_features(path, hashes, take, Extractor(backbone, WIDTH, ""), lambda: None)
+def compute(path: Path, backbone: Backbone, hashes: Sequence[str] = HASHES) -> FeatureCache:
+    return compute_features(path, hashes, take, backbone, lambda: None)
 
 
 def test_the_second_time_nothing_is_computed(tmp_path: Path) -> None:
@@ -63,10 +69,10 @@ def test_equal_files_are_computed_once(tmp_path: Path) -> None:
 
 def test_what_was_computed_before_an_interrupt_counts(tmp_path: Path) -> None:
     class Interrupted(Backbone):
-        def __call__(self, images: np.ndarray) -> np.ndarray:
+        def predict_on_batch(self, images: np.ndarray) -> np.ndarray:
             if self.count:
                 raise KeyboardInterrupt
-            return super().__call__(images)
+            return super().predict_on_batch(images)
 
     with pytest.raises(KeyboardInterrupt):
         compute(tmp_path / "a.f32", Interrupted())
@@ -108,13 +114,7 @@ def test_what_a_disk_has_lost_is_computed_again(tmp_path: Path, name: str, damag
 
 def test_passes_are_drawn_anew_each_epoch_and_the_same_for_the_same_seed(tmp_path: Path) -> None:
     plain = compute(tmp_path / "a.f32", Backbone())
-    augmented = compute_features(
-        tmp_path / "b.f32",
-        HASHES,
-        take,
-        Extractor(lambda images: -Backbone()(images), WIDTH, ""),
-        lambda: None,
-    )
+    augmented = compute(tmp_path / "b.f32", NegativeBackbone())
     taking = sample_passes([plain, augmented], HASHES, 3)
     rows = np.arange(1, 200)
     one, two = taking(rows, 0), taking(rows, 1)

@@ -18,8 +18,7 @@ from vedette_train.data import quarantine
 from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit
 from vedette_train.data.discovery import TRAIN, scan_dataset
 from vedette_train.data.split import VALIDATION
-from vedette_train.data.survey import survey_dataset
-from vedette_train.data.training_data import draft_contract, load_training_data
+from vedette_train.data.training_data import draft_contract, load_training_data, survey_dataset
 from vedette_train.models.pretrained_weights import check_weights
 
 MOST_DOUBTFUL = 20  # likely label errors that the terminal shows
@@ -105,7 +104,7 @@ def _audit_with_labels(config: TrainConfig, store: Path, terminal: Output) -> Au
     closed_form = import_module("vedette_train.training.closed_form")
     label_errors = import_module("vedette_train.evaluation.label_errors")
     fitted = closed_form.fit_closed_form(data, config, terminal).fitted
-    files = data.list_files(TRAIN, VALIDATION)
+    files = [photograph.file for photograph in data.list_photographs(TRAIN, VALIDATION)]
     errors = label_errors.find_label_errors(fitted.out_of_fold, files)
     more = tuple(error.finding() for error in errors)
     return replace(data.audit, findings=data.audit.findings + more)

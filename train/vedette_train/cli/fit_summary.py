@@ -18,9 +18,8 @@ MOST_NAMED = 10  # ignored files to name; metrics.json names all
 def print_data(run: TrainingRun) -> None:
     """Print the input of a run: classes, parts, findings and files left out."""
     data, terminal = run.data, run.output.err
-    parts = ", ".join(
-        f"{count} {part}" for part, count in data.contract.provenance.pictures.items() if count
-    )
+    pictures = data.contract.provenance.pictures
+    parts = ", ".join(f"{count} {part}" for part, count in pictures.items() if count)
     terminal.print(f"{run.config.data}: {len(data.contract.labels)} classes, pictures: {parts}")
     if data.audit.findings:
         terminal.print(build_audit_table(data.audit))

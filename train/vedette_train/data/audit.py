@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from vedette_edge.images import decoding, discovery
 from vedette_edge.model.contract import Contract
-from vedette_train.data.discovery import TEST, Dataset
+from vedette_train.data.discovery import TEST, Dataset, Photograph, group_alike
 from vedette_train.data.image_cache import Entry
 
 FEWEST = 20  # images of a class that can be learned from
@@ -81,22 +81,14 @@ def serialize_audit(audit: Audit) -> str:
     )
 
 
-def audit_dataset(
-    dataset: Dataset,
-    entries: Sequence[Entry],
-    contract: Contract,
-    alike: Sequence[Sequence[int]],
-) -> Audit:
-    """Audit a data set by its cache entries. `alike` groups the rows of near-duplicates."""
-    usable = Counter(
-        photograph.label
-        for photograph, entry in zip(dataset.photographs, entries, strict=True)
-        if not entry.error
-    )
-    pictures = {name: usable[label] for label, name in enumerate(dataset.labels)}
+def audit_dataset(dataset: Dataset, entries: Sequence[Entry], contract: Contract) -> Audit:
+    """Audit a data set whose photographs are read and compared, by its cache entries."""
+    usable = [photograph for photograph in dataset.photographs if photograph.sha256]
+    counts = Counter(photograph.label for photograph in usable)
+    pictures = {name: counts[label] for label, name in enumerate(dataset.labels)}
     findings = [
         *(finding for entry in entries for finding in _audit_file(entry, contract)),
-        *(finding for group in alike for finding in _audit_group(dataset, entries, group)),
+        *(finding for group in group_alike(usable) for finding in _audit_group(group, dataset)),
         *(Finding("stray", (file,), reason) for file, reason in dataset.ignored.items()),
         *(Finding("empty", (), folder) for folder in dataset.empty),
         *(Finding("hidden", (), folder) for folder in dataset.hidden),
@@ -135,27 +127,24 @@ def _classify_error(entry: Entry) -> str:
     return "truncated" if entry.info.format else "unreadable"
 
 
-def _audit_group(
-    dataset: Dataset, entries: Sequence[Entry], group: Sequence[int]
-) -> Iterator[Finding]:
+def _audit_group(group: Sequence[Photograph], dataset: Dataset) -> Iterator[Finding]:
     """Findings on images that look alike: identical files, near-duplicates, and a leak."""
-    by_content: dict[str, list[int]] = {}
-    for row in group:
-        by_content.setdefault(entries[row].sha256, []).append(row)
+    by_content: dict[str, list[Photograph]] = {}
+    for photograph in group:
+        by_content.setdefault(photograph.sha256, []).append(photograph)
     for same in by_content.values():
         if len(same) > 1:
-            yield _describe_copies("identical", dataset, same)
+            yield _describe_copies("identical", same, dataset)
     different = [same[0] for same in by_content.values()]
     if len(different) > 1:
-        yield _describe_copies("alike", dataset, different)
-    parts = {dataset.photographs[row].part for row in group}
+        yield _describe_copies("alike", different, dataset)
+    parts = {photograph.part for photograph in group}
     if parts >= {TEST} and len(parts) > 1:
-        files = tuple(dataset.photographs[row].file for row in group)
+        files = tuple(photograph.file for photograph in group)
         yield Finding("across-split", files, "in train/ and in test/")
 
 
-def _describe_copies(kind: str, dataset: Dataset, rows: Sequence[int]) -> Finding:
-    photographs = [dataset.photographs[row] for row in rows]
+def _describe_copies(kind: str, photographs: Sequence[Photograph], dataset: Dataset) -> Finding:
     labels = sorted({photograph.label for photograph in photographs})
     across = "-across-classes" if len(labels) > 1 else ""
     files = tuple(photograph.file for photograph in photographs)

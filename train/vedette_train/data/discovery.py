@@ -20,7 +20,9 @@ class Photograph:
 
     file: str  # relative to the data folder, with forward slashes
     label: int  # its class, as an index into the labels
-    part: str = ""  # train or test where the folders say so
+    part: str = ""  # train or test where the folders say so, then that of the split; empty: none
+    sha256: str = ""  # of its content; empty if it is unread or not readable
+    group: str = ""  # the first file that looks like it, perhaps itself; empty: not compared yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class Dataset:
     ignored: dict[str, str]  # files that are not photographs of a class -> reason
     empty: tuple[str, ...] = ()  # folders without images, which are not classes
     hidden: tuple[str, ...] = ()  # folders that are skipped
+
+
+def group_alike(photographs: Iterable[Photograph]) -> list[list[Photograph]]:
+    """Groups of photographs that look alike, in the order of their first."""
+    groups: dict[str, list[Photograph]] = {}
+    for photograph in photographs:
+        groups.setdefault(photograph.group or photograph.file, []).append(photograph)
+    return list(groups.values())
 
 
 def scan_dataset(folder: Path) -> Dataset:
@@ -126,7 +136,7 @@ def _check_no_half_split(folder: Path) -> None:
 def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """The names of the classes, sorted. Raises DatasetError."""
     if TEST in parts:
-        _check_same_classes(folder, parts[TRAIN], parts[TEST])
+        _check_same_classes(folder, parts)
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     if len(labels) >= 2:
         return labels
@@ -138,12 +148,9 @@ def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[s
     )
 
 
-def _check_same_classes(folder: Path, train: Iterable[str], test: Iterable[str]) -> None:
-    for missing, here, there in (
-        (set(test) - set(train), TEST, TRAIN),
-        (set(train) - set(test), TRAIN, TEST),
-    ):
-        if missing:
+def _check_same_classes(folder: Path, parts: Mapping[str, Iterable[str]]) -> None:
+    for here, there in ((TEST, TRAIN), (TRAIN, TEST)):
+        if missing := set(parts[here]) - set(parts[there]):
             raise DatasetError(
                 f"{folder}: {', '.join(sorted(missing))} is in {here}/ but not in {there}/; "
                 "expected the same classes in both"

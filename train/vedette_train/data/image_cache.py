@@ -103,9 +103,8 @@ def open_cache(dataset: Dataset, contract: Contract, root: Path, advance: Advanc
         entries = _read_index(folder, _count_row_bytes(contract))
         if [entry.stamp for entry in entries] != [entry.stamp for entry in expected]:
             previous = ImageCache(folder, entries, contract) if entries else None
-            entries = _build(
-                _RowSource(dataset.folder, contract, previous), expected, folder, advance
-            )
+            source = _RowSource(dataset.folder, contract, previous)
+            entries = _build(source, expected, folder, advance)
         return ImageCache(folder, entries, contract)
 
 
@@ -229,14 +228,9 @@ def _count_row_bytes(contract: Contract) -> int:
 
 def _compute_key(dataset: Dataset, contract: Contract) -> str:
     """A digest of everything but the files that the prepared bytes depend on."""
-    parts = (
-        dataset.folder.resolve(),
-        contract.height,
-        contract.width,
-        contract.resize_mode,
-        contract.resize_rule,
-    )
-    return hashlib.sha256(repr(parts).encode(errors="surrogateescape")).hexdigest()[:16]
+    target = contract.height, contract.width, contract.resize_mode, contract.resize_rule
+    parts = repr((dataset.folder.resolve(), *target))
+    return hashlib.sha256(parts.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def _create_entry(data: Path, file: str) -> Entry:

@@ -20,7 +20,7 @@ MOST_REFUSALS = 12  # after which an image with many close hashes but no duplica
 Hashes = NDArray[np.uint64]  # images x 4, the lowest frequencies first
 
 
-def find_groups(cache: ImageCache, rows: Sequence[int]) -> list[list[int]]:
+def find_groups(cache: ImageCache) -> list[list[int]]:
     """Groups of two or more rows whose images look alike, in order.
 
     Files of equal content are alike. Every other image is compared by its hash with at most
@@ -28,6 +28,7 @@ def find_groups(cache: ImageCache, rows: Sequence[int]) -> list[list[int]]:
     of them differ: so the time grows with the number of images, however alike they are. All
     images of a chain of pairs are in one group.
     """
+    rows = [row for row, entry in enumerate(cache.entries) if not entry.error]
     alike = DisjointSet(rows)
     first_rows: dict[str, int] = {}
     for row in rows:

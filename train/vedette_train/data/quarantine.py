@@ -45,14 +45,9 @@ def find_suspects(audit: Audit, folder: Path) -> list[Suspect]:
         elif finding.kind == "identical":
             original, *copies = finding.files
             reasons |= dict.fromkeys(copies, f"{title}, as {original}")
-    return [
-        *(Suspect(file, reason) for file, reason in sorted(reasons.items())),
-        *(
-            Suspect(file, why, listed_only=True)
-            for file, why in unsure.items()
-            if file not in reasons
-        ),
-    ]
+    certain = [Suspect(file, reason) for file, reason in sorted(reasons.items())]
+    doubtful = {file: why for file, why in unsure.items() if file not in reasons}
+    return certain + [Suspect(file, why, listed_only=True) for file, why in doubtful.items()]
 
 
 def write_list(suspects: Sequence[Suspect], folder: Path) -> Path:

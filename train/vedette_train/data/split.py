@@ -8,13 +8,12 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from vedette_train.data.discovery import TEST, TRAIN, Dataset, Photograph
+from vedette_train.data.discovery import TEST, TRAIN, Dataset, Photograph, group_alike
 from vedette_train.errors import DatasetError
 
 VALIDATION = "validation"
@@ -41,43 +40,38 @@ class Shares:
 
 
 def assign_parts(
-    photographs: Sequence[Photograph],
-    shares: Shares,
-    seed: int,
-    alike: Iterable[Sequence[int]] = (),
-    known: Mapping[int, str] = MappingProxyType({}),
-) -> list[str]:
-    """A part for each photograph: stratified by class, the same for the same seed.
+    photographs: Sequence[Photograph], shares: Shares, seed: int, known: Mapping[str, str]
+) -> dict[str, str]:
+    """File of each photograph -> its part: stratified by class, the same for the same seed.
 
-    `alike` are groups of indices of photographs that look alike: they stay together. `known` maps
-    indices to the part in an earlier run, which stays: a photograph that was learned must never
-    be tested on. A group goes to the first of train, validation and test that one of it had;
-    LEARNED may go to either of the first two. All are drawn first as if they were new and none
-    like another, so that the shares are about right, and a near-duplicate moves no other
-    photograph.
+    Photographs that look alike stay together. `known` maps SHA-256 to the part in an earlier run,
+    which stays: a photograph that was learned must never be tested on. A group goes to the first
+    of train, validation and test that one of it had; LEARNED may go to either of the first two.
+    All are drawn first as if they were new and none like another, so that the shares are about
+    right, and a near-duplicate moves no other photograph.
     """
     drawn = _draw_parts(photographs, shares, seed)
-    units = _collect_units(len(photographs), alike)
-    kept = [_find_kept_part(photographs, unit, known) for unit in units]
-    parts = [_choose_part(part, drawn[unit[0]]) for unit, part in zip(units, kept, strict=True)]
-    labels = [photographs[unit[0]].label for unit in units]
-    _fill_gaps(parts, labels, movable=[not part for part in kept], required=set(drawn))
-    assigned = [TRAIN] * len(photographs)
-    for unit, part in zip(units, parts, strict=True):
-        for index in unit:
-            assigned[index] = part
-    return assigned
+    groups = group_alike(photographs)
+    kept = [_find_kept_part(group, known) for group in groups]
+    pairs = zip(kept, groups, strict=True)
+    parts = [_choose_part(part, drawn[group[0].file]) for part, group in pairs]
+    labels = [group[0].label for group in groups]
+    movable = [not part for part in kept]
+    _fill_gaps(parts, labels, movable, required=set(drawn.values()))
+    pairs = zip(parts, groups, strict=True)
+    return {photograph.file: part for part, group in pairs for photograph in group}
 
 
-def _draw_parts(photographs: Sequence[Photograph], shares: Shares, seed: int) -> list[str]:
-    """A part for each photograph, drawn by itself."""
+def _draw_parts(photographs: Sequence[Photograph], shares: Shares, seed: int) -> dict[str, str]:
+    """File of each photograph -> its part, drawn by itself."""
     parts = np.array([photograph.part or TRAIN for photograph in photographs], dtype="U10")
     labels = np.array([photograph.label for photograph in photographs])
     if TEST not in parts and shares.test:
         parts[_draw_share(parts, labels, shares.test, seed)] = TEST
     if shares.validation:
         parts[_draw_share(parts, labels, shares.validation, seed)] = VALIDATION
-    return [str(part) for part in parts]
+    files = (photograph.file for photograph in photographs)
+    return dict(zip(files, parts.tolist(), strict=True))
 
 
 def _draw_share(
@@ -89,21 +83,13 @@ def _draw_share(
     return np.asarray(drawn)
 
 
-def _collect_units(count: int, alike: Iterable[Sequence[int]]) -> list[list[int]]:
-    """All indices, with those that look alike in one unit, in the order of their first."""
-    first = {min(group): sorted(group) for group in alike}
-    rest = {index for group in first.values() for index in group} - first.keys()
-    return [first.get(index, [index]) for index in range(count) if index not in rest]
-
-
-def _find_kept_part(
-    photographs: Sequence[Photograph], unit: Sequence[int], known: Mapping[int, str]
-) -> str:
-    """The part that a unit must keep, or an empty string."""
-    if photographs[unit[0]].part == TEST:
+def _find_kept_part(group: Sequence[Photograph], known: Mapping[str, str]) -> str:
+    """The part that a group must keep, or an empty string."""
+    if group[0].part == TEST:
         return TEST
     order = (TRAIN, LEARNED, VALIDATION, TEST)
-    return min((known[index] for index in unit if index in known), key=order.index, default="")
+    before = (known[one.sha256] for one in group if one.sha256 in known)
+    return min(before, key=order.index, default="")
 
 
 def _choose_part(kept: str, drawn: str) -> str:
@@ -115,16 +101,14 @@ def _choose_part(kept: str, drawn: str) -> str:
 def _fill_gaps(
     parts: list[str], labels: Sequence[int], movable: Sequence[bool], required: Iterable[str]
 ) -> None:
-    """Give each class that has lost its last unit of a part one from its largest part."""
-    members: dict[int, list[int]] = {}
-    for unit, label in enumerate(labels):
-        members.setdefault(label, []).append(unit)
-    for units in members.values():
-        counts = Counter(parts[unit] for unit in units)
+    """Give each class that has lost its last group of a part one from its largest part."""
+    for label in set(labels):
+        groups = [group for group, other in enumerate(labels) if other == label]
+        counts = Counter(parts[group] for group in groups)
         for part in PARTS:
-            free = [unit for unit in units if movable[unit] and counts[parts[unit]] > 1]
+            free = [group for group in groups if movable[group] and counts[parts[group]] > 1]
             if part in required and not counts[part] and free:
-                moved = max(free, key=lambda unit: counts[parts[unit]])
+                moved = max(free, key=lambda group: counts[parts[group]])
                 counts.update({part: 1, parts[moved]: -1})
                 parts[moved] = part
 
@@ -152,25 +136,19 @@ def assign_folds(labels: NDArray[np.intp], groups: NDArray[np.intp], seed: int) 
     return folds
 
 
-def check_parts(
-    parts: Sequence[str], photographs: Sequence[Photograph], dataset: Dataset, shares: Shares
-) -> None:
+def check_parts(parts: Mapping[str, str], dataset: Dataset, shares: Shares) -> None:
     """Raise DatasetError if a part is empty, for example if an earlier run has learned all.
 
-    Each class needs LEAST_LEARNED in the training part: of a head in closed form, each fold
-    takes some.
+    `parts` maps each file of the data set to its part. Each class needs LEAST_LEARNED in the
+    training part: of a head in closed form, each fold takes some.
     """
     needed = {TRAIN: 1.0, VALIDATION: shares.validation, TEST: shares.test}
-    if missing := {part for part, share in needed.items() if share} - set(parts):
+    if missing := {part for part, share in needed.items() if share} - set(parts.values()):
         raise DatasetError(
             f"{dataset.folder}: no photograph is left for {' and '.join(sorted(missing))}, because "
             "those of the earlier run keep their part. Add new ones, or train without --start"
         )
-    learned = Counter(
-        photograph.label
-        for photograph, part in zip(photographs, parts, strict=True)
-        if part == TRAIN
-    )
+    learned = Counter(one.label for one in dataset.photographs if parts[one.file] == TRAIN)
     small = [name for label, name in enumerate(dataset.labels) if learned[label] < LEAST_LEARNED]
     if small:
         raise DatasetError(
@@ -179,26 +157,21 @@ def check_parts(
         )
 
 
-def check_enough(
-    dataset: Dataset,
-    photographs: Sequence[Photograph],
-    shares: Shares,
-    alike: Iterable[Sequence[int]] = (),
-) -> None:
+def check_enough(dataset: Dataset, shares: Shares) -> None:
     """Raise DatasetError, naming the classes, if one is too small to be in each part.
 
     Photographs that look alike count as one, since they stay together.
     """
-    tested = any(photograph.part for photograph in photographs)
+    tested = any(photograph.part for photograph in dataset.photographs)
     needed = {TRAIN: _compute_fewest(0 if tested else shares.test, shares.validation), TEST: 1}
-    units = [photographs[unit[0]] for unit in _collect_units(len(photographs), alike)]
+    different = [group[0] for group in group_alike(dataset.photographs)]
     for part in (TRAIN, TEST) if tested else ("",):
-        counts = Counter(one.label for one in units if one.part == part)
+        counts = Counter(one.label for one in different if one.part == part)
         fewest = needed[part or TRAIN]
         sizes = ((name, counts[label]) for label, name in enumerate(dataset.labels))
         small = [f"{name} ({count})" for name, count in sizes if count < fewest]
         if small:
-            apart = " that do not look alike" if len(units) < len(photographs) else ""
+            apart = " that do not look alike" if len(different) < len(dataset.photographs) else ""
             raise DatasetError(
                 f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; each "
                 f"class needs {fewest}{apart}, so that {_list_parts(shares, tested)}. "
@@ -239,21 +212,10 @@ def _compute_fewest(test_share: float, validation_share: float) -> int:
     raise AssertionError("unreachable: both shares are below 1")
 
 
-def format_manifest(
-    photographs: Sequence[Photograph],
-    parts: Sequence[str],
-    hashes: Sequence[str],
-    labels: Sequence[str],
-) -> str:
+def format_manifest(photographs: Iterable[Photograph], labels: Sequence[str]) -> str:
     """The text of split.csv: part, label, file and SHA-256 of each photograph."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("part", "label", "file", "sha256"))
-    for one, part, sha256 in zip(photographs, parts, hashes, strict=True):
-        writer.writerow((part, labels[one.label], one.file, sha256))
+    writer.writerows((one.part, labels[one.label], one.file, one.sha256) for one in photographs)
     return text.getvalue()
-
-
-def encode_manifest(manifest: str) -> bytes:
-    """The bytes of split.csv; file names that are not valid UTF-8 keep their bytes."""
-    return manifest.encode(errors="surrogateescape")

@@ -47,13 +47,10 @@ def count_pairs(evaluation: Evaluation, most: int) -> list[ConfusedPair]:
     totals = counts.sum(axis=1)
     truths, answers = np.nonzero(counts * (1 - np.eye(len(counts), dtype=counts.dtype)))
     order = np.lexsort((totals[truths], -counts[truths, answers]))[:most]
+    labels, pairs = evaluation.labels, zip(truths[order], answers[order], strict=True)
     return [
-        ConfusedPair(
-            evaluation.labels[row], evaluation.labels[column], int(counts[row, column]), int(of)
-        )
-        for row, column, of in zip(
-            truths[order], answers[order], totals[truths[order]], strict=True
-        )
+        ConfusedPair(labels[row], labels[column], int(counts[row, column]), int(totals[row]))
+        for row, column in pairs
     ]
 
 

@@ -1,7 +1,6 @@
 """Predictions of a trained model, and their accuracy."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +8,6 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 from vedette_edge.model.contract import UNKNOWN
-from vedette_train.data.batches import Batches
-from vedette_train.models.architectures import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,8 @@ class Evaluation:
 
     def count_confusions(self) -> NDArray[np.intp]:
         """The confusion matrix: images by true label (rows) and answer (columns)."""
-        return np.asarray(
-            metrics.confusion_matrix(self.truth, self.answers, labels=range(len(self.labels)))
-        )
+        labels = range(len(self.labels))
+        return np.asarray(metrics.confusion_matrix(self.truth, self.answers, labels=labels))
 
     def summarize_classes(self) -> dict[str, dict[str, float]]:
         """Precision, recall and f1 (0..1) and the number of pictures by label, for metrics.json."""
@@ -69,14 +65,3 @@ def compute_wilson_interval(correct: NDArray[np.bool_]) -> tuple[float, float]:
     test = binomtest(int(correct.sum()), len(correct))
     interval = test.proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
-
-
-def evaluate(model: Model, batches: Batches, labels: tuple[str, ...]) -> Evaluation:
-    """Classify every image."""
-    scores: list[NDArray[Any]] = []
-    truth: list[NDArray[Any]] = []
-    for number in range(len(batches)):
-        images, correct = batches[number]
-        scores.append(model.predict_on_batch(images))
-        truth.append(correct)
-    return Evaluation(np.concatenate(truth), np.concatenate(scores), labels)

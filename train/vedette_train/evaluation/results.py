@@ -108,13 +108,9 @@ class Results:
 
     def _select_answered(self, scores: Floats) -> NDArray[np.bool_]:
         """True for each row of scores whose best label is a class and reaches its threshold."""
+        lowest = {**self.thresholds, UNKNOWN: np.inf}
         labels = self.trained.judged.labels
-        below = np.array(
-            [
-                np.inf if label == UNKNOWN else self.thresholds.get(label, self.threshold.below)
-                for label in labels
-            ]
-        )
+        below = np.array([lowest.get(label, self.threshold.below) for label in labels])
         return np.asarray(scores.max(axis=1) >= below[scores.argmax(axis=1)])
 
 

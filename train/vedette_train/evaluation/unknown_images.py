@@ -15,37 +15,29 @@ from vedette_edge.model.contract import UNKNOWN, Contract
 from vedette_train.config import TrainConfig
 from vedette_train.data.discovery import Dataset, Photograph
 from vedette_train.data.image_cache import ImageCache, open_cache
-from vedette_train.data.survey import describe_missing_decoder
-from vedette_train.data.training_data import TrainingData
+from vedette_train.data.training_data import TrainingData, describe_missing_decoder
 from vedette_train.errors import DatasetError
 
 BATCH_SIZE = 16  # images
 
 Rows = NDArray[np.intp]
+Selection = tuple[ImageCache, Rows]  # some images of a folder
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownImages:
     """Prepared images that belong to none of the classes, folder by folder."""
 
-    caches: tuple[ImageCache, ...]
-    fitting: tuple[Rows, ...]  # of each cache, those that fit `unknown`
-    testing: tuple[Rows, ...]  # of each cache, those that test it
+    fitting: tuple[Selection, ...]  # fit `unknown`
+    testing: tuple[Selection, ...]  # test it
 
     def extract_features(self, extract: Callable[[Image], Floats]) -> Iterable[Floats] | None:
         """Features of the images for fitting, a row each, in batches; None without images."""
-        return (
-            map(extract, self._read_images(self.fitting)) if any(map(len, self.fitting)) else None
-        )
+        return map(extract, _read_images(self.fitting)) if self.fitting else None
 
     def predict_scores(self, predict: Callable[[Image], Floats]) -> Floats:
         """A model's scores of the images for testing, a row each."""
-        return np.concatenate([predict(images) for images in self._read_images(self.testing)])
-
-    def _read_images(self, rows_by_cache: Sequence[Rows]) -> Iterator[Image]:
-        for cache, rows in zip(self.caches, rows_by_cache, strict=True):
-            for start in range(0, len(rows), BATCH_SIZE):
-                yield cache.read_rows(rows[start : start + BATCH_SIZE])
+        return np.concatenate([predict(images) for images in _read_images(self.testing)])
 
 
 def load_unknown_images(
@@ -57,19 +49,23 @@ def load_unknown_images(
     the data set are left out. Raises DatasetError for a folder without others.
     """
     fits = not config.descends and UNKNOWN not in data.contract.labels
-    known = {data.hashes[row] for row in data.rows}
+    known = data.label_by_hash
     caches = [_open_folder(folder, data.contract, store, output) for folder in config.unknown]
-    fitting, testing = [], []
-    for cache in caches:
-        rows = _select_usable(cache, known)
-        fitting.append(rows[1::2] if fits else rows[:0])
-        testing.append(rows[::2] if fits else rows)
-    if not any(map(len, testing)):
+    usable = [(cache, _select_usable(cache, known)) for cache in caches]
+    fitting = [(cache, rows[1::2]) for cache, rows in usable if fits and len(rows) > 1]
+    testing = [(cache, rows[::2] if fits else rows) for cache, rows in usable if len(rows)]
+    if not testing:
         raise DatasetError(
             f"{config.unknown[0]}: every picture also belongs to a class; expected pictures that "
             "belong to none, for example twenty"
         )
-    return UnknownImages(tuple(caches), tuple(fitting), tuple(testing))
+    return UnknownImages(tuple(fitting), tuple(testing))
+
+
+def _read_images(selections: Sequence[Selection]) -> Iterator[Image]:
+    for cache, rows in selections:
+        for start in range(0, len(rows), BATCH_SIZE):
+            yield cache.read_rows(rows[start : start + BATCH_SIZE])
 
 
 def _select_usable(cache: ImageCache, known: Container[str]) -> Rows:

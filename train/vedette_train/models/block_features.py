@@ -46,11 +46,6 @@ class BlockFeatures:
         )
 
     @property
-    def width(self) -> int:
-        """The number of features of an image."""
-        return sum(block.width for block in self.blocks)
-
-    @property
     def width_of_blocks(self) -> int:
         """The number of features without the backbone's own output, which is last in a row."""
         return sum(block.width for block in self.blocks if block.layer != f"{PREFIX}{LAST}")
@@ -132,12 +127,8 @@ def _compute_stride(one: Tensor, height: int) -> int:
 
 def _find_gridded(maps: Mapping[int, Tensor], height: int) -> int | None:
     """The number of the last block before the last stride, if its map is large enough."""
-    large = [
-        n
-        for n, one in maps.items()
-        if _compute_stride(one, height) == LEAST_STRIDE and one.shape[1] >= GRID
-    ]
-    return max(large, default=None)
+    ends = [number for number, one in maps.items() if _compute_stride(one, height) == LEAST_STRIDE]
+    return max((number for number in ends if maps[number].shape[1] >= GRID), default=None)
 
 
 def _average_map(one: Tensor, number: int) -> Tensor:

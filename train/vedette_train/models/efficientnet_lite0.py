@@ -66,9 +66,8 @@ def load_imagenet(network: Model) -> None:
     weights = read_weights(path)
     try:
         for layer in network.layers:
-            name = re.sub(
-                r"(^|\d\.)", r"\1_", layer.name
-            )  # blocks.3.bn0 is _blocks.3._bn0 in the file
+            # blocks.3.bn0 is _blocks.3._bn0 in the file
+            name = re.sub(r"(^|\d\.)", r"\1_", layer.name)
             if isinstance(layer, layers.DepthwiseConv2D):
                 layer.set_weights([weights[f"{name}.weight"].transpose(2, 3, 0, 1)])
             elif isinstance(layer, layers.Conv2D):
@@ -90,9 +89,8 @@ def _apply_block(x: Tensor, stage: Stage, stride: int, name: str) -> Tensor:
         stage.kernel, stride, padding="same", use_bias=False, name=f"{name}.depthwise_conv"
     )(inner)
     inner = _apply_relu6(inner, f"{name}.bn1")
-    inner = _apply_norm(
-        _apply_conv(inner, stage.channels, 1, 1, f"{name}.project_conv"), f"{name}.bn2"
-    )
+    inner = _apply_conv(inner, stage.channels, 1, 1, f"{name}.project_conv")
+    inner = _apply_norm(inner, f"{name}.bn2")
     if stride == 1 and entering == stage.channels:
         inner = layers.Add(name=f"{name}.add")([x, inner])
     return inner

@@ -1,6 +1,5 @@
 """Batch normalisation folded into convolutions: a frozen backbone in about half the time."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,27 +8,18 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from vedette_edge.images.preprocessing import Image
 from vedette_train.models.architectures import Model
 
 Layer = Any  # keras publishes no types
 Weights = list[NDArray[np.float32]]
 
 
-def freeze_backbone(network: Model) -> Callable[[Image], NDArray[np.float32]]:
-    """A function from images (uint8, batch x height x width x 3) to rows of a network's output.
-
-    It keeps the weights of this moment. The rows differ from the network's own by the rounding
-    of float32. The network must be a functional one.
-    """
-    return fold_batchnorm(network).predict_on_batch  # type: ignore[no-any-return]  # keras has no types
-
-
 def fold_batchnorm(network: Model) -> Model:
-    """A copy of a network in which no batch normalisation follows a convolution.
+    """A copy of a functional network in which no batch normalisation follows a convolution.
 
     It becomes part of the convolution's kernel and bias, which TensorFlow computes together with
-    the activation. Nothing else may follow the same convolution.
+    the activation. Nothing else may follow the same convolution. The output differs from the
+    network's own by the rounding of float32.
     """
     norms = {conv.name: norm for conv, norm in pairwise(network.layers) if _is_foldable(norm, conv)}
     folded = {norm.name for norm in norms.values()}

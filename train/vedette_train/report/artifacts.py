@@ -69,12 +69,6 @@ class FinishedRun:
         errors = tuple(error.finding() for error in self.findings.label_errors)
         return replace(audit, findings=audit.findings + errors)
 
-    @property
-    def judged_files(self) -> list[str]:
-        """The files of the judged images, in their order."""
-        parts = (TEST,) if self.results.trained.test else (TRAIN, VALIDATION)
-        return self.run.data.list_files(*parts)
-
 
 def write_inputs(run: TrainingRun) -> None:
     """Write the files that are known before training. Clears the folder unless it is resumed."""
@@ -121,6 +115,7 @@ def check_disk_space(model: Model, run: Path) -> None:
 
 def _build_report(finished: FinishedRun) -> html.Report:
     run, results, config = finished.run, finished.results, finished.run.config
+    parts = (TEST,) if results.trained.test else (TRAIN, VALIDATION)
     return html.Report(
         contract=finished.contract,
         settings={
@@ -131,13 +126,13 @@ def _build_report(finished: FinishedRun) -> html.Report:
         metrics=finished.metrics,
         history=results.trained.history,
         evaluation=results.trained.judged,
-        files=finished.judged_files,
+        files=[photograph.file for photograph in run.data.list_photographs(*parts)],
         before=results.before,
         after=results.after,
         audit=finished.audit,
         samples=_select_samples(run.data),
         augmented=_augment_samples(run) if config.augment else None,
-        read_image=run.data.store.read_file,
+        read_image=run.data.cache.read_file,
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         name=run.folder.name,
         label_errors=finished.findings.label_errors,
@@ -152,7 +147,7 @@ def _select_samples(data: TrainingData) -> list[tuple[str, Image]]:
     rank = np.arange(len(labels)) - first[labels]  # photographs are in order of class
     shown = np.lexsort((labels, rank))[: plots.MOST_SAMPLES]
     names = [data.contract.labels[label] for label in labels[shown]]
-    return list(zip(names, data.store.read_rows(rows[shown]), strict=True))
+    return list(zip(names, data.cache.read_rows(rows[shown]), strict=True))
 
 
 def _augment_samples(run: TrainingRun) -> Image:
@@ -160,4 +155,4 @@ def _augment_samples(run: TrainingRun) -> Image:
     rows, _ = run.data.select_part(TRAIN)
     shown = np.random.default_rng(run.config.seed).choice(rows, 16)
     keys = [(run.config.seed, number) for number in range(len(shown))]
-    return augment(run.data.store.read_rows(shown), keys, flip=run.config.flip)
+    return augment(run.data.cache.read_rows(shown), keys, flip=run.config.flip)

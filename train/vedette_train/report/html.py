@@ -4,7 +4,7 @@ Long lists are cut, and the page names the file with the rest, so that its size 
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,17 +57,6 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class HeadlineAccuracy:
-    """The accuracy that judges the model."""
-
-    by_test: bool  # False: out of fold
-    accuracy: float  # 0..1
-    low: float  # 95 % interval
-    high: float
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Cell:
     """Images of one class that got one answer."""
 
@@ -87,23 +76,10 @@ class Matrix:
     numbered: bool  # the cells are large enough for numbers
 
 
-@dataclass(frozen=True, slots=True)
-class FindingGroup:
-    """The findings of one kind of the audit."""
-
-    kind: FindingKind
-    count: int
-    shown: tuple[Finding, ...]
-
-
 def write_report(report: Report, path: Path) -> None:
     """Write the page, whole or not at all."""
-    write_text(path, _render_page(report))
-
-
-def _render_page(report: Report) -> str:
     evaluation = report.evaluation
-    return _load_template().render(
+    page = _load_template().render(
         report=report,
         metrics=report.metrics,
         contract=report.contract,
@@ -111,35 +87,26 @@ def _render_page(report: Report) -> str:
         commonest=float(np.bincount(evaluation.truth).max() / len(evaluation.truth)),
         right=int(evaluation.correct.sum()),
         curves=_render_curves(report),
-        judged=_read_accuracy(report.metrics),
         label_errors=report.label_errors[:MOST_LABEL_ERRORS],
         calibration=Markup(plots.render_calibration(report.before, report.after)),
         matrix=_build_matrix(evaluation),
         pairs=confusions.count_pairs(evaluation, MOST_PAIRS),
         classes=_select_hardest(report.metrics["per_class"]),
         worst=confusions.find_worst(evaluation, MOST_WORST),
-        groups=list(_group_findings(report.audit)),
+        groups=_group_findings(report.audit),
+        most_findings=MOST_FINDINGS,
         most_in_a_group=MOST_IN_A_GROUP,
         few_classes=FEW_CLASSES,
     )
+    write_text(path, page)
 
 
 def _render_curves(report: Report) -> list[Markup]:
     """Curves by epoch, or by the number of images."""
     if report.history:
         return [Markup(plots.render_curve(report.history, one)) for one in ("accuracy", "loss")]
-    return (
-        [Markup(plots.render_learning_curve(report.learning_curve))]
-        if report.learning_curve
-        else []
-    )
-
-
-def _read_accuracy(metrics: Mapping[str, Any]) -> HeadlineAccuracy:
-    name = "test" if metrics["judged_by"] == "test" else "out_of_fold"
-    low, high = metrics[f"{name}_interval"]
-    accuracy, count = metrics[f"{name}_accuracy"], metrics[f"{name}_pictures"]
-    return HeadlineAccuracy(name == "test", accuracy, low, high, count)
+    points = report.learning_curve
+    return [Markup(plots.render_learning_curve(points))] if points else []
 
 
 def _load_template() -> jinja2.Template:
@@ -155,7 +122,7 @@ def _load_template() -> jinja2.Template:
         "number": "{:,}".format,
         "count": _format_count,
         "duration": _format_duration,
-        "thumbnail": _encode_thumbnail,
+        "thumbnail": lambda image: thumbnail_data_uri(image, THUMBNAIL_PX, THUMBNAIL_QUALITY),
         "plain": _format_value,
         "breakable": _insert_breaks,
     }
@@ -188,24 +155,17 @@ def _build_cell(labels: Sequence[str], counts: Any, row: int, column: int) -> Ce
     return Cell(count, count / of, right, f"{text}: {count:,} of {of:,}")
 
 
-def _select_hardest(
-    per_class: Mapping[str, Mapping[str, float]],
-) -> list[tuple[str, Mapping[str, float]]]:
+def _select_hardest(per_class: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The classes with the lowest F1, the lowest first."""
     return sorted(per_class.items(), key=lambda one: (one[1]["f1"], one[0]))[:MOST_CLASSES]
 
 
-def _group_findings(audit: Audit) -> Iterator[FindingGroup]:
-    for key, kind in FINDING_KINDS.items():
-        if key == "label":  # has its own section
-            continue
-        findings = [finding for finding in audit.findings if finding.kind == key]
-        if findings:
-            yield FindingGroup(kind, len(findings), tuple(findings[:MOST_FINDINGS]))
-
-
-def _encode_thumbnail(image: Image) -> str:
-    return thumbnail_data_uri(image, THUMBNAIL_PX, THUMBNAIL_QUALITY)
+def _group_findings(audit: Audit) -> list[tuple[FindingKind, list[Finding]]]:
+    """The findings of each kind but label errors, which have their own section."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in audit.findings:
+        groups.setdefault(finding.kind, []).append(finding)
+    return [(FINDING_KINDS[kind], group) for kind, group in groups.items() if kind != "label"]
 
 
 def _insert_breaks(name: str) -> Markup:

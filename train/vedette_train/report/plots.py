@@ -79,14 +79,9 @@ def render_learning_curve(points: Sequence[CurvePoint]) -> str:
     figure = Figure(figsize=(5, 3.4), layout="constrained")
     axes = figure.subplots()
     counts = [point.pictures for point in points]
-    axes.fill_between(
-        counts,
-        [point.low for point in points],
-        [point.high for point in points],
-        color=ACCENT,
-        alpha=0.15,
-        linewidth=0,
-    )
+    lows = [point.low for point in points]
+    highs = [point.high for point in points]
+    axes.fill_between(counts, lows, highs, color=ACCENT, alpha=0.15, linewidth=0)
     axes.plot(counts, [point.accuracy for point in points], ".-", color=ACCENT, clip_on=False)
     axes.set(xlabel="pictures a class", ylabel="accuracy", xscale="log")
     axes.set_ylim(None, 1)
@@ -104,10 +99,8 @@ def render_calibration(before: Reliability, after: Reliability) -> str:
     figure = Figure(figsize=(5, 4.4), layout="constrained")
     axes = figure.subplots()
     axes.plot((0, 1), (0, 1), color=INK, linewidth=0.8, linestyle=":", label="perfect")
-    for reliability, colour, caption in (
-        (before, MUTED, "raw"),
-        (after, ACCENT, "with temperature"),
-    ):
+    diagrams = ((before, MUTED, "raw"), (after, ACCENT, "with temperature"))
+    for reliability, colour, caption in diagrams:
         scores = [one.score for one in reliability.bins]
         accuracies = [one.accuracy for one in reliability.bins]
         counts = np.array([one.count for one in reliability.bins])
@@ -154,10 +147,8 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
 def _plot_curve(axes: Axes, history: Sequence[Epoch], measure: str) -> None:
     epochs = [epoch.epoch for epoch in history]
     kept = find_best(history).epoch
-    for name, caption, colour in (
-        (measure, "training", MUTED),
-        (f"val_{measure}", "validation", ACCENT),
-    ):
+    curves = ((measure, "training", MUTED), (f"val_{measure}", "validation", ACCENT))
+    for name, caption, colour in curves:
         values = [getattr(epoch, name) for epoch in history]
         axes.plot(epochs, values, ".-", color=colour, label=caption)
     axes.axvline(kept, color=INK, linewidth=0.8, linestyle=":", label=f"kept: epoch {kept}")

@@ -69,12 +69,11 @@ def load_settings(run: Path) -> dict[str, Any]:
 
 def check_same_photographs(run: Path, manifest: str) -> None:
     """Raise RunError if the photographs have changed since the run began."""
-    with (run / MANIFEST).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        if file.read() != manifest:
-            raise RunError(
-                f"{run}: cannot be resumed, because the photographs have changed since it began. "
-                "Start again with --overwrite"
-            )
+    if (run / MANIFEST).read_bytes() != manifest.encode(errors="surrogateescape"):
+        raise RunError(
+            f"{run}: cannot be resumed, because the photographs have changed since it began. "
+            "Start again with --overwrite"
+        )
 
 
 def _check_same_settings(run: Path, config: TrainConfig) -> None:

@@ -1,8 +1,9 @@
 """An earlier run that a new one starts from, and changes of the photographs since."""
 
 import csv
+import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.errors import VedetteError
@@ -64,10 +65,8 @@ def load_previous_run(folder: Path, later: tuple[Path, ...] = ()) -> PreviousRun
     try:
         settings = load_settings(folder)
         contract = parse_contract((folder / CONTRACT).read_bytes())
-        with (folder / MANIFEST).open(
-            encoding="utf-8", errors="surrogateescape", newline=""
-        ) as file:
-            rows = list(csv.DictReader(file))
+        manifest = (folder / MANIFEST).read_bytes().decode(errors="surrogateescape")
+        rows = list(csv.DictReader(io.StringIO(manifest, newline="")))
         parts = {row["sha256"]: row["part"] for row in rows}
         labels = {row["sha256"]: row["label"] for row in rows}
         architecture, start = str(settings["architecture"]), settings.get("start")
@@ -109,10 +108,6 @@ def find_changes(previous: PreviousRun, labels: Mapping[str, str]) -> Changes:
 
 def _list_requirements(architecture: str, contract: Contract) -> dict[str, str]:
     """The properties that two runs share if the weights of one fit the other."""
-    values = asdict(contract)
     keys = ("height", "width", "resize_mode", "resize_rule", "normalisation")
-    return (
-        {"architecture": architecture}
-        | {key: str(values[key]) for key in keys}
-        | {"labels": ", ".join(contract.labels)}
-    )
+    shape = {key: str(getattr(contract, key)) for key in keys}
+    return {"architecture": architecture, **shape, "labels": ", ".join(contract.labels)}

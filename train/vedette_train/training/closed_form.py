@@ -26,7 +26,6 @@ from vedette_train.models.block_features import (
 )
 from vedette_train.training.devices import use_float32
 from vedette_train.training.discriminant_head import FeatureSet, FittedHead, HeadOptions, fit_head
-from vedette_train.training.feature_cache import FeatureCache
 from vedette_train.training.feature_extraction import extract_block_features
 from vedette_train.training.training_run import TrainingRun
 
@@ -36,7 +35,6 @@ class ClosedForm:
     """A head, with its network and the features that it was fitted to."""
 
     extractor: BlockFeatures
-    plain_features: FeatureCache  # of all images
     training: FeatureSet
     fitted: FittedHead
 
@@ -62,13 +60,12 @@ def fit_closed_form(
     """Compute the features, and fit the head to those of some parts."""
     extractor = build_features(config)
     caches = extract_block_features(extractor, data, config, output)
-    places = data.find_places(*parts)
-    labels = data.labels[places]
+    rows, labels = data.select_part(*parts)
     training = FeatureSet(
         caches=caches,
-        hashes=[data.hashes[row] for row in data.rows[places]],
+        hashes=[photograph.sha256 for photograph in data.list_photographs(*parts)],
         labels=labels,
-        folds=assign_folds(labels, data.groups[places], config.seed),
+        folds=assign_folds(labels, data.groups[rows], config.seed),
     )
     extract: Callable[..., Floats] = extractor.network.predict_on_batch
     options = HeadOptions(
@@ -80,7 +77,7 @@ def fit_closed_form(
     with output.show_progress("fitting the head", 1) as advance:
         fitted = fit_head(training, extractor.blocks, options)
         advance()
-    return ClosedForm(extractor, caches[0], training, fitted)
+    return ClosedForm(extractor, training, fitted)
 
 
 def train_closed_form(run: TrainingRun) -> tuple[Trained, ClosedForm]:
@@ -88,7 +85,7 @@ def train_closed_form(run: TrainingRun) -> tuple[Trained, ClosedForm]:
     form = fit_closed_form(run.data, run.config, run.output, unknown_images=run.unknown_images)
     fitted, head = form.fitted, form.fitted.head
     test, uncalibrated = None, fitted.uncalibrated
-    if run.data.find_places(TEST).size:
+    if run.data.list_photographs(TEST):
         test = evaluate_head(form, run.data, head)
         uncalibrated = evaluate_head(form, run.data, Head(head.discriminant, 1.0, None))
     trained = Trained(
@@ -116,9 +113,10 @@ def build_head_model(form: ClosedForm, head: Head) -> Model:
 def evaluate_head(form: ClosedForm, data: TrainingData, head: Head) -> Evaluation:
     """Evaluate a head on the test part, from its features."""
     rows, truth = data.select_part(TEST)
-    width = sum(form.fitted.record.widths)
+    width, hashes = sum(form.fitted.record.widths), data.hashes
+    plain = form.training.caches[0]
     scores = [
-        head.scores(form.plain_features.take([data.hashes[row] for row in some])[:, :width])
+        head.scores(plain.take([hashes[row] for row in some])[:, :width])
         for some in np.array_split(rows, max(1, len(rows) // 1024))
     ]
     labels = data.contract.labels + (UNKNOWN,) * bool(head.background)

@@ -46,11 +46,6 @@ class Candidate:
     logits: Floats  # out of fold, images x classes
     losses: NDArray[np.float64]  # negative log-likelihood of each image, with a temperature
 
-    @property
-    def loss(self) -> float:
-        """The mean loss."""
-        return float(self.losses.mean())
-
 
 @dataclass(frozen=True, slots=True)
 class FittedHead:
@@ -82,9 +77,8 @@ class HeadOptions:
 def fit_head(training: FeatureSet, blocks: tuple[Block, ...], options: HeadOptions) -> FittedHead:
     """Select features and shrinkage, calibrate, and fit the result to all images."""
     classes, truth = len(options.labels), training.labels
-    total = sum_moments(
-        training, np.arange(len(truth)), classes, sum(block.width for block in blocks)
-    )
+    width = sum(block.width for block in blocks)
+    total = sum_moments(training, np.arange(len(truth)), classes, width)
     best = choose_candidate(evaluate_candidates(training, total, blocks, options.width_of_blocks))
     widths = [block.width for block in best.blocks]
     discriminant = fit_discriminant(total.first(sum(widths)), widths, best.shrinkage)
@@ -100,10 +94,8 @@ def fit_head(training: FeatureSet, blocks: tuple[Block, ...], options: HeadOptio
     )
     labels = options.labels + (UNKNOWN,) * bool(head.background)
     scores = calibrate(best.logits, head.temperature, head.background)
-    raw = calibrate(best.logits, 1.0, None)
-    return FittedHead(
-        head, record, Evaluation(truth, scores, labels), Evaluation(truth, raw, options.labels)
-    )
+    raw = Evaluation(truth, calibrate(best.logits, 1.0, None), options.labels)
+    return FittedHead(head, record, Evaluation(truth, scores, labels), raw)
 
 
 def _calibrate(
@@ -141,19 +133,15 @@ def evaluate_candidates(
         more = SHRINKAGES_OF_FEW if few else SHRINKAGES_WITH_LAST
         ways += [(blocks, shrinkage) for shrinkage in more]
     widths = [([block.width for block in some], shrinkage) for some, shrinkage in ways]
-    return [
-        _measure_candidate(some, shrinkage, logits, training.labels)
-        for (some, shrinkage), logits in zip(
-            ways, score_out_of_fold(training, total, widths), strict=True
-        )
-    ]
+    scored = zip(ways, score_out_of_fold(training, total, widths), strict=True)
+    return [_measure_candidate(*way, logits, training.labels) for way, logits in scored]
 
 
 def choose_candidate(candidates: Sequence[Candidate]) -> Candidate:
     """The candidate with the lowest loss; more features only for a gain above a standard error."""
     fewest = min(len(candidate.blocks) for candidate in candidates)
     leading = [candidate for candidate in candidates if len(candidate.blocks) == fewest]
-    alone, best = (min(some, key=lambda one: one.loss) for some in (leading, candidates))
+    alone, best = (min(some, key=lambda one: one.losses.mean()) for some in (leading, candidates))
     gains = alone.losses - best.losses
     return best if gains.mean() > gains.std() / math.sqrt(len(gains)) else alone
 

@@ -6,7 +6,6 @@ import os
 import struct
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +14,11 @@ from numpy.typing import NDArray
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data.batches import Rows, Take
 from vedette_train.data.image_cache import Advance
+from vedette_train.models.architectures import Model
 
 BATCH_SIZE = 16  # images
 
 _ENTRY = struct.Struct("<32sI")  # of the index: SHA-256 of the image, CRC-32 of its row
-
-
-@dataclass(frozen=True, slots=True)
-class Extractor:
-    """A network that gives features."""
-
-    extract: Callable[[Image], NDArray[np.float32]]  # images -> features, a row each
-    width: int
-    name: str  # identifies the network and its weights
 
 
 class FeatureCache:
@@ -103,24 +94,26 @@ def compute_features(
     path: Path,
     hashes: Sequence[str],
     read: Callable[[list[int]], Image],
-    extractor: Extractor,
+    network: Model,
     advance: Advance,
 ) -> FeatureCache:
     """The features of images, by their hashes; computes those that the file lacks.
 
-    `read` returns images by their places in `hashes`. `advance` is called for each image. Raises
+    `network` gives a row of features for each image. `read` returns images by their places in
+    `hashes`. `advance` is called for each image. Raises
     OSError, naming the file, if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        cache = FeatureCache(path, extractor.width)
+        cache = FeatureCache(path, network.output_shape[-1])
         missing = cache.find_missing(hashes)
         for _ in range(len(hashes) - len(missing)):
             advance()
         for start in range(0, len(missing), BATCH_SIZE):
             places = missing[start : start + BATCH_SIZE]
-            cache.append([hashes[place] for place in places], extractor.extract(read(places)))
+            features = network.predict_on_batch(read(places))
+            cache.append([hashes[place] for place in places], features)
             for _ in places:
                 advance()
     return cache

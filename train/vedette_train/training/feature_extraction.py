@@ -1,7 +1,8 @@
 """Features of images from a backbone, in several views; those of earlier runs are reused."""
 
+import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from vedette_edge.images.preprocessing import Image
 from vedette_train.config import TrainConfig
 from vedette_train.data import augmentation
 from vedette_train.data.discovery import TRAIN
-from vedette_train.data.split import VALIDATION
+from vedette_train.data.image_cache import ImageCache
+from vedette_train.data.split import PARTS, VALIDATION
 from vedette_train.data.training_data import TrainingData
 from vedette_train.models.architectures import Model
 from vedette_train.models.block_features import BlockFeatures
-from vedette_train.models.fold_batchnorm import freeze_backbone
+from vedette_train.models.fold_batchnorm import fold_batchnorm
 from vedette_train.training.devices import convert_to_float32
-from vedette_train.training.feature_cache import Extractor, FeatureCache, compute_features
+from vedette_train.training.feature_cache import FeatureCache, compute_features
 from vedette_train.training.training_run import TrainingRun
 
 AUGMENTED_PASSES = 4  # over the training part
@@ -39,16 +41,15 @@ def extract_augmented(backbone: Model, run: TrainingRun) -> list[FeatureCache]:
     """Features of every image, then, with augmentation, passes over the training part."""
     config, data = run.config, run.data
     name = f"{config.architecture}-{_hash_network(backbone)}"
-    frozen = freeze_backbone(convert_to_float32(backbone))
-    extractor = Extractor(frozen, backbone.output_shape[-1], name)
+    frozen = fold_batchnorm(convert_to_float32(backbone))
     source = hashlib.sha256(Path(augmentation.__file__).read_bytes()).hexdigest()[:8]
     flip = "" if config.flip else "-unmirrored"
     learned = _list_hashes(data, TRAIN)
     views = [View(f"{name}.f32", _list_hashes(data))]
     for number in range(1, AUGMENTED_PASSES + 1) if config.augment else ():
-        transform = _create_augmentation(number, flip=config.flip)
+        transform = functools.partial(_augment, number=number, flip=config.flip)
         views.append(View(f"{name}-{source}-{number}{flip}.f32", learned, transform))
-    return extract_views(extractor, views, data, run.output)
+    return _extract_views(frozen, views, data, run.output)
 
 
 def extract_block_features(
@@ -57,28 +58,27 @@ def extract_block_features(
     """Features of every image and, with flip, of the mirrored images to train on."""
     identity = _hash_network(features.network, repr(features.blocks))
     name = f"{config.architecture}-blocks-{identity}"
-    extractor = Extractor(features.network.predict_on_batch, features.width, name)
     views = [View(f"{name}.f32", _list_hashes(data))]
     if config.flip:
         learned = _list_hashes(data, TRAIN, VALIDATION)
         views.append(View(f"{name}-mirrored.f32", learned, mirror))
-    return extract_views(extractor, views, data, output)
+    return _extract_views(features.network, views, data, output)
 
 
-def extract_views(
-    extractor: Extractor, views: Sequence[View], data: TrainingData, output: Output
+def _extract_views(
+    network: Model, views: Sequence[View], data: TrainingData, output: Output
 ) -> list[FeatureCache]:
     """The features of each view; computes those that the cache lacks."""
     rows = {sha256: row for row, sha256 in enumerate(data.hashes)}
-    folder = data.store.folder / "features"
+    folder = data.cache.folder / "features"
     total = sum(len(view.hashes) for view in views)
     with output.show_progress("computing features", total) as advance:
         return [
             compute_features(
                 folder / view.file,
                 view.hashes,
-                _create_reader(view, rows, data),
-                extractor,
+                functools.partial(_read_images, view, rows, data.cache),
+                network,
                 advance,
             )
             for view in views
@@ -92,31 +92,22 @@ def mirror(images: Image, _: Sequence[str] = ()) -> Image:
 
 def _list_hashes(data: TrainingData, *parts: str) -> list[str]:
     """SHA-256 of the images of some parts, or of all."""
-    rows = data.select_part(*parts)[0] if parts else data.rows
-    return [data.hashes[row] for row in rows]
+    return [photograph.sha256 for photograph in data.list_photographs(*(parts or PARTS))]
 
 
-def _create_augmentation(number: int, *, flip: bool) -> Transform:
-    """Augmentation that depends only on the pass and the content of the image."""
-
-    def transform(images: Image, hashes: Sequence[str]) -> Image:
-        keys = [(number, int(sha256[:16], 16)) for sha256 in hashes]
-        return augmentation.augment(images, keys, flip=flip)
-
-    return transform
+def _augment(images: Image, hashes: Sequence[str], *, number: int, flip: bool) -> Image:
+    """Augment images, which depends only on the number of the pass and on their content."""
+    keys = [(number, int(sha256[:16], 16)) for sha256 in hashes]
+    return augmentation.augment(images, keys, flip=flip)
 
 
-def _create_reader(
-    view: View, rows: dict[str, int], data: TrainingData
-) -> Callable[[list[int]], Image]:
-    """A function that reads images of a view by their places in its hashes."""
-
-    def read(places: list[int]) -> Image:
-        hashes = [view.hashes[place] for place in places]
-        images = data.store.read_rows([rows[sha256] for sha256 in hashes])
-        return view.transform(images, hashes) if view.transform else images
-
-    return read
+def _read_images(
+    view: View, rows: Mapping[str, int], cache: ImageCache, places: Sequence[int]
+) -> Image:
+    """Read images of a view by their places in its hashes."""
+    hashes = [view.hashes[place] for place in places]
+    images = cache.read_rows([rows[sha256] for sha256 in hashes])
+    return view.transform(images, hashes) if view.transform else images
 
 
 def _hash_network(network: Model, layout: str = "") -> str:

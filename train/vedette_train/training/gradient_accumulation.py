@@ -54,12 +54,8 @@ class AccumulatingModel(keras.Model):  # type: ignore[misc]  # keras publishes n
             parts = zip(sums, compute(start), strict=True)
             return start + MICROBATCH, [total + part for total, part in parts]
 
-        _, sums = tf.while_loop(
-            lambda start, _: start < count,
-            add,
-            (MICROBATCH, compute(0)),
-            parallel_iterations=1,
-        )
+        first = (MICROBATCH, compute(0))
+        _, sums = tf.while_loop(lambda start, _: start < count, add, first, parallel_iterations=1)
         self.optimizer.apply(sums, self.trainable_weights)
         return dict(self.get_metrics_result())
 

@@ -1,5 +1,6 @@
 """Accuracy by the number of images: would more of them help?"""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,17 +36,15 @@ def measure_learning_curve(training: FeatureSet, fitted: FittedHead) -> list[Cur
     """
     correct = fitted.uncalibrated.correct
     classes = int(training.labels.max()) + 1
-    hits: dict[float, list[NDArray[np.bool_]]] = {}
-    sizes: dict[float, list[float]] = {}
+    hits: defaultdict[float, list[NDArray[np.bool_]]] = defaultdict(list)
+    sizes: defaultdict[float, list[float]] = defaultdict(list)
     for fold in _select_folds(training.folds):
         held_out = np.flatnonzero(training.folds == fold)
         for share, subset in _draw_subsets(training, fold, classes):
-            hits.setdefault(share, []).append(
-                _test_subset(training, fitted.record, subset, held_out)
-            )
-            sizes.setdefault(share, []).append(len(subset) / classes)
-        hits.setdefault(1.0, []).append(correct[held_out])
-        sizes.setdefault(1.0, []).append((len(correct) - len(held_out)) / classes)
+            hits[share].append(_test_subset(training, fitted.record, subset, held_out))
+            sizes[share].append(len(subset) / classes)
+        hits[1.0].append(correct[held_out])
+        sizes[1.0].append((len(correct) - len(held_out)) / classes)
     return [
         CurvePoint(float(np.mean(sizes[share])), float(hit.mean()), *compute_wilson_interval(hit))
         for share, hit in ((share, np.concatenate(hits[share])) for share in sorted(hits))

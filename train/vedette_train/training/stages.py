@@ -16,7 +16,7 @@ from vedette_train.data.discovery import TRAIN
 from vedette_train.data.split import VALIDATION
 from vedette_train.data.training_data import TrainingData
 from vedette_train.errors import RunError
-from vedette_train.evaluation.predictions import Evaluation, evaluate
+from vedette_train.evaluation.predictions import Evaluation
 from vedette_train.models.architectures import ARCHITECTURES, Model
 from vedette_train.models.backbones import BACKBONES, build_with_head, thaw
 from vedette_train.models.block_features import freeze_lower
@@ -54,8 +54,11 @@ class TrainingPlan:
 
     def evaluate(self, data: TrainingData, part: str) -> Evaluation:
         """Evaluate the model on one part."""
-        batches = Batches(self.take, *data.select_part(part), MICROBATCH)
-        return evaluate(convert_to_float32(self.scoring), batches, data.contract.labels)
+        rows, truth = data.select_part(part)
+        batches = Batches(self.take, rows, truth, MICROBATCH)
+        scoring = convert_to_float32(self.scoring)
+        scores = [scoring.predict_on_batch(batches[place][0]) for place in range(len(batches))]
+        return Evaluation(truth, np.concatenate(scores), data.contract.labels)
 
 
 def plan_training(run: TrainingRun) -> TrainingPlan:
@@ -100,18 +103,8 @@ def _plan_fine_tuning(run: TrainingRun) -> TrainingPlan:
     model = build_head_model(form, replace(form.fitted.head, background=None))
     _load_weights(model, run)
     freeze_lower(model, FROZEN_BLOCKS)
-    plain = _create_reader(data)
-    take = _create_augmenter(run) if config.augment else plain
-    order = Order(config.seed, config.balance)
-    mixed, rows = _mix_targets(run), data.select_part(TRAIN)[0]
-    training = Batches(take, rows, mixed, config.batch_size, order)
-    rows, truth = data.select_part(VALIDATION)
-    targets = np.eye(len(data.contract.labels))[truth]
-    validation = Batches(plain, rows, targets, MICROBATCH)
-    stage = _plan_stage(
-        model, (training, validation), config, config.fine_tune, config.learning_rate
-    )
-    return TrainingPlan(model, (replace(stage, soft=True),), model, plain)
+    stage = _plan_image_stage(model, run, config.fine_tune, config.learning_rate, soft=True)
+    return TrainingPlan(model, (stage,), model, _create_reader(data))
 
 
 def _mix_targets(run: TrainingRun) -> NDArray[np.float32]:
@@ -128,27 +121,36 @@ def _mix_targets(run: TrainingRun) -> NDArray[np.float32]:
     return np.asarray(targets, np.float32)
 
 
-def _plan_image_stage(model: Model, run: TrainingRun, epochs: int, rate: float) -> Stage:
+def _plan_image_stage(
+    model: Model, run: TrainingRun, epochs: int, rate: float, *, soft: bool = False
+) -> Stage:
     """A stage that trains on images, augmented if so configured."""
     plain = _create_reader(run.data)
     take = _create_augmenter(run) if run.config.augment else plain
-    return _plan_stage(model, _build_batches(run, take, plain), run.config, epochs, rate)
+    batches = _build_batches(run, take, plain, soft=soft)
+    return replace(_plan_stage(model, batches, run.config, epochs, rate), soft=soft)
 
 
-def _build_batches(run: TrainingRun, take: Take, plain: Take) -> tuple[Batches, Batches]:
-    """Batches of the training part from `take`, and of the validation part from `plain`."""
+def _build_batches(
+    run: TrainingRun, take: Take, plain: Take, *, soft: bool = False
+) -> tuple[Batches, Batches]:
+    """Batches of the training part from `take`, and of the validation part from `plain`.
+
+    With `soft`, labels are rows of target scores; otherwise class indices.
+    """
     config, data = run.config, run.data
+    rows, labels = data.select_part(TRAIN)
+    held_out, truth = data.select_part(VALIDATION)
+    targets: tuple[NDArray[Any], NDArray[Any]] = labels, truth
+    if soft:
+        targets = _mix_targets(run), np.eye(len(data.contract.labels))[truth]
     order = Order(config.seed, config.balance)
-    training = Batches(take, *data.select_part(TRAIN), config.batch_size, order)
-    return training, Batches(plain, *data.select_part(VALIDATION), MICROBATCH)
+    training = Batches(take, rows, targets[0], config.batch_size, order)
+    return training, Batches(plain, held_out, targets[1], MICROBATCH)
 
 
 def _plan_stage(
-    network: Model,
-    batches: tuple[Batches, Batches],
-    config: TrainConfig,
-    epochs: int,
-    rate: float,
+    network: Model, batches: tuple[Batches, Batches], config: TrainConfig, epochs: int, rate: float
 ) -> Stage:
     """A stage on training and validation batches.
 
@@ -167,13 +169,13 @@ def _plan_stage(
 
 
 def _create_reader(data: TrainingData) -> Take:
-    return lambda rows, _: data.store.read_rows(rows)
+    return lambda rows, _: data.cache.read_rows(rows)
 
 
 def _create_augmenter(run: TrainingRun) -> Take:
     def take(rows: Rows, epoch: int) -> Any:
         keys = [(run.config.seed, epoch, int(row)) for row in rows]
-        return augment(run.data.store.read_rows(rows), keys, flip=run.config.flip)
+        return augment(run.data.cache.read_rows(rows), keys, flip=run.config.flip)
 
     return take
 
