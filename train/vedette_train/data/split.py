@@ -102,8 +102,10 @@ def _fill_gaps(
     parts: list[str], labels: Sequence[int], movable: Sequence[bool], required: Iterable[str]
 ) -> None:
     """Give each class that has lost its last group of a part one from its largest part."""
-    for label in set(labels):
-        groups = [group for group, other in enumerate(labels) if other == label]
+    by_label: dict[int, list[int]] = {}
+    for group, label in enumerate(labels):
+        by_label.setdefault(label, []).append(group)
+    for groups in by_label.values():
         counts = Counter(parts[group] for group in groups)
         for part in PARTS:
             free = [group for group in groups if movable[group] and counts[parts[group]] > 1]
