@@ -84,6 +84,7 @@ def _add_number(names: str, kind: click.FloatRange, default: float, text: str) -
 
 
 SHARE, SECONDS, MEGABYTES = FiniteFloat(0, 1), FiniteFloat(0), FiniteFloat(0.01, 1e6)
+FLUSH = FiniteFloat(0.1)  # seconds
 
 config_option = click.option(
     "--config",
@@ -132,15 +133,8 @@ log_options = apply_options(
         "limits",
         LogLimits.from_megabytes,
         _add_number("--log-day day_mb", MEGABYTES, 5.0, "Most MB that the log grows in 24 hours."),
-        _add_number(
-            "--log-total total_mb",
-            MEGABYTES,
-            50.0,
-            "Most MB of all its files; the oldest is deleted.",
-        ),
-        _add_number(
-            "--log-flush flush_s", FiniteFloat(0.1), 5.0, "Seconds of it that a power cut may lose."
-        ),
+        _add_number("--log-total total_mb", MEGABYTES, 50.0, "Most MB of all its files together."),
+        _add_number("--log-flush flush_s", FLUSH, 5.0, "Seconds of it that a power cut may lose."),
     ),
 )
 watch_options = apply_options(
