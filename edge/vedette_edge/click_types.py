@@ -7,21 +7,18 @@ from typing import Any
 
 import click
 
+Commands = Mapping[str, tuple[str, str]]  # name -> `module:attribute` and a line of help
+
 
 class LazyGroup(click.Group):
     """A group that imports a command only when it runs, so that `--help` is quick.
 
-    `lazy_commands` maps each name to `module:attribute` and a line of help. A package that fails
-    to import becomes an error of one line, to which `import_hint` adds what to do next. See
-    "Lazily Loading Subcommands" in click's documentation.
+    A package that fails to import becomes an error of one line, to which `import_hint` adds what
+    to do next. See "Lazily Loading Subcommands" in click's documentation.
     """
 
     def __init__(
-        self,
-        *arguments: Any,
-        lazy_commands: Mapping[str, tuple[str, str]],
-        import_hint: str = "",
-        **options: Any,
+        self, *arguments: Any, lazy_commands: Commands, import_hint: str = "", **options: Any
     ) -> None:
         super().__init__(*arguments, **options)
         self._lazy_commands, self._import_hint = lazy_commands, import_hint

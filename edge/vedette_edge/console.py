@@ -101,10 +101,9 @@ def _copy_stream(descriptor: int) -> Iterator[TextIO]:
     except io.UnsupportedOperation:  # a test's stand-in without a descriptor
         yield stream
         return
+    encoding = getattr(stream, "encoding", "utf-8")
     # File names may hold bytes that are not valid text: escape them.
-    file = os.fdopen(
-        copy, "w", encoding=getattr(stream, "encoding", "utf-8"), errors="backslashreplace"
-    )
+    file = os.fdopen(copy, "w", encoding=encoding, errors="backslashreplace")
     try:
         yield file
     finally:

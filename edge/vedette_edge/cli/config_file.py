@@ -31,9 +31,8 @@ def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
     mistakes = [*_list_unknown(settings, known), *_list_invalid(settings, known, context)]
     if mistakes:
         raise SettingError("\n".join(f"{path}: {line}" for line in mistakes))
-    return {
-        str(known[key].name): _convert_value(value, known[key]) for key, value in settings.items()
-    }
+    pairs = ((known[key], value) for key, value in settings.items())
+    return {str(option.name): _convert_value(value, option) for option, value in pairs}
 
 
 def find_key(parameter: click.Parameter) -> str:

@@ -11,8 +11,7 @@ from rich.text import Text
 
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.files import write_text
-from vedette_edge.model.contract import RESIZE_MODES
-from vedette_train.cli.options import FOLDER, PATH, option
+from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import DEFAULT_ARCHITECTURE, TrainConfig, fill_defaults
 from vedette_train.data import quarantine
 from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit
@@ -35,12 +34,7 @@ Examples:
 @click.argument("data", type=FOLDER)
 @option("--out", PATH, Path("audit.json"), "File to write all findings to.")
 @option("--size", click.IntRange(16, 1024), 150, "Height and width of the model's input, px.")
-@option(
-    "--resize-mode",
-    click.Choice(RESIZE_MODES),
-    "squash",
-    "How an image gets the shape of the input.",
-)
+@resize_mode_option
 @option("--store", PATH, Path("runs/.store"), "Cache of prepared pictures, which fit reuses.")
 @click.option(
     "--label-errors",

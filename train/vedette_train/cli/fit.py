@@ -14,10 +14,9 @@ import click
 
 from vedette_edge.click_types import FiniteFloat
 from vedette_edge.console import Output, cli_session
-from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.cli.fit_summary import print_data, print_metrics
 from vedette_train.cli.fit_usage import check_usage
-from vedette_train.cli.options import FOLDER, PATH, option
+from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import (
     ARCHITECTURE_DEFAULTS,
     DEFAULT_ARCHITECTURE,
@@ -34,17 +33,15 @@ from vedette_train.run import folder, previous
 from vedette_train.run.history import find_best, read_history
 from vedette_train.training.training_run import TrainingRun
 
-SHARE = FiniteFloat(0.01, 0.9)
+SHARE, ARCHITECTURES = FiniteFloat(0.01, 0.9), click.Choice(list(ARCHITECTURE_DEFAULTS))
 
 
 def _default_option(name: str, kind: Any, help_text: str) -> Callable[[Any], Any]:
     """An option whose default depends on the architecture."""
     key = name.partition("/")[0].strip("-").replace("-", "_")
     names = {"cnn": "cnn", "small": "small", "--head gradient": DEFAULT_ARCHITECTURE}
-    shown = ", ".join(
-        f"{name} {getattr(ARCHITECTURE_DEFAULTS[architecture], key)}"
-        for name, architecture in names.items()
-    )
+    values = {name: getattr(ARCHITECTURE_DEFAULTS[one], key) for name, one in names.items()}
+    shown = ", ".join(f"{name} {value}" for name, value in values.items())
     return option(name, kind, None, help_text, shown)
 
 
@@ -85,9 +82,7 @@ Examples:
 @click.command(epilog=EPILOG)
 @click.argument("data", type=FOLDER)
 @click.option("--out", type=PATH, required=True, metavar="RUN", help="Run folder to create.")
-@option(
-    "--architecture", click.Choice(list(ARCHITECTURE_DEFAULTS)), DEFAULT_ARCHITECTURE, "Network."
-)
+@option("--architecture", ARCHITECTURES, DEFAULT_ARCHITECTURE, "Network.")
 @option("--head", click.Choice(HEADS), None, "In closed form, or by gradient descent.", HEADS[0])
 @click.option(
     "--start",
@@ -96,7 +91,7 @@ Examples:
     help="Keep the split of an earlier run and, if both use gradient descent, its weights.",
 )
 @option("--size", click.IntRange(16, 1024), None, "Side of the input, px.", "150; tiny, nano 128")
-@option("--resize-mode", click.Choice(RESIZE_MODES), "squash", "Way to fit a picture to the input.")
+@resize_mode_option
 @_default_option("--epochs", click.IntRange(1), "Passes over the training part.")
 @option("--fine-tune", click.IntRange(0), None, "Epochs that train the backbone.", "0; nano 10")
 @option("--patience", click.IntRange(0), 0, "Epochs without improvement to stop after; 0: never.")

@@ -76,9 +76,8 @@ class Audit:
 
 def serialize_audit(audit: Audit) -> str:
     """The text of audit.json."""
-    return json.dumps(
-        {"counts": audit.count_kinds(), **asdict(audit)}, indent=2, ensure_ascii=False
-    )
+    content = {"counts": audit.count_kinds(), **asdict(audit)}
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def audit_dataset(dataset: Dataset, entries: Sequence[Entry], contract: Contract) -> Audit:

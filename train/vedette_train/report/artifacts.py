@@ -116,13 +116,10 @@ def check_disk_space(model: Model, run: Path) -> None:
 def _build_report(finished: FinishedRun) -> html.Report:
     run, results, config = finished.run, finished.results, finished.run.config
     parts = (TEST,) if results.trained.test else (TRAIN, VALIDATION)
+    unused = () if config.descends else OF_DESCENT
     return html.Report(
         contract=finished.contract,
-        settings={
-            name: value
-            for name, value in config.to_dict().items()
-            if config.descends or name not in OF_DESCENT
-        },
+        settings={key: value for key, value in config.to_dict().items() if key not in unused},
         metrics=finished.metrics,
         history=results.trained.history,
         evaluation=results.trained.judged,

@@ -9,15 +9,7 @@ from pathlib import Path
 from vedette_edge.errors import VedetteError
 from vedette_edge.model.contract import Contract, parse_contract
 from vedette_train.errors import RunError
-from vedette_train.run.folder import (
-    CHECKPOINT,
-    CONTRACT,
-    HEAD,
-    MANIFEST,
-    SETTINGS,
-    WEIGHTS,
-    load_settings,
-)
+from vedette_train.run import folder as run_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +25,8 @@ class PreviousRun:
     @property
     def weights(self) -> Path | None:
         """The Keras model with the initial weights; None if its head is in closed form."""
-        return None if (self.folder / HEAD).is_file() else self.folder / WEIGHTS
+        closed = (self.folder / run_folder.HEAD).is_file()
+        return None if closed else self.folder / run_folder.WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +50,15 @@ def load_previous_run(folder: Path, later: tuple[Path, ...] = ()) -> PreviousRun
 
     `later` are runs that have started from it; they are not read again.
     """
-    required = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS)
+    required = (run_folder.WEIGHTS, run_folder.CONTRACT, run_folder.MANIFEST, run_folder.SETTINGS)
     missing = [name for name in required if not (folder / name).is_file()]
-    if missing or (folder / CHECKPOINT).is_file():
+    if missing or (folder / run_folder.CHECKPOINT).is_file():
         problem = f"lacks {', '.join(missing)}" if missing else "was interrupted"
         raise RunError(f"{folder}: {problem}; expected a finished run to start from")
     try:
-        settings = load_settings(folder)
-        contract = parse_contract((folder / CONTRACT).read_bytes())
-        manifest = (folder / MANIFEST).read_bytes().decode(errors="surrogateescape")
+        settings = run_folder.load_settings(folder)
+        contract = parse_contract((folder / run_folder.CONTRACT).read_bytes())
+        manifest = (folder / run_folder.MANIFEST).read_bytes().decode(errors="surrogateescape")
         rows = list(csv.DictReader(io.StringIO(manifest, newline="")))
         parts = {row["sha256"]: row["part"] for row in rows}
         labels = {row["sha256"]: row["label"] for row in rows}
