@@ -134,7 +134,7 @@ test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [
 	  $(BIN)/pytest tests/install
 
 # With CI set, as skipped tests prove nothing.
-test-install-quick: $(READY) ## The same, unless tests/install.proved tells that it passed
+test-install-quick: $(READY) ## The same, unless tests/install.proved shows that it passed
 	@tests/proved run install env CI=1 $(MAKE) --no-print-directory test-install
 
 test-arm64: $(READY) ## Compare an emulated Pi with this machine [SUITE=trixie, or all]

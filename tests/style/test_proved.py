@@ -1,4 +1,4 @@
-"""tests/proved leaves a suite out only if it passed on what lies here."""
+"""tests/proved skips a suite only if it passed on the present files."""
 
 import shutil
 import subprocess
@@ -7,13 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PATHS = ("edge", "tests/install", "tests/edge/colours.tflite", "tests/conftest.py", "Makefile")
+PATHS = (
+    *("edge", "tests/install", "tests/edge/colours.tflite", "docs/raspberry-pi.md"),
+    *("tests/conftest.py", "Makefile", "pyproject.toml", "constraints.txt"),
+)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A repository with an empty file, or a folder with one, at each path of a suite."""
-    for path in (*PATHS, "constraints.txt"):
+    for path in PATHS:
         place = tmp_path / path
         place = place if place.suffix or place.name == "Makefile" else place / "file"
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
 def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
     parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
     parameters += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-    # FFmpeg's own default for RTSP, UDP, loses packets in most wireless networks.
+    # FFmpeg's default for RTSP, UDP, loses packets on most wireless networks.
     os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
     stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():

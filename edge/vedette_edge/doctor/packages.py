@@ -21,7 +21,7 @@ BROKEN = "import"  # subject of a package that fails to import: then no model ca
 IMPORT_ERRORS = (ImportError, AttributeError, RuntimeError)  # of numpy or OpenCV, if broken
 IMPORT_S = 60.0  # time limit for importing picamera2, which is slow on a Pi Zero
 INSTALLED = "/opt/vedette/"  # by install.sh, which pins the tested versions: install nothing there
-IS_32_BIT = sys.maxsize < 2**32  # as 32-bit Arm, where numpy, OpenCV and LiteRT have no wheels
+IS_32_BIT = sys.maxsize < 2**32  # true on 32-bit Arm, where numpy, OpenCV and LiteRT have no wheels
 # Bookworm's apt has numpy 1, for which its other packages were built; later systems have numpy 2.
 NUMPY = "'numpy<2' " * (sys.version_info < (3, 12))
 OPENCV = "'opencv-python-headless<4.12'" if NUMPY else "opencv-python-headless"

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
+from vedette_edge.files import write_text
 from vedette_train.data import split
 from vedette_train.data.discovery import Dataset, Photograph
 from vedette_train.errors import DatasetError
@@ -109,7 +110,7 @@ def test_a_class_whose_given_test_folder_is_empty_is_named() -> None:
         split.check_enough(create_dataset(photographs), RECIPE)
 
 
-def test_the_manifest_names_every_file_with_part_label_and_hash() -> None:
+def test_the_manifest_names_every_file_with_part_label_and_hash(tmp_path: Path) -> None:
     photographs = [
         Photograph('hen/a, "b".jpg', 1, "train", "00"),
         Photograph("fox/\udcff.jpg", 0, "test", "11"),
@@ -118,6 +119,8 @@ def test_the_manifest_names_every_file_with_part_label_and_hash() -> None:
     assert text == (
         'part,label,file,sha256\ntrain,hen,"hen/a, ""b"".jpg",00\ntest,fox,fox/\udcff.jpg,11\n'
     )
+    write_text(tmp_path / "split.csv", text)
+    assert b"fox/\xff.jpg" in (tmp_path / "split.csv").read_bytes()
 
 
 def test_a_group_never_lies_on_both_sides_of_the_split() -> None:
@@ -151,12 +154,6 @@ def test_every_class_keeps_a_picture_in_every_part_however_many_look_alike() -> 
         seen = {(one.label, part) for one, part in zip(photographs, parts, strict=True)}
         assert len(seen) == 2 * 3
         assert all(len({parts[index] for index in group}) == 1 for group in alike)
-
-
-def test_groups_of_one_change_nothing() -> None:
-    photographs = create_photographs(50, 50)
-    singles = [[index] for index in range(100)]
-    assert assign_parts(photographs, RECIPE, 3) == assign_parts(photographs, RECIPE, 3, singles)
 
 
 def test_a_photograph_that_an_earlier_run_learned_is_never_tested_on() -> None:

@@ -109,7 +109,7 @@ def build_unknown(**changes: Any) -> dict[str, Any]:
         "below": 0.43,
         "below_by_label": {},
         "has_output": False,
-        "precision_wanted": 0.95,
+        "precision_target": 0.95,
         "precision_reached": True,
         "test_precision": 0.961,
         "test_answered": 0.812,

@@ -71,7 +71,7 @@ def _describe_calibration(metrics: Mapping[str, Any]) -> str:
         if unknown["test_answered"]:
             text += f", {unknown['test_precision']:.1%} of them right"
     elif not unknown["precision_reached"]:
-        text += f"\nno threshold makes {unknown['precision_wanted']:.0%} of the answers right"
+        text += f"\nno threshold makes {unknown['precision_target']:.0%} of the answers right"
     if unknown["has_output"] and len(metrics["per_class"]) <= FEW_CLASSES:
         text += f"\n{FEW_CLASSES_ADVICE}"
     if unknown["pictures"]:

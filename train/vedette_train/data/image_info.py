@@ -50,7 +50,7 @@ def read_info(content: bytes, image: Image, prepared: Image) -> ImageInfo:
 
 
 def compute_hash(image: Image) -> str:
-    """256 bits in hexadecimal: 1 for each low frequency above the median, the lowest 64 first.
+    """Compute 256 bits, in hexadecimal: 1 for a low frequency above the median, lowest 64 first.
 
     The DCT hash of Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,
     2010, section 3.2.1, of a 32 x 32 grey image, with more of its bits. The bits of a plain

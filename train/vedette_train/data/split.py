@@ -42,7 +42,7 @@ class Shares:
 def assign_parts(
     photographs: Sequence[Photograph], shares: Shares, seed: int, known: Mapping[str, str]
 ) -> dict[str, str]:
-    """File of each photograph -> its part: stratified by class, the same for the same seed.
+    """Assign a part to each photograph, by file: stratified by class, the same for a seed.
 
     Photographs that look alike stay together. `known` maps SHA-256 to the part in an earlier run,
     which stays: a photograph that was learned must never be tested on. A group goes to the first
@@ -63,7 +63,7 @@ def assign_parts(
 
 
 def _draw_parts(photographs: Sequence[Photograph], shares: Shares, seed: int) -> dict[str, str]:
-    """File of each photograph -> its part, drawn by itself."""
+    """Draw a part for each photograph on its own, by file."""
     parts = np.array([photograph.part or TRAIN for photograph in photographs], dtype="U10")
     labels = np.array([photograph.label for photograph in photographs])
     if TEST not in parts and shares.test:

@@ -156,7 +156,7 @@ def _find_test_duplicates(dataset: Dataset) -> dict[str, str]:
 def _assign_parts(
     survey: Survey, left_out: Container[str], config: TrainConfig, known: Mapping[str, str]
 ) -> dict[str, str]:
-    """File of each photograph that is not left out -> its part."""
+    """Assign a part to each photograph that is not left out, by file."""
     shares = split.Shares(config.test, config.validation)
     used = tuple(one for one in survey.dataset.photographs if one.file not in left_out)
     dataset = replace(survey.dataset, photographs=used)

@@ -98,7 +98,7 @@ class Results:
             "below": self.threshold.below,
             "below_by_label": dict(self.thresholds),
             "has_output": UNKNOWN in judged.labels,
-            "precision_wanted": self.threshold.precision,
+            "precision_target": self.threshold.precision,
             "precision_reached": self.threshold.reached,
             "test_precision": float(judged.correct[answered].mean()) if answered.any() else None,
             "test_answered": float(answered.mean()),
