@@ -24,18 +24,17 @@ def run(run_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run_folder, tmp_path / "run"))
 
 
-TINY = ("--architecture", "efficientnet_lite0_tiny", "--size", "64")
+def fit_tiny(train: Callable[..., Result], photos: Path, run: Path, *flags: str) -> None:
+    """Fit a head in closed form to few blocks and small images."""
+    settings = ("--architecture", "efficientnet_lite0_tiny", "--size", "64")
+    result = train("fit", photos, "--out", run, *settings, *flags)
+    assert result.exit_code == 0, result.stderr
 
 
 @pytest.fixture(scope="session")
 def head_run(shapes: Path, train: Callable[..., Result], once: Once) -> Path:
     """A run with a head in closed form, on drawn shapes. Not to be changed by a test."""
-
-    def fill(folder: Path) -> None:
-        result = train("fit", shapes, "--out", folder / "run", *TINY)
-        assert result.exit_code == 0, result.stderr
-
-    return once("head-run", fill) / "run"
+    return once("head-run", lambda folder: fit_tiny(train, shapes, folder / "run")) / "run"
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +44,7 @@ def untested_run(
     """A run without a test part, on few pictures. Not to be changed by a test."""
 
     def fill(folder: Path) -> None:
-        photos = draw_shapes(folder / "shapes", 8)
-        result = train("fit", photos, "--out", folder / "run", *TINY, "--test", "0")
-        assert result.exit_code == 0, result.stderr
+        fit_tiny(train, draw_shapes(folder / "shapes", 8), folder / "run", "--test", "0")
 
     return once("untested-run", fill) / "run"
 
