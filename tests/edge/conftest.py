@@ -171,14 +171,18 @@ def run(model: Path, tmp_path: Path) -> Iterator[Run]:
 
 
 class EventLog:
-    """Collects the events of a camera."""
+    """Collects the events of a camera, and counts its looks."""
 
     def __init__(self) -> None:
         self.events: list[CameraEvent] = []
+        self.looks = 0
 
     def add(self, event: CameraEvent) -> None:
         """Add an event; the camera calls this."""
-        self.events.append(event)
+        if event.kind == "looked":
+            self.looks += 1
+        else:
+            self.events.append(event)
 
     def kinds(self) -> list[EventKind]:
         """List the kinds of all events."""

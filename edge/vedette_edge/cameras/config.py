@@ -18,6 +18,7 @@ class CameraConfig:
     live: bool = False  # play a video file at its own rate
     loop: bool = False  # start files again at their end
     follow: bool = False  # wait for new images in a folder
+    looked_until: str = ""  # detail of the last "looked" of the process before, which was replaced
 
     @property
     def name(self) -> str:
@@ -33,6 +34,7 @@ class CameraConfig:
 
 EventKind = Literal[
     "opened",  # detail: what the source delivers, such as "640x480 MJPG 30/s"
+    "looked",  # there is no frame, but a look has ended; a folder's detail says how far it came
     "skipped_file",  # detail: the file or image that cannot be read, and why
     "failed",  # detail: the error; the camera may work after a restart
     "misconfigured",  # detail: the error; a restart does not help

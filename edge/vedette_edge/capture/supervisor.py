@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from vedette_edge.cameras.config import CameraEvent, OnCameraEvent
@@ -55,7 +55,7 @@ class State(Enum):
 
     WAITING = auto()  # no process: the next one starts after a pause
     OPENING = auto()  # a process runs and has delivered no frame yet
-    DELIVERING = auto()
+    DELIVERING = auto()  # frames, or looks at a folder that is followed
     ENDED = auto()  # the source has no more frames
 
 
@@ -81,11 +81,12 @@ class Supervisor:
         self._start_s = 0.0  # when to start the next process
         self._poll_s = 0.0  # when to check the present process
         self._alive_s = 0.0  # when the present process started or delivered its latest frame
+        self._seen_skip_s = 0.0  # time of the latest skipped frame that was reported
         self._first_frame_s = math.inf  # when the present process delivered its first frame
         self._lost_since_s: float | None = None  # time of the last frame before an outage
 
     def __enter__(self) -> "Supervisor":
-        self._poll(self._clock())
+        self._start_process(self._clock())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,6 +134,14 @@ class Supervisor:
             died = self._process.has_died()  # checked first: its last events may explain why
             self._read_events()
             self._check_health(now_s, died=died)
+        self._report_look()
+
+    def _report_look(self) -> None:
+        """Report a finished look: at a camera without a frame, or at frames that were skipped."""
+        skipped_s = self._buffer.last_skip_s
+        if self._state in (State.WAITING, State.OPENING) or skipped_s > self._seen_skip_s:
+            self._report(CameraEvent("looked"))
+        self._seen_skip_s = skipped_s
 
     def _on_frame(self) -> None:
         """Note that a frame arrived: the camera works, still or again."""
@@ -140,8 +149,12 @@ class Supervisor:
             self._read_events()  # reports that the camera opened, before its first frame
             if self._state is not State.OPENING:  # that frame was also its last
                 return
-            self._state, self._first_frame_s = State.DELIVERING, self._clock()
+        self._on_sign_of_life()
+
+    def _on_sign_of_life(self) -> None:
         self._alive_s = self._clock()
+        if self._state is State.OPENING:
+            self._state, self._first_frame_s = State.DELIVERING, self._alive_s
         if self._lost_since_s is not None:
             self._report(CameraEvent("restored", lost_s=self._alive_s - self._lost_since_s))
             self._lost_since_s = None
@@ -160,8 +173,17 @@ class Supervisor:
             self._on_lost("the source has ended")
         elif event.kind == "ended":
             self._state = State.ENDED
+        elif event.kind == "looked":
+            self._on_looked(event)
         else:
             self._report(event)
+
+    def _on_looked(self, event: CameraEvent) -> None:
+        """Note how far the process has looked; its successor goes on from there."""
+        camera = replace(self._config.camera, looked_until=event.detail)
+        self._config = replace(self._config, camera=camera)
+        self._on_sign_of_life()
+        self._report(event)
 
     def _check_health(self, now_s: float, *, died: bool) -> None:
         """Restart a process that died, or that delivers nothing for too long."""
@@ -171,7 +193,7 @@ class Supervisor:
         limit_s = self._timeouts.first_silence_s if opening else self._timeouts.silence_s
         if died:
             self._on_lost("the capture process died")
-        elif not self._config.camera.follow and now_s - self._last_sign_s > limit_s:
+        elif now_s - self._last_sign_s > limit_s:
             self._on_lost(f"no frame for {limit_s:.0f} s")
 
     @property

@@ -27,7 +27,7 @@ from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.images.preprocessing import Image, InputSpec, preprocess
 
 MAX_SOURCE_BYTES = 400  # of a file's name in a FrameInfo
-# A still scene is classified this often all the same: only classified frames feed the watchdog.
+# A still scene is classified this often all the same, so that its label stays up to date.
 MAX_STILL_S = 30.0
 
 

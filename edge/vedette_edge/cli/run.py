@@ -26,6 +26,7 @@ from vedette_edge.cli.watch_options import OutputOptions, run_options
 from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host import memory
+from vedette_edge.host.systemd import notify
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.model_file import read_model_file
 from vedette_edge.model.overrides import ModelOverrides
@@ -80,11 +81,12 @@ def run(
         reporter = WatchReporter(sink, capture.camera.name, continuous=not capture.every_frame)
         start = _describe_start(watch, capture, classifier)
         stats = stack.enter_context(reporter.record_start_and_stop(start, signals))
-        restarts = find_camera(capture.camera).endless
+        restarts = find_camera(capture.camera).endless or watch.camera.follow
         camera = stack.enter_context(Supervisor(capture, reporter.report, restarts=restarts))
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
         memory.trim_heap()  # of the self-test's images
         signals.start_watch()
+        notify("READY=1")
         regions = _build_regions(watch, capture, classifier)
         heartbeat = Heartbeat(watch.heartbeat, log)
         parts = Watch(classifier, camera, regions, sink, heartbeat, stats, reporter.feed_watchdog)

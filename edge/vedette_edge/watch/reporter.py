@@ -27,15 +27,15 @@ class WatchReporter:
 
     def report(self, event: CameraEvent) -> None:
         """Write the record of a camera event; the supervisor calls this."""
-        if event.kind == "skipped_file":
+        if event.kind == "looked":
+            self._watchdog.feed()
+        elif event.kind == "skipped_file":
             self.skipped_count += 1
             logger.warning("%s", event.detail)
         elif event.kind == "lost":
             self._write("camera_lost", camera=self._source, reason=event.detail)
-            self._watchdog.extend_timeout()
         elif event.kind == "restored":
             self._write("camera_restored", camera=self._source, lost_s=round(event.lost_s, 1))
-            self._watchdog.restore_timeout()
         elif event.kind == "opened" and self._continuous:
             self._write("camera_opened", camera=event.detail)
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from tests.edge.conftest import EventLog
 
 from vedette_edge.cameras import image_folder, open_frames
-from vedette_edge.cameras.config import CameraConfig
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.errors import CameraError, SettingError
 from vedette_edge.images import decoding, test_pattern
 
@@ -111,6 +112,23 @@ def test_a_picture_that_stays_bad_is_left_out_once(
     assert Path(next(frames).source).name == "good.jpg"
     assert len(event_log.details("skipped_file")) == 1
     assert "bad.jpg" in event_log.details("skipped_file")[0]
+
+
+def test_an_image_that_kills_the_process_is_not_read_by_the_next_one(
+    photos: Path, event_log: EventLog, quick: None
+) -> None:
+    looks: list[str] = []
+
+    def note(event: CameraEvent) -> None:
+        looks.append(event.detail)
+
+    config = CameraConfig(str(photos), follow=True)
+    frames = open_frames(config, note)
+    later(lambda: (photos / "deadly.jpg").write_bytes(jpeg()), 0.05)
+    assert Path(next(frames).source).name == "deadly.jpg"
+    frames = open_frames(replace(config, looked_until=looks[-1]), event_log.add)
+    (photos / "later.jpg").write_bytes(jpeg())
+    assert Path(next(frames).source).name == "later.jpg"
 
 
 def test_a_followed_folder_that_goes_is_an_error(

@@ -15,7 +15,7 @@ import pytest
 from tests.edge.conftest import EventLog
 
 from vedette_edge import Contract
-from vedette_edge.cameras.config import CameraConfig
+from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.capture.region import WHOLE
 from vedette_edge.capture.supervisor import Supervisor, Timeouts
@@ -196,3 +196,53 @@ def test_a_rate_limit_is_kept_on_average(configure: ConfigFactory) -> None:
     accepted = [tenth for tenth in range(100) if selector.accept(STILL)]
     assert len(accepted) == 40
     assert {after - before for before, after in pairwise(accepted)} == {2, 3}
+
+
+class AbsentCamera:
+    """A capture process whose camera is not there."""
+
+    events = -1
+
+    def __init__(self, *_: object) -> None:
+        self.failed = [CameraEvent("failed", "/dev/video0: not found")]
+
+    def has_died(self) -> bool:
+        return True
+
+    def read_events(self) -> list[CameraEvent]:
+        return self.failed
+
+    def kill(self) -> None:
+        pass
+
+
+def test_a_camera_that_is_absent_for_a_week_is_lost_once_and_looked_at_throughout(
+    configure: ConfigFactory, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, week_s, step_s, gap_s, looked_s = Clock(), 7 * 24 * 3600, 5.0, 0.0, 0.0
+    with monkeypatch.context() as patched:
+        patched.setattr("vedette_edge.capture.supervisor.CaptureProcess", AbsentCamera)
+        with Supervisor(configure(), event_log.add, clock=clock) as supervisor:
+            while clock.ahead_s < week_s:
+                clock.ahead_s += step_s
+                looks = event_log.looks
+                supervisor.next_frame(0)
+                if event_log.looks > looks:
+                    gap_s, looked_s = max(gap_s, clock.ahead_s - looked_s), clock.ahead_s
+            assert event_log.kinds() == ["lost"]
+            assert gap_s < 60  # half of the service's WatchdogSec
+            patched.undo()
+            clock.ahead_s += 30
+            wait_for_frame(supervisor)
+    assert event_log.kinds() == ["lost", "opened", "restored"]
+    assert find_outages(event_log)[0] == pytest.approx(week_s, abs=60)
+
+
+def test_a_skipped_frame_is_a_finished_look(configure: ConfigFactory, event_log: EventLog) -> None:
+    with Supervisor(configure(fps=0.001), event_log.add) as supervisor:
+        wait_for_frame(supervisor)
+        looks = event_log.looks
+        until_s = time.monotonic() + 60
+        while event_log.looks < looks + 3:
+            assert supervisor.next_frame(0.1) is None
+            assert time.monotonic() < until_s

@@ -161,10 +161,35 @@ def test_a_folder_that_is_followed_may_be_silent(
     ) as supervisor:
         while not event_log.events:
             assert supervisor.next_frame(0.1) is None  # old images do not count
-        ahead_s = 3600.0
-        assert supervisor.next_frame(0.1) is None
+        for _ in range(5):
+            looks, ahead_s = event_log.looks, ahead_s + 8
+            while event_log.looks == looks:
+                assert supervisor.next_frame(0.1) is None
         shutil.copy(photos / "a-red.jpg", photos / "later.jpg")
         assert wait_for_frame(supervisor) == 1
+
+
+def test_a_followed_folder_loses_no_image_while_its_process_hangs_and_is_replaced(
+    photos: Path, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    config = configure(CameraConfig(str(photos), follow=True), every_frame=True)
+    timeouts = Timeouts(silence_s=2.0, first_silence_s=10.0, pauses_s=(0.05,))
+    with Supervisor(config, event_log.add, timeouts=timeouts) as supervisor:
+        while not event_log.events:
+            supervisor.next_frame(0.1)
+        shutil.copy(photos / "a-red.jpg", photos / "1.jpg")
+        assert wait_for_frame(supervisor) == 1
+        supervisor.next_frame(0.5)
+        os.kill(supervisor.pid, signal.SIGSTOP)
+        for number in (2, 3, 4):
+            shutil.copy(photos / "a-red.jpg", photos / f"{number}.jpg")
+        sources: list[str] = []
+        while len(sources) < 3:
+            if frame := supervisor.next_frame(0.5):
+                sources.append(Path(os.fsdecode(frame[0].source)).name)
+        assert sources == ["2.jpg", "3.jpg", "4.jpg"]
+        assert supervisor.next_frame(1.0) is None
+    assert [kind for kind in event_log.kinds() if kind != "opened"] == ["lost", "restored"]
 
 
 def test_a_camera_that_is_absent_at_first_is_opened_when_it_appears(

@@ -43,8 +43,8 @@ class Kept:
 
 
 def require_opened(event: CameraEvent) -> None:
-    """Fail on any event but that the camera opened."""
-    assert event.kind == "opened", event
+    """Fail on any event but that the camera opened, and looks before its first frame."""
+    assert event.kind in ("opened", "looked"), event
 
 
 @pytest.fixture(scope="module")
