@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 import click
 from rich.console import Console
@@ -32,7 +32,8 @@ class Output:
 
     def print_line(self, text: str) -> None:
         """Print a result verbatim."""
-        print(text, file=self.out.file, flush=True)
+        self.out.file.write(f"{text}\n")
+        self.out.file.flush()
 
     @contextmanager
     def show_progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
@@ -65,7 +66,7 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
     if log:  # TensorFlow still writes while Python exits
         atexit.register(_send_stderr_to, log.absolute())
     with _copy_stream(1) as out, _copy_stream(2) as err:
-        terminal = Output(_create_console(out), _create_console(err))
+        terminal = Output(create_console(out), create_console(err))
         try:
             with _send_output_to(log):
                 yield terminal
@@ -111,7 +112,8 @@ def _copy_stream(descriptor: int) -> Iterator[TextIO]:
             file.close()
 
 
-def _create_console(stream: TextIO) -> Console:
+def create_console(stream: IO[str]) -> Console:
+    """Create a console for a stream, with colour and a width only if that is a terminal."""
     # Without a terminal a program reads the lines: do not wrap them.
     width = None if stream.isatty() else 100_000
     return Console(

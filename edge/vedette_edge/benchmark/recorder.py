@@ -59,7 +59,7 @@ class FrameRecorder:
 
     def __init__(self, seconds: float, capture_pid: Callable[[], int], tick: Tick) -> None:
         self._seconds, self._capture_pid, self._tick = seconds, capture_pid, tick
-        self.done = os.eventfd(0, os.EFD_NONBLOCK)  # readable at the end
+        self.done = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # readable at the end
         self.start: Snapshot | None = None
         self.end: Snapshot | None = None
         self._noted = array("d")  # row after row, so that memory hardly grows

@@ -142,7 +142,9 @@ def _create_shared(total: int) -> tuple[int, int, int]:
     file = os.memfd_create("vedette-frames")
     os.truncate(file, total)
     os.pwrite(file, bytes([_pack_state(0, 1, 2, unread=0)]), 0)
-    return file, os.eventfd(0, os.EFD_NONBLOCK), os.eventfd(0)
+    # A reload replaces the program: without EFD_CLOEXEC, it would keep the old descriptors.
+    published, taken = os.EFD_NONBLOCK | os.EFD_CLOEXEC, os.EFD_CLOEXEC
+    return file, os.eventfd(0, published), os.eventfd(0, taken)
 
 
 def _pack_state(written: int, newest: int, read: int, *, unread: int) -> int:

@@ -44,6 +44,11 @@ class CaptureConfig:
     every_frame: bool  # publish every frame, as of a folder, or only the newest
 
     @property
+    def endless(self) -> bool:
+        """True if the source has no end of its own: restart it when it stops."""
+        return find_camera(self.camera).endless or self.camera.follow
+
+    @property
     def shape(self) -> tuple[int, int, int, int]:
         """Shape of the published crops: regions x height x width x 3."""
         return (len(self.regions), self.input_spec.height, self.input_spec.width, 3)

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -25,12 +25,12 @@ from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.cli.watch_options import OutputOptions, run_options
 from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError, VedetteError
-from vedette_edge.host import memory
 from vedette_edge.host.systemd import notify
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.model_file import read_model_file
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.sinks import FanOut, Sink
+from vedette_edge.sinks.background import BackgroundOutput, write_in_background
 from vedette_edge.sinks.log_file import LogFile
 from vedette_edge.sinks.systemd_status import SystemdStatus
 from vedette_edge.sinks.terminal import TerminalSink
@@ -72,19 +72,19 @@ def run(
     overrides: ModelOverrides,
 ) -> None:
     """Watch a camera: classify what it sees and report changes."""
-    check = partial(_check_config_file, click.get_current_context(), config)
-    with cli_session() as terminal, _print_log(terminal.err), ExitStack() as stack:
+    with cli_session() as session, ExitStack() as stack:
+        terminal = stack.enter_context(_open_terminal(session))
+        check = partial(_check_config_file, click.get_current_context(), config)
         signals = stack.enter_context(Signals(check))
         classifier = Classifier(model, threads=threads, overrides=overrides)
         capture = _build_capture_config(watch, classifier)
-        sink, log = _open_sinks(stack, terminal, output, capture)
-        reporter = WatchReporter(sink, capture.camera.name, continuous=not capture.every_frame)
+        wait = partial(terminal.writer.wait_until_empty, signals.stop)
+        sink, log = _open_sinks(stack, terminal, output, wait if capture.every_frame else None)
+        reporter = _build_reporter(sink, terminal, capture)
         start = _describe_start(watch, capture, classifier)
         stats = stack.enter_context(reporter.record_start_and_stop(start, signals))
-        restarts = find_camera(capture.camera).endless or watch.camera.follow
-        camera = stack.enter_context(Supervisor(capture, reporter.report, restarts=restarts))
+        camera = stack.enter_context(Supervisor(capture, reporter.report, restarts=capture.endless))
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
-        memory.trim_heap()  # of the self-test's images
         signals.start_watch()
         notify("READY=1")
         regions = _build_regions(watch, capture, classifier)
@@ -128,6 +128,13 @@ def _build_capture_config(config: WatchConfig, classifier: Classifier) -> Captur
     )
 
 
+def _build_reporter(
+    sink: Sink, terminal: BackgroundOutput, capture: CaptureConfig
+) -> WatchReporter:
+    source, count_unprinted = capture.camera.name, terminal.writer.count_dropped
+    return WatchReporter(sink, source, count_unprinted, continuous=not capture.every_frame)
+
+
 def _build_regions(
     config: WatchConfig, capture: CaptureConfig, classifier: Classifier
 ) -> list[RegionState]:
@@ -155,14 +162,18 @@ def _describe_start(
 
 
 def _open_sinks(
-    stack: ExitStack, terminal: Output, output: OutputOptions, capture: CaptureConfig
+    stack: ExitStack,
+    terminal: Output,
+    output: OutputOptions,
+    wait: Callable[[], None] | None,
 ) -> tuple[Sink, LogFile | None]:
-    status = SystemdStatus("frame" if capture.every_frame else "change")
-    shown = TerminalSink(terminal, as_json=output.as_json), status
+    """Open the sinks; `wait` is that of TerminalSink, and set if each frame is reported."""
+    shown = TerminalSink(terminal, output.as_json, wait)
+    status = SystemdStatus("frame" if wait else "change")
     if output.log is None:
-        return FanOut(*shown), None
+        return FanOut(shown, status), None
     log = stack.enter_context(LogFile(output.log, output.limits))
-    return FanOut(*shown, log), log
+    return FanOut(log, shown, status), log
 
 
 class _ConsoleHandler(logging.Handler):
@@ -180,17 +191,19 @@ class _ConsoleHandler(logging.Handler):
 
 
 @contextmanager
-def _print_log(console: Console) -> Iterator[None]:
-    """Print the messages of Vedette's loggers, from INFO on."""
-    logger, handler = logging.getLogger("vedette_edge"), _ConsoleHandler(console)
+def _open_terminal(session: Output) -> Iterator[BackgroundOutput]:
+    """Write in the background, also the messages of Vedette's loggers, from INFO on."""
+    logger = logging.getLogger("vedette_edge")
     level = logger.level
     logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+    with write_in_background(session) as terminal:
+        handler = _ConsoleHandler(terminal.err)
+        logger.addHandler(handler)
+        try:
+            yield terminal
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
 
 
 def _check_config_file(context: click.Context, path: Path | None) -> None:

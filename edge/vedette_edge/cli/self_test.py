@@ -1,6 +1,7 @@
 """The self-test before a command classifies its first picture."""
 
 from vedette_edge.console import Output
+from vedette_edge.host import memory
 from vedette_edge.model import self_test
 from vedette_edge.model.classifier import Classifier
 
@@ -13,5 +14,6 @@ def run_self_test(classifier: Classifier, terminal: Output, *, skip: bool) -> No
         terminal.err.print("self-test skipped: results on this machine are unproved")
     elif classifier.model.samples:
         self_test.require_equal(classifier, list(self_test.replay_samples(classifier)))
+        memory.trim_heap()  # of the samples' images
     else:
         terminal.err.print("the model has no samples: results on this machine are unproved")

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Sink(Protocol):
-    """Takes records. It never makes the watch wait, and never stops it."""
+    """Takes records. It makes no live watch wait, and stops none."""
 
     def write(self, record: Mapping[str, object]) -> None:
         """Take a record of JSON values, with `time` and `event` first."""

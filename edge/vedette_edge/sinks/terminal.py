@@ -1,7 +1,7 @@
 """Records on the terminal, as text or as JSON lines."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from vedette_edge.console import Output
@@ -12,12 +12,17 @@ from vedette_edge.log.reader import LoggedRecord
 class TerminalSink:
     """Prints one line a record."""
 
-    def __init__(self, terminal: Output, *, as_json: bool) -> None:
-        self._terminal, self._as_json = terminal, as_json
+    def __init__(
+        self, terminal: Output, as_json: bool, wait: Callable[[], None] | None = None
+    ) -> None:
+        """`wait` is called after each line: set it for a source whose frames can wait."""
+        self._terminal, self._as_json, self._wait = terminal, as_json, wait
 
     def write(self, record: Mapping[str, object]) -> None:
-        """Print a record."""
+        """Print a record. Raises BrokenPipeError if the reader has gone."""
         text = json.dumps(record, ensure_ascii=False)
         at = datetime.fromisoformat(str(record["time"])).timestamp()
         logged = LoggedRecord(at, str(record["event"]), record, text)
         self._terminal.print_line(text if self._as_json else format_record(logged))
+        if self._wait:
+            self._wait()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from vedette_edge.cameras.config import CameraEvent
@@ -19,9 +19,15 @@ logger = logging.getLogger(__name__)
 class WatchReporter:
     """Writes records of what happens to a camera, and keeps systemd's watchdog informed."""
 
-    def __init__(self, sink: Sink, source: str, *, continuous: bool) -> None:
-        """Set `continuous` to False for files, of which only the images are reported."""
+    def __init__(
+        self, sink: Sink, source: str, count_unprinted: Callable[[], int], *, continuous: bool
+    ) -> None:
+        """`count_unprinted` counts the lines that nobody read on the terminal.
+
+        Set `continuous` to False for files, of which only the images are reported.
+        """
         self._sink, self._source, self._continuous = sink, source, continuous
+        self._count_unprinted = count_unprinted
         self._watchdog = Watchdog()
         self.skipped_count = 0  # files
 
@@ -68,8 +74,9 @@ class WatchReporter:
             if not signals.reload_requested:  # systemd would kill the watch during its restart
                 notify("STOPPING=1")
             if self._continuous:
-                up_s = round(time.monotonic() - stats.began_s, 1)
-                self._write("stop", reason=reason, up_s=up_s)
+                up_s, unprinted = time.monotonic() - stats.began_s, self._count_unprinted()
+                losses = {"unprinted": unprinted} if unprinted else {}
+                self._write("stop", reason=reason, up_s=round(up_s, 1), **losses)
             if stats.frames or signals.stop_reason:
                 logger.info("%s", stats.summarize())
 

@@ -25,8 +25,10 @@ class Signals:
 
     def __init__(self, check: Callable[[], None]) -> None:
         """`check` raises SettingError if the configuration is wrong; that is logged."""
-        self.stop = os.eventfd(0, os.EFD_NONBLOCK)  # readable once the watch is to stop
-        self._check_event = os.eventfd(0)  # readable once the configuration is to be checked
+        # Readable once the watch is to stop, and once the configuration is to be checked. Without
+        # EFD_CLOEXEC, the program that takes over after a reload would keep them.
+        self.stop = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._check_event = os.eventfd(0, os.EFD_CLOEXEC)
         self._ended_by = ""
         self._reload = self._closing = self._watching = False
         self._checker = threading.Thread(target=self._run_checks, daemon=True)
@@ -93,6 +95,10 @@ class Signals:
                 self._check()
             except SettingError as error:
                 logger.warning("%s\nThe watch continues unchanged", error)
+            except Exception as error:  # this thread must live, or no later reload would work
+                logger.warning(
+                    "cannot check the settings (%r)\nThe watch continues unchanged", error
+                )
             else:
                 self._reload = True
                 os.eventfd_write(self.stop, 1)

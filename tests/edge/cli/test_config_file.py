@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.run import run
 from vedette_edge.errors import SettingError
 from vedette_edge.sinks.systemd_status import SystemdStatus
+from vedette_edge.watch.signals import Signals
 
 Write = Callable[[str], Path]
 UNCHANGED = "The watch continues unchanged"
@@ -158,22 +161,18 @@ def test_sighup_restarts_a_watch_with_the_present_file(
     with start_watch(config) as process:
         assert process.stderr
         assert [one["event"] for one in read_events(process, "change")] == BEGINNING
-        write("nonsense")
-        process.send_signal(signal.SIGHUP)
-        assert "not valid TOML" in process.stderr.readline()
-        assert UNCHANGED in process.stderr.readline()
-        write(f'model = "{model}"\nlive = true\n')
-        process.send_signal(signal.SIGHUP)
-        assert "camera is missing" in process.stderr.readline()
-        assert UNCHANGED in process.stderr.readline()
-        write(f'model = "{model}"\ncamera = "picamera"\nlive = true\n')
-        process.send_signal(signal.SIGHUP)
-        assert "config.toml: 'picamera'" in process.stderr.readline()
-        assert UNCHANGED in process.stderr.readline()
-        write(f'model = "{clip}"\ncamera = "{clip}"\nlive = true\n')
-        process.send_signal(signal.SIGHUP)
-        assert f"config.toml: {clip}: " in process.stderr.readline()
-        assert UNCHANGED in process.stderr.readline()
+        head = f'model = "{model}"\nlive = true\n'
+        for wrong, reason in (
+            ("nonsense", "not valid TOML"),
+            (head, "camera is missing"),
+            (head + 'camera = "picamera"\n', "config.toml: 'picamera'"),
+            (head + f'camera = "/{"long" * 100}"\n', "long' not found"),
+            (f'model = "{clip}"\ncamera = "{clip}"\n', f"config.toml: {clip}: "),
+        ):
+            write(wrong)
+            process.send_signal(signal.SIGHUP)
+            assert reason in process.stderr.readline()
+            assert UNCHANGED in process.stderr.readline()
         write(text + "fps = 2.0\n")
         process.send_signal(signal.SIGHUP)
         records = read_events(process, "change")
@@ -185,16 +184,19 @@ def test_sighup_restarts_a_watch_with_the_present_file(
         assert process.wait(60) == 0
 
 
-def test_several_sighups_stop_nothing_and_sigterm_overrides_them(
+def test_several_sighups_stop_nothing_leak_nothing_and_sigterm_overrides_them(
     write: Write, model: Path, clip: Path
 ) -> None:
     config = write(f'model = "{model}"\ncamera = "{clip}"\nlive = true\njson = true\n')
     with start_watch(config) as process:
         read_events(process, "change")
+        descriptors = Path(f"/proc/{process.pid}/fd")
+        before = len(list(descriptors.iterdir()))
         for pause_s in (0, 0.01, 0.02, 0.05, 0.1):
             time.sleep(pause_s)
             process.send_signal(signal.SIGHUP)
         read_events(process, "change")
+        assert len(list(descriptors.iterdir())) == before
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
@@ -203,6 +205,25 @@ def test_several_sighups_stop_nothing_and_sigterm_overrides_them(
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGHUP)
         assert process.wait(60) == 0
+
+
+def test_a_check_that_fails_as_nobody_expects_does_not_end_the_checks(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    checks = Mock(side_effect=[OSError(36, "File name too long"), RuntimeError("no"), None])
+    with Signals(checks) as signals:
+        for count in (1, 2, 3):
+            signal.raise_signal(signal.SIGHUP)
+            until_s = time.monotonic() + 60
+            while checks.call_count < count:
+                assert time.monotonic() < until_s
+                time.sleep(0.01)
+        assert select.select([signals.stop], [], [], 60)[0]
+        assert signals.reload_requested
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    assert len(caplog.messages) == 2
+    assert "File name too long" in caplog.messages[0]
 
 
 def test_a_watch_outlives_many_wrong_reloads_while_it_prints(write: Write, model: Path) -> None:

@@ -1,0 +1,115 @@
+"""Output that nobody reads, or that cannot be written, holds up no watch."""
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from vedette_edge.sinks.background import QUEUE_CHARACTERS, BackgroundWriter
+
+RUN = [sys.executable, "-m", "vedette_edge", "run"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_output_that_nobody_reads_stops_neither_the_log_nor_the_end(
+    model: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    log = tmp_path / "watch.jsonl"
+    command = [*RUN, model, "--camera", "synthetic", "--every-frame", "--log", log]
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        [*map(str, command), "--json", "--log-flush", "0.1"], stdout=writer, stderr=writer
+    ) as process:
+        until_s = time.monotonic() + 60
+        while not log.exists() or log.stat().st_size < 2 * QUEUE_CHARACTERS:
+            assert time.monotonic() < until_s
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        if number == signal.SIGINT:  # its last word waits for the reader
+            os.set_blocking(reader, False)
+            time.sleep(0.5)
+            while process.poll() is None:
+                with suppress(BlockingIOError):
+                    os.read(reader, 1 << 16)
+                time.sleep(0.05)
+        assert process.wait(60) == code
+    os.close(reader)
+    os.close(writer)
+    last = json.loads(log.read_text("utf-8").splitlines()[-1])
+    assert (last["event"], last["reason"]) == ("stop", signal.Signals(number).name)
+    assert last["unprinted"] > 0
+
+
+def test_output_to_a_full_disk_is_reported_once_and_counted(model: Path, tmp_path: Path) -> None:
+    log = tmp_path / "watch.jsonl"
+    command = [*RUN, model, "--camera", "synthetic", "--every-frame", "--log", log]
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(
+            [*map(str, command), "--log-flush", "0.1"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        assert process.stderr
+        first = process.stderr.readline()
+        assert first.startswith("standard output: No space left on device")
+        while not log.exists() or log.stat().st_size < 10_000:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+        assert process.wait(60) == 0
+    assert "No space left" not in rest
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert records[-1]["unprinted"] > 10
+    assert records[-1]["reason"] == "SIGTERM"
+
+
+def test_a_slow_reader_of_a_folder_s_results_misses_none(model: Path, photos: Path) -> None:
+    for number in range(40):
+        (photos / f"{number}.png").write_bytes((photos / "b-green.png").read_bytes())
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    command = [*RUN, str(model), "--camera", str(photos), "--json"]
+    with subprocess.Popen(command, stdout=writer, stderr=subprocess.DEVNULL) as process:
+        os.close(writer)
+        time.sleep(3)
+        with os.fdopen(reader) as lines:
+            assert len([json.loads(line) for line in lines]) == 43
+        assert process.wait(60) == 0
+
+
+def test_a_terminal_that_went_away_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    master, slave = pty.openpty()
+    os.close(master)
+    with os.fdopen(slave, "w") as terminal:
+        writer = BackgroundWriter(terminal, "standard output")
+        for _ in range(5):
+            writer.write("line\n")
+        writer.close(time.monotonic() + 60)
+    assert writer.count_dropped() == 5
+    assert caplog.messages == [
+        "standard output: Input/output error; what it misses is dropped and counted"
+    ]
+
+
+def test_a_reader_that_has_gone_ends_a_watch_in_the_foreground() -> None:
+    reader, pipe = os.pipe()
+    os.close(reader)
+    with os.fdopen(pipe, "w") as file:
+        writer = BackgroundWriter(file, "standard output")
+        writer.write("line\n")
+        writer.wait_until_empty(os.eventfd(0, os.EFD_NONBLOCK))
+        with pytest.raises(BrokenPipeError):
+            writer.write("line\n")
+        writer.close(time.monotonic() + 60)
