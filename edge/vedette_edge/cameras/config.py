@@ -35,6 +35,7 @@ class CameraConfig:
 EventKind = Literal[
     "opened",  # detail: what the source delivers, such as "640x480 MJPG 30/s"
     "looked",  # there is no frame, but a look has ended; a folder's detail says how far it came
+    "frozen",  # frames come, but have been identical to the bit for minutes
     "skipped_file",  # detail: the file or image that cannot be read, and why
     "failed",  # detail: the error; the camera may work after a restart
     "misconfigured",  # detail: the error; a restart does not help

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from vedette_edge.cameras import find_camera, open_frames
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, OnCameraEvent
 from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
+from vedette_edge.capture.frozen import FrozenDetector
 from vedette_edge.capture.motion import MotionDetector
 from vedette_edge.capture.orientation import Orientation, crop_region, orient
 from vedette_edge.capture.region import Region
@@ -110,7 +111,7 @@ def main() -> None:
 def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent) -> None:
     """Capture, preprocess and publish frames until the source ends."""
     waits = config.every_frame or find_camera(config.camera).waits(config.camera)
-    selector = FrameSelector(config)
+    selector, frozen = FrameSelector(config), FrozenDetector()
     with closing(open_frames(config.camera, on_event)) as frames:
         for frame in frames:
             image_rgb = orient(frame.image_rgb, config.orientation)
@@ -118,8 +119,11 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
                 buffer.mark_skipped()
                 continue
             taken_s, begin = time.monotonic(), time.perf_counter()
-            for slot, region in zip(buffer.write_slot(), config.regions, strict=True):
+            crops = buffer.write_slot()
+            for slot, region in zip(crops, config.regions, strict=True):
                 slot[:] = preprocess(crop_region(image_rgb, region), config.input_spec)
+            if config.endless and frozen.detect(crops):
+                on_event(CameraEvent("frozen"))
             info = FrameInfo(
                 number=frame.number,
                 seen_at=frame.seen_at,

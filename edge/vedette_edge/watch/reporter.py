@@ -42,6 +42,9 @@ class WatchReporter:
             self._write("camera_lost", camera=self._source, reason=event.detail)
         elif event.kind == "restored":
             self._write("camera_restored", camera=self._source, lost_s=round(event.lost_s, 1))
+        elif event.kind == "frozen":
+            text = "the camera delivers the same picture, to the bit: it may hang, or see nothing"
+            self._write("note", text=text)
         elif event.kind == "opened" and self._continuous:
             self._write("camera_opened", camera=event.detail)
 
