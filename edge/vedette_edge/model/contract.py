@@ -35,6 +35,7 @@ NORMALISATIONS: Mapping[str, str] = {
 }
 
 LARGEST_SIDE_PX = 4096
+LONGEST_LABEL = 200  # characters: a label must fit in a record of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,13 @@ def _check_labels(labels: tuple[str, ...]) -> None:
         raise ContractError(f"contract: {len(labels)} labels, expected at least 2")
     for label in labels:
         if not isinstance(label, str) or not label.strip() or not label.isprintable():
-            raise ContractError(f"contract: label {label!r} is not one line of printable text")
+            shown = reprlib.repr(label)
+            raise ContractError(f"contract: label {shown} is not one line of printable text")
+        if len(label) > LONGEST_LABEL:
+            raise ContractError(
+                f"contract: label {reprlib.repr(label)} has {len(label)} characters, expected at "
+                f"most {LONGEST_LABEL}. Give the class a shorter name"
+            )
     if repeated := sorted(label for label, count in Counter(labels).items() if count > 1):
         raise ContractError(f"contract: duplicate labels: {', '.join(repeated)}")
 

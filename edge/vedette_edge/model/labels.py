@@ -1,11 +1,13 @@
 """Read a labels file: the names of the classes, one per line, in the order of the outputs."""
 
 import re
+import reprlib
 from collections import Counter
 from pathlib import Path
 
 from vedette_edge.errors import LabelsError
 from vedette_edge.files import read_bounded
+from vedette_edge.model.contract import LONGEST_LABEL
 
 LARGEST_FILE_BYTES = 4 << 20
 IMAGENET_SIZES = (1000, 1001)  # without and with `background`; two of its classes are `crane`
@@ -30,7 +32,7 @@ def parse_labels(text: str) -> tuple[str, ...]:
 
     If every line begins with a number (`0 Cat`, `1: Dog`) and these are 0 to n-1, the numbers are
     the outputs, in any order, and not part of the labels. Raises LabelsError if there are no
-    labels, or if one is empty, not printable or repeated.
+    labels, or if one is empty, not printable, repeated, or longer than LONGEST_LABEL.
     """
     lines = [line.strip() for line in text.removeprefix("\ufeff").rstrip().split("\n")]
     if lines == [""]:
@@ -41,7 +43,13 @@ def parse_labels(text: str) -> tuple[str, ...]:
     labels = _strip_indices(lines)
     for number, label in enumerate(labels, 1):
         if not label or not label.isprintable():
-            raise LabelsError(f"line {number} is {label!r}; expected one printable label per line")
+            shown = reprlib.repr(label)
+            raise LabelsError(f"line {number} is {shown}; expected one printable label per line")
+        if len(label) > LONGEST_LABEL:
+            raise LabelsError(
+                f"line {number} has {len(label)} characters; expected labels of at most "
+                f"{LONGEST_LABEL}. Shorten it"
+            )
     return _make_distinct(labels)
 
 

@@ -21,7 +21,7 @@ def test_a_contract_is_the_same_after_a_journey_through_json(contract: Contract)
 
 
 def test_labels_of_every_language_survive(contract: Contract) -> None:
-    labels = ("Hühner", "лиса", "狐", "hen, speckled", '"quoted"')
+    labels = ("Hühner", "лиса", 200 * "狐", "hen, speckled", '"quoted"')
     assert parse_contract(serialize_contract(replace(contract, labels=labels))).labels == labels
 
 
@@ -56,6 +56,7 @@ def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
         ("labels", ["hen", "fo\udcffx"], "one line"),
         ("labels", ["hen", ""], "one line"),
         ("labels", ["hen", 7], "one line"),
+        ("labels", ["hen", 201 * "a"], "has 201 characters, expected at most 200"),
         ("labels", "hen", "type list"),
         ("height", 0, "1 to 4096"),
         ("height", True, "type int"),

@@ -94,6 +94,8 @@ def test_a_train_and_a_test_folder_are_the_split(tmp_path: Path) -> None:
         (("photos/hen/1.jpg", "photos/fox/1.jpg"), "Did you mean .*photos"),
         (("train/hen/1.jpg", "train/fox/1.jpg", "test/hen/1.jpg"), "fox is in train/"),
         (("train/hen/1.jpg", "test/hen/1.jpg", "test/fox/1.jpg"), "fox is in test/"),
+        (("hen/1.jpg", "Unknown/1.jpg"), "called Unknown, .* train with --unknown FOLDER"),
+        (("hen/1.jpg", f"{201 * 'a'}/1.jpg"), "has 201 characters, expected at most 200"),
         (("train/hen/1.jpg", "train/fox/1.jpg", "val/hen/1.jpg", "val/fox/1.jpg"), "train/"),
     ],
 )

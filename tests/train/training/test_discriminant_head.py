@@ -146,14 +146,6 @@ def test_few_pictures_give_a_head_whose_scores_are_finite(tmp_path: Path, per_cl
     assert result.uncalibrated.accuracy > 0.5
 
 
-def test_a_class_called_unknown_needs_no_further_entry(tmp_path: Path) -> None:
-    result = fit(draw_features(tmp_path, 60), ("fox", "hen", "owl", UNKNOWN))
-    assert result.head.background is None
-    assert result.record.unknown_cost == 0
-    assert result.out_of_fold.labels == ("fox", "hen", "owl", UNKNOWN)
-    assert result.out_of_fold.scores.shape == (240, 4)
-
-
 def test_pictures_of_no_class_choose_what_their_refusal_may_cost(tmp_path: Path) -> None:
     training = draw_features(tmp_path, 100)
     centre = next(training.views(np.arange(400))).mean(axis=0)

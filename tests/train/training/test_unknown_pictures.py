@@ -8,10 +8,9 @@ import cv2
 import keras
 import numpy as np
 from click.testing import Result
-from tests.run_files import load_metrics, predict_part
+from tests.run_files import load_metrics
 
 from vedette_edge import preprocess
-from vedette_edge.head import record
 from vedette_edge.images import decoding
 from vedette_edge.model.contract import UNKNOWN, parse_contract
 
@@ -56,21 +55,6 @@ def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
     )
     fitted = 35 - unknown["pictures"]
     assert accepted - fitted <= unknown["false_accepts"] * unknown["pictures"] <= accepted
-
-
-def test_a_class_called_unknown_gets_no_further_output(
-    draw_shapes: Draw, train: Train, tmp_path: Path
-) -> None:
-    data, run = draw_shapes(tmp_path / "data", 12), tmp_path / "run"
-    (data / "bar").rename(data / UNKNOWN)
-    result = train("fit", data, "--out", run, *TINY)
-    assert result.exit_code == 0, result.stderr
-    contract = parse_contract((run / "contract.json").read_bytes())
-    assert contract.labels == ("disc", "square", UNKNOWN)
-    assert record.parse_head((run / "head.json").read_bytes()).unknown_cost == 0
-    scores, truth = predict_part(run, data, "test")
-    assert scores.shape[1] == 3
-    assert load_metrics(run)["test_accuracy"] == (scores.argmax(axis=1) == truth).mean()
 
 
 def test_pictures_of_the_classes_are_not_of_none(

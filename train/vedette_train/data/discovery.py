@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.images.discovery import find_files, is_image
+from vedette_edge.model.contract import LONGEST_LABEL, UNKNOWN
 from vedette_train.errors import DatasetError
 
 TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
@@ -49,8 +50,8 @@ def scan_dataset(folder: Path) -> Dataset:
     """List `folder/<class>/*`, or `folder/train/<class>/*` with `folder/test/<class>/*`.
 
     Includes subfolders of a class. Hidden and empty folders are not classes; files beside train/
-    and test/ are skipped. Raises DatasetError if there are fewer than two classes, or if train/
-    and test/ do not have the same ones.
+    and test/ are skipped. Raises DatasetError if there are fewer than two classes, if one has a
+    name that no label can have, or if train/ and test/ do not have the same ones.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: not a folder; expected one folder of photographs a class")
@@ -138,6 +139,8 @@ def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[s
     if TEST in parts:
         _check_same_classes(folder, parts)
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
+    for name in labels:
+        _check_name(folder, name)
     if len(labels) >= 2:
         return labels
     count = f"one class, {labels[0]!r}" if labels else "no class"
@@ -146,6 +149,20 @@ def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[s
     raise DatasetError(
         f"{folder}: {count} found, expected at least two folders of photographs, one a class.{hint}"
     )
+
+
+def _check_name(folder: Path, name: str) -> None:
+    if name.casefold() == UNKNOWN:
+        raise DatasetError(
+            f"{folder}: a class folder is called {name}, which is the answer for pictures of none "
+            f"of the classes. Move it out of {folder} and train with --unknown FOLDER, or give it "
+            "another name if it is a class of its own, for example 'empty'"
+        )
+    if len(name) > LONGEST_LABEL:
+        raise DatasetError(
+            f"{folder}: the name of the class folder {name[:40]}... has {len(name)} characters, "
+            f"expected at most {LONGEST_LABEL}. Rename it"
+        )
 
 
 def _check_same_classes(folder: Path, parts: Mapping[str, Iterable[str]]) -> None:

@@ -11,7 +11,7 @@ from vedette_edge.console import Output
 from vedette_edge.head.discriminant import Floats
 from vedette_edge.images.discovery import find_images
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.model.contract import UNKNOWN, Contract
+from vedette_edge.model.contract import Contract
 from vedette_train.config import TrainConfig
 from vedette_train.data.discovery import Dataset, Photograph
 from vedette_train.data.image_cache import ImageCache, open_cache
@@ -45,11 +45,10 @@ def load_unknown_images(
 ) -> UnknownImages:
     """Prepare every image in the configured folders and their subfolders.
 
-    With a head in closed form, every second one fits `unknown`, unless that is a class. Images of
-    the data set are left out. Raises DatasetError for a folder without others.
+    With a head in closed form, every second one fits `unknown`. Images of the data set are left
+    out. Raises DatasetError for a folder without others.
     """
-    fits = not config.descends and UNKNOWN not in data.contract.labels
-    known = data.label_by_hash
+    fits, known = not config.descends, data.label_by_hash
     caches = [_open_folder(folder, data.contract, store, output) for folder in config.unknown]
     usable = [(cache, _select_usable(cache, known)) for cache in caches]
     fitting = [(cache, rows[1::2]) for cache, rows in usable if fits and len(rows) > 1]

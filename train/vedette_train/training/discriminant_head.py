@@ -68,9 +68,7 @@ class HeadOptions:
 
     @property
     def unknown_costs(self) -> tuple[float, ...]:
-        """Costs to choose from; 0 if one of the classes is `unknown`."""
-        if UNKNOWN in self.labels:
-            return (0.0,)
+        """Costs to choose from."""
         return (UNKNOWN_COST,) if self.unknown_features is None else UNKNOWN_COSTS
 
 
