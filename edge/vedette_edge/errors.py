@@ -29,6 +29,10 @@ class ModelFileError(VedetteError, ValueError):
     """A model file that is damaged, not supported or contradicts its contract."""
 
 
+class ClosedError(VedetteError, ValueError):
+    """A classifier that is used after it was closed."""
+
+
 class RuntimeMissingError(VedetteError, ImportError):
     """No working TFLite interpreter is installed."""
 

@@ -39,8 +39,10 @@ def preprocess(image_rgb: Image, contract: InputSpec) -> Image:
     """Turn an image into the model's input: uint8, contract.height x contract.width x 3, R G B.
 
     `image_rgb` is uint8, height x width x 3, upright, of any size from 1 x 1.
-    Raises ImageError for any other array.
+    Raises ImageError for anything else.
     """
+    if not isinstance(image_rgb, np.ndarray):
+        raise ImageError(_explain_type(image_rgb))
     if image_rgb.dtype != np.uint8 or image_rgb.ndim != 3 or image_rgb.shape[2] != 3:
         raise ImageError(
             f"picture is {image_rgb.dtype} of shape {image_rgb.shape}, "
@@ -50,6 +52,15 @@ def preprocess(image_rgb: Image, contract: InputSpec) -> Image:
         raise ImageError(f"picture of shape {image_rgb.shape} has no pixels")
     reshape, resize = _MODES[contract.resize_mode], _RULES[contract.resize_rule]
     return reshape(np.ascontiguousarray(image_rgb), contract.height, contract.width, resize)
+
+
+def _explain_type(image: object) -> str:
+    expected = "expected a numpy array: uint8 of shape (height, width, 3), R G B"
+    if image is None:
+        return (
+            f"picture is None, {expected}. cv2.imread returns None for a file that it cannot read"
+        )
+    return f"picture is of type {type(image).__name__}, {expected}"
 
 
 def _squash(image: Image, height: int, width: int, resize: Resize) -> Image:

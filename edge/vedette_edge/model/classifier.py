@@ -5,12 +5,13 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.errors import ModelFileError
+from vedette_edge.images.decoding import read_image
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility, interpreter, model_file, sandbox, uncontracted
 from vedette_edge.model.activation import softmax
@@ -45,7 +46,10 @@ class Classification:
 
 
 class Classifier:
-    """`Classifier("model.tflite").classify(image_rgb)`.
+    """`Classifier("model.tflite").classify("photo.jpg")`.
+
+    Threads may share a classifier: its interpreter works for one of them at a time. `close`, or
+    the end of a `with`, frees the interpreter.
 
     Raises ModelFileError if the file is damaged, cannot run on this machine's runtime, has a graph
     that contradicts its contract, or has no contract and too little is known about it; and
@@ -75,13 +79,27 @@ class Classifier:
             raise ModelFileError(f"{path}: {error}") from error
         self.contract, self._encode, self._read_scores = resolved
 
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the interpreter. Whatever needs it raises ClosedError from then on."""
+        self.network.close()
     @property
     def assumptions(self) -> tuple[str, ...]:
         """A line for each thing that neither the file nor the overrides state."""
         return self.contract.assumptions if isinstance(self.contract, AssumedContract) else ()
 
-    def classify(self, image_rgb: Image) -> Classification:
-        """Classify an image: uint8, height x width x 3, R G B, upright, of any size."""
+    def classify(self, image: Image | str | os.PathLike[str]) -> Classification:
+        """Classify an image: a path, or uint8, height x width x 3, R G B, upright, of any size.
+
+        Raises ImageError for a file that cannot be read and for anything else.
+        """
+        image_rgb = read_image(Path(image)) if isinstance(image, str | os.PathLike) else image
         return self.score(preprocess(image_rgb, self.contract))
 
     def score(self, preprocessed: Image) -> Classification:

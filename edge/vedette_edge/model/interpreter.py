@@ -1,6 +1,7 @@
 """Run a .tflite graph on LiteRT or tflite-runtime; no other module tells them apart."""
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import ModelFileError, RuntimeMissingError
+from vedette_edge.errors import ClosedError, ModelFileError, RuntimeMissingError
 
 # module -> distribution, in the order of preference
 RUNTIMES = {
@@ -58,11 +59,11 @@ class Runtime:
 
 
 class TFLiteModel:
-    """A graph, ready to run, with one input and one output."""
+    """A graph, ready to run, with one input and one output. Threads may share it."""
 
     def __init__(self, model: bytes, threads: int, runtime: Runtime) -> None:
         """Load a graph. Raises ModelFileError if the runtime refuses it."""
-        self.runtime = runtime.name
+        self.runtime, self._lock = runtime.name, threading.Lock()
         try:
             self._interpreter = runtime.interpreter_class(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -84,11 +85,23 @@ class TFLiteModel:
         self._output_index: int = self._interpreter.get_output_details()[0]["index"]
 
     def run(self, value: NDArray[Any]) -> NDArray[Any]:
-        """Compute the output for an input of exactly the input tensor's dtype and shape."""
-        # set_tensor raises an error where assignment to the tensor's view would cast silently.
-        self._interpreter.set_tensor(self._input_index, value)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output_index))
+        """Compute the output for an input of exactly the input tensor's dtype and shape.
+
+        Raises ClosedError after `close`.
+        """
+        with self._lock:  # the interpreter has one input and one output tensor for all threads
+            interpreter = self._interpreter
+            if interpreter is None:
+                raise ClosedError("the classifier is closed. Create another one to go on")
+            # set_tensor raises an error where assignment to its view would cast silently.
+            interpreter.set_tensor(self._input_index, value)
+            interpreter.invoke()
+            return np.asarray(interpreter.get_tensor(self._output_index))
+
+    def close(self) -> None:
+        """Free the interpreter once no thread uses it."""
+        with self._lock:
+            self._interpreter = None
 
     def count_partitions(self) -> int | None:
         """Count the delegate's partitions of the graph; None if the runtime cannot report them."""

@@ -2,14 +2,21 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from vedette_edge import Classifier
-from vedette_edge.errors import ImageError, RuntimeMissingError
+from vedette_edge.errors import ClosedError, ImageError, RuntimeMissingError
+from vedette_edge.images import decoding
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import interpreter
+
+BLUE = np.full((24, 32, 3), (20, 20, 200), np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +37,42 @@ def test_top_names_the_best_labels_in_order(model: Path) -> None:
     assert [label for label, _ in result.top(3)] == ["red", "green", "blue"]
     assert result.top(1) == [(result.label, result.score)]
     assert len(result.top(99)) == 3
+
+
+def test_threads_share_a_classifier(model: Path, drawn: Callable[[int, int], Image]) -> None:
+    classifier = Classifier(model, threads=1)
+    pictures = [np.roll(drawn(24, 32) // (1 + number), number, axis=2) for number in range(8)]
+    alone = [classifier.score(picture).scores for picture in pictures]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(classifier.score, 1_250 * pictures, chunksize=50))
+    assert len({scores.tobytes() for scores in alone}) > 4
+    assert np.array_equal([one.scores for one in together], 1_250 * alone)
+
+
+def test_a_closed_classifier_says_so(model: Path) -> None:
+    with Classifier(model) as classifier:
+        assert classifier.classify(BLUE).label == "blue"
+    with pytest.raises(ClosedError, match="the classifier is closed"):
+        classifier.classify(BLUE)
+    classifier.close()
+
+
+def test_a_path_is_classified_like_its_pixels(model: Path, photos: Path, tmp_path: Path) -> None:
+    classifier, path = Classifier(model), photos / "a-red.jpg"
+    expected = classifier.classify(decoding.read_image(path)).scores
+    for one in (path, str(path)):
+        assert np.array_equal(classifier.classify(one).scores, expected)
+    with pytest.raises(ImageError, match=r"gone\.jpg: No such file"):
+        classifier.classify(tmp_path / "gone.jpg")
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [(None, "picture is None.*cv2.imread"), ([[[1, 2, 3]]], "of type list"), (b"x", "type bytes")],
+)
+def test_whatever_is_no_picture_is_an_error_in_words(model: Path, image: Any, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        Classifier(model).classify(image)
 
 
 def test_the_input_takes_raw_bytes(model: Path) -> None:
