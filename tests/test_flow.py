@@ -36,10 +36,10 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
         "vedette_edge", "predict", model, "--json", *(row["file"] for row in judged)
     )
     answers = [json.loads(line) for line in predicted.stdout.splitlines()]
-    assert [(one["picture"], one["label"]) for one in answers] == [
+    assert [(one["picture"], one["best"]) for one in answers] == [
         (row["file"], row["tflite_label"]) for row in judged
     ]
-    right = sum(one["label"] == row["truth"] for one, row in zip(answers, judged, strict=True))
+    right = sum(one["best"] == row["truth"] for one, row in zip(answers, judged, strict=True))
     assert json.loads(converted.stdout)["tflite_accuracy"] == right / len(judged)
     found = json.loads(command("vedette_edge", "inspect", model, "--json").stdout)
     assert (found["input"]["scale"], found["input"]["zero_point"]) == (1.0, 0)
@@ -114,6 +114,6 @@ def test_a_watch_over_the_test_pictures_logs_their_labels(
     log = tmp_path / "watch.jsonl"
     camera = shapes / "disc"
     command("vedette_edge", "run", tmp_path / "model.tflite", "--camera", camera, "--log", log)
-    labels = [json.loads(line)["label"] for line in log.read_text(encoding="utf-8").splitlines()]
+    labels = [json.loads(line)["best"] for line in log.read_text(encoding="utf-8").splitlines()]
     assert len(labels) == 40
     assert labels.count("disc") >= 36

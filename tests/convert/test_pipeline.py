@@ -77,7 +77,7 @@ def test_the_judgement_has_the_edges_answer_to_each_picture(run_folder: Path, mo
     classifier = Classifier(model)
     for row in rows:
         answer = classifier.classify(decoding.read_image(Path(row["file"])))
-        assert (answer.label, answer.score) == (row["tflite_label"], float(row["tflite_score"]))
+        assert (answer.best, answer.score) == (row["tflite_label"], float(row["tflite_score"]))
     assert isinstance(classifier.contract, Contract)
     accuracies = classifier.contract.provenance.accuracies
     right = sum(row["tflite_label"] == row["truth"] for row in rows)

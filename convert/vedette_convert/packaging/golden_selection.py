@@ -103,7 +103,7 @@ def _compute_sample(name: str, image_rgb: Image, classifier: Classifier) -> Samp
     prepared = preprocess(image_rgb, classifier.contract)
     result = classifier.score(prepared)
     steps = tuple(round(float(score) / STEP, 2) for score in result.scores)
-    return Sample(name, hash_image(image_rgb), hash_image(prepared), result.label, steps)
+    return Sample(name, hash_image(image_rgb), hash_image(prepared), result.best, steps)
 
 
 def _encode(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:

@@ -13,8 +13,8 @@ from vedette_edge.cli import options
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import ImageError
-from vedette_edge.images.decoding import read_image
 from vedette_edge.images.discovery import expand_paths
+from vedette_edge.log.formatting import format_answer
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 
@@ -29,9 +29,10 @@ Examples:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The best labels of one file, or the error that prevented them."""
+    """The answer for one file, or the error that prevented it."""
 
     path: Path
+    label: str = ""  # the first of `top`, or `unknown` where its score is below its threshold
     top: tuple[tuple[str, float], ...] = ()  # label and score 0..1, best first
     error: str = ""
 
@@ -83,46 +84,53 @@ def classify_files(
     """Classify files one after the other. Prints errors as they come and adds them to `errors`."""
     for path in paths:
         try:
-            image_rgb = read_image(path)
+            result = classifier.classify(path)
         except ImageError as error:
             errors.append(str(error))
             terminal.err.print(f"left out {error}", style="yellow")
             yield Prediction(path, error=str(error))
         else:
-            yield Prediction(path, tuple(classifier.classify(image_rgb).top(top_k)))
+            yield Prediction(path, result.label, tuple(result.top(top_k)))
 
 
 def render_table(predictions: Iterable[Prediction], advance: Callable[[], None]) -> Table:
-    """Render all files that were read as a table. Calls `advance` after each file."""
+    """Render all files that were classified as a table. Calls `advance` after each file.
+
+    An answer below its threshold is dim: `unknown`, and the best label in brackets.
+    """
     table = Table("picture", "label", "score", box=None, header_style="bold", pad_edge=False)
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
     for prediction in predictions:
         for rank, (label, score) in enumerate(prediction.top):
-            table.add_row(str(prediction.path) if rank == 0 else "", label, f"{score:.1%}")
+            path = "" if rank else str(prediction.path)
+            answer = label if rank else format_answer(prediction.label, label)
+            style = None if answer == label else "dim"
+            table.add_row(path, answer, f"{score:.1%}", style=style)
         advance()
     return table
 
 
 def print_json(predictions: Iterable[Prediction], terminal: Output) -> None:
-    """Print lines of JSON: a picture with its label, score and top, or with its error."""
+    """Print lines of JSON: a picture with label, best label, score and top, or with its error."""
     for prediction in predictions:
         row: dict[str, object] = {"picture": str(prediction.path)}
         if prediction.error:
             row["error"] = prediction.error
         else:
             top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
-            row |= {**top[0], "top": top}
+            best, score = top[0].values()
+            row |= {"label": prediction.label, "best": best, "score": score, "top": top}
         terminal.print_line(json.dumps(row, ensure_ascii=False))
 
 
 def print_csv(predictions: Iterable[Prediction], top_k: int, terminal: Output) -> None:
-    """Print lines of CSV with a header: picture, label and score of each rank, and error."""
+    """Print lines of CSV with a header: picture, answer, best label, scores of ranks, and error."""
     writer = csv.writer(terminal.out.file, lineterminator="\n")
     further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
-    writer.writerow(["picture", "label", "score", *further, "error"])
+    writer.writerow(["picture", "label", "best", "score", *further, "error"])
     for prediction in predictions:
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * top_k - len(cells))
-        writer.writerow([prediction.path, *cells, prediction.error])
+        writer.writerow([prediction.path, prediction.label, *cells, prediction.error])
         terminal.out.file.flush()

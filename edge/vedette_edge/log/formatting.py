@@ -37,8 +37,14 @@ def format_label(region: str, label: str) -> str:
     return f"{region}: {label}" if region else label
 
 
-def _format_row(record: LoggedRecord, rest: str) -> str:
-    label = format_label(record.find_text("region"), record.find_text("label"))
+def format_answer(label: str, best: str) -> str:
+    """Format a label, with the best one in brackets if it is not the label."""
+    return f"{label} ({best})" if best not in ("", label) else label
+
+
+def _format_row(record: LoggedRecord, rest: str, best: str = "") -> str:
+    answer = format_answer(record.find_text("label"), best)
+    label = format_label(record.find_text("region"), answer)
     score = record.find_number("score")
     return f"{label:<20}  {'' if score is None else f'{score:.0%}':>4}  {rest}"
 
@@ -57,7 +63,8 @@ def _format_frame(record: LoggedRecord) -> str:
     if age_ms is not None:
         stages.append(f"age {age_ms:.0f}")
     source = f"  {record.find_text('source')}" if record.find_text("source") else ""
-    return _format_row(record, (", ".join(stages) + " ms" if stages else "") + source)
+    rest = (", ".join(stages) + " ms" if stages else "") + source
+    return _format_row(record, rest, record.find_text("best"))
 
 
 def _format_heartbeat(record: LoggedRecord) -> str:

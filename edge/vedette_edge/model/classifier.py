@@ -15,7 +15,7 @@ from vedette_edge.images.decoding import read_image
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility, interpreter, model_file, sandbox, uncontracted
 from vedette_edge.model.activation import softmax
-from vedette_edge.model.contract import Contract
+from vedette_edge.model.contract import UNKNOWN, Contract
 from vedette_edge.model.input_encoder import Encoder, encode_bytes, encode_normalised
 from vedette_edge.model.interpreter import Tensor, TFLiteModel
 from vedette_edge.model.model_file import ModelFile
@@ -32,15 +32,16 @@ KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input take
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """A model's scores for one image."""
+    """A model's answer for one image."""
 
-    label: str  # of the highest score, the first of equals
-    score: float  # 0..1
+    label: str  # `best`, or `unknown` where its score is below the contract's threshold for it
+    best: str  # the label of the highest score, the first of equals
+    score: float  # of `best`, 0..1
     scores: Scores  # 0..1, in the order of the labels
     labels: tuple[str, ...]
 
     def top(self, count: int) -> list[tuple[str, float]]:
-        """The `count` highest labels with their scores, best first."""
+        """The `count` highest labels with their scores, best first, without thresholds."""
         best = np.argsort(-self.scores, kind="stable")[:count]
         return [(self.labels[index], float(self.scores[index])) for index in best]
 
@@ -78,7 +79,8 @@ class Classifier:
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
         self.contract, self._encode, self._read_scores = resolved
-
+        thresholds = map(self.contract.confidence.threshold, self.contract.labels)
+        self._thresholds = np.fromiter(thresholds, np.float32)
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +91,7 @@ class Classifier:
     def close(self) -> None:
         """Free the interpreter. Whatever needs it raises ClosedError from then on."""
         self.network.close()
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """A line for each thing that neither the file nor the overrides state."""
@@ -105,8 +108,11 @@ class Classifier:
     def score(self, preprocessed: Image) -> Classification:
         """Classify the result of `preprocess`."""
         scores = self._read_scores(self.invoke(preprocessed).ravel())
-        best, labels = int(scores.argmax()), self.contract.labels
-        return Classification(labels[best], float(scores[best]), scores, labels)
+        index, labels = int(scores.argmax()), self.contract.labels
+        best, known = labels[index], scores[index] >= self._thresholds[index]
+        return Classification(
+            best if known else UNKNOWN, best, float(scores[index]), scores, labels
+        )
 
     def invoke(self, preprocessed: Image) -> NDArray[Any]:
         """The raw content of the output tensor for the result of `preprocess`."""

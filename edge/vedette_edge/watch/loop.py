@@ -79,6 +79,7 @@ def create_frame_record(info: FrameInfo, result: Classification, invoke_ms: floa
     return create_record("frame", info.seen_at) | {
         "frame": info.number,
         "label": result.label,
+        "best": result.best,
         "score": round(result.score, 4),
         "ms": {
             "capture": round(info.capture_ms, 2),

@@ -23,8 +23,9 @@ class SmoothingConfig:
 class LabelChange:
     """A change from one label to another."""
 
-    label: str
-    score: float  # smoothed, 0..1
+    label: str  # or `unknown`
+    best: str  # the label of the highest smoothed score, even where `label` is unknown
+    score: float  # of `best`, smoothed, 0..1
     previous: str  # empty at the start
     lasted_s: float  # duration of the previous label
 
@@ -52,11 +53,12 @@ class LabelSmoother:
     def update(self, scores: NDArray[np.float32], now_s: float) -> LabelChange | None:
         """Add the scores of a frame; return the change of the label, if any."""
         smooth = self._smooth_scores(scores, now_s)
-        label, score = self._select_label(smooth)
+        label = self._select_label(smooth)
         if label == self.label or (self.label and now_s - self._since_s < self._config.dwell_s):
             return None
         lasted_s = now_s - self._since_s if self.label else 0.0
-        change = LabelChange(label, score, self.label, lasted_s)
+        best = self._labels[int(smooth.argmax())]
+        change = LabelChange(label, best, float(smooth.max()), self.label, lasted_s)
         self.label, self._since_s = label, now_s
         return change
 
@@ -73,13 +75,13 @@ class LabelSmoother:
         self._seen_s = now_s
         return self._smooth
 
-    def _select_label(self, smooth: NDArray[np.float32]) -> tuple[str, float]:
+    def _select_label(self, smooth: NDArray[np.float32]) -> str:
         """Select the label: a new one must reach `enter`, the current one `leave`."""
         best = int(smooth.argmax())
         if smooth[best] >= self._enter[best]:
-            return self._labels[best], float(smooth[best])
+            return self._labels[best]
         if self.label in self._labels:
             current = self._labels.index(self.label)
             if smooth[current] >= self._leave[current]:
-                return self.label, float(smooth[current])
-        return UNKNOWN, float(smooth[best])
+                return self.label
+        return UNKNOWN

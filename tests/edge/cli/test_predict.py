@@ -2,12 +2,18 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.edge.vedette_command import call_vedette
+
+from vedette_edge import Contract
+from vedette_edge.model.contract import Confidence, serialize_contract
 
 
 def run_predict(
@@ -36,9 +42,9 @@ def test_predict_prints_a_table(model: Path, photos: Path) -> None:
 def test_predict_prints_json_lines(model: Path, photos: Path) -> None:
     result = call_vedette("predict", model, photos / "a-red.jpg", "--json", "--top-k", "2")
     row = json.loads(result.stdout)
-    assert list(row) == ["picture", "label", "score", "top"]
+    assert list(row) == ["picture", "label", "best", "score", "top"]
     assert row["picture"] == str(photos / "a-red.jpg")
-    assert row["label"] == row["top"][0]["label"] == "red"
+    assert row["label"] == row["best"] == row["top"][0]["label"] == "red"
     assert len(row["top"]) == 2
 
 
@@ -49,6 +55,27 @@ def test_predict_prints_csv(model: Path, photos: Path) -> None:
     assert [row["label"] for row in rows] == ["red", "green", "blue", ""]
     assert float(rows[0]["score"]) > 0.9 > float(rows[0]["score_3"])
     assert "d, bad.jpg" in rows[3]["error"]
+
+
+def test_answers_below_their_thresholds_are_unknown_and_the_best_label_stays(
+    repacked: Callable[..., Path], contract: Contract, photos: Path
+) -> None:
+    confidence = Confidence(1.0, 0.0, {"blue": 1.0})
+    path = repacked(serialize_contract(replace(contract, confidence=confidence)))
+    lines = call_vedette("predict", path, photos, "--top-k", "2").stdout.splitlines()
+    assert re.search(r"a-red\.jpg +red +\d+\.\d%", lines[1])
+    assert re.search(r"c-blue\.webp +unknown \(blue\) +\d+\.\d%", lines[5])
+    rows = list(
+        map(json.loads, call_vedette("predict", path, photos, "--json").stdout.split("\n")[:3])
+    )
+    assert [(row["label"], row["best"]) for row in rows][1:] == [
+        ("green", "green"),
+        ("unknown", "blue"),
+    ]
+    assert rows[2]["top"] == [{"label": "blue", "score": rows[2]["score"]}]
+    cells = list(csv.DictReader(call_vedette("predict", path, photos, "--csv").stdout.splitlines()))
+    assert (cells[2]["label"], cells[2]["best"]) == ("unknown", "blue")
+    assert float(cells[2]["score"]) == rows[2]["score"]
 
 
 def test_json_and_csv_together_are_a_wrong_command_line(model: Path) -> None:

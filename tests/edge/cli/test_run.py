@@ -39,14 +39,19 @@ def test_run_live_sees_a_folder_too(model: Path, photos: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "label"), [("a-red.jpg", "red"), ("b-green.png", UNKNOWN), ("c-blue.webp", UNKNOWN)]
+    ("picture", "answer"),
+    [
+        ("a-red.jpg", ("red", "red")),
+        ("b-green.png", (UNKNOWN, UNKNOWN)),
+        ("c-blue.webp", (UNKNOWN, "blue")),
+    ],
 )
 def test_run_logs_unknown_for_that_output_and_below_the_threshold_of_a_label(
     repacked: Callable[..., Path],
     contract: Contract,
     photos: Path,
     picture: str,
-    label: str,
+    answer: tuple[str, str],
 ) -> None:
     """The second output is called unknown; no score of the third reaches its threshold."""
     labels, confidence = ("red", UNKNOWN, "blue"), Confidence(1.0, 0.4, {"blue": 1.0})
@@ -55,10 +60,12 @@ def test_run_logs_unknown_for_that_output_and_below_the_threshold_of_a_label(
     for other in photos.iterdir():
         if other.name != picture:
             other.unlink()
-    result = call_vedette("run", path, "--camera", photos, "--live", "--json")
+    result = call_vedette("run", path, "--camera", photos, "--live", "--every-frame", "--json")
     assert result.exit_code == 0
     records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [record["label"] for record in records if record["event"] == "change"] == [label]
+    for event in ("frame", "change"):
+        (record,) = (record for record in records if record["event"] == event)
+        assert (record["label"], record["best"]) == answer
 
 
 def test_a_flag_in_a_wrong_form_is_an_error_with_an_example(model: Path) -> None:

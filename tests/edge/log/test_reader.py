@@ -145,6 +145,13 @@ def test_an_event_under_its_old_name_is_read_as_the_new(old: str, new: str) -> N
     assert format_record(record) == format_record(renamed)
 
 
+@pytest.mark.parametrize(("label", "shown"), [("unknown", "unknown (fox)  "), ("fox", "fox  ")])
+def test_a_frame_shows_its_best_label_too_if_it_is_another(label: str, shown: str) -> None:
+    line = format_line(AT, "frame", label=label, best="fox", score=0.4)
+    (record,) = parse_line(line.encode(), Damage())
+    assert f"frame            {shown}" in format_record(record)
+
+
 def test_a_heartbeat_that_counts_overtaken_frames_counts_dropped_ones() -> None:
     (record,) = parse_line(format_line(AT, "heartbeat", overtaken=7).encode(), Damage())
     assert record.find_number("dropped") == 7

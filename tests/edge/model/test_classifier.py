@@ -4,18 +4,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from vedette_edge import Classifier
+from vedette_edge import Classifier, Contract
 from vedette_edge.errors import ClosedError, ImageError, RuntimeMissingError
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import interpreter
+from vedette_edge.model.contract import UNKNOWN, Confidence, serialize_contract
 
+Repacked = Callable[..., Path]
 BLUE = np.full((24, 32, 3), (20, 20, 200), np.uint8)
 
 
@@ -37,6 +40,31 @@ def test_top_names_the_best_labels_in_order(model: Path) -> None:
     assert [label for label, _ in result.top(3)] == ["red", "green", "blue"]
     assert result.top(1) == [(result.label, result.score)]
     assert len(result.top(99)) == 3
+
+
+def repack_with(
+    confidence: Confidence, repacked: Repacked, contract: Contract, third: str = "blue"
+) -> Classifier:
+    """Make a classifier with other thresholds, whose third label may have another name."""
+    labels = (*contract.labels[:2], third)
+    changed = replace(contract, labels=labels, confidence=confidence)
+    return Classifier(repacked(serialize_contract(changed), "\n".join(labels)))
+
+
+def test_below_its_threshold_a_label_is_unknown_and_the_best_stays(
+    repacked: Repacked, contract: Contract, model: Path
+) -> None:
+    raw = Classifier(model).classify(BLUE)
+    for threshold, label in ((raw.score, "blue"), (raw.score + 0.001, UNKNOWN)):
+        classifier = repack_with(Confidence(1.0, 0.0, {"blue": threshold}), repacked, contract)
+        result = classifier.classify(BLUE)
+        assert (result.label, result.best, result.score) == (label, "blue", raw.score)
+        assert result.top(3) == raw.top(3)
+
+
+def test_an_output_called_unknown_has_no_threshold(repacked: Repacked, contract: Contract) -> None:
+    result = repack_with(Confidence(1.0, 1.0), repacked, contract, UNKNOWN).classify(BLUE)
+    assert (result.label, result.best) == (UNKNOWN, UNKNOWN)
 
 
 def test_threads_share_a_classifier(model: Path, drawn: Callable[[int, int], Image]) -> None:

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from vedette_edge import Classifier
+from vedette_edge import Classifier, Contract
 from vedette_edge.__main__ import main
 from vedette_edge.errors import ModelFileError, SelfTestError
 from vedette_edge.images import decoding
 from vedette_edge.model import model_file
-from vedette_edge.model.contract import serialize_contract
+from vedette_edge.model.contract import Confidence, serialize_contract
 from vedette_edge.model.golden_samples import INDEX
 from vedette_edge.model.model_file import format_checksums
 from vedette_edge.model.self_test import Replay, replay_samples, require_equal
@@ -130,6 +130,11 @@ def test_reordered_labels_are_caught_though_labels_and_contract_agree(
     by_name = find_differences(path)
     assert by_name["red.png"] == "the label is 'green', expected 'red'"
     assert "blue.png" not in by_name
+
+
+def test_thresholds_do_not_count(contract: Contract, repack: Repack) -> None:
+    never = replace(contract, confidence=Confidence(temperature=1.0, unknown_below=1.0))
+    assert not find_differences(repack(**{"contract.json": serialize_contract(never).encode()}))
 
 
 def test_another_picture_in_place_of_a_sample_is_caught(model: Path, repack: Repack) -> None:

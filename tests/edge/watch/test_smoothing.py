@@ -29,7 +29,7 @@ def list_labels(smoother: LabelSmoother, seen: Sequence[tuple[float, float]]) ->
 def test_the_first_frame_brings_a_change_from_nothing() -> None:
     smoother = LabelSmoother(LABELS, ALL, SmoothingConfig())
     change = smoother.update(create_scores(0.9), 10.0)
-    assert change == LabelChange("fox", float(np.float32(0.9)), "", 0.0)
+    assert change == LabelChange("fox", "fox", float(np.float32(0.9)), "", 0.0)
     assert smoother.update(create_scores(0.9), 10.1) is None
 
 
@@ -120,7 +120,7 @@ def test_unknown_lasts_from_its_first_frame_whatever_brought_it() -> None:
     for now_s, one in enumerate([(0.1, 0.2, 0.7), (0.5, 0.4, 0.1), (0.2, 0.1, 0.7)]):
         smoother.update(np.array(one, np.float32), float(now_s))
     change = smoother.update(np.array((0.9, 0.1, 0.0), np.float32), 5.0)
-    assert change == LabelChange("fox", float(np.float32(0.9)), UNKNOWN, 5.0)
+    assert change == LabelChange("fox", "fox", float(np.float32(0.9)), UNKNOWN, 5.0)
 
 
 def test_a_clock_that_stands_still_does_no_harm() -> None:
