@@ -1,18 +1,21 @@
-"""Makes tests/edge/colours.tflite, the model that the edge's tests run on.
+"""Makes colours.tflite and shares.tflite in tests/edge, the models that the edge's tests run on.
 
-The edge's tests run without TensorFlow, so they need a real model file: it averages an image's
-colour and answers red, green or blue. Its weights are set by hand. Run this script again when
-the contract or the converter changes, and keep the old file under its format's name:
+The edge's tests run without TensorFlow, so they need real model files. Both average an image's
+colour and answer red, green or blue. The weights of colours.tflite are set by hand; shares.tflite
+divides by the image's brightness, so its scores for a black image are not numbers. Run this script
+again when the contract or the converter changes, and keep the old file under its format's name:
 
     .venv/bin/python tests/make_colours.py
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from vedette_convert.packaging.bundle import pack_model
@@ -21,7 +24,7 @@ from vedette_convert.quantization.converter import quantize
 from vedette_edge import Classifier
 from vedette_edge.model.contract import Confidence, Contract, Provenance
 
-PATH = Path(__file__).parent / "edge" / "colours.tflite"
+FOLDER = Path(__file__).parent / "edge"
 CONTRACT = Contract(
     labels=("red", "green", "blue"),
     height=24,
@@ -37,7 +40,7 @@ CONTRACT = Contract(
 )
 
 
-def build_model_file() -> bytes:
+def build_colours() -> bytes:
     """Build the bytes of the model file."""
     network = keras.Sequential(
         [
@@ -58,6 +61,15 @@ def build_model_file() -> bytes:
         return pack_model(graph, CONTRACT, images, compute_samples(images, Classifier(bare)))
 
 
+def build_shares() -> bytes:
+    """Build the bytes of a model whose scores are each channel's share of the light."""
+    image = keras.Input(batch_shape=(1, CONTRACT.height, CONTRACT.width, 3))
+    light = layers.GlobalAveragePooling2D()(image)
+    shares = keras.Model(image, light / keras.ops.sum(light, axis=1, keepdims=True))
+    graph = tf.lite.TFLiteConverter.from_keras_model(shares).convert()
+    return pack_model(graph, replace(CONTRACT, normalisation="none"))
+
+
 def draw_images() -> dict[str, bytes]:
     """Draw the images for its self-test: one of each colour, with detail, one rotated."""
     rows, columns = np.mgrid[0:90, 0:160]
@@ -74,4 +86,5 @@ def draw_images() -> dict[str, bytes]:
 
 
 if __name__ == "__main__":
-    PATH.write_bytes(build_model_file())
+    (FOLDER / "colours.tflite").write_bytes(build_colours())
+    (FOLDER / "shares.tflite").write_bytes(build_shares())

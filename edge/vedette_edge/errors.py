@@ -29,6 +29,10 @@ class ModelFileError(VedetteError, ValueError):
     """A model file that is damaged, not supported or contradicts its contract."""
 
 
+class ScoresError(VedetteError, ArithmeticError):
+    """Scores that are not finite numbers, which a model may give for some images."""
+
+
 class ClosedError(VedetteError, ValueError):
     """A classifier that is used after it was closed."""
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from vedette_edge.cli import options
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.console import Output, cli_session
-from vedette_edge.errors import ImageError
+from vedette_edge.errors import ImageError, ScoresError
 from vedette_edge.images.discovery import expand_paths
 from vedette_edge.log.formatting import format_answer
 from vedette_edge.model.classifier import Classifier
@@ -85,10 +85,11 @@ def classify_files(
     for path in paths:
         try:
             result = classifier.classify(path)
-        except ImageError as error:
-            errors.append(str(error))
-            terminal.err.print(f"left out {error}", style="yellow")
-            yield Prediction(path, error=str(error))
+        except (ImageError, ScoresError) as error:
+            message = str(error) if isinstance(error, ImageError) else f"{path}: {error}"
+            errors.append(message)
+            terminal.err.print(f"left out {message}", style="yellow")
+            yield Prediction(path, error=message)
         else:
             yield Prediction(path, result.label, tuple(result.top(top_k)))
 

@@ -83,6 +83,7 @@ HEARTBEAT_FIELDS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("frames", lambda frames: f"{frames:.0f} frames"),
     ("fps", lambda fps: f"{fps:.1f}/s"),
     ("dropped", lambda dropped: f"{dropped:.0f} dropped"),
+    ("unclassified", lambda count: f"{count:.0f} unclassified"),
     ("age_ms", lambda age_ms: f"age {age_ms:.0f} ms"),
     ("temperature_c", lambda temperature_c: f"{temperature_c:.0f} °C"),
 )

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import ModelFileError
+from vedette_edge.errors import ModelFileError, ScoresError
 from vedette_edge.images.decoding import read_image
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility, interpreter, model_file, sandbox, uncontracted
@@ -100,13 +100,17 @@ class Classifier:
     def classify(self, image: Image | str | os.PathLike[str]) -> Classification:
         """Classify an image: a path, or uint8, height x width x 3, R G B, upright, of any size.
 
-        Raises ImageError for a file that cannot be read and for anything else.
+        Raises ImageError for a file that cannot be read and for anything else, and ScoresError,
+        like `score`.
         """
         image_rgb = read_image(Path(image)) if isinstance(image, str | os.PathLike) else image
         return self.score(preprocess(image_rgb, self.contract))
 
     def score(self, preprocessed: Image) -> Classification:
-        """Classify the result of `preprocess`."""
+        """Classify the result of `preprocess`.
+
+        Raises ScoresError if the scores are not finite numbers.
+        """
         scores = self._read_scores(self.invoke(preprocessed).ravel())
         index, labels = int(scores.argmax()), self.contract.labels
         best, known = labels[index], scores[index] >= self._thresholds[index]
@@ -161,11 +165,22 @@ def _resolve_contract(
 
 def _build_score_reader(output: Tensor, *, logits: bool = False) -> ScoreReader:
     if logits:
-        return lambda content: softmax(output.values(content))
+        return lambda content: softmax(_require_finite(output.values(content)))
     if not output.scale or np.dtype(output.dtype).itemsize > 1:
-        return output.values
-    table = output.values(np.arange(256, dtype=np.uint8).view(output.dtype))
+        return lambda content: _require_finite(output.values(content))
+    table = _require_finite(output.values(np.arange(256, dtype=np.uint8).view(output.dtype)))
     return lambda content: table[content.view(np.uint8)]  # faster than arithmetic, and equal
+
+
+def _require_finite(scores: Scores) -> Scores:
+    finite = np.isfinite(scores)
+    if finite.all():
+        return scores
+    raise ScoresError(
+        f"{np.sum(~finite)} of {len(scores)} scores are no finite numbers, the first is "
+        f"{scores[~finite][0]}: the model divides by zero or overflows for this picture. "
+        "Ask its author for one that does not"
+    )
 
 
 def _check_tensors(contract: Contract, input_tensor: Tensor, output: Tensor) -> None:

@@ -181,8 +181,10 @@ def _check_fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
                 f"contract: {key} is {reprlib.repr(data[key])}, "
                 f"expected a value of type {expected.__name__}"
             )
-        if expected is float and abs(data[key]) > sys.float_info.max:
-            raise ContractError(f"contract: {key} is too large for a number")
+        if expected is float and not abs(data[key]) <= sys.float_info.max:  # also true for NaN
+            raise ContractError(
+                f"contract: {key} is {reprlib.repr(data[key])}, expected a finite number"
+            )
     return dict(data)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from vedette_edge.errors import ImageError, SelfTestError
+from vedette_edge.errors import ImageError, ScoresError, SelfTestError
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.golden_samples import Sample, hash_image, read_sample_image
@@ -48,8 +48,11 @@ def replay_samples(classifier: Classifier) -> Iterator[Replay]:
             image_rgb = read_sample_image(sample.name, classifier.model.members)
         except ImageError as error:
             yield Replay(sample.name, sample.label, "", 0.0, f"the picture cannot be read: {error}")
-        else:
+            continue
+        try:
             yield _compare(sample, image_rgb, classifier)
+        except ScoresError as error:
+            yield Replay(sample.name, sample.label, "", 0.0, str(error))
 
 
 def to_dict(replays: Sequence[Replay]) -> dict[str, object]:

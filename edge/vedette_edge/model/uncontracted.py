@@ -22,6 +22,7 @@ KINDS = ("uint8", "int8", "float32")  # of inputs and outputs
 # The preprocessing of most authors of such models. Bilinear, with antialiasing where images
 # shrink: without it MLCommons' person detector scores a portrait 0.25 instead of 0.93.
 RESIZE_MODE, RESIZE_RULE, COLOUR = "squash", "box-linear-exact-1", "rgb"
+BLANK = {"black": 0, "grey": 128, "white": 255}  # images that are tried -> byte
 SUM_SLACK = 0.05  # by which the sum of scores may miss one, if each is rounded to 1/256
 
 COMMON_NORMALISATIONS = (
@@ -205,16 +206,21 @@ def _list_assumptions(tensor: Tensor, overrides: ModelOverrides, metadata: Metad
 def _detect_logits(
     operator: str, assumed: AssumedContract, network: TFLiteModel
 ) -> AssumedContract:
-    """Set `logits` by the output operator, or else by the outputs for two images; say so.
+    """Set `logits` by the output operator, or else by the outputs for a few images; say so.
 
-    One of the images is blank, one full of detail.
+    A graph that divides by an image's mean or deviation fails on blank ones.
     """
     encode = encode_normalised(network.input, assumed.colour, assumed.mean, assumed.std)
-    images_rgb = np.full((64, 64, 3), 128, np.uint8), test_pattern.draw_test_pattern(0)
-    inputs = [encode(preprocess(image_rgb, assumed)) for image_rgb in images_rgb]
+    images_rgb = {name: np.full((64, 64, 3), byte, np.uint8) for name, byte in BLANK.items()}
+    images_rgb["drawn"] = test_pattern.draw_test_pattern(0)
+    inputs = (encode(preprocess(image_rgb, assumed)) for image_rgb in images_rgb.values())
     rows = np.array([network.output.values(network.run(one)).ravel() for one in inputs])
-    if not np.isfinite(rows).all():
-        raise ModelFileError("its outputs for a plain grey picture are not finite numbers")
+    for name, finite in zip(images_rgb, np.isfinite(rows).all(axis=1), strict=True):
+        if not finite:
+            raise ModelFileError(
+                f"its outputs for a {name} picture are not finite numbers, as if it divided by "
+                "zero. Ask its author for a model without this fault"
+            )
     if operator == "SOFTMAX":
         return assumed
     logits = False

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 from vedette_edge.capture.frame_buffer import Crops, FrameInfo
 from vedette_edge.capture.supervisor import Supervisor
+from vedette_edge.errors import ScoresError
 from vedette_edge.log.records import Record, create_record
 from vedette_edge.model.classifier import Classification, Classifier
 from vedette_edge.sinks import Sink
@@ -16,6 +17,7 @@ from vedette_edge.watch.stats import FrameTimings, Heartbeat, RegionState, Watch
 
 IDLE_S = 0.5  # between two checks of `stop` and heartbeat while no frames arrive
 BUSY_S = 0.1  # the same while frames arrive
+LATER = "Heartbeats count such pictures as 'unclassified'; no further note follows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +30,35 @@ class Watch:
     sink: Sink
     heartbeat: Heartbeat
     stats: WatchStats = field(default_factory=WatchStats)
-    on_frame: Callable[[FrameTimings], None] = lambda timings: None  # after its records
+    on_frame: Callable[[FrameTimings], None] = lambda timings: None  # after it is classified
 
 
 def run_watch(watch: Watch, stop: int | None = None) -> None:
     """Classify the newest frame until the source ends or `stop`, a descriptor, is readable."""
     check_s = 0.0
     while not watch.camera.ended:
-        if frame := watch.camera.next_frame(IDLE_S, stop):
-            timings = FrameTimings(frame[0])
-            for record in classify_frame(watch.classifier, frame, watch.regions, timings):
-                watch.sink.write(record)
-            timings.logged_s = time.monotonic()
-            watch.stats.add(timings)
-            watch.on_frame(timings)
-            if timings.logged_s < check_s:
-                continue
+        frame = watch.camera.next_frame(IDLE_S, stop)
+        if frame and _process_frame(watch, frame).logged_s < check_s:
+            continue
         check_s = time.monotonic() + BUSY_S
         if stop is not None and select.select([stop], [], [], 0)[0]:
             return
         for record in watch.heartbeat.create_due(watch.stats, watch.regions):
             watch.sink.write(record)
+
+
+def _process_frame(watch: Watch, frame: tuple[FrameInfo, Crops]) -> FrameTimings:
+    """Write the records of a frame, and a note on the first one without scores."""
+    timings = FrameTimings(frame[0])
+    for record in classify_frame(watch.classifier, frame, watch.regions, timings):
+        watch.sink.write(record)
+    if timings.failures and not watch.stats.unclassified:
+        watch.sink.write(create_record("note") | {"text": f"{timings.failures[0]}. {LATER}"})
+    timings.logged_s = time.monotonic()
+    watch.stats.add(timings)
+    if len(timings.failures) < len(watch.regions):
+        watch.on_frame(timings)
+    return timings
 
 
 def classify_frame(
@@ -57,11 +67,18 @@ def classify_frame(
     regions: Sequence[RegionState],
     timings: FrameTimings,
 ) -> Iterator[Record]:
-    """Classify the regions of a frame; yield the records of it, and add to `timings`."""
+    """Classify the regions of a frame; yield the records of it, and add to `timings`.
+
+    A region whose scores are not finite numbers yields no record, and its label stays as it was.
+    """
     info, crops = frame
     for region, crop in zip(regions, crops, strict=True):
         begin_s = time.monotonic()
-        result = classifier.score(crop)
+        try:
+            result = classifier.score(crop)
+        except ScoresError as error:
+            timings.failures.append(str(error))
+            continue
         invoked_s = time.monotonic()
         change = region.smoother.update(result.scores, info.taken_s) if region.smoother else None
         invoke_ms = 1000 * (invoked_s - begin_s)

@@ -29,13 +29,15 @@ class FrameTimings:
     invoke_ms: float = 0.0
     decide_ms: float = 0.0
     logged_s: float = 0.0  # when its last record was written
+    failures: list[str] = field(default_factory=list)  # why regions have no finite scores
 
 
 @dataclass(slots=True)
 class WatchStats:
     """Counters of a watch."""
 
-    frames: int = 0  # classified
+    frames: int = 0  # that went through the model
+    unclassified: int = 0  # regions of these frames whose scores were not finite numbers
     skipped: int = 0  # frames skipped on purpose
     last: int = 0  # number of the latest classified frame
     age_ms: float = 0.0  # of that frame when its label was written
@@ -52,15 +54,18 @@ class WatchStats:
         return self.frames / max(1e-9, time.monotonic() - self.began_s)
 
     def add(self, timings: FrameTimings) -> None:
-        """Count a classified frame."""
+        """Count a frame that went through the model."""
         self.frames += 1
+        self.unclassified += len(timings.failures)
         self.last, self.skipped = timings.info.number, timings.info.skipped
         self.age_ms = 1000 * (timings.logged_s - timings.info.taken_s)
 
     def summarize(self) -> str:
         """One line for a person."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
-        return f"{self.frames} frames, {self.dropped} dropped{skipped}, {self.fps:.1f} frames/s"
+        left_out = f", {self.unclassified} unclassified" if self.unclassified else ""
+        counts = f"{self.frames} frames, {self.dropped} dropped{skipped}{left_out}"
+        return f"{counts}, {self.fps:.1f} frames/s"
 
 
 @dataclass(slots=True)
@@ -84,6 +89,7 @@ class Heartbeat:
             "frames": stats.frames,
             "dropped": stats.dropped,
             "skipped": stats.skipped,
+            **({"unclassified": stats.unclassified} if stats.unclassified else {}),
             "fps": round(stats.fps, 2),
             "age_ms": round(stats.age_ms, 1),
             "state": {one.region: one.smoother.label for one in regions if one.smoother},

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from tests.edge.vedette_command import call_vedette
 
@@ -76,6 +78,17 @@ def test_answers_below_their_thresholds_are_unknown_and_the_best_label_stays(
     cells = list(csv.DictReader(call_vedette("predict", path, photos, "--csv").stdout.splitlines()))
     assert (cells[2]["label"], cells[2]["best"]) == ("unknown", "blue")
     assert float(cells[2]["score"]) == rows[2]["score"]
+
+
+def test_a_picture_whose_scores_are_no_numbers_is_left_out(shares: Path, photos: Path) -> None:
+    cv2.imwrite(str(photos / "b-black.png"), np.zeros((60, 80, 3), np.uint8))
+    result = call_vedette("predict", shares, photos, "--json")
+    assert result.exit_code == 4
+    assert "NaN" not in result.stdout
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row.get("label", "") for row in rows] == ["red", "", "green", "blue"]
+    assert "b-black.png: 3 of 3 scores" in rows[1]["error"]
+    assert rows[1]["error"] in result.stderr
 
 
 def test_json_and_csv_together_are_a_wrong_command_line(model: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier, Contract
-from vedette_edge.errors import ClosedError, ImageError, RuntimeMissingError
+from vedette_edge.errors import ClosedError, ImageError, RuntimeMissingError, ScoresError
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import interpreter
@@ -65,6 +65,13 @@ def test_below_its_threshold_a_label_is_unknown_and_the_best_stays(
 def test_an_output_called_unknown_has_no_threshold(repacked: Repacked, contract: Contract) -> None:
     result = repack_with(Confidence(1.0, 1.0), repacked, contract, UNKNOWN).classify(BLUE)
     assert (result.label, result.best) == (UNKNOWN, UNKNOWN)
+
+
+def test_scores_that_are_no_numbers_are_an_error(shares: Path) -> None:
+    classifier = Classifier(shares)
+    with pytest.raises(ScoresError, match=r"3 of 3 scores are no finite numbers.*nan"):
+        classifier.classify(np.zeros((24, 32, 3), np.uint8))
+    assert classifier.classify(BLUE).label == "blue"
 
 
 def test_threads_share_a_classifier(model: Path, drawn: Callable[[int, int], Image]) -> None:

@@ -132,6 +132,13 @@ def test_reordered_labels_are_caught_though_labels_and_contract_agree(
     assert "blue.png" not in by_name
 
 
+def test_a_sample_without_scores_is_caught(shares: Path, repack: Repack) -> None:
+    black = cv2.imencode(".png", np.zeros((24, 32, 3), np.uint8))[1].tobytes()
+    graph = shares.read_bytes()[: model_file.read_model_file(shares).graph_bytes]
+    by_name = find_differences(repack(graph, **{"golden/red.png": black}))
+    assert "3 of 3 scores are no finite numbers" in by_name["red.png"]
+
+
 def test_thresholds_do_not_count(contract: Contract, repack: Repack) -> None:
     never = replace(contract, confidence=Confidence(temperature=1.0, unknown_below=1.0))
     assert not find_differences(repack(**{"contract.json": serialize_contract(never).encode()}))

@@ -225,6 +225,15 @@ def test_a_graph_that_kills_the_runtime_is_an_error(foreign: Callable[..., Path]
         Classifier(path)
 
 
+def test_a_model_that_gives_no_numbers_for_a_black_picture_is_an_error(
+    shares: Path, tmp_path: Path
+) -> None:
+    original, path = model_file.read_model_file(shares), tmp_path / "foreign.tflite"
+    path.write_bytes(original.data[: original.graph_bytes].replace(b"VEDETTE", b"NOBODYS"))
+    with pytest.raises(ModelFileError, match="outputs for a black picture are not finite numbers"):
+        Classifier(path, overrides=ModelOverrides(labels=LABELS, mean=(0.0,), std=(1.0,)))
+
+
 def test_a_runtime_that_never_ends_is_given_up(model: Path) -> None:
     with pytest.raises(ModelFileError, match=r"0\.01 s"):
         sandbox.probe_model(model.read_bytes(), 1, timeout_s=0.01)

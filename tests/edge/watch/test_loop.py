@@ -5,9 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError
+from vedette_edge.model.contract import Confidence
 from vedette_edge.watch.loop import Watch, classify_frame, run_watch
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import FrameTimings, Heartbeat, RegionState, WatchStats
@@ -144,6 +145,7 @@ def test_heartbeats_report_the_statistics(watch_video: WatchVideo, video: Path) 
     assert beats[-1]["frames"] > beats[0]["frames"]
     assert beats[-1]["state"] == {"": "blue"}
     assert beats[-1].keys() >= {"up_s", "dropped", "skipped", "fps", "age_ms"}
+    assert "unclassified" not in beats[-1]
 
 
 def test_the_record_of_a_frame_has_time_label_score_stages_age_and_source(model: Path) -> None:
@@ -161,6 +163,71 @@ def test_the_record_of_a_frame_has_time_label_score_stages_age_and_source(model:
     assert record["age_ms"] >= 500
     assert record["source"] == "clip.mp4"
     assert json.loads(json.dumps(record)) == record
+
+
+def create_frame(number: int, taken_s: float, *crops: Any) -> tuple[FrameInfo, Any]:
+    """Create a frame of regions, each of one grey or colour."""
+    info = FrameInfo(number, 1_700_000_000.0 + taken_s, taken_s, 0.0, 0.0, 0, b"camera")
+    return info, np.stack([np.full((24, 32, 3), crop, np.uint8) for crop in crops])
+
+
+def test_a_frame_without_scores_leaves_the_label_alone(shares: Path) -> None:
+    classifier = Classifier(shares)
+    smoother = LabelSmoother(("red", "green", "blue"), Confidence(1.0, 0.5), SmoothingConfig())
+    regions = [RegionState("", smoother, every_frame=True)]
+    changes = []
+    for second in range(3_600):
+        frame = create_frame(second, float(second), 0 if second == 1 else (200, 20, 20))
+        timings = FrameTimings(frame[0])
+        records = list(classify_frame(classifier, frame, regions, timings))
+        assert bool(timings.failures) == (not records) == (second == 1)
+        changes += [record for record in records if record["event"] == "change"]
+    assert [change["label"] for change in changes] == [smoother.label] == ["red"]
+
+
+class Frames:
+    """A camera that has these frames."""
+
+    def __init__(self, frames: Sequence[tuple[FrameInfo, Any]]) -> None:
+        self._frames = list(frames)
+
+    @property
+    def ended(self) -> bool:
+        return not self._frames
+
+    def next_frame(self, timeout_s: float, stop: int | None) -> tuple[FrameInfo, Any]:
+        return self._frames.pop(0)
+
+
+def test_frames_without_scores_are_counted_noted_once_and_feed_no_watchdog(shares: Path) -> None:
+    red, black = (200, 20, 20), 0
+    crops = [(red, red), (black, black), (red, black), (black, black)]
+    frames = [create_frame(number, number, *one) for number, one in enumerate(crops, 1)]
+    regions = [RegionState(name, None, every_frame=True) for name in ("door", "yard")]
+    kept, fed, stats = Kept(), list[int](), WatchStats()
+    run_watch(
+        Watch(
+            classifier=Classifier(shares),
+            camera=cast(Supervisor, Frames(frames)),
+            regions=regions,
+            sink=kept,
+            heartbeat=Heartbeat(0),
+            stats=stats,
+            on_frame=lambda timings: fed.append(timings.info.number),
+        )
+    )
+    assert [(one["frame"], one["region"]) for one in kept.select("frame")] == [
+        (1, "door"),
+        (1, "yard"),
+        (3, "door"),
+    ]
+    (note,) = kept.select("note")
+    assert "3 of 3 scores are no finite numbers" in note["text"]
+    assert fed == [1, 3]
+    assert (stats.frames, stats.unclassified, stats.dropped) == (4, 5, 0)
+    assert "4 frames, 0 dropped, 5 unclassified, " in stats.summarize()
+    (beat,) = Heartbeat(1e-9).create_due(stats, regions)
+    assert beat["unclassified"] == 5
 
 
 def test_a_live_video_runs_at_its_own_rate(video: Path) -> None:
