@@ -86,6 +86,11 @@ def escape_unprintable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def format_answer(label: str, best: str) -> str:
+    """Format a label, with the best one in brackets if it is not the label."""
+    return f"{label} ({best})" if best not in ("", label) else label
+
+
 def _format_error(error: VedetteError | OSError) -> str:
     if isinstance(error, VedetteError) or not error.filename:
         return str(error)

@@ -16,7 +16,7 @@ from vedette_edge.model.overrides import COLOURS, ModelOverrides
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
 
-UNREADABLE = 4  # exit code: some pictures could not be read, all others were classified
+UNREADABLE = 4  # exit code: some pictures could not be read or scored, all others were classified
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -11,10 +11,9 @@ from rich.table import Table
 
 from vedette_edge.cli import options
 from vedette_edge.cli.self_test import run_self_test
-from vedette_edge.console import Output, cli_session
+from vedette_edge.console import Output, cli_session, format_answer
 from vedette_edge.errors import ImageError, ScoresError
 from vedette_edge.images.discovery import expand_paths
-from vedette_edge.log.formatting import format_answer
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
-from vedette_edge.console import escape_unprintable
+from vedette_edge.console import escape_unprintable, format_answer
 from vedette_edge.log.reader import LoggedRecord
 
 
@@ -35,11 +35,6 @@ def format_duration(seconds: float) -> str:
 def format_label(region: str, label: str) -> str:
     """Format a label, after the region of the image that has it."""
     return f"{region}: {label}" if region else label
-
-
-def format_answer(label: str, best: str) -> str:
-    """Format a label, with the best one in brackets if it is not the label."""
-    return f"{label} ({best})" if best not in ("", label) else label
 
 
 def _format_row(record: LoggedRecord, rest: str, best: str = "") -> str:

@@ -177,7 +177,7 @@ def _require_finite(scores: Scores) -> Scores:
     if finite.all():
         return scores
     raise ScoresError(
-        f"{np.sum(~finite)} of {len(scores)} scores are no finite numbers, the first is "
+        f"{np.sum(~finite)} of {len(scores)} scores are not finite numbers, the first is "
         f"{scores[~finite][0]}: the model divides by zero or overflows for this picture. "
         "Ask its author for one that does not"
     )

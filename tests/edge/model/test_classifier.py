@@ -69,7 +69,7 @@ def test_an_output_called_unknown_has_no_threshold(repacked: Repacked, contract:
 
 def test_scores_that_are_no_numbers_are_an_error(shares: Path) -> None:
     classifier = Classifier(shares)
-    with pytest.raises(ScoresError, match=r"3 of 3 scores are no finite numbers.*nan"):
+    with pytest.raises(ScoresError, match=r"3 of 3 scores are not finite numbers.*nan"):
         classifier.classify(np.zeros((24, 32, 3), np.uint8))
     assert classifier.classify(BLUE).label == "blue"
 

@@ -136,7 +136,7 @@ def test_a_sample_without_scores_is_caught(shares: Path, repack: Repack) -> None
     black = cv2.imencode(".png", np.zeros((24, 32, 3), np.uint8))[1].tobytes()
     graph = shares.read_bytes()[: model_file.read_model_file(shares).graph_bytes]
     by_name = find_differences(repack(graph, **{"golden/red.png": black}))
-    assert "3 of 3 scores are no finite numbers" in by_name["red.png"]
+    assert "3 of 3 scores are not finite numbers" in by_name["red.png"]
 
 
 def test_thresholds_do_not_count(contract: Contract, repack: Repack) -> None:

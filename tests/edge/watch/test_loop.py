@@ -222,7 +222,7 @@ def test_frames_without_scores_are_counted_noted_once_and_feed_no_watchdog(share
         (3, "door"),
     ]
     (note,) = kept.select("note")
-    assert "3 of 3 scores are no finite numbers" in note["text"]
+    assert "3 of 3 scores are not finite numbers" in note["text"]
     assert fed == [1, 3]
     assert (stats.frames, stats.unclassified, stats.dropped) == (4, 5, 0)
     assert "4 frames, 0 dropped, 5 unclassified, " in stats.summarize()
