@@ -3,11 +3,11 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -26,6 +26,7 @@ from vedette_edge.cli.watch_options import OutputOptions, run_options
 from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host.systemd import notify
+from vedette_edge.log.detection import check_log
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.model_file import read_model_file
 from vedette_edge.model.overrides import ModelOverrides
@@ -213,14 +214,21 @@ def _check_config_file(context: click.Context, path: Path | None) -> None:
     settings = load_settings(path, run)
     for parameter in run.params:
         name = str(parameter.name)
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT_MAP:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             settings.pop(name, None)  # the command line overrides it
         elif parameter.required and name not in settings:
             raise SettingError(f"{path}: {find_key(parameter)} is missing")
     try:
-        if "source" in settings:
-            find_camera(CameraConfig(settings["source"]))
-        if "model" in settings:
-            read_model_file(Path(settings["model"]))
+        _check_files(settings)
     except VedetteError as error:
         raise SettingError(f"{path}: {error}") from error
+
+
+def _check_files(settings: Mapping[str, Any]) -> None:
+    """Check what the settings name. Raises VedetteError."""
+    if "source" in settings:
+        find_camera(CameraConfig(settings["source"]))
+    if "model" in settings:
+        read_model_file(Path(settings["model"]))
+    if "log" in settings:
+        check_log(Path(settings["log"]))

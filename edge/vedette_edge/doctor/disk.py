@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
+from vedette_edge.errors import SettingError
+from vedette_edge.log.detection import check_log, find_log_files
 from vedette_edge.log.reader import Damage, LoggedRecord, parse_line
-from vedette_edge.log.rotation import LogLimits, find_rotated_files
+from vedette_edge.log.rotation import LogLimits
 
 DAY_S = 86_400
 MIN_SPAN_S = 600.0  # a younger log gives no reliable rate
@@ -26,8 +28,8 @@ MAX_REWRITES = 20  # of the whole card per year: cheap cards endure some hundred
 def check_disk(log: Path, limits: LogLimits) -> Iterator[Finding]:
     """Check the disk of a log, which need not exist yet."""
     log = log.resolve()
-    if denied := _check_writable(log):
-        yield denied
+    if fault := _check_writable(log) or _check_content(log):
+        yield fault
         return
     usage = shutil.disk_usage(_find_existing(log.parent))
     log_bytes, span_s = _measure_log(log)
@@ -80,12 +82,21 @@ def _check_writable(log: Path) -> Finding | None:
         detail = f"{denied[0]} belongs to {owner}, and {user} may not write it"
         command = f"sudo -u {owner} {shlex.join([sys.executable, *sys.orig_argv[1:]])}"
         fix = f"sudo chown {user} {denied[0]}" if owner == "root" else command
-    elif not existing.is_dir() or (_exists(log) and not log.is_file()):
+    elif not existing.is_dir():
         detail = f"{log} cannot be a file"
         fix = "name another log, for example /var/log/vedette/watch.jsonl"
     else:
         return None
     return Finding("disk", FAULT, detail, fix)
+
+
+def _check_content(log: Path) -> Finding | None:
+    """Find out if the path has something that is not a log, which a watch refuses."""
+    try:
+        check_log(log)
+    except SettingError as error:
+        return Finding("disk", FAULT, str(error))
+    return None
 
 
 def _find_existing(folder: Path) -> Path:
@@ -101,9 +112,8 @@ def _measure_log(log: Path) -> tuple[int, float]:
     size = 0
     starts: list[LoggedRecord] = []
     with suppress(OSError):
-        for file in (*find_rotated_files(log).values(), log):
-            if file.is_file():
-                size += file.stat().st_size
-                with suppress(OSError), file.open("rb") as lines:
-                    starts += parse_line(lines.readline(10_000), Damage())
+        for file in find_log_files(log):
+            size += file.stat().st_size
+            with suppress(OSError), file.open("rb") as lines:
+                starts += parse_line(lines.readline(10_000), Damage())
     return size, time.time() - min(start.at for start in starts) if starts else 0.0

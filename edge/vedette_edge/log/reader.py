@@ -11,7 +11,6 @@ from io import BufferedReader
 from pathlib import Path
 
 from vedette_edge.errors import SettingError
-from vedette_edge.log.rotation import find_rotated_files
 
 LONGEST_LINE = 1 << 20  # bytes; records are shorter
 LATEST_S = 253_000_000_000  # in the year 9987; later times are damage
@@ -80,6 +79,20 @@ def find_log(place: Path) -> Path:
         return logs[0].resolve()
     content = f"several, choose one: {', '.join(map(str, logs))}" if logs else "no .jsonl file"
     raise SettingError(f"{place}: expected a folder with one log, but it has {content}")
+
+
+def find_rotated_files(path: Path) -> dict[int, Path]:
+    """Find the full files of the log at `path` by their names: number to file, oldest first.
+
+    Raises OSError.
+    """
+    name = re.compile(re.escape(path.stem) + r"\.([0-9]{6,})" + re.escape(path.suffix))
+    files = {
+        int(match[1]): entry
+        for entry in path.parent.iterdir()
+        if (match := name.fullmatch(entry.name))
+    }
+    return dict(sorted(files.items()))
 
 
 def read_records(path: Path, damage: Damage) -> Iterator[LoggedRecord]:

@@ -5,13 +5,14 @@ order of the numbers is the order of writing.
 """
 
 import os
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
 from vedette_edge.errors import SettingError
+from vedette_edge.log.detection import contains_log
+from vedette_edge.log.reader import find_rotated_files
 
 FILE_BYTES = 1_000_000
 
@@ -45,31 +46,20 @@ class LogLimits:
             )
 
 
-def find_rotated_files(path: Path) -> dict[int, Path]:
-    """Find the full files of the log at `path` by number, oldest first. Raises OSError."""
-    name = re.compile(re.escape(path.stem) + r"\.([0-9]{6,})" + re.escape(path.suffix))
-    files = {
-        int(match[1]): entry
-        for entry in path.parent.iterdir()
-        if (match := name.fullmatch(entry.name))
-    }
-    return dict(sorted(files.items()))
-
-
 def append_lines(path: Path, lines: bytes, limits: LogLimits) -> int:
-    """Append whole lines within the limits, and return the bytes of all files.
+    """Append whole lines within the limits of size, and return the bytes of all files.
 
     Renames a full file and deletes the oldest ones first. Raises OSError; a part of `lines` that
     was written is then removed again if the disk allows it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     full = find_rotated_files(path)
     size = path.stat().st_size if path.exists() else 0
     if size and size + len(lines) > limits.file_bytes:
         number = max(full, default=0) + 1
         full[number] = path.rename(path.with_name(f"{path.stem}.{number:06}{path.suffix}"))
         size = 0
-    kept = _trim(list(full.values()), limits.total_bytes - size - len(lines))
+    logs = list(filter(contains_log, full.values()))  # other files may have such a name
+    kept = _trim(logs, limits.total_bytes - size - len(lines))
     return kept + _append(path, lines, limits.sync)
 
 

@@ -6,21 +6,22 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.errors import SettingError
-from vedette_edge.log.quota import HOUR_S, HOURS, Quota
+from vedette_edge.log.quota import HOUR_S, HOURS
 from vedette_edge.log.records import create_record, format_timestamp
-from vedette_edge.log.rotation import LogLimits, append_lines, find_rotated_files
+from vedette_edge.log.rotation import LogLimits
+from vedette_edge.log.storage import LogStorage
 
 QUEUE_BYTES = 512 * 1024  # waiting for the disk at most; records beyond that are dropped
 BATCH_BYTES = 64 * 1024  # written without waiting for the flush interval
 FIRST_PAUSE_S = 1.0  # after the first failure of a disk; each further pause is twice as long
 LONGEST_PAUSE_S = 60.0
-CLOSE_S = 1.0  # to wait for the disk at the end
+OPEN_S = 2.0  # to wait for the disk at the start
+CLOSE_S = 1.0  # the same at the end
 
 logger = logging.getLogger(__name__)
 
@@ -50,34 +51,32 @@ class LogFile:
     works again.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        limits: LogLimits,
-        append: Callable[[Path, bytes, LogLimits], int] = append_lines,
-    ) -> None:
-        """Open a log. A disk that cannot be written yet is not an error.
+    def __init__(self, path: Path, limits: LogLimits, storage: LogStorage | None = None) -> None:
+        """Open a log. A disk that cannot be written yet, or does not answer, is not an error.
 
-        Raises SettingError if `path` exists and is not a file.
+        Raises SettingError if `path` exists and is not a log, or if another process logs there.
+        If the disk is too slow to tell, this is a failure to write instead.
         """
-        if path.exists() and not path.is_file():
-            raise SettingError(f"{path}: not a file; name a file to log to, such as watch.jsonl")
-        self._path, self._limits, self._append = path.resolve(), limits, append
-        past = list(_list_sizes(self._path))
-        self._quota = Quota(limits.day_bytes, time.monotonic(), past)
-        self._bytes_all = sum(size for size, _ in past)
+        self._path, self._limits = path, limits
+        self._storage = storage or LogStorage(path, limits)  # for the thread
+        self._opened = threading.Event()
+        self._refusal: SettingError | None = None
         self._lock = threading.Condition()
         self._queue: deque[tuple[str, bytes]] = deque()  # event, line
         self._queue_bytes = 0
         self._batch: list[bytes] = []  # lines to write next
         self._closing = False
         self._written = self._dropped = self._left_out = 0
+        self._bytes_day = self._bytes_all = 0
         self._noted_s: dict[str, float] = {}  # event: time of the note that it is left out
         self._pause_s = 0.0  # until the next attempt, while the disk fails
         self._failing_since: str | None = None
         self._dropped_before = 0  # the disk failed
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
+        if self._opened.wait(OPEN_S) and self._refusal:
+            self.close()
+            raise self._refusal
 
     def __enter__(self) -> "LogFile":
         return self
@@ -111,7 +110,7 @@ class LogFile:
                 written=self._written,
                 dropped=self._dropped,
                 left_out=self._left_out,
-                bytes_day=self._quota.spent(time.monotonic()),
+                bytes_day=self._bytes_day,
                 bytes_all=self._bytes_all,
                 failing_since=self._failing_since,
             )
@@ -124,12 +123,24 @@ class LogFile:
 
     def _run(self) -> None:
         """Run the thread: write batches to the disk until the log is closed."""
+        self._open()
         while not self._closing:
             with self._lock:
                 self._lock.wait_for(self._is_due, self._pause_s or self._limits.flush_s)
             self._flush()
         self._flush()  # the records that arrived during the last flush
         self._count_unwritten()
+        self._storage.close()
+
+    def _open(self) -> None:
+        try:
+            self._storage.open()
+        except SettingError as error:
+            self._refusal = error
+        except OSError:
+            pass  # the first batch says so
+        self._update_sizes()
+        self._opened.set()
 
     def _is_due(self) -> bool:
         return self._closing or (not self._pause_s and self._queue_bytes >= BATCH_BYTES)
@@ -141,13 +152,14 @@ class LogFile:
             if not self._batch:
                 continue  # all records were over the day's limit
             try:
-                size = self._append(self._path, b"".join(self._batch), self._limits)
-            except OSError as error:
+                self._storage.append(b"".join(self._batch))
+            except (OSError, SettingError) as error:
                 self._record_failure(error)
                 return
             with self._lock:
                 self._written += len(self._batch)
-                self._batch, self._bytes_all = [], size
+                self._batch = []
+                self._update_sizes()
             self._record_success()
 
     def _take_batch(self) -> Iterator[bytes]:
@@ -157,7 +169,7 @@ class LogFile:
         while self._queue and (not size or size + len(self._queue[0][1]) <= room):
             event, line = self._queue.popleft()
             self._queue_bytes -= len(line)
-            if self._quota.admits(event, len(line), now_s):
+            if self._storage.quota.admits(event, len(line), now_s):
                 size += len(line)
                 yield line
             else:
@@ -171,14 +183,19 @@ class LogFile:
         self._noted_s[event] = now_s
         limit = f"the day's {self._limits.day_bytes:,} bytes"
         note = _encode_note(f"{event} records are left out: {limit}")
-        if self._quota.admits("note", len(note), now_s):
-            yield note
+        self._storage.quota.spend(len(note), now_s)
+        yield note
 
-    def _record_failure(self, error: OSError) -> None:
+    def _update_sizes(self) -> None:
+        self._bytes_all = self._storage.size
+        self._bytes_day = self._storage.quota.spent(time.monotonic())
+
+    def _record_failure(self, error: OSError | SettingError) -> None:
         self._pause_s = extend_pause(self._pause_s)
         if self._failing_since is None:
             self._failing_since, self._dropped_before = format_timestamp(), self._dropped
-            self._warn(f"cannot be written ({error.strerror or error}); the watch goes on")
+            reason = getattr(error, "strerror", None) or error
+            self._warn(f"cannot be written ({reason}); the watch goes on")
 
     def _record_success(self) -> None:
         if self._failing_since is None:
@@ -221,12 +238,3 @@ _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow
 
 def _encode_note(text: str) -> bytes:
     return _encode(create_record("note") | {"text": text})
-
-
-def _list_sizes(path: Path) -> Iterator[tuple[int, float]]:
-    """List size in bytes and age in seconds of each log file; a file is as old as its last line."""
-    with suppress(OSError):
-        for file in [*find_rotated_files(path).values(), path]:
-            with suppress(FileNotFoundError):
-                status = file.stat()
-                yield status.st_size, max(0.0, time.time() - status.st_mtime)

@@ -168,6 +168,7 @@ def test_sighup_restarts_a_watch_with_the_present_file(
             (head + 'camera = "picamera"\n', "config.toml: 'picamera'"),
             (head + f'camera = "/{"long" * 100}"\n', "long' not found"),
             (f'model = "{clip}"\ncamera = "{clip}"\n', f"config.toml: {clip}: "),
+            (f'{text}log = "{clip}"\n', f"config.toml: {clip}: not a log"),
         ):
             write(wrong)
             process.send_signal(signal.SIGHUP)

@@ -84,6 +84,19 @@ def test_a_log_that_cannot_be_written_is_reported_and_stops_nothing(
     assert "/proc/no" in result.stderr
 
 
+def test_a_log_in_place_of_the_model_or_an_image_is_refused(
+    model: Path, photos: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.tflite"
+    copy.write_bytes(model.read_bytes())
+    for log in (copy, photos / "a-red.jpg"):
+        content = log.read_bytes()
+        result = call_vedette("run", copy, "--camera", photos, "--log", log)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"Error: {log}: not a log of a watch" in result.stderr
+        assert log.read_bytes() == content
+
+
 def test_ctrl_c_ends_a_watch_cleanly(model: Path, photos: Path, tmp_path: Path) -> None:
     many = tmp_path / "many"
     many.mkdir()

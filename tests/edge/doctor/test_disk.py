@@ -31,9 +31,10 @@ def test_a_log_that_may_not_be_written_says_who_may(
     assert failing.fix.startswith("sudo mount -o remount,rw /")
 
 
-def test_a_log_that_cannot_be_a_file_is_a_fault(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_a_file_or_is_another_file_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for log in (tmp_path, tmp_path / "file" / "watch.jsonl"):
+    (tmp_path / "c5.mp4").write_bytes(b"a video")
+    for log in (tmp_path, tmp_path / "file" / "watch.jsonl", tmp_path / "c5.mp4"):
         (wrong,) = check_disk(log, LogLimits())
         assert (wrong.level, str(log) in wrong.detail) == (FAULT, True)
 

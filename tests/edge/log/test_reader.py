@@ -25,8 +25,14 @@ from tests.edge.log_morning import (
 )
 
 from vedette_edge.log.formatting import format_duration, format_record
-from vedette_edge.log.reader import OLD_EVENTS, Damage, Tail, parse_line, read_records
-from vedette_edge.log.rotation import find_rotated_files
+from vedette_edge.log.reader import (
+    OLD_EVENTS,
+    Damage,
+    Tail,
+    find_rotated_files,
+    parse_line,
+    read_records,
+)
 from vedette_edge.log.summary import summarize
 
 __all__ = ["log", "zone"]  # fixtures

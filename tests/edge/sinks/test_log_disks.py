@@ -20,6 +20,8 @@ from tests.edge.logging_now import (
     wait_until,
 )
 
+from vedette_edge.errors import SettingError
+from vedette_edge.log.storage import LogStorage
 from vedette_edge.sinks.log_file import LogFile, extend_pause
 
 __all__ = ["path"]  # a fixture
@@ -64,6 +66,8 @@ def test_a_read_only_disk_does_not_stop_the_watch(small_disk: Path, caplog: Capt
         wait_until(lambda: "Read-only file system" in caplog.text)
         subprocess.run([*mount, "-w"], check=True)
         wait_until(lambda: WORKS in caplog.text)
+        with pytest.raises(SettingError, match="logs there already"):
+            LogFile(path, LIMITS)
     assert read_numbers(path) == [1]
     assert "0 records were lost" in caplog.messages[1]
 
@@ -114,11 +118,28 @@ def test_a_folder_in_place_of_the_file_stops_nothing(path: Path, caplog: Capture
     assert read_numbers(path) == [1]
 
 
-def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_its_end(
-    path: Path, caplog: Captured
+class HangingStorage(LogStorage):
+    """A log on a disk that hangs until `answer` is set."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, LIMITS)
+        self.answer = threading.Event()
+
+    def open(self) -> None:
+        """Open the log, which each attempt to write does first."""
+        self.answer.wait()
+        super().open()
+
+
+@pytest.mark.parametrize("hangs_at_start", [True, False])
+def test_a_disk_that_does_not_answer_holds_up_neither_start_nor_watch_nor_end(
+    path: Path, hangs_at_start: bool, caplog: Captured
 ) -> None:
-    answer = threading.Event()
-    log = LogFile(path, LIMITS, append=lambda *_: int(answer.wait()))
+    storage = HangingStorage(path)
+    if not hangs_at_start:
+        storage.answer.set()
+    log = LogFile(path, LIMITS, storage)
+    storage.answer.clear()
     for number in range(20_000):
         log.write(create_change(number))
     counters = log.read_counters()
@@ -126,5 +147,19 @@ def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_its_end(
     assert counters.dropped > 10_000
     log.close()
     assert "does not answer" in caplog.text
-    answer.set()
+    storage.answer.set()
     wait_until(lambda: log.read_counters().written > 0)
+
+
+def test_a_disk_that_hung_at_the_start_may_turn_out_to_have_no_log(
+    path: Path, caplog: Captured
+) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"a picture")
+    storage = HangingStorage(path)
+    with LogFile(path, LIMITS, storage) as log:
+        storage.answer.set()
+        log.write(create_change(1))
+        wait_until(lambda: "not a log of a watch" in caplog.text)
+        assert log.read_counters().failing_since
+    assert (path.read_bytes(), log.read_counters().dropped) == (b"a picture", 1)
