@@ -34,7 +34,9 @@ class LockFile:
         with suppress(OSError):
             # Not inheritable, as always in Python: a child must not hold the lock. Not for writing:
             # the disk could not be made read-only while the watch runs.
-            self._descriptor = os.open(self._path, os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            self._descriptor = os.open(
+                self._path, os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
+            )
             self._lock(self._descriptor)
         return self._descriptor is not None
 
