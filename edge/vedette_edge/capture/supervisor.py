@@ -250,7 +250,9 @@ class CaptureProcess:
         self.events, event_end = os.pipe()
         os.set_blocking(self.events, False)
         descriptors = [config_end, event_end, *buffer.descriptors]
-        command = [sys.executable, "-m", "vedette_edge.capture.worker", *map(str, descriptors)]
+        # -P keeps modules in the current folder from being imported, whatever their names.
+        command = [sys.executable, "-P", "-m", "vedette_edge.capture.worker"]
+        command += map(str, descriptors)
         try:  # in a session of its own, since Ctrl-C is for the supervisor alone
             self._process = subprocess.Popen(command, pass_fds=descriptors, start_new_session=True)
         except OSError:

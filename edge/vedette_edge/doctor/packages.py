@@ -122,7 +122,7 @@ def _check_picamera2() -> Finding:
 
 def _find_import_error(module: str) -> str:
     """Import a module in a new process, which may hang or crash. Empty if it works."""
-    command = [sys.executable, "-c", f"import {module}"]
+    command = [sys.executable, "-P", "-c", f"import {module}"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=IMPORT_S)
     except subprocess.TimeoutExpired:

@@ -106,6 +106,16 @@ def test_every_image_of_a_folder_is_delivered_in_order(
     assert not list_children()
 
 
+def test_modules_in_the_current_folder_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('from the current folder')", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    with Supervisor(configure(CameraConfig("synthetic")), event_log.add) as supervisor:
+        assert wait_for_frame(supervisor) == 1
+    assert event_log.kinds() == ["opened"]
+
+
 def test_a_killed_capture_process_is_replaced_and_reported_once(
     clip: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:

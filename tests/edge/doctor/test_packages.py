@@ -90,6 +90,15 @@ def test_a_package_that_fails_to_import_is_a_fault_and_not_the_end(
     assert "vedette check" in line
 
 
+def test_a_package_in_the_current_folder_is_not_tested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "picamera2.py").write_text("raise ImportError('from the folder')", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    (finding,) = [one for one in check_packages("picamera2") if one.subject == "picamera2"]
+    assert "from the folder" not in finding.detail
+
+
 def test_a_broken_package_is_reported_with_the_settings_of_the_service(
     model: Path, tmp_path: Path
 ) -> None:
