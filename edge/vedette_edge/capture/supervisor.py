@@ -5,6 +5,7 @@ import math
 import os
 import pickle
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -13,12 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from vedette_edge.cameras.address import redact
 from vedette_edge.cameras.config import CameraEvent, OnCameraEvent
 from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.model.sandbox import describe_death
 
 POLL_S = 0.25  # between two checks of a silent process; a frame needs no check
+MOST_WORDS = 4096  # bytes of standard error that are read
 KILL_S = 0.5  # to wait for a killed process: a driver may hold it for ever
 
 
@@ -131,9 +135,9 @@ class Supervisor:
         if self._state is State.WAITING and now_s >= self._start_s:
             self._start_process(now_s)
         elif self._process:
-            died = self._process.has_died()  # checked first: its last events may explain why
+            death = self._process.describe_death()  # checked first: its last events may explain why
             self._read_events()
-            self._check_health(now_s, died=died)
+            self._check_health(now_s, death)
         self._report_look()
 
     def _report_look(self) -> None:
@@ -185,14 +189,14 @@ class Supervisor:
         self._on_sign_of_life()
         self._report(event)
 
-    def _check_health(self, now_s: float, *, died: bool) -> None:
+    def _check_health(self, now_s: float, death: str) -> None:
         """Restart a process that died, or that delivers nothing for too long."""
         if self._state not in (State.OPENING, State.DELIVERING):
             return
         opening = self._state is State.OPENING
         limit_s = self._timeouts.first_silence_s if opening else self._timeouts.silence_s
-        if died:
-            self._on_lost("the capture process died")
+        if death:
+            self._on_lost(death)
         elif now_s - self._last_sign_s > limit_s:
             self._on_lost(f"no frame for {limit_s:.0f} s")
 
@@ -249,12 +253,20 @@ class CaptureProcess:
         config_end, self._config_pipe = os.pipe()
         self.events, event_end = os.pipe()
         os.set_blocking(self.events, False)
+        # Libraries may write what they want: the user sees it only as the reason of a death.
+        self._stderr = os.memfd_create("vedette-stderr")
         descriptors = [config_end, event_end, *buffer.descriptors]
         # -P keeps modules in the current folder from being imported, whatever their names.
         command = [sys.executable, "-P", "-m", "vedette_edge.capture.worker"]
         command += map(str, descriptors)
         try:  # in a session of its own, since Ctrl-C is for the supervisor alone
-            self._process = subprocess.Popen(command, pass_fds=descriptors, start_new_session=True)
+            self._process = subprocess.Popen(
+                command,
+                stdout=subprocess.DEVNULL,
+                stderr=self._stderr,
+                pass_fds=descriptors,
+                start_new_session=True,
+            )
         except OSError:
             self._close_pipes()
             raise
@@ -262,13 +274,23 @@ class CaptureProcess:
             os.close(config_end)
             os.close(event_end)
         self.pid = self._process.pid
-        self._partial_line = b""
+        self._partial_line, self._source = b"", config.camera.source
         with suppress(BrokenPipeError):
             os.write(self._config_pipe, pickle.dumps(config))
 
-    def has_died(self) -> bool:
-        """True if the process has ended."""
-        return self._process.poll() is not None
+    def describe_death(self) -> str:
+        """Say that the process died, and of what; empty while it runs.
+
+        That is the signal, or the last line on its standard error, such as a traceback's.
+        """
+        if (code := self._process.poll()) is None:
+            return ""
+        size = os.fstat(self._stderr).st_size
+        words = os.pread(self._stderr, MOST_WORDS, max(0, size - MOST_WORDS))
+        if code < 0 and code != -signal.SIGABRT:  # a program speaks before abort() alone
+            words = b""
+        cause = redact(describe_death(code, words), self._source)
+        return f"the capture process died: {cause}"
 
     def read_events(self) -> Iterator[CameraEvent]:
         """Read the events since the last call."""
@@ -287,5 +309,5 @@ class CaptureProcess:
         self._close_pipes()
 
     def _close_pipes(self) -> None:
-        os.close(self._config_pipe)
-        os.close(self.events)
+        for descriptor in (self._config_pipe, self.events, self._stderr):
+            os.close(descriptor)

@@ -2,7 +2,8 @@
 
 The supervisor starts it, sends the CaptureConfig over a pipe and keeps that pipe open: when it
 closes, the supervisor has gone, and the kernel kills this process too. Camera events go back
-through a second pipe, each as a line of JSON.
+through a second pipe, each as a line of JSON. Standard error is a file in memory, whose last line
+tells the supervisor why this process died.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ import pickle
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
@@ -27,6 +29,7 @@ from vedette_edge.capture.region import Region
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.images.preprocessing import Image, InputSpec, preprocess
 
+STDERR, MAX_STDERR_BYTES = 2, 1 << 16
 MAX_SOURCE_BYTES = 400  # of a file's name in a FrameInfo
 # A still scene is classified this often all the same, so that its label stays up to date.
 MAX_STILL_S = 30.0
@@ -102,9 +105,11 @@ def main() -> None:
         send(CameraEvent("misconfigured", str(error)))
     except (VedetteError, OSError) as error:
         send(CameraEvent("failed", str(error)))
+    except Exception:
+        traceback.print_exc()
+        os._exit(1)
     else:
         send(CameraEvent("ended"))
-    sys.stdout.flush()
     os._exit(0)  # a camera's own threads may never end
 
 
@@ -114,6 +119,7 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
     selector, frozen = FrameSelector(config), FrozenDetector()
     with closing(open_frames(config.camera, on_event)) as frames:
         for frame in frames:
+            _drop_old_words()
             image_rgb = orient(frame.image_rgb, config.orientation)
             if not selector.accept(image_rgb):
                 buffer.mark_skipped()
@@ -136,6 +142,13 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
             buffer.publish(info)
             if waits:
                 buffer.wait_until_taken()
+
+
+def _drop_old_words() -> None:
+    """Empty the file of standard error when it is large: only its end matters."""
+    if os.lseek(STDERR, 0, os.SEEK_CUR) > MAX_STDERR_BYTES:
+        os.ftruncate(STDERR, 0)
+        os.lseek(STDERR, 0, os.SEEK_SET)
 
 
 def _die_with_parent(config_pipe: int) -> None:

@@ -63,13 +63,13 @@ def run_sandboxed(
     command = [sys.executable, "-P", "-c", code, function, argument]
     done = subprocess.run(command, input=model, capture_output=True, timeout=timeout_s, check=False)
     if done.returncode == REFUSED:
-        return Failure(True, _shorten(done.stdout))
-    return Failure(False, _describe_death(done)) if done.returncode else None
+        return Failure(True, shorten(done.stdout))
+    return Failure(False, describe_death(done.returncode, done.stderr)) if done.returncode else None
 
 
 def main() -> None:
     """Call the function in the arguments with the model on standard input, in the new process."""
-    _limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_CORE, 0)
     _, function, argument = sys.argv
     try:
         pkgutil.resolve_name(function)(sys.stdin.buffer.read(), argument)
@@ -80,8 +80,8 @@ def main() -> None:
 
 def run_within_limits(model: bytes, threads: str) -> None:
     """Run a model once on zeros, with limits on memory and processor time."""
-    _limit(resource.RLIMIT_AS, MEMORY_BYTES)
-    _limit(resource.RLIMIT_CPU, PROCESSOR_S)
+    limit(resource.RLIMIT_AS, MEMORY_BYTES)
+    limit(resource.RLIMIT_CPU, PROCESSOR_S)
     try:
         network = TFLiteModel(model, int(threads), find_runtime())
         network.run(np.zeros(network.input.shape, network.input.dtype))
@@ -89,21 +89,22 @@ def run_within_limits(model: bytes, threads: str) -> None:
         raise ModelFileError(f"needs more than {MEMORY_BYTES >> 30} GiB of memory") from error
 
 
-def _limit(resource_number: int, most: int) -> None:
+def limit(resource_number: int, most: int) -> None:
+    """Limit one of this process' resources, RLIMIT_..., where it is not limited to less."""
     hard = resource.getrlimit(resource_number)[1]
     within = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource_number, (within, hard))
 
 
-def _describe_death(done: subprocess.CompletedProcess[bytes]) -> str:
+def describe_death(code: int, stderr: bytes) -> str:
     """Name the signal or the exit code, and quote the last line on standard error."""
-    code, lines = done.returncode, done.stderr.splitlines()
     cause = signal.Signals(-code).name if -code in list(signal.Signals) else f"code {code}"
-    words = [_shorten(line) for line in lines if line.strip() and not line.startswith(b"INFO")]
+    lines = stderr.splitlines()
+    words = [shorten(line) for line in lines if line.strip() and not line.startswith(b"INFO")]
     return ": ".join([cause, *words[-1:]])
 
 
-def _shorten(message: bytes) -> str:
+def shorten(message: bytes) -> str:
     """Make one printable line of a message, of LONGEST_MESSAGE characters at most."""
     text = "".join(one if one.isprintable() else " " for one in message.decode(errors="replace"))
     text = " ".join(text.split())

@@ -141,10 +141,10 @@ def test_a_machine_without_room_for_a_process_is_asked_again(
         os.kill(supervisor.pid, signal.SIGKILL)
         wait_for_loss(supervisor, event_log)
         assert supervisor.next_frame(3) is None
-        assert count_open_files() == before - 2  # the two pipes to a process
+        assert count_open_files() == before - 3  # two pipes and standard error
         patched.undo()
         wait_for_frame(supervisor)
-    assert event_log.details("lost") == ["the capture process died"]
+    assert event_log.details("lost") == ["the capture process died: SIGKILL"]
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "Popen", refuse)
         with pytest.raises(CameraError, match="Resource temporarily unavailable"):

@@ -129,6 +129,58 @@ def test_a_killed_capture_process_is_replaced_and_reported_once(
     assert all("died" in reason for reason in event_log.details("lost"))
 
 
+@pytest.mark.parametrize(
+    ("last_act", "reason"),
+    [
+        ("raise ZeroDivisionError('of\\x1b\\n' + 9999 * 'w')", "code 1: www"),
+        ("raise ZeroDivisionError('of nothing')", "code 1: ZeroDivisionError: of nothing"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("os.write(2, b'free(): invalid pointer\\n'); os.abort()", "SIGABRT: free(): invalid"),
+        ("os.write(2, b'user admin refused\\n'); os._exit(3)", "***"),
+        ("os.write(2, b'http://pw1@h/x fails\\n'); os._exit(3)", "code 3: http://h fails"),
+    ],
+)
+def test_a_death_is_explained_in_one_bounded_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    configure: ConfigFactory,
+    event_log: EventLog,
+    last_act: str,
+    reason: str,
+) -> None:
+    act = f"import os, signal, cv2\ndef act(*_):\n    {last_act}\ncv2.VideoCapture = act\n"
+    (tmp_path / "sitecustomize.py").write_text(act, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    camera = CameraConfig("rtsp://admin:pw1@h/x")
+    with Supervisor(configure(camera), event_log.add) as supervisor:
+        while not event_log.events:
+            supervisor.next_frame(0.1)
+    (loss,) = event_log.details("lost")
+    assert loss.startswith(f"the capture process died: {reason}")
+    assert loss.isprintable()
+    assert len(loss) < 400
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_libraries_write_is_kept_from_the_terminal_and_bounded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    configure: ConfigFactory,
+    event_log: EventLog,
+) -> None:
+    noise = "import os, time\nold = time.perf_counter\ndef noisy():\n    os.write(2, b'x' * 9999)\n"
+    noise += "    os.write(1, b'x')\n    return old()\ntime.perf_counter = noisy\n"
+    (tmp_path / "sitecustomize.py").write_text(noise, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    with Supervisor(configure(CameraConfig("synthetic")), event_log.add) as supervisor:
+        for _ in range(50):
+            wait_for_frame(supervisor)
+        assert Path(f"/proc/{supervisor.pid}/fd/2").stat().st_size < 200_000
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_camera_that_blocks_for_ever_is_killed_and_restarted(
     tmp_path: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
