@@ -37,9 +37,11 @@ def decode_image(data: bytes) -> Image:
     """
     if not data:
         raise ImageError("the file is empty, expected a picture")
-    if detect_format(data) in HEIF:
+    if not (kind := detect_format(data)):  # else OpenCV tries all decoders that it has
+        raise ImageError("not a picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF")
+    if kind in HEIF:
         return _decode_heif(data)
-    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if _is_webp(data) else 0)
+    flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if kind == "WebP" else 0)
     try:
         image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
@@ -79,7 +81,6 @@ def _turn_upright(image: Image, orientation: int) -> Image:
 _SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG": "PNG",
-    b"RIFF": "WebP",
     b"GIF8": "GIF",
     b"BM": "BMP",
     b"II*\0": "TIFF",
@@ -91,6 +92,8 @@ def detect_format(data: bytes) -> str:
     """Detect JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF by the first bytes; "" for others."""
     if data[4:8] == b"ftyp":
         return _detect_heif_format(data)
+    if data[:4] == b"RIFF":
+        return "WebP" if data[8:12] == b"WEBP" else ""
     return next((name for begin, name in _SIGNATURES.items() if data.startswith(begin)), "")
 
 
@@ -119,23 +122,18 @@ def _is_truncated_jpeg(data: bytes) -> bool:
 def _explain_failure(data: bytes) -> str:
     if _OLD_OPENCV and data[:4] == b"GIF8":
         return f"a GIF, which OpenCV {cv2.__version__} cannot read; 4.12 and later can"
-    if name := detect_format(data):
-        return f"a {name} file that is damaged, cut off or of a variant that OpenCV cannot read"
-    return "not a picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
+    name = detect_format(data)
+    return f"a {name} file that is damaged, cut off or of a variant that OpenCV cannot read"
 
 
 # Every version of OpenCV applies the EXIF orientation of JPEG, PNG and TIFF, but only 4.12 and
 # later that of WebP. To get equal images from all versions, WebP's orientation is read here.
 
 
-def _is_webp(data: bytes) -> bool:
-    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-
-
 def _read_webp_orientation(data: bytes) -> int:
     """The EXIF orientation 1..8 in the RIFF chunk EXIF of a WebP; 1 (upright) for others."""
-    at = 12
-    while _is_webp(data) and at + 8 <= len(data):
+    at = 12 if detect_format(data) == "WebP" else len(data)
+    while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == b"EXIF":
             exif = data[at + 8 : at + 8 + size].removeprefix(b"Exif\0\0")

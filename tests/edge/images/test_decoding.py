@@ -142,6 +142,19 @@ def test_what_is_no_picture_is_an_error(data: bytes) -> None:
         decoding.decode_image(data)
 
 
+@pytest.mark.parametrize("ending", [".jp2", ".ppm", ".pfm", ".hdr", ".ras"])
+def test_a_format_that_is_not_promised_reaches_no_decoder(ending: str) -> None:
+    floats = ending in (".pfm", ".hdr")
+    data = encode(ending, draw_quadrants().astype(np.float32 if floats else np.uint8))
+    with pytest.raises(ImageError, match="not a picture; expected JPEG"):
+        decoding.decode_image(data)
+
+
+def test_a_riff_file_that_is_no_webp_is_no_picture() -> None:
+    with pytest.raises(ImageError, match="not a picture; expected JPEG"):
+        decoding.decode_image(b"RIFF\x10\0\0\0WAVEfmt " + bytes(40))
+
+
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_text("no picture")
