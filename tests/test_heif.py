@@ -15,7 +15,7 @@ from tests import heif_files
 from tests.edge.images.test_decoding import UPRIGHT
 
 from vedette_edge.errors import DecoderMissingError, ImageError
-from vedette_edge.images import decoding
+from vedette_edge.images import decoding, image_header
 
 Picture = NDArray[np.uint8]
 Encode = Callable[..., bytes]
@@ -45,7 +45,7 @@ def distance(found: Picture, expected: Picture) -> float:
 @pytest.mark.parametrize(("kind", "encode"), KINDS)
 def test_a_file_is_of_its_kind_and_gives_its_picture(kind: str, encode: Encode) -> None:
     data = encode(scene())
-    assert decoding.detect_format(data) == kind
+    assert image_header.detect_format(data) == kind
     assert distance(decoding.decode_image(data), scene()) < 3
 
 

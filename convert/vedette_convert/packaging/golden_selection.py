@@ -10,14 +10,15 @@ from vedette_convert.run import Photograph, sample_photographs
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding
 from vedette_edge.images.encoding import downscale, encode_jpeg
+from vedette_edge.images.image_header import count_pixels, detect_format
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.golden_samples import (
     FOLDER,
+    FORMATS,
     FRAME,
     MOST_PIXELS,
     Sample,
-    count_pixels,
     hash_image,
     read_sample_image,
 )
@@ -30,7 +31,6 @@ TRIED = 60  # candidates of each kind
 LEAST_LEAD = 6  # output steps of the best score's lead: two on either side turn no answer
 MOST_OFF = 1  # output steps between one rounding and another; the self-test allows two
 LARGEST_BYTES = 25_000  # of a stored image
-KINDS = ("JPEG", "PNG")  # files that are stored unchanged
 LONGEST_SIDE = 3  # times the input's, of an image that was downscaled
 QUALITIES = (90, 75, 60, 40, 20)  # of JPEG, tried in this order
 MOST_FRAMES = 50  # drawn to find one with a steady answer
@@ -53,7 +53,7 @@ def select_golden_samples(
                 if _is_steady(decoding.decode_image(data), classifier, others):
                     chosen[one.file] = data
     files = {
-        f"{index:02}.{decoding.detect_format(data).lower()}": data
+        f"{index:02}.{detect_format(data).lower()}": data
         for index, data in enumerate(chosen.values())
     }
     return files, compute_samples(files, classifier)
@@ -121,7 +121,7 @@ def _encode(photograph: Photograph, classifier: Classifier, *, turned: bool) -> 
 
 
 def _is_small(data: bytes) -> bool:
-    known = len(data) <= LARGEST_BYTES and decoding.detect_format(data) in KINDS
+    known = len(data) <= LARGEST_BYTES and detect_format(data) in FORMATS
     return known and count_pixels(data) <= MOST_PIXELS
 
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from vedette_edge.errors import DecoderMissingError, ImageError
 from vedette_edge.files import read_bounded
+from vedette_edge.images.image_header import HEIF, check_size, detect_format, read_size
 from vedette_edge.images.jpeg_splitter import END, JpegSplitter
 from vedette_edge.images.preprocessing import Image
 
-HEIF = ("HEIC", "AVIF")  # formats whose decoder is optional
 HEIF_INSTALL = "pip install 'vedette-edge[heif]'"
 _OLD_OPENCV = tuple(map(int, cv2.__version__.split(".")[:2])) < (4, 12)
 
@@ -32,8 +32,9 @@ def decode_image(data: bytes) -> Image:
     """Decode the bytes of an image file; of a GIF, its first frame.
 
     Grey, palette, CMYK, 16-bit and transparent images become 8-bit RGB; transparency is dropped,
-    which leaves the colours beneath it. Raises ImageError if the data is not a complete image,
-    and DecoderMissingError, an ImageError, for HEIC and AVIF without the extra that decodes them.
+    which leaves the colours beneath it. Raises ImageError if the data is not a complete image
+    or one of more than MAX_PIXELS, and DecoderMissingError, an ImageError, for HEIC and AVIF
+    without the extra that decodes them.
     """
     if not data:
         raise ImageError("the file is empty, expected a picture")
@@ -41,15 +42,19 @@ def decode_image(data: bytes) -> Image:
         raise ImageError("not a picture; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF")
     if kind in HEIF:
         return _decode_heif(data)
+    check_size(data)
     flags = cv2.IMREAD_COLOR | (cv2.IMREAD_IGNORE_ORIENTATION if kind == "WebP" else 0)
     try:
         image_bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if image_bgr is None or _is_truncated_jpeg(data):
+            raise ImageError(_explain_failure(data))
+        image_rgb = np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8)
+        return _turn_upright(image_rgb, _read_webp_orientation(data))
     except cv2.error as error:
         raise ImageError(f"not a picture that OpenCV can read ({error.err})") from error
-    if image_bgr is None or _is_truncated_jpeg(data):
-        raise ImageError(_explain_failure(data))
-    image_rgb = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
-    return _turn_upright(np.asarray(image_rgb, np.uint8), _read_webp_orientation(data))
+    except MemoryError as error:
+        width, height = read_size(data)
+        raise ImageError(f"{width} x {height} px are too many for the memory here") from error
 
 
 def _decode_heif(data: bytes) -> Image:
@@ -76,40 +81,6 @@ def _turn_upright(image: Image, orientation: int) -> Image:
     if orientation in (3, 4, 7, 8):
         image = image[::-1]
     return np.ascontiguousarray(image)
-
-
-_SIGNATURES = {
-    b"\xff\xd8\xff": "JPEG",
-    b"\x89PNG": "PNG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-}
-
-
-def detect_format(data: bytes) -> str:
-    """Detect JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC or AVIF by the first bytes; "" for others."""
-    if data[4:8] == b"ftyp":
-        return _detect_heif_format(data)
-    if data[:4] == b"RIFF":
-        return "WebP" if data[8:12] == b"WEBP" else ""
-    return next((name for begin, name in _SIGNATURES.items() if data.startswith(begin)), "")
-
-
-_HEIF_BRANDS = {  # ISO/IEC 23008-12, and AV1 Image File Format
-    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"), "HEIC"),
-    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-}
-_MOST_BRANDS = 64  # that are read
-
-
-def _detect_heif_format(data: bytes) -> str:
-    """Detect HEIC or AVIF by the first coding brand in box ftyp; mif1 and msf1 hold either."""
-    end = min(int.from_bytes(data[:4], "big"), 16 + 4 * _MOST_BRANDS)
-    brands = (data[8:12], *(data[at : at + 4] for at in range(16, end, 4)))
-    container = "HEIC" if brands[0] in (b"mif1", b"msf1") else ""
-    return next((_HEIF_BRANDS[brand] for brand in brands if brand in _HEIF_BRANDS), container)
 
 
 def _is_truncated_jpeg(data: bytes) -> bool:

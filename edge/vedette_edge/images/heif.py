@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from PIL.AvifImagePlugin import AvifImageFile
 
 from vedette_edge.errors import ImageError
+from vedette_edge.images.image_header import check_pixels
 from vedette_edge.images.pillow_warnings import ignore_warnings
 from vedette_edge.images.preprocessing import Image
-
-MOST_PIXELS = 1 << 30  # OpenCV's limit for the other formats
 
 _ORIENTATION = 0x0112  # EXIF tag
 
@@ -27,7 +26,7 @@ def decode(data: bytes, kind: str) -> tuple[Image, int]:
 
     The orientation is what is left to do of the container's (irot, imir); HEIF tells readers to
     ignore EXIF's, which repeats it. Reduces deep colours to 8 bits, drops alpha and turns grey
-    into RGB. Raises ImageError for an image that is damaged, cut off or larger than MOST_PIXELS.
+    into RGB. Raises ImageError for an image that is damaged, cut off or larger than MAX_PIXELS.
     """
     if _is_truncated(data):
         raise ImageError(f"a {kind} file that is cut off; copy it again from its source")
@@ -49,7 +48,7 @@ def read_heic_header(data: bytes) -> tuple[int, int]:
 def _decode_heic(data: bytes) -> tuple[Image, int]:
     """Decode the primary image; libheif applies irot and imir itself."""
     file = pillow_heif.open_heif(data)
-    _check_size(*file.size)
+    check_pixels(*file.size)
     return _convert_to_rgb(np.asarray(file)), 1
 
 
@@ -58,13 +57,8 @@ def _decode_avif(data: bytes) -> tuple[Image, int]:
     with ignore_warnings():  # of broken EXIF
         image = AvifImageFile(io.BytesIO(data))
         orientation = image.getexif().get(_ORIENTATION, 1)
-    _check_size(*image.size)
+    check_pixels(*image.size)
     return _convert_to_rgb(np.asarray(image)), orientation
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MOST_PIXELS:
-        raise ImageError(f"{width} x {height} px, but at most {MOST_PIXELS} px are decoded")
 
 
 def _convert_to_rgb(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> Image:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from vedette_edge.errors import ImageError, ModelFileError
 from vedette_edge.images import decoding, test_pattern
+from vedette_edge.images.image_header import count_pixels, detect_format
 from vedette_edge.images.preprocessing import Image
 
 FOLDER = "golden/"  # within the zip of the model file
@@ -21,9 +21,7 @@ FORMAT = "vedette-golden-1"
 FRAME = "frame-"  # and a number: a test pattern, drawn and not stored
 MOST_SAMPLES = 32
 MOST_PIXELS = 4_000_000  # of a sample's image, times the scans of a progressive JPEG
-_SCAN = b"\xff\xda"  # SOS; within a scan, a zero follows each 0xFF
-# JPEG's markers of a frame, SOF0 to SOF15, which its height and width follow.
-_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+FORMATS = ("JPEG", "PNG")  # of a sample's image
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +70,11 @@ def read_sample_image(name: str, members: Mapping[str, bytes]) -> Image:
     if re.fullmatch(FRAME + r"[0-9]{1,4}", name):
         return test_pattern.draw_test_pattern(int(name.removeprefix(FRAME)))
     data = members.get(FOLDER + name, b"")
+    if detect_format(data) not in FORMATS:
+        raise ImageError("not a JPEG or PNG")
     if (pixels := count_pixels(data)) > MOST_PIXELS:
         raise ImageError(f"{pixels} pixels, but at most {MOST_PIXELS} are decoded")
     return decoding.decode_image(data)
-
-
-def count_pixels(data: bytes) -> int:
-    """Count the pixels that decoding a PNG or JPEG takes. Raises ImageError for other formats.
-
-    A file of a few bytes can hold an image that fills the memory, or thousands of scans.
-    """
-    try:
-        if decoding.detect_format(data) == "PNG":
-            width, height = struct.unpack_from(">II", data, 16)
-            return int(height * width)
-        at = 2 if decoding.detect_format(data) == "JPEG" else len(data)
-        while data[at + 1] not in _FRAMES:
-            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
-        height, width = struct.unpack_from(">HH", data, at + 5)
-        return int(height * width) * max(1, data.count(_SCAN, at))
-    except (struct.error, IndexError) as error:
-        raise ImageError("not a complete JPEG or PNG") from error
 
 
 def hash_image(image: Image) -> str:

@@ -19,7 +19,7 @@ from vedette_convert.packaging.golden_selection import (
 from vedette_convert.run import Photograph
 from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier
-from vedette_edge.images import decoding
+from vedette_edge.images import decoding, image_header
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import golden_samples
 from vedette_edge.model.self_test import STEP
@@ -143,6 +143,6 @@ def test_a_heic_or_avif_is_stored_as_a_jpeg(
         rewritten, compute_best_scores(rewritten, classifier), classifier
     )
     assert len(files) == 12
-    assert {decoding.detect_format(data) for data in files.values()} == {"JPEG"}
+    assert {image_header.detect_format(data) for data in files.values()} == {"JPEG"}
     assert {Path(name).suffix for name in files} == {".jpeg"}
     assert [one.name for one in samples[:-1]] == list(files)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge.images.decoding import decode_image, detect_format
+from vedette_edge.images.decoding import decode_image
 from vedette_edge.images.encoding import downscale, encode_jpeg, thumbnail_data_uri
+from vedette_edge.images.image_header import detect_format
 
 Draw = Callable[[int, int], NDArray[np.uint8]]
 

@@ -12,7 +12,7 @@ from vedette_edge.__main__ import main
 from vedette_edge.cameras import open_frames
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import DecoderMissingError
-from vedette_edge.images import decoding
+from vedette_edge.images import decoding, image_header
 
 pytestmark = pytest.mark.usefixtures("without_heif")
 
@@ -37,7 +37,7 @@ def begin(*brands: bytes) -> bytes:
     ],
 )
 def test_the_kind_is_told_by_the_brands(brands: tuple[bytes, ...], kind: str) -> None:
-    assert decoding.detect_format(begin(*brands)) == kind
+    assert image_header.detect_format(begin(*brands)) == kind
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"avif"])

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from vedette_edge.errors import DecoderMissingError, ImageError
 from vedette_edge.files import atomic_write, read_bounded
-from vedette_edge.images.decoding import decode_image, detect_format
+from vedette_edge.images.decoding import decode_image
+from vedette_edge.images.image_header import detect_format
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.contract import Contract
 from vedette_train.data.discovery import Dataset

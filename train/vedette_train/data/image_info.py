@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import PIL.Image
 
-from vedette_edge.images.decoding import detect_format
+from vedette_edge.images.image_header import detect_format
 from vedette_edge.images.pillow_warnings import ignore_warnings
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data.similarity import strip_letterbox
