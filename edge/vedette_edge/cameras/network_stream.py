@@ -12,8 +12,16 @@ from vedette_edge.cameras import video_file
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
 from vedette_edge.cameras.opencv import convert_to_rgb, describe_capture, read_frame_rate
 from vedette_edge.errors import CameraError
+from vedette_edge.host.memory import limit_growth
 
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 10_000, 5_000
+CPUS = min(os.cpu_count() or 1, 16)  # threads of OpenCV's FFmpeg
+# Memory that FFmpeg may use until the size of the picture is known. A part of MJPEG may state any
+# length, or have no end. Each thread reserves 8 MB, here and in OpenCV.
+OPENING_BYTES = (96 + 16 * CPUS) << 20
+# Frames of 4:2:0 that decoding holds: at most 16 references, one or two a thread, and their copies
+# in RGB. 1080p took 140 MB and 4K 533 MB with 4 threads.
+HELD_FRAMES = 40 + 2 * CPUS
 MAX_BACKLOG = 100  # frames that are skipped at once
 
 
@@ -22,7 +30,10 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
 
     Raises CameraError if the stream cannot be opened, and when it breaks off.
     """
+    limit_growth(OPENING_BYTES)
     stream = _open_stream(config)
+    width, height = stream.get(cv2.CAP_PROP_FRAME_WIDTH), stream.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    limit_growth(OPENING_BYTES + HELD_FRAMES * int(width * height * 1.5))
     on_event(CameraEvent("opened", describe_capture(stream)))
     if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
         return video_file.read_frames(stream, lambda: _open_stream(config), config, on_event)
@@ -52,9 +63,10 @@ def _read_frames(stream: cv2.VideoCapture, config: CameraConfig) -> Frames:
             count = grab_newest(stream, quick_s)
             image_rgb = convert_to_rgb(*stream.retrieve()) if count else None
             if image_rgb is None:
+                pictures = "" if number else ", and that its pictures are not too large to decode"
                 raise CameraError(
                     f"{config.name}: the stream broke off after {number} frames; "
-                    "check that the camera is on and reachable"
+                    f"check that the camera is on and reachable{pictures}"
                 )
             number += count
             capture_ms = 1000 * (time.perf_counter() - begin)

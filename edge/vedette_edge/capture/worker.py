@@ -19,6 +19,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 
+import cv2
+
 from vedette_edge.cameras import find_camera, open_frames
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, OnCameraEvent
 from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
@@ -27,8 +29,13 @@ from vedette_edge.capture.motion import MotionDetector
 from vedette_edge.capture.orientation import Orientation, crop_region, orient
 from vedette_edge.capture.region import Region
 from vedette_edge.errors import SettingError, VedetteError
+from vedette_edge.host.memory import begin_limits, limit_growth
+from vedette_edge.images.image_header import MAX_PIXELS
 from vedette_edge.images.preprocessing import Image, InputSpec, preprocess
 
+# To decode and turn the largest image; network_stream.py bounds what comes from a network.
+IMAGE_BYTES = 4 * 3 * MAX_PIXELS
+OUT_OF_MEMORY = "a picture needs more memory than the capture process may use; use a smaller one"
 STDERR, MAX_STDERR_BYTES = 2, 1 << 16
 MAX_SOURCE_BYTES = 400  # of a file's name in a FrameInfo
 # A still scene is classified this often all the same, so that its label stays up to date.
@@ -94,6 +101,8 @@ def main() -> None:
     config_pipe, event_pipe, memory, published, taken = map(int, sys.argv[1:])
     with suppress(EOFError), open(config_pipe, "rb", closefd=False) as pipe:
         config: CaptureConfig = pickle.load(pipe)
+    begin_limits()
+    limit_growth(IMAGE_BYTES)
     _die_with_parent(config_pipe)  # also if the parent died before it sent the configuration
 
     def send(event: CameraEvent) -> None:
@@ -105,9 +114,11 @@ def main() -> None:
         send(CameraEvent("misconfigured", str(error)))
     except (VedetteError, OSError) as error:
         send(CameraEvent("failed", str(error)))
-    except Exception:
-        traceback.print_exc()
-        os._exit(1)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            traceback.print_exc()
+            os._exit(1)
+        send(CameraEvent("failed", OUT_OF_MEMORY))
     else:
         send(CameraEvent("ended"))
     os._exit(0)  # a camera's own threads may never end
@@ -142,6 +153,12 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
             buffer.publish(info)
             if waits:
                 buffer.wait_until_taken()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """True for an allocation that failed, in Python or in OpenCV."""
+    no_memory = getattr(error, "code", 0) == cv2.Error.StsNoMem
+    return isinstance(error, MemoryError) or no_memory
 
 
 def _drop_old_words() -> None:
