@@ -1,6 +1,6 @@
 """The orientation of a camera: frames are rotated, flipped and cropped before anything else."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -53,11 +53,18 @@ def crop_region(image_rgb: Image, region: Region) -> Image:
     """Crop a frame to a region: uint8, height x width x 3. Raises SettingError if it exceeds it."""
     if not region.width:
         return image_rgb
-    height, width = image_rgb.shape[:2]
+    check_regions(image_rgb, (region,))
     right, bottom = region.x + region.width, region.y + region.height
-    if right > width or bottom > height:
-        raise SettingError(
-            f"region {region.name} reaches to {right}, {bottom}; "
-            f"the frame ends at {width}, {height}"
-        )
     return np.ascontiguousarray(image_rgb[region.y : bottom, region.x : right])
+
+
+def check_regions(image_rgb: Image, regions: Iterable[Region]) -> None:
+    """Raise SettingError if a region exceeds the frame."""
+    height, width = image_rgb.shape[:2]
+    for region in regions:
+        right, bottom = region.x + region.width, region.y + region.height
+        if right > width or bottom > height:
+            raise SettingError(
+                f"region {region.name} reaches to {right}, {bottom}; "
+                f"the frame ends at {width}, {height}"
+            )

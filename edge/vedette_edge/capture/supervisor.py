@@ -87,6 +87,7 @@ class Supervisor:
         self._alive_s = 0.0  # when the present process started or delivered its latest frame
         self._seen_skip_s = 0.0  # time of the latest skipped frame that was reported
         self._first_frame_s = math.inf  # when the present process delivered its first frame
+        self._delivered = False  # a frame, so that the settings suit the camera
         self._lost_since_s: float | None = None  # time of the last frame before an outage
 
     def __enter__(self) -> "Supervisor":
@@ -153,6 +154,7 @@ class Supervisor:
             self._read_events()  # reports that the camera opened, before its first frame
             if self._state is not State.OPENING:  # that frame was also its last
                 return
+        self._delivered = True
         self._on_sign_of_life()
 
     def _on_sign_of_life(self) -> None:
@@ -169,9 +171,9 @@ class Supervisor:
 
     def _on_event(self, event: CameraEvent) -> None:
         """Act on an event of the capture process, or pass it on."""
-        if event.kind == "misconfigured":
+        if event.kind == "misconfigured" and not self._delivered:
             raise SettingError(event.detail)
-        if event.kind == "failed":
+        if event.kind in ("failed", "misconfigured"):
             self._on_lost(event.detail)
         elif event.kind == "ended" and self._restarts:
             self._on_lost("the source has ended")

@@ -22,11 +22,11 @@ from dataclasses import asdict, dataclass
 import cv2
 
 from vedette_edge.cameras import find_camera, open_frames
-from vedette_edge.cameras.config import CameraConfig, CameraEvent, OnCameraEvent
+from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, OnCameraEvent
 from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
 from vedette_edge.capture.frozen import FrozenDetector
 from vedette_edge.capture.motion import MotionDetector
-from vedette_edge.capture.orientation import Orientation, crop_region, orient
+from vedette_edge.capture.orientation import Orientation, check_regions, crop_region, orient
 from vedette_edge.capture.region import Region
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host.memory import begin_limits, limit_growth
@@ -125,34 +125,54 @@ def main() -> None:
 
 
 def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent) -> None:
-    """Capture, preprocess and publish frames until the source ends."""
+    """Capture, preprocess and publish frames until the source ends.
+
+    Raises SettingError if the first frame is smaller than the crop or a region. Later ones may be
+    stray: they are counted as skipped, and are no sign of life, so that the camera is lost at last.
+    """
     waits = config.every_frame or find_camera(config.camera).waits(config.camera)
-    selector, frozen = FrameSelector(config), FrozenDetector()
+    selector, frozen, fitted = FrameSelector(config), FrozenDetector(), False
     with closing(open_frames(config.camera, on_event)) as frames:
         for frame in frames:
             _drop_old_words()
-            image_rgb = orient(frame.image_rgb, config.orientation)
+            try:
+                image_rgb = orient(frame.image_rgb, config.orientation)
+                check_regions(image_rgb, config.regions)
+                fitted = True
+            except SettingError as error:
+                if not fitted:
+                    raise
+                selector.skipped += 1
+                if config.every_frame:
+                    on_event(CameraEvent("skipped_file", f"skipped {frame.source}: {error}"))
+                continue
             if not selector.accept(image_rgb):
                 buffer.mark_skipped()
                 continue
-            taken_s, begin = time.monotonic(), time.perf_counter()
             crops = buffer.write_slot()
-            for slot, region in zip(crops, config.regions, strict=True):
-                slot[:] = preprocess(crop_region(image_rgb, region), config.input_spec)
+            _publish(frame, image_rgb, config, buffer, selector.skipped)
             if config.endless and frozen.detect(crops):
                 on_event(CameraEvent("frozen"))
-            info = FrameInfo(
-                number=frame.number,
-                seen_at=frame.seen_at,
-                taken_s=taken_s,
-                capture_ms=frame.capture_ms,
-                prepare_ms=1000 * (time.perf_counter() - begin),
-                skipped=selector.skipped,
-                source=os.fsencode(frame.source)[-MAX_SOURCE_BYTES:],
-            )
-            buffer.publish(info)
             if waits:
                 buffer.wait_until_taken()
+
+
+def _publish(
+    frame: Frame, image_rgb: Image, config: CaptureConfig, buffer: FrameBuffer, skipped: int
+) -> None:
+    taken_s, begin = time.monotonic(), time.perf_counter()
+    for slot, region in zip(buffer.write_slot(), config.regions, strict=True):
+        slot[:] = preprocess(crop_region(image_rgb, region), config.input_spec)
+    info = FrameInfo(
+        number=frame.number,
+        seen_at=frame.seen_at,
+        taken_s=taken_s,
+        capture_ms=frame.capture_ms,
+        prepare_ms=1000 * (time.perf_counter() - begin),
+        skipped=skipped,
+        source=os.fsencode(frame.source)[-MAX_SOURCE_BYTES:],
+    )
+    buffer.publish(info)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -289,6 +289,41 @@ def test_a_region_outside_the_frame_is_an_error(
         wait_for_frame(supervisor)
 
 
+def test_a_later_frame_without_the_region_is_passed_over_and_then_the_camera_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    small = tmp_path / "small"  # while it exists, and for every third frame, so are the frames
+    show = f"""
+import os, time, cv2, numpy as np
+class Capture:
+    numbers = iter(range(10**9))
+    isOpened = release = set = lambda *_: True
+    get = lambda *_: 0.0
+    def grab(self):
+        time.sleep(0.02)
+        return True
+    def read(self):
+        time.sleep(0.02)
+        is_small = os.path.exists({str(small)!r}) or next(self.numbers) % 3 == 2
+        return True, np.zeros((9, 9, 3) if is_small else (48, 64, 3), np.uint8)
+    retrieve = read
+cv2.VideoCapture = lambda *_: Capture()
+"""
+    (tmp_path / "sitecustomize.py").write_text(show, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    config = configure(CameraConfig("rtsp://h/x"), regions=(Region("door", 10, 10, 20, 20),))
+    with Supervisor(config, event_log.add, timeouts=QUICK) as supervisor:
+        while wait_for_frame(supervisor) < 9:
+            assert event_log.kinds() == ["opened"]
+        small.touch()
+        while event_log.kinds()[:3] != ["opened", "lost", "opened"]:
+            supervisor.next_frame(0.1)
+        small.unlink()
+        wait_for_frame(supervisor)
+    assert event_log.details("lost") == ["no frame for 1 s"]
+    assert event_log.kinds()[-1] == "restored"
+
+
 def test_a_readable_descriptor_ends_the_wait(
     tmp_path: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
