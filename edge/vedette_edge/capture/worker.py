@@ -28,6 +28,7 @@ from vedette_edge.capture.frozen import FrozenDetector
 from vedette_edge.capture.motion import MotionDetector
 from vedette_edge.capture.orientation import Orientation, check_regions, crop_region, orient
 from vedette_edge.capture.region import Region
+from vedette_edge.capture.skip_limiter import SkipLimiter
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host.memory import begin_limits, limit_growth
 from vedette_edge.images.image_header import MAX_PIXELS
@@ -108,8 +109,9 @@ def main() -> None:
     def send(event: CameraEvent) -> None:
         os.write(event_pipe, json.dumps(asdict(event)).encode() + b"\n")
 
+    buffer = FrameBuffer(config.shape, (memory, published, taken))
     try:
-        capture(config, FrameBuffer(config.shape, (memory, published, taken)), send)
+        capture(config, buffer, send)
     except SettingError as error:
         send(CameraEvent("misconfigured", str(error)))
     except (VedetteError, OSError) as error:
@@ -132,9 +134,13 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
     """
     waits = config.every_frame or find_camera(config.camera).waits(config.camera)
     selector, frozen, fitted = FrameSelector(config), FrozenDetector(), False
-    with closing(open_frames(config.camera, on_event)) as frames:
+    limiter = SkipLimiter(on_event)
+    if limits_skips(config.camera):
+        on_event = limiter.report
+    with closing(open_frames(config.camera, on_event)) as frames, closing(limiter):
         for frame in frames:
             _drop_old_words()
+            limiter.report_due()
             try:
                 image_rgb = orient(frame.image_rgb, config.orientation)
                 check_regions(image_rgb, config.regions)
@@ -155,6 +161,11 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
                 on_event(CameraEvent("frozen"))
             if waits:
                 buffer.wait_until_taken()
+
+
+def limits_skips(config: CameraConfig) -> bool:
+    """True for sources whose bad images may come without an end."""
+    return config.follow or config.source.startswith("-")
 
 
 def _publish(

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -146,3 +147,18 @@ print(sum(1 for _ in open_frames(CameraConfig("-"), lambda event: print(event.de
         [sys.executable, "-c", script], input=REDDISH * 30, capture_output=True, check=True
     )
     assert ended.stdout.split() == [b"JPEG", b"30"]
+
+
+def test_a_flood_of_bad_images_on_standard_input_is_a_message_and_a_count(
+    model: Path, drawn: Callable[[int, int], Image]
+) -> None:
+    bad = encoded(drawn(120, 160))[:2000]  # in the middle of its scan
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", "-", "--json"]
+    ended = subprocess.run(
+        command, input=bad * 1000 + REDDISH, capture_output=True, check=False, timeout=120
+    )
+    first, second, *_ = ended.stderr.decode().splitlines()
+    assert "skipped a JPEG of 2000 bytes" in first
+    assert "998 more since the last message" in second
+    assert ended.stderr.count(b"skipped a JPEG") == 2
+    assert ended.stdout.count(b'"frame"') > 0
