@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 # An address, also one with a mistyped scheme or without any.
-_ADDRESS = re.compile(r"(?i).*://|(rtsps?|https?):?/|[^/]*:.*@|[\w.-]+:\d+/")
+_ADDRESS = re.compile(r"(?i).*://|(rtsps?|https?):?/|(?!synthetic:)[^/]*:.*@|[\w.-]+:\d+/")
 _SHOWN = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)?(?:[^/?#]*@)?([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _END = re.compile(r"[/?#][^@]*")
 MIN_SECRET = 3  # characters; shorter parts of an address are in every message

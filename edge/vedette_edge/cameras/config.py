@@ -1,10 +1,10 @@
 """The settings of a camera, its frames, and the events that it reports."""
 
-import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Literal
 
+from vedette_edge.cameras.address import hide_secrets
 from vedette_edge.images.preprocessing import Image
 
 
@@ -22,14 +22,8 @@ class CameraConfig:
 
     @property
     def name(self) -> str:
-        """The source without user, password and query, safe to print and to log.
-
-        Removes everything up to the last @: RFC 3986 allows no /, ? or @ in a password, but some
-        passwords contain one.
-        """
-        if "://" not in self.source:
-            return self.source
-        return re.sub(r"\?.*", "?***", re.sub(r"//.*@", "//***@", self.source))
+        """The source, safe to print and to log: of an address, scheme, host and port alone."""
+        return hide_secrets(self.source)
 
 
 EventKind = Literal[

@@ -10,6 +10,8 @@ import click
 
 from vedette_edge.errors import SettingError
 
+SECRET = "camera"  # a key whose value may hold a password, wherever in it
+
 
 def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
     """Load the settings in a file: values for the options of a command, by parameter name.
@@ -81,5 +83,6 @@ def _list_invalid(
             try:
                 parameter.process_value(context, _convert_value(value, parameter))
             except click.ClickException as error:
-                lines.append(f"{key} is {value!r}: {error.message}")
+                shown = "" if key == SECRET else f" is {value!r}"
+                lines.append(f"{key}{shown}: {error.message}")
     return lines

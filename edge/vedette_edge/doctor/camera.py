@@ -139,5 +139,5 @@ def _suggest_fix(config: CameraConfig) -> str:
         return "ls -l /dev/video*; sudo fuser -v /dev/video*  # missing, or in use"
     if "://" in source:
         transport = "-rtsp_transport tcp " * source.startswith("rtsp")
-        return f"ffprobe {transport}'{config.name}'  # from ffmpeg; add the password if any"
+        return f"ffprobe {transport}'{config.name}'  # from ffmpeg; add user, password and path"
     return "vedette run --help  # lists the forms of --camera"

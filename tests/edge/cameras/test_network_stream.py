@@ -35,7 +35,7 @@ class Webcam(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"http://admin:{SECRET}@127.0.0.1:{self.server_port}/video?key={SECRET}"
+        return f"http://admin:{SECRET}@127.0.0.1:{self.server_port}/{SECRET}?key={SECRET}"
 
 
 class Sender(BaseHTTPRequestHandler):
@@ -121,7 +121,7 @@ def test_no_event_or_error_contains_user_password_or_query(
     log = EventLog()
     frames = open_frames(CameraConfig(webcam.address), log.add)
     source = next(frames).source
-    assert source == f"http://***@127.0.0.1:{webcam.server_port}/video?***"
+    assert source == f"http://127.0.0.1:{webcam.server_port}"
     with pytest.raises(CameraError) as broken:
         list(frames)
     webcam.status = 401
@@ -131,19 +131,6 @@ def test_no_event_or_error_contains_user_password_or_query(
     everything = f"{broken.value}{refused.value}{log.events}{wrote.out}{wrote.err}"
     assert SECRET not in everything
     assert "admin" not in everything
-
-
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        ("rtsp://u:p@10.0.0.2:554/a?b=c", "rtsp://***@10.0.0.2:554/a?***"),
-        ("rtsp://u:p/w@d?x@10.0.0.2/a", "rtsp://***@10.0.0.2/a"),
-        ("rtsp://10.0.0.2/a", "rtsp://10.0.0.2/a"),
-        ("what/is@it?.mp4", "what/is@it?.mp4"),
-    ],
-)
-def test_a_name_hides_secrets_even_in_an_address_that_is_not_valid(source: str, name: str) -> None:
-    assert CameraConfig(source).name == name
 
 
 def test_an_address_without_a_server_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +164,7 @@ def test_an_rtsp_camera_that_stops_is_an_error_and_can_be_opened_again(
     assert log.events == [CameraEvent("opened", "320x240 h264 25/s")]
     server.kill()
     server.wait()
-    with pytest.raises(CameraError, match=r"rtsp://\*\*\*@.*broke off"):
+    with pytest.raises(CameraError, match=r"rtsp://127[0-9.:]*: .*broke off"):
         for _ in frames:
             pass
     with pytest.raises(CameraError, match="cannot be opened"):
