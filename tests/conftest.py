@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import cv2
@@ -45,6 +46,14 @@ MAY_BE_SKIPPED = (
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 SHAPES = ("bar", "disc", "square")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep verdicts on models in a folder of this run, for all its processes, and none at home."""
+    if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
+        folder = TemporaryDirectory(prefix="vedette-state-")
+        os.environ["STATE_DIRECTORY"] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -237,4 +237,4 @@ def load_classifier(graph: bytes, contract: Contract) -> Classifier:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "candidate.tflite")
         path.write_bytes(pack_model(graph, contract))
-        return Classifier(path)
+        return Classifier(path, just_converted=True)

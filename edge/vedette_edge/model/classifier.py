@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vedette_edge.errors import ModelFileError, ScoresError
 from vedette_edge.images.decoding import read_image
 from vedette_edge.images.preprocessing import Image, preprocess
-from vedette_edge.model import compatibility, interpreter, model_file, sandbox, uncontracted
+from vedette_edge.model import compatibility, interpreter, model_file, probe, uncontracted
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import UNKNOWN, Contract
 from vedette_edge.model.input_encoder import Encoder, encode_bytes, encode_normalised
@@ -26,7 +26,6 @@ Scores = NDArray[np.float32]
 ScoreReader = Callable[[NDArray[Any]], Scores]  # the output tensor's content -> scores, 0..1
 
 NO_OVERRIDES = ModelOverrides()
-LARGE_BYTES = 256 << 20  # of a graph's tensors; EfficientNet-Lite0 at 192 px has 9 MB
 KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input takes 0..255
 
 
@@ -54,7 +53,7 @@ class Classifier:
 
     Raises ModelFileError if the file is damaged, cannot run on this machine's runtime, has a graph
     that contradicts its contract, or has no contract and too little is known about it; and
-    RuntimeMissingError if no TFLite interpreter works.
+    RuntimeMissingError if no TFLite interpreter is installed.
     """
 
     def __init__(
@@ -63,17 +62,20 @@ class Classifier:
         *,
         threads: int | None = None,
         overrides: ModelOverrides = NO_OVERRIDES,
+        just_converted: bool = False,
     ) -> None:
         """`threads` of the interpreter: by default one per core, at most four.
 
         `overrides` are for a model without a contract; `contract` is then an AssumedContract.
+        A graph can crash the runtime, so it first runs in a process of its own (see probe.py),
+        unless this process has `just_converted` and run it: never say so of a file from elsewhere.
         """
         self.model = model_file.read_model_file(Path(path))
         runtime, threads = interpreter.find_runtime(), threads or min(4, os.cpu_count() or 1)
         try:
             compatibility.check_compatible(self.model.graph, runtime.name, platform.machine())
-            if self.model.contract is None or self.model.graph.tensor_bytes > LARGE_BYTES:
-                sandbox.probe_model(self.model.data, threads)
+            if not just_converted:
+                probe.require_probed(self.model.data, threads, runtime)
             self.network = TFLiteModel(self.model.data, threads, runtime)
             resolved = _resolve_contract(self.model, self.network, overrides)
         except ModelFileError as error:

@@ -19,7 +19,6 @@ LARGEST_TENSOR = 64 << 20  # elements
 MOST_DIMENSIONS = 16  # of a tensor; TFLite's own kernels have at most 8
 _CUSTOM, _FULLY_CONNECTED = 32, 9  # BuiltinOperator
 _INT8 = 9  # TensorType
-_BYTES = {0: 4, 1: 2, 2: 4, 4: 8, 7: 2, 8: 8, 10: 8}  # of an element by TensorType, else 1
 _PASSING_ON = ("QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE")  # operators that change no score
 T = TypeVar("T")
 
@@ -41,7 +40,6 @@ class Graph:
     per_channel_dense: tuple[str, ...]  # weights of int8 Dense layers with a scale per output
     output_operator: str  # name of the operator that computes the scores
     metadata: Mapping[str, memoryview]  # other data in the file, by name
-    tensor_bytes: int  # of all tensors; an interpreter needs less, since many share memory
 
 
 def read_graph(data: bytes) -> Graph:
@@ -61,7 +59,6 @@ def read_graph(data: bytes) -> Graph:
         per_channel_dense=tuple(sorted(dense)),
         output_operator=subgraphs[0].find_output_operator(),
         metadata={one.read_text(0): _pick(buffers, one.read_number(1, "I")) for one in entries},
-        tensor_bytes=sum(subgraph.sum_tensor_bytes() for subgraph in subgraphs),
     )
 
 
@@ -98,13 +95,6 @@ class _Subgraph:
                 if number != -1:  # an optional input that is absent
                     _pick(self._tensors, number)
         self._outputs = table.read_numbers(2)
-
-    def sum_tensor_bytes(self) -> int:
-        """The size of all tensors, by their shapes and types."""
-        return sum(
-            math.prod(tensor.read_numbers(0)) * _BYTES.get(tensor.read_number(1, "b"), 1)
-            for tensor in self._tensors
-        )
 
     def find_per_channel_dense(self) -> list[str]:
         """Names of the weights of int8 Dense layers that have a scale for each output."""

@@ -20,6 +20,7 @@ RUNTIMES = {
 }
 
 LONGEST_REASON = 160  # characters
+REFUSALS = (ValueError, RuntimeError)  # of a runtime; a name that is not UTF-8 is a ValueError
 
 # Without the delegate, scores equal those of tflite-runtime 2.14 on x86 to the step; TFLite's own
 # tests compare the other kernels with the reference kernels. Both are slower, the last by far.
@@ -67,36 +68,38 @@ class TFLiteModel:
         try:
             self._interpreter = runtime.interpreter_class(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
+            inputs = self._interpreter.get_input_details()
+            outputs = self._interpreter.get_output_details()
         except (ImportError, SystemError) as error:  # depending on numpy's version
             raise RuntimeMissingError(
                 f"{self.runtime} does not work with numpy {np.__version__} "
                 f"({error.__cause__ or error}). tflite-runtime needs: "
                 "pip install 'numpy<2' 'opencv-python-headless<4.12'"
             ) from error
-        except (ValueError, RuntimeError) as error:
-            raise ModelFileError(
-                f"{self.runtime} refuses the model: {_extract_reason(error)}. "
-                "Copy the file again; if that does not help, ask its author to convert it again "
-                "with a current TensorFlow"
-            ) from error
-        self.input = _read_only_tensor(self._interpreter.get_input_details(), "input")
-        self.output = _read_only_tensor(self._interpreter.get_output_details(), "output")
-        self._input_index: int = self._interpreter.get_input_details()[0]["index"]
-        self._output_index: int = self._interpreter.get_output_details()[0]["index"]
+        except REFUSALS as error:
+            raise self._describe_refusal("refuses", error) from error
+        self.input = _read_only_tensor(inputs, "input")
+        self.output = _read_only_tensor(outputs, "output")
+        self._input_index: int = inputs[0]["index"]
+        self._output_index: int = outputs[0]["index"]
 
     def run(self, value: NDArray[Any]) -> NDArray[Any]:
         """Compute the output for an input of exactly the input tensor's dtype and shape.
 
-        Raises ClosedError after `close`.
+        Raises ModelFileError if the runtime cannot, also for another dtype or shape, and ClosedError
+        after `close`.
         """
         with self._lock:  # the interpreter has one input and one output tensor for all threads
             interpreter = self._interpreter
             if interpreter is None:
                 raise ClosedError("the classifier is closed. Create another one to go on")
-            # set_tensor raises an error where assignment to its view would cast silently.
-            interpreter.set_tensor(self._input_index, value)
-            interpreter.invoke()
-            return np.asarray(interpreter.get_tensor(self._output_index))
+            try:
+                # set_tensor raises an error where assignment to its view would cast silently.
+                interpreter.set_tensor(self._input_index, value)
+                interpreter.invoke()
+                return np.asarray(interpreter.get_tensor(self._output_index))
+            except REFUSALS as error:
+                raise self._describe_refusal("cannot run", error) from error
 
     def close(self) -> None:
         """Free the interpreter once no thread uses it."""
@@ -108,7 +111,16 @@ class TFLiteModel:
         operators = getattr(self._interpreter, "_get_ops_details", None)
         if operators is None:
             return None
-        return [operator["op_name"] for operator in operators()].count("DELEGATE")
+        try:
+            return [operator["op_name"] for operator in operators()].count("DELEGATE")
+        except REFUSALS as error:
+            raise self._describe_refusal("cannot list the operators of", error) from error
+
+    def _describe_refusal(self, verb: str, error: Exception) -> ModelFileError:
+        return ModelFileError(
+            f"{self.runtime} {verb} the model: {_extract_reason(error)}. Copy the file again; if "
+            "that does not help, ask its author to convert it again with a current TensorFlow"
+        )
 
 
 def find_runtime(runtimes: Mapping[str, str] = RUNTIMES) -> Runtime:

@@ -1,8 +1,4 @@
-"""A process of its own for a model file that may crash the runtime.
-
-Runtimes follow the instructions in a file, and a damaged or malicious one can end the process.
-Vedette's own files carry a checksum; all others are loaded and run once in a sandbox first.
-"""
+"""A process of its own for a function that may crash, such as a runtime's with a strange model."""
 
 import pkgutil
 import resource
@@ -11,12 +7,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-import numpy as np
+from vedette_edge.errors import VedetteError
 
-from vedette_edge.errors import ModelFileError, VedetteError
-from vedette_edge.model.interpreter import TFLiteModel, find_runtime
-
-MEMORY_BYTES, PROCESSOR_S, TIMEOUT_S = 2 << 30, 20, 30
 REFUSED = 3  # exit code: the message of an error is on standard output
 LONGEST_MESSAGE = 300  # characters; runtimes may repeat themselves for each tensor
 
@@ -27,28 +19,6 @@ class Failure:
 
     refused: bool  # it raised an error; otherwise its process died
     reason: str  # the error's message, or the signal and the last line on standard error
-
-
-def probe_model(model: bytes, threads: int, timeout_s: float = TIMEOUT_S) -> None:
-    """Load a model in the sandbox and run it once.
-
-    Raises ModelFileError, with the runtime's message, if the runtime refuses it, dies or hangs.
-    """
-    try:
-        failure = run_sandboxed(f"{__name__}:run_within_limits", model, str(threads), timeout_s)
-    except subprocess.TimeoutExpired as error:
-        raise ModelFileError(f"did not classify one picture within {timeout_s} s") from error
-    if failure is None:
-        return
-    if failure.refused:
-        raise ModelFileError(failure.reason)
-    reason = failure.reason
-    if reason.startswith(signal.SIGXCPU.name):
-        reason = f"one picture took more than {PROCESSOR_S} s"
-    raise ModelFileError(
-        f"the runtime crashed ({reason}). The file may be damaged: copy it again, or ask its "
-        "author for another one"
-    )
 
 
 def run_sandboxed(
@@ -76,17 +46,6 @@ def main() -> None:
     except (VedetteError, ValueError, RuntimeError) as error:
         print(error)  # noqa: T201  for the process that started this one
         sys.exit(REFUSED)
-
-
-def run_within_limits(model: bytes, threads: str) -> None:
-    """Run a model once on zeros, with limits on memory and processor time."""
-    limit(resource.RLIMIT_AS, MEMORY_BYTES)
-    limit(resource.RLIMIT_CPU, PROCESSOR_S)
-    try:
-        network = TFLiteModel(model, int(threads), find_runtime())
-        network.run(np.zeros(network.input.shape, network.input.dtype))
-    except MemoryError as error:
-        raise ModelFileError(f"needs more than {MEMORY_BYTES >> 30} GiB of memory") from error
 
 
 def limit(resource_number: int, most: int) -> None:

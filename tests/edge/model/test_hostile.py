@@ -9,27 +9,25 @@ import os
 import struct
 import tracemalloc
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.edge.model.packing import pack, unpack
 
-from vedette_edge import Classifier
 from vedette_edge.errors import ContractError, ModelFileError
-from vedette_edge.model import model_file, sandbox
-from vedette_edge.model.classifier import LARGE_BYTES
+from vedette_edge.model import model_file
 from vedette_edge.model.contract import Contract, parse_contract
 from vedette_edge.model.flatbuffer_reader import DamagedError
 from vedette_edge.model.graph import read_graph
 
 MODEL = Path(__file__).parents[1] / "colours.tflite"
 WHOLE = model_file.read_model_file(MODEL)
-GRAPH = WHOLE.data[: WHOLE.graph_bytes]
+GRAPH, MEMBERS = unpack(MODEL)
 MOST_BYTES = 100 << 20  # of memory; a file of 4 MB may be held a few times over
 
 fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -48,22 +46,9 @@ def read(folder: Path, data: bytes) -> model_file.ModelFile | None:
     return None
 
 
-def pack(
-    graph: bytes, members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED
-) -> bytes:
-    """Pack a model file with right checksums."""
-    data = io.BytesIO(graph)
-    sums = model_file.format_checksums(graph, members)
-    with zipfile.ZipFile(data, "a", compression) as archive:
-        for name, content in {"SHA256SUMS": sums, **members}.items():
-            archive.writestr(name, content)
-    return data.getvalue()
-
-
 def replace_members(**changed: bytes) -> dict[str, bytes]:
     """The members of the model file, some of them changed."""
-    kept = {name: data for name, data in WHOLE.members.items() if name != "SHA256SUMS"}
-    return {**kept, **changed}
+    return {**MEMBERS, **changed}
 
 
 changes = st.lists(
@@ -292,20 +277,6 @@ def test_a_directory_of_a_million_members_is_not_read(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * len(data)  # the file itself, no entry of it
-
-
-def test_a_graph_of_large_tensors_is_first_tried_elsewhere_in_spite_of_its_contract(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tried: list[int] = []
-    monkeypatch.setattr(sandbox, "probe_model", lambda model, _: tried.append(len(model)))
-    assert 0 < WHOLE.graph.tensor_bytes < 10_000
-    Classifier(MODEL)
-    assert tried == []
-    large = replace(WHOLE, graph=replace(WHOLE.graph, tensor_bytes=LARGE_BYTES + 1))
-    monkeypatch.setattr(model_file, "read_model_file", lambda _: large)
-    Classifier(MODEL)
-    assert tried == [len(WHOLE.data)]
 
 
 @pytest.mark.parametrize("key", ["temperature", "unknown_below"])

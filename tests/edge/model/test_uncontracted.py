@@ -2,7 +2,6 @@
 
 import io
 import json
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from vedette_edge.__main__ import main
 from vedette_edge.errors import ModelFileError
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.model import model_file, sandbox
+from vedette_edge.model import model_file
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import Confidence
 from vedette_edge.model.input_encoder import build_table, encode_normalised
@@ -215,16 +214,6 @@ def test_plain_bilinear_is_opencvs(drawn: Callable[[int, int], Image]) -> None:
     assert np.array_equal(preprocess(picture, framing), cv2.resize(picture, (24, 32)))
 
 
-def test_a_graph_that_kills_the_runtime_is_an_error(foreign: Callable[..., Path]) -> None:
-    """A zero point of 65,280 for bytes: LiteRT 2.3 dies of it."""
-    path = foreign(labels="red\ngreen\nblue\n")
-    whole, damaged = (struct.pack("<Iq", 1, zero) for zero in (0, 0xFF00))
-    assert whole in path.read_bytes()
-    path.write_bytes(path.read_bytes().replace(whole, damaged))
-    with pytest.raises(ModelFileError, match=r"crashed \(SIG|refuses the model"):
-        Classifier(path)
-
-
 def test_a_model_that_gives_no_numbers_for_a_black_picture_is_an_error(
     shares: Path, tmp_path: Path
 ) -> None:
@@ -232,20 +221,6 @@ def test_a_model_that_gives_no_numbers_for_a_black_picture_is_an_error(
     path.write_bytes(original.data[: original.graph_bytes].replace(b"VEDETTE", b"NOBODYS"))
     with pytest.raises(ModelFileError, match="outputs for a black picture are not finite numbers"):
         Classifier(path, overrides=ModelOverrides(labels=LABELS, mean=(0.0,), std=(1.0,)))
-
-
-def test_a_runtime_that_never_ends_is_given_up(model: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"0\.01 s"):
-        sandbox.probe_model(model.read_bytes(), 1, timeout_s=0.01)
-
-
-def test_a_module_in_the_current_folder_is_not_run(
-    foreign: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = foreign(labels="red\ngreen\nblue\n")
-    (tmp_path / "numpy.py").write_text("raise SystemExit(1)", encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    assert Classifier(path).contract.labels == LABELS
 
 
 @needs_shared
