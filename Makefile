@@ -147,7 +147,8 @@ test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a 
 	@tests/v4l2/vm $(BIN)/python tests/v4l2/camera.py
 
 fuzz: $(READY) ## Damage model files for some minutes: none may crash the edge or fill its memory
-	$(BIN)/pytest tests/edge/model/test_hostile.py --hypothesis-profile fuzz -o timeout=1800
+	$(BIN)/pytest tests/edge/model/test_hostile.py tests/edge/model/test_forged_graphs.py \
+	  --hypothesis-profile fuzz -o timeout=1800
 
 endurance: $(READY) ## Kill and damage a watch as often as promised, then a million frames: half an hour
 	ENDURANCE=1 $(BIN)/pytest tests/edge/survival -s -o timeout=3000
