@@ -344,7 +344,7 @@ remove_all() {
     step "Removing Vedette"
     systemctl disable --now --quiet vedette 2>/dev/null || true
     [ ! -L "$command" ] || rm -f "$command"
-    rm -rf "$unit" "$unit.d" "$versions" "$settings"
+    rm -rf "$unit" "$unit.d" "$versions" "$settings" /var/lib/vedette
     systemctl daemon-reload
     ! getent passwd vedette >/dev/null || quietly userdel vedette || say "The user vedette stays"
     ! getent group vedette >/dev/null || quietly groupdel vedette || say "The group vedette stays"

@@ -186,9 +186,11 @@ def test_whichever_numpy_apt_has_is_asked_of_pip(pi: Userland) -> None:
 
 def test_uninstalling_leaves_the_logs_and_makes_room_for_another(pi: Userland) -> None:
     pi.run("usermod", "--append", "--groups", "vedette", "pi")
+    pi.path("/var/lib/vedette/probed").mkdir(parents=True)  # as systemd and the service do
     done = pi.run("sh", "/opt/vedette/current/install.sh", "--uninstall")
     assert done.returncode == 0, done.stdout
-    for gone in ("/opt/vedette", "/etc/vedette", "/etc/systemd/system/vedette.service"):
+    unit = "/etc/systemd/system/vedette.service"
+    for gone in ("/opt/vedette", "/etc/vedette", "/var/lib/vedette", unit):
         assert not pi.path(gone).exists()
     assert not pi.path("/usr/local/bin/vedette").is_symlink()
     assert pi.run("getent", "passwd", "vedette").returncode

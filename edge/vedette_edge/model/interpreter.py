@@ -1,5 +1,6 @@
 """Run a .tflite graph on LiteRT or tflite-runtime; no other module tells them apart."""
 
+import math
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -97,9 +98,13 @@ class TFLiteModel:
                 # set_tensor raises an error where assignment to its view would cast silently.
                 interpreter.set_tensor(self._input_index, value)
                 interpreter.invoke()
-                return np.asarray(interpreter.get_tensor(self._output_index))
+                output = np.asarray(interpreter.get_tensor(self._output_index))
             except REFUSALS as error:
                 raise self._describe_refusal("cannot run", error) from error
+        if output.size != math.prod(self.output.shape):
+            error = ValueError(f"it gives {output.size} numbers, not {self.output.shape}")
+            raise self._describe_refusal("cannot run", error)
+        return output
 
     def close(self) -> None:
         """Free the interpreter once no thread uses it."""
