@@ -94,6 +94,30 @@ class FrameSelector:
         return now_s < self._still_until_s
 
 
+class FrameOrienter:
+    """Orients frames, and passes over stray ones that are smaller than the crop or a region."""
+
+    def __init__(self, config: CaptureConfig) -> None:
+        self._config, self._fitted = config, False
+
+    def orient(self, frame: Frame, on_event: OnCameraEvent) -> Image | None:
+        """Orient a frame; None if it is stray.
+
+        Raises SettingError if the first frame is: then the settings do not suit the camera.
+        """
+        try:
+            image_rgb = orient(frame.image_rgb, self._config.orientation)
+            check_regions(image_rgb, self._config.regions)
+        except SettingError as error:
+            if not self._fitted:
+                raise
+            if self._config.every_frame:
+                on_event(CameraEvent("skipped_file", f"skipped {frame.source}: {error}"))
+            return None
+        self._fitted = True
+        return image_rgb
+
+
 def main() -> None:
     """Run `python -m vedette_edge.capture.worker CONFIG EVENTS MEMORY PUBLISHED TAKEN`.
 
@@ -127,40 +151,28 @@ def main() -> None:
 
 
 def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent) -> None:
-    """Capture, preprocess and publish frames until the source ends.
-
-    Raises SettingError if the first frame is smaller than the crop or a region. Later ones may be
-    stray: they are counted as skipped, and are no sign of life, so that the camera is lost at last.
-    """
+    """Capture, preprocess and publish frames until the source ends. Raises SettingError."""
     waits = config.every_frame or find_camera(config.camera).waits(config.camera)
-    selector, frozen, fitted = FrameSelector(config), FrozenDetector(), False
     limiter = SkipLimiter(on_event)
     if limits_skips(config.camera):
         on_event = limiter.report
+    orienter, selector, frozen = FrameOrienter(config), FrameSelector(config), FrozenDetector()
     with closing(open_frames(config.camera, on_event)) as frames, closing(limiter):
         for frame in frames:
             _drop_old_words()
             limiter.report_due()
-            try:
-                image_rgb = orient(frame.image_rgb, config.orientation)
-                check_regions(image_rgb, config.regions)
-                fitted = True
-            except SettingError as error:
-                if not fitted:
-                    raise
-                selector.skipped += 1
-                if config.every_frame:
-                    on_event(CameraEvent("skipped_file", f"skipped {frame.source}: {error}"))
-                continue
-            if not selector.accept(image_rgb):
+            image_rgb = orienter.orient(frame, on_event)
+            if image_rgb is None:
+                selector.skipped += 1  # but no sign of life, so that the camera is lost at last
+            elif not selector.accept(image_rgb):
                 buffer.mark_skipped()
-                continue
-            crops = buffer.write_slot()
-            _publish(frame, image_rgb, config, buffer, selector.skipped)
-            if config.endless and frozen.detect(crops):
-                on_event(CameraEvent("frozen"))
-            if waits:
-                buffer.wait_until_taken()
+            else:
+                crops = buffer.write_slot()
+                _publish(frame, image_rgb, config, buffer, selector.skipped)
+                if config.endless and frozen.detect(crops):
+                    on_event(CameraEvent("frozen"))
+                if waits:
+                    buffer.wait_until_taken()
 
 
 def limits_skips(config: CameraConfig) -> bool:

@@ -87,8 +87,8 @@ class TFLiteModel:
     def run(self, value: NDArray[Any]) -> NDArray[Any]:
         """Compute the output for an input of exactly the input tensor's dtype and shape.
 
-        Raises ModelFileError if the runtime cannot, also for another dtype or shape, and ClosedError
-        after `close`.
+        Raises ModelFileError if the runtime cannot, also for another dtype or shape, and after
+        `close` ClosedError.
         """
         with self._lock:  # the interpreter has one input and one output tensor for all threads
             interpreter = self._interpreter
@@ -99,12 +99,11 @@ class TFLiteModel:
                 interpreter.set_tensor(self._input_index, value)
                 interpreter.invoke()
                 output = np.asarray(interpreter.get_tensor(self._output_index))
+                if output.size != math.prod(self.output.shape):
+                    raise ValueError(f"it gives {output.size} numbers, not {self.output.shape}")
+                return output
             except REFUSALS as error:
                 raise self._describe_refusal("cannot run", error) from error
-        if output.size != math.prod(self.output.shape):
-            error = ValueError(f"it gives {output.size} numbers, not {self.output.shape}")
-            raise self._describe_refusal("cannot run", error)
-        return output
 
     def close(self) -> None:
         """Free the interpreter once no thread uses it."""
