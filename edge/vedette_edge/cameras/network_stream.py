@@ -4,13 +4,16 @@ The address may contain a user name and a password: events and errors leave them
 """
 
 import os
+import resource
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 
 from vedette_edge.cameras import video_file
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
-from vedette_edge.cameras.opencv import convert_to_rgb, describe_capture, read_frame_rate
+from vedette_edge.cameras.opencv import convert_to_rgb, describe_capture
 from vedette_edge.errors import CameraError
 from vedette_edge.host.memory import limit_growth
 
@@ -22,7 +25,8 @@ OPENING_BYTES = (96 + 16 * CPUS) << 20
 # Frames of 4:2:0 that decoding holds: at most 16 references, one or two a thread, and their copies
 # in RGB. 1080p took 140 MB and 4K 533 MB with 4 threads.
 HELD_FRAMES = 40 + 2 * CPUS
-MAX_BACKLOG = 100  # frames that are skipped at once
+WAIT_S = 0.001  # in which nothing ran, before a frame that was waited for
+MAX_BACKLOG_S = 0.3  # time to skip frames in
 
 
 def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
@@ -56,11 +60,11 @@ def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
 
 
 def _read_frames(stream: cv2.VideoCapture, config: CameraConfig) -> Frames:
-    quick_s, number = 0.5 / (read_frame_rate(stream) or video_file.DEFAULT_RATE), 0
+    number = 0
     try:
         while True:
             begin = time.perf_counter()
-            count = grab_newest(stream, quick_s)
+            count = grab_newest(stream)
             image_rgb = convert_to_rgb(*stream.retrieve()) if count else None
             if image_rgb is None:
                 pictures = "" if number else ", and that its pictures are not too large to decode"
@@ -75,16 +79,35 @@ def _read_frames(stream: cv2.VideoCapture, config: CameraConfig) -> Frames:
         stream.release()
 
 
-def grab_newest(stream: cv2.VideoCapture, quick_s: float) -> int:
-    """Grab frames until one takes longer than `quick_s`; return their count, 0 if a grab fails.
+class Clocks(NamedTuple):
+    """Clocks of this process, by which waiting differs from working."""
 
-    Frames that arrive faster than the camera makes them are a backlog: they queued while the
-    stream was opened, or while nobody read.
+    time_s: float
+    processor_s: float  # of all threads, so that their decoding is no waiting
+    pauses: int  # times that this thread gave up the processor of its own accord
+
+
+def read_clocks() -> Clocks:
+    """Read the clocks."""
+    pauses = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+    return Clocks(time.monotonic(), time.process_time(), pauses)
+
+
+def grab_newest(stream: cv2.VideoCapture, read_clocks: Callable[[], Clocks] = read_clocks) -> int:
+    """Grab frames until one had to be waited for; return their count, 0 if a grab fails.
+
+    Frames that are there already are a backlog: they queued while the stream was opened, or while
+    nobody read. After MAX_BACKLOG_S the next frame is taken in any case.
     """
-    for count in range(1, MAX_BACKLOG):
-        begin = time.monotonic()
+    before = begin = read_clocks()
+    count = 0
+    while True:
+        count += 1
         if not stream.grab():
             return 0
-        if time.monotonic() - begin > quick_s:
+        now = read_clocks()
+        waited_s = now.time_s - before.time_s - (now.processor_s - before.processor_s)
+        has_waited = now.pauses > before.pauses and waited_s > WAIT_S
+        if has_waited or now.time_s - begin.time_s > MAX_BACKLOG_S:
             return count
-    return MAX_BACKLOG - 1
+        before = now

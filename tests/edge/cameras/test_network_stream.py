@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from tests.edge.conftest import EventLog, Serve
 
 from vedette_edge.cameras import network_stream, open_frames
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frames
+from vedette_edge.cameras.network_stream import Clocks, grab_newest
 from vedette_edge.errors import CameraError
 
 SECRET = "hunter2"
@@ -101,6 +103,55 @@ def test_a_reader_that_comes_back_gets_the_newest_frame(webcam: Webcam) -> None:
     assert webcam.sent - shown <= 12  # of more than 35 that had piled up
     assert after.number - before.number > 12
     frames.close()
+
+
+def test_a_camera_faster_than_the_rate_that_it_states_is_looked_at_all_the_same(
+    webcam: Webcam,
+) -> None:
+    webcam.rate = 60.0  # FFmpeg states 25 for every such stream
+    frames = open_frames(CameraConfig(webcam.address), EventLog().add)
+    seen = [next(frames).number for _ in range(40)]
+    steps = np.diff(seen)
+    assert np.median(steps) <= 2
+    frames.close()
+
+
+class Script:
+    """A stream and clocks that play a script of grabs: wall time, processor time, pauses."""
+
+    def __init__(self, *grabs: tuple[float, float, int]) -> None:
+        self._grabs, self._clocks = list(grabs), Clocks(0.0, 0.0, 0)
+
+    def grab(self) -> bool:
+        if not self._grabs:
+            return False
+        now, (time_s, processor_s, pauses) = self._clocks, self._grabs.pop(0)
+        self._clocks = Clocks(
+            now.time_s + time_s, now.processor_s + processor_s, now.pauses + pauses
+        )
+        return True
+
+    def read_clocks(self) -> Clocks:
+        return self._clocks
+
+
+@pytest.mark.parametrize(
+    ("grabs", "taken"),
+    [
+        ([(0.008, 0.002, 1)], 1),  # 120 frames/s
+        ([(0.0002, 0.0002, 0)] * 50 + [(0.02, 0.002, 1)], 51),  # after a pause
+        ([(0.03, 0.03, 0)] * 3 + [(0.04, 0.03, 1)], 4),  # decoding is no waiting
+        ([(0.03, 0.09, 5)] * 3 + [(0.04, 0.03, 1)], 4),  # nor in other threads
+        ([(0.05, 0.002, 0)] * 3 + [(0.04, 0.03, 1)], 4),  # nor is another program's turn
+        ([(0.04, 0.04, 0)] * 99, 8),  # a machine that is too slow looks at some
+        ([(0.03, 0.03, 0)] * 3, 0),  # the stream broke off
+    ],
+)
+def test_a_frame_is_new_if_it_had_to_be_waited_for(
+    grabs: list[tuple[float, float, int]], taken: int
+) -> None:
+    script = Script(*grabs)
+    assert grab_newest(cast(cv2.VideoCapture, script), script.read_clocks) == taken
 
 
 @pytest.mark.parametrize("hangs_up", [True, False])
