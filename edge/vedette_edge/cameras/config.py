@@ -18,6 +18,7 @@ class CameraConfig:
     live: bool = False  # play a video file at its own rate
     loop: bool = False  # start files again at their end
     follow: bool = False  # wait for new images in a folder
+    certificate: str = ""  # PEM file that a camera's certificate must match; empty: the system's
     looked_until: str = ""  # detail of the last "looked" of the process before, which was replaced
 
     @property

@@ -6,7 +6,8 @@ The address may contain a user name and a password: events and errors leave them
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import cv2
@@ -17,6 +18,7 @@ from vedette_edge.cameras.opencv import convert_to_rgb, describe_capture
 from vedette_edge.errors import CameraError
 from vedette_edge.host.memory import limit_growth
 
+OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 10_000, 5_000
 CPUS = min(os.cpu_count() or 1, 16)  # threads of OpenCV's FFmpeg
 # Memory that FFmpeg may use until the size of the picture is known. A part of MJPEG may state any
@@ -47,9 +49,8 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
 def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
     parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
     parameters += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-    # FFmpeg's default for RTSP, UDP, loses packets on most wireless networks.
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
-    stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
+    with set_ffmpeg_options(config):
+        stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():
         raise CameraError(
             f"{config.name}: cannot be opened within {OPEN_TIMEOUT_MS // 1000} s; expected a "
@@ -57,6 +58,30 @@ def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
             "address, user and password are right"
         )
     return stream
+
+
+@contextmanager
+def set_ffmpeg_options(config: CameraConfig) -> Iterator[None]:
+    """Set the options that OpenCV passes to FFmpeg; those that the user has set take precedence.
+
+    Verifies the certificate of a camera, unless the user has set tls_verify.
+    """
+    before = os.environ.get(OPTIONS)
+    # FFmpeg's default for RTSP, UDP, loses packets on most wireless networks.
+    options = before if before is not None else "rtsp_transport;tcp"
+    if config.source.startswith(("https:", "rtsps:")) and "tls_verify" not in options:
+        from vedette_edge.cameras import tls  # only now: OpenSSL takes time and memory
+
+        tls.verify_certificate(config)
+        options += tls.build_ffmpeg_options(config)
+    os.environ[OPTIONS] = options
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[OPTIONS]
+        else:
+            os.environ[OPTIONS] = before
 
 
 def _read_frames(stream: cv2.VideoCapture, config: CameraConfig) -> Frames:

@@ -106,7 +106,12 @@ def _exit(signals: Signals, reporter: WatchReporter) -> NoReturn:
 def build_camera_config(camera: CameraSettings) -> CameraConfig:
     """Build the configuration of the source."""
     return CameraConfig(
-        camera.source or "", *camera.size, live=camera.live, loop=camera.loop, follow=camera.follow
+        camera.source or "",
+        *camera.size,
+        live=camera.live,
+        loop=camera.loop,
+        follow=camera.follow,
+        certificate=camera.certificate or "",
     )
 
 

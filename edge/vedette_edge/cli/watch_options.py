@@ -79,6 +79,14 @@ def _validate_regions(
     return texts
 
 
+def _validate_certificate(
+    context: click.Context, option: click.Parameter, file: str | None
+) -> str | None:
+    if file and re.search("[;|]", file):
+        raise click.BadParameter(f"{file!r} has a ; or |, which FFmpeg cannot take; rename it")
+    return file
+
+
 def _add_number(names: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
     return click.option(*names.split(), type=kind, default=default, help=text)
 
@@ -119,6 +127,13 @@ _camera_options = (
         metavar="NAME=X,Y,W,H",
         callback=_validate_regions,
         help="Classify this part separately, in px.",
+    ),
+    click.option(
+        "--camera-certificate",
+        "certificate",
+        type=click.Path(exists=True, dir_okay=False),
+        callback=_validate_certificate,
+        help="PEM file with the certificate of an https or rtsps camera, or of its authority.",
     ),
 )
 camera_options = collect_options(

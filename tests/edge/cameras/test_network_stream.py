@@ -35,6 +35,9 @@ class Webcam(ThreadingHTTPServer):
         self.going = threading.Event()
         self.sent = 0
 
+    def handle_error(self, *_: object) -> None:
+        """Print nothing: clients may refuse a certificate."""
+
     @property
     def address(self) -> str:
         return f"http://admin:{SECRET}@127.0.0.1:{self.server_port}/{SECRET}?key={SECRET}"
