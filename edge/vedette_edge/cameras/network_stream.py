@@ -22,8 +22,8 @@ OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 10_000, 5_000
 CPUS = min(os.cpu_count() or 1, 16)  # threads of OpenCV's FFmpeg
 # Memory that FFmpeg may use until the size of the picture is known. A part of MJPEG may state any
-# length, or have no end. Each thread reserves 8 MB, here and in OpenCV.
-OPENING_BYTES = (96 + 16 * CPUS) << 20
+# length, or have no end.
+OPENING_BYTES = 96 << 20
 # Frames of 4:2:0 that decoding holds: at most 16 references, one or two a thread, and their copies
 # in RGB. 1080p took 140 MB and 4K 533 MB with 4 threads.
 HELD_FRAMES = 40 + 2 * CPUS

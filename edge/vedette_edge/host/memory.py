@@ -1,11 +1,14 @@
 """Limit the memory of a process, and return what it no longer needs."""
 
 import ctypes
+import os
 import resource
 from contextlib import suppress
 from pathlib import Path
 
 OOM_SCORE = 500  # of 1000; the kernel kills such a process before the others
+# Reserved for the stacks of threads, two per processor, and hardly used.
+STACK_BYTES = (2 * 8 << 20) * min(os.cpu_count() or 1, 16)
 _start_bytes = 0  # what this process had when its limits began; 0: it has none
 
 
@@ -25,7 +28,7 @@ def limit_growth(growth_bytes: int) -> None:
     if _start_bytes:
         half = _read_kilobytes("/proc/meminfo", "MemTotal:") << 9
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        limit = _start_bytes + min(growth_bytes, half)
+        limit = _start_bytes + STACK_BYTES + min(growth_bytes, half)
         if hard != resource.RLIM_INFINITY:
             limit = min(limit, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
