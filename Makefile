@@ -14,7 +14,7 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation test-edge test-install test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
+.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation edge-environment test-edge test-systemd test-install test-install-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,14 +109,14 @@ test: test-edge test-workstation ## Run all tests but those of whole systems
 
 # The edge's tests measure time, so the others run at low priority. Idle threads of numeric libraries
 # spin, which slows down other processes.
-test-workstation: $(READY) ## Run all tests but the edge's and those of install.sh
+test-workstation: $(READY) ## Run all tests but the edge's and those of whole systems
 	OMP_NUM_THREADS=1 nice $(BIN)/pytest --ignore tests/edge --ignore tests/install \
-	  -n 2 --dist loadfile --no-loadscope-reorder
+	  --ignore tests/systemd -n 2 --dist loadfile --no-loadscope-reorder
 
-# The edge as on a Pi: only the wheel, in its own environment. Its tests wait more than they work.
+# The edge as on a Pi: only the wheel, in its own environment.
 EDGE_PYTHON ?= $(PYTHON)
 EDGE_VENV   ?= .venv-edge
-test-edge: ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
+edge-environment:
 	@rm -rf build/edge
 	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
 	$(EDGE_VENV)/bin/python -m pip install --quiet --constraint constraints.txt pip
@@ -126,8 +126,14 @@ test-edge: ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
 	  --constraint constraints.txt "$$(echo build/edge/*.whl)[litert]" \
 	  hypothesis pytest pytest-timeout pytest-xdist
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
+
+# These tests, and those of the service, wait more than they work.
+test-edge: edge-environment ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
 	$(EDGE_VENV)/bin/python -m pytest tests/edge -m 'not single_cpu' -n 4 --dist worksteal
 	$(EDGE_VENV)/bin/python -m pytest tests/edge -m single_cpu
+
+test-systemd: edge-environment ## Boot systemd in namespaces, and try what docs/service.md promises
+	$(EDGE_VENV)/bin/python -m pytest tests/systemd -n 3 --dist loadfile
 
 test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [ARCHITECTURE=arm64]
 	SUITE=$(or $(SUITE),bookworm) $(if $(ARCHITECTURE),ARCHITECTURE=$(ARCHITECTURE)) \
@@ -152,6 +158,7 @@ fuzz: $(READY) ## Damage model files for some minutes: none may crash the edge o
 
 endurance: $(READY) ## Kill and damage a watch as often as promised, then a million frames: half an hour
 	ENDURANCE=1 $(BIN)/pytest tests/edge/survival -s -o timeout=3000
+	ENDURANCE=1 $(MAKE) --no-print-directory test-systemd
 	$(BIN)/python tests/scale/start.py tests/edge/colours.tflite
 	$(BIN)/python tests/scale/frames.py
 

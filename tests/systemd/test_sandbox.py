@@ -1,0 +1,151 @@
+"""What the unit's restrictions refuse: the tables of docs/service.md, tried from within."""
+
+import json
+
+import pytest
+from tests.systemd.conftest import Create
+from tests.systemd.machine import HERE, Machine
+from tests.systemd.service import Service
+
+Results = dict[str, dict[str, str]]
+FOLDERS = [f"/{name}/open" for name in "etc home mnt opt root srv usr var/lib var/log".split()]
+STATE = "/var/lib/vedette"
+DEVICES = {"vcio": "c 100 0", "disk": "b 7 0"}  # without a driver: ENXIO if it is permitted
+PROBE = """Type=oneshot
+Restart=no
+ExecStart=
+ExecStart=/opt/vedette/current/bin/python /opt/probe.py /var/log/{name} {folders} {files}
+"""
+# For a model or a log in another place, or pictures in a home folder.
+WIDENED = "ReadWritePaths=/mnt/open\nProtectHome=read-only\n"
+UNRESTRICTED = """ProtectSystem=no
+ProtectHome=no
+MemoryDenyWriteExecute=no
+RestrictNamespaces=no
+RestrictSUIDSGID=no
+SystemCallFilter=
+RestrictAddressFamilies=
+DevicePolicy=auto
+DeviceAllow=
+"""
+
+
+@pytest.fixture(scope="module")
+def opened(machine: Machine) -> Machine:
+    """A machine with folders, files and devices that are open to everybody."""
+    machine.write("/opt/probe.py", (HERE / "probe.py").read_bytes())
+    for folder in FOLDERS:
+        machine.write(f"{folder}/file", "")
+        machine.path(folder).chmod(0o777)
+    machine.path("/root").chmod(0o755)
+    for device, numbers in DEVICES.items():
+        machine.require("mknod", "-m", "666", f"/dev/{device}", *numbers.split())
+    return machine
+
+
+@pytest.fixture(scope="module")
+def results(opened: Machine) -> Results:
+    """The results of the probe within the unit."""
+    return probe(opened, "probe")
+
+
+@pytest.fixture(scope="module")
+def unrestricted(opened: Machine) -> Results:
+    """The same without the restrictions, or a refusal would prove nothing."""
+    return probe(opened, "unrestricted", UNRESTRICTED)
+
+
+def probe(machine: Machine, name: str, drop_in: str = "") -> Results:
+    """Run the probe as a service with these changes."""
+    service = Service(machine, name)
+    files = [f"{folder}/file" for folder in FOLDERS]
+    command = PROBE.format(name=name, folders=":".join([*FOLDERS, STATE]), files=":".join(files))
+    service.change_unit("test", command + drop_in)
+    machine.require("systemctl", "daemon-reload")
+    service.control("start")
+    results: Results = json.loads(machine.path(f"/var/log/{name}/result.json").read_text("utf-8"))
+    return results
+
+
+def refused(results: Results, kind: str) -> set[str]:
+    """Name what was refused."""
+    return {name for name, error in results[kind].items() if error not in ("", "ENXIO")}
+
+
+def test_it_writes_its_log_and_its_state_alone(results: Results, unrestricted: Results) -> None:
+    assert refused(results, "write") == set(FOLDERS)
+    assert not refused(unrestricted, "write")
+
+
+def test_it_reads_the_system_but_no_home_folder(results: Results, unrestricted: Results) -> None:
+    assert refused(results, "read") == {"/home/open/file", "/root/open/file"}
+    assert not refused(unrestricted, "read")
+
+
+def test_a_drop_in_opens_another_folder_and_the_home_folders(opened: Machine) -> None:
+    results = probe(opened, "widened", WIDENED)
+    assert refused(results, "write") == {*FOLDERS} - {"/mnt/open"}
+    assert not refused(results, "read")
+
+
+def test_it_opens_cameras_and_the_mailbox_alone(results: Results, unrestricted: Results) -> None:
+    assert refused(results, "device") == {"disk"}
+    assert not refused(unrestricted, "device")
+
+
+def test_it_has_the_sockets_of_streams_alone(results: Results, unrestricted: Results) -> None:
+    assert refused(results, "socket") == {"AF_PACKET", "AF_ALG"}
+    assert results["socket"]["AF_PACKET"] == "EAFNOSUPPORT"
+    assert unrestricted["socket"]["AF_PACKET"] == "EPERM"  # as for any user without privileges
+
+
+def test_a_drop_in_takes_the_network_away_but_for_one_address(create: Create) -> None:
+    cut_off = create("IPAddressDeny=any\n")
+    allowed = create("IPAddressDeny=any\nIPAddressAllow=127.0.0.1\n")
+    for service in (cut_off, allowed):
+        service.control("start")
+    allowed.wait("change")
+    cut_off.wait("camera_lost")
+    assert not cut_off.records("camera_opened")
+
+
+def test_it_never_executes_memory_that_it_wrote(results: Results, unrestricted: Results) -> None:
+    assert refused(results, "memory") == {"written, then executed", "written and executed"}
+    assert not refused(unrestricted, "memory")
+
+
+def test_it_creates_no_namespace(results: Results, unrestricted: Results) -> None:
+    assert refused(results, "namespace") == {"user", "mount", "network"}
+    assert "user" not in refused(unrestricted, "namespace")
+
+
+def test_it_has_no_privilege_and_gives_none(opened: Machine, results: Results) -> None:
+    privilege = results["privilege"]
+    assert privilege["user"] == opened.require("id", "-u", "vedette").strip()
+    assert {int(value, 16) for name, value in privilege.items() if name.startswith("Cap")} == {0}
+    assert privilege["NoNewPrivs"] == "1"
+    assert privilege["set-user-ID bit"] == "EPERM"
+
+
+def test_its_limits_are_those_that_the_table_lists(machine: Machine) -> None:
+    names = "MemoryHigh MemoryMax CPUWeight TasksMax"
+    shown = {name: Service(machine).show(name) for name in names.split()}
+    assert shown == {
+        "MemoryHigh": str(300 << 20),
+        "MemoryMax": str(400 << 20),
+        "CPUWeight": "50",
+        "TasksMax": "64",
+    }
+
+
+def test_the_group_reads_the_log_and_nobody_else(machine: Machine) -> None:
+    log = Service(machine).log
+    status = machine.require("stat", "--format=%U %G %a", STATE, "/var/log/vedette", log)
+    assert status.splitlines() == ["vedette vedette 750"] * 2 + ["vedette vedette 640"]
+    machine.require("useradd", "--groups", "vedette", "reader")
+    machine.require("useradd", "stranger")
+    read = ["/opt/vedette/current/bin/vedette", "log", log]
+    assert "start" in machine.require("runuser", "-u", "reader", "--", *read)
+    denied = machine.run("runuser", "-u", "stranger", "--", *read)
+    assert denied.returncode
+    assert "Permission denied" in denied.stdout
