@@ -33,13 +33,14 @@ cp docs/*.md docs/*.svg "$folder/docs/"
 if [ -n "$system" ]; then
     # The constraints name all that is installed, so pip resolves nothing, which it would do
     # for this machine and not for the Pi. On 32 bits numpy is apt's alone.
-    mapfile -t packages < <(sed 's/#.*//; /^ *$/d' "$constraints")
-    [ "$machine" != armv7l ] || mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -v '^numpy==')
+    requirements=$work/requirements.txt
+    if [ "$machine" = armv7l ]; then grep -v '^numpy==' "$constraints"; else cat "$constraints"; fi >"$requirements"
     for minor in $(seq 17 "$glibc"); do
         platforms+=(--platform "manylinux_2_${minor}_$machine")
     done
-    "${pip[@]}" download --no-deps --only-binary :all: --python-version "$python" --dest "$folder/wheels" \
-        "${platforms[@]}" --platform "manylinux2014_$machine" --platform "linux_$machine" "${packages[@]}"
+    "${pip[@]}" download --no-deps --require-hashes --only-binary :all: --python-version "$python" \
+        "${platforms[@]}" --platform "manylinux2014_$machine" --platform "linux_$machine" \
+        --dest "$folder/wheels" --requirement "$requirements"
     echo "$system" >"$folder/wheels/SYSTEM"
 fi
 tar --sort=name --owner=0 --group=0 --numeric-owner --directory "$work" -czf "$archive" vedette

@@ -67,10 +67,10 @@ check_system() {
     . /etc/os-release
     system=${VERSION_CODENAME:-unknown}-$(dpkg --print-architecture)
     case $system in
-        bookworm-arm64 | bookworm-amd64) expected=3.11 constraints=constraints-bookworm.txt interpreter=litert ;;
-        bookworm-armhf) expected=3.11 constraints=constraints-bookworm-armv7l.txt interpreter=tflite
+        bookworm-arm64 | bookworm-amd64) expected=3.11 constraints=constraints-bookworm.txt ;;
+        bookworm-armhf) expected=3.11 constraints=constraints-bookworm-armv7l.txt
             from_apt="python3-numpy python3-opencv" ;;
-        trixie-arm64 | trixie-amd64) expected=3.13 constraints=constraints-trixie.txt interpreter=litert ;;
+        trixie-arm64 | trixie-amd64) expected=3.13 constraints=constraints-trixie.txt ;;
         trixie-armhf) fail "32-bit trixie has no TFLite interpreter; use the 64-bit Raspberry Pi OS" ;;
         *) fail "this is $PRETTY_NAME ($system), expected 64-bit Raspberry Pi OS or Debian, bookworm or trixie" ;;
     esac
@@ -168,18 +168,27 @@ make_environment() {
     step "Creating an environment in $new"
     quietly "$python" -m venv --system-site-packages "$new" || fail "python3 -m venv failed, see above"
     constrain >"$new/constraints.txt"
-    set -- --constraint "$new/constraints.txt" --no-cache-dir --no-input --disable-pip-version-check
+    set --
     if [ -e "$wheels/SYSTEM" ]; then
-        set -- "$@" --no-index --find-links "$wheels"
+        set -- --no-index --find-links "$wheels"
         say "From the wheels next to this script"
     else
         say "From the package index: may take some minutes"
     fi
-    # On a 64-bit kernel a 32-bit system reports aarch64, or armv8l in a 32-bit process. For armv8l,
-    # pyproject.toml takes OpenCV from apt, but pip has no wheels.
-    case $system in *-armhf) machine="env _PYTHON_HOST_PLATFORM=linux-armv7l setarch linux32" ;; *) machine='' ;; esac
+    run_pip "$@" --require-hashes --only-binary :all: --requirement "$new/constraints.txt"
+    [ -f "$package" ] || # the source, and what builds it
+        run_pip --require-hashes --only-binary :all: --target "$new/build" --requirement "$here/constraints-build.txt"
+    run_pip --no-index --no-build-isolation "$package"
+    rm -rf "$new/build"
+}
+
+# Installs what is named, and nothing else.
+run_pip() {
+    # On a 64-bit kernel a 32-bit system reports aarch64, or armv8l in a 32-bit process, and pip has no wheels for these.
+    case $system in *-armhf) machine="_PYTHON_HOST_PLATFORM=linux-armv7l setarch linux32" ;; *) machine='' ;; esac
     # shellcheck disable=SC2086  # a command, or none
-    quietly $machine "$new/bin/python" -m pip install "$@" "${package}[$interpreter]" ||
+    quietly env PYTHONPATH="$new/build" $machine "$new/bin/python" -m pip install --no-deps \
+        --no-cache-dir --no-input --disable-pip-version-check "$@" ||
         fail "pip failed, see above. Without internet: make bundle SYSTEM=$system on another machine"
 }
 
@@ -189,7 +198,7 @@ constrain() {
     if installed python3-numpy; then
         numpy=$(dpkg-query -W -f '${Version}' python3-numpy | sed 's/^[0-9]*://; s/[-+~].*//')
     fi
-    sed "${numpy:+s/^numpy==.*/numpy==$numpy/}" "$here/$constraints"
+    sed "${numpy:+s/^numpy==[^ ]*/numpy==$numpy/}" "$here/$constraints"
 }
 
 add_settings() {

@@ -8,13 +8,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FROM_APT = ("constraints-bookworm-armv7l.txt", "numpy")
 CONSTRAINTS = [ROOT / "constraints.txt", *sorted((ROOT / "edge").glob("constraints-*.txt"))]
 
 
 @pytest.mark.parametrize("path", CONSTRAINTS, ids=lambda path: path.name)
-def test_constraints_are_names_and_versions_alone(path: Path) -> None:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+]+", line), line
+def test_constraints_are_names_versions_and_hashes_alone(path: Path) -> None:
+    """The Pis' have a hash for each package that comes from the package index."""
+    text = path.read_text(encoding="utf-8").replace(" \\\n    ", " ")
+    for line in text.splitlines():
+        pinned = re.fullmatch(r"([\w.-]+)==[\w.+]+((?: --hash=sha256:[0-9a-f]{64})*)", line)
+        assert line.startswith("#") or pinned, line
+        if pinned and path != CONSTRAINTS[0]:
+            assert pinned[2] or (path.name, pinned[1]) == FROM_APT, line
 
 
 def test_the_edge_loads_nothing_of_the_workstation() -> None:
