@@ -54,8 +54,7 @@ read_arguments() {
 begin() {
     [ "$(id -u)" = 0 ] || fail "run this as root: sudo sh $0"
     command -v systemctl >/dev/null || fail "systemctl not found; Vedette runs as a systemd service"
-    mkdir -p /run/lock
-    exec 9>/run/lock/vedette-install
+    exec 9>/run/vedette-install.lock # where only root may write
     flock -n 9 || fail "another installation is running; wait until it ends"
     cd /
     old=$(readlink "$versions/current" || true)
@@ -217,7 +216,13 @@ add_settings() {
     [ -z "$camera" ] || set_camera
     [ -n "$camera$watched" ] || fail "$settings/config.toml names no camera; add --camera SOURCE"
     add_model
-    say "Model $(setting model), camera $(setting camera | sed 's|//.*@|//...@|; s|?.*|?...|')"
+    say "Model $(setting model), camera $(setting camera | shorten_address)"
+}
+
+# Scheme, host and port, as all else may hold a password; the scheme alone where an @ follows the host.
+shorten_address() {
+    scheme='[A-Za-z][A-Za-z0-9+.-]*://'
+    sed -E "s|^($scheme)[^/?#]*[/?#].*@.*|\1...|; t; s|^($scheme)([^/?#]*@)?([^/?#]*).*|\1\3|"
 }
 
 set_camera() {
@@ -255,18 +260,23 @@ add_model() {
     fi
 }
 
-# Runs as the service's user, which tests access to files too, but not the unit's other restrictions.
 # Without the camera, which the current version uses.
 check_version() {
     step "Running the self-test"
     checked=$new/model.tflite
     [ -e "$checked" ] || checked=$named
-    runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" --camera '' "$checked" || {
+    run_check --camera '' "$checked" || {
         [ ! -e "$settings/config.toml" ] || say "The settings come from $settings/config.toml"
         fail "the check failed, see above"
     }
+    sync -f "$versions"
     touch "$new/checked"
-    sync -f "$versions" # the power may fail at any time
+}
+
+# Runs as the service's user, which tests access to files too, but not the unit's other restrictions.
+# In a session of its own, as a damaged model could otherwise type commands into root's terminal.
+run_check() {
+    setsid -w runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" "$@" </dev/null 9>&-
 }
 
 start() {
@@ -282,27 +292,44 @@ start() {
 # Changes by hand since the installation belong to the current version.
 keep_changes() {
     [ -n "$old" ] || return 0
-    [ ! -e "$settings/config.toml" ] || cp -p "$settings/config.toml" "$versions/$old/"
+    [ ! -e "$settings/config.toml" ] || put "$settings/config.toml" "$versions/$old" -m 640 -g vedette
     [ -L "$settings/model.tflite" ] || [ ! -e "$settings/model.tflite" ] ||
-        install -m 644 "$settings/model.tflite" "$versions/$old/"
+        put "$settings/model.tflite" "$versions/$old" -m 644
 }
 
-# Switches to a version, with its model and settings.
+# Switches to a version, with its model and settings. The power may fail at any time: each version can
+# run with the settings and the unit of the next one, so these come first, and are on the disk before
+# the link changes.
 switch_to() {
-    mkdir -p "$settings"
-    ln -sfn "${1##*/}" "$versions/current.new"
-    mv -T "$versions/current.new" "$versions/current"
-    [ ! -e "$1/model.tflite" ] || ln -sf "$versions/current/model.tflite" "$settings/model.tflite"
-    install -m 640 -g vedette "$1/config.toml" "$settings/config.toml"
-    install -m 644 "$1/vedette.service" "$unit"
+    put "$1/config.toml" "$settings" -m 640 -g vedette
+    [ ! -e "$1/model.tflite" ] || link "$versions/current/model.tflite" "$settings/model.tflite"
+    put "$1/vedette.service" "${unit%/*}" -m 644
     # Growing pauses between restarts; bookworm's systemd does not support them.
-    [ "${system%-*}" = bookworm ] || install -D -m 644 "$1/vedette.service.d/back-off.conf" -t "$unit.d"
-    [ -e "$command" ] || ln -sfn "$versions/current/bin/vedette" "$command"
+    [ "${system%-*}" = bookworm ] || put "$1/vedette.service.d/back-off.conf" "$unit.d" -m 644
+    write_out
+    link "${1##*/}" "$versions/current"
+    [ -e "$command" ] || link "$versions/current/bin/vedette" "$command"
     systemctl daemon-reload
     systemctl enable --quiet vedette
+    write_out
     systemctl stop vedette
     systemctl start --no-block vedette
 }
+
+# Puts a file into a folder, or a link in its place: the old one or the new one is there, and whole.
+put() {
+    file=$1 place=$2/${1##*/}
+    mkdir -p "$2"
+    shift 2
+    install "$@" "$file" "$place.new"
+    sync "$place.new"
+    mv -T "$place.new" "$place"
+}
+link() {
+    ln -sfn "$1" "$2.new"
+    mv -T "$2.new" "$2"
+}
+write_out() { sync -f "$versions" "$settings" "$unit" "${command%/*}"; }
 
 # The service is active from the first classified frame on, and its status is the label, or that the
 # camera is lost.
@@ -324,7 +351,7 @@ go_back() {
     set +e
     journalctl --unit vedette --lines 5 --no-pager --output cat
     systemctl stop vedette
-    runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml"
+    run_check
     switch_to "$versions/${old:-${new##*/}}"
     [ -n "$old" ] || fail "installed, and keeps trying. Fix the faults above; for more: journalctl -u vedette"
     rm -rf "$new"
@@ -353,7 +380,7 @@ remove_all() {
     step "Removing Vedette"
     systemctl disable --now --quiet vedette 2>/dev/null || true
     [ ! -L "$command" ] || rm -f "$command"
-    rm -rf "$unit" "$unit.d" "$versions" "$settings" /var/lib/vedette
+    rm -rf "$unit" "$unit.new" "$unit.d" "$versions" "$settings" /var/lib/vedette
     systemctl daemon-reload
     ! getent passwd vedette >/dev/null || quietly userdel vedette || say "The user vedette stays"
     ! getent group vedette >/dev/null || quietly groupdel vedette || say "The group vedette stays"
@@ -376,5 +403,6 @@ make_environment
 check_version
 start
 remove_old
+write_out
 step "Vedette runs now, and starts with this machine"
 say "To follow its labels: sudo vedette log --follow"

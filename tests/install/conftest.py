@@ -93,19 +93,20 @@ def installation(system: Path, unpacked: Path, once: Once) -> tuple[Path, str]:
 
 
 def install_first(layers: Sequence[Path], folder: Path) -> None:
-    """Install on a system that runs for the first time, when another apt is at work, too.
+    """Install the source on a system that runs for the first time, while another apt is at work.
 
     The camera is a folder with one picture, which is shown again and again.
     """
     busy = "import fcntl, time; at = open('/var/lib/apt/lists/lock', 'w'); fcntl.lockf(at, 2)"
     with Userland(layers, folder) as userland:
+        shutil.copytree(ROOT / "edge", userland.path("/root/edge"))
         for place in ("/srv/camera", "/etc/vedette"):
             userland.path(place).mkdir()
         red = np.full((480, 640, 3), (0, 0, 220), np.uint8)
         cv2.imwrite(str(userland.path("/srv/camera/red.png")), red)
         userland.path("/etc/vedette/config.toml").write_text(SETTINGS, "utf-8")
         with subprocess.Popen([*userland.entered(), "python3", "-c", f"{busy}; time.sleep(9)"]):
-            done = userland.run("sh", "/root/vedette/install.sh", "--model", "/root/colours.tflite")
+            done = userland.run("sh", "/root/edge/install.sh", "--model", "/root/colours.tflite")
     assert done.returncode == 0, done.stdout
     (folder / "said").write_text(done.stdout, "utf-8")
 
@@ -129,14 +130,23 @@ def wheels(bundle: Callable[..., Path], once: Once) -> Path:
 
 
 @pytest.fixture
-def pi(
-    system: Path, unpacked: Path, wheels: Path, installation: tuple[Path, str], tmp_path: Path
-) -> Iterator[Userland]:
+def layers(
+    system: Path, unpacked: Path, wheels: Path, installation: tuple[Path, str]
+) -> list[Path]:
+    """What `pi` begins with."""
+    return [system, unpacked, wheels, installation[0]]
+
+
+def start_service(userland: Userland) -> None:
+    userland.run("systemctl", "start", "vedette")
+    # Two processes: the settings were read, and the camera is being opened.
+    waiting = "until [ $(pgrep -c --euid vedette) -ge 2 ]; do sleep 0.1; done"
+    userland.run("sh", "-c", waiting)
+
+
+@pytest.fixture
+def pi(layers: list[Path], tmp_path: Path) -> Iterator[Userland]:
     """A system on which Vedette was installed and runs, and that has no network any more."""
-    layers = [system, unpacked, wheels, installation[0]]
     with Userland(layers, tmp_path / "userland", network=False) as userland:
-        userland.run("systemctl", "start", "vedette")
-        # Two processes: the settings were read, and the camera is being opened.
-        waiting = "until [ $(pgrep -c --euid vedette) -ge 2 ]; do sleep 0.1; done"
-        userland.run("sh", "-c", waiting)
+        start_service(userland)
         yield userland

@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,6 @@ def test_a_fresh_system_ends_with_a_first_label(
     assert "for another apt" in installation[1]
     assert running(pi).endswith("vedette")
     assert "red" in pi.run("vedette", "log", "--event", "change").stdout
-    assert pi.path("/opt/vedette/1/docs/raspberry-pi.md").exists()
     forbidden = pi.run("su", "pi", "-c", "vedette check --config /etc/vedette/config.toml")
     assert "Permission denied" in forbidden.stdout
 
@@ -64,15 +64,28 @@ def test_running_it_again_upgrades_without_a_network(pi: Userland) -> None:
     assert running(pi) != before
     assert settings(pi) == mine
     assert pi.path("/opt/vedette/1").exists()
+    assert pi.path("/opt/vedette/8/docs/raspberry-pi.md").exists()
     assert pi.path("/opt/vedette/1.bak").exists()  # somebody's own
     assert not ancient.exists()
     assert not unfinished.exists()
 
 
 def test_a_damaged_model_leaves_the_old_version_running(pi: Userland) -> None:
-    before = running(pi)
-    done = pi.run(*OFFLINE, "--model", "/root/damaged.tflite", "--camera", "synthetic")
+    """Nor can it type commands into root's terminal, or a camera's password be read there."""
+    before, runuser = running(pi), pi.path("/usr/local/sbin/runuser")
+    runuser.write_text(
+        "#!/bin/sh\n(: </dev/tty) 2>/dev/null && echo yes >/run/has-terminal\n"
+        '/usr/sbin/runuser "$@"\n',
+        "utf-8",
+    )
+    runuser.chmod(0o755)
+    camera = "rtsp://me:hunter2@cam:554/password=hunter2?p=hunter2"
+    command = " ".join([*OFFLINE, "--model", "/root/damaged.tflite", "--camera", camera])
+    done = pi.run("script", "-qec", command, "/dev/null")
     assert done.returncode == 1
+    assert not pi.path("/run/has-terminal").exists()
+    assert "camera rtsp://cam:554\r\n" in done.stdout
+    assert "hunter2" not in done.stdout
     assert "the check failed" in done.stdout
     assert "The installed version continues" in done.stdout
     assert (current(pi), running(pi)) == ("1", before)
@@ -182,6 +195,35 @@ def test_whichever_numpy_apt_has_is_asked_of_pip(pi: Userland) -> None:
     assert done.returncode == 1
     assert "numpy==1.25.7" in done.stdout
     assert current(pi) == "1"
+
+
+def test_a_wheel_that_is_not_the_tested_one_is_not_installed(pi: Userland) -> None:
+    wheel = next(pi.path("/root/bundle/vedette/wheels").glob("mdurl-*.whl"))
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("mdurl/more.py", "")
+    done = pi.run(*OFFLINE)
+    assert done.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in done.stdout
+    assert current(pi) == "1"
+
+
+def test_only_root_can_hold_the_lock(bare_pi: Userland) -> None:
+    bare_pi.run("chmod", "755", "/run")
+    bare_pi.run("mkdir", "-m", "1777", "/run/lock")
+
+    def said(user: str, lock: str) -> str:
+        hold = f"flock {lock} sh -c 'echo held; exec sleep 60'"
+        command = [*bare_pi.entered(), "su", user, "-c", hold]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout
+            holder.stdout.readline()
+            done = bare_pi.run(*INSTALL, "--uninstall")
+            bare_pi.run("pkill", "sleep")
+        return done.stdout
+
+    assert "Removing Vedette" in said("pi", "/run/lock/vedette-install")
+    assert "Removing Vedette" in said("pi", "/run/vedette-install.lock")
+    assert "another installation is running" in said("root", "/run/vedette-install.lock")
 
 
 def test_uninstalling_leaves_the_logs_and_makes_room_for_another(pi: Userland) -> None:
