@@ -84,7 +84,7 @@ def test_a_damaged_model_leaves_the_old_version_running(pi: Userland) -> None:
     done = pi.run("script", "-qec", command, "/dev/null")
     assert done.returncode == 1
     assert not pi.path("/run/has-terminal").exists()
-    assert "camera rtsp://cam:554\r\n" in done.stdout
+    assert "camera rtsp://cam:554\n" in done.stdout
     assert "hunter2" not in done.stdout
     assert "the check failed" in done.stdout
     assert "The installed version continues" in done.stdout
@@ -212,14 +212,13 @@ def test_only_root_can_hold_the_lock(bare_pi: Userland) -> None:
     bare_pi.run("mkdir", "-m", "1777", "/run/lock")
 
     def said(user: str, lock: str) -> str:
-        hold = f"flock {lock} sh -c 'echo held; exec sleep 60'"
+        hold = f"flock {lock} sh -c 'echo held; read ended'"
         command = [*bare_pi.entered(), "su", user, "-c", hold]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
             assert holder.stdout
             holder.stdout.readline()
-            done = bare_pi.run(*INSTALL, "--uninstall")
-            bare_pi.run("pkill", "sleep")
-        return done.stdout
+            return bare_pi.run(*INSTALL, "--uninstall").stdout
 
     assert "Removing Vedette" in said("pi", "/run/lock/vedette-install")
     assert "Removing Vedette" in said("pi", "/run/vedette-install.lock")

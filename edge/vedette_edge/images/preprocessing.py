@@ -2,7 +2,7 @@
 
 Training, calibration, evaluation, one-shot prediction and the live camera call `preprocess`.
 Its result is bit-identical on every machine: it uses integer arithmetic, and of OpenCV only
-what gives equal bytes on x86-64 and Arm and across versions 4.10 to 5.0. A changed rule gets
+what gives equal bytes on x86-64 and Arm and across versions 4.9 to 5.0. A changed rule gets
 a new name in the contract; the old one stays. Only `linear-1` promises no equal bytes: it is
 for models of others that were trained with it.
 """
