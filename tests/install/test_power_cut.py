@@ -88,7 +88,7 @@ class Card:
             model = (view / "etc/vedette/model.tflite").readlink()
             assert str(model) == "/opt/vedette/current/model.tflite"
             trees = [self.pi.path(f"/opt/vedette/{current}"), view / "opt/vedette" / current]
-            compare = ["diff", "-rq", "--no-dereference", *trees]
+            compare: list[str | Path] = ["diff", "-rq", "--no-dereference", *trees]
             done = subprocess.run(compare, capture_output=True, text=True, check=False)
             assert done.stdout == ""
             self._complete.add(current)
