@@ -23,27 +23,24 @@ SYSTEMS = {
 }
 
 
+def normal(name: str) -> str:
+    return re.sub("[._-]+", "-", name).lower()
+
+
 def find_hashes(pins: list[str], python: str, glibc: int, machine: str) -> dict[str, str]:
-    """The SHA-256 of each package's wheel for one system, by the package's name in lower case."""
+    """The SHA-256 of each package's wheel for one system, by the package's normal name."""
     tags = [f"manylinux_2_{minor}_{machine}" for minor in range(17, glibc + 1)]
     tags += [f"manylinux2014_{machine}", f"linux_{machine}"]
-    platforms = [part for tag in tags for part in ("--platform", tag)]
-    options = (
-        "--quiet --dry-run --ignore-installed --no-deps --only-binary :all: --report -".split()
-    )
+    choose = ["--python-version", python, *(f"--platform={tag}" for tag in tags)]
+    look = "--quiet --dry-run --ignore-installed --no-deps --only-binary :all: --report -".split()
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "install", "--target", folder, *options]
-        done = subprocess.run(
-            [*pip, "--python-version", python, *platforms, *pins],
-            check=True,
-            stdout=subprocess.PIPE,
-        )
-    return {
-        re.sub("[._-]+", "-", wheel["metadata"]["name"]).lower(): wheel["download_info"][
-            "archive_info"
-        ]["hashes"]["sha256"]
-        for wheel in json.loads(done.stdout)["install"]
-    }
+        pip = [sys.executable, "-m", "pip", "install", "--target", folder, *look, *choose, *pins]
+        done = subprocess.run(pip, check=True, stdout=subprocess.PIPE)
+    hashes = {}
+    for wheel in json.loads(done.stdout)["install"]:
+        archive = wheel["download_info"]["archive_info"]
+        hashes[normal(wheel["metadata"]["name"])] = archive["hashes"]["sha256"]
+    return hashes
 
 
 def pin(path: Path, python: str, glibc: int, machines: tuple[str, ...]) -> None:
@@ -55,7 +52,7 @@ def pin(path: Path, python: str, glibc: int, machines: tuple[str, ...]) -> None:
     found = [find_hashes(pins, python, glibc, machine) for machine in machines]
     text = ""
     for line in lines:
-        name = re.sub("[._-]+", "-", line.partition("==")[0]).lower()
+        name = normal(line.partition("==")[0])
         hashes = sorted({wheels[name] for wheels in found if name in wheels})
         text += "".join([line, *(f" \\\n    --hash=sha256:{one}" for one in hashes), "\n"])
     path.write_text(text, "utf-8")
