@@ -1,29 +1,19 @@
 """The supervisor of the capture process: restarts it when it dies, fails or falls silent."""
 
-import json
 import math
-import os
-import pickle
 import select
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from vedette_edge.cameras.address import redact
 from vedette_edge.cameras.config import CameraEvent, OnCameraEvent
 from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
+from vedette_edge.capture.process import CaptureProcess
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.model.sandbox import describe_death
 
 POLL_S = 0.25  # between two checks of a silent process; a frame needs no check
-MOST_WORDS = 4096  # bytes of standard error that are read
-KILL_S = 0.5  # to wait for a killed process: a driver may hold it for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,70 +236,3 @@ class Supervisor:
         if self._process:
             self._process.kill()
         self._process = None
-
-
-class CaptureProcess:
-    """A running capture process, and the pipes to and from it."""
-
-    def __init__(self, config: CaptureConfig, buffer: FrameBuffer) -> None:
-        config_end, self._config_pipe = os.pipe()
-        self.events, event_end = os.pipe()
-        os.set_blocking(self.events, False)
-        # Libraries may write what they want: the user sees it only as the reason of a death.
-        self._stderr = os.memfd_create("vedette-stderr")
-        descriptors = [config_end, event_end, *buffer.descriptors]
-        # -P keeps modules in the current folder from being imported, whatever their names.
-        command = [sys.executable, "-P", "-m", "vedette_edge.capture.worker"]
-        command += map(str, descriptors)
-        try:  # in a session of its own, since Ctrl-C is for the supervisor alone
-            self._process = subprocess.Popen(
-                command,
-                stdout=subprocess.DEVNULL,
-                stderr=self._stderr,
-                pass_fds=descriptors,
-                start_new_session=True,
-            )
-        except OSError:
-            self._close_pipes()
-            raise
-        finally:
-            os.close(config_end)
-            os.close(event_end)
-        self.pid = self._process.pid
-        self._partial_line, self._source = b"", config.camera.source
-        with suppress(BrokenPipeError):
-            os.write(self._config_pipe, pickle.dumps(config))
-
-    def describe_death(self) -> str:
-        """Say that the process died, and of what; empty while it runs.
-
-        That is the signal, or the last line on its standard error, such as a traceback's.
-        """
-        if (code := self._process.poll()) is None:
-            return ""
-        size = os.fstat(self._stderr).st_size
-        words = os.pread(self._stderr, MOST_WORDS, max(0, size - MOST_WORDS))
-        if code < 0 and code != -signal.SIGABRT:  # a program speaks before abort() alone
-            words = b""
-        cause = redact(describe_death(code, words), self._source)
-        return f"the capture process died: {cause}"
-
-    def read_events(self) -> Iterator[CameraEvent]:
-        """Read the events since the last call."""
-        with suppress(BlockingIOError):
-            while data := os.read(self.events, 1 << 16):
-                self._partial_line += data
-        *lines, self._partial_line = self._partial_line.split(b"\n")
-        for line in lines:
-            yield CameraEvent(**json.loads(line))
-
-    def kill(self) -> None:
-        """Kill the process. One that a driver holds is left to end when it can."""
-        self._process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(KILL_S)
-        self._close_pipes()
-
-    def _close_pipes(self) -> None:
-        for descriptor in (self._config_pipe, self.events, self._stderr):
-            os.close(descriptor)

@@ -206,8 +206,8 @@ class AbsentCamera:
     def __init__(self, *_: object) -> None:
         self.failed = [CameraEvent("failed", "/dev/video0: not found")]
 
-    def has_died(self) -> bool:
-        return True
+    def describe_death(self) -> str:
+        return ""
 
     def read_events(self) -> list[CameraEvent]:
         return self.failed
