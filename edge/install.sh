@@ -54,7 +54,9 @@ read_arguments() {
 begin() {
     [ "$(id -u)" = 0 ] || fail "run this as root: sudo sh $0"
     command -v systemctl >/dev/null || fail "systemctl not found; Vedette runs as a systemd service"
-    exec 9>/run/vedette-install.lock # where only root may write
+    umask 077 # whoever may open it may hold it
+    exec 9>/run/vedette-install.lock
+    umask 022
     flock -n 9 || fail "another installation is running; wait until it ends"
     cd /
     old=$(readlink "$versions/current" || true)
