@@ -333,8 +333,7 @@ link() {
 }
 write_out() { sync -f "$versions" "$settings" "$unit" "${command%/*}"; }
 
-# The service is active from the first classified frame on, and its status is the label, or that the
-# camera is lost.
+# The service is active after the self-test. Its status is the latest label, or that the camera is lost.
 await_label() {
     waited_s=0
     until systemctl is-active --quiet vedette && label=$(systemctl show vedette --property=StatusText --value) &&
