@@ -17,7 +17,7 @@ FLAGS  ?=
 .PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation edge-environment test-edge test-systemd test-install test-install-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
 	@echo "            PI=user@host SYSTEM=bookworm-arm64 or trixie-arm64 (make bundle SYSTEM=? names all)"
@@ -116,7 +116,7 @@ test-workstation: $(READY) ## Run all tests but the edge's and those of whole sy
 # The edge as on a Pi: only the wheel, in its own environment.
 EDGE_PYTHON ?= $(PYTHON)
 EDGE_VENV   ?= .venv-edge
-edge-environment:
+edge-environment: ## Install the edge's wheel alone in .venv-edge, for the two targets below
 	@rm -rf build/edge
 	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
 	$(EDGE_VENV)/bin/python -m pip install --quiet --constraint constraints.txt pip

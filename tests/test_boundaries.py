@@ -23,6 +23,13 @@ def test_constraints_are_names_versions_and_hashes_alone(path: Path) -> None:
             assert pinned[2] or (path.name, pinned[1]) == FROM_APT, line
 
 
+def test_no_pi_gets_an_opencv_that_a_forged_jpeg_2000_can_take_over() -> None:
+    """CVE-2025-53644: 4.10.0 and 4.11.0."""
+    pins = "".join(path.read_text(encoding="utf-8") for path in CONSTRAINTS)
+    assert len(re.findall(r"^opencv-python-headless==", pins, re.MULTILINE)) >= 3
+    assert not re.search(r"^opencv-python-headless==4\.1[01]\.", pins, re.MULTILINE)
+
+
 def test_the_edge_loads_nothing_of_the_workstation() -> None:
     """import-linter reads the imports; this runs them, those of other packages included."""
     code = (

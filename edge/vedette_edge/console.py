@@ -7,6 +7,7 @@ import atexit
 import errno
 import io
 import os
+import select
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -20,6 +21,7 @@ from rich.progress import Progress
 
 from vedette_edge.errors import VedetteError
 
+READER_S = 0.5  # to wait for the reader of the last words
 INTERRUPTED = 130  # exit code: 128 + SIGINT, as in shells
 
 
@@ -73,10 +75,20 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
         except (VedetteError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise  # whoever read our output has gone; click exits quietly
+            if not _is_read(err):
+                raise click.exceptions.Exit(1) from error
             raise click.ClickException(_format_error(error)) from error
         except KeyboardInterrupt:
-            terminal.err.print("Stopped.")
+            if _is_read(err):
+                terminal.err.print("Stopped.")
             raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _is_read(stream: TextIO) -> bool:
+    """False if writing would wait for a reader that does not read."""
+    with suppress(io.UnsupportedOperation):
+        return bool(select.select([], [stream], [], READER_S)[1])
+    return True
 
 
 def escape_unprintable(text: str) -> str:

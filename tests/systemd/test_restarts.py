@@ -1,16 +1,13 @@
 """Stops in each phase, and restarts after failures: the table in docs/service.md."""
 
-import io
 import os
-import zipfile
 from collections.abc import Callable
 
 import pytest
+from tests.edge.model.packing import pack, unpack
 from tests.systemd.conftest import Create
 from tests.systemd.machine import MODEL, Machine, wait_until
 from tests.systemd.service import Service
-
-from vedette_edge.model.model_file import format_checksums, read_model_file
 
 SOON = "RestartSec=100ms\n"
 
@@ -102,16 +99,8 @@ def test_a_wrong_model_or_configuration_is_named_and_tried_again(
 
 def swap_samples() -> bytes:
     """Create a model file that is whole, but whose red sample shows something green."""
-    file = read_model_file(MODEL)
-    graph, members = file.data[: file.graph_bytes], dict(file.members)
-    del members["SHA256SUMS"]
-    members["golden/red.png"] = members["golden/green.jpeg"]
-    data = io.BytesIO(graph)
-    with zipfile.ZipFile(data, "a") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-        archive.writestr("SHA256SUMS", format_checksums(graph, members))
-    return data.getvalue()
+    graph, members = unpack(MODEL)
+    return pack(graph, {**members, "golden/red.png": members["golden/green.jpeg"]})
 
 
 def test_a_self_test_that_fails_is_the_reason_of_a_stop_and_tried_again(

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 # An address, also one with a mistyped scheme or without any.
-_ADDRESS = re.compile(r"(?i).*://|(rtsps?|https?):?/|(?!synthetic:)[^/]*:.*@|[\w.-]+:\d+/")
+_ADDRESS = re.compile(r"(?i).*://|//[^/]*@|(rtsps?|https?):?/|(?!synthetic:)[^/]*:.*@|[\w.-]+:\d+/")
 _SHOWN = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)?(?:[^/?#]*@)?([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _END = re.compile(r"[/?#][^@]*")
 MIN_SECRET = 3  # characters; shorter parts of an address are in every message
@@ -29,13 +29,14 @@ def hide_secrets(source: str) -> str:
 
 
 def redact(text: str, source: str) -> str:
-    """Hide the addresses in a message, or the whole of it if it has another part of `source`."""
+    """Hide the addresses in a message, and all other parts of `source`."""
     text = re.sub(r"[\w+.-]+://\S+", lambda address: hide_secrets(address[0]), text)
     shown = hide_secrets(source)
     if shown == source:
         return text
     parts = re.split(r"[:/?#&=@]+", source)
     secrets = {part for part in (*parts, *map(unquote, parts)) if part not in shown}
-    if any(len(secret) >= MIN_SECRET and secret in text for secret in secrets):
-        return HIDDEN
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= MIN_SECRET:
+            text = text.replace(secret, HIDDEN)
     return text

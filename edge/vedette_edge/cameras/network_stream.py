@@ -24,6 +24,7 @@ CPUS = min(os.cpu_count() or 1, 16)  # threads of OpenCV's FFmpeg
 # Memory that FFmpeg may use until the size of the picture is known. A part of MJPEG may state any
 # length, or have no end.
 OPENING_BYTES = 96 << 20
+MAX_PIXELS = 8192 * 4320  # of a frame: 8K
 # Frames of 4:2:0 that decoding holds: at most 16 references, one or two a thread, and their copies
 # in RGB. 1080p took 140 MB and 4K 533 MB with 4 threads.
 HELD_FRAMES = 40 + 2 * CPUS
@@ -39,6 +40,10 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
     limit_growth(OPENING_BYTES)
     stream = _open_stream(config)
     width, height = stream.get(cv2.CAP_PROP_FRAME_WIDTH), stream.get(cv2.CAP_PROP_FRAME_HEIGHT)
+    if width * height > MAX_PIXELS:
+        raise CameraError(
+            f"{config.name}: frames of {width:.0f} x {height:.0f} px; expected at most 8192 x 4320"
+        )
     limit_growth(OPENING_BYTES + HELD_FRAMES * int(width * height * 1.5))
     on_event(CameraEvent("opened", describe_capture(stream)))
     if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:

@@ -26,7 +26,7 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
     match = re.fullmatch(r"-(?::raw:([1-9]\d{0,4})x([1-9]\d{0,4}))?", config.source)
     if not match:
         raise SettingError(
-            f"camera {config.source!r} is not valid; expected - for JPEGs or -:raw:WIDTHxHEIGHT "
+            f"camera {config.name!r} is not valid; expected - for JPEGs or -:raw:WIDTHxHEIGHT "
             "for bytes R, G, B, such as -:raw:640x480"
         )
     if os.isatty(DESCRIPTOR):

@@ -34,7 +34,7 @@ def _parse_source(config: CameraConfig) -> tuple[int, int, float]:
     size = r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:@(\d{1,4}(?:\.\d+)?))?"
     if not (match := re.fullmatch(rf"synthetic(?::{size})?", config.source)):
         raise SettingError(
-            f"camera {config.source!r} is not valid; expected synthetic, synthetic:WIDTHxHEIGHT "
+            f"camera {config.name!r} is not valid; expected synthetic, synthetic:WIDTHxHEIGHT "
             "or synthetic:WIDTHxHEIGHT@RATE, such as synthetic:640x480@30"
         )
     width, height, rate = match.groups()

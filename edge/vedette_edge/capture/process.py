@@ -15,7 +15,7 @@ from vedette_edge.capture.frame_buffer import FrameBuffer
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.model.sandbox import describe_death
 
-MOST_WORDS = 4096  # bytes of standard error that are read
+STDERR_BYTES = 4096  # that are read
 KILL_S = 0.5  # to wait for a killed process: a driver may hold it for ever
 
 
@@ -59,8 +59,8 @@ class CaptureProcess:
         if (code := self._process.poll()) is None:
             return ""
         size = os.fstat(self._stderr).st_size
-        words = os.pread(self._stderr, MOST_WORDS, max(0, size - MOST_WORDS))
-        if code < 0 and code != -signal.SIGABRT:  # a program speaks before abort() alone
+        words = os.pread(self._stderr, STDERR_BYTES, max(0, size - STDERR_BYTES))
+        if code < 0 and code != -signal.SIGABRT:  # only before abort() do programs say why
             words = b""
         cause = redact(describe_death(code, words), self._source)
         return f"the capture process died: {cause}"

@@ -21,10 +21,10 @@ class SkipLimiter:
 
     def report(self, event: CameraEvent) -> None:
         """Pass on an event, or hold back one of a skipped image."""
-        if event.kind != "skipped_file":
+        if event.kind == "skipped_file":
+            self._last, self._held = event, self._held + 1
+        else:
             self._pass_on(event)
-            return
-        self._last, self._held = event, self._held + 1
         self.report_due()
 
     def report_due(self) -> None:

@@ -23,7 +23,7 @@ import cv2
 
 from vedette_edge.cameras import find_camera, open_frames
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, OnCameraEvent
-from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
+from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
 from vedette_edge.capture.frozen import FrozenDetector
 from vedette_edge.capture.motion import MotionDetector
 from vedette_edge.capture.orientation import Orientation, check_regions, crop_region, orient
@@ -167,8 +167,7 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
             elif not selector.accept(image_rgb):
                 buffer.mark_skipped()
             else:
-                crops = buffer.write_slot()
-                _publish(frame, image_rgb, config, buffer, selector.skipped)
+                crops = _publish(frame, image_rgb, config, buffer, selector.skipped)
                 if config.endless and frozen.detect(crops):
                     on_event(CameraEvent("frozen"))
                 if waits:
@@ -182,9 +181,9 @@ def limits_skips(config: CameraConfig) -> bool:
 
 def _publish(
     frame: Frame, image_rgb: Image, config: CaptureConfig, buffer: FrameBuffer, skipped: int
-) -> None:
-    taken_s, begin = time.monotonic(), time.perf_counter()
-    for slot, region in zip(buffer.write_slot(), config.regions, strict=True):
+) -> Crops:
+    taken_s, begin, crops = time.monotonic(), time.perf_counter(), buffer.write_slot()
+    for slot, region in zip(crops, config.regions, strict=True):
         slot[:] = preprocess(crop_region(image_rgb, region), config.input_spec)
     info = FrameInfo(
         number=frame.number,
@@ -196,6 +195,7 @@ def _publish(
         source=os.fsencode(frame.source)[-MAX_SOURCE_BYTES:],
     )
     buffer.publish(info)
+    return crops
 
 
 def _is_out_of_memory(error: Exception) -> bool:

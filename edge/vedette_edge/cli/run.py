@@ -27,8 +27,7 @@ from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host.systemd import notify
 from vedette_edge.log.detection import check_log
-from vedette_edge.model.classifier import Classifier
-from vedette_edge.model.model_file import read_model_file
+from vedette_edge.model.classifier import Classifier, read_probed_model
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.sinks import FanOut, Sink
 from vedette_edge.sinks.background import BackgroundOutput, write_in_background
@@ -80,7 +79,7 @@ def run(
         classifier = Classifier(model, threads=threads, overrides=overrides)
         capture = _build_capture_config(watch, classifier)
         wait = partial(terminal.writer.wait_until_empty, signals.stop)
-        sink, log = _open_sinks(stack, terminal, output, wait if capture.every_frame else None)
+        sink, log = _open_sinks(stack, terminal, output, wait, capture)
         reporter = _build_reporter(sink, terminal, capture)
         start = _describe_start(watch, capture, classifier)
         stats = stack.enter_context(reporter.record_start_and_stop(start, signals))
@@ -171,11 +170,13 @@ def _open_sinks(
     stack: ExitStack,
     terminal: Output,
     output: OutputOptions,
-    wait: Callable[[], None] | None,
+    wait: Callable[[], None],
+    capture: CaptureConfig,
 ) -> tuple[Sink, LogFile | None]:
-    """Open the sinks; `wait` is that of TerminalSink, and set if each frame is reported."""
-    shown = TerminalSink(terminal, output.as_json, wait)
-    status = SystemdStatus("frame" if wait else "change")
+    """Open the sinks. Only a source that ends waits for the reader of the terminal."""
+    waits = capture.every_frame and not capture.endless
+    shown = TerminalSink(terminal, output.as_json, wait if waits else None)
+    status = SystemdStatus("frame" if capture.every_frame else "change")
     if output.log is None:
         return FanOut(shown, status), None
     log = stack.enter_context(LogFile(output.log, output.limits))
@@ -234,6 +235,6 @@ def _check_files(settings: Mapping[str, Any]) -> None:
     if "source" in settings:
         find_camera(CameraConfig(settings["source"]))
     if "model" in settings:
-        read_model_file(Path(settings["model"]))
+        read_probed_model(Path(settings["model"]), settings.get("threads"))
     if "log" in settings:
         check_log(Path(settings["log"]))

@@ -7,14 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 
 OOM_SCORE = 500  # of 1000; the kernel kills such a process before the others
-# Reserved for the stacks of threads, two per processor, and hardly used.
-STACK_BYTES = (2 * 8 << 20) * min(os.cpu_count() or 1, 16)
+THREAD_STACK_BYTES = 2 << 20
+STACK_BYTES = 2 * THREAD_STACK_BYTES * min(os.cpu_count() or 1, 16)  # of two threads a processor
 _start_bytes = 0  # what this process had when its limits began; 0: it has none
 
 
 def begin_limits() -> None:
     """Let `limit_growth` work from now on, and let the kernel kill this process first."""
     global _start_bytes
+    _shrink_stacks()
     _start_bytes = _read_kilobytes("/proc/self/status", "VmData:") << 10
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE), "ascii")
@@ -23,7 +24,7 @@ def begin_limits() -> None:
 def limit_growth(growth_bytes: int) -> None:
     """Limit what this process may allocate beyond its start; never to more than half the machine's.
 
-    Beyond it, an allocation fails. Does nothing in a process that called no `begin_limits`.
+    Beyond it, an allocation fails. Does nothing before `begin_limits`.
     """
     if _start_bytes:
         half = _read_kilobytes("/proc/meminfo", "MemTotal:") << 9
@@ -39,6 +40,15 @@ def trim_heap() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
+
+
+def _shrink_stacks() -> None:
+    """Let new threads reserve little for their stacks: RLIMIT_DATA counts all that is reserved."""
+    libc, attributes = ctypes.CDLL(None), ctypes.create_string_buffer(128)  # pthread_attr_t: 64
+    if hasattr(libc, "pthread_setattr_default_np"):  # glibc's
+        libc.pthread_attr_init(attributes)
+        libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(THREAD_STACK_BYTES))
+        libc.pthread_setattr_default_np(attributes)
 
 
 def _read_kilobytes(file: str, field: str) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vedette_edge.errors import SettingError
 from vedette_edge.log.reader import Damage, find_rotated_files, parse_line
+from vedette_edge.log.records import EVENTS
 
 LINE_START = b'{"time":"0000-00-00T00:00:00.000Z","event":"'  # of each record, its digits as 0
 HEAD_BYTES = 128 * 1024  # at the beginning of a file; a power cut damages half of that
@@ -56,7 +57,8 @@ def _is_log(head: bytes) -> bool:
     start, is_whole = _mask_start(head), len(head) < HEAD_BYTES
     if start == LINE_START or (is_whole and LINE_START.startswith(start)):
         return True
-    return any(list(parse_line(line, Damage())) for line in head.splitlines())
+    lines = head.strip(PADDING).splitlines()[:2]  # the first may be what a power cut left
+    return any(record.event in EVENTS for line in lines for record in parse_line(line, Damage()))
 
 
 def _mask_start(head: bytes) -> bytes:

@@ -46,9 +46,12 @@ def _format_row(record: LoggedRecord, rest: str, best: str = "") -> str:
 
 def _format_change(record: LoggedRecord) -> str:
     lasted_s, previous = record.find_number("lasted_s"), record.find_text("previous")
-    if lasted_s is None or not previous:
-        return _format_row(record, "")
-    return _format_row(record, f"after {format_duration(lasted_s)} of {previous}")
+    after = (
+        f"after {format_duration(lasted_s)} of {previous}"
+        if lasted_s is not None and previous
+        else ""
+    )
+    return _format_row(record, after, record.find_text("best"))
 
 
 def _format_frame(record: LoggedRecord) -> str:

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 Record = dict[str, Any]
+EVENTS = frozenset(
+    "start stop camera_opened camera_lost camera_restored change frame heartbeat note".split()
+)
 
 
 def format_timestamp(at: float | None = None) -> str:

@@ -70,12 +70,9 @@ class Classifier:
         A graph can crash the runtime, so it first runs in a process of its own (see probe.py),
         unless this process has `just_converted` and run it: never say so of a file from elsewhere.
         """
-        self.model = model_file.read_model_file(Path(path))
-        runtime, threads = interpreter.find_runtime(), threads or min(4, os.cpu_count() or 1)
+        runtime, threads = interpreter.find_runtime(), threads or find_threads()
+        self.model = read_probed_model(Path(path), threads, skip=just_converted)
         try:
-            compatibility.check_compatible(self.model.graph, runtime.name, platform.machine())
-            if not just_converted:
-                probe.require_probed(self.model.data, threads, runtime)
             self.network = TFLiteModel(self.model.data, threads, runtime)
             resolved = _resolve_contract(self.model, self.network, overrides)
         except ModelFileError as error:
@@ -123,6 +120,23 @@ class Classifier:
     def invoke(self, preprocessed: Image) -> NDArray[Any]:
         """The raw content of the output tensor for the result of `preprocess`."""
         return self.network.run(self._encode(preprocessed))
+
+
+def find_threads() -> int:
+    """The default number of threads: one per core, at most four."""
+    return min(4, os.cpu_count() or 1)
+
+
+def read_probed_model(path: Path, threads: int | None = None, *, skip: bool = False) -> ModelFile:
+    """Read a model file and probe it, unless `skip` is set. Raises ModelFileError."""
+    model, runtime = model_file.read_model_file(path), interpreter.find_runtime()
+    try:
+        compatibility.check_compatible(model.graph, runtime.name, platform.machine())
+        if not skip:
+            probe.require_probed(model.data, threads or find_threads(), runtime)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    return model
 
 
 def describe_model(classifier: Classifier) -> dict[str, Any]:

@@ -31,6 +31,20 @@ def test_the_first_is_reported_and_then_a_count_once_a_minute(event_log: EventLo
     ]
 
 
+def test_the_last_count_comes_with_the_next_look(event_log: EventLog) -> None:
+    now_s = 0.0
+    limiter = SkipLimiter(event_log.add, lambda: now_s)
+    for number in range(5):
+        limiter.report(CameraEvent("skipped_file", f"skipped {number}"))
+    for _ in range(9):
+        now_s += 10
+        limiter.report(CameraEvent("looked"))
+    assert event_log.details("skipped_file") == [
+        "skipped 0",
+        "skipped 4; 3 more since the last message",
+    ]
+
+
 @pytest.mark.parametrize(
     ("config", "limited"),
     [

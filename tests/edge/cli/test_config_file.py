@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from tests.edge.model.packing import write_deadly
 
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.run import run
@@ -155,14 +156,15 @@ def read_events(process: subprocess.Popen[str], last: str) -> list[dict[str, obj
 
 
 def test_sighup_restarts_a_watch_with_the_present_file(
-    write: Write, model: Path, clip: Path
+    write: Write, model: Path, clip: Path, tmp_path: Path
 ) -> None:
     text = f'model = "{model}"\ncamera = "{clip}"\nlive = true\njson = true\n'
     config = write(text + "fps = 3.0\n")
     with start_watch(config) as process:
         assert process.stderr
         assert [one["event"] for one in read_events(process, "change")] == BEGINNING
-        head = f'model = "{model}"\nlive = true\n'
+        head, deadly = f'model = "{model}"\nlive = true\n', tmp_path / "deadly.tflite"
+        write_deadly(model, deadly)
         for wrong, reason in (
             ("nonsense", "not valid TOML"),
             (head, "camera is missing"),
@@ -170,6 +172,7 @@ def test_sighup_restarts_a_watch_with_the_present_file(
             (head + f'camera = "/{"long" * 100}"\n', "long' not found"),
             (f'model = "{clip}"\ncamera = "{clip}"\n', f"config.toml: {clip}: "),
             (f'{text}log = "{clip}"\n', f"config.toml: {clip}: not a log"),
+            (f'model = "{deadly}"\ncamera = "{clip}"\n', "config.toml: "),
         ):
             write(wrong)
             process.send_signal(signal.SIGHUP)

@@ -38,6 +38,9 @@ def test_a_log_is_detected_even_after_a_power_cut(tmp_path: Path, content: bytes
     [
         b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(range(256)) * 1000,
         b"Notes: the log begins with a start.\n" * 9000 + LINE,
+        b"Notes\n\n" + LINE,
+        bytes(range(1, 256)) * 9 + b"\n\n" + LINE,
+        b'{"time": "2026-11-22T08:00:00Z", "event": "login", "user": "fox"}\n' * 3,
         b'{"time": "2026-11-22", "temperature": 3}\n',
         b'{"time":"2026-11-22T08:00:00.000Z","level":"INFO","msg":"x"}\n',
         b"[]",

@@ -1,6 +1,7 @@
 """Take model files apart and pack them again with fitting checksums, as a forger can."""
 
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,3 +26,11 @@ def pack(
         for name, content in {CHECKSUMS_MEMBER: sums, **members}.items():
             archive.writestr(name, content)
     return data.getvalue()
+
+
+def write_deadly(model: Path, path: Path) -> None:
+    """Write a model file with fitting checksums, of whose zero point of 65,280 LiteRT 2.3 dies."""
+    graph, members = unpack(model)
+    whole, damaged = (struct.pack("<Iq", 1, zero) for zero in (0, 0xFF00))
+    assert whole in graph
+    path.write_bytes(pack(graph.replace(whole, damaged), members))

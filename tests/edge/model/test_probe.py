@@ -1,13 +1,12 @@
 """Models that may end the process: each first runs in another one, until it has passed once."""
 
 import os
-import struct
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.edge.model.packing import pack, unpack
+from tests.edge.model.packing import pack, unpack, write_deadly
 
 from vedette_edge import Classifier
 from vedette_edge.errors import ModelFileError
@@ -33,12 +32,8 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, int]]:
 def test_a_deadly_graph_with_fitting_checksums_is_an_error_every_time(
     model: Path, tmp_path: Path, verdicts: Path
 ) -> None:
-    """A zero point of 65,280 for bytes: LiteRT 2.3 dies of it."""
-    graph, members = unpack(model)
-    whole, damaged = (struct.pack("<Iq", 1, zero) for zero in (0, 0xFF00))
-    assert whole in graph
     deadly = tmp_path / "deadly.tflite"
-    deadly.write_bytes(pack(graph.replace(whole, damaged), members))
+    write_deadly(model, deadly)
     for _ in range(2):
         with pytest.raises(ModelFileError, match=r"deadly.*(crashed \(SIG|refuses the model)"):
             Classifier(deadly)

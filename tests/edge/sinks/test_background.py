@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,13 +33,6 @@ def test_output_that_nobody_reads_stops_neither_the_log_nor_the_end(
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(number)
-        if number == signal.SIGINT:  # its last word waits for the reader
-            os.set_blocking(reader, False)
-            time.sleep(0.5)
-            while process.poll() is None:
-                with suppress(BlockingIOError):
-                    os.read(reader, 1 << 16)
-                time.sleep(0.05)
         assert process.wait(60) == code
     os.close(reader)
     os.close(writer)
@@ -87,6 +79,26 @@ def test_a_slow_reader_of_a_folder_s_results_misses_none(model: Path, photos: Pa
         with os.fdopen(reader) as lines:
             assert len([json.loads(line) for line in lines]) == 43
         assert process.wait(60) == 0
+
+
+def test_a_followed_folder_does_not_wait_for_a_reader(
+    model: Path, photos: Path, tmp_path: Path
+) -> None:
+    log, reader, writer = tmp_path / "watch.jsonl", *os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    command = [*RUN, model, "--camera", photos, "--follow", "--log", log, "--log-flush", "0.1"]
+    with subprocess.Popen([*map(str, command), "--json"], stdout=writer, stderr=writer) as process:
+        time.sleep(2)
+        for number in range(40):
+            (photos / f"{number}.png").write_bytes((photos / "b-green.png").read_bytes())
+        until_s = time.monotonic() + 60
+        while not log.exists() or log.read_text("utf-8").count("\n") < 40:
+            assert time.monotonic() < until_s
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_terminal_that_went_away_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
