@@ -7,8 +7,9 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 
@@ -17,6 +18,9 @@ from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames
 from vedette_edge.cameras.opencv import convert_to_rgb, describe_capture
 from vedette_edge.errors import CameraError
 from vedette_edge.host.memory import limit_growth
+
+if TYPE_CHECKING:
+    from vedette_edge.cameras.tls_relay import Relay
 
 OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 10_000, 5_000
@@ -38,25 +42,50 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
     Raises CameraError if the stream cannot be opened, and when it breaks off.
     """
     limit_growth(OPENING_BYTES)
-    stream = _open_stream(config)
+    with ExitStack() as stack:
+        relay = _start_relay(config)
+        if relay:
+            stack.callback(relay.close)
+        stream = _open_stream(config, relay)
+        _limit_memory(stream, config)
+        on_event(CameraEvent("opened", describe_capture(stream)))
+        if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
+            reopen = partial(_open_stream, config, relay)
+            frames = video_file.read_frames(stream, reopen, config, on_event)
+        else:
+            frames = _read_frames(stream, config)
+        return _close_after(frames, stack.pop_all())
+
+
+def _limit_memory(stream: cv2.VideoCapture, config: CameraConfig) -> None:
     width, height = stream.get(cv2.CAP_PROP_FRAME_WIDTH), stream.get(cv2.CAP_PROP_FRAME_HEIGHT)
     if width * height > MAX_PIXELS:
         raise CameraError(
             f"{config.name}: frames of {width:.0f} x {height:.0f} px; expected at most 8192 x 4320"
         )
     limit_growth(OPENING_BYTES + HELD_FRAMES * int(width * height * 1.5))
-    on_event(CameraEvent("opened", describe_capture(stream)))
-    if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
-        return video_file.read_frames(stream, lambda: _open_stream(config), config, on_event)
-    return _read_frames(stream, config)
 
 
-def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
+def _start_relay(config: CameraConfig) -> "Relay | None":
+    """Start the relay to an encrypted camera, unless the user wants no certificate verified."""
+    if not config.source.startswith(("https:", "rtsps:")):
+        return None
+    if "tls_verify;0" in os.environ.get(OPTIONS, ""):
+        return None
+    from vedette_edge.cameras.tls_relay import Relay  # only now: OpenSSL takes time and memory
+
+    return Relay(config)
+
+
+def _open_stream(config: CameraConfig, relay: "Relay | None") -> cv2.VideoCapture:
     parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
     parameters += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-    with set_ffmpeg_options(config):
-        stream = cv2.VideoCapture(config.source, cv2.CAP_FFMPEG, parameters)
+    with set_ffmpeg_options(relay.options if relay else ""):
+        address = relay.address if relay else config.source
+        stream = cv2.VideoCapture(address, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():
+        if relay and relay.refusal:
+            raise relay.refusal
         raise CameraError(
             f"{config.name}: cannot be opened within {OPEN_TIMEOUT_MS // 1000} s; expected a "
             "stream that FFmpeg reads. Check that the camera is on and reachable, and that "
@@ -66,20 +95,12 @@ def _open_stream(config: CameraConfig) -> cv2.VideoCapture:
 
 
 @contextmanager
-def set_ffmpeg_options(config: CameraConfig) -> Iterator[None]:
-    """Set the options that OpenCV passes to FFmpeg; those that the user has set take precedence.
-
-    Verifies the certificate of a camera, unless the user has set tls_verify.
-    """
+def set_ffmpeg_options(required: str) -> Iterator[None]:
+    """Set the options that OpenCV passes to FFmpeg; `required` take precedence over the user's."""
     before = os.environ.get(OPTIONS)
     # FFmpeg's default for RTSP, UDP, loses packets on most wireless networks.
     options = before if before is not None else "rtsp_transport;tcp"
-    if config.source.startswith(("https:", "rtsps:")) and "tls_verify" not in options:
-        from vedette_edge.cameras import tls  # only now: OpenSSL takes time and memory
-
-        tls.verify_certificate(config)
-        options += tls.build_ffmpeg_options(config)
-    os.environ[OPTIONS] = options
+    os.environ[OPTIONS] = "|".join(filter(None, (options, required)))
     try:
         yield
     finally:
@@ -87,6 +108,11 @@ def set_ffmpeg_options(config: CameraConfig) -> Iterator[None]:
             del os.environ[OPTIONS]
         else:
             os.environ[OPTIONS] = before
+
+
+def _close_after(frames: Frames, stack: ExitStack) -> Frames:
+    with stack:
+        yield from frames
 
 
 def _read_frames(stream: cv2.VideoCapture, config: CameraConfig) -> Frames:

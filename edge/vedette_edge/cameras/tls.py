@@ -1,7 +1,4 @@
-"""The certificate of a camera at https:// or rtsps://, verified before the stream is opened.
-
-FFmpeg verifies it, too, but not in every build: see docs/cameras.md.
-"""
+"""Encrypted connections to a camera, whose certificate is verified."""
 
 import socket
 import ssl
@@ -12,51 +9,60 @@ from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import CameraError, SettingError
 
 PORTS = {"https": 443, "rtsps": 322}
-TIMEOUT_S = 10.0
-_MISMATCHES = (62, 64)  # OpenSSL's codes for another host name, and another IP address
+TIMEOUT_S = 4.0  # to connect, and again to agree on keys: both together before FFmpeg gives up
 
 
-def build_ffmpeg_options(config: CameraConfig) -> str:
-    """Build the options that let FFmpeg verify the certificate, too."""
-    file = config.certificate or ssl.get_default_verify_paths().cafile
-    return "|tls_verify;1" + (f"|ca_file;{file}" if file else "")
+class Connector:
+    """Connects to a camera that has a certificate that is trusted, for its host.
 
-
-def verify_certificate(config: CameraConfig) -> None:
-    """Verify that the camera has a certificate that is trusted, for its host.
-
-    A certificate that is itself in the file may name any host. Raises CameraError if it is not
-    trusted or the camera cannot be reached, and SettingError if address or file are not valid.
+    A certificate that is itself in the file of --camera-certificate may name any host.
     """
-    host, port = _parse_host(config)
-    context = _create_context(config)
-    try:
+
+    def __init__(self, config: CameraConfig) -> None:
+        """Raises SettingError if address or file are not valid."""
+        self._config = config
+        self._host, self._port = _parse_host(config)
+        self._context, self._nameless_context = _create_context(config), _create_context(config)
+        self._nameless_context.check_hostname = False
+
+    def connect(self) -> ssl.SSLSocket:
+        """Connect. Raises CameraError if the camera is not trusted or cannot be reached."""
+        name, host, port = self._config.name, self._host, self._port
         try:
-            _fetch_certificate(context, host, port)
+            return self._connect_by_file() or self._connect(self._context)
         except ssl.SSLCertVerificationError as error:
-            if error.verify_code not in _MISMATCHES or not config.certificate:
-                raise
-            context.check_hostname = False
-            if not _is_in_file(_fetch_certificate(context, host, port), config.certificate):
-                raise
-    except ssl.SSLCertVerificationError as error:
-        raise CameraError(
-            f"{config.name}: its certificate is not trusted ({error.verify_message}). If the "
-            f"camera made it itself, fetch it: openssl s_client -connect {host}:{port} </dev/null "
-            "| openssl x509 >camera.pem; compare it with what the camera's own page shows, and "
-            "set --camera-certificate camera.pem"
-        ) from error
-    except OSError as error:
-        raise CameraError(
-            f"{config.name}: no encrypted connection ({error.strerror or error}); check that the "
-            "camera is on and reachable, and speaks TLS 1.2 or later at this port"
-        ) from error
+            raise CameraError(
+                f"{name}: its certificate is not trusted ({error.verify_message}). If the camera "
+                f"made it itself, fetch it: openssl s_client -connect {host}:{port} </dev/null | "
+                "openssl x509 >camera.pem; compare it with what the camera's own page shows, and "
+                "set --camera-certificate camera.pem"
+            ) from error
+        except OSError as error:
+            raise CameraError(
+                f"{name}: no encrypted connection ({error.strerror or error}); check that the "
+                "camera is on and reachable, and speaks TLS 1.2 or later at this port"
+            ) from error
+
+    def _connect_by_file(self) -> ssl.SSLSocket | None:
+        """Connect under any name; None if the certificate is not itself in the file."""
+        if not self._config.certificate:
+            return None
+        camera = self._connect(self._nameless_context)
+        if _is_in_file(camera.getpeercert(binary_form=True) or b"", self._config.certificate):
+            return camera
+        camera.close()
+        return None
+
+    def _connect(self, context: ssl.SSLContext) -> ssl.SSLSocket:
+        with socket.create_connection((self._host, self._port), TIMEOUT_S) as connection:
+            return context.wrap_socket(connection, server_hostname=self._host)
 
 
 def _parse_host(config: CameraConfig) -> tuple[str, int]:
     try:
         address = urlsplit(config.source)
         host, port = address.hostname or "", address.port or PORTS[address.scheme]
+        host.encode("idna")  # as connecting does
     except ValueError:
         host, port = "", 0
     if not host:
@@ -78,14 +84,6 @@ def _create_context(config: CameraConfig) -> ssl.SSLContext:
     if config.certificate:  # cameras make their own by looser rules than authorities
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
-
-
-def _fetch_certificate(context: ssl.SSLContext, host: str, port: int) -> bytes:
-    with (
-        socket.create_connection((host, port), TIMEOUT_S) as connection,
-        context.wrap_socket(connection, server_hostname=host) as encrypted,
-    ):
-        return encrypted.getpeercert(binary_form=True) or b""
 
 
 def _is_in_file(certificate: bytes, file: str) -> bool:

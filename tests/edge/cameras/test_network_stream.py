@@ -4,8 +4,10 @@ import os
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 
@@ -28,12 +30,14 @@ class Webcam(ThreadingHTTPServer):
     daemon_threads = True
     rate, most = 25.0, 10**9  # frames/s; frames before it falls silent
     hangs_up = False  # then it closes the connection
-    status = 200
+    status, target = 200, ""  # and the address of a redirect
+    password, playlist = "", b""  # which it asks for; which it sends instead of images
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Sender)
         self.going = threading.Event()
         self.sent = 0
+        self.requests: list[Message] = []  # their headers
 
     def handle_error(self, *_: object) -> None:
         """Print nothing: clients may refuse a certificate."""
@@ -47,7 +51,20 @@ class Sender(BaseHTTPRequestHandler):
     server: Webcam
 
     def do_GET(self) -> None:
+        self.server.requests.append(self.headers)
+        wanted = f"Basic {b64encode(f'admin:{self.server.password}'.encode()).decode()}"
+        if self.server.password and self.headers["Authorization"] != wanted:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="camera"')
+            self.end_headers()
+            return
         self.send_response(self.server.status)
+        self.send_header("Location", self.server.target)
+        if self.server.playlist:
+            self.send_header("Content-Type", "application/vnd.apple.mpegurl")
+            self.end_headers()
+            self.wfile.write(self.server.playlist)
+            return
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=part")
         self.end_headers()
         with suppress(OSError):

@@ -1,25 +1,27 @@
 """Encrypted cameras: a real server with certificates that the openssl command makes."""
 
-import os
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.edge.cameras.test_network_stream import SECRET, Webcam
-from tests.edge.conftest import EventLog
-from tests.edge.vedette_command import call_vedette
+from tests.edge.cameras.test_network_stream import SECRET, Webcam, free_port
+from tests.edge.conftest import EventLog, Serve
 
-from vedette_edge.cameras import network_stream, open_frames
+from vedette_edge.cameras import network_stream, open_frames, tls
+from vedette_edge.cameras.address import hide_secrets
 from vedette_edge.cameras.config import CameraConfig
+from vedette_edge.cameras.tls_relay import pump
 from vedette_edge.errors import CameraError, SettingError
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
-Start = Callable[[str], str]
+Start = Callable[..., Webcam]
 
 
 def run_openssl(*arguments: str | Path) -> None:
@@ -45,24 +47,45 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class EncryptedWebcam(Webcam):
+    """A camera that shows one certificate after another, the last one again and again."""
+
+    def __init__(self, contexts: list[ssl.SSLContext]) -> None:
+        super().__init__()
+        self._contexts = contexts
+
+    @property
+    def address(self) -> str:
+        return super().address.replace("http:", "https:")
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        connection, client = super().get_request()
+        context = self._contexts.pop(0) if self._contexts[1:] else self._contexts[0]
+        return context.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        ), client
+
+
+def load_context(keys: Path, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(keys / f"{name}.pem", keys / f"{name}.key")
+    return context
+
+
 @pytest.fixture
 def start(keys: Path) -> Iterator[Start]:
-    """Starts a camera with one of the certificates; returns its address."""
+    """Starts a camera; each name is the certificate of a connection. Without any, it is plain."""
     with ExitStack() as stack:
 
-        def serve(name: str) -> str:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(keys / f"{name}.pem", keys / f"{name}.key")
-            server = stack.enter_context(Webcam())
-            server.socket = context.wrap_socket(
-                server.socket, server_side=True, do_handshake_on_connect=False
-            )
+        def serve(*names: str) -> Webcam:
+            contexts = [load_context(keys, name) for name in names]
+            server = stack.enter_context(EncryptedWebcam(contexts) if names else Webcam())
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             stack.callback(thread.join)
             stack.callback(server.shutdown)
             stack.callback(server.going.set)
-            return server.address.replace("http:", "https:")
+            return server
 
         yield serve
 
@@ -76,7 +99,7 @@ def open_camera(address: str, certificate: Path | None = None) -> None:
 
 
 def test_a_certificate_that_nobody_trusts_is_an_error_that_says_what_to_do(start: Start) -> None:
-    address = start("own")
+    address = start("own").address
     with pytest.raises(CameraError, match="not trusted") as refused:
         open_camera(address)
     port = address.split(":")[3].split("/")[0]
@@ -88,42 +111,104 @@ def test_a_certificate_that_nobody_trusts_is_an_error_that_says_what_to_do(start
 def test_a_camera_with_the_certificate_in_the_file_is_watched_whatever_its_name(
     start: Start, keys: Path
 ) -> None:
-    address = start("own")
+    address = start("own").address
     open_camera(address, keys / "own.pem")
     with pytest.raises(CameraError, match="not trusted"):
         open_camera(address, keys / "other.pem")
 
 
 def test_a_certificate_of_an_authority_is_good_for_its_host_alone(start: Start, keys: Path) -> None:
-    open_camera(start("signed"), keys / "authority.pem")
+    open_camera(start("signed").address, keys / "authority.pem")
     with pytest.raises(CameraError, match="not trusted"):
-        open_camera(start("stranger"), keys / "authority.pem")
+        open_camera(start("stranger").address, keys / "authority.pem")
 
 
-def test_ffmpeg_is_asked_to_verify_too_unless_the_user_decides(
+def test_a_certificate_that_changes_between_two_connections_gets_no_password(
+    start: Start, keys: Path
+) -> None:
+    camera = start("own", "other")
+    camera.password = SECRET  # FFmpeg learns it from the first answer, and opens a second one
+    with pytest.raises(CameraError, match="not trusted"):
+        open_camera(camera.address, keys / "own.pem")
+    assert len(camera.requests) == 1
+    assert not camera.requests[0]["Authorization"]
+
+
+def test_user_password_and_host_reach_the_camera(
     start: Start, keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address, options = start("own"), network_stream.OPTIONS
-    config = CameraConfig(address, certificate=str(keys / "own.pem"))
-    with network_stream.set_ffmpeg_options(config):
-        expected = f"rtsp_transport;tcp|tls_verify;1|ca_file;{keys / 'own.pem'}"
-        assert os.environ[options] == expected
-    monkeypatch.setenv(options, "tls_verify;0")
-    open_camera(address)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    camera = start("own")
+    camera.password = SECRET
+    open_camera(camera.address, keys / "own.pem")
+    assert camera.requests[-1].get_all("Host") == [f"127.0.0.1:{camera.server_port}"]
+
+
+@pytest.mark.parametrize("names", [["own"], []])
+def test_a_redirect_to_another_address_is_not_followed(
+    start: Start, keys: Path, names: list[str]
+) -> None:
+    camera, other = start("own"), start(*names)
+    camera.status, camera.target = 302, other.address
+    shown = hide_secrets(other.address)
+    with pytest.raises(CameraError, match=f"redirects to {shown}, which is not followed"):
+        open_camera(camera.address, keys / "own.pem")
+    assert not other.requests
+
+
+@pytest.mark.parametrize("names", [["own"], []])
+def test_of_a_playlist_only_what_the_camera_itself_has_is_opened(
+    start: Start, keys: Path, names: list[str]
+) -> None:
+    camera, other = start("own"), start(*names)
+    parts = (f"{other.address}/1.ts", "/2.ts")
+    lines = ("#EXTM3U", "#EXT-X-TARGETDURATION:1", *(f"#EXTINF:1,\n{part}" for part in parts))
+    camera.playlist = "\n".join((*lines, "#EXT-X-ENDLIST\n")).encode()
+    with pytest.raises(CameraError):
+        open_camera(camera.address, keys / "own.pem")
+    assert len(camera.requests) > 1
+    assert not other.requests
+
+
+def test_the_user_can_turn_verification_off(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(network_stream.OPTIONS, "tls_verify;0")
+    open_camera(start("own").address)
+
+
+def test_a_server_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "TIMEOUT_S", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(CameraError, match=r"no encrypted connection \(.*timed out"),
+    ):
+        open_camera(f"https://127.0.0.1:{silent.getsockname()[1]}/")
+
+
+def test_an_encrypted_rtsp_camera_is_a_stream_and_leaves_nothing_behind(
+    serve: Serve, keys: Path
+) -> None:
+    port, context = free_port(), load_context(keys, "own")
+    serve(port)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threads = threading.active_count()
+
+        def encrypt() -> None:
+            with (
+                context.wrap_socket(listener.accept()[0], server_side=True) as client,
+                socket.create_connection(("127.0.0.1", port)) as server,
+            ):
+                pump(server, client, lambda data: None)
+
+        threading.Thread(target=encrypt, daemon=True).start()
+        address = f"rtsps://admin:{SECRET}@127.0.0.1:{listener.getsockname()[1]}/cam"
+        open_camera(address, keys / "own.pem")
+        end_s = time.monotonic() + 30
+        while threading.active_count() > threads and time.monotonic() < end_s:
+            time.sleep(0.05)
+        assert threading.active_count() == threads
 
 
 def test_a_file_without_a_certificate_is_an_error(start: Start, tmp_path: Path) -> None:
     (tmp_path / "no.pem").write_text("no certificate", "ascii")
     with pytest.raises(SettingError, match=r"no\.pem: not a certificate; expected a file in PEM"):
-        open_camera(start("own"), tmp_path / "no.pem")
-
-
-@pytest.mark.parametrize("name", ["a;b.pem", "a|b.pem"])
-def test_a_file_name_that_would_add_options_of_ffmpeg_is_refused(
-    name: str, model: Path, tmp_path: Path
-) -> None:
-    (tmp_path / name).touch()
-    camera = ("--camera", "https://h/x", "--camera-certificate", tmp_path / name)
-    result = call_vedette("run", model, *camera)
-    assert result.exit_code == 2
-    assert "has a ; or |" in result.output
+        open_camera(start("own").address, tmp_path / "no.pem")
