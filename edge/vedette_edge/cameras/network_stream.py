@@ -80,8 +80,8 @@ def _start_relay(config: CameraConfig) -> "Relay | None":
 def _open_stream(config: CameraConfig, relay: "Relay | None") -> cv2.VideoCapture:
     parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
     parameters += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-    with set_ffmpeg_options(relay.options if relay else ""):
-        address = relay.address if relay else config.source
+    address, options = (relay.address, relay.options) if relay else (config.source, "")
+    with set_ffmpeg_options(options):
         stream = cv2.VideoCapture(address, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():
         if relay and relay.refusal:

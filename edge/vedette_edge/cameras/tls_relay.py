@@ -20,24 +20,27 @@ from vedette_edge.cameras.tls import Connector
 from vedette_edge.errors import CameraError
 
 LOCALHOST = "127.0.0.1"
-# The protocols that FFmpeg may use: none that opens a file, or a connection of its own with TLS. Of
-# plain HTTP, it sends what is not for this machine to a proxy that cannot exist.
-OPTIONS = f"rtsp_transport;tcp|protocol_whitelist;http,tcp|http_proxy;http://{LOCALHOST}:0"
 SILENCE_S = 60.0  # after which a connection ends; FFmpeg's time limits are shorter
 MAX_CONNECTIONS = 4  # FFmpeg opens the next before it closes one, such as to seek in a file
 STACK_BYTES = 512 << 10  # of a thread; the system's default, 8 MB, would use up the memory limit
 RECORD_BYTES = 16 << 10  # the most that TLS decrypts at once, so that a read leaves nothing behind
+Edit = Callable[[bytes], bytes]
 _REDIRECT = re.compile(rb"(?is)(?:HTTP|RTSP)/1\.\d 3\d\d .*?\r\nLocation: *(\w+:[^\r]*)")
 
 
 class Relay:
     """A server on this machine, each connection to which goes on to the camera."""
 
+    # The protocols that FFmpeg may use: none that opens a file, or an encrypted connection of its
+    # own. Plain HTTP to anything but this machine goes to a proxy that cannot exist.
+    options = f"rtsp_transport;tcp|protocol_whitelist;http,tcp|http_proxy;http://{LOCALHOST}:0"
+
     def __init__(self, config: CameraConfig) -> None:
         """Start it. Raises SettingError if address or certificate file are not valid."""
         self._config, self._connector = config, Connector(config)
         self._free = threading.Semaphore(MAX_CONNECTIONS)
         self._listener = socket.create_server((LOCALHOST, 0))
+        self._local_host = f"{LOCALHOST}:{self._listener.getsockname()[1]}"
         self.refusal: CameraError | None = None  # of the last connection that failed
         if LOCALHOST not in (direct := os.environ.get("no_proxy", "")):
             os.environ["no_proxy"] = f"{direct},{LOCALHOST}"  # FFmpeg has no option for it
@@ -48,14 +51,8 @@ class Relay:
         """The camera's address for FFmpeg: plain, with this machine as the host."""
         address = urlsplit(self._config.source)
         user, at, _ = address.netloc.rpartition("@")
-        host = f"{user}{at}{LOCALHOST}:{self._listener.getsockname()[1]}"
-        return address._replace(scheme=address.scheme[:-1], netloc=host).geturl()
-
-    @property
-    def options(self) -> str:
-        """FFmpeg's options for this address. They name the camera, as some servers choose by it."""
-        host = urlsplit(self._config.source).netloc.rpartition("@")[2]
-        return f"headers;'Host: {host}\r\n'|{OPTIONS}"
+        netloc = f"{user}{at}{self._local_host}"
+        return address._replace(scheme=address.scheme[:-1], netloc=netloc).geturl()
 
     def close(self) -> None:
         """Accept no more connections. The others end as soon as FFmpeg closes them."""
@@ -76,25 +73,35 @@ class Relay:
     def _connect(self, local: socket.socket) -> None:
         try:
             with self._connector.connect() as camera:
-                pump(local, camera, self._check_answer)
+                pump(local, camera, self._name_host, self._check_answer)
         except CameraError as error:  # before FFmpeg sees the end of its connection
             self.refusal = error
 
-    def _check_answer(self, data: bytes) -> None:
-        if redirect := _REDIRECT.match(data):
+    def _name_host(self, request: bytes) -> bytes:
+        """Name the camera as the host of a request, because some servers choose by it."""
+        host = urlsplit(self._config.source).netloc.rpartition("@")[2]
+        before, after = (f"\r\nHost: {name}\r\n" for name in (self._local_host, host))
+        return request.replace(before.encode(), after.encode(), 1)
+
+    def _check_answer(self, answer: bytes) -> bytes:
+        if redirect := _REDIRECT.match(answer):
             target = hide_secrets(redirect[1].decode("ascii", "replace"))
             raise CameraError(
                 f"{self._config.name}: it redirects to {target}, which is not followed; set "
                 "--camera to the address there"
             )
+        return answer
 
 
-def pump(local: socket.socket, camera: ssl.SSLSocket, check: Callable[[bytes], None]) -> None:
+def pump(local: socket.socket, camera: ssl.SSLSocket, edit: Edit, check: Edit) -> None:
     """Copy bytes both ways until one side ends, or neither sends for SILENCE_S.
 
-    Calls `check` with what the camera sends. Raises OSError if a connection fails.
+    The camera gets the result of `edit`, and FFmpeg that of `check`. Raises OSError if a connection
+    fails.
     """
-    while ready := select.select([local, camera], [], [], SILENCE_S)[0]:
+    routes: dict[socket.socket, tuple[socket.socket, Edit]]
+    routes = {local: (camera, edit), camera: (local, check)}
+    while ready := select.select(routes, [], [], SILENCE_S)[0]:
         for source in ready:
             source.settimeout(0)  # a part of a record of TLS is there, but no byte of it yet
             try:
@@ -103,11 +110,9 @@ def pump(local: socket.socket, camera: ssl.SSLSocket, check: Callable[[bytes], N
                 continue
             if not data:
                 return
-            if source is camera:
-                check(data)
-            target = local if source is camera else camera
+            target, convert = routes[source]
             target.settimeout(SILENCE_S)
-            target.sendall(data)
+            target.sendall(convert(data))
 
 
 def _start_thread(target: Callable[..., None], *arguments: object) -> None:
