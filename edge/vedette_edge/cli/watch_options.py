@@ -79,14 +79,6 @@ def _validate_regions(
     return texts
 
 
-def _validate_certificate(
-    context: click.Context, option: click.Parameter, file: str | None
-) -> str | None:
-    if file and re.search("[;|]", file):
-        raise click.BadParameter(f"{file!r} has a ; or |, which FFmpeg cannot take; rename it")
-    return file
-
-
 def _add_number(names: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
     return click.option(*names.split(), type=kind, default=default, help=text)
 
@@ -132,7 +124,6 @@ _camera_options = (
         "--camera-certificate",
         "certificate",
         type=click.Path(exists=True, dir_okay=False),
-        callback=_validate_certificate,
         help="PEM file with the certificate of an https or rtsps camera, or of its authority.",
     ),
 )
