@@ -22,8 +22,8 @@ class Connector:
         """Raises SettingError if address or file are not valid."""
         self._config = config
         self._host, self._port = _parse_host(config)
-        self._context, self._nameless_context = _create_context(config), _create_context(config)
-        self._nameless_context.check_hostname = False
+        self._context = _create_context(config)
+        self._nameless_context = _create_context(config) if config.certificate else None
 
     def connect(self) -> ssl.SSLSocket:
         """Connect. Raises CameraError if the camera is not trusted or cannot be reached."""
@@ -45,8 +45,9 @@ class Connector:
 
     def _connect_by_file(self) -> ssl.SSLSocket | None:
         """Connect under any name; None if the certificate is not itself in the file."""
-        if not self._config.certificate:
+        if not self._nameless_context:
             return None
+        self._nameless_context.check_hostname = False
         camera = self._connect(self._nameless_context)
         if _is_in_file(camera.getpeercert(binary_form=True) or b"", self._config.certificate):
             return camera

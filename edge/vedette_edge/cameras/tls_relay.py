@@ -25,7 +25,9 @@ MAX_CONNECTIONS = 4  # FFmpeg opens the next before it closes one, such as to se
 STACK_BYTES = 512 << 10  # of a thread; the system's default, 8 MB, would use up the memory limit
 RECORD_BYTES = 16 << 10  # the most that TLS decrypts at once, so that a read leaves nothing behind
 Edit = Callable[[bytes], bytes]
-_REDIRECT = re.compile(rb"(?is)(?:HTTP|RTSP)/1\.\d 3\d\d .*?\r\nLocation: *(\w+:[^\r]*)")
+_REDIRECT = re.compile(rb"(HTTP|RTSP)/\S+ 3\d\d ")
+_LOCATION = re.compile(rb"(?i)\r\nLocation:\s*([^\r]*)")
+_PATH = re.compile(r"/(?!/)")  # on the same host
 
 
 class Relay:
@@ -42,8 +44,9 @@ class Relay:
         self._listener = socket.create_server((LOCALHOST, 0))
         self._local_host = f"{LOCALHOST}:{self._listener.getsockname()[1]}"
         self.refusal: CameraError | None = None  # of the last connection that failed
-        if LOCALHOST not in (direct := os.environ.get("no_proxy", "")):
-            os.environ["no_proxy"] = f"{direct},{LOCALHOST}"  # FFmpeg has no option for it
+        direct = os.environ.get("no_proxy", "").split(",")
+        if LOCALHOST not in direct:  # FFmpeg has no option for it
+            os.environ["no_proxy"] = ",".join([*direct, LOCALHOST])
         _start_thread(self._listen)
 
     @property
@@ -56,7 +59,8 @@ class Relay:
 
     def close(self) -> None:
         """Accept no more connections. The others end as soon as FFmpeg closes them."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # raised if it has failed before
+            self._listener.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> None:
         with self._listener, suppress(OSError):  # raised after close
@@ -64,18 +68,16 @@ class Relay:
                 _start_thread(self._serve, self._listener.accept()[0])
 
     def _serve(self, local: socket.socket) -> None:
-        try:
-            with local, suppress(OSError):
-                self._connect(local)
-        finally:
-            self._free.release()
-
-    def _connect(self, local: socket.socket) -> None:
-        try:
-            with self._connector.connect() as camera:
-                pump(local, camera, self._name_host, self._check_answer)
-        except CameraError as error:  # before FFmpeg sees the end of its connection
-            self.refusal = error
+        with local:
+            try:
+                with self._connector.connect() as camera:
+                    pump(local, camera, self._name_host, self._check_answer)
+            except CameraError as error:  # recorded before FFmpeg sees the end of its connection
+                self.refusal = error
+            except OSError:
+                pass  # one side has gone, which FFmpeg notices
+            finally:
+                self._free.release()
 
     def _name_host(self, request: bytes) -> bytes:
         """Name the camera as the host of a request, because some servers choose by it."""
@@ -84,12 +86,16 @@ class Relay:
         return request.replace(before.encode(), after.encode(), 1)
 
     def _check_answer(self, answer: bytes) -> bytes:
-        if redirect := _REDIRECT.match(answer):
-            target = hide_secrets(redirect[1].decode("ascii", "replace"))
-            raise CameraError(
-                f"{self._config.name}: it redirects to {target}, which is not followed; set "
-                "--camera to the address there"
-            )
+        """Raises CameraError at a redirect to anything but a path of the camera."""
+        if _REDIRECT.match(answer):
+            location = _LOCATION.search(answer)
+            target = location[1].decode("ascii", "replace") if location else ""
+            if not _PATH.match(target):
+                shown = hide_secrets(target) if "://" in target else "another address"
+                raise CameraError(
+                    f"{self._config.name}: it redirects to {shown}, which is not followed; set "
+                    "--camera to the address there"
+                )
         return answer
 
 
@@ -103,7 +109,7 @@ def pump(local: socket.socket, camera: ssl.SSLSocket, edit: Edit, check: Edit) -
     routes = {local: (camera, edit), camera: (local, check)}
     while ready := select.select(routes, [], [], SILENCE_S)[0]:
         for source in ready:
-            source.settimeout(0)  # a part of a record of TLS is there, but no byte of it yet
+            source.settimeout(0)  # only a part of a record of TLS may be there
             try:
                 data = source.recv(RECORD_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):

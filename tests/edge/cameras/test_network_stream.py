@@ -58,7 +58,8 @@ class Sender(BaseHTTPRequestHandler):
             self.send_header("WWW-Authenticate", 'Basic realm="camera"')
             self.end_headers()
             return
-        self.send_response(self.server.status)
+        status = 200 if self.path == self.server.target else self.server.status
+        self.send_response(status)
         self.send_header("Location", self.server.target)
         if self.server.playlist:
             self.send_header("Content-Type", "application/vnd.apple.mpegurl")
@@ -68,7 +69,7 @@ class Sender(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=part")
         self.end_headers()
         with suppress(OSError):
-            while self.server.status == 200 and self.server.sent < self.server.most:
+            while status == 200 and self.server.sent < self.server.most:
                 self.wfile.write(part(self.server.sent))
                 self.server.sent += 1
                 time.sleep(1 / self.server.rate)

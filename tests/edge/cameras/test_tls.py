@@ -159,7 +159,27 @@ def test_a_redirect_to_another_address_is_not_followed(
     shown = hide_secrets(other.address)
     with pytest.raises(CameraError, match=f"redirects to {shown}, which is not followed"):
         open_camera(camera.address, keys / "own.pem")
+    camera.target = other.address.partition(":")[2]
+    with pytest.raises(CameraError, match="redirects to another address"):
+        open_camera(camera.address, keys / "own.pem")
     assert not other.requests
+    camera.target = "/path"
+    open_camera(camera.address, keys / "own.pem")
+
+
+def test_a_redirect_whose_target_comes_later_is_not_followed(keys: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection = listener.accept()[0]
+            with load_context(keys, "own").wrap_socket(connection, server_side=True) as client:
+                client.recv(4096)
+                client.sendall(b"RTSP/1.0 302 Found\r\n")
+                client.recv(4096)
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(CameraError, match="redirects to another address"):
+            open_camera(f"rtsps://127.0.0.1:{listener.getsockname()[1]}/cam", keys / "own.pem")
 
 
 @needs_options
