@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from vedette_edge.cameras.address import redact
 from vedette_edge.cameras.config import CameraEvent
@@ -23,29 +23,24 @@ class CaptureProcess:
     """A running capture process, and the pipes to and from it."""
 
     def __init__(self, config: CaptureConfig, buffer: FrameBuffer) -> None:
-        config_end, self._config_pipe = os.pipe()
-        self.events, event_end = os.pipe()
-        os.set_blocking(self.events, False)
-        # Libraries may write what they want: the user sees it only as the reason of a death.
-        self._stderr = os.memfd_create("vedette-stderr")
-        descriptors = [config_end, event_end, *buffer.descriptors]
-        # -P keeps modules in the current folder from being imported, whatever their names.
-        command = [sys.executable, "-P", "-m", "vedette_edge.capture.worker"]
-        command += map(str, descriptors)
-        try:  # in a session of its own, since Ctrl-C is for the supervisor alone
+        with ExitStack() as mine, ExitStack() as others:
+            config_end, self._config_pipe = _open_pipe(others, mine)
+            self.events, event_end = _open_pipe(mine, others)
+            os.set_blocking(self.events, False)
+            # Libraries may write what they want: the user sees it only as the reason of a death.
+            self._stderr = os.memfd_create("vedette-stderr")
+            mine.callback(os.close, self._stderr)
+            descriptors = [config_end, event_end, *buffer.descriptors]
+            # -P keeps modules in the current folder from being imported, whatever their names.
+            command = [sys.executable, "-P", "-m", "vedette_edge.capture.worker"]
             self._process = subprocess.Popen(
-                command,
+                [*command, *map(str, descriptors)],
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 pass_fds=descriptors,
-                start_new_session=True,
+                start_new_session=True,  # since Ctrl-C is for the supervisor alone
             )
-        except OSError:
-            self._close_pipes()
-            raise
-        finally:
-            os.close(config_end)
-            os.close(event_end)
+            self._descriptors = mine.pop_all()
         self.pid = self._process.pid
         self._partial_line, self._source = b"", config.camera.source
         with suppress(BrokenPipeError):
@@ -60,7 +55,10 @@ class CaptureProcess:
             return ""
         size = os.fstat(self._stderr).st_size
         words = os.pread(self._stderr, STDERR_BYTES, max(0, size - STDERR_BYTES))
-        if code < 0 and code != -signal.SIGABRT:  # only before abort() do programs say why
+        if code < 0 and code not in (
+            -signal.SIGABRT,
+            -signal.SIGINT,
+        ):  # only before abort() do programs say why
             words = b""
         cause = redact(describe_death(code, words), self._source)
         return f"the capture process died: {cause}"
@@ -79,8 +77,12 @@ class CaptureProcess:
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_S)
-        self._close_pipes()
+        self._descriptors.close()
 
-    def _close_pipes(self) -> None:
-        for descriptor in (self._config_pipe, self.events, self._stderr):
-            os.close(descriptor)
+
+def _open_pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Open a pipe, of which each stack closes one end."""
+    ends = os.pipe()
+    reader.callback(os.close, ends[0])
+    writer.callback(os.close, ends[1])
+    return ends

@@ -156,6 +156,7 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
     limiter = SkipLimiter(on_event)
     if limits_skips(config.camera):
         on_event = limiter.report
+    is_camera = find_camera(config.camera).endless
     orienter, selector, frozen = FrameOrienter(config), FrameSelector(config), FrozenDetector()
     with closing(open_frames(config.camera, on_event)) as frames, closing(limiter):
         for frame in frames:
@@ -168,7 +169,7 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
                 buffer.mark_skipped()
             else:
                 crops = _publish(frame, image_rgb, config, buffer, selector.skipped)
-                if config.endless and frozen.detect(crops):
+                if is_camera and frozen.detect(crops):
                     on_event(CameraEvent("frozen"))
                 if waits:
                     buffer.wait_until_taken()

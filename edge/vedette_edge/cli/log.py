@@ -48,10 +48,16 @@ def _parse_time(text: str) -> float:
         raise click.BadParameter(f"{text!r} is not a time; expected e.g. {expected}") from error
 
 
+FIRST_YEAR, LAST_YEAR = 1971, 9986  # of records, in any time zone
+
+
 def _parse_day(text: str) -> date:
     names = {"today": date.today(), "yesterday": date.today() - timedelta(days=1)}
     try:
-        return names.get(text) or date.fromisoformat(text)
+        day = names.get(text) or date.fromisoformat(text)
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise ValueError("records have no such times")
+        return day
     except ValueError as error:
         expected = "today, yesterday or e.g. 2026-11-22 (put the file before --summary)"
         raise click.BadParameter(f"{text!r} is not a day; expected {expected}") from error

@@ -23,9 +23,10 @@ from vedette_edge.cli.config_file import find_key, load_settings
 from vedette_edge.cli.options import UNREADABLE
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.cli.watch_options import OutputOptions, run_options
-from vedette_edge.console import Output, cli_session
+from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host.systemd import notify
+from vedette_edge.images.preprocessing import InputSpec, Preprocessing
 from vedette_edge.log.detection import check_log
 from vedette_edge.model.classifier import Classifier, read_probed_model
 from vedette_edge.model.overrides import ModelOverrides
@@ -75,7 +76,7 @@ def run(
     with cli_session() as session, ExitStack() as stack:
         terminal = stack.enter_context(_open_terminal(session))
         check = partial(_check_config_file, click.get_current_context(), config)
-        signals = stack.enter_context(Signals(check))
+        signals = stack.enter_context(Signals(check if config else None))
         classifier = Classifier(model, threads=threads, overrides=overrides)
         capture = _build_capture_config(watch, classifier)
         wait = partial(terminal.writer.wait_until_empty, signals.stop)
@@ -125,11 +126,18 @@ def _build_capture_config(config: WatchConfig, classifier: Classifier) -> Captur
     return CaptureConfig(
         camera=camera,
         orientation=build_orientation(config.camera),
-        input_spec=classifier.contract,
+        input_spec=_build_input_spec(classifier.contract),
         regions=tuple(map(parse_region, config.camera.regions)) or (WHOLE,),
         max_fps=config.fps,
         motion=config.motion,
         every_frame=not (camera.live or find_camera(camera).endless),
+    )
+
+
+def _build_input_spec(contract: InputSpec) -> InputSpec:
+    """Copy what the capture process needs, without labels: all goes through a small pipe."""
+    return Preprocessing(
+        contract.height, contract.width, contract.resize_mode, contract.resize_rule
     )
 
 
@@ -194,7 +202,8 @@ class _ConsoleHandler(logging.Handler):
         """Print a message."""
         style = "yellow" if record.levelno >= logging.WARNING else None
         with suppress(OSError):  # the terminal may be closed
-            self._console.print(self.format(record), style=style)
+            lines = map(escape_unprintable, self.format(record).split("\n"))
+            self._console.print("\n".join(lines), style=style)
 
 
 @contextmanager

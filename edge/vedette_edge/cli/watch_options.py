@@ -84,7 +84,7 @@ def _add_number(names: str, kind: click.FloatRange, default: float, text: str) -
 
 
 SHARE, SECONDS, MEGABYTES = FiniteFloat(0, 1), FiniteFloat(0), FiniteFloat(0.01, 1e6)
-FLUSH = FiniteFloat(0.1)  # seconds
+FLUSH = FiniteFloat(0.1, 86_400)  # seconds
 
 config_option = click.option(
     "--config",

@@ -13,6 +13,7 @@ def notify(state: str) -> None:
         return
     # A leading @ stands for the zero byte of Linux's abstract addresses.
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+        out.setblocking(False)  # nothing waits for a systemd that does not read
         out.sendto(state.encode(), "\0" + address[1:] if address[0] == "@" else address)
 
 
@@ -20,9 +21,9 @@ class Watchdog:
     """Feeds systemd's watchdog. Call `feed` when work is finished, never from a timer."""
 
     def __init__(self) -> None:
-        # Twice as often as systemd demands, as its manual recommends; 0 without a watchdog.
-        self._every_s = int(os.environ.get("WATCHDOG_USEC", "0") or 0) / 2e6
-        self._next_s = 0.0
+        self._every_s = self._next_s = 0.0  # 0: no watchdog
+        with suppress(ValueError):  # twice as often as systemd demands, as its manual recommends
+            self._every_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2e6
 
     def feed(self) -> None:
         """Report that work has been finished, if it is time to."""

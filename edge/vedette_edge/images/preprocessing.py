@@ -8,6 +8,7 @@ for models of others that were trained with it.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
@@ -33,6 +34,16 @@ class InputSpec(Protocol):
     def resize_mode(self) -> str: ...  # one of contract.RESIZE_MODES
     @property
     def resize_rule(self) -> str: ...  # one of contract.RESIZE_RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """An InputSpec alone."""
+
+    height: int
+    width: int
+    resize_mode: str
+    resize_rule: str
 
 
 def preprocess(image_rgb: Image, contract: InputSpec) -> Image:

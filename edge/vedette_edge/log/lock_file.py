@@ -1,8 +1,10 @@
 """The lock of a log: a hidden file beside it, which also keeps what a restart must know."""
 
+import errno
 import fcntl
 import json
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ class LockFile:
             self._descriptor = os.open(
                 self._path, os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
             )
+            self._check_file(self._descriptor)
             self._lock(self._descriptor)
         return self._descriptor is not None
 
@@ -68,6 +71,12 @@ class LockFile:
                 os.fstat(self._descriptor), self._path.lstat()
             )
         return False
+
+    def _check_file(self, descriptor: int) -> None:
+        """Close what is no file: writing to a pipe would block."""
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            self.release()
+            raise OSError(errno.EINVAL, "not a file", str(self._path))
 
     def _lock(self, descriptor: int) -> None:
         try:

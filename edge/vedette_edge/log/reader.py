@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -71,12 +72,14 @@ class RecordFilter:
 def find_log(place: Path) -> Path:
     """Find the log at `place`, a file or a folder with one. Raises SettingError if not found."""
     if not place.is_dir():
-        if place.is_file() or (place.parent.is_dir() and find_rotated_files(place.resolve())):
-            return place.resolve()
+        if place.is_file() or (
+            place.parent.is_dir() and find_rotated_files(Path(os.path.realpath(place)))
+        ):
+            return Path(os.path.realpath(place))
         raise SettingError(f"{place}: log not found; name its file: vedette log FILE")
     logs = sorted({place / NUMBER.sub("", path.name) for path in place.glob("*.jsonl")})
     if len(logs) == 1:
-        return logs[0].resolve()
+        return Path(os.path.realpath(logs[0]))
     content = f"several, choose one: {', '.join(map(str, logs))}" if logs else "no .jsonl file"
     raise SettingError(f"{place}: expected a folder with one log, but it has {content}")
 
@@ -132,6 +135,8 @@ class Tail:
         self._file: BufferedReader | None = None
         self._complete = False  # nothing more will be written to that file
         self._last_number = 0  # of the last full file that was opened
+        self._is_full = False  # the file had its number when it was opened
+        self._next_files = deque[tuple[int, Path]]()  # full files after it, of the latest listing
         self._partial = b""  # a line that is still being written
 
     def __enter__(self) -> "Tail":
@@ -177,24 +182,32 @@ class Tail:
         return self._complete
 
     def _open_next(self) -> bool:
-        full = self._find_full_files()
-        if self._file:
-            status = os.fstat(self._file.fileno())
-            numbers = (n for n, file in full.items() if _is_same_file(file, status))
-            self._last_number = next(numbers, self._last_number)
-            self._file.close()
-            self._file = None
-        number = next((n for n in full if n > self._last_number), None)
+        self._close_file()
+        if not self._next_files:
+            files = self._find_full_files().items()
+            self._next_files.extend(one for one in files if one[0] > self._last_number)
+        number, path = self._next_files.popleft() if self._next_files else (0, self._path)
+        self._last_number = number or self._last_number
         try:
-            file = (full[number] if number else self._path).open("rb")
+            file = path.open("rb")
         except OSError:
-            return False
-        if number is None and max(self._find_full_files(), default=0) > self._last_number:
+            return bool(number)  # deleted since it was listed: go on with the next
+        if not number and max(self._find_full_files(), default=0) > self._last_number:
             file.close()  # it became full meanwhile: read the full files first
             return True
-        self._file, self._complete = file, number is not None
-        self._last_number = number or self._last_number
+        self._file, self._complete, self._is_full = file, bool(number), bool(number)
         return True
+
+    def _close_file(self) -> None:
+        """Close the file, and find the number that it has got since it was opened."""
+        if not self._file:
+            return
+        if not self._is_full:
+            status, full = os.fstat(self._file.fileno()), self._find_full_files()
+            numbers = (n for n, file in full.items() if _is_same_file(file, status))
+            self._last_number = next(numbers, self._last_number)
+        self._file.close()
+        self._file = None
 
     def _find_full_files(self) -> dict[int, Path]:
         with suppress(OSError):

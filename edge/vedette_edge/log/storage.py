@@ -43,8 +43,10 @@ class LogStorage:
     def append(self, lines: bytes) -> None:
         """Append whole lines. Raises SettingError, as `open` does, and OSError."""
         self.open()
-        self.size = append_lines(self._path, lines, self._limits)
-        if self._lock and time.monotonic() - self._saved_s >= SAVE_S:
+        before, self.size = self.size, append_lines(self._path, lines, self._limits)
+        # A deleted file hides growth from `Quota.restore`, which must know of it.
+        has_deleted = self.size < before + len(lines)
+        if self._lock and (has_deleted or time.monotonic() - self._saved_s >= SAVE_S):
             self._save(self._lock)
 
     def close(self) -> None:

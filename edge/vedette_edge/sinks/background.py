@@ -1,6 +1,8 @@
 """Output in the background: a reader that does not read, or a full disk, holds up nothing."""
 
+import errno
 import logging
+import os
 import select
 import threading
 import time
@@ -13,7 +15,7 @@ from typing import IO, TextIO, cast
 from vedette_edge.console import Output, create_console
 
 QUEUE_CHARACTERS = 256 * 1024  # that wait for the reader at most; texts beyond that are dropped
-CLOSE_S = 0.5  # to wait for the readers at the end
+CLOSE_S = 0.3  # to wait for the readers at the end
 CHECK_S = 0.05  # between two checks of whether there is room
 
 logger = logging.getLogger(__name__)
@@ -50,7 +52,7 @@ class BackgroundWriter:
         """Queue a text, or drop it. Raises BrokenPipeError if the reader has gone."""
         with self._lock:
             if self._broken:
-                raise BrokenPipeError
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
             has_room = self._size + len(text) <= QUEUE_CHARACTERS
             if has_room:
                 self._queue.append(text)

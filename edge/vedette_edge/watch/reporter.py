@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from vedette_edge.cameras.config import CameraEvent
+from vedette_edge.console import escape_unprintable
 from vedette_edge.errors import VedetteError
 from vedette_edge.host.systemd import Watchdog, notify
 from vedette_edge.log.records import create_record
@@ -37,7 +38,7 @@ class WatchReporter:
             self._watchdog.feed()
         elif event.kind == "skipped_file":
             self.skipped_count += 1
-            logger.warning("%s", event.detail)
+            logger.warning("%s", escape_unprintable(event.detail))  # a file's name may be hostile
         elif event.kind == "lost":
             self._write("camera_lost", camera=self._source, reason=event.detail)
         elif event.kind == "restored":

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from vedette_edge.errors import SettingError
 
-JOIN_S = 1.0  # at the end, for a configuration that is being read: its disk may hang
+JOIN_S = 0.2  # at the end, for a configuration that is being read: its disk may hang
 
 logger = logging.getLogger(__name__)
 
@@ -17,14 +17,19 @@ logger = logging.getLogger(__name__)
 class Signals:
     """SIGTERM and SIGINT stop the watch; SIGHUP restarts it with the present configuration.
 
+    Without a configuration file, SIGHUP stops it too: its terminal has been closed.
+
     None of them stops it within a record; only a second SIGINT does, as a KeyboardInterrupt. After
     the first one, that is raised at the end. Until the watch begins, SIGTERM and SIGINT end the
     program at once: loading a model may take long. A handler may interrupt the watch while it
     prints, so it must not print itself: a thread checks the configuration.
     """
 
-    def __init__(self, check: Callable[[], None]) -> None:
-        """`check` raises SettingError if the configuration is wrong; that is logged."""
+    def __init__(self, check: Callable[[], None] | None) -> None:
+        """`check` raises SettingError if the configuration is wrong; that is logged.
+
+        None if there is no configuration.
+        """
         # Readable once the watch is to stop, and once the configuration is to be checked. Without
         # EFD_CLOEXEC, the program that takes over after a reload would keep them.
         self.stop = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -46,10 +51,12 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         handlers = {
-            signal.SIGTERM: lambda *_: self._terminate(),
+            signal.SIGTERM: lambda *_: self._terminate("SIGTERM"),
             signal.SIGINT: lambda *_: self._interrupt(),
-            signal.SIGHUP: lambda *_: os.eventfd_write(self._check_event, 1),
+            signal.SIGHUP: lambda *_: self._hang_up(),
         }
+        if not self._check and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+            del handlers[signal.SIGHUP]  # nohup wants it ignored
         self._before = {number: signal.signal(number, one) for number, one in handlers.items()}
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         self._checker.start()
@@ -67,7 +74,7 @@ class Signals:
         if not self.reload_requested and not self._checker.is_alive():
             os.close(self.stop)
             os.close(self._check_event)
-        if kind and self._ended_by == "SIGTERM" and not self._watching:
+        if kind and self._ended_by in ("SIGTERM", "SIGHUP") and not self._watching:
             sys.exit(0)  # end cleanly, even if the signal made the start-up fail half way
         if not kind and self._ended_by == "SIGINT":
             raise KeyboardInterrupt
@@ -76,8 +83,14 @@ class Signals:
         """From now on, leave it to the watch to stop once `stop` is readable."""
         self._watching = True
 
-    def _terminate(self) -> None:
-        self._ended_by = "SIGTERM"
+    def _hang_up(self) -> None:
+        if self._check:
+            os.eventfd_write(self._check_event, 1)
+        else:
+            self._terminate("SIGHUP")
+
+    def _terminate(self, name: str) -> None:
+        self._ended_by = name
         os.eventfd_write(self.stop, 1)
         if not self._watching:
             sys.exit(0)
@@ -92,7 +105,8 @@ class Signals:
         """Run the thread: a wrong configuration changes nothing."""
         while os.eventfd_read(self._check_event) and not self._closing and not self.stop_reason:
             try:
-                self._check()
+                if self._check:
+                    self._check()
             except SettingError as error:
                 logger.warning("%s\nThe watch continues unchanged", error)
             except Exception as error:  # this thread must live, or no later reload would work

@@ -1,5 +1,6 @@
 """The supervisor: a camera may die, block or go away; it is lost once, and comes back."""
 
+import errno
 import os
 import shutil
 import signal
@@ -8,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -17,6 +20,7 @@ from tests.edge.conftest import EventLog
 from vedette_edge import Contract
 from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.capture.orientation import Orientation
+from vedette_edge.capture.process import CaptureProcess
 from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.capture.supervisor import Backoff, Supervisor, Timeouts
 from vedette_edge.capture.worker import CaptureConfig
@@ -375,6 +379,20 @@ def test_nothing_stays_open_after_many_restarts(
             kill(supervisor, event_log)
             wait_for_frame(supervisor)
         assert count_open_files() == during
+    assert count_open_files() == before
+
+
+def test_a_process_that_cannot_be_started_leaves_nothing_open(
+    clip: Path, configure: ConfigFactory, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", refuse, raising=True)
+    buffer = Mock(descriptors=())
+    before = count_open_files()
+    with pytest.raises(OSError, match="Too many"):
+        CaptureProcess(configure(play_live(clip)), buffer)
     assert count_open_files() == before
 
 

@@ -24,6 +24,7 @@ from tests.edge.model.packing import write_deadly
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.run import run
 from vedette_edge.errors import SettingError
+from vedette_edge.host.systemd import Watchdog
 from vedette_edge.sinks.systemd_status import SystemdStatus
 from vedette_edge.watch.signals import Signals
 
@@ -99,7 +100,7 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_known_key(write: Write)
         ("threads = 1.5", "'1.5' is not a valid integer"),
         ('region = ["a=0,0,9,9", "a=1,1,9,9"]', "'a'"),
         ("fps = nan", "fps is nan: nan is not a finite number"),
-        ("log-flush = inf", "log-flush is inf: inf is not a finite number"),
+        ("smoothing = inf", "smoothing is inf: inf is not a finite number"),
     ],
 )
 def test_values_of_any_type_are_converted_as_on_a_command_line_or_refused(
@@ -266,6 +267,26 @@ def test_systemd_gets_ready_without_a_camera_and_watchdog_messages_while_it_is_l
             while (last := systemd.recv(100)) == b"WATCHDOG=1":
                 pass
             assert last == b"STOPPING=1"
+
+
+def test_a_systemd_that_does_not_read_holds_up_nothing(
+    write: Write, model: Path, tmp_path: Path
+) -> None:
+    config = write(f'model = "{model}"\ncamera = "synthetic:64x48@50"\nevery-frame = true\n')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        settings = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000"}
+        with start_watch(config, **settings) as process:
+            assert process.stdout
+            for _ in range(100):
+                assert process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+
+def test_a_watchdog_that_is_no_number_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "1e6")
+    Watchdog().feed()
 
 
 def test_systemd_gets_each_label_if_frames_are_independent(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.edge.log_morning import (
@@ -24,6 +25,8 @@ from tests.edge.log_morning import (
     zone,
 )
 
+from vedette_edge.__main__ import main
+from vedette_edge.log import reader
 from vedette_edge.log.formatting import format_duration, format_record
 from vedette_edge.log.reader import (
     OLD_EVENTS,
@@ -294,3 +297,28 @@ def test_a_reader_that_leaves_ends_it_quietly(log: Path) -> None:
     )
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
+
+
+def test_many_files_are_listed_a_few_times_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = b'{"time":"2026-11-22T08:00:00.000Z","event":"change","label":"fox"}\n'
+    path, listings = tmp_path / "watch.jsonl", list[Path]()
+    for number in range(1, 41):
+        path.with_name(f"watch.{number:06}.jsonl").write_bytes(line)
+    path.write_bytes(line)
+
+    def count_listing(log: Path) -> dict[int, Path]:
+        listings.append(log)
+        return find_rotated_files(log)
+
+    monkeypatch.setattr(reader, "find_rotated_files", count_listing)
+    assert len(list(read_records(path, Damage()))) == 41
+    assert len(listings) < 5
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_without_records_that_no_clock_knows_is_refused(log: Path, day: str) -> None:
+    result = CliRunner().invoke(main, ["log", str(log), "--summary", day])
+    assert result.exit_code == 2
+    assert "is not a day" in result.output

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -125,3 +126,44 @@ def test_a_reader_that_has_gone_ends_a_watch_in_the_foreground() -> None:
         with pytest.raises(BrokenPipeError):
             writer.write("line\n")
         writer.close(time.monotonic() + 60)
+
+
+def test_a_watch_ends_quietly_with_its_reader(model: Path) -> None:
+    command = [*RUN, str(model), "--camera", "synthetic", "--every-frame"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        rest = process.stderr.read()
+        assert process.wait(60) == 1
+    assert "Traceback" not in rest
+
+
+def test_a_watch_ends_with_its_terminal(model: Path) -> None:
+    master, slave = pty.openpty()
+    command = [*RUN, str(model), "--camera", "synthetic:64x48@5", "--every-frame"]
+    with subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(slave)
+        os.read(master, 100)
+        os.close(master)
+        assert process.wait(60) == 0
+
+
+def test_a_file_s_name_controls_no_terminal_and_forges_no_line(model: Path, photos: Path) -> None:
+    (photos / "a\x1b]0;owned\x07\nforged line.jpg").write_bytes(b"no picture")
+    done = subprocess.run(
+        [*RUN, str(model), "--camera", str(photos)], capture_output=True, text=True, check=False
+    )
+    assert "\x1b" not in done.stderr
+    assert "\nforged" not in done.stderr
+    assert "forged line.jpg" in done.stderr

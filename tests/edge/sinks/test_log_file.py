@@ -26,9 +26,11 @@ from tests.edge.logging_now import (
 )
 
 from vedette_edge.errors import SettingError
+from vedette_edge.log.lock_file import LockFile
 from vedette_edge.log.reader import Damage, find_rotated_files, read_records
 from vedette_edge.log.records import format_timestamp
 from vedette_edge.log.rotation import LogLimits
+from vedette_edge.log.storage import LogStorage
 from vedette_edge.sinks.log_file import Counters, LogFile
 
 __all__ = ["path"]  # a fixture
@@ -177,6 +179,31 @@ def test_a_watch_that_restarts_with_a_spent_day_logs_what_matters(path: Path) ->
 
 
 FOREIGN = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 100
+
+
+def test_a_killed_watch_hides_no_bytes_by_the_files_that_it_deleted(path: Path) -> None:
+    limits = replace(LIMITS, file_bytes=1000, total_bytes=3000, day_bytes=20_000)
+    spent = []
+    line = b'{"time":"2026-11-22T08:00:00.000Z","event":"change"}'.ljust(99) + b"\n"
+    for _ in range(2):
+        storage = LogStorage(path, limits)
+        storage.open()
+        before = storage.quota.spent(time.monotonic())
+        for _ in range(12):
+            assert storage.quota.admits("change", 500, time.monotonic())
+            storage.append(line * 5)
+        spent.append(before)
+        assert storage._lock
+        storage._lock.release()  # as a kill does, without saving
+    assert spent[1] >= 12 * 500 - 1500
+
+
+def test_a_pipe_in_place_of_the_lock_is_not_written_to(path: Path) -> None:
+    path.parent.mkdir()
+    os.mkfifo(path.with_name(f".{path.name}.lock"))
+    lock = LockFile(path)
+    assert not lock.acquire()
+    lock.write({})
 
 
 def test_a_file_that_is_not_a_log_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:

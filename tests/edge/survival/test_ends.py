@@ -183,7 +183,8 @@ def test_systemd_knows_of_a_lost_camera_and_a_reload_does_not_stop_the_service(r
         systemd.settimeout(30)
         run.environment["NOTIFY_SOCKET"] = str(run.folder / "notify")
         run.environment["WATCHDOG_USEC"] = "120000000"
-        run.start()
+        (run.folder / "config.toml").touch()
+        run.start("--config", str(run.folder / "config.toml"))
         red = b"STATUS=red (1.00)"
         beginning = [b"READY=1", b"WATCHDOG=1", red]  # the watchdog is fed from the first look on
         assert [systemd.recv(100) for _ in range(3)] == beginning
