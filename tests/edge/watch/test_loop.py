@@ -128,7 +128,7 @@ def test_regions_are_classified_separately(watch_video: WatchVideo, video: Path)
 def test_a_rate_is_kept_and_skips_are_counted(watch_video: WatchVideo, video: Path) -> None:
     _, stats = watch_video(video, live=True, fps=5)
     assert 10 <= stats.frames <= 17
-    assert stats.skipped >= 40
+    assert stats.skipped >= 2 * stats.frames
 
 
 def test_frames_in_which_nothing_moved_are_skipped(watch_video: WatchVideo, video: Path) -> None:
