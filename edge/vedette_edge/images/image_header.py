@@ -3,8 +3,11 @@
 A file of a few bytes can hold an image that fills the memory, or thousands of scans.
 """
 
+import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import numpy as np
 
 from vedette_edge.errors import ImageError
 
@@ -25,11 +28,13 @@ _HEIF_BRANDS = {  # ISO/IEC 23008-12, and AV1 Image File Format
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
 }
 _MOST_BRANDS = 64  # that are read
-# JPEG's markers: those of a frame, SOF0 to SOF15, and those without a segment, TEM and RST0 to 7.
-_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SINGLE = {0x01, *range(0xD0, 0xD8)}
-_SCAN = b"\xff\xda"  # SOS; within a scan, a zero follows each 0xFF
+_MOST_PARTS = 100_000  # segments of a JPEG, or chunks of a PNG, so that following them is quick
+# JPEG's markers that a segment follows; libjpeg skips the others, some of them only in a scan.
+_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15
+_END, _SCAN = 0xD9, 0xDA
 _TIFF_WIDTHS, _TIFF_HEIGHTS = (256, 322), (257, 323)  # tags of the image, and of its tiles
+_TIFF_BYTES = (279, 325)  # tags of the lengths of strips, and of tiles
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I"}  # whole numbers
 
 Size = tuple[int, int]  # width and height, px
@@ -66,8 +71,7 @@ def check_pixels(width: int, height: int) -> None:
 def count_pixels(data: bytes) -> int:
     """Count the pixels that decoding takes: of a progressive JPEG, those of all its scans."""
     width, height = read_size(data)
-    is_jpeg = detect_format(data) == "JPEG"
-    return width * height * (max(1, data.count(_SCAN, _find_jpeg_frame(data))) if is_jpeg else 1)
+    return width * height * (_count_scans(data) if detect_format(data) == "JPEG" else 1)
 
 
 def read_size(data: bytes) -> Size:
@@ -78,7 +82,7 @@ def read_size(data: bytes) -> Size:
     kind = detect_format(data)
     try:
         return _READERS[kind](data)
-    except (struct.error, IndexError, KeyError) as error:
+    except (ValueError, struct.error, IndexError, KeyError) as error:
         reason = f"a {kind} file that is damaged or cut off" if kind else "not a picture"
         raise ImageError(reason) from error
 
@@ -92,27 +96,41 @@ def _detect_heif_format(data: bytes) -> str:
 
 
 def _read_jpeg_size(data: bytes) -> Size:
-    height, width = struct.unpack_from(">HH", data, _find_jpeg_frame(data) + 3)
+    frame = next((at for marker, at in _walk_jpeg(data) if marker in _FRAMES), len(data))
+    height, width = struct.unpack_from(">HH", data, frame + 3)
     return width, height
 
 
-def _find_jpeg_frame(data: bytes) -> int:
-    """Find the segment of the frame, as libjpeg does: it skips what stands between segments."""
+def _count_scans(data: bytes) -> int:
+    return max(1, sum(marker == _SCAN for marker, _ in _walk_jpeg(data)))
+
+
+def _walk_jpeg(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield each marker and where its segment begins, as libjpeg finds them, up to the end.
+
+    Behind the end, phones append a video, in which any bytes occur.
+    """
     at = 2
-    while (at := data.find(b"\xff", at)) >= 0:
-        while data[at] == 0xFF:
-            at += 1
-        marker, at = data[at], at + 1
-        if marker in _FRAMES:
-            return at
-        if marker and marker not in _SINGLE:
-            at += struct.unpack_from(">H", data, at)[0]
-    raise IndexError("no frame")
+    for _ in range(_MOST_PARTS):
+        match = _MARKER.search(data, at)
+        if not match or match[1][0] == _END:
+            return
+        at = match.end()
+        yield match[1][0], at
+        at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    raise IndexError("too many segments")
 
 
 def _read_png_size(data: bytes) -> Size:
+    """Read the size, if all chunks lie within the file: OpenCV allocates what they state."""
     width, height = struct.unpack_from(">II", data, 16)
-    return width, height
+    at = 8
+    for _ in range(_MOST_PARTS):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        at += 12 + length
+        if kind == b"IEND" and at <= len(data):
+            return width, height
+    raise IndexError("too many chunks")
 
 
 def _read_webp_size(data: bytes) -> Size:
@@ -144,14 +162,30 @@ def _read_tiff_size(data: bytes) -> Size:
     order = ">" if data[:2] == b"MM" else "<"
     (directory,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, directory)
-    widths: list[int] = []
-    heights: list[int] = []
+    tags: dict[int, int] = {}
     for at in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind = struct.unpack_from(f"{order}HH", data, at)
-        if tag in (*_TIFF_WIDTHS, *_TIFF_HEIGHTS):
-            (number,) = struct.unpack_from(order + _TIFF_TYPES[kind], data, at + 8)
-            (widths if tag in _TIFF_WIDTHS else heights).append(number)
-    return max(widths, default=0), max(heights, default=0)
+        (tag,) = struct.unpack_from(f"{order}H", data, at)
+        if tag in tags:
+            raise IndexError("a tag that is there twice")
+        if tag in (*_TIFF_WIDTHS, *_TIFF_HEIGHTS, *_TIFF_BYTES):
+            tags[tag] = _read_tiff_largest(data, order, at)
+    width, height, most = (
+        max(tags.get(tag, 0) for tag in both) for both in (_TIFF_WIDTHS, _TIFF_HEIGHTS, _TIFF_BYTES)
+    )
+    if most > len(data):  # old libtiffs allocate it
+        raise IndexError("a strip beyond the end")
+    return width, height
+
+
+def _read_tiff_largest(data: bytes, order: str, at: int) -> int:
+    """Read the largest number of an entry in a directory."""
+    kind, count = struct.unpack_from(f"{order}HI", data, at + 2)
+    numbers = np.dtype(order + _TIFF_TYPES[kind])
+    if count * numbers.itemsize > 4:
+        (start,) = struct.unpack_from(f"{order}I", data, at + 8)
+    else:
+        start = at + 8
+    return int(np.frombuffer(data, numbers, count, start).max(initial=0))
 
 
 _READERS: dict[str, Callable[[bytes], Size]] = {

@@ -35,13 +35,12 @@ def build_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
-def build_tiff(order: str, kind: str) -> bytes:
-    """The directory of a TIFF of 20000 x 10000 px, whose tiles are larger."""
+def build_tiff(order: str, kind: str, *more: tuple[int, int]) -> bytes:
+    """The directory of a TIFF of 20000 x 10000 px, whose tiles are larger; `more` are tags."""
     code = {"H": 3, "I": 4}[kind]
-    sizes = {256: 20000, 257: 10000, 322: 30000, 323: 40000}
+    sizes = ((256, 20000), (257, 10000), (322, 30000), (323, 40000), *more)
     entries = [
-        struct.pack(f"{order}HHI{kind}", tag, code, 1, size).ljust(12, b"\0")
-        for tag, size in sizes.items()
+        struct.pack(f"{order}HHI{kind}", tag, code, 1, size).ljust(12, b"\0") for tag, size in sizes
     ]
     begin = b"II*\0" if order == "<" else b"MM\0*"
     return begin + struct.pack(f"{order}IH", 8, len(entries)) + b"".join(entries)
@@ -101,3 +100,47 @@ def test_the_scans_of_a_progressive_jpeg_are_bounded(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(image_header, "MAX_SCANS", scans - 1)
     with pytest.raises(ImageError, match="too many scans"):
         decoding.decode_image(data)
+
+
+def test_what_a_phone_appends_to_a_jpeg_is_no_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(".jpg")
+    monkeypatch.setattr(image_header, "MAX_PIXELS", 60 * 40)
+    video = b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 100
+    assert decoding.decode_image(data + video).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize(
+    "before_scans",
+    [b"\xff\xe1\0\x04\xff\xd9", b"\xff\x02\xff\xff", b"\xff\xe0\0\0", b"\xff\xd0\xff\x01"],
+)
+def test_no_marker_hides_the_scans_behind_it(before_scans: bytes) -> None:
+    data = encode(".jpg")
+    scan = data[data.index(b"\xff\xda") : -2]
+    hiding = data[:-2] + before_scans + 9 * scan + data[-2:]
+    assert count_pixels(hiding) == 10 * 60 * 40
+
+
+def test_a_chunk_or_a_strip_that_reaches_beyond_the_end_reaches_no_decoder() -> None:
+    png = build_png(60, 40)
+    assert decoding.decode_image(png).shape == (40, 60, 3)
+    at = png.index(b"IDAT") - 4
+    for chunk in (b"\x7f\xff\xff\xffIDAT", b"\x10\0\0\0tRNS"):
+        with pytest.raises(ImageError, match="PNG file that is damaged or cut off"):
+            decoding.decode_image(png[:at] + chunk + png[at:])
+    for tag in (279, 325):
+        for order in "<>":
+            assert read_size(build_tiff(order, "I", (tag, 60))) == (30000, 40000)
+            with pytest.raises(ImageError, match="TIFF file that is damaged or cut off"):
+                read_size(build_tiff(order, "I", (tag, 0x3A000000)))
+            with pytest.raises(ImageError, match="TIFF file that is damaged or cut off"):
+                read_size(build_tiff(order, "I", (tag, 60), (tag, 60)))
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"\xff\xd8\xff" + b"\xff\xe0\0\2" * 200_000, build_png(60, 40)[:-12] + bytes(12) * 200_000],
+)
+def test_a_picture_of_too_many_parts_is_damaged(endless: bytes) -> None:
+    end = encode(".jpg")[2:] if endless.startswith(b"\xff") else build_png(60, 40)[-12:]
+    with pytest.raises(ImageError, match="damaged or cut off"):
+        read_size(endless + end)
