@@ -42,9 +42,24 @@ def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
 
     Refuses devices, which may have no end, and pipes, to which nobody may ever write.
     """
-    status = path.stat()
+    _refuse_devices(path.stat(), path)  # before it is opened, which a device may notice
+    with open(path, "rb", buffering=0, opener=_open_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        _refuse_devices(status, path)  # it may have been replaced meanwhile
+        # The system's own files state a size of 0.
+        pieces, left = list[bytes](), most_bytes + 1 if status.st_size <= most_bytes else 0
+        while piece := os.read(file.fileno(), min(left, max(status.st_size + 1, 1 << 16))):
+            pieces.append(piece)
+            left -= len(piece)
+    if not left:
+        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", str(path))
+    return b"".join(pieces)
+
+
+def _refuse_devices(status: os.stat_result, path: Path) -> None:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise OSError(errno.EINVAL, "not a file, but a pipe or a device", str(path))
-    if status.st_size > most_bytes and path.is_file():
-        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", str(path))
-    return path.read_bytes()
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -2,11 +2,12 @@
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from vedette_edge.files import atomic_write, write_text
+from vedette_edge.files import atomic_write, read_bounded, write_text
 
 
 def test_the_new_file_takes_the_old_ones_place(tmp_path: Path) -> None:
@@ -40,3 +41,28 @@ def test_the_new_file_has_the_permissions_of_an_ordinary_one(tmp_path: Path) -> 
     ordinary.touch()
     write_text(path, "new")
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(ordinary.stat().st_mode)
+
+
+def test_a_file_is_read_as_far_as_its_bound(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for size in (0, 1, 99, 100):
+        path.write_bytes(bytes(size))
+        assert read_bounded(path, 100) == bytes(size)
+    path.write_bytes(bytes(101))
+    for large in (path, Path("/proc/self/status")):  # which states a size of 0
+        with pytest.raises(OSError, match="larger than"):
+            read_bounded(large, 100)
+    assert read_bounded(Path("/proc/self/status")).startswith(b"Name:")
+
+
+def test_a_pipe_is_not_waited_for_even_if_it_was_a_file_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, before = tmp_path / "a.jpg", Path(__file__).stat()
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="a pipe or a device"):
+        read_bounded(pipe)
+    threading.Timer(0.5, os.close, [os.open(pipe, os.O_RDWR)]).start()
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: before)
+    with pytest.raises(OSError, match="a pipe or a device"):
+        read_bounded(pipe)
