@@ -74,7 +74,7 @@ def _group_by_label(
         if path.is_file() and discovery.is_image(path):
             warn(f"left out {path.name}: not in a class folder")
     for inner, label in class_folders.items():
-        for path in discovery.find_images(inner):
+        for path in discovery.find_images(inner, strict=True):
             try:
                 data = read_bounded(path)
                 decoding.decode_image(data)

@@ -134,7 +134,8 @@ def _read_stamps(folder: Path) -> dict[Path, Stamp]:
     try:
         paths = list(filter(discovery.is_image, discovery.find_files(folder)))
     except OSError as error:
-        raise CameraError(f"{folder}: {error.strerror or error}; expected a folder") from error
+        reason = f"{error.filename or folder}: {error.strerror or error}; expected a folder"
+        raise CameraError(reason) from error
     stamps = {}
     for path in paths:
         with suppress(OSError):  # deleted since the listing

@@ -24,28 +24,31 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
 
 
-def find_images(folder: Path) -> list[Path]:
-    """List the images in a folder and its subfolders, sorted by path, without hidden ones."""
-    return sorted(path for path in find_files(folder) if is_image(path))
+def find_images(folder: Path, *, strict: bool = False) -> list[Path]:
+    """List the images in a folder and its subfolders, sorted by path, as `find_files` does."""
+    return sorted(path for path in find_files(folder, strict=strict) if is_image(path))
 
 
-def find_files(folder: Path) -> Iterator[Path]:
+def find_files(folder: Path, *, strict: bool = False) -> Iterator[Path]:
     """Yield the files in a folder and its subfolders, in no order, without hidden ones.
 
-    Follows links, and enters a circle of links once. Raises OSError if a folder is unreadable.
+    Follows links, and enters a circle of links once. Raises OSError if the folder is unreadable.
+    Passes over subfolders that may not be read, or have vanished meanwhile, unless `strict`.
     """
+
+    def stop(error: OSError) -> None:
+        passes = isinstance(error, (PermissionError, FileNotFoundError, NotADirectoryError))
+        if strict or not passes or error.filename == os.fspath(folder):
+            raise error
+
     visited: set[str] = set()
-    for root, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+    for root, folders, names in os.walk(folder, onerror=stop, followlinks=True):
         if (real := os.path.realpath(root)) in visited:
             folders.clear()
             continue
         visited.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(root, name) for name in names if not name.startswith("."))
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def expand_paths(arguments: Iterable[str]) -> list[Path]:

@@ -1,5 +1,6 @@
 """Images in files: every format becomes the same upright RGB, and damage is an error."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -180,6 +181,27 @@ def test_linked_folders_are_followed_and_circles_only_once(tmp_path: Path, photo
     (inner / "there").symlink_to(photos)
     (inner / "circle").symlink_to(inner)
     assert len(discovery.find_images(inner)) == 3
+
+
+@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
+def test_a_subfolder_that_may_not_be_read_or_has_vanished_is_passed_over(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    (photos / "lost+found").mkdir()
+    list_folder, unreadable = os.scandir, photos / "lost+found"
+
+    def refuse(path: Path) -> object:
+        if Path(path) == unreadable:
+            raise error(1, "Not now", path)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert len(discovery.find_images(photos)) == 3
+    with pytest.raises(error, match=r"lost\+found"):
+        discovery.find_images(photos, strict=True)
+    unreadable = photos
+    with pytest.raises(error, match=photos.name):
+        discovery.find_images(photos)
 
 
 def test_files_folders_and_patterns_are_expanded(photos: Path) -> None:

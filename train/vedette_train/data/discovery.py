@@ -69,7 +69,7 @@ def scan_dataset(folder: Path) -> Dataset:
     folders = ((part, child) for part, root in roots.items() for child in _list_folders(root))
     empty = [child for part, child in folders if child.name not in parts[part]]
     loose = sorted(file for root in roots.values() for file in _list_loose_files(root))
-    others = [file for child in empty for file in sorted(find_files(child))]
+    others = [file for child in empty for file in sorted(find_files(child, strict=True))]
     others += [file for file, _ in files if not _is_usable(file)]
     reasons = dict.fromkeys(loose, OUTSIDE_CLASSES) | dict.fromkeys(others, NOT_AN_IMAGE)
     ignored = {_make_relative(file, folder): reason for file, reason in reasons.items()}
@@ -95,7 +95,7 @@ def _list_classes(folder: Path) -> dict[str, list[Path]]:
     """The folders that hold images, each with every file in it."""
     classes = {}
     for child in _list_folders(folder):
-        files = sorted(find_files(child))
+        files = sorted(find_files(child, strict=True))
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes

@@ -78,7 +78,7 @@ def _select_usable(cache: ImageCache, known: Container[str]) -> Rows:
 
 
 def _open_folder(folder: Path, contract: Contract, store: Path, output: Output) -> ImageCache:
-    files = [path.relative_to(folder).as_posix() for path in find_images(folder)]
+    files = [path.relative_to(folder).as_posix() for path in find_images(folder, strict=True)]
     dataset = Dataset(folder, contract.labels, tuple(Photograph(file, 0) for file in files), {})
     with output.show_progress("preparing unknown pictures", len(files)) as advance:
         cache = open_cache(dataset, contract, store, advance) if files else None
