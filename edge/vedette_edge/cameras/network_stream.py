@@ -4,6 +4,7 @@ The address may contain a user name and a password: events and errors leave them
 """
 
 import os
+import re
 import resource
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ MAX_PIXELS = 8192 * 4320  # of a frame: 8K
 # Frames of 4:2:0 that decoding holds: at most 16 references, one or two a thread, and their copies
 # in RGB. 1080p took 140 MB and 4K 533 MB with 4 threads.
 HELD_FRAMES = 40 + 2 * CPUS
+# A key and its value, as FFmpeg parses options: a backslash or quotes keep a separator in them.
+_OPTION = re.compile(r"((?:\\.|'[^']*'|[^;|\\'])+);((?:\\.|'[^']*'|[^|\\'])+)")
 WAIT_S = 0.001  # in which nothing ran, before a frame that was waited for
 MAX_BACKLOG_S = 0.3  # time to skip frames in
 
@@ -70,7 +73,7 @@ def _start_relay(config: CameraConfig) -> "Relay | None":
     """Start the relay to an encrypted camera, unless the user wants no certificate verified."""
     if not config.source.startswith(("https:", "rtsps:")):
         return None
-    if "tls_verify;0" in os.environ.get(OPTIONS, ""):
+    if parse_ffmpeg_options(os.environ.get(OPTIONS, "")).get("tls_verify") == "0":
         return None
     from vedette_edge.cameras.tls_relay import Relay  # only now: OpenSSL takes time and memory
 
@@ -94,13 +97,22 @@ def _open_stream(config: CameraConfig, relay: "Relay | None") -> cv2.VideoCaptur
     return stream
 
 
+def parse_ffmpeg_options(text: str) -> dict[str, str]:
+    """Parse options such as `rtsp_transport;tcp|timeout;5`, without those that are not valid."""
+    return {key.strip(): value.strip() for key, value in _OPTION.findall(text)}
+
+
 @contextmanager
 def set_ffmpeg_options(required: str) -> Iterator[None]:
-    """Set the options that OpenCV passes to FFmpeg; `required` take precedence over the user's."""
+    """Set the options that OpenCV passes to FFmpeg; `required` take precedence over the user's.
+
+    Leaves out what is not valid: FFmpeg would ignore all options behind it.
+    """
     before = os.environ.get(OPTIONS)
     # FFmpeg's default for RTSP, UDP, loses packets on most wireless networks.
-    options = before if before is not None else "rtsp_transport;tcp"
-    os.environ[OPTIONS] = "|".join(filter(None, (options, required)))
+    options = parse_ffmpeg_options(before or "rtsp_transport;tcp")
+    parts = (*(f"{key};{value}" for key, value in options.items()), required)
+    os.environ[OPTIONS] = "|".join(filter(None, parts))
     try:
         yield
     finally:

@@ -219,6 +219,27 @@ def test_ffmpeg_options_that_the_user_has_set_are_kept(
     assert os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] == "rtsp_transport;udp"
 
 
+@pytest.mark.parametrize(
+    ("options", "passed"),
+    [
+        (None, "rtsp_transport;tcp|a;1"),
+        ("", "rtsp_transport;tcp|a;1"),
+        ("rtsp_transport;udp|", "rtsp_transport;udp|a;1"),
+        ("x|y;|a;2| b ; 3 ;4|", "a;2|b;3 ;4|a;1"),
+        (r"k;'|a;'\||a;2|c;5", r"k;'|a;'\||a;2|c;5|a;1"),
+    ],
+)
+def test_no_option_of_the_user_s_spoils_those_that_are_added(
+    monkeypatch: pytest.MonkeyPatch, options: str | None, passed: str
+) -> None:
+    name = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+    monkeypatch.setenv(name, "")
+    monkeypatch.delenv(name) if options is None else monkeypatch.setenv(name, options)
+    with network_stream.set_ffmpeg_options("a;1"):
+        assert os.environ[name] == passed
+    assert os.environ.get(name) == options
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]

@@ -211,6 +211,10 @@ def test_ffmpeg_opens_no_file_for_an_encrypted_camera(
 def test_the_user_can_turn_verification_off(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(network_stream.OPTIONS, "tls_verify;0")
     open_camera(start("own").address)
+    for other in ("tls_verify;01", "xtls_verify;0", "user_agent;tls_verify;0"):
+        monkeypatch.setenv(network_stream.OPTIONS, other)
+        with pytest.raises(CameraError, match="not trusted"):
+            open_camera(start("own").address)
 
 
 def test_a_server_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
