@@ -1,7 +1,9 @@
 """Encrypted connections to a camera, whose certificate is verified."""
 
+import re
 import socket
 import ssl
+from binascii import a2b_base64
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from vedette_edge.errors import CameraError, SettingError
 
 PORTS = {"https": 443, "rtsps": 322}
 TIMEOUT_S = 4.0  # to connect, and again to agree on keys: both together before FFmpeg gives up
+_CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----([^-]*)-----END")
 
 
 class Connector:
@@ -24,16 +27,19 @@ class Connector:
         self._host, self._port = _parse_host(config)
         self._context = _create_context(config)
         self._nameless_context = _create_context(config) if config.certificate else None
+        self._certificates = _read_certificates(config.certificate) if config.certificate else []
 
     def connect(self) -> ssl.SSLSocket:
         """Connect. Raises CameraError if the camera is not trusted or cannot be reached."""
-        name, host, port = self._config.name, self._host, self._port
+        name = self._config.name
+        server = f"[{self._host}]" if ":" in self._host else self._host
+        server += f":{self._port}"
         try:
             return self._connect_by_file() or self._connect(self._context)
         except ssl.SSLCertVerificationError as error:
             raise CameraError(
                 f"{name}: its certificate is not trusted ({error.verify_message}). If the camera "
-                f"made it itself, fetch it: openssl s_client -connect {host}:{port} </dev/null | "
+                f"made it itself, fetch it: openssl s_client -connect {server} </dev/null | "
                 "openssl x509 >camera.pem; compare it with what the camera's own page shows, and "
                 "set --camera-certificate camera.pem"
             ) from error
@@ -49,7 +55,8 @@ class Connector:
             return None
         self._nameless_context.check_hostname = False
         camera = self._connect(self._nameless_context)
-        if _is_in_file(camera.getpeercert(binary_form=True) or b"", self._config.certificate):
+        shown = camera.getpeercert(binary_form=True)
+        if shown and any(one.startswith(shown) for one in self._certificates):
             return camera
         camera.close()
         return None
@@ -87,10 +94,6 @@ def _create_context(config: CameraConfig) -> ssl.SSLContext:
     return context
 
 
-def _is_in_file(certificate: bytes, file: str) -> bool:
-    """True if a certificate, in DER form, is one of those in a PEM file."""
-    parts = Path(file).read_text("ascii", errors="replace").split(ssl.PEM_HEADER)[1:]
-    texts = [
-        f"{ssl.PEM_HEADER}{part.partition(ssl.PEM_FOOTER)[0]}{ssl.PEM_FOOTER}" for part in parts
-    ]
-    return ssl.DER_cert_to_PEM_cert(certificate).split() in [text.split() for text in texts]
+def _read_certificates(file: str) -> list[bytes]:
+    """Read the certificates in a PEM file in DER form; trust settings may follow it."""
+    return [a2b_base64(body) for body in _CERTIFICATE.findall(Path(file).read_bytes())]

@@ -123,6 +123,39 @@ def test_a_camera_with_the_certificate_in_the_file_is_watched_whatever_its_name(
         open_camera(address, keys / "other.pem")
 
 
+def test_the_file_may_be_wrapped_at_any_column_and_hold_trust_settings(
+    start: Start, keys: Path, tmp_path: Path
+) -> None:
+    file, address = tmp_path / "camera.pem", start("own").address
+    body = "".join((keys / "own.pem").read_text("ascii").splitlines()[1:-1])
+    lines = [body[at : at + 76] for at in range(0, len(body), 76)]
+    begin, end = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
+    file.write_text("\n".join((begin, *lines, end)), "ascii")
+    open_camera(address, file)
+    run_openssl(
+        "x509", "-in", keys / "own.pem", "-addtrust", "serverAuth", "-trustout", "-out", file
+    )
+    assert "TRUSTED" in file.read_text("ascii")
+    open_camera(address, file)
+
+
+def test_the_advice_puts_an_ipv6_address_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        error = ssl.SSLCertVerificationError()
+        error.verify_message = "self-signed certificate"
+        raise error
+
+    monkeypatch.setattr(tls.Connector, "_connect", refuse)
+    with pytest.raises(CameraError, match=r"openssl s_client -connect \[fe80::1\]:322 </dev/null"):
+        tls.Connector(CameraConfig("rtsps://[fe80::1]/")).connect()
+
+
+@pytest.mark.parametrize("host", ["cam..x", "a" * 64])
+def test_a_host_that_no_name_server_could_know_is_a_wrong_setting(host: str) -> None:
+    with pytest.raises(SettingError, match="not a valid address"):
+        open_camera(f"https://{host}/")
+
+
 def test_a_certificate_of_an_authority_is_good_for_its_host_alone(start: Start, keys: Path) -> None:
     open_camera(start("signed").address, keys / "authority.pem")
     with pytest.raises(CameraError, match="not trusted"):
