@@ -11,6 +11,7 @@ import numpy as np
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, Frames, OnCameraEvent
 from vedette_edge.errors import CameraError, ImageError, SettingError
 from vedette_edge.images import decoding
+from vedette_edge.images.image_header import check_pixels
 from vedette_edge.images.jpeg_splitter import JpegSplitter
 from vedette_edge.images.preprocessing import Image
 
@@ -38,6 +39,10 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
         on_event(CameraEvent("opened", "JPEG"))
         return _number_frames(_decode_jpegs(on_event), config.source)
     width, height = map(int, match.groups())
+    try:
+        check_pixels(width, height)
+    except ImageError as error:
+        raise SettingError(f"camera {config.name}: {error}") from error
     on_event(CameraEvent("opened", f"{width}x{height} raw RGB"))
     return _number_frames(_split_raw(height, width, on_event), config.source)
 

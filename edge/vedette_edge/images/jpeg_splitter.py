@@ -27,7 +27,8 @@ class JpegSplitter:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Add bytes and yield the JPEGs that they complete.
 
-        A JPEG within which another begins does not end in END.
+        A JPEG within which another begins does not end in END. One that is larger than LARGEST is
+        dropped with all that may have begun within it.
         """
         self._data += data
         while self._find_start():
@@ -36,7 +37,7 @@ class JpegSplitter:
                 return
             if end:
                 yield bytes(self._data[:end])
-            del self._data[: end or len(START)]
+            del self._data[: end or None]
             self._at = 0
 
     def _find_start(self) -> bool:

@@ -16,7 +16,7 @@ from tests.edge.conftest import EventLog
 from vedette_edge.cameras import open_frames, stdin
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.images import decoding
+from vedette_edge.images import decoding, jpeg_splitter
 from vedette_edge.images.jpeg_splitter import JpegSplitter
 from vedette_edge.images.preprocessing import Image
 
@@ -93,6 +93,17 @@ def test_progressive_jpegs_of_several_scans_are_cut_apart(
     assert list(JpegSplitter().feed(whole + REDDISH)) == [whole, REDDISH]
 
 
+def test_what_has_no_end_is_dropped_with_all_that_begins_within_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jpeg_splitter, "LARGEST", 1000)
+    splitter = JpegSplitter()
+    nested = b"\xff\xd8\xff\xe1\xff\xff" * 200
+    assert not list(splitter.feed(nested))
+    assert splitter.rest == 0
+    assert list(splitter.feed(REDDISH)) == [REDDISH]
+
+
 def test_a_torn_jpeg_is_left_out_and_the_next_one_is_seen(
     piped: Pipe, event_log: EventLog, drawn: Callable[[int, int], Image]
 ) -> None:
@@ -118,6 +129,11 @@ def test_raw_frames_are_taken_as_they_are(
     assert event_log.details("skipped_file") == [
         "skipped the last frame on standard input: 4 of 9216 bytes"
     ]
+
+
+def test_raw_frames_too_large_to_hold_are_a_wrong_setting(event_log: EventLog) -> None:
+    with pytest.raises(SettingError, match="99999 x 99999 px, but at most 100 million"):
+        open_frames(CameraConfig("-:raw:99999x99999"), event_log.add)
 
 
 def test_an_input_that_falls_silent_is_an_error(piped: Pipe, event_log: EventLog) -> None:
