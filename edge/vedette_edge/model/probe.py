@@ -9,7 +9,9 @@ import hashlib
 import math
 import os
 import platform
+import re
 import resource
+import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -48,11 +50,12 @@ def require_probed(model: bytes, threads: int, runtime: Runtime) -> None:
 
 
 def find_verdicts() -> Path:
-    """The folder of verdicts: the service's, or else in the user's cache."""
-    if state := os.environ.get("STATE_DIRECTORY"):  # systemd sets it; more than one, with colons
-        return Path(state.partition(":")[0], "probed")
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "vedette", "probed")
+    """The folder of verdicts: the service's, or else in the user's cache. Never a relative one."""
+    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd's, with colons
+    if Path(state).is_absolute():
+        return Path(state, "probed")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "vedette" / "probed"
 
 
 def probe_model(model: bytes, threads: int, timeout_s: float = TIMEOUT_S) -> None:
@@ -78,9 +81,10 @@ def probe_model(model: bytes, threads: int, timeout_s: float = TIMEOUT_S) -> Non
 def run_within_limits(model: bytes, threads: str) -> None:
     """Do all that a Classifier does with the runtime, within limits of memory and time."""
     # On top of what is there: with many cores, threads of numeric libraries reserve gigabytes.
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    limit(resource.RLIMIT_AS, pages * resource.getpagesize() + MEMORY_BYTES)
+    limit(resource.RLIMIT_AS, _measure_address_space() + MEMORY_BYTES)
     limit(resource.RLIMIT_CPU, PROCESSOR_S)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(math.ceil(TIMEOUT_S))  # also if the process that waits for this one was killed
     try:
         network = TFLiteModel(model, int(threads), find_runtime())
         network.count_partitions()
@@ -88,6 +92,14 @@ def run_within_limits(model: bytes, threads: str) -> None:
         network.run(_draw_grain(network.input))
     except MemoryError as error:
         raise ModelFileError(f"needs more than {MEMORY_BYTES >> 30} GiB of memory") from error
+
+
+def _measure_address_space() -> int:
+    """Bytes that this process has reserved; 0 where there is no /proc."""
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        return pages * resource.getpagesize()
+    return 0
 
 
 def _draw_grain(tensor: Tensor) -> NDArray[Any]:
@@ -100,6 +112,7 @@ def _keep_verdict(folder: Path, name: str) -> None:
     """Keep a verdict, and of all verdicts the newest. Nothing can be half written."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / name).touch()
-    ages = {path: path.stat().st_mtime for path in folder.iterdir()}
+    verdicts = (path for path in folder.iterdir() if re.fullmatch("[0-9a-f]{64}", path.name))
+    ages = {path: path.lstat().st_mtime for path in verdicts}
     for path in sorted(ages, key=ages.__getitem__)[:-MOST_VERDICTS]:
         path.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """A process of its own for a function that may crash, such as a runtime's with a strange model."""
 
+import os
 import pkgutil
 import resource
 import signal
@@ -7,9 +8,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from vedette_edge.errors import VedetteError
+from vedette_edge.errors import RuntimeMissingError, VedetteError
 
-REFUSED = 3  # exit code: the message of an error is on standard output
+# The first word of the child's answer. An exit code proves nothing: it is lost, and reads as 0,
+# where a program ignores SIGCHLD.
+RETURNED, REFUSED = b"returned", b"refused"  # the second precedes an error's message
+LONGEST_ANSWER = 4000  # bytes, which a pipe takes at once
 LONGEST_MESSAGE = 300  # characters; runtimes may repeat themselves for each tensor
 
 
@@ -26,26 +30,38 @@ def run_sandboxed(
 ) -> Failure | None:
     """Call a function, named `module:function`, with (model, argument) in a process of its own.
 
-    None if it returned. Raises subprocess.TimeoutExpired.
+    None if it returned. Raises subprocess.TimeoutExpired, and RuntimeMissingError in a program
+    that hides its Python.
     """
+    if not sys.executable:
+        raise RuntimeMissingError(
+            "cannot try the model in a process of its own, because sys.executable is empty. "
+            "Set it to the path of a Python interpreter"
+        )
     # -P keeps modules in the current folder from being imported, whatever their names.
-    code = f"from {__name__} import main; main()"
+    path = [folder for folder in sys.path if folder]  # a program may have extended it
+    code = f"import sys; sys.path[:] = {path}; from {__name__} import main; main()"
     command = [sys.executable, "-P", "-c", code, function, argument]
     done = subprocess.run(command, input=model, capture_output=True, timeout=timeout_s, check=False)
-    if done.returncode == REFUSED:
-        return Failure(True, shorten(done.stdout))
-    return Failure(False, describe_death(done.returncode, done.stderr)) if done.returncode else None
+    word, _, message = done.stdout.partition(b"\n")
+    if word == REFUSED:
+        return Failure(True, shorten(message))
+    if word == RETURNED and not done.returncode:
+        return None
+    return Failure(False, describe_death(done.returncode, done.stderr))
 
 
 def main() -> None:
     """Call the function in the arguments with the model on standard input, in the new process."""
     limit(resource.RLIMIT_CORE, 0)
+    answer = os.dup(1)
+    os.dup2(2, 1)  # libraries may print
     _, function, argument = sys.argv
     try:
         pkgutil.resolve_name(function)(sys.stdin.buffer.read(), argument)
+        os.write(answer, RETURNED)
     except (VedetteError, ValueError, RuntimeError) as error:
-        print(error)  # noqa: T201  for the process that started this one
-        sys.exit(REFUSED)
+        os.write(answer, REFUSED + b"\n" + str(error).encode(errors="replace")[:LONGEST_ANSWER])
 
 
 def limit(resource_number: int, most: int) -> None:

@@ -1,6 +1,9 @@
 """Models that may end the process: each first runs in another one, until it has passed once."""
 
 import os
+import signal
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +12,8 @@ import pytest
 from tests.edge.model.packing import pack, unpack, write_deadly
 
 from vedette_edge import Classifier
-from vedette_edge.errors import ModelFileError
-from vedette_edge.model import interpreter, probe
+from vedette_edge.errors import ModelFileError, RuntimeMissingError
+from vedette_edge.model import interpreter, probe, sandbox
 from vedette_edge.model.interpreter import find_runtime
 
 
@@ -96,13 +99,18 @@ def test_only_the_newest_verdicts_stay(
     model: Path, verdicts: Path, probed: list[tuple[bytes, int]]
 ) -> None:
     verdicts.mkdir(parents=True)
-    for number in range(probe.MOST_VERDICTS + 3):
-        (verdicts / str(number)).touch()
-        os.utime(verdicts / str(number), (number, number))
+    for other in ("notes.txt", "e" * 65):
+        (verdicts / other).touch()
+        os.utime(verdicts / other, (0, 0))
+    hashes = [f"{number:064x}" for number in range(probe.MOST_VERDICTS + 3)]
+    for number, name in enumerate(hashes):
+        (verdicts / name).touch()
+        os.utime(verdicts / name, (number, number))
+    (verdicts / ("f" * 64)).symlink_to("gone")
     Classifier(model)
     names = {path.name for path in verdicts.iterdir()}
-    assert len(names) == probe.MOST_VERDICTS
-    assert {"0", "3", "4"} & names == {"4"}
+    assert len(names) == probe.MOST_VERDICTS + 2
+    assert {*hashes[:6], "notes.txt", "e" * 65} & names == {hashes[5], "notes.txt", "e" * 65}
 
 
 def test_people_have_their_verdicts_in_their_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +120,9 @@ def test_people_have_their_verdicts_in_their_cache(monkeypatch: pytest.MonkeyPat
     assert probe.find_verdicts() == Path("/home/someone/.cache/vedette/probed")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert probe.find_verdicts() == Path("/somewhere/vedette/probed")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("STATE_DIRECTORY", "relative")
+    assert probe.find_verdicts() == Path("/home/someone/.cache/vedette/probed")
 
 
 def test_what_was_just_converted_is_not_probed(
@@ -133,3 +144,46 @@ def test_a_module_in_the_current_folder_is_not_run(
     (tmp_path / "numpy.py").write_text("raise SystemExit(1)", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     probe.probe_model(model.read_bytes(), 1)
+
+
+def test_a_program_that_ignores_sigchld_learns_of_a_crash(
+    model: Path, tmp_path: Path, verdicts: Path
+) -> None:
+    """Such a program has no exit codes of its children, not even of one that a signal ended."""
+    deadly = tmp_path / "deadly.tflite"
+    write_deadly(model, deadly)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(ModelFileError, match=r"deadly.*(crashed|refuses the model)"):
+            Classifier(deadly)
+        assert not verdicts.exists()
+        Classifier(model)
+        assert len(list(verdicts.iterdir())) == 1
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_probe_ends_by_itself_also_without_proc() -> None:
+    script = (
+        "import time; from vedette_edge.model import probe; probe.TIMEOUT_S = 0.1; "
+        "probe.Path = lambda _: Path('/gone'); from pathlib import Path; "
+        "probe.find_runtime = lambda: time.sleep(100); probe.run_within_limits(b'', '1')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    assert done.returncode == -signal.SIGALRM
+
+
+def test_a_program_that_hides_its_python_is_told(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", None)
+    with pytest.raises(RuntimeMissingError, match=r"sys\.executable is empty"):
+        Classifier(model)
+
+
+def test_the_probe_finds_a_package_that_a_program_brings_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "brought.py").write_text("def run(*_): print('noise')", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert sandbox.run_sandboxed("brought:run", b"") is None
