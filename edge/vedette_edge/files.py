@@ -15,15 +15,21 @@ MAX_BYTES = 256 << 20  # of a model or an image
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success, that file replaces `path`.
 
-    After an error or an interrupt, `path` is unchanged. Raises OSError, naming `path`, if the
-    folder is not writable or the disk is full.
+    A link stays one, and its target is replaced. After an error or an interrupt, `path` is
+    unchanged. Raises OSError, naming `path`, if it is no file, the folder is not writable or the
+    disk is full.
     """
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}{path.suffix}")
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "not a file, but a folder, a pipe or a device", str(path))
+    temporary = target.with_name(
+        f".{target.stem}-{os.getpid()}-{threading.get_ident()}{target.suffix}"
+    )
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
     except OSError as error:
         # Name the file that the user knows; the error of a full disk names none.
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
@@ -42,6 +48,8 @@ def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
 
     Refuses devices, which may have no end, and pipes, to which nobody may ever write.
     """
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "a name with a null character", str(path))
     _refuse_devices(path.stat(), path)  # before it is opened, which a device may notice
     with open(path, "rb", buffering=0, opener=_open_without_waiting) as file:
         status = os.fstat(file.fileno())

@@ -66,3 +66,21 @@ def test_a_pipe_is_not_waited_for_even_if_it_was_a_file_before(
     monkeypatch.setattr(Path, "stat", lambda *_, **__: before)
     with pytest.raises(OSError, match="a pipe or a device"):
         read_bounded(pipe)
+
+
+def test_a_link_stays_one_and_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    link, file, pipe = tmp_path / "link", tmp_path / "folder" / "a.txt", tmp_path / "pipe"
+    link.symlink_to(file)
+    write_text(link, "new")
+    assert (link.is_symlink(), file.read_text(encoding="utf-8")) == (True, "new")
+    os.mkfifo(pipe)
+    for other in (pipe, tmp_path / "folder"):
+        with pytest.raises(OSError, match=f"not a file, but .*{other.name}"):
+            write_text(other, "new")
+    assert pipe.is_fifo()
+
+
+def test_a_name_with_a_null_character_is_an_error_of_a_file() -> None:
+    with pytest.raises(OSError, match="null character"):
+        read_bounded(Path("a\0b"))
