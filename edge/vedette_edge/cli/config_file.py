@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from vedette_edge.errors import SettingError
+from vedette_edge.files import read_bounded
 
+LARGEST_BYTES = 1 << 20
 SECRET = "camera"  # a key whose value may hold a password, wherever in it
 
 
@@ -20,7 +22,8 @@ def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
     one, and values that are not valid.
     """
     try:
-        settings = tomllib.loads(path.read_text("utf-8-sig"))
+        settings = tomllib.loads(read_bounded(path, LARGEST_BYTES).decode("utf-8-sig"))
+        repr(settings)  # a ValueError for a number of too many hexadecimal digits
     except PermissionError as error:
         hint = "if it is the service's, run as its user: sudo -u vedette vedette ..."
         raise SettingError(f"{path}: {error.strerror}; {hint}") from error

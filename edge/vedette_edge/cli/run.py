@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,10 +26,12 @@ from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.cli.watch_options import OutputOptions, run_options
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.errors import SettingError, VedetteError
+from vedette_edge.host import memory
 from vedette_edge.host.systemd import notify
 from vedette_edge.images.preprocessing import InputSpec, Preprocessing
 from vedette_edge.log.detection import check_log
-from vedette_edge.model.classifier import Classifier, read_probed_model
+from vedette_edge.model import self_test
+from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.sinks import FanOut, Sink
 from vedette_edge.sinks.background import BackgroundOutput, write_in_background
@@ -230,20 +233,32 @@ def _check_config_file(context: click.Context, path: Path | None) -> None:
     for parameter in run.params:
         name = str(parameter.name)
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            settings.pop(name, None)  # the command line overrides it
+            settings[name] = context.params[name]  # the command line overrides it
         elif parameter.required and name not in settings:
             raise SettingError(f"{path}: {find_key(parameter)} is missing")
+        elif name in settings:
+            settings[name] = parameter.process_value(context, settings[name])
     try:
         _check_files(settings)
+        _check_model(settings)
     except VedetteError as error:
         raise SettingError(f"{path}: {error}") from error
 
 
 def _check_files(settings: Mapping[str, Any]) -> None:
     """Check what the settings name. Raises VedetteError."""
-    if "source" in settings:
-        find_camera(CameraConfig(settings["source"]))
-    if "model" in settings:
-        read_probed_model(Path(settings["model"]), settings.get("threads"))
+    find_camera(CameraConfig(settings["source"]))
     if "log" in settings:
-        check_log(Path(settings["log"]))
+        check_log(settings["log"])
+
+
+def _check_model(settings: Mapping[str, Any]) -> None:
+    """Start and test the model as the watch would, and free it. Raises VedetteError."""
+    names = (field.name for field in fields(ModelOverrides))
+    overrides = ModelOverrides(**{name: settings.get(name) for name in names})
+    with Classifier(
+        settings["model"], threads=settings.get("threads"), overrides=overrides
+    ) as classifier:
+        if classifier.model.samples and not settings.get("no_self_test"):
+            self_test.require_equal(classifier, list(self_test.replay_samples(classifier)))
+    memory.trim_heap()
