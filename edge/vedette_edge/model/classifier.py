@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import ModelFileError, ScoresError
+from vedette_edge.errors import ModelFileError, ScoresError, SettingError
 from vedette_edge.images.decoding import read_image
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model import compatibility, interpreter, model_file, probe, uncontracted
@@ -29,7 +29,7 @@ NO_OVERRIDES = ModelOverrides()
 KINDS = ("uint8", "float32")  # of inputs and outputs; either way the input takes 0..255
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # arrays have no single answer to ==
 class Classification:
     """A model's answer for one image."""
 
@@ -70,7 +70,7 @@ class Classifier:
         A graph can crash the runtime, so it first runs in a process of its own (see probe.py),
         unless this process has `just_converted` and run it: never say so of a file from elsewhere.
         """
-        runtime, threads = interpreter.find_runtime(), threads or find_threads()
+        runtime, threads = interpreter.find_runtime(), _resolve_threads(threads)
         self.model = read_probed_model(Path(path), threads, skip=just_converted)
         try:
             self.network = TFLiteModel(self.model.data, threads, runtime)
@@ -127,13 +127,21 @@ def find_threads() -> int:
     return min(4, os.cpu_count() or 1)
 
 
+def _resolve_threads(threads: int | None) -> int:
+    if threads is None:
+        return find_threads()
+    if threads < 1:
+        raise SettingError(f"threads is {threads}, expected a number from 1, or None")
+    return threads
+
+
 def read_probed_model(path: Path, threads: int | None = None, *, skip: bool = False) -> ModelFile:
     """Read a model file and probe it, unless `skip` is set. Raises ModelFileError."""
     model, runtime = model_file.read_model_file(path), interpreter.find_runtime()
     try:
         compatibility.check_compatible(model.graph, runtime.name, platform.machine())
         if not skip:
-            probe.require_probed(model.data, threads or find_threads(), runtime)
+            probe.require_probed(model.data, _resolve_threads(threads), runtime)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
     return model

@@ -1,9 +1,12 @@
 """Run a .tflite graph on LiteRT or tflite-runtime; no other module tells them apart."""
 
 import math
+import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module, metadata
@@ -61,11 +64,16 @@ class Runtime:
 
 
 class TFLiteModel:
-    """A graph, ready to run, with one input and one output. Threads may share it."""
+    """A graph, ready to run, with one input and one output. Threads may share it.
+
+    A forked process has a copy, which works with one thread of the interpreter; further ones end
+    at a fork.
+    """
 
     def __init__(self, model: bytes, threads: int, runtime: Runtime) -> None:
         """Load a graph. Raises ModelFileError if the runtime refuses it."""
         self.runtime, self._lock = runtime.name, threading.Lock()
+        _models.add(self)
         try:
             self._interpreter = runtime.interpreter_class(model_content=model, num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -90,10 +98,7 @@ class TFLiteModel:
         Raises ModelFileError if the runtime cannot, also for another dtype or shape, and after
         `close` ClosedError.
         """
-        with self._lock:  # the interpreter has one input and one output tensor for all threads
-            interpreter = self._interpreter
-            if interpreter is None:
-                raise ClosedError("the classifier is closed. Create another one to go on")
+        with self._use_interpreter() as interpreter:
             try:
                 # set_tensor raises an error where assignment to its view would cast silently.
                 interpreter.set_tensor(self._input_index, value)
@@ -111,20 +116,44 @@ class TFLiteModel:
             self._interpreter = None
 
     def count_partitions(self) -> int | None:
-        """Count the delegate's partitions of the graph; None if the runtime cannot report them."""
-        operators = getattr(self._interpreter, "_get_ops_details", None)
-        if operators is None:
-            return None
-        try:
-            return [operator["op_name"] for operator in operators()].count("DELEGATE")
-        except REFUSALS as error:
-            raise self._describe_refusal("cannot list the operators of", error) from error
+        """Count the delegate's partitions of the graph; None if the runtime cannot report them.
+
+        Raises ClosedError after `close`.
+        """
+        with self._use_interpreter() as interpreter:
+            operators = getattr(interpreter, "_get_ops_details", None)
+            if operators is None:
+                return None
+            try:
+                return [operator["op_name"] for operator in operators()].count("DELEGATE")
+            except REFUSALS as error:
+                raise self._describe_refusal("cannot list the operators of", error) from error
+
+    @contextmanager
+    def _use_interpreter(self) -> Iterator[Any]:
+        """Lock the interpreter: it has one input and one output tensor for all threads."""
+        with self._lock:
+            if self._interpreter is None:
+                raise ClosedError("the classifier is closed. Create another one to go on")
+            yield self._interpreter
 
     def _describe_refusal(self, verb: str, error: Exception) -> ModelFileError:
         return ModelFileError(
             f"{self.runtime} {verb} the model: {_extract_reason(error)}. Copy the file again; if "
             "that does not help, ask its author to convert it again with a current TensorFlow"
         )
+
+
+_models: "weakref.WeakSet[TFLiteModel]" = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """Renew all locks in a forked process, where the thread that held one does not exist."""
+    for model in list(_models):
+        model._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)
 
 
 def find_runtime(runtimes: Mapping[str, str] = RUNTIMES) -> Runtime:

@@ -1,5 +1,7 @@
 """The classifier: a picture in, a label out, on a real interpreter."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +14,13 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier, Contract
-from vedette_edge.errors import ClosedError, ImageError, RuntimeMissingError, ScoresError
+from vedette_edge.errors import (
+    ClosedError,
+    ImageError,
+    RuntimeMissingError,
+    ScoresError,
+    SettingError,
+)
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import interpreter
@@ -89,7 +97,30 @@ def test_a_closed_classifier_says_so(model: Path) -> None:
         assert classifier.classify(BLUE).label == "blue"
     with pytest.raises(ClosedError, match="the classifier is closed"):
         classifier.classify(BLUE)
+    with pytest.raises(ClosedError, match="the classifier is closed"):
+        classifier.network.count_partitions()
     classifier.close()
+
+
+def test_a_process_that_is_forked_while_a_thread_classifies_can_classify(model: Path) -> None:
+    classifier = Classifier(model, threads=1)
+    with classifier.network._lock:  # as another thread would hold it
+        if not (child := os.fork()):
+            signal.alarm(30)
+            os._exit(classifier.classify(BLUE).label == "blue")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def test_results_are_compared_as_themselves(model: Path) -> None:
+    classifier = Classifier(model)
+    first, second = classifier.classify(BLUE), classifier.classify(BLUE)
+    assert len({first, second, first}) == 2
+
+
+def test_a_number_of_threads_that_is_none_is_an_error(model: Path) -> None:
+    for threads in (-1, 0):
+        with pytest.raises(SettingError, match=f"threads is {threads}, expected"):
+            Classifier(model, threads=threads)
 
 
 def test_a_path_is_classified_like_its_pixels(model: Path, photos: Path, tmp_path: Path) -> None:
@@ -99,6 +130,8 @@ def test_a_path_is_classified_like_its_pixels(model: Path, photos: Path, tmp_pat
         assert np.array_equal(classifier.classify(one).scores, expected)
     with pytest.raises(ImageError, match=r"gone\.jpg: No such file"):
         classifier.classify(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError, match="null character"):
+        classifier.classify("a\0b")
 
 
 @pytest.mark.parametrize(
