@@ -1,6 +1,7 @@
 """The images of a data folder and their classes, before any file is opened."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,7 @@ def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[s
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     for name in labels:
         _check_name(folder, name)
+    _check_distinct(folder, labels)
     if len(labels) >= 2:
         return labels
     count = f"one class, {labels[0]!r}" if labels else "no class"
@@ -152,17 +154,33 @@ def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[s
 
 
 def _check_name(folder: Path, name: str) -> None:
-    if name.casefold() == UNKNOWN:
+    if _simplify(name).casefold() == UNKNOWN:
         raise DatasetError(
-            f"{folder}: a class folder is called {name}, which is the answer for pictures of none "
-            f"of the classes. Move it out of {folder} and train with --unknown FOLDER, or give it "
-            "another name if it is a class of its own, for example 'empty'"
+            f"{folder}: a class folder is called {name.strip()}, which is the answer for "
+            f"pictures of none of the classes. Move it out of {folder} and train with --unknown "
+            "FOLDER, or give it another name if it is a class of its own, for example 'empty'"
         )
     if len(name) > LONGEST_LABEL:
         raise DatasetError(
             f"{folder}: the name of the class folder {name[:40]}... has {len(name)} characters, "
             f"expected at most {LONGEST_LABEL}. Rename it"
         )
+
+
+def _check_distinct(folder: Path, labels: Iterable[str]) -> None:
+    """Refuse two names that nobody can tell apart."""
+    simple: dict[str, str] = {}
+    for name in labels:
+        if (other := simple.setdefault(_simplify(name), name)) != name:
+            raise DatasetError(
+                f"{folder}: the class folders {other!a} and {name!a} have names that "
+                "look the same. Rename one of them, or put their pictures together"
+            )
+
+
+def _simplify(name: str) -> str:
+    """A name as it looks: without blanks around it, and accents in one form."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def _check_same_classes(folder: Path, parts: Mapping[str, Iterable[str]]) -> None:
