@@ -11,7 +11,7 @@ from rich.table import Table
 
 from vedette_edge.cli import options
 from vedette_edge.cli.self_test import run_self_test
-from vedette_edge.console import Output, cli_session, format_answer
+from vedette_edge.console import Output, cli_session, escape_unprintable, format_answer
 from vedette_edge.errors import ImageError, ScoresError
 from vedette_edge.images.discovery import expand_paths
 from vedette_edge.model.classifier import Classifier
@@ -87,7 +87,7 @@ def classify_files(
         except (ImageError, ScoresError) as error:
             message = str(error) if isinstance(error, ImageError) else f"{path}: {error}"
             errors.append(message)
-            terminal.err.print(f"left out {message}", style="yellow")
+            terminal.err.print(f"left out {escape_unprintable(message)}", style="yellow")
             yield Prediction(path, error=message)
         else:
             yield Prediction(path, result.label, tuple(result.top(top_k)))
@@ -103,7 +103,7 @@ def render_table(predictions: Iterable[Prediction], advance: Callable[[], None])
     table.columns[2].justify = "right"
     for prediction in predictions:
         for rank, (label, score) in enumerate(prediction.top):
-            path = "" if rank else str(prediction.path)
+            path = "" if rank else escape_unprintable(str(prediction.path))
             answer = label if rank else format_answer(prediction.label, label)
             style = None if answer == label else "dim"
             table.add_row(path, answer, f"{score:.1%}", style=style)
@@ -125,12 +125,17 @@ def print_json(predictions: Iterable[Prediction], terminal: Output) -> None:
 
 
 def print_csv(predictions: Iterable[Prediction], top_k: int, terminal: Output) -> None:
-    """Print lines of CSV with a header: picture, answer, best label, scores of ranks, and error."""
+    """Print lines of CSV with a header: picture, answer, best label, scores of ranks, and error.
+
+    Only a terminal gets names with escapes in place of what would control it.
+    """
+    quote = escape_unprintable if terminal.out.is_terminal else str
     writer = csv.writer(terminal.out.file, lineterminator="\n")
     further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
     writer.writerow(["picture", "label", "best", "score", *further, "error"])
     for prediction in predictions:
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * top_k - len(cells))
-        writer.writerow([prediction.path, prediction.label, *cells, prediction.error])
+        path, error = quote(str(prediction.path)), quote(prediction.error)
+        writer.writerow([path, prediction.label, *cells, error])
         terminal.out.file.flush()

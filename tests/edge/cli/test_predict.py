@@ -130,3 +130,14 @@ def test_a_picture_whose_name_is_not_text_is_classified(model: Path, photos: Pat
     done = run_predict(model, photos)
     assert done.returncode == 0
     assert "udcff.jpg" in done.stdout
+
+
+def test_the_name_of_a_picture_cannot_control_a_terminal(model: Path, photos: Path) -> None:
+    (photos / "a-red.jpg").rename(photos / "a\x1b[2J.jpg")
+    (photos / "b-green.png").write_bytes(b"no picture")
+    (photos / "b-green.png").rename(photos / "b\x1b[2J.png")
+    done = run_predict(model, photos)
+    assert r"a\x1b[2J.jpg" in done.stdout
+    assert r"b\x1b[2J.png" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "a\x1b[2J.jpg" in run_predict(model, photos, "--csv").stdout  # for programs
