@@ -104,10 +104,11 @@ def format_answer(label: str, best: str) -> str:
 
 
 def _format_error(error: VedetteError | OSError) -> str:
-    if isinstance(error, VedetteError) or not error.filename:
-        return str(error)
-    hint = ". Free some space and try again" if error.errno == errno.ENOSPC else ""
-    return f"{error.filename}: {error.strerror}{hint}"
+    text = str(error)
+    if not isinstance(error, VedetteError) and error.filename:
+        hint = ". Free some space and try again" if error.errno == errno.ENOSPC else ""
+        text = f"{error.filename}: {error.strerror}{hint}"
+    return "\n".join(map(escape_unprintable, text.split("\n")))
 
 
 @contextmanager

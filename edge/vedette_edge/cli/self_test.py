@@ -1,6 +1,6 @@
 """The self-test before a command classifies its first picture."""
 
-from vedette_edge.console import Output
+from vedette_edge.console import Output, escape_unprintable
 from vedette_edge.host import memory
 from vedette_edge.model import self_test
 from vedette_edge.model.classifier import Classifier
@@ -9,7 +9,7 @@ from vedette_edge.model.classifier import Classifier
 def run_self_test(classifier: Classifier, terminal: Output, *, skip: bool) -> None:
     """Print the model's assumptions and replay its samples. Raises SelfTestError."""
     for assumption in classifier.assumptions:
-        terminal.err.print(f"assumed: {assumption}", style="yellow")
+        terminal.err.print(f"assumed: {escape_unprintable(assumption)}", style="yellow")
     if skip:
         terminal.err.print("self-test skipped: results on this machine are unproved")
     elif classifier.model.samples:

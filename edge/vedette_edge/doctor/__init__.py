@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from rich.table import Table
 from rich.text import Text
 
+from vedette_edge.console import escape_unprintable
+
 OK, WARNING, FAULT = "ok", "warning", "fault"
 _STYLES = {OK: "green", WARNING: "yellow", FAULT: "red"}
 
@@ -34,8 +36,9 @@ def render_findings(findings: Sequence[Finding]) -> Text:
     lines = []
     for finding in findings:
         level = f"{finding.level:<8} ", _STYLES[finding.level]
-        line = Text.assemble(level, f"{finding.subject:<10} {finding.detail}")
+        detail = escape_unprintable(finding.detail)  # it may quote a stranger's file
+        line = Text.assemble(level, f"{finding.subject:<10} {detail}")
         if finding.fix:
-            line.append(f"\n{'':<20}{finding.fix}", "bold")
+            line.append(f"\n{'':<20}{escape_unprintable(finding.fix)}", "bold")
         lines.append(line)
     return Text("\n").join(lines)

@@ -1,6 +1,5 @@
 """Checks of the disk: room for the log, and how fast the log wears an SD card."""
 
-import getpass
 import os
 import shlex
 import shutil
@@ -11,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
+from vedette_edge.doctor.machine import find_user
 from vedette_edge.errors import SettingError
 from vedette_edge.log.detection import check_log, find_log_files
 from vedette_edge.log.reader import Damage, LoggedRecord, parse_line
@@ -27,7 +27,7 @@ MAX_REWRITES = 20  # of the whole card per year: cheap cards endure some hundred
 
 def check_disk(log: Path, limits: LogLimits) -> Iterator[Finding]:
     """Check the disk of a log, which need not exist yet."""
-    log = log.resolve()
+    log = Path(os.path.realpath(log))  # unlike resolve, no error for links in a circle
     if fault := _check_writable(log) or _check_content(log):
         yield fault
         return
@@ -68,7 +68,7 @@ def check_card_wear(
 
 def _check_writable(log: Path) -> Finding | None:
     """Find the reason why this user cannot write the log, or None."""
-    user, existing = getpass.getuser(), _find_existing(log.parent)
+    user, existing = find_user(), _find_existing(log.parent)
     denied = [path for path in (existing, log) if _exists(path) and not os.access(path, os.W_OK)]
     if os.statvfs(existing).f_flag & os.ST_RDONLY:  # as Linux remounts a failing card
         detail = f"{existing} is read-only; the card may be failing"
@@ -78,16 +78,24 @@ def _check_writable(log: Path) -> Finding | None:
         detail = f"{log.parent} does not exist, and {user} may not create it"
         fix = f"sudo install -d -o {user} {log.parent}"
     elif denied:
-        owner = denied[0].owner()
+        owner = _find_owner(denied[0])
         detail = f"{denied[0]} belongs to {owner}, and {user} may not write it"
-        command = f"sudo -u {owner} {shlex.join([sys.executable, *sys.orig_argv[1:]])}"
+        command = shlex.join(["sudo", "-u", owner, sys.executable, *sys.orig_argv[1:]])
         fix = f"sudo chown {user} {denied[0]}" if owner == "root" else command
-    elif not existing.is_dir():
+    elif not existing.is_dir() or log.is_symlink():  # still a link: they form a circle
         detail = f"{log} cannot be a file"
         fix = "name another log, for example /var/log/vedette/watch.jsonl"
     else:
         return None
     return Finding("disk", FAULT, detail, fix)
+
+
+def _find_owner(path: Path) -> str:
+    """The name of a file's owner, or the number as sudo takes it."""
+    try:
+        return path.owner()
+    except KeyError:
+        return f"#{path.stat().st_uid}"
 
 
 def _check_content(log: Path) -> Finding | None:

@@ -71,12 +71,20 @@ def check_access(source: str) -> Iterator[Finding]:
     pattern = "video*" if source.startswith("picamera2") else _find_device_name(source)
     devices = sorted(Path("/dev").glob(pattern)) if pattern else []
     denied = [str(device) for device in devices if not os.access(device, os.R_OK | os.W_OK)]
-    user = getpass.getuser()
+    user = find_user()
     if denied:
         fix = f"sudo usermod -aG {_find_group(denied[0])} {user}  # and log in again"
         yield Finding("access", FAULT, f"{user} may not open {', '.join(denied[:3])}", fix)
     elif devices:
         yield Finding("access", OK, f"{user} may open {devices[0]}")
+
+
+def find_user() -> str:
+    """This user's name, or number where it has no name, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # depending on Python's version
+        return str(os.getuid())
 
 
 def _find_device_name(source: str) -> str:
@@ -118,6 +126,8 @@ def _run_command(*command: str) -> str:
     if not shutil.which(command[0]):
         return ""
     with suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S
+        )
         return done.stdout.strip()
     return ""

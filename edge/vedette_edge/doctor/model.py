@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from vedette_edge.console import escape_unprintable
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, ModelReport
 from vedette_edge.doctor.packages import suggest_reinstall
 from vedette_edge.errors import SelfTestError, VedetteError
@@ -35,7 +36,8 @@ def render_replays(replays: Sequence[Replay]) -> Table:
     table = Table(*head, box=None, header_style="bold", pad_edge=False)
     for replay in replays:
         steps = f"{replay.steps:.1f} steps"
-        table.add_row(replay.name, replay.actual, steps, replay.differs or "equal")
+        row = (replay.name, replay.actual, steps, replay.differs or "equal")
+        table.add_row(*map(escape_unprintable, row))
     return table
 
 

@@ -19,6 +19,7 @@ OPENCVS = (
 )
 BROKEN = "import"  # subject of a package that fails to import: then no model can be checked
 IMPORT_ERRORS = (ImportError, AttributeError, RuntimeError)  # of numpy or OpenCV, if broken
+IMPORTED = "imported"  # printed after an import that worked
 IMPORT_S = 60.0  # time limit for importing picamera2, which is slow on a Pi Zero
 INSTALLED = "/opt/vedette/"  # by install.sh, which pins the tested versions: install nothing there
 IS_32_BIT = sys.maxsize < 2**32  # true on 32-bit Arm, where numpy, OpenCV and LiteRT have no wheels
@@ -122,13 +123,16 @@ def _check_picamera2() -> Finding:
 
 def _find_import_error(module: str) -> str:
     """Import a module in a new process, which may hang or crash. Empty if it works."""
-    command = [sys.executable, "-P", "-c", f"import {module}"]
+    # An exit code is lost where a program ignores SIGCHLD.
+    command = [sys.executable, "-P", "-c", f"import {module}; print({IMPORTED!r})"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=IMPORT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=IMPORT_S
+        )
     except subprocess.TimeoutExpired:
         return f"the import takes longer than {IMPORT_S:.0f} s"
     lines = done.stderr.strip().splitlines() or [f"the import ends with code {done.returncode}"]
-    return lines[-1] if done.returncode else ""
+    return "" if done.stdout.endswith(f"{IMPORTED}\n") and not done.returncode else lines[-1]
 
 
 def _suggest_picamera2_fix(error: str) -> str:

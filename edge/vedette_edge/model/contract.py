@@ -4,7 +4,7 @@ import json
 import reprlib
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_origin, get_type_hints
 
@@ -99,8 +99,8 @@ class Contract:
         ):
             if (value := getattr(self, key)) not in known:
                 raise ContractError(
-                    f"contract: {key} is {value!r}, this Vedette knows {', '.join(known)}. "
-                    "A later version may know it"
+                    f"contract: {key} is {reprlib.repr(value)}, this Vedette knows "
+                    f"{', '.join(known)}. A later version may know it"
                 )
         _check_confidence(self.confidence, self.labels)
 
@@ -169,11 +169,11 @@ def _list_json_types(kind: type) -> dict[str, type]:
 def _check_fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
     """Return `data` if it is a dict with exactly these keys, each of exactly this type."""
     if not isinstance(data, dict):
-        raise ContractError(f"contract: {where} is {data!r}, expected an object")
+        raise ContractError(f"contract: {where} is {reprlib.repr(data)}, expected an object")
     if missing := types.keys() - data.keys():
-        raise ContractError(f"contract: {where} lacks {', '.join(sorted(missing))}")
+        raise ContractError(f"contract: {where} lacks {_list_keys(missing)}")
     if unknown := data.keys() - types.keys():
-        raise ContractError(f"contract: {where} has unknown {', '.join(sorted(unknown))}")
+        raise ContractError(f"contract: {where} has unknown {_list_keys(unknown)}")
     for key, expected in types.items():
         actual = type(data[key])  # not isinstance, for which true is a number
         if actual is not expected and not (expected is float and actual is int):
@@ -186,6 +186,11 @@ def _check_fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
                 f"contract: {key} is {reprlib.repr(data[key])}, expected a finite number"
             )
     return dict(data)
+
+
+def _list_keys(keys: Iterable[str]) -> str:
+    """A few of them, and each shortened: a stranger wrote them."""
+    return reprlib.repr(sorted(keys))[1:-1]
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:
@@ -201,7 +206,7 @@ def _check_labels(labels: tuple[str, ...]) -> None:
                 f"most {LONGEST_LABEL}. Give the class a shorter name"
             )
     if repeated := sorted(label for label, count in Counter(labels).items() if count > 1):
-        raise ContractError(f"contract: duplicate labels: {', '.join(repeated)}")
+        raise ContractError(f"contract: duplicate labels: {_list_keys(repeated)}")
 
 
 def _check_confidence(confidence: Confidence, labels: tuple[str, ...]) -> None:

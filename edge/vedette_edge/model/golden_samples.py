@@ -52,7 +52,7 @@ def parse_samples(text: bytes) -> tuple[Sample, ...]:
             raise ValueError("two samples of one name")
         return samples
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-        raise ModelFileError(f"{INDEX} inside the file is damaged ({error!r})") from error
+        raise ModelFileError(f"{INDEX} inside the file is damaged ({error!r:.300})") from error
 
 
 def _parse_sample(row: Mapping[str, Any]) -> Sample:

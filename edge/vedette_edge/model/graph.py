@@ -16,6 +16,7 @@ from vedette_edge.model.flatbuffer_reader import DamagedError, Table, read_root
 
 VERSION = 3
 LARGEST_TENSOR = 64 << 20  # elements
+LONGEST_NAME = 100  # characters, that are shown
 MOST_DIMENSIONS = 16  # of a tensor; TFLite's own kernels have at most 8
 _CUSTOM, _FULLY_CONNECTED = 32, 9  # BuiltinOperator
 _INT8 = 9  # TensorType
@@ -74,7 +75,7 @@ def _read_operator(code: Table) -> Operator:
     builtin = max(code.read_number(0, "b"), code.read_number(3, "i"))
     version = code.read_number(2, "i", default=1)
     if builtin == _CUSTOM:
-        return Operator(code.read_text(1), version, custom=True)
+        return Operator(code.read_text(1)[:LONGEST_NAME], version, custom=True)
     known = read_operator_table().get(builtin)
     return Operator(known["name"] if known else f"operator {builtin}", version, custom=False)
 
@@ -102,7 +103,7 @@ class _Subgraph:
         inputs = [step.read_numbers(1) for kind, step in self._steps if kind.name == dense]
         weights = [self._tensors[one[1]] for one in inputs if len(one) > 1 and one[1] >= 0]
         int8 = [one for one in weights if one.read_number(1, "b") == _INT8]
-        return [one.read_text(3) for one in int8 if _count_scales(one) > 1]
+        return [one.read_text(3)[:LONGEST_NAME] for one in int8 if _count_scales(one) > 1]
 
     def find_output_operator(self) -> str:
         """The operator that computes the output, past those that only pass it on."""

@@ -7,6 +7,7 @@ A list of checksums covers the graph and every member, so that no change goes un
 import hashlib
 import io
 import re
+import reprlib
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -120,7 +121,7 @@ def _check_checksums(graph: bytes, members: Mapping[str, bytes]) -> None:
         raise ModelFileError("the graph is damaged. Copy the file again")
     if differing:
         raise ModelFileError(
-            f"{', '.join(differing)} inside the file has changed since conversion. "
+            f"{reprlib.repr(differing)[1:-1]} inside the file has changed since conversion. "
             "Copy the file again, or convert the model again"
         )
 
@@ -157,7 +158,7 @@ def _read_zip(data: bytes) -> tuple[dict[str, bytes], int]:
             return {member.filename: _unpack(archive, member) for member in infos}, start
     except _BROKEN_ZIP as error:
         raise ModelFileError(
-            f"the zip at its end is damaged ({error}). Copy the whole file again"
+            f"the zip at its end is damaged ({error!s:.300}). Copy the whole file again"
         ) from error
 
 
@@ -185,7 +186,7 @@ def _check_members(members: Sequence[zipfile.ZipInfo]) -> None:
         raise zipfile.BadZipFile(f"{len(names)} members, {len(set(names))} names")
     for name in names:
         if "\\" in name or name.startswith("/") or ".." in name.split("/"):
-            raise zipfile.BadZipFile(f"unsafe member name {name!r}")
+            raise zipfile.BadZipFile(f"unsafe member name {reprlib.repr(name)}")
     if any(member.compress_type not in _PACKINGS for member in members):
         raise zipfile.BadZipFile("a member is packed by a method that no tool for models uses")
     sizes = [member.file_size for member in members]

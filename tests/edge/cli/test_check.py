@@ -1,14 +1,20 @@
 """`vedette check`: settings of the service, the chart, and the report."""
 
+import getpass
 import json
+from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
+import pytest
 from tests.edge.vedette_command import call_vedette
 from tests.edge.video_files import write_video
 
+from vedette_edge import Contract
 from vedette_edge.doctor import FAULT, OK
+from vedette_edge.model.contract import serialize_contract
 
 
 def test_check_takes_the_settings_of_the_service(model: Path, tmp_path: Path) -> None:
@@ -58,3 +64,32 @@ def test_check_recognizes_a_mirrored_camera_by_the_chart(model: Path, tmp_path: 
 def test_the_chart_needs_a_camera() -> None:
     result = call_vedette("check", "--test-chart")
     assert (result.exit_code, "--camera" in result.stderr) == (2, True)
+
+
+def test_a_hostile_model_neither_controls_the_terminal_nor_fills_it(
+    repacked: Callable[..., Path], contract: Contract
+) -> None:
+    hostile, fields = "\x1b]0;hello\x07" * 9999, json.loads(serialize_contract(contract))
+    for changed in (
+        {"normalisation": hostile},
+        {hostile: 1},
+        {"provenance": {hostile: 1}},
+        {"provenance": [hostile]},
+    ):
+        path = repacked(json.dumps(fields | changed))
+        for result in (call_vedette("check", path), call_vedette("inspect", path)):
+            assert result.exit_code == 1
+            assert "contract: " in result.stderr
+            assert "\x1b" not in result.output
+            assert max(map(len, result.output.splitlines())) < 1000
+
+
+def test_check_tells_users_without_a_name_and_logs_in_a_circle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(getpass, "getuser", Mock(side_effect=KeyError("uid not found: 4242")))
+    log = tmp_path / "watch.jsonl"
+    log.symlink_to(log)
+    result = call_vedette("check", "--log", log)
+    assert result.exit_code == 1
+    assert "fault    disk" in result.stdout

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -26,6 +27,9 @@ def test_a_log_that_may_not_be_written_says_who_may(
     monkeypatch.setattr(Path, "owner", lambda _: "vedette")
     (by_service,) = check_disk(tmp_path / "watch.jsonl", LogLimits())
     assert by_service.fix.startswith(f"sudo -u vedette {sys.executable}")
+    monkeypatch.setattr(Path, "owner", Mock(side_effect=KeyError("uid not found: 4242")))
+    (nameless,) = check_disk(tmp_path / "watch.jsonl", LogLimits())
+    assert nameless.fix.startswith(f"sudo -u '#{os.getuid()}' ")
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
     (failing,) = check_disk(tmp_path / "watch.jsonl", LogLimits())
     assert failing.fix.startswith("sudo mount -o remount,rw /")
