@@ -10,6 +10,7 @@ from vedette_edge.doctor import FAULT, OK, WARNING
 from vedette_edge.doctor.machine import (
     check_access,
     check_clock,
+    check_machine,
     check_memory_limit,
     check_power,
     check_service,
@@ -26,6 +27,15 @@ def test_a_clock_that_is_not_set_is_a_warning() -> None:
     unset = check_clock(datetime(1970, 1, 1, 0, 5, tzinfo=UTC), "no")
     assert unset.level == WARNING
     assert unset.fix.startswith("sudo timedatectl set-ntp true")
+
+
+def test_a_program_that_prints_no_text_is_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "timedatectl").write_bytes(b"#!/bin/sh\necho '\xff'\n")
+    (tmp_path / "timedatectl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert next(check_machine("")).subject == "clock"
 
 
 def test_under_voltage_is_a_warning_with_its_fix() -> None:

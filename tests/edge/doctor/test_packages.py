@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -97,6 +98,21 @@ def test_a_package_in_the_current_folder_is_not_tested(
     monkeypatch.chdir(tmp_path)
     (finding,) = [one for one in check_packages("picamera2") if one.subject == "picamera2"]
     assert "from the folder" not in finding.detail
+
+
+def test_an_import_that_fails_without_an_exit_code_or_text_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that ignores SIGCHLD has no exit codes."""
+    script = r"import os; os.write(2, b'\xff broken\n'); os._exit(1)"
+    (tmp_path / "picamera2.py").write_text(script, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        (finding,) = [one for one in check_packages("picamera2") if one.subject == "picamera2"]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert (finding.level, finding.detail) == (FAULT, "\N{REPLACEMENT CHARACTER} broken")
 
 
 def test_a_broken_package_is_reported_with_the_settings_of_the_service(
