@@ -98,6 +98,11 @@ def escape_unprintable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def escape_lines(text: str) -> str:
+    """Escape all characters that would control a terminal, but for the ends of lines."""
+    return "\n".join(map(escape_unprintable, text.split("\n")))
+
+
 def format_answer(label: str, best: str) -> str:
     """Format a label, with the best one in brackets if it is not the label."""
     return f"{label} ({best})" if best not in ("", label) else label
@@ -108,7 +113,7 @@ def _format_error(error: VedetteError | OSError) -> str:
     if not isinstance(error, VedetteError) and error.filename:
         hint = ". Free some space and try again" if error.errno == errno.ENOSPC else ""
         text = f"{error.filename}: {error.strerror}{hint}"
-    return "\n".join(map(escape_unprintable, text.split("\n")))
+    return escape_lines(text)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from vedette_edge.cli.config_file import find_key, load_settings
 from vedette_edge.cli.options import UNREADABLE
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.cli.watch_options import OutputOptions, run_options
-from vedette_edge.console import Output, cli_session, escape_unprintable
+from vedette_edge.console import Output, cli_session, escape_lines
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host import memory
 from vedette_edge.host.systemd import notify
@@ -205,8 +205,7 @@ class _ConsoleHandler(logging.Handler):
         """Print a message."""
         style = "yellow" if record.levelno >= logging.WARNING else None
         with suppress(OSError):  # the terminal may be closed
-            lines = map(escape_unprintable, self.format(record).split("\n"))
-            self._console.print("\n".join(lines), style=style)
+            self._console.print(escape_lines(self.format(record)), style=style)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from vedette_edge.errors import ModelFileError
 from vedette_edge.model.graph import Graph, read_operator_table
 
 OLD = "tflite-runtime 2.14"  # its last release
+MOST_SHOWN = 8  # objections in an error's message
 ARM = ("aarch64", "arm64", "armv6l", "armv7l", "armv8l")  # values of platform.machine()
 
 
@@ -16,7 +17,7 @@ def check_compatible(graph: Graph, runtime: str, machine: str) -> None:
         return
     if objections := find_objections(graph, arm=machine in ARM):
         raise ModelFileError(
-            f"{runtime} cannot run this model, which has {'; '.join(objections)}. "
+            f"{runtime} cannot run this model, which has {'; '.join(objections[:MOST_SHOWN])}. "
             "Install ai-edge-litert, or convert again with --runtime tflite-2.14"
         )
 

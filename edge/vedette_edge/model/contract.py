@@ -4,7 +4,7 @@ import json
 import reprlib
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_origin, get_type_hints
 
@@ -35,6 +35,7 @@ NORMALISATIONS: Mapping[str, str] = {
 }
 
 LARGEST_SIDE_PX = 4096
+MOST_SHOWN = 8  # keys or labels in an error's message
 LONGEST_LABEL = 200  # characters: a label must fit in a record of the log
 
 
@@ -188,9 +189,10 @@ def _check_fields(data: object, where: str, /, **types: type) -> dict[str, Any]:
     return dict(data)
 
 
-def _list_keys(keys: Iterable[str]) -> str:
+def _list_keys(keys: Collection[str]) -> str:
     """A few of them, and each shortened: a stranger wrote them."""
-    return reprlib.repr(sorted(keys))[1:-1]
+    shown, more = sorted(keys)[:MOST_SHOWN], ", ..." * (len(keys) > MOST_SHOWN)
+    return ", ".join(key if len(key) <= 40 else f"{key[:40]}..." for key in shown) + more
 
 
 def _check_labels(labels: tuple[str, ...]) -> None:

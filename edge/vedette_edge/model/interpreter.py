@@ -66,8 +66,8 @@ class Runtime:
 class TFLiteModel:
     """A graph, ready to run, with one input and one output. Threads may share it.
 
-    A forked process has a copy, which works with one thread of the interpreter; further ones end
-    at a fork.
+    A forked process has a copy with a lock of its own. The interpreter's further threads do not
+    survive a fork: fork only with one, or load the graph again.
     """
 
     def __init__(self, model: bytes, threads: int, runtime: Runtime) -> None:

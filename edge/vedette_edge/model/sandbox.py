@@ -39,7 +39,9 @@ def run_sandboxed(
             "Set it to the path of a Python interpreter"
         )
     # -P keeps modules in the current folder from being imported, whatever their names.
-    path = [folder for folder in sys.path if folder]  # a program may have extended it
+    path = [
+        folder for folder in sys.path if folder and isinstance(folder, str)
+    ]  # a program may have extended it
     code = f"import sys; sys.path[:] = {path}; from {__name__} import main; main()"
     command = [sys.executable, "-P", "-c", code, function, argument]
     done = subprocess.run(command, input=model, capture_output=True, timeout=timeout_s, check=False)

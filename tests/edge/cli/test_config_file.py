@@ -25,6 +25,7 @@ from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.run import run
 from vedette_edge.errors import SettingError
 from vedette_edge.host.systemd import Watchdog
+from vedette_edge.model.model_file import read_model_file
 from vedette_edge.sinks.systemd_status import SystemdStatus
 from vedette_edge.watch.signals import Signals
 
@@ -167,8 +168,10 @@ def read_events(process: subprocess.Popen[str], last: str) -> list[dict[str, obj
 
 
 def test_sighup_restarts_a_watch_with_the_present_file(
-    write: Write, model: Path, clip: Path, tmp_path: Path
+    write: Write, model: Path, clip: Path, tmp_path: Path, repacked: Callable[[str], Path]
 ) -> None:
+    fields = json.loads(read_model_file(model).members["contract.json"])
+    hostile = repacked(json.dumps(fields | {"\x1b[2J": 1}))
     text = f'model = "{model}"\ncamera = "{clip}"\nlive = true\njson = true\n'
     config = write(text + "fps = 3.0\n")
     with start_watch(config) as process:
@@ -184,6 +187,7 @@ def test_sighup_restarts_a_watch_with_the_present_file(
             (f'model = "{clip}"\ncamera = "{clip}"\n', f"config.toml: {clip}: "),
             (f'{text}log = "{clip}"\n', f"config.toml: {clip}: not a log"),
             (f'model = "{deadly}"\ncamera = "{clip}"\n', "config.toml: "),
+            (f'model = "{hostile}"\ncamera = "{clip}"\n', r"has unknown \\x1b\[2J"),
             (f'{text}colour = "rgb"\n', "config.toml: .*carries its own contract"),
         ):
             write(wrong)

@@ -174,7 +174,7 @@ def test_a_probe_ends_by_itself_also_without_proc() -> None:
 
 
 def test_a_program_that_hides_its_python_is_told(
-    model: Path, monkeypatch: pytest.MonkeyPatch
+    model: Path, verdicts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", None)
     with pytest.raises(RuntimeMissingError, match=r"sys\.executable is empty"):
