@@ -20,6 +20,7 @@ INDEX = FOLDER + "samples.json"
 FORMAT = "vedette-golden-1"
 FRAME = "frame-"  # and a number: a test pattern, drawn and not stored
 MOST_SAMPLES = 32
+LONGEST_TEXT = 300  # characters of a sample's name, hash or label
 MOST_PIXELS = 4_000_000  # of a sample's image, times the scans of a progressive JPEG
 FORMATS = ("JPEG", "PNG")  # of a sample's image
 
@@ -60,6 +61,8 @@ def _parse_sample(row: Mapping[str, Any]) -> Sample:
     texts = (sample.name, sample.picture_sha256, sample.prepared_sha256, sample.label)
     if not all(isinstance(text, str) for text in texts):
         raise TypeError("a name, a hash or a label is not a string")
+    if max(map(len, texts)) > LONGEST_TEXT:
+        raise ValueError(f"a name, a hash or a label of more than {LONGEST_TEXT} characters")
     if not all(map(math.isfinite, sample.scores)):
         raise ValueError("a score is not a number")
     return sample

@@ -9,12 +9,14 @@ from unittest.mock import Mock
 import cv2
 import numpy as np
 import pytest
+from tests.edge.model.packing import pack, unpack
 from tests.edge.vedette_command import call_vedette
 from tests.edge.video_files import write_video
 
 from vedette_edge import Contract
 from vedette_edge.doctor import FAULT, OK
 from vedette_edge.model.contract import serialize_contract
+from vedette_edge.model.golden_samples import INDEX
 
 
 def test_check_takes_the_settings_of_the_service(model: Path, tmp_path: Path) -> None:
@@ -82,6 +84,20 @@ def test_a_hostile_model_neither_controls_the_terminal_nor_fills_it(
             assert "contract: " in result.stderr
             assert "\x1b" not in result.output
             assert max(map(len, result.output.splitlines())) < 1000
+
+
+def test_hostile_names_of_samples_neither_control_the_terminal_nor_fill_it(
+    model: Path, tmp_path: Path
+) -> None:
+    graph, members = unpack(model)
+    index, path = json.loads(members[INDEX]), tmp_path / "hostile.tflite"
+    for name, shown in (("\x1b[2J", r"\x1b[2J"), ("\x1b[2J" * 99_999, "more than 300 characters")):
+        index["samples"][0]["name"] = name
+        path.write_bytes(pack(graph, members | {INDEX: json.dumps(index).encode()}))
+        result = call_vedette("check", path)
+        assert (result.exit_code, shown in result.stdout) == (1, True)
+        assert "\x1b" not in result.output
+        assert max(map(len, result.output.splitlines())) < 1000
 
 
 def test_check_tells_users_without_a_name_and_logs_in_a_circle(
