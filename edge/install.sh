@@ -60,6 +60,9 @@ begin() {
     flock -n 9 || fail "another installation is running; wait until it ends"
     cd /
     old=$(readlink "$versions/current" || true)
+    old=${old##*/}
+    [ -n "$uninstall$old" ] || [ ! -e "$versions/current" ] ||
+        fail "$versions/current is a file or folder, expected a link to a version: ln -s NUMBER $versions/current"
 }
 
 check_system() {
@@ -81,8 +84,10 @@ check_system() {
     # An environment takes 280 MB; pip needs more for its work, and apt for OpenCV.
     needed_mb=700
     [ -z "$from_apt" ] || needed_mb=1200
-    free_mb=$(df -Pm /opt | awk 'NR == 2 { print $4 }')
-    [ "$free_mb" -ge "$needed_mb" ] || fail "/opt has $free_mb MB free, expected at least $needed_mb MB; try: sudo apt clean"
+    disk=/opt
+    [ ! -e "$versions" ] || disk=$versions # perhaps a link to a larger one
+    free_mb=$(df -Pm "$disk" | awk 'NR == 2 { print $4 }')
+    [ "$free_mb" -ge "$needed_mb" ] || fail "$disk has $free_mb MB free, expected at least $needed_mb MB; try: sudo apt clean"
     say "$PRETTY_NAME, $system, Python $found, $free_mb MB free"
 }
 
@@ -101,8 +106,10 @@ check_bundle() {
     [ -f "$package" ] || [ -e "$here/pyproject.toml" ] || fail "no vedette_edge-*.whl next to $0; make deploy copies it there"
 }
 
-# The numbers of all versions, finished or not.
-numbers() { find "$versions" -maxdepth 1 -name '[0-9]*' ! -name '*[!0-9]*' -printf '%f\n' 2>/dev/null; }
+# The numbers of all versions, finished or not. Other names, also those of dates, are somebody's own.
+numbers() {
+    find -H "$versions" -maxdepth 1 -name '[1-9]*' ! -name '*[!0-9]*' ! -name '???????*' -printf '%f\n' 2>/dev/null
+}
 
 # Creates the next version's folder, and removes those that were never finished.
 number_version() {
@@ -111,8 +118,9 @@ number_version() {
         [ "$number" -le "$last" ] || last=$number
         [ -e "$versions/$number/checked" ] || rm -rf "${versions:?}/$number"
     done
+    mkdir -p "$versions"
+    mkdir "$versions/$((last + 1))" # fails if it exists: undo removes only what this run creates
     new=$versions/$((last + 1))
-    mkdir -p "$new"
 }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -161,7 +169,7 @@ add_user() {
     usermod --append --groups video vedette
     # As in the unit, so that the check has the service's rights.
     install -d -m 750 /var/log/vedette
-    chown -R vedette:vedette /var/log/vedette
+    chown -R vedette:vedette /var/log/vedette/ # also if it is a link
     chgrp vedette "$new/config.toml"
 }
 

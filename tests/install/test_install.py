@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.install.conftest import ARCHITECTURE, MODEL
+from tests.install.conftest import ARCHITECTURE, MODEL, SETTINGS
 from tests.install.userland import Userland
 
 pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
@@ -52,7 +52,7 @@ def test_numpy_stays_as_apt_has_it(pi: Userland) -> None:
 
 def test_running_it_again_upgrades_without_a_network(pi: Userland) -> None:
     before, mine = running(pi), settings(pi)
-    ancient, unfinished = pi.path("/opt/vedette/0"), pi.path("/opt/vedette/7")
+    ancient, unfinished = pi.path("/opt/vedette/5"), pi.path("/opt/vedette/7")
     pi.path("/opt/vedette/1.bak").mkdir()
     ancient.mkdir()
     (ancient / "checked").touch()
@@ -112,6 +112,14 @@ def test_a_setting_that_is_wrong_is_named_before_anything_changes(pi: Userland) 
 
 
 def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
+    """Also where links lead to another disk, and where `current` is an absolute one."""
+    pi.run("mv", "/opt/vedette", "/srv/disk")
+    pi.run("ln", "-s", "/srv/disk", "/opt/vedette")
+    pi.run("ln", "-sfn", "/opt/vedette/1", "/opt/vedette/current")
+    unit = pi.path("/etc/systemd/system/vedette.service")
+    before = unit.read_bytes()
+    with pi.path("/root/bundle/vedette/vedette.service").open("a", encoding="utf-8") as new:
+        new.write("# of the next version\n")
     mine = settings(pi) + "heartbeat = 30.0\n"
     pi.path("/etc/vedette/config.toml").write_text(mine, "utf-8")
     done = pi.run(*OFFLINE, "--camera", "/dev/video9", VEDETTE_WAIT_S="8")
@@ -122,17 +130,23 @@ def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
     assert "restarted the previous version" in done.stdout
     assert current(pi) == "1"
     assert settings(pi) == mine
+    assert unit.read_bytes() == before
     assert running(pi)
+    kept = {"1", "current"}
+    assert {found.name for found in pi.path("/srv/disk").iterdir()} == kept
 
 
-def test_a_connection_that_is_lost_before_the_label_leaves_the_old_version(pi: Userland) -> None:
+@pytest.mark.parametrize("ended", [signal.SIGHUP])
+def test_a_connection_that_is_lost_before_the_label_leaves_the_old_version(
+    pi: Userland, ended: signal.Signals
+) -> None:
     mine = settings(pi)
     lost = subprocess.Popen(
         [*pi.entered(), *OFFLINE, "--camera", "/dev/video9"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup leaves it ignored
+        preexec_fn=lambda: signal.signal(ended, signal.SIG_DFL),  # nohup leaves it ignored
     )
     with lost:
         assert lost.stdout
@@ -140,7 +154,7 @@ def test_a_connection_that_is_lost_before_the_label_leaves_the_old_version(pi: U
         assert any("for the first label" in line for line in lost.stdout)
         assert current(pi) == "2"
         lost.stdout.close()
-        pi.run("pkill", "-HUP", "-f", OFFLINE[1])
+        pi.run("pkill", f"-{ended.value}", "-f", OFFLINE[1])
         said = lost.stderr.read()
     assert lost.returncode
     assert "no label within" not in said
@@ -271,6 +285,35 @@ def test_what_it_cannot_install_on_it_names(bare_pi: Userland) -> None:
     release.write_text('PRETTY_NAME="Debian 11"\nVERSION_CODENAME=bullseye\n', "utf-8")
     assert "this is Debian 11 (bullseye-" in said(*INSTALL)
     assert not bare_pi.path("/opt/vedette").exists()
+
+
+def prepare(bare_pi: Userland) -> None:
+    """Settings, and an apt that ends each installation soon."""
+    for name in ("apt-get", "apt-cache"):
+        bare_pi.path(f"/usr/local/bin/{name}").write_text("#!/bin/sh\nexit 1\n", "utf-8")
+        bare_pi.path(f"/usr/local/bin/{name}").chmod(0o755)
+    bare_pi.path("/etc/vedette").mkdir()
+    bare_pi.path("/etc/vedette/config.toml").write_text(SETTINGS, "utf-8")
+
+
+def test_no_folder_of_another_version_or_of_somebody_is_taken_over(bare_pi: Userland) -> None:
+    """Also where /opt/vedette is a link, as the card is too small."""
+    prepare(bare_pi)
+    bare_pi.run("mkdir", "-p", "/srv/disk/1", "/srv/disk/08", "/srv/disk/20261126")
+    bare_pi.run("touch", "/srv/disk/1/checked")
+    bare_pi.run("ln", "-s", "1", "/srv/disk/current")
+    bare_pi.run("ln", "-s", "/srv/disk", "/opt/vedette")
+    done = bare_pi.run(*INSTALL)
+    assert done.returncode == 1
+    assert "Illegal number" not in done.stdout
+    assert "no model yet" in done.stdout
+    assert "The installed version continues" in done.stdout
+    kept = {"1", "08", "20261126", "current"}
+    assert {found.name for found in bare_pi.path("/srv/disk").iterdir()} == kept
+    assert bare_pi.path("/srv/disk/1/checked").exists()
+    bare_pi.run("rm", "/srv/disk/current")
+    bare_pi.run("mkdir", "/srv/disk/current")
+    assert "current is a file or folder, expected a link" in bare_pi.run(*INSTALL).stdout
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
