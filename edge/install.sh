@@ -296,7 +296,7 @@ start() {
     switch_to "$new"
     say "Waiting up to $wait_s s for the first label"
     await_label
-    trap - EXIT HUP INT TERM PIPE
+    trap - EXIT HUP INT QUIT TERM PIPE
 }
 
 # Changes by hand since the installation belong to the current version.
@@ -355,7 +355,7 @@ await_label() {
 
 # Runs whatever ends the wait for a label, even a lost connection.
 go_back() {
-    trap '' HUP INT TERM PIPE
+    trap '' HUP INT QUIT TERM PIPE
     trap - EXIT
     set +e
     journalctl --unit vedette --lines 5 --no-pager --output cat
@@ -401,7 +401,7 @@ read_arguments "$@"
 begin
 [ -z "$uninstall" ] || { remove_all; exit; }
 trap undo EXIT
-trap 'exit 130' HUP INT TERM PIPE
+trap 'exit 130' HUP INT QUIT TERM PIPE
 check_system
 check_bundle
 number_version

@@ -136,7 +136,7 @@ def test_without_a_label_it_goes_back_to_the_old_version(pi: Userland) -> None:
     assert {found.name for found in pi.path("/srv/disk").iterdir()} == kept
 
 
-@pytest.mark.parametrize("ended", [signal.SIGHUP])
+@pytest.mark.parametrize("ended", [signal.SIGHUP, signal.SIGQUIT])
 def test_a_connection_that_is_lost_before_the_label_leaves_the_old_version(
     pi: Userland, ended: signal.Signals
 ) -> None:
