@@ -16,9 +16,9 @@
 # power cut: after that, the new version starts.
 set -eu
 umask 022
-unset PYTHONHOME PYTHONPATH
+unset CDPATH PYTHONHOME PYTHONPATH
 export TMPDIR=/var/tmp # pip unpacks there; /tmp is memory on trixie, and small Pis have little
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd -- "$(dirname -- "$0")" && pwd)
 versions=/opt/vedette settings=/etc/vedette unit=/etc/systemd/system/vedette.service
 command=/usr/local/bin/vedette python=/usr/bin/python3
 wait_s=${VEDETTE_WAIT_S:-180} # for the first label
@@ -48,7 +48,7 @@ read_arguments() {
     done
     [ -n "$model" ] || [ ! -e "$here/model.tflite" ] || model=$here/model.tflite
     [ -z "$model" ] || [ -f "$model" ] || fail "$model: file not found"
-    [ -z "$model" ] || model=$(realpath "$model")
+    [ -z "$model" ] || model=$(realpath -- "$model")
 }
 
 begin() {
@@ -229,10 +229,11 @@ add_settings() {
     say "Model $(setting model), camera $(setting camera | shorten_address)"
 }
 
-# Scheme, host and port, as all else may hold a password; the scheme alone where an @ follows the host.
+# Scheme, host and port, as all else may hold a password; the scheme alone where an @ follows the host,
+# and nothing of a mistyped address.
 shorten_address() {
     scheme='[A-Za-z][A-Za-z0-9+.-]*://'
-    sed -E "s|^($scheme)[^/?#]*[/?#].*@.*|\1...|; t; s|^($scheme)([^/?#]*@)?([^/?#]*).*|\1\3|"
+    sed -E "s|^($scheme)[^/?#]*[/?#].*@.*|\1...|; t; s|^($scheme)([^/?#]*@)?([^/?#]*).*|\1\3|; t; s|.*@.*|...|"
 }
 
 set_camera() {
@@ -240,8 +241,10 @@ set_camera() {
 import json, pathlib, re, sys
 
 path, camera = pathlib.Path(sys.argv[1]), sys.argv[2]
+if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", camera):
+    sys.exit("install.sh: --camera has a control character or is not UTF-8; type it again")
 line = "camera = " + json.dumps(camera, ensure_ascii=False)  # a string of JSON is one of TOML
-text, changed = re.subn(r"(?m)^[ \t]*camera[ \t]*=.*$", lambda _: line, path.read_text("utf-8"), count=1)
+text, changed = re.subn(r"(?m)^[ \t]*camera[ \t]*=.*$", lambda _: line, path.read_text("utf-8-sig"), count=1)
 path.write_text(text if changed else f"{line}\n{text}", "utf-8")
 END
 }
@@ -251,7 +254,7 @@ setting() {
     "$python" -c '
 import sys, tomllib
 try:
-    print(tomllib.load(sys.stdin.buffer).get(sys.argv[1], ""))
+    print(tomllib.loads(sys.stdin.buffer.read().decode("utf-8-sig")).get(sys.argv[1], ""))
 except ValueError as error:
     sys.exit(str(error))' "$1" <"$new/config.toml" || fail "cannot read $settings/config.toml: see above, and fix it"
 }

@@ -316,6 +316,28 @@ def test_no_folder_of_another_version_or_of_somebody_is_taken_over(bare_pi: User
     assert "current is a file or folder, expected a link" in bare_pi.run(*INSTALL).stdout
 
 
+def test_unusual_arguments_and_settings(bare_pi: Userland) -> None:
+    prepare(bare_pi)
+    bare_pi.path("/etc/vedette/config.toml").write_text(SETTINGS, "utf-8-sig")
+    bare_pi.run("cp", "/root/colours.tflite", "/root/-x.tflite")
+
+    def said(camera: str) -> str:
+        command = 'cd /root && exec sh vedette/install.sh --model -x.tflite --camera "$1"'
+        done = bare_pi.run("sh", "-c", command, "sh", camera, CDPATH="/srv:/root")
+        assert done.returncode == 1
+        return done.stdout
+
+    for camera in ("caf\udce9", "caf\x7f"):
+        text = said(camera)
+        assert "--camera has a control character or is not UTF-8" in text
+        assert "Traceback" not in text
+    for camera in ("rtsp:/me:hunter2@cam", "me:hunter2@cam"):
+        text = said(camera)
+        assert "camera ...\n" in text
+        assert "hunter2" not in text
+        assert "cannot install python3-venv" in text
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_accepts_the_unit_where_it_is_installed(pi: Userland) -> None:
     units = "/usr/lib/systemd/system"  # as this machine's systemd knows them
