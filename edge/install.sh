@@ -392,11 +392,14 @@ remove_all() {
     step "Removing Vedette"
     systemctl disable --now --quiet vedette 2>/dev/null || true
     [ ! -L "$command" ] || rm -f "$command"
+    # Where a folder is a link, its target may hold somebody's own files as well.
+    for number in $(numbers); do rm -rf "${versions:?}/$number"; done
+    rm -rf "$versions/current" "$settings/config.toml" "$settings/model.tflite" /var/lib/vedette/probed
     rm -rf "$unit" "$unit.new" "$unit.d" "$versions" "$settings" /var/lib/vedette
     systemctl daemon-reload
     ! getent passwd vedette >/dev/null || quietly userdel vedette || say "The user vedette stays"
     ! getent group vedette >/dev/null || quietly groupdel vedette || say "The group vedette stays"
-    [ ! -d /var/log/vedette ] || chown -R root:root /var/log/vedette
+    [ ! -d /var/log/vedette ] || chown -R root:root /var/log/vedette/
     say "Done. Kept: the logs in /var/log/vedette, and Debian's packages."
 }
 

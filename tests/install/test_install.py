@@ -338,6 +338,34 @@ def test_unusual_arguments_and_settings(bare_pi: Userland) -> None:
         assert "cannot install python3-venv" in text
 
 
+def test_uninstalling_follows_links_and_leaves_what_is_not_its_own(bare_pi: Userland) -> None:
+    bare_pi.run("useradd", "--system", "vedette")
+    links = {
+        "/opt/vedette": "1/model.tflite",
+        "/etc/vedette": "config.toml",
+        "/var/lib/vedette": "probed/a",
+        "/var/log/vedette": "watch.jsonl",
+    }
+    for link, name in links.items():
+        disk = Path("/srv", *Path(link).parts[1:])
+        for file in (disk / name, disk / "photographs" / "mine.jpg"):
+            bare_pi.path(str(file)).parent.mkdir(parents=True, exist_ok=True)
+            bare_pi.path(str(file)).touch()
+        bare_pi.run("ln", "-s", disk, link)
+    bare_pi.run("ln", "-s", "/home/pi", "/srv/var/log/vedette/home")
+    bare_pi.run("chown", "-R", "vedette:", "/srv/var")
+    done = bare_pi.run(*INSTALL, "--uninstall")
+    assert done.returncode == 0, done.stdout
+    found = bare_pi.run(
+        "find", "/srv", "-type", "f", "!", "-name", "mine.jpg", "-printf", "%p %u"
+    ).stdout
+    assert found == "/srv/var/log/vedette/watch.jsonl root"
+    assert len(list(bare_pi.path("/srv").rglob("mine.jpg"))) == len(links)
+    assert (
+        bare_pi.run("stat", "-c", "%U", "/srv/var/log/vedette", "/home/pi").stdout == "root\npi\n"
+    )
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_systemd_accepts_the_unit_where_it_is_installed(pi: Userland) -> None:
     units = "/usr/lib/systemd/system"  # as this machine's systemd knows them
