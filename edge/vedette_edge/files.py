@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MAX_BYTES = 256 << 20  # of a model or an image
+PIECE_BYTES = 1 << 16
 
 
 @contextmanager
@@ -56,9 +57,10 @@ def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
         _refuse_devices(status, path)  # it may have been replaced meanwhile
         # The system's own files state a size of 0.
         pieces, left = list[bytes](), most_bytes + 1 if status.st_size <= most_bytes else 0
-        while piece := os.read(file.fileno(), min(left, max(status.st_size + 1, 1 << 16))):
+        size = max(status.st_size, PIECE_BYTES)  # in one piece, without a copy of it
+        while piece := os.read(file.fileno(), min(left, size)):
             pieces.append(piece)
-            left -= len(piece)
+            left, size = left - len(piece), PIECE_BYTES
     if not left:
         raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", str(path))
     return b"".join(pieces)
