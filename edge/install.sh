@@ -230,10 +230,10 @@ add_settings() {
 }
 
 # Scheme, host and port, as all else may hold a password; the scheme alone where an @ follows the host,
-# and nothing of a mistyped address.
+# and nothing of a mistyped address. A rate of the synthetic camera follows an @, too.
 shorten_address() {
     scheme='[A-Za-z][A-Za-z0-9+.-]*://'
-    sed -E "s|^($scheme)[^/?#]*[/?#].*@.*|\1...|; t; s|^($scheme)([^/?#]*@)?([^/?#]*).*|\1\3|; t; s|.*@.*|...|"
+    sed -E "/^synthetic:[0-9x@.]+$/b; s|^($scheme)[^/?#]*[/?#].*@.*|\1...|; t; s|^($scheme)([^/?#]*@)?([^/?#]*).*|\1\3|; t; s|.*@.*|...|"
 }
 
 set_camera() {
