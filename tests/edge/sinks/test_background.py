@@ -9,7 +9,10 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -18,21 +21,36 @@ from vedette_edge.sinks.background import QUEUE_CHARACTERS, BackgroundWriter
 RUN = [sys.executable, "-m", "vedette_edge", "run"]
 
 
+@contextmanager
+def start(
+    *command: object, stdout: IO[Any] | int, stderr: int
+) -> Iterator["subprocess.Popen[str]"]:
+    """Start a watch, and kill it if the test fails."""
+    arguments = list(map(str, [*RUN, *command]))
+    with subprocess.Popen(arguments, stdout=stdout, stderr=stderr, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    limit_s = time.monotonic() + 300  # emulated processors take a minute to start a watch
+    while not condition():
+        assert time.monotonic() < limit_s
+        assert process.poll() is None
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_output_that_nobody_reads_stops_neither_the_log_nor_the_end(
     model: Path, tmp_path: Path, number: int, code: int
 ) -> None:
     log = tmp_path / "watch.jsonl"
-    command = [*RUN, model, "--camera", "synthetic", "--every-frame", "--log", log]
+    command = [model, "--camera", "synthetic", "--every-frame", "--json", "--log", log]
     reader, writer = os.pipe()
-    with subprocess.Popen(
-        [*map(str, command), "--json", "--log-flush", "0.1"], stdout=writer, stderr=writer
-    ) as process:
-        until_s = time.monotonic() + 60
-        while not log.exists() or log.stat().st_size < 2 * QUEUE_CHARACTERS:
-            assert time.monotonic() < until_s
-            assert process.poll() is None
-            time.sleep(0.05)
+    with start(*command, "--log-flush", "0.1", stdout=writer, stderr=writer) as process:
+        wait_until(lambda: log.exists() and log.stat().st_size >= 2 * QUEUE_CHARACTERS, process)
         process.send_signal(number)
         assert process.wait(60) == code
     os.close(reader)
@@ -44,21 +62,15 @@ def test_output_that_nobody_reads_stops_neither_the_log_nor_the_end(
 
 def test_output_to_a_full_disk_is_reported_once_and_counted(model: Path, tmp_path: Path) -> None:
     log = tmp_path / "watch.jsonl"
-    command = [*RUN, model, "--camera", "synthetic", "--every-frame", "--log", log]
+    command = [model, "--camera", "synthetic", "--every-frame", "--log", log, "--log-flush", "0.1"]
     with (
         Path("/dev/full").open("wb") as full,
-        subprocess.Popen(
-            [*map(str, command), "--log-flush", "0.1"],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
+        start(*command, stdout=full, stderr=subprocess.PIPE) as process,
     ):
         assert process.stderr
         first = process.stderr.readline()
         assert first.startswith("standard output: No space left on device")
-        while not log.exists() or log.stat().st_size < 10_000:
-            time.sleep(0.05)
+        wait_until(lambda: log.exists() and log.stat().st_size >= 10_000, process)
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
         assert process.wait(60) == 0
@@ -73,8 +85,8 @@ def test_a_slow_reader_of_a_folder_s_results_misses_none(model: Path, photos: Pa
         (photos / f"{number}.png").write_bytes((photos / "b-green.png").read_bytes())
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    command = [*RUN, str(model), "--camera", str(photos), "--json"]
-    with subprocess.Popen(command, stdout=writer, stderr=subprocess.DEVNULL) as process:
+    command = [model, "--camera", photos, "--json"]
+    with start(*command, stdout=writer, stderr=subprocess.DEVNULL) as process:
         os.close(writer)
         time.sleep(3)
         with os.fdopen(reader) as lines:
@@ -87,15 +99,12 @@ def test_a_followed_folder_does_not_wait_for_a_reader(
 ) -> None:
     log, reader, writer = tmp_path / "watch.jsonl", *os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    command = [*RUN, model, "--camera", photos, "--follow", "--log", log, "--log-flush", "0.1"]
-    with subprocess.Popen([*map(str, command), "--json"], stdout=writer, stderr=writer) as process:
+    command = [model, "--camera", photos, "--follow", "--json", "--log", log, "--log-flush", "0.1"]
+    with start(*command, stdout=writer, stderr=writer) as process:
         time.sleep(2)
         for number in range(40):
             (photos / f"{number}.png").write_bytes((photos / "b-green.png").read_bytes())
-        until_s = time.monotonic() + 60
-        while not log.exists() or log.read_text("utf-8").count("\n") < 40:
-            assert time.monotonic() < until_s
-            time.sleep(0.05)
+        wait_until(lambda: log.exists() and log.read_text("utf-8").count("\n") >= 40, process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     os.close(reader)
