@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.edge.capture.conftest import wait_for_frame
 from tests.edge.conftest import EventLog
 
 from vedette_edge import Contract
@@ -48,13 +49,6 @@ class Clock:
 
     def __call__(self) -> float:
         return time.monotonic() + self.ahead_s
-
-
-def wait_for_frame(supervisor: Supervisor) -> None:
-    """Wait for the next frame."""
-    until_s = time.monotonic() + 60
-    while not supervisor.next_frame(0.1):
-        assert time.monotonic() < until_s
 
 
 def wait_for_loss(supervisor: Supervisor, log: EventLog) -> None:

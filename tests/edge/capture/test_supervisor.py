@@ -1,64 +1,21 @@
 """The supervisor: a camera may die, block or go away; it is lost once, and comes back."""
 
-import errno
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
-from unittest.mock import Mock
 
-import cv2
-import numpy as np
 import pytest
+from tests.edge.capture.conftest import QUICK, ConfigFactory, kill, play_live, wait_for_frame
 from tests.edge.conftest import EventLog
 
 from vedette_edge import Contract
 from vedette_edge.cameras.config import CameraConfig, CameraEvent
-from vedette_edge.capture.orientation import Orientation
-from vedette_edge.capture.process import CaptureProcess
 from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.capture.supervisor import Backoff, Supervisor, Timeouts
-from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
-
-QUICK = Timeouts(silence_s=1.0, first_silence_s=5.0, pauses_s=(0.05, 0.1))
-ConfigFactory = Callable[..., CaptureConfig]
-
-
-@pytest.fixture
-def configure(contract: Contract) -> ConfigFactory:
-    """Creates the configuration of a capture process."""
-
-    def create(
-        camera: CameraConfig,
-        *,
-        every_frame: bool = False,
-        regions: tuple[Region, ...] = (WHOLE,),
-        max_fps: float = 0.0,
-    ) -> CaptureConfig:
-        return CaptureConfig(camera, Orientation(), contract, regions, max_fps, 0.0, every_frame)
-
-    return create
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    """A video of half a minute at 20 frames a second."""
-    path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20, (64, 48))
-    for number in range(600):
-        writer.write(np.full((48, 64, 3), (0, 0, number % 256), np.uint8))
-    writer.release()
-    return path
-
-
-def play_live(path: Path) -> CameraConfig:
-    return CameraConfig(str(path), live=True)
 
 
 def list_children() -> list[int]:
@@ -71,27 +28,6 @@ def list_children() -> list[int]:
     )
     lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
     return [int(pid) for pid, command in lines if "vedette_edge.capture.worker" in command]
-
-
-def count_open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def wait_for_frame(supervisor: Supervisor) -> int:
-    """Wait for the next frame; return its number."""
-    until_s = time.monotonic() + 60
-    while time.monotonic() < until_s:
-        if frame := supervisor.next_frame(0.5):
-            return frame[0].number
-    raise AssertionError("no frame came")
-
-
-def kill(supervisor: Supervisor, log: EventLog) -> None:
-    """Kill the capture process, and wait until the camera is reported lost."""
-    os.kill(supervisor.pid, signal.SIGKILL)
-    losses = log.kinds().count("lost")
-    while log.kinds().count("lost") == losses:
-        supervisor.next_frame(0.05)
 
 
 def test_every_image_of_a_folder_is_delivered_in_order(
@@ -110,16 +46,6 @@ def test_every_image_of_a_folder_is_delivered_in_order(
     assert not list_children()
 
 
-def test_modules_in_the_current_folder_are_not_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configure: ConfigFactory, event_log: EventLog
-) -> None:
-    (tmp_path / "cv2.py").write_text("raise ImportError('from the current folder')", "utf-8")
-    monkeypatch.chdir(tmp_path)
-    with Supervisor(configure(CameraConfig("synthetic")), event_log.add) as supervisor:
-        assert wait_for_frame(supervisor) == 1
-    assert event_log.kinds() == ["opened"]
-
-
 def test_a_killed_capture_process_is_replaced_and_reported_once(
     clip: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:
@@ -131,58 +57,6 @@ def test_a_killed_capture_process_is_replaced_and_reported_once(
             wait_for_frame(supervisor)
     assert event_log.kinds() == ["opened", *["lost", "opened", "restored"] * 10]
     assert all("died" in reason for reason in event_log.details("lost"))
-
-
-@pytest.mark.parametrize(
-    ("last_act", "reason"),
-    [
-        ("raise ZeroDivisionError('of\\x1b\\n' + 9999 * 'w')", "code 1: www"),
-        ("raise ZeroDivisionError('of nothing')", "code 1: ZeroDivisionError: of nothing"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
-        ("os.write(2, b'free(): invalid pointer\\n'); os.abort()", "SIGABRT: free(): invalid"),
-        ("os.write(2, b'user admin refused\\n'); os._exit(3)", "code 3: user *** refused"),
-        ("os.write(2, b'http://pw1@h/x fails\\n'); os._exit(3)", "code 3: http://h fails"),
-    ],
-)
-def test_a_death_is_explained_in_one_bounded_line(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    configure: ConfigFactory,
-    event_log: EventLog,
-    last_act: str,
-    reason: str,
-) -> None:
-    act = f"import os, signal, cv2\ndef act(*_):\n    {last_act}\ncv2.VideoCapture = act\n"
-    (tmp_path / "sitecustomize.py").write_text(act, "utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    camera = CameraConfig("rtsp://admin:pw1@h/x")
-    with Supervisor(configure(camera), event_log.add) as supervisor:
-        while not event_log.events:
-            supervisor.next_frame(0.1)
-    (loss,) = event_log.details("lost")
-    assert loss.startswith(f"the capture process died: {reason}")
-    assert loss.isprintable()
-    assert len(loss) < 400
-    assert capfd.readouterr() == ("", "")
-
-
-def test_what_libraries_write_is_kept_from_the_terminal_and_bounded(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    configure: ConfigFactory,
-    event_log: EventLog,
-) -> None:
-    noise = "import os, time\nold = time.perf_counter\ndef noisy():\n    os.write(2, b'x' * 9999)\n"
-    noise += "    os.write(1, b'x')\n    return old()\ntime.perf_counter = noisy\n"
-    (tmp_path / "sitecustomize.py").write_text(noise, "utf-8")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    with Supervisor(configure(CameraConfig("synthetic")), event_log.add) as supervisor:
-        for _ in range(50):
-            wait_for_frame(supervisor)
-        assert Path(f"/proc/{supervisor.pid}/fd/2").stat().st_size < 200_000
-    assert capfd.readouterr() == ("", "")
 
 
 def test_a_camera_that_blocks_for_ever_is_killed_and_restarted(
@@ -337,63 +211,6 @@ def test_a_readable_descriptor_ends_the_wait(
         wake = os.eventfd(1)
         assert supervisor.next_frame(10**9, wake) is None
         os.close(wake)
-
-
-def test_the_capture_process_is_killed_with_its_parent(clip: Path, model: Path) -> None:
-    script = """
-import sys, time
-from vedette_edge import Classifier
-from vedette_edge.cameras.config import CameraConfig
-from vedette_edge.capture.worker import CaptureConfig
-from vedette_edge.capture.orientation import Orientation
-from vedette_edge.capture.region import WHOLE
-from vedette_edge.capture.supervisor import Supervisor
-camera, contract = CameraConfig(sys.argv[1], live=True), Classifier(sys.argv[2]).contract
-config = CaptureConfig(camera, Orientation(), contract, (WHOLE,), 0.0, 0.0, False)
-with Supervisor(config, lambda event: None) as supervisor:
-    while not supervisor.next_frame(1.0):
-        pass
-    print(supervisor.pid, flush=True)
-    time.sleep(60)
-"""
-    command = [sys.executable, "-c", script, str(clip), str(model)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout
-        child = int(parent.stdout.readline())
-        parent.kill()
-    until_s = time.monotonic() + 60
-    while Path(f"/proc/{child}").exists() and time.monotonic() < until_s:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{child}").exists()
-
-
-def test_nothing_stays_open_after_many_restarts(
-    clip: Path, configure: ConfigFactory, event_log: EventLog
-) -> None:
-    before = count_open_files()
-    config = configure(play_live(clip))
-    with Supervisor(config, event_log.add, timeouts=QUICK) as supervisor:
-        wait_for_frame(supervisor)
-        during = count_open_files()
-        for _ in range(15):
-            kill(supervisor, event_log)
-            wait_for_frame(supervisor)
-        assert count_open_files() == during
-    assert count_open_files() == before
-
-
-def test_a_process_that_cannot_be_started_leaves_nothing_open(
-    clip: Path, configure: ConfigFactory, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> NoReturn:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(os, "memfd_create", refuse, raising=True)
-    buffer = Mock(descriptors=())
-    before = count_open_files()
-    with pytest.raises(OSError, match="Too many"):
-        CaptureProcess(configure(play_live(clip)), buffer)
-    assert count_open_files() == before
 
 
 def test_pauses_grow_up_to_the_last_one_while_the_camera_does_not_work() -> None:
