@@ -79,6 +79,7 @@ class Supervisor:
         self._first_frame_s = math.inf  # when the present process delivered its first frame
         self._delivered = False  # a frame, so that the settings suit the camera
         self._lost_since_s: float | None = None  # time of the last frame before an outage
+        self._opened: CameraEvent | None = None  # in an outage; held back until a frame comes
 
     def __enter__(self) -> "Supervisor":
         self._start_process(self._clock())
@@ -152,8 +153,10 @@ class Supervisor:
         if self._state is State.OPENING:
             self._state, self._first_frame_s = State.DELIVERING, self._alive_s
         if self._lost_since_s is not None:
+            if self._opened:
+                self._report(self._opened)
             self._report(CameraEvent("restored", lost_s=self._alive_s - self._lost_since_s))
-            self._lost_since_s = None
+            self._lost_since_s = self._opened = None
 
     def _read_events(self) -> None:
         for event in self._process.read_events() if self._process else ():
@@ -171,6 +174,8 @@ class Supervisor:
             self._state = State.ENDED
         elif event.kind == "looked":
             self._on_looked(event)
+        elif event.kind == "opened" and self._lost_since_s is not None:
+            self._opened = event
         else:
             self._report(event)
 
