@@ -35,6 +35,7 @@ MAX_PIXELS = 8192 * 4320  # of a frame: 8K
 HELD_FRAMES = 40 + 2 * CPUS
 # A key and its value, as FFmpeg parses options: a backslash or quotes keep a separator in them.
 _OPTION = re.compile(r"((?:\\.|'[^']*'|[^;|\\'])+);((?:\\.|'[^']*'|[^|\\'])+)")
+ONE_PICTURE = "one picture, see 'Single pictures' in docs/cameras.md"
 WAIT_S = 0.001  # in which nothing ran, before a frame that was waited for
 MAX_BACKLOG_S = 0.3  # time to skip frames in
 
@@ -51,8 +52,11 @@ def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
             stack.callback(relay.close)
         stream = _open_stream(config, relay)
         _limit_memory(stream, config)
+        frame_count = stream.get(cv2.CAP_PROP_FRAME_COUNT)
+        if frame_count == 1:
+            raise CameraError(f"{config.name}: the stream has only {ONE_PICTURE}")
         on_event(CameraEvent("opened", describe_capture(stream)))
-        if stream.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
+        if frame_count > 0:
             reopen = partial(_open_stream, config, relay)
             frames = video_file.read_frames(stream, reopen, config, on_event)
         else:
@@ -136,9 +140,10 @@ def _read_frames(stream: cv2.VideoCapture, config: CameraConfig) -> Frames:
             image_rgb = convert_to_rgb(*stream.retrieve()) if count else None
             if image_rgb is None:
                 pictures = "" if number else ", and that its pictures are not too large to decode"
+                single = f". For an address of {ONE_PICTURE}" if number < 2 else ""
                 raise CameraError(
                     f"{config.name}: the stream broke off after {number} frames; "
-                    f"check that the camera is on and reachable{pictures}"
+                    f"check that the camera is on and reachable{pictures}{single}"
                 )
             number += count
             capture_ms = 1000 * (time.perf_counter() - begin)

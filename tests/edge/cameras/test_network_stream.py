@@ -31,7 +31,8 @@ class Webcam(ThreadingHTTPServer):
     rate, most = 25.0, 10**9  # frames/s; frames before it falls silent
     hangs_up = False  # then it closes the connection
     status, target = 200, ""  # and the address of a redirect
-    password, playlist = "", b""  # which it asks for; which it sends instead of images
+    password = ""  # which it asks for
+    file, file_type = b"", "application/vnd.apple.mpegurl"  # what it sends instead of images
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Sender)
@@ -61,10 +62,10 @@ class Sender(BaseHTTPRequestHandler):
         status = 200 if self.path == self.server.target else self.server.status
         self.send_response(status)
         self.send_header("Location", self.server.target)
-        if self.server.playlist:
-            self.send_header("Content-Type", "application/vnd.apple.mpegurl")
+        if self.server.file:
+            self.send_header("Content-Type", self.server.file_type)
             self.end_headers()
-            self.wfile.write(self.server.playlist)
+            self.wfile.write(self.server.file)
             return
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=part")
         self.end_headers()
@@ -184,6 +185,17 @@ def test_a_stream_that_breaks_off_or_falls_silent_is_an_error(
     with pytest.raises(CameraError, match="the stream broke off after"):
         for _ in frames:
             pass
+
+
+@pytest.mark.parametrize("name", ["snapshot.jpg", "snapshot"])
+def test_an_address_of_one_picture_is_an_error_that_says_what_to_use(
+    webcam: Webcam, name: str
+) -> None:
+    webcam.file = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    webcam.file_type = "image/jpeg"
+    config = CameraConfig(f"http://127.0.0.1:{webcam.server_port}/{name}")
+    with pytest.raises(CameraError, match=r"one picture, .*docs/cameras\.md"):
+        list(open_frames(config, EventLog().add))
 
 
 def test_no_event_or_error_contains_user_password_or_query(

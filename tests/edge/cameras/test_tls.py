@@ -224,7 +224,7 @@ def test_of_a_playlist_only_what_the_camera_itself_has_is_opened(
     elsewhere = other.address.replace("127.0.0.1", "localhost")
     parts = (f"{elsewhere}/1.ts", "/2.ts")
     lines = ("#EXTM3U", "#EXT-X-TARGETDURATION:1", *(f"#EXTINF:1,\n{part}" for part in parts))
-    camera.playlist = "\n".join((*lines, "#EXT-X-ENDLIST\n")).encode()
+    camera.file = "\n".join((*lines, "#EXT-X-ENDLIST\n")).encode()
     with pytest.raises(CameraError):
         open_camera(camera.address, keys / "own.pem")
     assert len(camera.requests) > 1
