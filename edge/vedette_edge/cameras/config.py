@@ -30,6 +30,7 @@ class CameraConfig:
 EventKind = Literal[
     "opened",  # detail: what the source delivers, such as "640x480 MJPG 30/s"
     "looked",  # there is no frame, but a look has ended; a folder's detail says how far it came
+    "reading",  # detail: the file that is read next; should that hang or kill, it can be named
     "frozen",  # frames come, but have been identical to the bit for minutes
     "skipped_file",  # detail: the file or image that cannot be read, and why
     "failed",  # detail: the error; the camera may work after a restart

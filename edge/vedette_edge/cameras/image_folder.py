@@ -60,7 +60,7 @@ def _read_frames(paths: list[Path], config: CameraConfig, on_event: OnCameraEven
     while True:
         before = number
         for path in paths:
-            frame = _read_frame(path, number + 1)
+            frame = _read_frame(path, number + 1, on_event)
             if isinstance(frame, Frame):
                 number += 1
                 yield frame
@@ -74,7 +74,8 @@ def _read_frames(paths: list[Path], config: CameraConfig, on_event: OnCameraEven
         paths = _list_images(folder)
 
 
-def _read_frame(path: Path, number: int) -> Frame | ImageError:
+def _read_frame(path: Path, number: int, on_event: OnCameraEvent) -> Frame | ImageError:
+    on_event(CameraEvent("reading", str(path)))
     begin = time.perf_counter()
     try:
         image_rgb = decoding.read_image(path)
@@ -106,7 +107,7 @@ def _follow(folder: Path, known: dict[Path, Stamp], on_event: OnCameraEvent) -> 
                 continue
             until = max(until, _arrival(path, stamp))
             on_event(CameraEvent("looked", _format_arrival(until)))
-            frame = _read_frame(path, number + 1)
+            frame = _read_frame(path, number + 1, on_event)
             if isinstance(frame, Frame):
                 known[path] = stamp
                 number += 1

@@ -79,6 +79,7 @@ class Supervisor:
         self._first_frame_s = math.inf  # when the present process delivered its first frame
         self._delivered = False  # a frame, so that the settings suit the camera
         self._lost_since_s: float | None = None  # time of the last frame before an outage
+        self._reading = ""  # the file that the present process reads, or has read last
         self._opened: CameraEvent | None = None  # in an outage; held back until a frame comes
 
     def __enter__(self) -> "Supervisor":
@@ -174,6 +175,8 @@ class Supervisor:
             self._state = State.ENDED
         elif event.kind == "looked":
             self._on_looked(event)
+        elif event.kind == "reading":
+            self._reading = event.detail
         elif event.kind == "opened" and self._lost_since_s is not None:
             self._opened = event
         else:
@@ -182,7 +185,7 @@ class Supervisor:
     def _on_looked(self, event: CameraEvent) -> None:
         """Note how far the process has looked; its successor goes on from there."""
         camera = replace(self._config.camera, looked_until=event.detail)
-        self._config = replace(self._config, camera=camera)
+        self._config, self._reading = replace(self._config, camera=camera), ""
         self._on_sign_of_life()
         self._report(event)
 
@@ -192,10 +195,11 @@ class Supervisor:
             return
         opening = self._state is State.OPENING
         limit_s = self._timeouts.first_silence_s if opening else self._timeouts.silence_s
+        reading = f"; the last file that it opened: {self._reading}" if self._reading else ""
         if death:
-            self._on_lost(death)
+            self._on_lost(death + reading)
         elif now_s - self._last_sign_s > limit_s:
-            self._on_lost(f"no frame for {limit_s:.0f} s")
+            self._on_lost(f"no frame for {limit_s:.0f} s{reading}")
 
     @property
     def _last_sign_s(self) -> float:
@@ -205,7 +209,7 @@ class Supervisor:
     def _on_lost(self, reason: str) -> None:
         """Drop the process and plan its restart. Reports one loss per outage."""
         self._stop_process()
-        self._state = State.WAITING
+        self._state, self._reading = State.WAITING, ""
         self._buffer.discard()  # else the old process's last frame would end the outage
         if not self._restarts:
             raise CameraError(reason)

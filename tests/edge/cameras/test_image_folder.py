@@ -120,7 +120,8 @@ def test_an_image_that_kills_the_process_is_not_read_by_the_next_one(
     looks: list[str] = []
 
     def note(event: CameraEvent) -> None:
-        looks.append(event.detail)
+        if event.kind == "looked":
+            looks.append(event.detail)
 
     config = CameraConfig(str(photos), follow=True)
     frames = open_frames(config, note)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,10 @@ from tests.edge.conftest import EventLog
 
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.process import CaptureProcess
-from vedette_edge.capture.supervisor import Supervisor
+from vedette_edge.capture.supervisor import Supervisor, Timeouts
+from vedette_edge.errors import CameraError
+
+PATIENT = Timeouts(silence_s=2.0, first_silence_s=10.0, pauses_s=(0.05,))
 
 
 def count_open_files() -> int:
@@ -64,6 +68,70 @@ def test_a_death_is_explained_in_one_bounded_line(
     assert loss.isprintable()
     assert len(loss) < 400
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def evil_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV hangs on images that end in `hang`, and crashes on those that end in `kill`."""
+    act = """
+import os, time, cv2
+decode = cv2.imdecode
+def act(data, flags):
+    if data[-4:].tobytes() == b"hang":
+        time.sleep(3600)
+    if data[-4:].tobytes() == b"kill":
+        os.kill(os.getpid(), 11)
+    return decode(data, flags)
+cv2.imdecode = act
+"""
+    (tmp_path / "sitecustomize.py").write_text(act, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+
+
+def test_an_image_that_hangs_or_kills_the_process_is_named_and_not_read_again(
+    evil_images: None, photos: Path, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    good = (photos / "a-red.jpg").read_bytes()
+    config = configure(CameraConfig(str(photos), follow=True), every_frame=True)
+    with Supervisor(config, event_log.add, timeouts=PATIENT) as supervisor:
+        while not event_log.events:
+            supervisor.next_frame(0.1)
+        for name, end in (("1.jpg", b"hang"), ("2.jpg", b""), ("3.jpg", b"kill"), ("4.jpg", b"")):
+            (photos / name).write_bytes(good + end)
+        assert wait_for_frame(supervisor) == 1  # 2.jpg
+        wait_for_frame(supervisor)
+    assert event_log.details("lost") == [
+        f"no frame for 2 s; the last file that it opened: {photos / '1.jpg'}",
+        f"the capture process died: SIGSEGV; the last file that it opened: {photos / '3.jpg'}",
+    ]
+
+
+def test_a_process_that_dies_between_two_images_names_none(
+    photos: Path, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    config = configure(CameraConfig(str(photos), follow=True), every_frame=True)
+    with Supervisor(config, event_log.add, timeouts=PATIENT) as supervisor:
+        while not event_log.events:
+            supervisor.next_frame(0.1)
+        shutil.copy(photos / "a-red.jpg", photos / "later.jpg")
+        wait_for_frame(supervisor)
+        looks = event_log.looks
+        while event_log.looks < looks + 3:
+            supervisor.next_frame(0.1)
+        kill(supervisor, event_log)
+    assert event_log.details("lost") == ["the capture process died: SIGKILL"]
+
+
+def test_an_image_that_hangs_ends_a_pass_through_a_folder_and_is_named(
+    evil_images: None, photos: Path, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    with (photos / "b-green.png").open("ab") as file:
+        file.write(b"hang")
+    config = configure(CameraConfig(str(photos)), every_frame=True)
+    with Supervisor(config, event_log.add, restarts=False, timeouts=PATIENT) as supervisor:
+        assert wait_for_frame(supervisor) == 1
+        with pytest.raises(CameraError, match=r"no frame for 2 s; .* opened: .*/b-green\.png"):
+            wait_for_frame(supervisor)
 
 
 def test_what_libraries_write_is_kept_from_the_terminal_and_bounded(
