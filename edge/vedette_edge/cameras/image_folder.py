@@ -98,8 +98,8 @@ def _follow(folder: Path, known: dict[Path, Stamp], on_event: OnCameraEvent) -> 
         time.sleep(pause_s)
         begin_s = time.monotonic()
         now = _read_stamps(folder)
+        known = {path: it for path, it in known.items() if path in now or not _is_gone(path)}
         pause_s = min(MAX_POLL_S, max(POLL_S, (time.monotonic() - begin_s) / LISTING_SHARE))
-        known = {path: stamp for path, stamp in known.items() if path in now}
         new = sorted(now.items() - known.items(), key=lambda one: _arrival(*one))
         since_s = {one: since_s.get(one, begin_s) for one in new}
         for path, stamp in new:
@@ -115,6 +115,15 @@ def _follow(folder: Path, known: dict[Path, Stamp], on_event: OnCameraEvent) -> 
             elif age_s > PATIENCE_S:
                 known[path] = stamp
                 on_event(CameraEvent("skipped_file", f"skipped {frame}"))
+
+
+def _is_gone(path: Path) -> bool:
+    """False if a file only cannot be listed, as in a subfolder that may not be read."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return isinstance(error, (FileNotFoundError, NotADirectoryError))
+    return False
 
 
 def _arrival(path: Path, stamp: Stamp) -> Arrival:

@@ -1,11 +1,14 @@
 """Files as sources: folders and videos; the picture that is drawn; sources that are none."""
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -130,6 +133,26 @@ def test_an_image_that_kills_the_process_is_not_read_by_the_next_one(
     frames = open_frames(replace(config, looked_until=looks[-1]), event_log.add)
     (photos / "later.jpg").write_bytes(jpeg())
     assert Path(next(frames).source).name == "later.jpg"
+
+
+def test_a_subfolder_that_was_unreadable_for_a_while_delivers_no_picture_again(
+    photos: Path, event_log: EventLog, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    (photos / "sub").mkdir()
+    (photos / "sub" / "old.jpg").write_bytes(jpeg())
+    list_folder, denied = os.scandir, list[str]()
+
+    def deny(path: str) -> Any:
+        if Path(path).name == "sub" and len(denied) < 3:
+            denied.append(path)
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return list_folder(path)
+
+    frames = open_frames(CameraConfig(str(photos), follow=True), event_log.add)
+    monkeypatch.setattr(os, "scandir", deny)
+    later(lambda: (photos / "sub" / "new.jpg").write_bytes(jpeg()), 0.5)
+    assert Path(next(frames).source).name == "new.jpg"
+    assert len(denied) == 3
 
 
 def test_a_followed_folder_that_goes_is_an_error(
