@@ -95,15 +95,17 @@ def run(
         heartbeat = Heartbeat(watch.heartbeat, log)
         parts = Watch(classifier, camera, regions, sink, heartbeat, stats, reporter.feed_watchdog)
         run_watch(parts, signals.stop)
-    _exit(signals, reporter)
+    _exit(signals, left_out=reporter.skipped_count + stats.unclassified)
 
 
-def _exit(signals: Signals, reporter: WatchReporter) -> NoReturn:
-    """Restart the program if a reload was requested, or else end it with its exit code."""
+def _exit(signals: Signals, left_out: int) -> NoReturn:
+    """Restart the program if a reload was requested, or else end it with its exit code.
+
+    `left_out` counts the files that could not be read, and the pictures that could not be scored.
+    """
     if signals.reload_requested:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    skipped = reporter.skipped_count and not signals.stop_reason
-    raise click.exceptions.Exit(UNREADABLE if skipped else 0)
+    raise click.exceptions.Exit(UNREADABLE if left_out and not signals.stop_reason else 0)
 
 
 def build_camera_config(camera: CameraSettings) -> CameraConfig:

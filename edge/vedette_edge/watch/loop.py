@@ -53,7 +53,8 @@ def _process_frame(watch: Watch, frame: tuple[FrameInfo, Crops]) -> FrameTimings
     for record in classify_frame(watch.classifier, frame, watch.regions, timings):
         watch.sink.write(record)
     if timings.failures and not watch.stats.unclassified:
-        watch.sink.write(create_record("note") | {"text": f"{timings.failures[0]}. {LATER}"})
+        text = f"{os.fsdecode(timings.info.source)}: {timings.failures[0]}. {LATER}"
+        watch.sink.write(create_record("note") | {"text": text})
     timings.logged_s = time.monotonic()
     watch.stats.add(timings)
     if len(timings.failures) < len(watch.regions):

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from tests.edge.vedette_command import call_vedette
 
 from vedette_edge import Contract
+from vedette_edge.cli.options import UNREADABLE
 from vedette_edge.model.contract import UNKNOWN, Confidence, serialize_contract
 
 
@@ -26,6 +29,20 @@ def test_run_prints_a_line_a_frame_and_appends_json_lines(
         assert "3 frames, 0 " in result.stderr
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [record["label"] for record in records] == ["red", "green", "blue"] * 2
+
+
+def test_run_names_a_picture_without_scores_and_ends_with_the_code_of_predict(
+    shares: Path, photos: Path
+) -> None:
+    black = photos / "b-black.png"
+    cv2.imwrite(str(black), np.zeros((60, 80, 3), np.uint8))
+    predicted = call_vedette("predict", shares, photos)
+    result = call_vedette("run", shares, "--camera", photos, "--json")
+    assert predicted.exit_code == result.exit_code == UNREADABLE
+    assert "4 frames, 0 dropped, 1 unclassified" in result.stderr
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    (note,) = (record["text"] for record in records if record["event"] == "note")
+    assert note.startswith(f"{black}: 3 of 3 scores are not finite numbers")
 
 
 def test_run_live_sees_a_folder_too(model: Path, photos: Path) -> None:
