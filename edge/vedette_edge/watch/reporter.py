@@ -11,6 +11,7 @@ from vedette_edge.errors import VedetteError
 from vedette_edge.host.systemd import Watchdog, notify
 from vedette_edge.log.records import create_record
 from vedette_edge.sinks import Sink
+from vedette_edge.watch.outage_limiter import OutageLimiter
 from vedette_edge.watch.signals import Signals
 from vedette_edge.watch.stats import FrameTimings, WatchStats
 
@@ -21,7 +22,13 @@ class WatchReporter:
     """Writes records of what happens to a camera, and keeps systemd's watchdog informed."""
 
     def __init__(
-        self, sink: Sink, source: str, count_unprinted: Callable[[], int], *, continuous: bool
+        self,
+        sink: Sink,
+        source: str,
+        count_unprinted: Callable[[], int],
+        *,
+        continuous: bool,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`count_unprinted` counts the lines that nobody read on the terminal.
 
@@ -29,11 +36,14 @@ class WatchReporter:
         """
         self._sink, self._source, self._continuous = sink, source, continuous
         self._count_unprinted = count_unprinted
-        self._watchdog = Watchdog()
+        self._watchdog, self._outages = Watchdog(), OutageLimiter(self._report, clock)
         self.skipped_count = 0  # files
 
     def report(self, event: CameraEvent) -> None:
         """Write the record of a camera event; the supervisor calls this."""
+        self._outages.report(event)
+
+    def _report(self, event: CameraEvent) -> None:
         if event.kind == "looked":
             self._watchdog.feed()
         elif event.kind == "skipped_file":
