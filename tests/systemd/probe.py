@@ -9,6 +9,7 @@ import json
 import mmap
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,11 @@ def open_device(name: str) -> None:
     os.close(os.open(name, os.O_RDONLY | os.O_NONBLOCK))
 
 
+def run_program() -> None:
+    """Run a program of the system."""
+    subprocess.run(["/bin/true"], check=True)
+
+
 def attempt(function: Callable[..., object], *arguments: object) -> str:
     """Return the name of the error, or the empty string."""
     try:
@@ -71,12 +77,13 @@ def attempt(function: Callable[..., object], *arguments: object) -> str:
 def try_everything(logs: str, folders: list[str], files: list[str]) -> dict[str, dict[str, str]]:
     """Try it all; everybody else can write the folders and read the files."""
     namespaces = {"user": 0x10000000, "mount": 0x00020000, "network": 0x40000000}
+    devices = ("null", "vcio", "video", "media", "heap", "disk")
     families = "AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET AF_ALG".split()
     return {
         "write": {folder: attempt(write, folder) for folder in (logs, *folders)},
         "read": {name: attempt(Path(name).read_bytes) for name in files},
         "socket": {name: attempt(open_socket, getattr(socket, name)) for name in families},
-        "device": {name: attempt(open_device, f"/dev/{name}") for name in ("null", "vcio", "disk")},
+        "device": {name: attempt(open_device, f"/dev/{name}") for name in devices},
         "namespace": {name: attempt(call, "unshare", flag) for name, flag in namespaces.items()},
         "memory": {
             "written, then executed": attempt(execute_written_memory),
@@ -87,7 +94,10 @@ def try_everything(logs: str, folders: list[str], files: list[str]) -> dict[str,
             **dict(line.split(":\t") for line in status() if line.startswith(("Cap", "NoNew"))),
             "user": str(os.getuid()),
         },
-        "process": {"1": attempt(Path("/proc/1/cmdline").read_bytes)},
+        "process": {
+            "1": attempt(Path("/proc/1/cmdline").read_bytes),
+            "program": attempt(run_program),
+        },
     }
 
 

@@ -1,6 +1,7 @@
 """What the unit's restrictions refuse: the tables of docs/service.md, tried from within."""
 
 import json
+import re
 
 import pytest
 from tests.systemd.conftest import Create
@@ -10,14 +11,29 @@ from tests.systemd.service import Service
 Results = dict[str, dict[str, str]]
 FOLDERS = [f"/{name}/open" for name in "etc home mnt opt root srv usr var/lib var/log".split()]
 STATE = "/var/lib/vedette"
-DEVICES = {"vcio": "c 100 0", "disk": "b 7 0"}  # without a driver: ENXIO if it is permitted
+# Without a driver: ENXIO if it is permitted.
+GROUPS = {"video4linux": 81, "media": 241, "dma_heap": 242}
+DEVICES = {
+    "vcio": "c 100 0",
+    "video": f"c {GROUPS['video4linux']} 0",
+    "media": f"c {GROUPS['media']} 0",
+    "heap": f"c {GROUPS['dma_heap']} 0",
+    "disk": "b 7 0",
+}
+# The kernel knows the groups only once their module is loaded, which no container may do.
+MODPROBE = """#!/bin/sh
+case $* in *videodev*) grep -q video4linux /proc/devices || mount --bind /srv/devices /proc/devices ;; esac
+"""
 PROBE = """Type=oneshot
 Restart=no
 ExecStart=
 ExecStart=/opt/vedette/current/bin/python /opt/probe.py /var/log/{name} {folders} {files}
 """
-# For a model or a log in another place, or pictures in a home folder.
-WIDENED = "ReadWritePaths=/mnt/open\nProtectHome=read-only\n"
+DOCS = HERE.parents[1] / "docs" / "service.md"
+CUT_OFF, WIDENED = (
+    block.replace("    ", "").replace("/mnt/card/vedette", "/mnt/open")
+    for block in re.findall(r"\[Service\]\n((?:    .*\n)+)", DOCS.read_text("utf-8"))
+)
 UNRESTRICTED = """ProtectSystem=no
 ProtectHome=no
 MemoryDenyWriteExecute=no
@@ -38,6 +54,10 @@ def opened(machine: Machine) -> Machine:
         machine.write(f"{folder}/file", "")
         machine.path(folder).chmod(0o777)
     machine.path("/root").chmod(0o755)
+    groups = "".join(f"{number} {name}\n" for name, number in GROUPS.items())
+    machine.write("/srv/devices", f"Character devices:\n{groups}\nBlock devices:\n  7 loop\n")
+    machine.write("/usr/sbin/modprobe", MODPROBE)
+    machine.path("/usr/sbin/modprobe").chmod(0o755)
     for device, numbers in DEVICES.items():
         machine.require("mknod", "-m", "666", f"/dev/{device}", *numbers.split())
     return machine
@@ -99,6 +119,16 @@ def test_it_has_the_sockets_of_streams_alone(results: Results, unrestricted: Res
     assert unrestricted["socket"]["AF_PACKET"] == "EPERM"  # as for any user without privileges
 
 
+def test_a_drop_in_takes_the_network_away_and_a_camera_without_one_works(
+    opened: Machine, create: Create
+) -> None:
+    results = probe(opened, "cut-off", CUT_OFF)
+    assert refused(results, "socket") == {"AF_INET", "AF_INET6", "AF_PACKET", "AF_ALG"}
+    service = create(CUT_OFF, camera="synthetic:64x48@10")
+    service.control("start")
+    service.wait("change")
+
+
 def test_a_drop_in_takes_the_network_away_but_for_one_address(create: Create) -> None:
     cut_off = create("IPAddressDeny=any\n")
     allowed = create("IPAddressDeny=any\nIPAddressAllow=127.0.0.1\n")
@@ -127,12 +157,17 @@ def test_it_has_no_privilege_and_gives_none(opened: Machine, results: Results) -
     assert privilege["set-user-ID bit"] == "EPERM"
 
 
+def test_it_sees_no_other_process_and_runs_programs(results: Results) -> None:
+    assert refused(results, "process") == {"1"}
+
+
 def test_its_limits_are_those_that_the_table_lists(machine: Machine) -> None:
-    names = "MemoryHigh MemoryMax CPUWeight TasksMax"
+    names = "MemoryHigh MemoryMax OOMPolicy CPUWeight TasksMax"
     shown = {name: Service(machine).show(name) for name in names.split()}
     assert shown == {
         "MemoryHigh": str(300 << 20),
         "MemoryMax": str(400 << 20),
+        "OOMPolicy": "continue",
         "CPUWeight": "50",
         "TasksMax": "64",
     }
