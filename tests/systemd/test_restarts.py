@@ -66,10 +66,15 @@ def test_a_crash_is_a_restart_and_a_start_without_a_stop(create: Create) -> None
     assert not before & service.processes()
 
 
-def test_a_capture_process_that_is_killed_is_replaced_without_a_restart(create: Create) -> None:
+def test_a_capture_process_that_is_killed_is_replaced_without_a_restart(
+    machine: Machine, create: Create
+) -> None:
     service = create()
     deliver(service)
     main = service.show("MainPID")
+    (capture,) = service.processes() - {main}
+    scores = [int(machine.require("cat", f"/proc/{pid}/oom_score_adj")) for pid in (main, capture)]
+    assert scores[0] < scores[1]  # the kernel ends it first if the memory is used up
     service.kill_capture()
     service.wait("camera_restored")
     assert len(service.records("camera_lost")) == 1
@@ -97,6 +102,19 @@ def test_a_wrong_model_or_configuration_is_named_and_tried_again(
     assert not service.records()
 
 
+def test_what_only_frames_show_ends_the_watch_after_a_reload_until_the_file_is_right(
+    create: Create,
+) -> None:
+    service = create(SOON)
+    deliver(service)
+    service.configure(region=["door=60,0,10,10"])  # of 64 x 48 pixels
+    service.control("reload")
+    service.wait_for_message("region door reaches to 70, 10; the frame ends at 64, 48")
+    wait_until(lambda: service.show("NRestarts") != "0", service.explain)
+    service.configure()
+    service.wait("change", 2)
+
+
 def swap_samples() -> bytes:
     """Create a model file that is whole, but whose red sample shows something green."""
     graph, members = unpack(MODEL)
@@ -116,9 +134,11 @@ def test_a_self_test_that_fails_is_the_reason_of_a_stop_and_tried_again(
 
 
 def test_output_that_is_turned_off_leaves_the_messages_in_the_journal(create: Create) -> None:
-    service = create("StandardOutput=null\n")
+    usual, service = create(), create("StandardOutput=null\n")
+    deliver(usual)
     deliver(service)
     service.configure(dwel=1.0)
     service.control("reload")
     service.wait_for_message("'dwel'")
-    assert "change" not in service.read_output()
+    assert any("red" in line for line in usual.read_output())
+    assert not any("red" in line for line in service.read_output())

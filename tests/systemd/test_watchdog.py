@@ -76,5 +76,5 @@ def test_a_start_that_hangs_is_restarted(machine: Machine, create: Create) -> No
 
 def test_the_times_are_those_that_the_table_lists(machine: Machine) -> None:
     vedette = Service(machine)
-    names = ("WatchdogUSec", "TimeoutStartUSec", "RestartUSec")
-    assert [vedette.show(name) for name in names] == ["2min", "3min", "10s"]
+    names = ("WatchdogUSec", "TimeoutStartUSec", "RestartUSec", "StartLimitIntervalUSec")
+    assert [vedette.show(name) for name in names] == ["2min", "3min", "10s", "0"]
