@@ -23,6 +23,7 @@ from vedette_edge.cameras.config import CameraEvent, EventKind
 from vedette_edge.model import model_file
 
 Picture = NDArray[np.uint8]
+WriteConfig = Callable[[str], Path]
 SYSTEM_PYTHON = "/usr/bin/python3"  # has GStreamer's, if anybody
 STAND_INS = Path(__file__).parent / "stand_ins"
 
@@ -92,6 +93,18 @@ def photos(tmp_path: Path) -> Path:
     ):
         cv2.imwrite(str(folder / name), np.full((60, 80, 3), colour_bgr, np.uint8))
     return folder
+
+
+@pytest.fixture
+def write_config(tmp_path: Path) -> WriteConfig:
+    """Writes a configuration file, again and again to the same place."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "config.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
 
 
 class Run:
