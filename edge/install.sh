@@ -23,12 +23,14 @@ versions=/opt/vedette settings=/etc/vedette unit=/etc/systemd/system/vedette.ser
 command=/usr/local/bin/vedette python=/usr/bin/python3
 wait_s=${VEDETTE_WAIT_S:-180} # for the first label
 lock_s=300 # for another apt
-model='' camera='' uninstall='' new='' old='' from_apt=''
+model='' camera='' uninstall='' new='' old='' from_apt='' checking=''
 
 usage() { sed -n '/^# Usage:/,/^$/s/^# \{0,1\}//p' "$0"; }
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$(printable "$*")"; }
 step() { printf '\n* %s\n' "$*"; }
-fail() { printf '\ninstall.sh: %s\n' "$*" >&2; exit 1; }
+fail() { printf '\ninstall.sh: %s\n' "$(printable "$*")" >&2; exit 1; }
+# Settings may hold characters that control a terminal, those of two bytes included.
+printable() { printf %s "$1" | LC_ALL=C sed -z 's/\xc2[\x80-\x9f]/?/g; s/[[:cntrl:]]/?/g'; }
 
 # Runs a command, and prints its output only if it fails.
 quietly() {
@@ -63,6 +65,14 @@ begin() {
     old=${old##*/}
     [ -n "$uninstall$old" ] || [ ! -e "$versions/current" ] ||
         fail "$versions/current is a file or folder, expected a link to a version: ln -s NUMBER $versions/current"
+}
+
+# Forgets a version whose folder was removed: nothing runs that could continue.
+forget_removed() {
+    [ -n "$old" ] && [ ! -d "$versions/current" ] || return 0
+    say "$versions/current leads to version $old, which is gone; a new one takes its place"
+    rm "$versions/current"
+    old=''
 }
 
 check_system() {
@@ -226,7 +236,8 @@ add_settings() {
     [ -z "$camera" ] || set_camera
     [ -n "$camera$watched" ] || fail "$settings/config.toml names no camera; add --camera SOURCE"
     add_model
-    say "Model $(setting model), camera $(setting camera | shorten_address)"
+    watched=$(setting camera)
+    say "Model $(setting model), camera $(printable "$watched" | shorten_address)"
 }
 
 # Scheme, host and port, as all else may hold a password; the scheme alone where an @ follows the host,
@@ -287,9 +298,13 @@ check_version() {
 }
 
 # Runs as the service's user, which tests access to files too, but not the unit's other restrictions.
-# In a session of its own, as a damaged model could otherwise type commands into root's terminal.
+# In a session of its own, as a damaged model could otherwise type commands into root's terminal; in the
+# background, as Ctrl-C reaches only this script then.
 run_check() {
-    setsid -w runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" "$@" </dev/null 9>&-
+    setsid runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" "$@" </dev/null 9>&- &
+    checking=$!
+    wait "$checking" || { code=$?; checking=''; return "$code"; }
+    checking=''
 }
 
 start() {
@@ -379,6 +394,7 @@ remove_old() {
 
 # Before the switch, any failure leaves everything as it was.
 undo() {
+    [ -z "$checking" ] || kill -- "-$checking" 2>/dev/null || true
     [ -z "$new" ] || rm -rf "$new"
     if [ -n "$old" ]; then
         say "The installed version continues." >&2
@@ -406,6 +422,7 @@ remove_all() {
 read_arguments "$@"
 begin
 [ -z "$uninstall" ] || { remove_all; exit; }
+forget_removed
 trap undo EXIT
 trap 'exit 130' HUP INT QUIT TERM PIPE
 check_system

@@ -31,6 +31,8 @@ loop = true
 log = "/var/log/vedette/watch.jsonl"
 log-flush = 0.2
 """
+INSTALL = ("sh", "/root/vedette/install.sh")
+OFFLINE = ("sh", "/root/bundle/vedette/install.sh")
 
 
 @pytest.fixture(scope="session")
@@ -150,3 +152,28 @@ def pi(layers: list[Path], tmp_path: Path) -> Iterator[Userland]:
     with Userland(layers, tmp_path / "userland", network=False) as userland:
         start_service(userland)
         yield userland
+
+
+def current(pi: Userland) -> str:
+    """The version that is to run."""
+    return pi.run("readlink", "/opt/vedette/current").stdout.strip()
+
+
+def running(pi: Userland) -> str:
+    """The process that is the service: its number and its user."""
+    number = pi.path("/run/units/vedette.pid").read_text("utf-8").strip()
+    return pi.run("ps", "--no-headers", "-o", "pid,user", "-p", number).stdout.strip()
+
+
+def settings(pi: Userland) -> str:
+    """The settings of the service."""
+    return pi.path("/etc/vedette/config.toml").read_text("utf-8")
+
+
+def prepare(bare_pi: Userland) -> None:
+    """Settings, and an apt that ends each installation soon."""
+    for name in ("apt-get", "apt-cache"):
+        bare_pi.path(f"/usr/local/bin/{name}").write_text("#!/bin/sh\nexit 1\n", "utf-8")
+        bare_pi.path(f"/usr/local/bin/{name}").chmod(0o755)
+    bare_pi.path("/etc/vedette").mkdir()
+    bare_pi.path("/etc/vedette/config.toml").write_text(SETTINGS, "utf-8")

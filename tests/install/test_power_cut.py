@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.install.conftest import start_service
-from tests.install.test_install import OFFLINE
+from tests.install.conftest import OFFLINE, start_service
 from tests.install.userland import Userland
 
 pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
