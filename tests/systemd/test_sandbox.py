@@ -11,6 +11,7 @@ from tests.systemd.service import Service
 Results = dict[str, dict[str, str]]
 FOLDERS = [f"/{name}/open" for name in "etc home mnt opt root srv usr var/lib var/log".split()]
 STATE = "/var/lib/vedette"
+TEMPORARY = ["/tmp", "/var/tmp", "/dev/shm"]
 # Without a driver: ENXIO if it is permitted.
 GROUPS = {"video4linux": 81, "media": 241, "dma_heap": 242}
 DEVICES = {
@@ -80,7 +81,9 @@ def probe(machine: Machine, name: str, drop_in: str = "") -> Results:
     """Run the probe as a service with these changes."""
     service = Service(machine, name)
     files = [f"{folder}/file" for folder in FOLDERS]
-    command = PROBE.format(name=name, folders=":".join([*FOLDERS, STATE]), files=":".join(files))
+    command = PROBE.format(
+        name=name, folders=":".join([*FOLDERS, STATE, *TEMPORARY]), files=":".join(files)
+    )
     service.change_unit("test", command + drop_in)
     machine.require("systemctl", "daemon-reload")
     service.control("start")
@@ -93,9 +96,12 @@ def refused(results: Results, kind: str) -> set[str]:
     return {name for name, error in results[kind].items() if error not in ("", "ENXIO")}
 
 
-def test_it_writes_its_log_and_its_state_alone(results: Results, unrestricted: Results) -> None:
+def test_it_writes_its_log_and_its_state_alone_and_temporary_files(
+    opened: Machine, results: Results, unrestricted: Results
+) -> None:
     assert refused(results, "write") == set(FOLDERS)
     assert not refused(unrestricted, "write")
+    assert not any(opened.path(f"{folder}/probe").exists() for folder in TEMPORARY[:2])  # its own
 
 
 def test_it_reads_the_system_but_no_home_folder(results: Results, unrestricted: Results) -> None:
