@@ -14,6 +14,7 @@ from vedette_edge.log.rotation import LogLimits
 LIMITS = LogLimits(total_bytes=10**9, day_bytes=10**9, flush_s=0.01, sync=False)
 FAILING = "cannot be written ("
 WORKS = "can be written again"
+FOREIGN = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 100  # a video, for example
 
 
 def create_change(number: int, **fields: object) -> dict[str, object]:

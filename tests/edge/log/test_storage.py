@@ -1,0 +1,110 @@
+"""The quota of a log, across restarts."""
+
+import os
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.edge.logging_now import (
+    LIMITS,
+    create_change,
+    path,
+    read_log,
+    wait_until,
+)
+
+from vedette_edge.log.records import format_timestamp
+from vedette_edge.log.storage import LogStorage
+from vedette_edge.sinks.log_file import LogFile
+
+__all__ = ["path"]  # a fixture
+
+
+def test_over_the_days_limit_frames_go_first_and_heartbeats_last(path: Path) -> None:
+    limits = replace(LIMITS, day_bytes=20_000)
+    with LogFile(path, limits) as log:
+        for event in ("frame", "change", "heartbeat"):
+            for _ in range(250):
+                log.write({"time": format_timestamp(), "event": event, "label": "fox"})
+    records = read_log(path)
+    bytes_of = Counter[str]()
+    for record in records:
+        bytes_of[record.event] += len(record.text) + 1
+    assert 11_000 < bytes_of["frame"] <= 12_000
+    assert 3_500 < bytes_of["change"] <= 4_000
+    assert 3_000 < bytes_of["heartbeat"] <= 4_000
+    assert path.stat().st_size <= 20_000 + bytes_of["note"]
+    notes = [record.find_text("text").split()[0] for record in records if record.event == "note"]
+    assert notes == ["frame", "change", "heartbeat"]
+    counters = log.read_counters()
+    assert counters.left_out == 750 - (len(records) - 3)
+    assert counters.written == len(records)
+
+
+def test_neither_a_restart_nor_another_time_begins_a_new_day(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = replace(LIMITS, day_bytes=5_000)
+    for day in range(20):
+        monkeypatch.setattr(time, "time", lambda day=day: 1e9 + 86_400 * day)
+        with LogFile(path, limits) as log:
+            for number in range(10):
+                log.write(create_change(number))
+    changes = [one for one in read_log(path) if one.event == "change"]
+    assert 3_500 < sum(len(one.text) + 1 for one in changes) <= 4_000
+    path.with_name(".watch.jsonl.lock").write_bytes(b"\xff" * 1000)  # damaged
+    with LogFile(path, limits) as log:
+        log.write(create_change(7))
+        wait_until(lambda: log.read_counters().written == 1)
+    assert log.read_counters().bytes_day < 200
+
+
+EVENTS = "start camera_opened change heartbeat camera_lost camera_restored note stop".split()
+
+
+@pytest.mark.parametrize(("files", "age_s", "day_bytes"), [(8, -30 * 86400, 5e6), (1, 60, 3e5)])
+def test_the_log_of_an_earlier_version_costs_nothing(
+    path: Path, files: int, age_s: float, day_bytes: float
+) -> None:
+    """Nor does one from the future: the clock of a Pi that was off may be behind."""
+    path.parent.mkdir()
+    line = b'{"time":"2026-11-22T08:00:00.000Z","event":"frame"}\n'
+    for number in range(files):
+        file = path if number == 0 else path.with_name(f"watch.{number:06}.jsonl")
+        file.write_bytes(line * (900_000 // len(line)))
+        os.utime(file, (0, time.time() - age_s))
+    with LogFile(path, replace(LIMITS, day_bytes=round(day_bytes))) as log:
+        for event in EVENTS:
+            log.write(create_change(1) | {"event": event})
+    assert [one.event for one in read_log(path) if one.event != "frame"] == EVENTS
+
+
+def test_a_watch_that_restarts_with_a_spent_day_logs_what_matters(path: Path) -> None:
+    with LogFile(path, replace(LIMITS, day_bytes=100)) as log:
+        for number in range(10):
+            log.write(create_change(number) | {"event": "note"})
+    with LogFile(path, replace(LIMITS, day_bytes=100)) as log:
+        for event in [*EVENTS, *EVENTS]:
+            log.write(create_change(-1) | {"event": event})
+    kept = [one.event for one in read_log(path) if one.fields.get("number") == -1]
+    once = [event for event in EVENTS if event not in ("camera_opened", "change")]
+    assert kept == [*once, *(event for event in once if event != "heartbeat")]
+
+
+def test_a_killed_watch_hides_no_bytes_by_the_files_that_it_deleted(path: Path) -> None:
+    limits = replace(LIMITS, file_bytes=1000, total_bytes=3000, day_bytes=20_000)
+    spent = []
+    line = b'{"time":"2026-11-22T08:00:00.000Z","event":"change"}'.ljust(99) + b"\n"
+    for _ in range(2):
+        storage = LogStorage(path, limits)
+        storage.open()
+        before = storage.quota.spent(time.monotonic())
+        for _ in range(12):
+            assert storage.quota.admits("change", 500, time.monotonic())
+            storage.append(line * 5)
+        spent.append(before)
+        assert storage._lock
+        storage._lock.release()  # as a kill does, without saving
+    assert spent[1] >= 12 * 500 - 1500
