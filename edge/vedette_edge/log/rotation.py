@@ -46,32 +46,51 @@ class LogLimits:
             )
 
 
-def append_lines(path: Path, lines: bytes, limits: LogLimits) -> int:
-    """Append whole lines within the limits of size, and return the bytes of all files.
+class RotatingFile:
+    """The files of a log, to append to.
 
-    Renames a full file and deletes the oldest ones first. Raises OSError; a part of `lines` that
-    was written is then removed again if the disk allows it.
+    It looks at the full files after it renames one, and when they no longer fit: with thousands of
+    them, that takes longer than to write.
     """
-    full = find_rotated_files(path)
-    size = path.stat().st_size if path.exists() else 0
-    if size and size + len(lines) > limits.file_bytes:
-        number = max(full, default=0) + 1
-        full[number] = path.rename(path.with_name(f"{path.stem}.{number:06}{path.suffix}"))
-        size = 0
-    logs = list(filter(contains_log, full.values()))  # other files may have such a name
-    kept = _trim(logs, limits.total_bytes - size - len(lines))
-    return kept + _append(path, lines, limits.sync)
+
+    def __init__(self, path: Path, limits: LogLimits) -> None:
+        self._path, self._limits = path, limits
+        self._full_bytes = limits.total_bytes  # not known yet: as if there were no room
+
+    def append(self, lines: bytes) -> int:
+        """Append whole lines within the limits of size, and return the bytes of all files.
+
+        Renames a full file and deletes the oldest ones first. Raises OSError; a part of `lines`
+        that was written is then removed again if the disk allows it.
+        """
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size and size + len(lines) > self._limits.file_bytes:
+            self._rename()
+            size = 0
+        room = self._limits.total_bytes - size - len(lines)
+        if not size or self._full_bytes > room:
+            self._full_bytes = _trim(self._path, room)
+        return self._full_bytes + _append(self._path, lines, self._limits.sync)
+
+    def _rename(self) -> None:
+        number = max(find_rotated_files(self._path), default=0) + 1
+        self._path.rename(self._path.with_name(f"{self._path.stem}.{number:06}{self._path.suffix}"))
 
 
-def _trim(full: list[Path], room: int) -> int:
-    """Delete the oldest files until the others fit, and return their bytes."""
-    sizes = [file.stat().st_size for file in full]
-    for file in full:
-        if sum(sizes) <= room:
+def _trim(path: Path, room: int) -> int:
+    """Delete the oldest full files until the others fit, and return their bytes."""
+    # Other files may have such a name.
+    sizes = {
+        file: file.stat().st_size
+        for file in find_rotated_files(path).values()
+        if contains_log(file)
+    }
+    for file in list(sizes):
+        if sum(sizes.values()) <= room:
             break
-        file.unlink()
-        del sizes[0]
-    return sum(sizes)
+        file.unlink(missing_ok=True)
+        del sizes[file]
+    return sum(sizes.values())
 
 
 def _append(path: Path, lines: bytes, sync: bool) -> int:

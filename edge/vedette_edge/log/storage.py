@@ -7,7 +7,7 @@ from pathlib import Path
 from vedette_edge.log.detection import check_log, find_log_files
 from vedette_edge.log.lock_file import LockFile
 from vedette_edge.log.quota import Quota
-from vedette_edge.log.rotation import LogLimits, append_lines
+from vedette_edge.log.rotation import LogLimits, RotatingFile
 
 SAVE_S = 600.0  # between two savings of the quota: they wear a card, too
 
@@ -17,6 +17,7 @@ class LogStorage:
 
     def __init__(self, path: Path, limits: LogLimits) -> None:
         self._path, self._limits = path, limits
+        self._files = RotatingFile(path, limits)
         self._lock: LockFile | None = None  # None: links in the path are not resolved yet
         self._is_restored = False
         self._saved_s = 0.0
@@ -31,6 +32,7 @@ class LogStorage:
         if self._lock is None:
             self._path = Path(os.path.realpath(self._path))
             self._lock = LockFile(self._path)
+            self._files = RotatingFile(self._path, self._limits)
         check_log(self._path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.size = self.size or sum(file.stat().st_size for file in find_log_files(self._path))
@@ -43,7 +45,7 @@ class LogStorage:
     def append(self, lines: bytes) -> None:
         """Append whole lines. Raises SettingError, as `open` does, and OSError."""
         self.open()
-        before, self.size = self.size, append_lines(self._path, lines, self._limits)
+        before, self.size = self.size, self._files.append(lines)
         # A deleted file hides growth from `Quota.restore`, which must know of it.
         has_deleted = self.size < before + len(lines)
         if self._lock and (has_deleted or time.monotonic() - self._saved_s >= SAVE_S):

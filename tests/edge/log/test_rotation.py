@@ -14,8 +14,11 @@ from tests.edge.logging_now import (
 )
 
 from vedette_edge.errors import SettingError
+from vedette_edge.log import rotation
+from vedette_edge.log.detection import contains_log
 from vedette_edge.log.reader import find_rotated_files
 from vedette_edge.log.rotation import LogLimits
+from vedette_edge.log.storage import LogStorage
 from vedette_edge.sinks.log_file import LogFile
 
 __all__ = ["path"]  # a fixture
@@ -75,6 +78,47 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
         LogLimits(day_bytes=0)
     with pytest.raises(SettingError, match="flush_s 0 must exceed 0"):
         LogLimits(flush_s=0)
+
+
+LINE = b'{"time":"2026-11-22T08:00:00.000Z","event":"change"}'.ljust(99) + b"\n"
+
+
+def test_full_files_are_looked_at_after_a_rotation_and_not_by_each_append(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = list[Path]()
+
+    def look(file: Path) -> bool:
+        looks.append(file)
+        return contains_log(file)
+
+    monkeypatch.setattr(rotation, "contains_log", look)
+    path.parent.mkdir()
+    for number in range(1, 21):
+        path.with_name(f"watch.{number:06}.jsonl").write_bytes(LINE)
+    storage = LogStorage(path, replace(LIMITS, file_bytes=1000))
+    counts = []
+    for _ in range(12):
+        looks.clear()
+        storage.append(LINE)
+        counts.append(len(looks))
+    storage.close()
+    assert counts == [20, *[0] * 9, 21, 0]
+
+
+def test_files_that_others_add_or_delete_are_counted_from_the_next_rotation(path: Path) -> None:
+    storage = LogStorage(path, replace(LIMITS, file_bytes=1000, total_bytes=5000))
+    for number in range(200):
+        storage.append(LINE)
+        if number == 100:
+            list(find_rotated_files(path).values())[1].unlink()
+        elif number == 150:
+            path.with_name("watch.000900.jsonl").write_bytes(LINE * 15)
+        elif number in (115, 165):
+            sizes = [file.stat().st_size for file in [*find_rotated_files(path).values(), path]]
+            assert 4000 < sum(sizes) <= 5000
+            assert storage.size == sum(sizes)
+    storage.close()
 
 
 def test_a_clock_that_is_set_back_changes_nothing(
