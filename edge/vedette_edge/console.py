@@ -22,6 +22,7 @@ from rich.progress import Progress
 from vedette_edge.errors import VedetteError
 
 READER_S = 0.5  # to wait for the reader of the last words
+RAISE_LIMIT = "end other programs, or raise the limit"
 INTERRUPTED = 130  # exit code: 128 + SIGINT, as in shells
 
 
@@ -62,8 +63,8 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
 
     TensorFlow, XNNPACK and OpenCV write to the file descriptors 1 and 2 themselves, so these
     point to the log (or to nowhere without one) while the command writes to copies of them.
-    VedetteError and OSError leave as click.ClickException (exit code 1) and Ctrl-C leaves as exit
-    code 130. All other exceptions are our bugs and pass through.
+    VedetteError, OSError and a machine at its limits leave as click.ClickException (exit code 1)
+    and Ctrl-C leaves as exit code 130. All other exceptions are our bugs and pass through.
     """
     if log:  # TensorFlow still writes while Python exits
         atexit.register(_send_stderr_to, log.absolute())
@@ -72,12 +73,13 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
         try:
             with _send_output_to(log):
                 yield terminal
-        except (VedetteError, OSError) as error:
-            if isinstance(error, BrokenPipeError):
-                raise  # whoever read our output has gone; click exits quietly
+        except (VedetteError, OSError, MemoryError, RuntimeError) as error:
+            message = _format_error(error)
+            if isinstance(error, BrokenPipeError) or not message:
+                raise  # whoever read our output has gone: click exits quietly. Or it is a bug
             if not _is_read(err):
                 raise click.exceptions.Exit(1) from error
-            raise click.ClickException(_format_error(error)) from error
+            raise click.ClickException(message) from error
         except KeyboardInterrupt:
             if _is_read(err):
                 terminal.err.print("Stopped.")
@@ -108,9 +110,19 @@ def format_answer(label: str, best: str) -> str:
     return f"{label} ({best})" if best not in ("", label) else label
 
 
-def _format_error(error: VedetteError | OSError) -> str:
+def _format_error(error: Exception) -> str:
+    """Format an error for the user; empty if it is a bug."""
     text = str(error)
-    if not isinstance(error, VedetteError) and error.filename:
+    if isinstance(error, MemoryError):
+        text = f"not enough memory{f' ({text})' if text else ''}; {RAISE_LIMIT} (ulimit -v)"
+    elif isinstance(error, BlockingIOError) or text == "can't start new thread":
+        limits = "(ulimit -u, or TasksMax= of a service)"
+        text = f"no further process or thread can be started; {RAISE_LIMIT} {limits}"
+    elif isinstance(error, VedetteError):
+        pass
+    elif not isinstance(error, OSError):
+        return ""
+    elif error.filename:
         hint = ". Free some space and try again" if error.errno == errno.ENOSPC else ""
         text = f"{error.filename}: {error.strerror}{hint}"
     return escape_lines(text)

@@ -1,5 +1,7 @@
 """The command line as a whole: its help, its imports, and how mistakes end."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from vedette_edge.__main__ import COMMANDS, main
+from vedette_edge.console import cli_session
 
 
 def find_imported(statement: str) -> set[str]:
@@ -65,3 +68,22 @@ def test_a_mistake_is_one_line_and_code_1(
     last = result.stderr.splitlines()[-1]
     assert last.startswith("Error: ")
     assert name in last
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError("Unable to allocate 1 GiB"), r"not enough memory \(Unable .*ulimit -v"),
+        (MemoryError(), r"not enough memory; end other programs"),
+        (RuntimeError("can't start new thread"), r"no further process or thread .*TasksMax="),
+        (BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)), "no further .*ulimit -u"),
+    ],
+)
+def test_a_machine_at_its_limits_is_an_error_with_advice(error: Exception, words: str) -> None:
+    with pytest.raises(click.ClickException, match=words), cli_session():
+        raise error
+
+
+def test_a_bug_is_not_reported_as_a_mistake() -> None:
+    with pytest.raises(RuntimeError, match="a bug"), cli_session():
+        raise RuntimeError("a bug")

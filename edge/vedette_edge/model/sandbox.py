@@ -76,6 +76,8 @@ def limit(resource_number: int, most: int) -> None:
 def describe_death(code: int, stderr: bytes) -> str:
     """Name the signal or the exit code, and quote the last line on standard error."""
     cause = signal.Signals(-code).name if -code in list(signal.Signals) else f"code {code}"
+    if b"OpenBLAS blas_thread_init" in stderr:  # which then sends SIGINT to its own process
+        return f"{cause}: no further thread can be started, see ulimit -u"
     lines = stderr.splitlines()
     words = [shorten(line) for line in lines if line.strip() and not line.startswith(b"INFO")]
     return ": ".join([cause, *words[-1:]])

@@ -163,6 +163,12 @@ def test_a_program_that_ignores_sigchld_learns_of_a_crash(
         signal.signal(signal.SIGCHLD, before)
 
 
+def test_a_process_that_openblas_ends_lacked_a_thread() -> None:
+    said = b"OpenBLAS blas_thread_init: pthread_create failed for thread 1 of 2\nKeyboardInterrupt"
+    reason = "SIGINT: no further thread can be started, see ulimit -u"
+    assert sandbox.describe_death(-signal.SIGINT, said) == reason
+
+
 def test_a_probe_ends_by_itself_also_without_proc() -> None:
     script = (
         "import time; from vedette_edge.model import probe; probe.TIMEOUT_S = 0.1; "
