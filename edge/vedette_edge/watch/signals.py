@@ -1,10 +1,12 @@
 """Signals that stop a watch, or restart it with a new configuration."""
 
 import logging
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from vedette_edge.errors import SettingError
@@ -34,7 +36,7 @@ class Signals:
         # EFD_CLOEXEC, the program that takes over after a reload would keep them.
         self.stop = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._check_event = os.eventfd(0, os.EFD_CLOEXEC)
-        self._ended_by = ""
+        self._ended_by, self._ended_s = "", math.inf
         self._reload = self._closing = self._watching = False
         self._checker = threading.Thread(target=self._run_checks, daemon=True)
         self._check = check
@@ -65,7 +67,8 @@ class Signals:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._closing = True
         os.eventfd_write(self._check_event, 1)
-        self._checker.join(JOIN_S)
+        now_s = time.monotonic()  # the log's disk may have held up the end, too
+        self._checker.join(max(0.0, min(now_s, self._ended_s) + JOIN_S - now_s))
         if self.reload_requested:  # a SIGHUP during the restart waits for the new process
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
             del self._before[signal.SIGHUP]
@@ -90,16 +93,19 @@ class Signals:
             self._terminate("SIGHUP")
 
     def _terminate(self, name: str) -> None:
-        self._ended_by = name
-        os.eventfd_write(self.stop, 1)
+        self._end(name)
         if not self._watching:
             sys.exit(0)
 
     def _interrupt(self) -> None:
         if self.stop_reason or not self._watching:
             raise KeyboardInterrupt
-        self._ended_by = "SIGINT"
-        os.eventfd_write(self.stop, 1)
+        self._end("SIGINT")
+
+    def _end(self, name: str) -> None:
+        self._ended_by, self._ended_s = name, time.monotonic()
+        for event in (self.stop, self._check_event):  # the checker ends, too
+            os.eventfd_write(event, 1)
 
     def _run_checks(self) -> None:
         """Run the thread: a wrong configuration changes nothing."""

@@ -4,6 +4,7 @@ import json
 import re
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from tests.edge.model.packing import write_deadly
 from tests.edge.vedette_command import read_events, start_watch
 
 from vedette_edge.model.model_file import read_model_file
+from vedette_edge.watch import signals as signals_module
 from vedette_edge.watch.signals import Signals
 
 UNCHANGED = "The watch continues unchanged"
@@ -137,3 +139,22 @@ def test_a_watch_outlives_many_wrong_reloads_while_it_prints(
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
         assert frames.result().endswith("}\n")
+
+
+def test_a_check_that_hangs_delays_the_end_from_the_signal_on_and_not_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answer, joined = threading.Event(), Mock()
+    monkeypatch.setattr(signals_module, "JOIN_S", 0.01)
+
+    def check() -> None:
+        answer.wait()
+
+    with Signals(check) as signals:
+        monkeypatch.setattr(signals._checker, "join", joined)
+        signals.start_watch()
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(0.05)  # as the disk of the log
+    answer.set()
+    joined.assert_called_once_with(0.0)
