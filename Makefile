@@ -32,10 +32,13 @@ $(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.
 	  { echo "$(PYTHON) is older than Python 3.11; set PYTHON=/path/to/a/newer/one" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "No venv for $(PYTHON); on Debian: apt install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev \
-	  --build-constraint constraints.txt \
-	  --editable 'edge[litert,heif]' --editable 'train[pretrained,tensorboard]' --editable convert
+	@echo "Setting up $(VENV): about 0.8 GB to download and 2.9 GB on disk, a few minutes; only once"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	@# On a terminal, pip shows its progress.
+	@test -t 1 || quiet=--quiet; \
+	  $(BIN)/python -m pip install $$quiet --constraint constraints.txt --group dev \
+	    --build-constraint constraints.txt \
+	    --editable 'edge[litert,heif]' --editable 'train[pretrained,tensorboard]' --editable convert
 	@touch $@
 
 demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whole product once
@@ -46,8 +49,8 @@ demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whol
 	@$(MAKE) --no-print-directory recipe DATA=demo/cards RUN=runs/demo
 	@echo "3 of 4: converting to one .tflite file, judged against the float model"
 	@$(MAKE) --no-print-directory convert RUN=runs/demo
-	@echo "4 of 4: classifying held-out frames; each is named after what it shows"
-	@$(BIN)/vedette predict runs/demo/model.tflite demo/cards/frames
+	@echo "4 of 4: classifying held-out frames; each lies in a folder named after what it shows"
+	@$(BIN)/vedette predict runs/demo/model.tflite demo/cards/frames --evaluate
 	@cat docs/after-the-demo.txt
 
 train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]

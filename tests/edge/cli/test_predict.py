@@ -91,6 +91,32 @@ def test_a_picture_whose_scores_are_no_numbers_is_left_out(shares: Path, photos:
     assert rows[1]["error"] in result.stderr
 
 
+def test_answers_are_compared_with_the_names_of_folders(model: Path, photos: Path) -> None:
+    for folder, name in (("red", "a-red.jpg"), ("red", "b-green.png"), ("blue", "c-blue.webp")):
+        (photos / folder).mkdir(exist_ok=True)
+        (photos / name).rename(photos / folder / name)
+    (photos / "blue" / "bad.jpg").write_bytes(b"no picture")
+    result = call_vedette("predict", model, photos, "--evaluate", "--top-k", "2")
+    assert result.exit_code == 4
+    lines = [re.sub(" +", " ", line) for line in result.stdout.splitlines()]
+    assert lines[-1] == "2 of 3 right (66.7%)"
+    assert [line.partition("wrong: ")[2] for line in lines[1:-1]] == ["", "", "", "", "red", ""]
+    result = call_vedette("predict", model, photos, "--evaluate", "--json")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["true_label"] for row in rows] == ["blue", "blue", "red", "red"]
+    assert "2 of 3 right" in result.stderr
+    result = call_vedette("predict", model, photos, "--evaluate", "--csv")
+    cells = list(csv.DictReader(result.stdout.splitlines()))
+    assert [row["true_label"] for row in cells] == ["blue", "blue", "red", "red"]
+
+
+def test_a_folder_that_is_no_label_cannot_be_compared(model: Path, photos: Path) -> None:
+    result = call_vedette("predict", model, photos, "--evaluate")
+    assert result.exit_code == 2
+    assert "lies in 'photos', which is no label of this model" in result.stderr
+    assert result.stdout == ""
+
+
 def test_json_and_csv_together_are_a_wrong_command_line(model: Path) -> None:
     assert call_vedette("predict", model, "x.jpg", "--json", "--csv").exit_code == 2
 

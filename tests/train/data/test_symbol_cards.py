@@ -110,7 +110,7 @@ def test_a_set_has_its_parts_in_class_folders_and_one_flat_frame_a_class(drawn: 
         "train/umbrella/0001.jpg",
         "train/umbrella/0002.jpg",
         "test/umbrella/0001.jpg",
-        "frames/umbrella-1.jpg",
+        "frames/umbrella/0001.jpg",
     }
 
 

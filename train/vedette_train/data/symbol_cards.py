@@ -217,7 +217,7 @@ def draw_set(
     seed: int = 0,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write train/<class>/0001.jpg, test/<class>/0001.jpg and frames/<class>-1.jpg in a folder.
+    """Write train/<class>/0001.jpg, test/<class>/0001.jpg and frames/<class>/0001.jpg in a folder.
 
     Calls `advance` after each image. Replaces images of the same name and keeps other files. The
     same seed gives the same bytes. Raises ValueError for a negative seed.
@@ -233,13 +233,11 @@ def draw_set(
 
 def _list_images(folder: Path, train_per_class: int, test_per_class: int) -> Iterator[CardImage]:
     """The images of a set; creates the folders."""
-    (folder / "frames").mkdir(parents=True, exist_ok=True)
     for name in CARDS:
-        for part, count in (("train", train_per_class), ("test", test_per_class)):
+        for part, count in (("train", train_per_class), ("test", test_per_class), ("frames", 1)):
             (folder / part / name).mkdir(parents=True, exist_ok=True)
             for number in range(1, count + 1):
                 yield CardImage(folder / part / name / f"{number:04}.jpg", part, name, number)
-        yield CardImage(folder / "frames" / f"{name}-1.jpg", "frames", name, 1)
 
 
 def _write_image(image: CardImage, seed: int) -> None:
