@@ -1,0 +1,113 @@
+"""Draw the pictures of the README, from what `make demo` made.
+
+.venv/bin/python docs/pictures.py
+
+Needs tmux and Chromium. Trains on four of the demonstration's classes, in a minute.
+"""
+
+import io
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+from rich.console import Console
+from rich.text import Text
+from selenium.webdriver import Chrome, ChromeOptions
+
+from vedette_edge import Classifier
+from vedette_edge.images import decoding, discovery
+
+ROOT = Path(__file__).parents[1]
+CARDS = ROOT / "demo" / "cards"
+ROWS, COLUMNS = 3, 6
+CLASSES = ("cat", "cow", "monkey", "mouse")
+COMMANDS = (
+    "vedette-train fit animals --out runs/animals",
+    "vedette-convert runs/animals --out animals.tflite",
+    "vedette predict animals.tflite animals/test --evaluate",
+)
+PAGE = """<body style="margin:0;background:#15181c">
+<pre style="margin:14px;font:13px/1.35 'DejaVu Sans Mono',monospace;color:#d6d9de">{code}</pre>"""
+
+
+def main() -> None:
+    draw_frames()
+    with tempfile.TemporaryDirectory() as folder:
+        for part, name in ((part, name) for part in ("train", "test") for name in CLASSES):
+            shutil.copytree(CARDS / part / name, Path(folder, "animals", part, name))
+        screen = "\n".join(run_in_terminal(command, folder) for command in COMMANDS)
+        console = Console(record=True, file=io.StringIO(), width=96)
+        console.print(Text.from_ansi(screen))
+        page = Path(folder, "terminal.html")
+        page.write_text(console.export_html(code_format=PAGE, inline_styles=True), "utf-8")
+        draw_page(page, "terminal", 800)
+        draw_page(Path(folder, "runs", "animals", "report.html"), "report", 1100)
+
+
+def draw_frames() -> None:
+    """Draw held-out frames with their labels."""
+    classifier = Classifier(ROOT / "runs" / "demo" / "model.tflite")
+    frames = discovery.find_images(CARDS / "frames")
+    shown = frames[3 :: len(frames) // (ROWS * COLUMNS)][: ROWS * COLUMNS]
+    figure = Figure(figsize=(9.6, 4.4), layout="constrained", facecolor="#15181c")
+    for path, axes in zip(shown, np.ravel(figure.subplots(ROWS, COLUMNS)), strict=True):
+        picture_rgb = decoding.read_image(path)
+        answer = classifier.classify(picture_rgb)
+        axes.imshow(picture_rgb)
+        axes.axis("off")
+        axes.set_title(
+            f"{answer.label}  {answer.score:.0%}",
+            color="#7ee08a" if answer.label == path.parent.name else "#ff8f70",
+            fontsize=10,
+            family="monospace",
+        )
+    FigureCanvasAgg(figure)
+    png = io.BytesIO()
+    figure.savefig(png, dpi=100)
+    save(Image.open(png), "at-work")
+
+
+def run_in_terminal(command: str, folder: str) -> str:
+    """Run a command in a terminal of its own; return the prompt and the screen at its end."""
+    tmux = ["tmux", "-L", "pictures"]
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    shell = f"cd {shlex.quote(folder)}; PATH={shlex.quote(path)}; {command}; touch done; sleep 99"
+    subprocess.run([*tmux, "new-session", "-d", "-x", "92", "-y", "60", shell], check=True)
+    while not Path(folder, "done").exists():
+        time.sleep(0.1)
+    time.sleep(0.5)
+    screen = subprocess.check_output([*tmux, "capture-pane", "-p", "-e"], text=True)
+    subprocess.run([*tmux, "kill-server"], check=True)
+    Path(folder, "done").unlink()
+    return f"\x1b[1m$ {command}\x1b[0m\n{screen.rstrip()}\n"
+
+
+def draw_page(page: Path, name: str, width: int) -> None:
+    """Draw what a browser shows of a page, 900 px high at most."""
+    options = ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
+        options.add_argument(argument)
+    with Chrome(options=options) as chrome:
+        chrome.get(page.as_uri())
+        height = int(chrome.execute_script("return document.documentElement.scrollHeight"))
+        chrome.set_window_size(width, min(900, height) + 150)
+        png = chrome.get_screenshot_as_png()
+    picture = Image.open(io.BytesIO(png))
+    save(picture.crop((0, 0, picture.width, min(picture.height, 900, height))), name)
+
+
+def save(picture: Image.Image, name: str) -> None:
+    """Write docs/NAME.png in 96 colours, a sixth of the bytes."""
+    picture.convert("RGB").quantize(96).save(ROOT / "docs" / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
