@@ -11,6 +11,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,7 +36,7 @@ def start(
 
 
 def wait_until(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    limit_s = time.monotonic() + 300  # emulated processors take a minute to start a watch
+    limit_s = time.monotonic() + 200  # emulated processors take a minute to start a watch
     while not condition():
         assert time.monotonic() < limit_s
         assert process.poll() is None
@@ -100,11 +101,15 @@ def test_a_followed_folder_does_not_wait_for_a_reader(
     log, reader, writer = tmp_path / "watch.jsonl", *os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     command = [model, "--camera", photos, "--follow", "--json", "--log", log, "--log-flush", "0.1"]
+    picture, numbers = (photos / "b-green.png").read_bytes(), count()
+
+    def add_until(lines: int) -> bool:
+        """Add a picture; true if the log has so many lines. What is there at first is not new."""
+        (photos / f"{next(numbers)}.png").write_bytes(picture)
+        return log.exists() and log.read_text("utf-8").count("\n") >= lines
+
     with start(*command, stdout=writer, stderr=writer) as process:
-        time.sleep(2)
-        for number in range(40):
-            (photos / f"{number}.png").write_bytes((photos / "b-green.png").read_bytes())
-        wait_until(lambda: log.exists() and log.read_text("utf-8").count("\n") >= 40, process)
+        wait_until(lambda: add_until(40), process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     os.close(reader)
