@@ -69,14 +69,22 @@ def _format_heartbeat(record: LoggedRecord) -> str:
     state = record.fields.get("state")
     pairs = state.items() if isinstance(state, dict) else ()
     labels = ", ".join(format_label(*map(str, pair)) for pair in pairs)
-    numbers = ((record.find_number(name), form) for name, form in HEARTBEAT_FIELDS)
-    parts = [form(number) for number, form in numbers if number is not None]
+    parts = _format_statistics(record)
     if throttled := record.fields.get("throttled"):
         parts.append(f"throttled {throttled}")
     return f"{labels:<20}        {', '.join(parts)}"
 
 
-HEARTBEAT_FIELDS: tuple[tuple[str, Callable[[float], str]], ...] = (
+def _format_stop(record: LoggedRecord) -> str:
+    return f"{_join_fields(record, 'reason'):<20}        {', '.join(_format_statistics(record))}"
+
+
+def _format_statistics(record: LoggedRecord) -> list[str]:
+    numbers = ((record.find_number(name), form) for name, form in STATISTICS)
+    return [form(number) for number, form in numbers if number is not None]
+
+
+STATISTICS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("up_s", lambda up_s: f"up {format_duration(up_s)}"),
     ("frames", lambda frames: f"{frames:.0f} frames"),
     ("fps", lambda fps: f"{fps:.1f}/s"),
@@ -117,5 +125,5 @@ FORMATTERS: dict[str, Callable[[LoggedRecord], str]] = {
     "camera_lost": lambda record: _join_fields(record, "camera", "reason"),
     "camera_restored": _format_restored,
     "note": lambda record: _join_fields(record, "text"),
-    "stop": lambda record: _join_fields(record, "reason"),
+    "stop": _format_stop,
 }

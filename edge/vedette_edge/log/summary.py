@@ -13,7 +13,7 @@ from vedette_edge.log.records import format_timestamp
 # Between records that are closer together, without a start in between, the watch ran on.
 LONGEST_SILENCE_S = 900.0
 SET_S = 5.0  # smallest jump that counts as setting the clock: `up_s` may be rounded
-COUNTS = ("frames", "dropped")  # in heartbeats, since the start of the watch
+COUNTS = ("frames", "dropped")  # in heartbeats and stops, since the start of the watch
 
 Span = tuple[float, float]  # from, to: seconds since the epoch
 
@@ -133,13 +133,14 @@ class _DayAccumulator:
         if record.event == "change":
             self._add_change(record)
         elif record.event == "heartbeat":
-            self._add_heartbeat(record)
+            self._add_counts(record)
         elif record.event == "camera_lost":
             self._lost += self._holds(record.at)
             self._lost_since = record.at
         elif record.event == "camera_restored":
             self._add_restored(record.at, record.find_number("lost_s"))
         elif record.event == "stop":
+            self._add_counts(record)
             self._end_run(record.at)
 
     def _add_change(self, record: LoggedRecord) -> None:
@@ -150,9 +151,10 @@ class _DayAccumulator:
         if self._holds(record.at):
             self._times[region, record.find_text("label")] += 1
 
-    def _add_heartbeat(self, record: LoggedRecord) -> None:
+    def _add_counts(self, record: LoggedRecord) -> None:
         for name in COUNTS:
-            count = record.find_number(name) or 0.0
+            if (count := record.find_number(name)) is None:
+                continue  # stops of earlier versions have none
             # At the beginning of a log, the time of these frames is unknown.
             grown = count - self._last_counts.get(name, count)
             self._last_counts[name] = count

@@ -88,11 +88,14 @@ class WatchReporter:
             if not signals.reload_requested:  # systemd would kill the watch during its restart
                 notify("STOPPING=1")
             if self._continuous:
-                up_s, unprinted = time.monotonic() - stats.began_s, self._count_unprinted()
-                losses = {"unprinted": unprinted} if unprinted else {}
-                self._write("stop", reason=reason, up_s=round(up_s, 1), **losses)
+                self._write_stop(reason, stats)
             if stats.frames or signals.stop_reason:
                 logger.info("%s", stats.summarize())
+
+    def _write_stop(self, reason: str, stats: WatchStats) -> None:
+        up_s, unprinted = round(time.monotonic() - stats.began_s, 1), self._count_unprinted()
+        losses = {"unprinted": unprinted} if unprinted else {}
+        self._write("stop", reason=reason, up_s=up_s, **stats.to_fields(), **losses)
 
     def _write(self, event: str, **fields: object) -> None:
         self._sink.write(create_record(event) | fields)

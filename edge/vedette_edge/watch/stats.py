@@ -60,6 +60,11 @@ class WatchStats:
         self.last, self.skipped = timings.info.number, timings.info.skipped
         self.age_ms = 1000 * (timings.logged_s - timings.info.taken_s)
 
+    def to_fields(self) -> dict[str, int]:
+        """The counters since the start, as fields of a record."""
+        counters = {"frames": self.frames, "dropped": self.dropped, "skipped": self.skipped}
+        return counters | ({"unclassified": self.unclassified} if self.unclassified else {})
+
     def summarize(self) -> str:
         """One line for a person."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
@@ -86,10 +91,7 @@ class Heartbeat:
         yield {
             **create_record("heartbeat"),
             "up_s": round(now_s - stats.began_s),
-            "frames": stats.frames,
-            "dropped": stats.dropped,
-            "skipped": stats.skipped,
-            **({"unclassified": stats.unclassified} if stats.unclassified else {}),
+            **stats.to_fields(),
             "fps": round(stats.fps, 2),
             "age_ms": round(stats.age_ms, 1),
             "state": {one.region: one.smoother.label for one in regions if one.smoother},

@@ -88,6 +88,18 @@ def test_values_of_any_type_are_converted_as_on_a_command_line_or_refused(
     assert expected in str(error.value)
 
 
+def test_enter_below_leave_is_refused(write_config: WriteConfig, model: Path) -> None:
+    camera = ("--camera", "synthetic")
+    for flags in (("--enter", "0.2", "--leave", "0.9"), ("--enter", "0.2"), ("--leave", "0.6")):
+        result = vedette_run(model, *camera, *flags)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "is below leave" in result.stderr
+        assert "lower leave or raise enter" in result.stderr
+    config = write_config("enter = 0.2\n")
+    assert "enter 0.2 is below leave 0.35" in vedette_run(model, *camera, "--config", config).stderr
+    assert vedette_run("gone", *camera, "--config", config, "--leave", "0.2").exit_code == 1
+
+
 def test_a_file_that_is_missing_or_not_valid_toml_is_named(
     write_config: WriteConfig, tmp_path: Path
 ) -> None:

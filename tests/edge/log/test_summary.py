@@ -121,6 +121,21 @@ def test_frames_are_counted_across_restarts_and_midnight() -> None:
     assert (summary.frames, summary.dropped) == (1500, 3)
 
 
+def test_a_watch_that_ends_before_its_first_heartbeat_has_its_frames_in_its_stop() -> None:
+    lines = [
+        format_line(AT, "start"),
+        format_line(AT + 36, "stop", up_s=36, frames=359, dropped=2),
+        format_line(AT + 40, "start"),
+        format_line(AT + 100, "heartbeat", up_s=60, frames=600, dropped=3),
+        format_line(AT + 110, "stop", up_s=70, frames=700, dropped=4),
+        format_line(AT + 120, "start"),
+        format_line(AT + 180, "heartbeat", up_s=60, frames=50, dropped=0),
+        format_line(AT + 190, "stop", up_s=70),  # of an earlier version
+    ]
+    summary = summarize_day(*lines)
+    assert (summary.frames, summary.dropped) == (359 + 700 + 50, 2 + 4)
+
+
 def test_a_lost_camera_is_counted_with_the_time_it_was_away() -> None:
     summary = summarize_day(
         *MORNING, format_line(AT + 1000, "camera_lost"), format_line(AT + 1600, "stop")

@@ -12,6 +12,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 import pytest
+from tests.edge.vedette_command import call_vedette
 
 from vedette_edge import Classifier
 from vedette_edge.cameras import open_frames
@@ -268,7 +269,13 @@ def test_signals_end_a_watch_cleanly(
     assert process.returncode == code
     records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     assert [one["event"] for one in records] == ["start", "camera_opened", "change", "stop"]
-    assert records[-1]["reason"] == reason
+    stop = records[-1]
+    assert stop["reason"] == reason
+    assert stop["frames"] >= 1
+    assert {"dropped", "skipped"} < stop.keys()
+    shown = call_vedette("log", log, "--summary", "--json")
+    assert json.loads(shown.stdout)["frames"] == stop["frames"]
+    assert f"{stop['frames']} frames, " in call_vedette("log", log, "--event", "stop").stdout
 
 
 def test_the_log_ends_with_the_error_that_ended_the_watch(model: Path, tmp_path: Path) -> None:
