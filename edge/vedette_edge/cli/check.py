@@ -12,14 +12,21 @@ from pathlib import Path
 import click
 
 from vedette_edge.capture.region import parse_region
+from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.options import json_option, model_options, threads_option
-from vedette_edge.cli.watch_options import camera_options, config_option, log_options
+from vedette_edge.cli.watch_options import (
+    camera_options,
+    check_contradictions,
+    config_option,
+    log_options,
+    run_settings,
+)
 from vedette_edge.console import Output, cli_session
 from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, render_findings
 from vedette_edge.doctor.disk import check_disk
 from vedette_edge.doctor.machine import check_machine, is_service_running
 from vedette_edge.doctor.packages import check_packages, is_broken
-from vedette_edge.errors import SelfTestError
+from vedette_edge.errors import SelfTestError, SettingError
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.watch.config import CameraSettings
@@ -87,10 +94,15 @@ def _write_chart(path: Path, terminal: Output) -> None:
 def _check_settings(
     config: Path | None, model: Path | None, camera: CameraSettings
 ) -> Iterator[Finding]:
-    """Report what the service needs and its settings do not name."""
+    """Report settings of the service that are missing or contradict each other."""
     for name, value in (("model", model), ("camera", camera.source)):
         if config and value is None:
             yield Finding(name, FAULT, f"{config} names none, so the watch cannot start")
+    if config:
+        try:
+            check_contradictions(load_settings(config, run_settings))
+        except SettingError as error:
+            yield Finding("settings", FAULT, f"{config}: {error}")
 
 
 def _check_model(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from vedette_edge.errors import LabelsError
+from vedette_edge.errors import LabelsError, SettingError
 from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES
 from vedette_edge.model.labels import read_labels
 from vedette_edge.model.overrides import COLOURS, ModelOverrides
@@ -43,13 +43,20 @@ def apply_options(*options: Decorator) -> Decorator:
 
 
 def collect_options(name: str, build: Callable[..., object], *options: Decorator) -> Decorator:
-    """Combine options; their values reach the command as one argument, which `build` creates."""
+    """Combine options; their values reach the command as one argument, which `build` creates.
+
+    A SettingError of `build` becomes an error of the command line.
+    """
 
     def decorate(command: Command) -> Command:
         @wraps(command)
         def call_with_argument(**values: Any) -> None:
             own = {key: values.pop(key) for key in signature(build).parameters if key in values}
-            command(**{name: build(**own)}, **values)
+            try:
+                argument = build(**own)
+            except SettingError as error:
+                raise click.UsageError(str(error)) from error
+            command(**{name: argument}, **values)
 
         return apply_options(*options)(call_with_argument)
 

@@ -23,7 +23,7 @@ from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.cli.config_file import find_key, load_settings
 from vedette_edge.cli.options import UNREADABLE
 from vedette_edge.cli.self_test import run_self_test
-from vedette_edge.cli.watch_options import OutputOptions, run_options
+from vedette_edge.cli.watch_options import OutputOptions, check_contradictions, run_options
 from vedette_edge.console import Output, cli_session, escape_lines
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host import memory
@@ -240,6 +240,7 @@ def _check_config_file(context: click.Context, path: Path | None) -> None:
         elif name in settings:
             settings[name] = parameter.process_value(context, settings[name])
     try:
+        check_contradictions(settings)
         _check_files(settings)
         _check_model(settings)
     except VedetteError as error:

@@ -4,7 +4,7 @@ Imports no numpy: `vedette check` must start where numpy is broken.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from vedette_edge.cli.options import (
 from vedette_edge.click_types import FiniteFloat
 from vedette_edge.errors import SettingError
 from vedette_edge.log.rotation import LogLimits
-from vedette_edge.watch.config import CameraSettings, WatchConfig
+from vedette_edge.watch.config import CameraSettings, WatchConfig, check_hysteresis
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ watch_options = apply_options(
         click.option("--every-frame", is_flag=True, help="Report every frame, not only changes."),
         _add_number("--smoothing", SECONDS, 1.0, "Smooth the scores over this time, in seconds."),
         _add_number("--enter", SHARE, 0.5, "Score at which a label takes over."),
-        _add_number("--leave", SHARE, 0.35, "Score below which it gives way to unknown."),
+        _add_number("--leave", SHARE, 0.35, "Score below which it gives way to unknown; at most --enter."),
         _add_number("--dwell", SECONDS, 1.0, "Shortest time that a label stays, in seconds."),
         _add_number("--fps", SECONDS, 0.0, "Most frames to classify a second; 0: all."),
         _add_number("--motion", SHARE, 0.0, "Skip frames with less change, as a share; 0: none."),
@@ -183,3 +183,13 @@ run_options = apply_options(
 @run_options
 def run_settings(**_: object) -> None:
     """Hold the settings that a TOML file may have; never runs."""
+
+
+def check_contradictions(settings: Mapping[str, Any]) -> None:
+    """Check settings against each other, and against the defaults of those that are not there.
+
+    Raises SettingError.
+    """
+    defaults = {one.name: one.default for one in run_settings.params}
+    enter, leave = (float(settings.get(name, defaults[name])) for name in ("enter", "leave"))
+    check_hysteresis(enter, leave)

@@ -5,6 +5,8 @@ Imports no numpy: `vedette check` reads the same settings, also where numpy is b
 
 from dataclasses import asdict, dataclass
 
+from vedette_edge.errors import SettingError
+
 
 @dataclass(frozen=True, slots=True)
 class CameraSettings:
@@ -24,7 +26,10 @@ class CameraSettings:
 
 @dataclass(frozen=True, slots=True)
 class WatchConfig:
-    """Settings of a watch, from the TOML file with flags over it."""
+    """Settings of a watch, from the TOML file with flags over it.
+
+    Raises SettingError if `enter` is below `leave`.
+    """
 
     camera: CameraSettings
     every_frame: bool  # report every frame, not only changes
@@ -36,7 +41,16 @@ class WatchConfig:
     motion: float  # share of the image, 0..1; 0: none
     heartbeat: float  # seconds; 0: none
 
+    def __post_init__(self) -> None:
+        check_hysteresis(self.enter, self.leave)
+
     def to_settings(self) -> dict[str, object]:
         """All settings but the source, for the log's start record."""
         settings = asdict(self.camera) | asdict(self)
         return {key: value for key, value in settings.items() if key not in ("camera", "source")}
+
+
+def check_hysteresis(enter: float, leave: float) -> None:
+    """Raise SettingError if a label would be given up at a score at which it takes over."""
+    if enter < leave:
+        raise SettingError(f"enter {enter:g} is below leave {leave:g}; lower leave or raise enter")

@@ -15,7 +15,7 @@ class SmoothingConfig:
 
     smoothing_s: float = 1.0  # time constant of the smoothing; 0: none
     enter: float = 0.5  # a label takes over at this score, or at its threshold if that is higher
-    leave: float = 0.35  # the current label is given up below this score
+    leave: float = 0.35  # the current label is given up below this score; at most `enter`
     dwell_s: float = 1.0  # shortest time that a label stays
 
 
@@ -43,7 +43,7 @@ class LabelSmoother:
         self._labels, self._config = labels, config
         thresholds = np.array([confidence.threshold(label) for label in labels], np.float32)
         self._enter = np.maximum(thresholds, np.float32(config.enter))
-        self._leave = np.maximum(thresholds, np.float32(min(config.leave, config.enter)))
+        self._leave = np.maximum(thresholds, np.float32(config.leave))
         if UNKNOWN in labels:
             self._enter[labels.index(UNKNOWN)] = 0.0
         self._smooth: NDArray[np.float32] | None = None

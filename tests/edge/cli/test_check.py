@@ -36,6 +36,10 @@ def test_check_takes_the_settings_of_the_service(model: Path, tmp_path: Path) ->
     assert "names none" not in without.stdout
     config.write_text('camera = "synthetic"\nregion = "door=600,0,100,100"\n', encoding="utf-8")
     assert "door" in call_vedette("check", model, "--config", config).stderr
+    config.write_text("leave = 0.6\n", encoding="utf-8")
+    contradicting = call_vedette("check", model, "--config", config, "--camera", "")
+    assert "fault    settings" in contradicting.stdout
+    assert f"{config}: enter 0.5 is below leave 0.6" in contradicting.stdout
     config.write_text("camra = 1", encoding="utf-8")
     assert "'camera'" in call_vedette("check", "--config", config).stderr
 

@@ -89,7 +89,7 @@ def test_values_of_any_type_are_converted_as_on_a_command_line_or_refused(
 
 
 def test_enter_below_leave_is_refused(write_config: WriteConfig, model: Path) -> None:
-    camera = ("--camera", "synthetic")
+    camera = ("--camera", "gone.mp4")
     for flags in (("--enter", "0.2", "--leave", "0.9"), ("--enter", "0.2"), ("--leave", "0.6")):
         result = vedette_run(model, *camera, *flags)
         assert (result.exit_code, result.stdout) == (2, "")

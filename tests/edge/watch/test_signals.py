@@ -56,6 +56,7 @@ def test_sighup_restarts_a_watch_with_the_present_file(
         for wrong, reason in (
             ("nonsense", "not valid TOML"),
             (head, "camera is missing"),
+            (text + "enter = 0.2\n", "config.toml: enter 0.2 is below leave 0.35"),
             (head + 'camera = "picamera"\n', "config.toml: 'picamera'"),
             (head + f'camera = "/{"long" * 100}"\n', "long' not found"),
             (f'model = "{clip}"\ncamera = "{clip}"\n', f"config.toml: {clip}: "),
