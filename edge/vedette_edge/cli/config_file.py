@@ -1,6 +1,5 @@
 """The TOML file of `vedette run`, which has the same settings as the command line."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import click
 
+from vedette_edge.cli.options import suggest_name
 from vedette_edge.errors import SettingError
 from vedette_edge.files import read_bounded
 
@@ -71,9 +71,7 @@ def _is_plain(value: Any) -> bool:
 def _list_unknown(settings: Mapping[str, Any], known: Mapping[str, click.Parameter]) -> list[str]:
     lines = []
     for key in settings.keys() - known.keys():
-        near = difflib.get_close_matches(key, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-        lines.append(f"unknown key {key!r}; {hint}")
+        lines.append(f"unknown key {key!r}; {suggest_name(key, known)}")
     return sorted(lines)
 
 

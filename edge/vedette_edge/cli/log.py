@@ -4,18 +4,20 @@ import json
 import re
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import click
 
-from vedette_edge.cli.options import json_option
-from vedette_edge.console import Output, cli_session
+from vedette_edge.cli.options import json_option, suggest_name
+from vedette_edge.console import Output, cli_session, escape_unprintable
+from vedette_edge.errors import SettingError
 from vedette_edge.log import summary
 from vedette_edge.log.formatting import format_record
 from vedette_edge.log.reader import Damage, LoggedRecord, RecordFilter, Tail, find_log, read_records
+from vedette_edge.log.records import EVENTS
 
 SERVICE_LOGS = Path("/var/log/vedette")
 LATEST = 10  # records to show before new ones
@@ -103,24 +105,73 @@ def log(
     if day and (follow or selected != RecordFilter()):
         raise click.UsageError("--summary covers a whole day: combine it only with --json")
     with cli_session() as terminal:
-        path = find_log(place)
-        with _report_damage(path, terminal) as damage:
+        reading = _Reading(find_log(place), selected, terminal)
+        with reading.report_damage():
             if day:
-                _print_summary(read_records(path, damage), day, terminal, as_json)
+                _print_summary(reading.records(), day, terminal, as_json)
             elif follow:
-                _print_records(_follow(path, damage, selected), terminal, as_json)
+                _print_records(_follow(reading, selected), terminal, as_json)
             else:
-                _print_records(filter(selected, read_records(path, damage)), terminal, as_json)
+                _print_records(filter(selected, reading.records()), terminal, as_json)
 
 
-@contextmanager
-def _report_damage(path: Path, terminal: Output) -> Iterator[Damage]:
-    damage = Damage()
-    try:
-        yield damage
-    finally:
-        if damage.lines:
-            terminal.err.print(f"{path}: {damage.lines} damaged lines skipped", style="yellow")
+class _Reading:
+    """Reads a log, and reports what the user cannot have meant: a wrong file, or a wrong name."""
+
+    def __init__(self, path: Path, selected: RecordFilter, terminal: Output) -> None:
+        self.path, self._terminal = path, terminal
+        self.damage = Damage()
+        self._count = 0  # records
+        named = {"event": selected.events, "label": selected.labels, "region": selected.regions}
+        self._named = {field: names for field, names in named.items() if names}
+        self._known = {field: set[str]() for field in self._named}  # of all records
+
+    def records(self) -> Iterator[LoggedRecord]:
+        """Yield all records, and check at the end."""
+        yield from self.count(read_records(self.path, self.damage))
+        self.check()
+
+    def count(self, records: Iterable[LoggedRecord]) -> Iterator[LoggedRecord]:
+        """Pass records on, and note the values of the fields that the user names."""
+        for record in records:
+            self._count += 1
+            for field, known in self._known.items():
+                known.add(record.event if field == "event" else record.find_text(field))
+            yield record
+
+    def check(self) -> None:
+        """Report names that no record has.
+
+        Raises SettingError if there are lines and none is a record, or for a wrong event. A label
+        that never appeared may be right.
+        """
+        if self.damage.lines and not self._count:
+            lines = f"none of its {self.damage.lines} lines is a record"
+            raise SettingError(
+                f"{self.path}: not a log of a watch: {lines}. Name the file of --log"
+            )
+        for field, names in self._named.items():
+            known = self._known[field] - {""} | (EVENTS if field == "event" else set())
+            for name in names:
+                if name not in known:
+                    self._report_unknown(field, name, known)
+
+    def _report_unknown(self, field: str, name: str, known: Collection[str]) -> None:
+        hint = f"; {suggest_name(name, known)}" if known else ""
+        text = escape_unprintable(f"no record has the {field} {name!r}{hint}")
+        if field == "event":
+            raise SettingError(f"{self.path}: {text}")
+        self._terminal.err.print(f"{self.path}: {text}", style="yellow")
+
+    @contextmanager
+    def report_damage(self) -> Iterator[None]:
+        """Report damaged lines of a log in the end, also if the user ends it."""
+        try:
+            yield
+        finally:
+            if self.damage.lines and self._count:
+                text = f"{self.path}: {self.damage.lines} damaged lines skipped"
+                self._terminal.err.print(text, style="yellow")
 
 
 def _print_summary(
@@ -133,11 +184,12 @@ def _print_summary(
         terminal.print_line(summary.render_summary(figures))
 
 
-def _follow(path: Path, damage: Damage, selected: RecordFilter) -> Iterator[LoggedRecord]:
+def _follow(reading: _Reading, selected: RecordFilter) -> Iterator[LoggedRecord]:
     """Yield the latest records, or all since a time that was set; then new ones, without end."""
-    with Tail(path, damage) as tail:
-        records = filter(selected, tail.records())
+    with Tail(reading.path, reading.damage) as tail:
+        records = filter(selected, reading.count(tail.records()))
         yield from records if selected.since is not None else deque(records, LATEST)
+        reading.check()
         while True:
             time.sleep(POLL_S)
             yield from filter(selected, tail.records())

@@ -1,6 +1,7 @@
 """Arguments and options that several commands share, those for foreign models among them."""
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import signature
 from pathlib import Path
@@ -16,6 +17,7 @@ from vedette_edge.model.overrides import COLOURS, ModelOverrides
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
 
+MOST_NAMES = 40  # in a message
 UNREADABLE = 4  # exit code: some pictures could not be read or scored, all others were classified
 
 model_argument = click.argument("model", type=click.Path(path_type=Path))
@@ -61,6 +63,14 @@ def collect_options(name: str, build: Callable[..., object], *options: Decorator
         return apply_options(*options)(call_with_argument)
 
     return decorate
+
+
+def suggest_name(name: str, known: Collection[str]) -> str:
+    """Suggest the known name that is nearest to an unknown one, or else list them."""
+    if near := difflib.get_close_matches(name, known, 1):
+        return f"did you mean {near[0]!r}?"
+    more = " ..." if len(known) > MOST_NAMES else ""
+    return f"known are {', '.join(sorted(known)[:MOST_NAMES])}{more}"
 
 
 def _read_labels(path: str) -> tuple[str, ...]:

@@ -161,7 +161,9 @@ watch_options = apply_options(
         click.option("--every-frame", is_flag=True, help="Report every frame, not only changes."),
         _add_number("--smoothing", SECONDS, 1.0, "Smooth the scores over this time, in seconds."),
         _add_number("--enter", SHARE, 0.5, "Score at which a label takes over."),
-        _add_number("--leave", SHARE, 0.35, "Score below which it gives way to unknown; at most --enter."),
+        _add_number(
+            "--leave", SHARE, 0.35, "Score below which it gives way to unknown; at most --enter."
+        ),
         _add_number("--dwell", SECONDS, 1.0, "Shortest time that a label stays, in seconds."),
         _add_number("--fps", SECONDS, 0.0, "Most frames to classify a second; 0: all."),
         _add_number("--motion", SHARE, 0.0, "Skip frames with less change, as a share; 0: none."),
