@@ -145,5 +145,5 @@ def _print_report(
             terminal.out.print(report.table, soft_wrap=False)
         terminal.out.print(render_findings(findings))
     if faults:
-        count = f"{len(faults)} fault{'s' * (len(faults) > 1)} found"
-        raise SelfTestError(f"{count}. {faults[0].subject}: {faults[0].detail}")
+        subjects = ", ".join(dict.fromkeys(finding.subject for finding in faults))
+        raise SelfTestError(f"{len(faults)} fault{'s' * (len(faults) > 1)} found: {subjects}")

@@ -8,7 +8,7 @@ from rich.table import Table
 from vedette_edge.console import escape_unprintable
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, ModelReport
 from vedette_edge.doctor.packages import suggest_reinstall
-from vedette_edge.errors import SelfTestError, VedetteError
+from vedette_edge.errors import VedetteError
 from vedette_edge.model import self_test
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
@@ -22,31 +22,29 @@ def check_model(path: Path, threads: int | None, overrides: ModelOverrides) -> M
         classifier = Classifier(path, threads=threads, overrides=overrides)
         replays += self_test.replay_samples(classifier)
         finding = _judge_samples(classifier, replays)
-    except SelfTestError as error:
-        finding = Finding("model", FAULT, str(error), suggest_reinstall())
     except VedetteError as error:  # its message says what to do next
         finding = Finding("model", FAULT, str(error))
-    table = render_replays(replays) if replays else None
-    return ModelReport((finding,), table, self_test.to_dict(replays))
+    return ModelReport((finding,), _render_differences(replays), self_test.to_dict(replays))
 
 
-def render_replays(replays: Sequence[Replay]) -> Table:
-    """Render a table with a line per sample."""
-    head = ("sample", "label", "score off by", "")
-    table = Table(*head, box=None, header_style="bold", pad_edge=False)
+def _render_differences(replays: Sequence[Replay]) -> Table | None:
+    """Render a table with a line per sample that differs; None if there are none."""
+    table = Table("sample", "label", "difference", box=None, header_style="bold", pad_edge=False)
     for replay in replays:
-        steps = f"{replay.steps:.1f} steps"
-        row = (replay.name, replay.actual, steps, replay.differs or "equal")
-        table.add_row(*map(escape_unprintable, row))
-    return table
+        if replay.differs:
+            table.add_row(*map(escape_unprintable, (replay.name, replay.actual, replay.differs)))
+    return table if table.row_count else None
 
 
 def _judge_samples(classifier: Classifier, replays: list[Replay]) -> Finding:
-    """Compare with conversion. Raises SelfTestError for a difference."""
+    """Compare with conversion. Raises SelfTestError if there is no sample."""
     if classifier.model.contract is None:
         detail = f"{classifier.model.path} comes from another tool and has no samples: unproved"
         fix = "vedette-convert KERAS_MODEL  # on a workstation: see docs/conversion.md"
         return Finding("model", WARNING, detail, fix)
+    if differences := self_test.count_differences(replays):
+        detail = f"{classifier.model.path}: {differences}"
+        return Finding("model", FAULT, detail, suggest_reinstall())
     self_test.require_equal(classifier, replays)
-    detail = f"{len(replays)} samples are equal here, on {classifier.network.runtime}"
-    return Finding("model", OK, detail)
+    same = f"{len(replays)} samples give the same results here as at conversion"
+    return Finding("model", OK, f"{same}, on {classifier.network.runtime}")

@@ -34,7 +34,7 @@ class Data:
                 raise struct.error("negative")
             return struct.unpack_from(f"<{kinds}", self._view, at)
         except struct.error as error:
-            raise DamagedError(f"an offset points outside the data ({error})") from error
+            raise DamagedError("an offset points outside the data") from error
 
     def read_number(self, at: int, kind: str) -> int:
         """Read one number."""

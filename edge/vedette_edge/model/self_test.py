@@ -31,14 +31,19 @@ class Replay:
 
 def require_equal(classifier: Classifier, replays: Sequence[Replay]) -> None:
     """Raise SelfTestError, naming the first difference, unless all replays are equal."""
-    if bad := [one for one in replays if one.differs]:
-        raise SelfTestError(
-            f"{classifier.model.path}: "
-            f"{len(bad)} of {len(replays)} samples differ from conversion on this machine. "
-            f"{bad[0].name}: {bad[0].differs}. 'vedette check' lists them all"
-        )
+    if differing := [one for one in replays if one.differs]:
+        first = f"{differing[0].name}: {differing[0].differs}"
+        text = f"{count_differences(replays)}. {first}. 'vedette check' lists them all"
+        raise SelfTestError(f"{classifier.model.path}: {text}")
     if not replays:
         raise SelfTestError(f"{classifier.model.path}: carries no samples, so nothing is proved")
+
+
+def count_differences(replays: Sequence[Replay]) -> str:
+    """Count the replays that differ, in words; empty if there are none."""
+    count = sum(bool(one.differs) for one in replays)
+    total = f"{count} of {len(replays)} samples"
+    return f"{total} differ from conversion on this machine" if count else ""
 
 
 def replay_samples(classifier: Classifier) -> Iterator[Replay]:
@@ -72,7 +77,8 @@ def _compare(sample: Sample, image_rgb: Image, classifier: Classifier) -> Replay
     if not differs and result.best != sample.label:
         differs = f"the label is {result.best!r}, expected {sample.label!r}"
     if not differs and steps > MOST_STEPS:
-        differs = f"a score is {steps:.1f} output steps off, at most {MOST_STEPS} are allowed"
+        off, most = steps * STEP, MOST_STEPS * STEP
+        differs = f"a score is off by {off:.4f}, at most {most:.4f} is allowed"
     return Replay(sample.name, sample.label, result.best, steps, differs)
 
 

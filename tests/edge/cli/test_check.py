@@ -35,7 +35,7 @@ def test_check_takes_the_settings_of_the_service(model: Path, tmp_path: Path) ->
     without = call_vedette("check", "--config", config, "--camera", "")
     assert "names none" not in without.stdout
     config.write_text('camera = "synthetic"\nregion = "door=600,0,100,100"\n', encoding="utf-8")
-    assert "door" in call_vedette("check", model, "--config", config).stderr
+    assert "door" in call_vedette("check", model, "--config", config).stdout
     config.write_text("leave = 0.6\n", encoding="utf-8")
     contradicting = call_vedette("check", model, "--config", config, "--camera", "")
     assert "fault    settings" in contradicting.stdout
@@ -49,7 +49,10 @@ def test_a_missing_model_is_one_fault_among_the_findings(tmp_path: Path) -> None
     assert result.exit_code == 1
     assert result.stdout.startswith("fault    model")
     assert "ok       runtime" in result.stdout
-    assert f"1 fault found. model: {tmp_path / 'gone.tflite'}" in result.stderr
+    assert f"{tmp_path / 'gone.tflite'}: No such file" in result.stdout
+    assert result.stderr == "Error: 1 fault found: model\n"
+    log = call_vedette("check", tmp_path / "gone.tflite", "--log", "/dev/null")
+    assert log.stderr == "Error: 2 faults found: model, disk\n"
 
 
 def test_check_recognizes_a_mirrored_camera_by_the_chart(model: Path, tmp_path: Path) -> None:
@@ -85,7 +88,7 @@ def test_a_hostile_model_neither_controls_the_terminal_nor_fills_it(
         path = repacked(json.dumps(fields | changed))
         for result in (call_vedette("check", path), call_vedette("inspect", path)):
             assert result.exit_code == 1
-            assert "contract: " in result.stderr
+            assert "contract: " in result.output
             assert "\x1b" not in result.output
             assert max(map(len, result.output.splitlines())) < 1000
 

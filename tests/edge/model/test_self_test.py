@@ -116,7 +116,7 @@ def test_other_weights_are_caught_even_with_a_checksum_to_match(
     other = np.diag([127, 127, 90]).astype(np.int8).tobytes()
     by_name = find_differences(repack(graph.replace(weights, other)))
     assert "blue.png" in by_name
-    assert "output steps" in by_name["blue.png"]
+    assert "a score is off by" in by_name["blue.png"]
 
 
 def test_reordered_labels_are_caught_though_labels_and_contract_agree(
@@ -236,13 +236,15 @@ def invoke(*arguments: str | Path) -> Any:
     return CliRunner().invoke(main, [str(one) for one in arguments])
 
 
-def test_check_lists_each_sample(model: Path) -> None:
+def test_check_counts_the_samples_and_lists_them_as_json(model: Path) -> None:
     result = invoke("check", model)
     assert result.exit_code == 0
-    assert len(re.findall("equal *\n", result.stdout)) == 4
-    assert "4 samples are equal here, on" in result.stdout
+    assert result.stdout.startswith(
+        "ok       model      4 samples give the same results here as at"
+    )
+    assert "red.png" not in result.stdout
     report = json.loads(invoke("check", model, "--json").stdout)
-    assert report["equal"] is True
+    assert (report["equal"], len(report["samples"])) == (True, 4)
     assert report["samples"][0].keys() == set(Replay.__slots__)
 
 
@@ -253,9 +255,12 @@ def test_check_reports_differences_which_stop_predict_and_run(
     path = repack(**{INDEX: change_index(model, **scores)})
     result = invoke("check", path)
     assert result.exit_code == 1
-    assert len(re.findall("equal *\n", result.stdout)) == 3
-    assert "1 of 4 samples differ" in result.stderr
-    assert "red.png: a score" in result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["sample", "label", "difference"]
+    assert re.match(r"red.png +red +a score is off by 0.\d+, at most 0.0078 is allowed$", lines[1])
+    assert lines[2].startswith("fault    model      ")
+    assert lines[2].endswith(" 1 of 4 samples differ from conversion on this machine")
+    assert result.stderr == "Error: 1 fault found: model\n"
     assert json.loads(invoke("check", path, "--json").stdout)["equal"] is False
     for command in (("predict", path, photos), ("run", path, "--camera", photos)):
         result = invoke(*command)
