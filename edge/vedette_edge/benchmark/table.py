@@ -1,86 +1,113 @@
 """Tables of `vedette bench`, with a column for each number of threads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
-from rich.box import SIMPLE
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
-from vedette_edge.benchmark.baseline import Spread
 from vedette_edge.benchmark.recorder import ProcessUsage, Snapshot
 from vedette_edge.benchmark.runner import Comparison, Measurement
 
-
-def render_stages(watches: Sequence[Measurement]) -> Table:
-    """Render the percentiles of stages, age and baseline, in ms."""
-    table = _create_table("p50 p95 p99, ms", watches)
-    for stage in watches[0].stages_ms:
-        table.add_row(stage, *(_format_spread(watch.stages_ms[stage]) for watch in watches))
-    table.add_section()
-    table.add_row("age when logged", *(_format_spread(watch.age_ms) for watch in watches))
-    table.add_section()
-    baselines = [watch.compared and watch.compared.bare for watch in watches]
-    invoke = (_format_spread(one.invoke_ms) if one else "" for one in baselines)
-    both = (_format_spread(one.both_ms) if one else "" for one in baselines)
-    table.add_row("bare invoke", *invoke)
-    table.add_row("resize and invoke", *both)
-    return table
+FormatFigure = Callable[[Measurement], str]  # empty if there is none
+STEPS = {  # name in the table -> in STAGES
+    "capture": "capture",
+    "resize": "prepare",
+    "wait": "handover",
+    "model": "invoke",
+    "smooth": "decide",
+    "log": "log",
+}
 
 
-def render_figures(watches: Sequence[Measurement]) -> Table:
-    """Render all other figures."""
-    table = _create_table("", watches)
-    for name, format_watch in WATCHED.items():
-        table.add_row(name, *map(format_watch, watches))
-    table.add_section()
-    for name, format_comparison in COMPARED.items():
-        compared = (watch.compared for watch in watches)
-        table.add_row(name, *(format_comparison(one) if one else "" for one in compared))
-    return table
+def render_tables(watches: Sequence[Measurement]) -> Iterator[Group]:
+    """Render a table per group, the most important first, without the figures that are missing."""
+    for title, figures in GROUPS.items():
+        table = _create_table(watches)
+        for name, format_figure in figures.items():
+            cells = [format_figure(watch) for watch in watches]
+            if any(cells):
+                table.add_row(name, *cells)
+        if table.row_count:
+            yield Group(*[Text(title, "bold")] * bool(title), table)
 
 
-def _create_table(title: str, watches: Sequence[Measurement]) -> Table:
-    table = Table(box=SIMPLE, pad_edge=False)
-    table.add_column(title)
+def _create_table(watches: Sequence[Measurement]) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="none")
+    table.add_column("")
     for watch in watches:
         table.add_column(f"{watch.threads} thread{'s' * (watch.threads > 1)}", justify="right")
     return table
 
 
-def _format_spread(spread: Spread) -> str:
+def _format_step(stage: str, watch: Measurement) -> str:
+    spread = watch.age_ms if stage == "age" else watch.stages_ms[stage]
     return f"{spread.p50:5.2f} {spread.p95:5.2f} {spread.p99:5.2f}"
 
 
+def _format_total_memory(watch: Measurement) -> str:
+    sizes = [usage.pss_mb for usage in (watch.end.watch, watch.end.capture)]
+    return f"{sum(filter(None, sizes)):.1f}" if all(sizes) else ""
+
+
 def _format_memory(usage: ProcessUsage) -> str:
-    if usage.rss_mb is None or usage.pss_mb is None:
-        return "unknown"
-    return f"{usage.rss_mb:.1f} ({usage.pss_mb:.1f})"
+    known = usage.rss_mb is not None and usage.pss_mb is not None
+    return f"{usage.rss_mb:.1f} ({usage.pss_mb:.1f})" if known else ""
 
 
 def _format_health(snapshot: Snapshot) -> str:
     fields = snapshot.health
     known = [f"{fields['temperature_c']:.0f} °C"] if "temperature_c" in fields else []
-    return ", ".join([*known, str(fields.get("throttled", ""))]).strip(", ") or "unknown"
+    return ", ".join([*known, str(fields.get("throttled", ""))]).strip(", ")
 
 
-WATCHED: dict[str, Callable[[Measurement], str]] = {
+def _format_compared(format_figure: Callable[[Comparison], str], watch: Measurement) -> str:
+    return format_figure(watch.compared) if watch.compared else ""
+
+
+SUMMARY: Mapping[str, FormatFigure] = {
     "frames/s": lambda it: f"{it.fps:.1f}",
-    "frames, dropped": lambda it: f"{it.frames}, {it.dropped}",
-    "all but invoke, µs a frame": lambda it: f"{it.else_us:.0f}",
-    "CPU, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
-    "CPU share, watch + capture": lambda it: " + ".join(
-        f"{share:.0%}" for share in it.cpu_share.values()
-    ),
-    "watch, MB RSS (PSS), start": lambda it: _format_memory(it.start.watch),
-    "watch, end": lambda it: _format_memory(it.end.watch),
-    "capture, start": lambda it: _format_memory(it.start.capture),
-    "capture, end": lambda it: _format_memory(it.end.capture),
-    "temperature, start": lambda it: _format_health(it.start),
-    "temperature, end": lambda it: _format_health(it.end),
+    "age of a label, ms": lambda it: f"{it.age_ms.p50:.1f}",
+    "memory, MB": _format_total_memory,
+    "dropped frames": lambda it: f"{it.dropped} of {it.frames + it.dropped}",
 }
-COMPARED: dict[str, Callable[[Comparison], str]] = {
-    "bare invokes/s": lambda it: f"{it.bare.invokes_per_s:.1f}",
-    "resizes and invokes/s": lambda it: f"{it.bare.both_per_s:.1f}",
-    "the watch's rate, of that": lambda it: f"{it.rate_ratio:.0%}",
-    "CPU of these, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
-    "the watch's CPU, of that": lambda it: f"{it.cpu_ratio:.0%}",
+STEP_TIMES: Mapping[str, FormatFigure] = {
+    "": lambda it: "  50%   95%   99%",
+    **{name: partial(_format_step, stage) for name, stage in STEPS.items()},
+    "picture to label": partial(_format_step, "age"),
+}
+COST: Mapping[str, FormatFigure] = {
+    "time besides the model, µs a frame": lambda it: f"{it.else_us:.0f}",
+    "CPU time, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
+    "cores in use, watch": lambda it: f"{it.cpu_share['watch']:.2f}",
+    "cores in use, capture": lambda it: f"{it.cpu_share['capture']:.2f}",
+}
+MEMORY: Mapping[str, FormatFigure] = {
+    "watch, at the start": lambda it: _format_memory(it.start.watch),
+    "watch, at the end": lambda it: _format_memory(it.end.watch),
+    "capture, at the start": lambda it: _format_memory(it.start.capture),
+    "capture, at the end": lambda it: _format_memory(it.end.capture),
+}
+HEALTH: Mapping[str, FormatFigure] = {
+    "at the start": lambda it: _format_health(it.start),
+    "at the end": lambda it: _format_health(it.end),
+}
+_COMPARED: Mapping[str, Callable[[Comparison], str]] = {
+    "model alone, ms": lambda it: f"{it.bare.invoke_ms.p50:.2f}",
+    "model alone, frames/s": lambda it: f"{it.bare.invokes_per_s:.1f}",
+    "resize and model, ms": lambda it: f"{it.bare.both_ms.p50:.2f}",
+    "resize and model, frames/s": lambda it: f"{it.bare.both_per_s:.1f}",
+    "the watch's frames/s, of that": lambda it: f"{it.rate_ratio:.0%}",
+    "resize and model, CPU time, ms a frame": lambda it: f"{it.cpu_ms:.2f}",
+    "the watch's CPU time, of that": lambda it: f"{it.cpu_ratio:.0%}",
+}
+COMPARED = {name: partial(_format_compared, one) for name, one in _COMPARED.items()}
+GROUPS: Mapping[str, Mapping[str, FormatFigure]] = {
+    "": SUMMARY,
+    "Steps of a frame: 50%, 95% and 99% take at most so many ms": STEP_TIMES,
+    "Cost": COST,
+    "Memory, MB: RSS (PSS, which divides what processes share)": MEMORY,
+    "Temperature and throttling": HEALTH,
+    "Without a watch: one process that resizes and runs the model": COMPARED,
 }

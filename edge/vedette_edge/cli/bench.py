@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from vedette_edge.benchmark.runner import Measurement, compare, measure
-from vedette_edge.benchmark.table import render_figures, render_stages
+from vedette_edge.benchmark.table import render_tables
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.cli.options import json_option, model_argument, model_options
 from vedette_edge.cli.watch_options import size_option
@@ -69,9 +69,10 @@ def bench(
     as_json: bool,
     overrides: ModelOverrides,
 ) -> None:
-    """Measure the watch: stages, frame rate, age, memory, CPU, and resize and invoke alone.
+    """Measure the watch: frames/s, age of labels, memory, and the time of each step.
 
-    This is the watch of `vedette run` with every frame logged. Ctrl-C shows what it has so far.
+    This is the watch of `vedette run` with every frame logged. Afterwards, one process only resizes
+    and runs the model, for comparison. Ctrl-C shows what it has so far.
     """
     runs: list[Measurement] = []
     with cli_session() as terminal:
@@ -105,7 +106,7 @@ def _measure(
         measurement = measure(classifier, threads, camera, seconds, show_rate)
         if measurement.interrupted:
             return measurement
-        show(f"resize and invoke alone, {measurement.seconds:.0f} s")
+        show(f"only resize and model, {measurement.seconds:.0f} s")
         try:
             return replace(measurement, compared=compare(classifier, measurement, camera))
         except KeyboardInterrupt:
@@ -140,5 +141,6 @@ def _print_tables(
     summary: dict[str, object], runs: Sequence[Measurement], terminal: Output
 ) -> None:
     terminal.out.print(", ".join(map(str, summary.values())) + " cores")
-    terminal.out.print(render_stages(runs), soft_wrap=False)
-    terminal.out.print(render_figures(runs), soft_wrap=False)
+    for table in render_tables(runs):
+        terminal.out.print()
+        terminal.out.print(table, soft_wrap=False)
