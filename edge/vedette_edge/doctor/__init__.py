@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from rich.table import Table
 from rich.text import Text
 
-from vedette_edge.console import escape_unprintable
+from vedette_edge.console import escape_lines, escape_unprintable
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 _STYLES = {OK: "green", WARNING: "yellow", FAULT: "red"}
@@ -36,7 +36,8 @@ def render_findings(findings: Sequence[Finding]) -> Text:
     lines = []
     for finding in findings:
         level = f"{finding.level:<8} ", _STYLES[finding.level]
-        detail = escape_unprintable(finding.detail)  # it may quote a stranger's file
+        # It may quote a stranger's file, which cannot forge a finding: further lines are indented.
+        detail = escape_lines(finding.detail).replace("\n", f"\n{'':<20}")
         line = Text.assemble(level, f"{finding.subject:<10} {detail}")
         if finding.fix:
             line.append(f"\n{'':<20}{escape_unprintable(finding.fix)}", "bold")

@@ -25,14 +25,15 @@ RESIZE_MODE, RESIZE_RULE, COLOUR = "squash", "box-linear-exact-1", "rgb"
 BLANK = {"black": 0, "grey": 128, "white": 255}  # images that are tried -> byte
 SUM_SLACK = 0.05  # by which the sum of scores may miss one, if each is rounded to 1/256
 
-COMMON_NORMALISATIONS = (
-    "--mean 0 --std 255 (x / 255)",
-    "--mean 127.5 --std 127.5 (x / 127.5 - 1: MobileNet)",
-    "--mean 127 --std 128 ((x - 127) / 128: EfficientNet-Lite)",
-    "--mean 123.675,116.28,103.53 --std 58.395,57.12,57.375 (torchvision)",
-    "--mean 103.939,116.779,123.68 --std 1 --colour bgr (ResNet-50 of Caffe and Keras)",
-    "--mean 0 --std 1 (x: the graph normalises)",
-)
+# Flags for models of common tools, by their documentation or source; a model can differ.
+COMMON_NORMALISATIONS = {
+    "--mean 127.5 --std 127.5": "Teachable Machine; Keras MobileNet, MobileNetV2",
+    "--mean 0 --std 255": "Edge Impulse, Lobe, Model Maker, TensorFlow Hub, YOLO",
+    "--mean 0 --std 1": "Keras EfficientNet, MobileNetV3, ConvNeXt",
+    "--mean 127 --std 128": "EfficientNet-Lite of its authors",
+    "--mean 123.675,116.28,103.53 --std 58.395,57.12,57.375": "PyTorch",
+    "--mean 103.939,116.779,123.68 --std 1 --colour bgr": "Keras ResNet50, VGG16",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,9 @@ def _check_nothing_missing(
         count = math.prod(output.shape)
         missing.append(f"its labels: --labels FILE with {count} lines, in the order of its outputs")
     if not mean and input_tensor.dtype == "float32":
-        known = "; ".join(COMMON_NORMALISATIONS)
-        missing.append(f"how its float32 input encodes a pixel x: one of {known}")
+        known = "".join(f"\n  {flags}  {tools}" for flags, tools in COMMON_NORMALISATIONS.items())
+        advice = f"add the flags of the tool that made it{known}"
+        missing.append(f"how its float32 input encodes a pixel: {advice}")
     if missing:
         raise ModelFileError(f"has no contract and does not state {'. Nor '.join(missing)}")
 

@@ -223,6 +223,28 @@ def test_a_model_that_gives_no_numbers_for_a_black_picture_is_an_error(
         Classifier(path, overrides=ModelOverrides(labels=LABELS, mean=(0.0,), std=(1.0,)))
 
 
+def test_the_flags_of_a_float_input_are_asked_for_by_the_tools_that_people_come_from(
+    shares: Path, tmp_path: Path
+) -> None:
+    original, path = model_file.read_model_file(shares), tmp_path / "foreign.tflite"
+    graph = original.data[: original.graph_bytes].replace(b"VEDETTE", b"NOBODYS")
+    path.write_bytes(graph.replace(b"TFLITE_METADATA", b"UNKNOWN_METADAT"))
+    result = vedette("inspect", path)
+    assert result.exit_code == 1
+    first, *lines = result.stderr.splitlines()
+    assert "--labels FILE with 3 lines" in first
+    assert first.endswith("a pixel: add the flags of the tool that made it")
+    assert {line[:22] for line in lines} >= {"  --mean 127.5 --std 1", "  --mean 0 --std 255  "}
+    for flags, tool in (
+        ("127.5 --std 127.5", "Teachable Machine"),
+        ("0 --std 255", "Edge Impulse"),
+    ):
+        assert any(f"--mean {flags} " in line and tool in line for line in lines)
+    assert max(map(len, lines)) <= 80
+    checked = vedette("check", path).stdout.splitlines()
+    assert checked[1 : len(lines) + 1] == [f"{'':20}{line}" for line in lines]
+
+
 @needs_shared
 def test_mobilenet_sees_the_cat_with_labels_from_its_own_metadata() -> None:
     classifier = Classifier(SHARED / "mobilenet_v1_0.25_128_quant.tflite")
