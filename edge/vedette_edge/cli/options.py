@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, those for foreign models among them."""
+"""Arguments and options that several commands share, also for models from other tools."""
 
 import difflib
 from collections.abc import Callable, Collection
@@ -92,26 +92,31 @@ model_options = collect_options(
     "overrides",
     ModelOverrides,
     click.option(
-        "--labels", type=_read_labels, metavar="PATH", help="Foreign model: file of its labels."
+        "--labels",
+        type=_read_labels,
+        metavar="PATH",
+        help="Other tool's model: file of its labels.",
     ),
     click.option(
         "--resize-mode",
         type=click.Choice(RESIZE_MODES),
-        help="Foreign model: how a picture gets the shape of the input.",
+        help="Other tool's model: how a picture gets the shape of the input.",
     ),
     click.option(
-        "--resize-rule", type=click.Choice(RESIZE_RULES), help="Foreign model: resize rule."
+        "--resize-rule",
+        type=click.Choice(RESIZE_RULES),
+        help="Other tool's model: how pixels are averaged when a picture shrinks.",
     ),
     click.option(
-        "--colour", type=click.Choice(COLOURS), help="Foreign model: order of its channels."
+        "--colour", type=click.Choice(COLOURS), help="Other tool's model: order of its channels."
     ),
     click.option(
         "--mean",
         metavar="N[,N,N]",
         type=_parse_numbers,
-        help="Foreign model: its input is (pixel - mean) / std, pixels 0 to 255.",
+        help="Other tool's model: its input is (pixel - mean) / std, pixels 0 to 255.",
     ),
     click.option(
-        "--std", metavar="N[,N,N]", type=_parse_numbers, help="Foreign model: see --mean."
+        "--std", metavar="N[,N,N]", type=_parse_numbers, help="Other tool's model: see --mean."
     ),
 )

@@ -11,9 +11,9 @@ def run_self_test(classifier: Classifier, terminal: Output, *, skip: bool) -> No
     for assumption in classifier.assumptions:
         terminal.err.print(f"assumed: {escape_unprintable(assumption)}", style="yellow")
     if skip:
-        terminal.err.print("self-test skipped: results on this machine are unproved")
+        terminal.err.print("self-test skipped: results may differ here, unnoticed")
     elif classifier.model.samples:
         self_test.require_equal(classifier, list(self_test.replay_samples(classifier)))
         memory.trim_heap()  # of the samples' images
     else:
-        terminal.err.print("the model has no samples: results on this machine are unproved")
+        terminal.err.print("no samples for a self-test: results may differ here, unnoticed")

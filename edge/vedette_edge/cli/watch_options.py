@@ -139,8 +139,12 @@ log_options = apply_options(
         "limits",
         LogLimits.from_megabytes,
         _add_number("--log-day day_mb", MEGABYTES, 5.0, "Most MB that the log grows in 24 hours."),
-        _add_number("--log-total total_mb", MEGABYTES, 50.0, "Most MB of all its files together."),
-        _add_number("--log-flush flush_s", FLUSH, 5.0, "Seconds of it that a power cut may lose."),
+        _add_number(
+            "--log-total total_mb", MEGABYTES, 50.0, "Most MB of all its files; the oldest go."
+        ),
+        _add_number(
+            "--log-flush flush_s", FLUSH, 5.0, "Seconds of records that a power cut may lose."
+        ),
     ),
 )
 watch_options = apply_options(
@@ -165,8 +169,10 @@ watch_options = apply_options(
             "--leave", SHARE, 0.35, "Score below which it gives way to unknown; at most --enter."
         ),
         _add_number("--dwell", SECONDS, 1.0, "Shortest time that a label stays, in seconds."),
-        _add_number("--fps", SECONDS, 0.0, "Most frames to classify a second; 0: all."),
-        _add_number("--motion", SHARE, 0.0, "Skip frames with less change, as a share; 0: none."),
+        _add_number("--fps", SECONDS, 0.0, "Most frames per second to classify; 0: all."),
+        _add_number(
+            "--motion", SHARE, 0.0, "Skip frames that changed less than this share; 0: none."
+        ),
         _add_number("--heartbeat", SECONDS, 60.0, "Seconds between heartbeats; 0: none."),
     ),
 )

@@ -56,7 +56,7 @@ def check_card_wear(
     rewrites = written_bytes * 365 / disk_bytes
     detail = (
         f"the log grows by {day_bytes / 1e6:.1f} MB a day, which writes about "
-        f"{written_bytes / 1e6:.0f} MB: the whole card {rewrites:.2g} times a year. "
+        f"{written_bytes / 1e6:.0f} MB, in a year {rewrites:.2g} times the whole card. "
         f"The log keeps {limits.total_bytes / max(1, day_bytes):,.0f} days"
     )
     if rewrites > MAX_REWRITES:

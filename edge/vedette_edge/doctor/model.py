@@ -39,7 +39,9 @@ def _render_differences(replays: Sequence[Replay]) -> Table | None:
 def _judge_samples(classifier: Classifier, replays: list[Replay]) -> Finding:
     """Compare with conversion. Raises SelfTestError if there is no sample."""
     if classifier.model.contract is None:
-        detail = f"{classifier.model.path} comes from another tool and has no samples: unproved"
+        detail = (
+            f"{classifier.model.path} comes from another tool and has no samples to compare with"
+        )
         fix = "vedette-convert KERAS_MODEL  # on a workstation: see docs/conversion.md"
         return Finding("model", WARNING, detail, fix)
     if differences := self_test.count_differences(replays):

@@ -54,9 +54,13 @@ def _format_change(record: LoggedRecord) -> str:
     return _format_row(record, after, record.find_text("best"))
 
 
+STAGES = {"prepare": "resize", "invoke": "model"}  # in records -> the words of `vedette bench`
+
+
 def _format_frame(record: LoggedRecord) -> str:
     ms = record.fields.get("ms")
-    stages = [f"{stage} {took}" for stage, took in ms.items()] if isinstance(ms, dict) else []
+    taken = ms.items() if isinstance(ms, dict) else ()
+    stages = [f"{STAGES.get(stage, stage)} {took}" for stage, took in taken]
     age_ms = record.find_number("age_ms")
     if age_ms is not None:
         stages.append(f"age {age_ms:.0f}")

@@ -62,7 +62,7 @@ def test_a_person_reads_local_time_event_label_score_and_how_long(log: Path) -> 
     assert lines[4].index("91%") == lines[8].index("50%")
     assert lines[3].endswith("up 1 min, 600 frames, 10.0/s")
     assert lines[6].endswith("picamera2  after 1 min")
-    assert "capture 3, invoke 2.5 ms" in lines[8]
+    assert "capture 3, model 2.5 ms" in lines[8]
     assert lines[9].endswith("SIGTERM")
 
 
