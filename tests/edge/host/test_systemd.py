@@ -8,7 +8,7 @@ import pytest
 from tests.edge.conftest import WriteConfig
 from tests.edge.vedette_command import start_watch
 
-from vedette_edge.host.systemd import Watchdog
+from vedette_edge.host.systemd import Watchdog, notify
 from vedette_edge.sinks.systemd_status import SystemdStatus
 
 
@@ -78,3 +78,22 @@ def test_a_status_of_many_regions_is_cut_to_what_systemd_takes(
             assert systemd.recv(9000).startswith(b"STATUS=0: \xc3\xbc")
         status.write({"event": "camera_restored"})
         assert len(systemd.recv(9000)) < 4096
+
+
+@pytest.mark.parametrize("kind", ["path", "abstract"])
+def test_a_state_is_sent_to_the_address_in_the_environment(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = str(tmp_path / "notify") if kind == "path" else f"\0{tmp_path}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(address)
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", address.replace("\0", "@"))
+        notify("READY=1")
+        assert systemd.recv(100) == b"READY=1"
+
+
+@pytest.mark.parametrize("address", ["", "notify", "/none/notify"])
+def test_without_a_systemd_nothing_is_sent(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", address)
+    notify("READY=1")

@@ -89,6 +89,15 @@ def test_exif_orientation_is_applied(orientation: int, order: str) -> None:
         assert np.abs(image - expected).mean() < 8  # JPEG smears the edges
 
 
+def test_an_odd_chunk_before_the_exif_of_a_webp_has_a_byte_of_padding() -> None:
+    whole = encode(".webp", draw_quadrants(), cv2.IMWRITE_WEBP_QUALITY, 101)
+    data = add_exif_to_webp(whole, build_exif(6))
+    at = data.index(b"EXIF")
+    chunks = data[8:at] + b"more" + struct.pack("<I", 3) + bytes(4) + data[at:]
+    image = decoding.decode_image(b"RIFF" + struct.pack("<I", len(chunks)) + chunks)
+    assert image.shape == (60, 40, 3)
+
+
 @pytest.mark.parametrize("ending", [".png", ".bmp", ".tif", ".webp"])
 def test_lossless_formats_give_the_pixels_that_were_saved(ending: str) -> None:
     bgr = cv2.cvtColor(draw_quadrants(), cv2.COLOR_RGB2BGR)

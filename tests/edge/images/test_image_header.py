@@ -11,6 +11,7 @@ from vedette_edge.errors import ImageError
 from vedette_edge.images import decoding, image_header
 from vedette_edge.images.image_header import count_pixels, read_size
 
+HUFFMAN_TABLE = b"\xff\xc4\0\x07\x08\0\x09\0\x07"  # its marker is among those of frames
 PROGRESSIVE = (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
 
 
@@ -60,6 +61,7 @@ def build_tiff(order: str, kind: str, *more: tuple[int, int]) -> bytes:
         b"GIF89a\x3c\0\x28\0",
         b"BM" + bytes(12) + struct.pack("<IHH", 12, 60, 40),
         b"BM" + bytes(12) + struct.pack("<Iii", 40, 60, -40),
+        b"\xff\xd8" + HUFFMAN_TABLE + b"\xff\xc0\0\x0b\x08\0\x28\0\x3c",
         b"\xff\xd8\xff\xff\xe0\0\x04xxjunk\xff\0\xff\x01\xff\xc2\0\x0b\x08\0\x28\0\x3c",
     ],
 )

@@ -1,5 +1,6 @@
 """The files of a log: their names, order and sizes."""
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from vedette_edge.errors import SettingError
 from vedette_edge.log import rotation
 from vedette_edge.log.detection import contains_log
 from vedette_edge.log.reader import find_rotated_files
-from vedette_edge.log.rotation import LogLimits
+from vedette_edge.log.rotation import LogLimits, RotatingFile
 from vedette_edge.log.storage import LogStorage
 from vedette_edge.sinks.log_file import LogFile
 
@@ -134,3 +135,47 @@ def test_a_clock_that_is_set_back_changes_nothing(
 def test_limits_are_set_in_megabytes_and_small_ones_make_small_files() -> None:
     assert LogLimits.from_megabytes(5, 50, 5) == LogLimits()
     assert LogLimits.from_megabytes(0.5, 0.1, 2) == LogLimits(50_000, 100_000, 500_000, 2)
+
+
+Synced = list[tuple[Path, bytes]]  # what was flushed to the disk, and its content at that time
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> Synced:
+    calls: Synced = []
+
+    def record(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        calls.append((path, path.read_bytes() if path.is_file() else b""))
+
+    monkeypatch.setattr(os, "fdatasync", record)
+    monkeypatch.setattr(os, "fsync", record)
+    return calls
+
+
+def test_appended_lines_and_the_name_of_a_new_file_are_flushed_to_the_disk(
+    tmp_path: Path, synced: Synced
+) -> None:
+    path = tmp_path / "watch.jsonl"
+    log = RotatingFile(path, LogLimits())
+    log.append(b"one\n")
+    assert synced == [(path, b"one\n"), (tmp_path, b"")]
+    synced.clear()
+    log.append(b"two\n")
+    assert synced == [(path, b"one\ntwo\n")]
+
+
+def test_a_file_that_follows_a_full_one_is_flushed_with_its_name(
+    tmp_path: Path, synced: Synced
+) -> None:
+    path = tmp_path / "watch.jsonl"
+    log = RotatingFile(path, LogLimits(file_bytes=6))
+    log.append(b"one\n")
+    synced.clear()
+    log.append(b"two\n")
+    assert synced == [(path, b"two\n"), (tmp_path, b"")]
+
+
+def test_without_sync_the_system_decides_when_to_write(tmp_path: Path, synced: Synced) -> None:
+    RotatingFile(tmp_path / "watch.jsonl", LogLimits(sync=False)).append(b"one\n")
+    assert not synced

@@ -1,10 +1,14 @@
 """The quota of a log, across restarts."""
 
+import errno
 import os
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.edge.logging_now import (
@@ -12,11 +16,13 @@ from tests.edge.logging_now import (
     create_change,
     path,
     read_log,
+    read_numbers,
     wait_until,
 )
 
 from vedette_edge.log.records import format_timestamp
 from vedette_edge.log.storage import LogStorage
+from vedette_edge.sinks import log_file
 from vedette_edge.sinks.log_file import LogFile
 
 __all__ = ["path"]  # a fixture
@@ -108,3 +114,52 @@ def test_a_killed_watch_hides_no_bytes_by_the_files_that_it_deleted(path: Path) 
         assert storage._lock
         storage._lock.release()  # as a kill does, without saving
     assert spent[1] >= 12 * 500 - 1500
+
+
+__all__ = ["path"]  # a fixture
+T = TypeVar("T")
+
+
+class FailingOnce(LogStorage):
+    """A log on a disk that is full at first."""
+
+    failures = 1
+
+    def append(self, lines: bytes) -> None:
+        """Append lines, but for the first time."""
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().append(lines)
+
+
+def test_a_log_that_works_again_waits_for_its_flush_interval_as_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses_s: list[float | None] = []
+
+    class Condition(threading.Condition):
+        def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+            pauses_s.append(timeout)
+            return super().wait_for(predicate, timeout)
+
+    monkeypatch.setattr(threading, "Condition", Condition)
+    monkeypatch.setattr(log_file, "FIRST_PAUSE_S", 0.02)
+    limits = replace(LIMITS, flush_s=0.01)
+    with LogFile(path, limits, FailingOnce(path, limits)) as log:
+        log.write(create_change(1))
+        wait_until(lambda: log.read_counters().written == 2)  # a note follows
+        pauses_s.append(-1.0)
+        log.write(create_change(2))
+        wait_until(lambda: log.read_counters().written == 3)
+    assert 0.02 in pauses_s
+    assert set(pauses_s[pauses_s.index(-1.0) + 1 :]) == {0.01}
+    assert read_numbers(path) == [1, 2]
+
+
+def test_notes_on_what_is_left_out_count_as_bytes_of_the_day(path: Path) -> None:
+    with LogFile(path, replace(LIMITS, day_bytes=1000)) as log:
+        for number in range(20):
+            log.write(create_change(number))
+    assert "records are left out" in path.read_text("utf-8")
+    assert log.read_counters().bytes_day == path.stat().st_size

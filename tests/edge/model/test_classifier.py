@@ -2,6 +2,7 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.edge.model.packing import pack, unpack
 
 from vedette_edge import Classifier, Contract
 from vedette_edge.errors import (
     ClosedError,
     ImageError,
+    ModelFileError,
     RuntimeMissingError,
     ScoresError,
     SettingError,
@@ -24,6 +27,7 @@ from vedette_edge.errors import (
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model import interpreter
+from vedette_edge.model.classifier import find_threads
 from vedette_edge.model.contract import UNKNOWN, Confidence, serialize_contract
 
 Repacked = Callable[..., Path]
@@ -146,6 +150,24 @@ def test_whatever_is_no_picture_is_an_error_in_words(model: Path, image: Any, me
 def test_the_input_takes_raw_bytes(model: Path) -> None:
     tensor = Classifier(model).network.input
     assert (tensor.dtype, tensor.scale, tensor.zero_point) == ("uint8", 1.0, 0)
+
+
+def test_a_graph_that_does_not_take_raw_bytes_is_refused(model: Path, tmp_path: Path) -> None:
+    graph, members = unpack(model)
+    scale, other = (struct.pack("<If", 1, number) for number in (1.0, 0.5))
+    assert scale in graph
+    path = tmp_path / "scaled.tflite"
+    path.write_bytes(pack(graph.replace(scale, other), members))
+    with pytest.raises(ModelFileError, match=r"scale 0.5 and zero point 0, expected 1 and 0: raw"):
+        Classifier(path)
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(None, 1), (1, 1), (3, 3), (4, 4), (64, 4)])
+def test_by_default_there_is_a_thread_per_core_and_at_most_four(
+    cores: int | None, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert find_threads() == threads
 
 
 def test_any_number_of_threads_gives_the_same_scores(model: Path) -> None:

@@ -68,6 +68,9 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     path.write_bytes(b"caf\xe9\nbar\n")
     with pytest.raises(LabelsError, match=r"labels\.txt.*UTF-8"):
         read_labels(path)
+    path.write_bytes(b"cat\ncat\n")
+    with pytest.raises(LabelsError, match=r"labels\.txt: duplicate labels: 'cat'"):
+        read_labels(path)
     path.write_bytes("café\nbar\n".encode("utf-8-sig"))
     assert read_labels(path) == ("café", "bar")
 

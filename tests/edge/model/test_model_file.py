@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.edge.model.packing import pack, unpack
 
 from vedette_edge import Classifier, Contract
 from vedette_edge.errors import ModelFileError
@@ -112,6 +113,19 @@ def test_a_member_too_large_for_a_contract_is_refused(repacked: Callable[..., Pa
     path = repacked(" " * (model_file.LARGEST_MEMBER_BYTES + 1))
     with pytest.raises(ModelFileError, match="bytes unpacked"):
         Classifier(path)
+
+
+def test_a_zip_of_64_members_is_read_and_one_of_65_refused(model: Path, tmp_path: Path) -> None:
+    graph, members = unpack(model)
+    path = tmp_path / "many.tflite"
+    for count in (64, 65):
+        more = {f"more/{number}": b"" for number in range(count - len(members) - 1)}
+        path.write_bytes(pack(graph, members | more))
+        if count == 64:
+            assert len(model_file.read_model_file(path).members) == 64
+        else:
+            with pytest.raises(ModelFileError, match=r"zip at its end is damaged \(65 members"):
+                model_file.read_model_file(path)
 
 
 def test_one_changed_bit_of_the_graph_is_noticed_before_the_interpreter_sees_it(

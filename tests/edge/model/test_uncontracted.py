@@ -16,12 +16,13 @@ from vedette_edge.__main__ import main
 from vedette_edge.errors import ModelFileError
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.model import model_file
+from vedette_edge.model import model_file, uncontracted
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import Confidence
 from vedette_edge.model.input_encoder import build_table, encode_normalised
 from vedette_edge.model.interpreter import Tensor
 from vedette_edge.model.overrides import ModelOverrides
+from vedette_edge.model.tflite_metadata import Metadata
 from vedette_edge.model.uncontracted import AssumedContract
 
 LABELS = ("red", "green", "blue")
@@ -120,6 +121,17 @@ def test_run_and_inspect_report_what_is_assumed(
     assert description["contract"] is None
     assert description["assumed"]["labels"] == list(LABELS)
     assert any("box-linear-exact-1" in line for line in description["assumed"]["assumptions"])
+
+
+def test_a_calibration_in_the_metadata_is_reported_as_not_applied(
+    foreign: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = foreign(labels="red\ngreen\nblue\n")
+    assert not any("calibrat" in line for line in Classifier(path).assumptions)
+    metadata = Metadata(labels_text="red\ngreen\nblue\n", calibrated=True)
+    monkeypatch.setattr(uncontracted, "read_metadata", lambda *_: metadata)
+    line = "scores are not calibrated, although the metadata contain a calibration"
+    assert line in Classifier(path).assumptions
 
 
 def test_missing_labels_are_asked_for(foreign: Callable[..., Path], photos: Path) -> None:

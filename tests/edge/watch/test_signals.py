@@ -159,3 +159,25 @@ def test_a_check_that_hangs_delays_the_end_from_the_signal_on_and_not_once_more(
         time.sleep(0.05)  # as the disk of the log
     answer.set()
     joined.assert_called_once_with(0.0)
+
+
+def test_the_first_ctrl_c_stops_the_watch_and_the_second_interrupts_it() -> None:
+    signals, interruptions = Signals(None), 0
+    try:
+        with signals:
+            signals.start_watch()
+            signal.raise_signal(signal.SIGINT)
+            assert signals.stop_reason == "SIGINT"
+            assert select.select([signals.stop], [], [], 0)[0]
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                interruptions += 1
+    except KeyboardInterrupt:  # at the end, for the first one
+        interruptions += 1
+    assert interruptions == 2
+
+
+def test_before_the_watch_begins_ctrl_c_interrupts_at_once() -> None:
+    with Signals(None), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
