@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,7 +111,8 @@ def test_both_runtimes_give_the_same_labels_and_replay_the_samples(
     assert np.array_equal(old.argmax(axis=1)[leads > 2], new.argmax(axis=1)[leads > 2])
     assert (leads > 2).mean() > 0.9
     output = run_command(old_python, "-m", "vedette_edge", "check", model)
-    assert len(re.findall("equal *\n", output)) == len(classifier.model.samples) == 13
+    assert len(classifier.model.samples) == 13
+    assert "13 samples give the same results here as at conversion, on tflite-runtime" in output
 
 
 @pytest.mark.timeout(900)  # another run is trained
@@ -135,7 +135,7 @@ def test_the_old_runtime_agrees_about_a_head_in_closed_form(
     assert np.abs(old - new).max() <= 10
     assert np.array_equal(old.argmax(axis=1), new.argmax(axis=1))
     output = run_command(old_python, "-m", "vedette_edge", "check", head_model)
-    assert len(re.findall("equal *\n", output)) == len(classifier.model.samples)
+    assert f"{len(classifier.model.samples)} samples give the same results here" in output
 
 
 def test_a_graph_too_new_for_the_old_runtime_is_refused_with_a_message(
@@ -146,8 +146,8 @@ def test_a_graph_too_new_for_the_old_runtime_is_refused_with_a_message(
     command = [str(old_python), "-m", "vedette_edge", "check", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=OLD)
     assert done.returncode == 1
-    assert "tflite-runtime 2.14.0" in done.stderr
-    assert "CONV_2D version 99" in done.stderr
+    assert "tflite-runtime 2.14.0" in done.stdout
+    assert "CONV_2D version 99" in done.stdout
 
 
 def test_inspect_says_what_the_old_runtime_cannot_run(model: Path, tmp_path: Path) -> None:
