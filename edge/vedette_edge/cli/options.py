@@ -1,6 +1,5 @@
 """Arguments and options that several commands share, also for models from other tools."""
 
-import difflib
 from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import signature
@@ -67,6 +66,8 @@ def collect_options(name: str, build: Callable[..., object], *options: Decorator
 
 def suggest_name(name: str, known: Collection[str]) -> str:
     """Suggest the known name that is nearest to an unknown one, or else list them."""
+    import difflib  # only a mistake needs it
+
     if near := difflib.get_close_matches(name, known, 1):
         return f"did you mean {near[0]!r}?"
     more = " ..." if len(known) > MOST_NAMES else ""
