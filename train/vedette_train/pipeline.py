@@ -10,8 +10,7 @@ import keras
 
 from vedette_edge.head.calibration import fit_thresholds
 from vedette_edge.head.record import PREFIX
-from vedette_train.data.discovery import TEST, TRAIN
-from vedette_train.data.split import VALIDATION
+from vedette_train.data.layout import TEST, TRAIN, VALIDATION
 from vedette_train.evaluation.calibration import (
     apply_temperature,
     fit_temperature,

@@ -129,7 +129,7 @@ def test_pictures_on_both_sides_of_a_split_in_folders_are_findings_and_not_train
     write_image(data / "train" / "fox" / "again.jpg", draw_scene(2, 100, 120))
     findings = run_audit(train, data, "--size", "48")
     leak = ("test/fox/2.jpg", "train/fox/again.jpg")
-    assert findings["across-split"] == [(*leak, "in train/ and in test/")]
+    assert findings["across-split"] == [(*leak, "in test/ and in train/")]
     quick = ("--architecture", "cnn", "--size", "48", "--epochs", "1")
     result = train("fit", data, "--out", tmp_path / "run", *quick)
     assert result.exit_code == 0, result.stderr

@@ -87,11 +87,46 @@ def test_a_train_and_a_test_folder_are_the_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", "test"),
+        ("training", "valid", "testing"),
+        ("training_set", "validation_set", "test_set"),
+        ("Train", "Validation", "Test"),
+    ],
+)
+def test_the_folders_of_parts_have_many_names(
+    tmp_path: Path, train: str, validation: str, test: str
+) -> None:
+    files = [f"{part}/{name}/1.jpg" for part in (train, validation, test) for name in ("a", "b")]
+    dataset = discovery.scan_dataset(write_files(tmp_path, *files))
+    assert dataset.labels == ("a", "b")
+    parts = {one.file.partition("/")[0]: one.part for one in dataset.photographs}
+    assert parts == {train: "train", validation: "validation", test: "test"}
+
+
+def test_files_beside_the_folders_of_parts_are_named(tmp_path: Path) -> None:
+    files = [f"{part}/{name}/1.jpg" for part in ("train", "val") for name in ("a", "b")]
+    dataset = discovery.scan_dataset(write_files(tmp_path, *files, "pred/1.jpg", "labels.csv"))
+    assert dataset.ignored == dict.fromkeys(("pred/1.jpg", "labels.csv"), discovery.OUTSIDE_CLASSES)
+
+
+@pytest.mark.parametrize("name", ["test", "valid", "freight_train"])
+def test_a_class_may_be_called_as_a_part(tmp_path: Path, name: str) -> None:
+    names = (f"{name}/1.jpg", f"{name}/day/1.jpg", "car/1.jpg")
+    assert discovery.scan_dataset(write_files(tmp_path, *names)).labels == tuple(
+        sorted(("car", name))
+    )
+
+
+@pytest.mark.parametrize(
     ("names", "message"),
     [
         ((), "no class found"),
         (("hen/1.jpg",), "one class, 'hen'"),
-        (("photos/hen/1.jpg", "photos/fox/1.jpg"), "Did you mean .*photos"),
+        (("photos/hen/1.jpg", "photos/fox/1.jpg"), r"Did you mean .*photos\?"),
+        (("set/train/a/1.jpg", "set/test/a/1.jpg", "x/1.txt"), r"Did you mean .*set\?"),
+        (("hen/1.jpg", "hen/day1/1.jpg"), r"one a class\.$"),
         (("train/hen/1.jpg", "train/fox/1.jpg", "test/hen/1.jpg"), "fox is in train/"),
         (("train/hen/1.jpg", "test/hen/1.jpg", "test/fox/1.jpg"), "fox is in test/"),
         (("hen/1.jpg", "Unknown/1.jpg"), "called Unknown, .* train with --unknown FOLDER"),
@@ -99,7 +134,13 @@ def test_a_train_and_a_test_folder_are_the_split(tmp_path: Path) -> None:
         (("hen/1.jpg", "hen /1.jpg"), "'hen' and 'hen ' have names that look the same"),
         (("f\u00fcr/1.jpg", "fu\u0308r/1.jpg"), "have names that look the same"),
         (("hen/1.jpg", f"{201 * 'a'}/1.jpg"), "has 201 characters, expected at most 200"),
-        (("train/hen/1.jpg", "train/fox/1.jpg", "val/hen/1.jpg", "val/fox/1.jpg"), "train/"),
+        (("train/hen/1.jpg", "train/fox/1.jpg", "cards.pdf"), "train/ holds folders"),
+        (("val/hen/1.jpg", "val/fox/1.jpg", "test/hen/1.jpg"), "test/ and val/ hold folders"),
+        (("train/hen/1.jpg", "train/fox/1.jpg", "test/1.jpg"), "test: no class folders"),
+        (("train/1.jpg", "test/1.jpg"), "train: no class folders"),
+        (("train/a/1.jpg", "training/a/1.jpg", "val/a/1.jpg"), "train/ and training/ are both"),
+        (("seg_train/a/1.jpg", "seg_test/a/1.jpg"), "seg_test/ and seg_train/ hold folders"),
+        (("train/hen/1.jpg", "train/fox/1.jpg", "val/hen/1.jpg"), "fox is in train/ .* in val/"),
     ],
 )
 def test_a_folder_that_cannot_be_trained_on_is_an_error(

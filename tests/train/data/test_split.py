@@ -12,6 +12,7 @@ import pytest
 from vedette_edge.files import write_text
 from vedette_train.data import split
 from vedette_train.data.discovery import Dataset, Photograph
+from vedette_train.data.layout import PARTS
 from vedette_train.errors import DatasetError
 
 RECIPE = split.Shares(test=0.2, validation=0.2)
@@ -74,6 +75,18 @@ def test_a_given_test_part_is_left_as_it_is() -> None:
     assert Counter(parts[:40]) == {"train": 32, "validation": 8}
 
 
+def test_a_given_validation_part_is_left_as_it_is_and_the_test_part_is_drawn() -> None:
+    photographs = create_photographs(20, 20, part="train") + create_photographs(
+        3, 4, part="validation"
+    )
+    split.check_enough(create_dataset(photographs), RECIPE)
+    parts = assign_parts(photographs, RECIPE, seed=0, alike=[[0, 41], [1, 2]])
+    assert parts[40:] == ["validation"] * 7
+    assert parts[0] == "validation"
+    assert set(parts[1:40]) == {"train", "test"}
+    assert parts.count("test") in range(6, 10)
+
+
 @pytest.mark.parametrize("shares", [RECIPE, split.Shares(0.1, 0.3), split.Shares(0.5, 0.5)])
 def test_an_accepted_data_set_has_every_class_in_every_part(
     shares: split.Shares,
@@ -106,7 +119,7 @@ def test_a_class_with_too_few_pictures_is_named_with_what_it_needs() -> None:
 
 def test_a_class_whose_given_test_folder_is_empty_is_named() -> None:
     photographs = create_photographs(30, 30, part="train") + create_photographs(4, part="test")
-    with pytest.raises(DatasetError, match=r"photos/test: .*class1 \(0\)"):
+    with pytest.raises(DatasetError, match=r"photos, part test: .*class1 \(0\)"):
         split.check_enough(create_dataset(photographs), RECIPE)
 
 
@@ -130,7 +143,7 @@ def test_a_group_never_lies_on_both_sides_of_the_split() -> None:
         parts = assign_parts(photographs, RECIPE, seed, alike)
         for group in alike:
             assert len({parts[index] for index in group}) == 1
-        counts = [parts.count(part) for part in split.PARTS]
+        counts = [parts.count(part) for part in PARTS]
         assert all(  # off by no more than there are followers
             abs(count - share) <= 10 for count, share in zip(counts, (64, 16, 20), strict=True)
         )

@@ -15,8 +15,8 @@ from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import DEFAULT_ARCHITECTURE, TrainConfig, fill_defaults
 from vedette_train.data import quarantine
 from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit
-from vedette_train.data.discovery import TRAIN, scan_dataset
-from vedette_train.data.split import VALIDATION
+from vedette_train.data.discovery import scan_dataset
+from vedette_train.data.layout import TRAIN, VALIDATION
 from vedette_train.data.training_data import draft_contract, load_training_data, survey_dataset
 from vedette_train.models.pretrained_weights import check_weights
 

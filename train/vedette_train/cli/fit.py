@@ -131,6 +131,8 @@ def fit(
 ) -> None:
     """Train on DATA/<class>/*, or on DATA/train/<class>/* and DATA/test/<class>/*.
 
+    There may be a DATA/validation/, too, which joins training where the head needs none.
+
     \b
     RUN/ then holds report.html (open it), Trained_Weight.h5 (the Keras model),
     contract.json, metrics.json, audit.json, split.csv, samples.png, confusion.png,

@@ -8,8 +8,9 @@ from pathlib import PurePath
 
 from vedette_edge.images import decoding, discovery
 from vedette_edge.model.contract import Contract
-from vedette_train.data.discovery import TEST, Dataset, Photograph, group_alike
+from vedette_train.data.discovery import Dataset, Photograph, group_alike
 from vedette_train.data.image_cache import Entry
+from vedette_train.data.layout import TEST
 
 FEWEST = 20  # images of a class that can be learned from
 MOST_UNEVEN = 3  # times as many in the largest class as in the smallest
@@ -140,7 +141,8 @@ def _audit_group(group: Sequence[Photograph], dataset: Dataset) -> Iterator[Find
     parts = {photograph.part for photograph in group}
     if parts >= {TEST} and len(parts) > 1:
         files = tuple(photograph.file for photograph in group)
-        yield Finding("across-split", files, "in train/ and in test/")
+        folders = sorted({file.partition("/")[0] for file in files})
+        yield Finding("across-split", files, " and ".join(f"in {folder}/" for folder in folders))
 
 
 def _describe_copies(kind: str, photographs: Sequence[Photograph], dataset: Dataset) -> Finding:

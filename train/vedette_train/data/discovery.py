@@ -1,16 +1,16 @@
 """The images of a data folder and their classes, before any file is opened."""
 
+import itertools
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.images.discovery import find_files, is_image
 from vedette_edge.model.contract import LONGEST_LABEL, UNKNOWN
+from vedette_train.data.layout import find_roots, list_folders
 from vedette_train.errors import DatasetError
-
-TRAIN, TEST = "train", "test"  # the folders of a data set that is split already
 
 OUTSIDE_CLASSES = "not in a class folder"
 NOT_AN_IMAGE = "not a picture by its name; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
@@ -22,7 +22,7 @@ class Photograph:
 
     file: str  # relative to the data folder, with forward slashes
     label: int  # its class, as an index into the labels
-    part: str = ""  # train or test where the folders say so, then that of the split; empty: none
+    part: str = ""  # of the folders' split, if there is one, then that of the run; empty: none
     sha256: str = ""  # of its content; empty if it is unread or not readable
     group: str = ""  # the first file that looks like it, perhaps itself; empty: not compared yet
 
@@ -48,17 +48,17 @@ def group_alike(photographs: Iterable[Photograph]) -> list[list[Photograph]]:
 
 
 def scan_dataset(folder: Path) -> Dataset:
-    """List `folder/<class>/*`, or `folder/train/<class>/*` with `folder/test/<class>/*`.
+    """List `folder/<class>/*`, or `folder/<part>/<class>/*`; find_roots names the parts.
 
-    Includes subfolders of a class. Hidden and empty folders are not classes; files beside train/
-    and test/ are skipped. Raises DatasetError if there are fewer than two classes, if one has a
-    name that no label can have, or if train/ and test/ do not have the same ones.
+    Includes subfolders of a class. Hidden and empty folders are not classes. Lists the files that
+    belong to no class, with a reason. Raises DatasetError if there are fewer than two classes, if
+    one has a name that no label can have, or if the parts do not have the same ones.
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder}: not a folder; expected one folder of photographs a class")
-    roots = _find_roots(folder)
+    roots = find_roots(folder)
     parts = {part: _list_classes(root) for part, root in roots.items()}
-    labels = _collect_labels(folder, parts)
+    labels = _collect_labels(folder, roots, parts)
     files = [
         (file, Photograph(_make_relative(file, folder), label, part))
         for part, classes in parts.items()
@@ -67,23 +67,16 @@ def scan_dataset(folder: Path) -> Dataset:
     ]
     usable = (photograph for file, photograph in files if _is_usable(file))
     photographs = sorted(usable, key=lambda photograph: (photograph.label, photograph.file))
-    folders = ((part, child) for part, root in roots.items() for child in _list_folders(root))
+    folders = ((part, child) for part, root in roots.items() for child in list_folders(root))
     empty = [child for part, child in folders if child.name not in parts[part]]
     loose = sorted(file for root in roots.values() for file in _list_loose_files(root))
+    loose += _list_files_beside(folder, roots.values())
     others = [file for child in empty for file in sorted(find_files(child, strict=True))]
     others += [file for file, _ in files if not _is_usable(file)]
     reasons = dict.fromkeys(loose, OUTSIDE_CLASSES) | dict.fromkeys(others, NOT_AN_IMAGE)
     ignored = {_make_relative(file, folder): reason for file, reason in reasons.items()}
     no_classes = _sort_relative(empty, folder), _sort_relative(_find_hidden(folder), folder)
     return Dataset(folder, labels, tuple(photographs), ignored, *no_classes)
-
-
-def _find_roots(folder: Path) -> dict[str, Path]:
-    """The folders that hold the class folders, by part: train and test, or one without a part."""
-    if (folder / TRAIN).is_dir() and (folder / TEST).is_dir():
-        return {TRAIN: folder / TRAIN, TEST: folder / TEST}
-    _check_no_half_split(folder)
-    return {"": folder}
 
 
 def _find_hidden(folder: Path) -> Iterator[Path]:
@@ -95,15 +88,11 @@ def _find_hidden(folder: Path) -> Iterator[Path]:
 def _list_classes(folder: Path) -> dict[str, list[Path]]:
     """The folders that hold images, each with every file in it."""
     classes = {}
-    for child in _list_folders(folder):
+    for child in list_folders(folder):
         files = sorted(find_files(child, strict=True))
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes
-
-
-def _list_folders(folder: Path) -> list[Path]:
-    return [child for child in sorted(folder.iterdir()) if child.is_dir() and child.name[0] != "."]
 
 
 def _is_usable(file: Path) -> bool:
@@ -116,6 +105,15 @@ def _list_loose_files(folder: Path) -> list[Path]:
     return [child for child in folder.iterdir() if child.is_file() and child.name[0] != "."]
 
 
+def _list_files_beside(folder: Path, roots: Collection[Path]) -> list[Path]:
+    """Files in a data folder that are in none of the folders of its parts."""
+    if folder in roots:
+        return []
+    others = (child for child in list_folders(folder) if child not in roots)
+    files = (file for child in others for file in find_files(child, strict=True))
+    return sorted((*files, *_list_loose_files(folder)))
+
+
 def _make_relative(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
 
@@ -124,21 +122,11 @@ def _sort_relative(paths: Iterable[Path], folder: Path) -> tuple[str, ...]:
     return tuple(sorted(_make_relative(path, folder) for path in paths))
 
 
-def _check_no_half_split(folder: Path) -> None:
-    """Refuse a folder named train or test that holds only folders: it is not a class."""
-    for part in (TRAIN, TEST):
-        if (folder / part).is_dir() and not _list_loose_files(folder / part):
-            raise DatasetError(
-                f"{folder}: {part}/ holds folders; expected {TRAIN}/ and {TEST}/ with the same "
-                "classes in both, or one folder a class and nothing else. "
-                "Rename your folders, or name one of them"
-            )
-
-
-def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+def _collect_labels(
+    folder: Path, roots: Mapping[str, Path], parts: Mapping[str, Iterable[str]]
+) -> tuple[str, ...]:
     """The names of the classes, sorted. Raises DatasetError."""
-    if TEST in parts:
-        _check_same_classes(folder, parts)
+    _check_same_classes(folder, roots, parts)
     labels = tuple(sorted({name for classes in parts.values() for name in classes}))
     for name in labels:
         _check_name(folder, name)
@@ -146,11 +134,23 @@ def _collect_labels(folder: Path, parts: Mapping[str, Iterable[str]]) -> tuple[s
     if len(labels) >= 2:
         return labels
     count = f"one class, {labels[0]!r}" if labels else "no class"
-    inner = [child.name for child in folder.iterdir() if child.is_dir()]
-    hint = f" Did you mean {folder / inner[0]}?" if len(inner) == 1 else ""
     raise DatasetError(
-        f"{folder}: {count} found, expected at least two folders of photographs, one a class.{hint}"
+        f"{folder}: {count} found, expected at least two folders of photographs, one a class."
+        f"{_suggest_folder(folder)}"
     )
+
+
+def _suggest_folder(folder: Path) -> str:
+    """The end of a message: the only folder within a folder that has class folders itself."""
+    likely = [child for child in list_folders(folder) if _has_classes(child)]
+    return f" Did you mean {likely[0]}?" if len(likely) == 1 else ""
+
+
+def _has_classes(folder: Path) -> bool:
+    try:
+        return find_roots(folder) != {"": folder} or len(_list_classes(folder)) >= 2
+    except DatasetError:
+        return False
 
 
 def _check_name(folder: Path, name: str) -> None:
@@ -183,10 +183,19 @@ def _simplify(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def _check_same_classes(folder: Path, parts: Mapping[str, Iterable[str]]) -> None:
-    for here, there in ((TEST, TRAIN), (TRAIN, TEST)):
+def _check_same_classes(
+    folder: Path, roots: Mapping[str, Path], parts: Mapping[str, Iterable[str]]
+) -> None:
+    """Refuse a part without class folders, and one that lacks a class or has one of its own."""
+    for part, root in roots.items():
+        if part and not parts[part]:
+            raise DatasetError(
+                f"{root}: no class folders, expected the same ones as in the other parts. "
+                f"If it holds pictures without labels, move {root.name}/ out of {folder}"
+            )
+    for here, there in itertools.permutations(roots, 2):
         if missing := set(parts[here]) - set(parts[there]):
             raise DatasetError(
-                f"{folder}: {', '.join(sorted(missing))} is in {here}/ but not in {there}/; "
-                "expected the same classes in both"
+                f"{folder}: {', '.join(sorted(missing))} is in {roots[here].name}/ but not in "
+                f"{roots[there].name}/; expected the same classes in both"
             )

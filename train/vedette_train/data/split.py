@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from vedette_train.data.discovery import TEST, TRAIN, Dataset, Photograph, group_alike
+from vedette_train.data.discovery import Dataset, Photograph, group_alike
+from vedette_train.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from vedette_train.errors import DatasetError
 
-VALIDATION = "validation"
 LEARNED = "learned"  # in an earlier run without validation: for training or validation now
-PARTS = (TRAIN, VALIDATION, TEST)
 
 FOLDS = 5
 FEWEST = 3  # photographs of a class, one of which is out of each fold
@@ -31,7 +30,7 @@ class Shares:
     """The shares of the test and the validation part: 0..1."""
 
     test: float  # of all photographs; ignored if there is a test folder
-    validation: float  # of the rest; 0: no validation part
+    validation: float  # of the rest; ignored if there is a validation folder; 0: no such part
 
     def __post_init__(self) -> None:
         for share in (self.test, self.validation):
@@ -68,7 +67,7 @@ def _draw_parts(photographs: Sequence[Photograph], shares: Shares, seed: int) ->
     labels = np.array([photograph.label for photograph in photographs])
     if TEST not in parts and shares.test:
         parts[_draw_share(parts, labels, shares.test, seed)] = TEST
-    if shares.validation:
+    if VALIDATION not in parts and shares.validation:
         parts[_draw_share(parts, labels, shares.validation, seed)] = VALIDATION
     files = (photograph.file for photograph in photographs)
     return dict(zip(files, parts.tolist(), strict=True))
@@ -85,11 +84,12 @@ def _draw_share(
 
 def _find_kept_part(group: Sequence[Photograph], known: Mapping[str, str]) -> str:
     """The part that a group must keep, or an empty string."""
-    if group[0].part == TEST:
+    from_folders = [one.part for one in group if one.part in (VALIDATION, TEST)]
+    if TEST in from_folders:
         return TEST
     order = (TRAIN, LEARNED, VALIDATION, TEST)
     before = (known[one.sha256] for one in group if one.sha256 in known)
-    return min(before, key=order.index, default="")
+    return min((*before, *from_folders), key=order.index, default="")
 
 
 def _choose_part(kept: str, drawn: str) -> str:
@@ -164,19 +164,23 @@ def check_enough(dataset: Dataset, shares: Shares) -> None:
 
     Photographs that look alike count as one, since they stay together.
     """
-    tested = any(photograph.part for photograph in dataset.photographs)
-    needed = {TRAIN: _compute_fewest(0 if tested else shares.test, shares.validation), TEST: 1}
+    from_folders = {photograph.part for photograph in dataset.photographs} - {TRAIN, ""}
+    tested = TEST in from_folders
+    needed = dict.fromkeys(sorted(from_folders), 1)
+    needed[TRAIN if from_folders else ""] = _compute_fewest(
+        0 if tested else shares.test, 0 if VALIDATION in from_folders else shares.validation
+    )
     different = [group[0] for group in group_alike(dataset.photographs)]
-    for part in (TRAIN, TEST) if tested else ("",):
+    for part, fewest in needed.items():
         counts = Counter(one.label for one in different if one.part == part)
-        fewest = needed[part or TRAIN]
         sizes = ((name, counts[label]) for label, name in enumerate(dataset.labels))
         small = [f"{name} ({count})" for name, count in sizes if count < fewest]
         if small:
             apart = " that do not look alike" if len(different) < len(dataset.photographs) else ""
             raise DatasetError(
-                f"{dataset.folder / part}: too few pictures to split in {', '.join(small)}; each "
-                f"class needs {fewest}{apart}, so that {_list_parts(shares, tested)}. "
+                f"{dataset.folder}{part and f', part {part}'}: too few pictures to split in "
+                f"{', '.join(small)}; each class needs {fewest}{apart}, so that "
+                f"{_list_parts(shares, tested)}. "
                 f"Add pictures{_suggest_no_test(shares, tested)} or remove the class"
             )
 

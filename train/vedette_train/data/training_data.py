@@ -16,8 +16,9 @@ from vedette_edge.model.contract import Confidence, Contract, Provenance
 from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
 from vedette_train.data import split
 from vedette_train.data.audit import Audit, audit_dataset
-from vedette_train.data.discovery import TEST, TRAIN, Dataset, Photograph, group_alike, scan_dataset
+from vedette_train.data.discovery import Dataset, Photograph, group_alike, scan_dataset
 from vedette_train.data.image_cache import ImageCache, open_cache
+from vedette_train.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from vedette_train.data.near_duplicates import find_groups
 from vedette_train.errors import DatasetError
 
@@ -59,7 +60,7 @@ class TrainingData:
     @property
     def label_by_hash(self) -> dict[str, str]:
         """SHA-256 of each photograph -> its label."""
-        used = self.list_photographs(*split.PARTS)
+        used = self.list_photographs(*PARTS)
         return {photograph.sha256: self.contract.labels[photograph.label] for photograph in used}
 
 
@@ -102,6 +103,8 @@ def load_training_data(
     `known` maps SHA-256 to the part that a photograph had in an earlier run.
     """
     dataset = scan_dataset(config.data)
+    if not config.validation:
+        dataset = _join_validation(dataset, terminal)
     split.check_enough(dataset, split.Shares(config.test, config.validation))
     draft = draft_contract(dataset.labels, config.size, config.resize_mode)
     survey = survey_dataset(dataset, draft, stores, terminal)
@@ -120,9 +123,26 @@ def load_training_data(
     )
 
 
+def _join_validation(dataset: Dataset, terminal: Output) -> Dataset:
+    """A data set whose validation folder belongs to its train folder, and a message about it.
+
+    Without a test folder, there is no split left then.
+    """
+    counts = Counter(photograph.part for photograph in dataset.photographs)
+    if counts[VALIDATION]:
+        terminal.err.print(
+            f"{counts[VALIDATION]} validation pictures join training: this head needs none"
+        )
+    training = TRAIN if counts[TEST] else ""
+    photographs = (
+        replace(one, part=TEST if one.part == TEST else training) for one in dataset.photographs
+    )
+    return replace(dataset, photographs=tuple(photographs))
+
+
 def check_few(data: TrainingData) -> None:
     """Raise DatasetError for a run without a test part whose classes are large enough for one."""
-    fewest = int(np.bincount(data.select_part(*split.PARTS)[1]).min())
+    fewest = int(np.bincount(data.select_part(*PARTS)[1]).min())
     if not data.list_photographs(TEST) and fewest >= split.TEST_FROM:
         raise DatasetError(
             f"every class has {fewest} or more pictures, enough for a test part; --test 0 "
@@ -143,12 +163,12 @@ def _leave_out(survey: Survey, known: Mapping[str, str]) -> dict[str, str]:
 
 
 def _find_test_duplicates(dataset: Dataset) -> dict[str, str]:
-    """Photographs of the train folder that look like one of the test folder -> reason."""
+    """Photographs of other parts' folders that look like one of the test folder -> reason."""
     reasons = {}
     for group in group_alike(dataset.photographs):
         tested = [one.file for one in group if one.part == TEST]
         for one in group:
-            if tested and one.part == TRAIN:
+            if tested and one.part != TEST:
                 reasons[one.file] = f"looks like {tested[0]}, which is tested on"
     return reasons
 
@@ -165,7 +185,7 @@ def _assign_parts(
     except DatasetError as error:
         reasons = filter(None, (str(error), describe_missing_decoder(survey.cache)))
         raise DatasetError(". ".join(reasons)) from error
-    if split.VALIDATION not in known.values():
+    if VALIDATION not in known.values():
         learned = {TRAIN: split.LEARNED}
         known = {sha256: learned.get(part, part) for sha256, part in known.items()}
     parts = split.assign_parts(used, shares, config.seed, known)
@@ -197,7 +217,7 @@ def _complete_contract(
         normalisation=ARCHITECTURE_DEFAULTS[config.architecture].normalisation,
         provenance=Provenance(
             manifest_sha256=hashlib.sha256(manifest.encode(errors="surrogateescape")).hexdigest(),
-            pictures={part: pictures[part] for part in split.PARTS},
+            pictures={part: pictures[part] for part in PARTS},
             seed=config.seed,
             versions={package: version(package) for package in VERSIONS},
             accuracies={},

@@ -20,8 +20,7 @@ from vedette_edge.model.contract import Contract, serialize_contract
 from vedette_train.config import OF_DESCENT
 from vedette_train.data.audit import Audit, serialize_audit
 from vedette_train.data.augmentation import augment
-from vedette_train.data.discovery import TEST, TRAIN
-from vedette_train.data.split import VALIDATION
+from vedette_train.data.layout import TEST, TRAIN, VALIDATION
 from vedette_train.data.training_data import TrainingData
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.results import Results

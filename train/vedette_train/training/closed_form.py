@@ -10,8 +10,8 @@ from vedette_edge.head.discriminant import Floats
 from vedette_edge.head.record import Head
 from vedette_edge.model.contract import UNKNOWN
 from vedette_train.config import TrainConfig
-from vedette_train.data.discovery import TEST, TRAIN
-from vedette_train.data.split import VALIDATION, assign_folds
+from vedette_train.data.layout import TEST, TRAIN, VALIDATION
+from vedette_train.data.split import assign_folds
 from vedette_train.data.training_data import TrainingData
 from vedette_train.evaluation.predictions import Evaluation
 from vedette_train.evaluation.results import OUT_OF_FOLD, Trained

@@ -12,9 +12,8 @@ from vedette_edge.console import Output
 from vedette_edge.images.preprocessing import Image
 from vedette_train.config import TrainConfig
 from vedette_train.data import augmentation
-from vedette_train.data.discovery import TRAIN
 from vedette_train.data.image_cache import ImageCache
-from vedette_train.data.split import PARTS, VALIDATION
+from vedette_train.data.layout import PARTS, TRAIN, VALIDATION
 from vedette_train.data.training_data import TrainingData
 from vedette_train.models.architectures import Model
 from vedette_train.models.block_features import BlockFeatures

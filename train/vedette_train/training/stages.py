@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from vedette_train.config import ARCHITECTURE_DEFAULTS, DISCRIMINANT, TrainConfig
 from vedette_train.data.augmentation import augment
 from vedette_train.data.batches import Batches, Order, Rows, Take
-from vedette_train.data.discovery import TRAIN
-from vedette_train.data.split import VALIDATION
+from vedette_train.data.layout import TRAIN, VALIDATION
 from vedette_train.data.training_data import TrainingData
 from vedette_train.errors import RunError
 from vedette_train.evaluation.predictions import Evaluation

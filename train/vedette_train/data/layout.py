@@ -1,0 +1,75 @@
+"""The layout of a data folder: class folders, or folders of parts that hold the class folders."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from vedette_train.errors import DatasetError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+PARTS = (TRAIN, VALIDATION, TEST)
+
+_NAMES = r"(?:(?P<train>train(?:ing)?)|(?P<validation>val(?:id(?:ation)?)?)|(?P<test>test(?:ing)?))"
+_PART = re.compile(rf"{_NAMES}(?:[-_ ]?(?:set|data|images))?", re.IGNORECASE)
+_LIKE_PART = re.compile(rf"(?<![a-z]){_NAMES}(?![a-z])", re.IGNORECASE)
+
+
+def find_roots(folder: Path) -> dict[str, Path]:
+    """The folders that hold the class folders, by part, or `folder` alone, without a part.
+
+    The folder of a part is called train, training or training_set; val, valid or validation;
+    test, testing or test_set, in any case. Raises DatasetError if two folders are of one part,
+    or if there are parts that cannot be told from classes.
+    """
+    by_part: dict[str, list[Path]] = {}
+    for child in list_folders(folder):
+        if match := _PART.fullmatch(child.name):
+            by_part.setdefault(match.lastgroup or "", []).append(child)
+    if TRAIN not in by_part or len(by_part) == 1:
+        _check_no_parts(folder)
+        return {"": folder}
+    for part, folders in by_part.items():
+        if len(folders) > 1:
+            names = " and ".join(f"{child.name}/" for child in folders)
+            raise DatasetError(
+                f"{folder}: {names} are both for the part {part}, expected one folder of it. "
+                "Put them together, or move one of them away"
+            )
+    return {part: by_part[part][0] for part in PARTS if part in by_part}
+
+
+def list_folders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, but for hidden ones and links that lead in a circle."""
+    children = (child for child in sorted(folder.iterdir()) if child.name[0] != ".")
+    return [child for child in children if child.is_dir() and not is_circle(child)]
+
+
+def is_circle(path: Path) -> bool:
+    """True for a link to a folder that holds the link."""
+    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
+
+
+def _check_no_parts(folder: Path) -> None:
+    """Refuse folders of parts that would be taken for classes."""
+    nested = [child for child in list_folders(folder) if _holds_only_folders(child)]
+    parts = [child for child in nested if _PART.fullmatch(child.name)] or list(_find_like(nested))
+    if parts:
+        names = " and ".join(f"{child.name}/" for child in parts)
+        raise DatasetError(
+            f"{folder}: {names} {'hold' if len(parts) > 1 else 'holds'} folders, as parts of a "
+            f"data set do; expected {TRAIN}/ and {TEST}/, and perhaps {VALIDATION}/, with the same "
+            "classes in each, or one folder of photographs a class. "
+            f"Rename your folders, or name one of them, for example {parts[0]}"
+        )
+
+
+def _holds_only_folders(folder: Path) -> bool:
+    children = [child for child in folder.iterdir() if child.name[0] != "."]
+    return bool(children) and all(child.is_dir() for child in children)
+
+
+def _find_like(folders: Sequence[Path]) -> Iterator[Path]:
+    """Folders that are called after two parts or more, among other words: seg_train, seg_test."""
+    matches = {child: _LIKE_PART.search(child.name) for child in folders}
+    parts = {match.lastgroup for match in matches.values() if match}
+    yield from (child for child, match in matches.items() if match and len(parts) > 1)
