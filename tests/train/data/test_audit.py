@@ -146,6 +146,29 @@ def test_no_findings_are_one_line(train: Train, shapes: Path, tmp_path: Path) ->
     ]  # fmt: skip
 
 
+def test_an_audit_in_the_folder_itself_leaves_nothing_behind(
+    train: Train, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "photos"
+    shutil.copytree(shapes, data)
+    (data / "bar" / "notes.txt").touch()
+    monkeypatch.chdir(data)
+    before = sorted(tmp_path.rglob("*"))
+    result = train("audit", ".", "--size", "32")
+    assert result.exit_code == 0, result.stderr
+    assert "--out audit.json" in result.stdout.splitlines()[-1]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_audit_beside_the_runs_prepares_the_pictures_for_them(
+    train: Train, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert train("audit", shapes, "--size", "32").exit_code == 0
+    assert list(tmp_path.rglob("pictures.u8"))
+
+
 def test_the_table_names_kind_count_example_and_advice(train: Train, odd_data: Path) -> None:
     flags = ("--out", odd_data.parent / "audit.json", "--store", odd_data.parent / ".store")
     lines = train("audit", odd_data, *flags).stdout.splitlines()

@@ -1,8 +1,11 @@
 """The command line of `vedette-train audit`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 from rich.console import Console
@@ -20,10 +23,12 @@ from vedette_train.data.layout import TRAIN, VALIDATION
 from vedette_train.data.training_data import draft_contract, load_training_data, survey_dataset
 from vedette_train.models.pretrained_weights import check_weights
 
+STORE = Path("runs/.store")  # that fit uses for a run in runs/
 MOST_DOUBTFUL = 20  # likely label errors that the terminal shows
 EXAMPLES = """\b
 Examples:
   vedette-train audit photos
+  vedette-train audit photos --out audit.json
   vedette-train audit photos --label-errors
   vedette-train audit photos --quarantine set-aside
   vedette-train audit photos --quarantine set-aside --apply
@@ -32,10 +37,14 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("data", type=FOLDER)
-@option("--out", PATH, Path("audit.json"), "File to write all findings to.")
+@click.option("--out", type=PATH, help="File to write all findings to, as JSON.")
 @option("--size", click.IntRange(16, 1024), 150, "Height and width of the model's input, px.")
 @resize_mode_option
-@option("--store", PATH, Path("runs/.store"), "Cache of prepared pictures, which fit reuses.")
+@click.option(
+    "--store",
+    type=PATH,
+    help="Cache of prepared pictures, for fit. [default: runs/.store if there is runs/, or none]",
+)
 @click.option(
     "--label-errors",
     is_flag=True,
@@ -48,10 +57,10 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
 def audit(
     data: Path,
-    out: Path,
+    out: Path | None,
     size: int,
     resize_mode: str,
-    store: Path,
+    store: Path | None,
     label_errors: bool,
     aside: Path | None,
     apply: bool,
@@ -66,9 +75,12 @@ def audit(
     _check_outside(data, out, store, aside)
     chosen = {"data": data, "size": size, "resize_mode": resize_mode, "test": 0.0}
     config = fill_defaults({"architecture": DEFAULT_ARCHITECTURE, **chosen})
+    find = _audit_with_labels if label_errors else _audit_files
     with cli_session() as terminal:
-        result = (_audit_with_labels if label_errors else _audit_files)(config, store, terminal)
-        write_text(out, serialize_audit(result) + "\n")
+        with _open_store(store, data) as folder:
+            result = find(config, folder, terminal)
+        if out:
+            write_text(out, serialize_audit(result) + "\n")
         if as_json:
             terminal.print_line(serialize_audit(result))
         else:
@@ -77,9 +89,25 @@ def audit(
             _write_quarantine(result, data, aside, terminal.err, apply=apply)
 
 
+@contextmanager
+def _open_store(store: Path | None, data: Path) -> Iterator[Path]:
+    """The cache that the user names, or that of the runs here, or else one that is removed."""
+    if not store and STORE.parent.is_dir() and not _is_inside(STORE, data):
+        store = STORE
+    if store:
+        yield store
+        return
+    with TemporaryDirectory(prefix="vedette-") as folder:
+        yield Path(folder)
+
+
+def _is_inside(path: Path, data: Path) -> bool:
+    return data.resolve() in path.resolve().parents
+
+
 def _check_outside(data: Path, *paths: Path | None) -> None:
     for path in filter(None, paths):
-        if data.resolve() in path.resolve().parents:
+        if _is_inside(path, data):
             raise click.UsageError(f"{path} is inside {data}; choose a path outside of it")
 
 
@@ -116,7 +144,7 @@ def build_audit_table(audit: Audit) -> Table:
     return rows
 
 
-def _print_audit(audit: Audit, data: Path, out: Path, terminal: Console) -> None:
+def _print_audit(audit: Audit, data: Path, out: Path | None, terminal: Console) -> None:
     images = sum(audit.pictures.values())
     terminal.print(f"{data}: {len(audit.pictures)} classes, {images} pictures")
     if not audit.findings:
@@ -127,7 +155,7 @@ def _print_audit(audit: Audit, data: Path, out: Path, terminal: Console) -> None
     for finding in doubtful[:MOST_DOUBTFUL]:
         file = escape_unprintable(finding.files[0])
         terminal.print(f"{file}: {finding.detail}", markup=False)
-    terminal.print(f"All findings: {out}")
+    terminal.print(f"All findings: {out or 'add --out audit.json'}")
 
 
 def _write_quarantine(
