@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data.audit import FINDING_KINDS
-from vedette_train.data.discovery import NOT_AN_IMAGE, OUTSIDE_CLASSES
+from vedette_train.data.discovery import FOLDER_LINK, NOT_AN_IMAGE, OUTSIDE_CLASSES
 
 Train = Callable[..., Result]
 
@@ -58,6 +58,7 @@ def odd_data(tmp_path: Path) -> Path:
     PIL.Image.fromarray(draw_scene(40)).convert("L").save(hen / "grey.png")
     write_image(hen / "brighter-09.jpg", np.clip(draw_scene(109) * 1.08, 0, 255).astype(np.uint8))
     (data / "nothing").mkdir()
+    (hen / "more").symlink_to("../fox")
     write_image(data / ".thumbnails" / "00.jpg", draw_scene(50))
     (hen / "notes.txt").write_text("seen on Tuesday", encoding="utf-8")
     write_image(data / "loose.jpg", draw_scene(51))
@@ -85,6 +86,7 @@ def test_every_odd_file_is_described_and_no_other(train: Train, odd_data: Path) 
             )
         ],
         "truncated": [("fox/cut.jpg", cut)],
+        "link": [("hen/more", FOLDER_LINK)],
         "identical-across-classes": [("fox/03.jpg", "hen/copy-of-fox.jpg", "fox, hen")],
         "identical": [("fox/05.jpg", "fox/twin.jpg", "fox")],
         "alike": [("hen/09.jpg", "hen/brighter-09.jpg", "hen")],
@@ -175,7 +177,7 @@ def test_the_table_names_kind_count_example_and_advice(train: Train, odd_data: P
     row = next(line for line in lines if line.startswith("damaged or cut short"))
     assert row.split()[4:6] == ["1", "fox/cut.jpg"]
     assert row.rstrip().endswith(FINDING_KINDS["truncated"].advice)
-    assert len(lines) == 2 + 15 + 1
+    assert len(lines) == 2 + 16 + 1
     printed = train("audit", odd_data, *flags, "--json").stdout
     assert json.loads(printed) == json.loads((odd_data.parent / "audit.json").read_bytes())
 

@@ -150,6 +150,37 @@ def test_a_folder_that_cannot_be_trained_on_is_an_error(
         discovery.scan_dataset(write_files(tmp_path, *names))
 
 
+def test_links_to_folders_are_followed_only_in_place_of_a_class(tmp_path: Path) -> None:
+    write_files(tmp_path, "elsewhere/hen/1.jpg", "elsewhere/2.jpg", "data/fox/1.jpg")
+    data = tmp_path / "data"
+    links = {
+        "hen": "../elsewhere/hen",
+        "fox/more": "../../elsewhere",
+        "fox/.hidden": "../../elsewhere",
+        "fox/again.jpg": "../fox",
+        "all": "../data",
+        "cat": "../unmounted",
+        "fox/2.jpg": "../../elsewhere/2.jpg",
+    }
+    for name, target in links.items():
+        (data / name).symlink_to(target)
+    dataset = discovery.scan_dataset(data)
+    assert [one.file for one in dataset.photographs] == ["fox/1.jpg", "fox/2.jpg", "hen/1.jpg"]
+    assert dataset.ignored == {
+        "all": discovery.FOLDER_LINK,
+        "cat": discovery.BROKEN_LINK,
+        "fox/again.jpg": discovery.FOLDER_LINK,
+        "fox/more": discovery.FOLDER_LINK,
+    }
+
+
+def test_a_class_of_nothing_but_a_link_is_explained(tmp_path: Path) -> None:
+    write_files(tmp_path, "elsewhere/1.jpg", "data/fox/1.jpg", "data/hen/notes.txt")
+    (tmp_path / "data" / "hen" / "day1").symlink_to("../../elsewhere")
+    with pytest.raises(DatasetError, match=r"hen/day1 is a link to a folder"):
+        discovery.scan_dataset(tmp_path / "data")
+
+
 def test_a_file_is_not_a_data_folder(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"a\.jpg"):
         discovery.scan_dataset(write_files(tmp_path, "a.jpg") / "a.jpg")

@@ -10,6 +10,7 @@ import pytest
 from vedette_edge.console import Output, create_console
 from vedette_train.config import TrainConfig, fill_defaults
 from vedette_train.data.training_data import TrainingData, load_training_data
+from vedette_train.errors import DatasetError
 
 DrawShapes = Callable[[Path, int], Path]
 
@@ -62,6 +63,13 @@ def test_without_a_test_folder_a_test_part_is_drawn(
 ) -> None:
     shutil.rmtree(parts / "test")
     assert count_parts(load_data(parts, architecture)) == expected
+
+
+def test_a_class_without_usable_pictures_is_refused_with_the_reason(parts: Path) -> None:
+    for path in parts.rglob("disc/*.png"):
+        path.write_text("not a picture", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"disc \(0\).*25 pictures of disc .*: not a picture"):
+        load_data(parts, "cnn")
 
 
 def test_a_picture_that_looks_like_a_test_picture_is_left_out_of_every_part(parts: Path) -> None:

@@ -75,16 +75,12 @@ def audit(
     _check_outside(data, out, store, aside)
     chosen = {"data": data, "size": size, "resize_mode": resize_mode, "test": 0.0}
     config = fill_defaults({"architecture": DEFAULT_ARCHITECTURE, **chosen})
-    find = _audit_with_labels if label_errors else _audit_files
-    with cli_session() as terminal:
-        with _open_store(store, data) as folder:
-            result = find(config, folder, terminal)
+    find_all = _audit_with_labels if label_errors else _audit_files
+    with cli_session() as terminal, _open_store(store, data) as folder:
+        result = find_all(config, folder, terminal)
         if out:
             write_text(out, serialize_audit(result) + "\n")
-        if as_json:
-            terminal.print_line(serialize_audit(result))
-        else:
-            _print_audit(result, data, out, terminal.out)
+        _print_audit(result, config, out, terminal, as_json=as_json)
         if aside:
             _write_quarantine(result, data, aside, terminal.err, apply=apply)
 
@@ -144,9 +140,15 @@ def build_audit_table(audit: Audit) -> Table:
     return rows
 
 
-def _print_audit(audit: Audit, data: Path, out: Path | None, terminal: Console) -> None:
+def _print_audit(
+    audit: Audit, config: TrainConfig, out: Path | None, output: Output, *, as_json: bool
+) -> None:
+    if as_json:
+        output.print_line(serialize_audit(audit))
+        return
+    terminal = output.out
     images = sum(audit.pictures.values())
-    terminal.print(f"{data}: {len(audit.pictures)} classes, {images} pictures")
+    terminal.print(f"{config.data}: {len(audit.pictures)} classes, {images} pictures")
     if not audit.findings:
         terminal.print("No problems found.")
         return

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from vedette_edge.images import decoding, discovery
 from vedette_edge.model.contract import Contract
-from vedette_train.data.discovery import Dataset, Photograph, group_alike
+from vedette_train.data.discovery import LINKS, Dataset, Photograph, group_alike
 from vedette_train.data.image_cache import Entry
 from vedette_train.data.layout import TEST
 
@@ -29,6 +29,7 @@ _KINDS = (
     ("unreadable", "not a picture", "left out; delete it or save it again"),
     ("truncated", "damaged or cut short", "left out; copy it again from its source"),
     ("unopened", "cannot be opened", "left out; check its permissions"),
+    ("link", "link that is not followed", "left out; put the pictures themselves there"),
     ("identical-across-classes", "same file in several classes", "only one can be right"),
     ("alike-across-classes", "near-duplicates in several classes", "check the class of each"),
     ("identical", "same file twice in a class", "kept in one part; one is enough"),
@@ -89,7 +90,7 @@ def audit_dataset(dataset: Dataset, entries: Sequence[Entry], contract: Contract
     findings = [
         *(finding for entry in entries for finding in _audit_file(entry, contract)),
         *(finding for group in group_alike(usable) for finding in _audit_group(group, dataset)),
-        *(Finding("stray", (file,), reason) for file, reason in dataset.ignored.items()),
+        *_audit_ignored(dataset.ignored),
         *(Finding("empty", (), folder) for folder in dataset.empty),
         *(Finding("hidden", (), folder) for folder in dataset.hidden),
         *_audit_classes(pictures),
@@ -97,6 +98,11 @@ def audit_dataset(dataset: Dataset, entries: Sequence[Entry], contract: Contract
     order = list(FINDING_KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.files))
     return Audit(pictures, tuple(findings))
+
+
+def _audit_ignored(ignored: Mapping[str, str]) -> Iterator[Finding]:
+    for file, reason in ignored.items():
+        yield Finding("link" if reason in LINKS else "stray", (file,), reason)
 
 
 def _audit_file(entry: Entry, contract: Contract) -> Iterator[Finding]:

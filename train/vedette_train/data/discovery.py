@@ -7,12 +7,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette_edge.images.discovery import find_files, is_image
+from vedette_edge.images.discovery import is_image
 from vedette_edge.model.contract import LONGEST_LABEL, UNKNOWN
-from vedette_train.data.layout import find_roots, list_folders
+from vedette_train.data.layout import find_roots, is_circle, list_folders
 from vedette_train.errors import DatasetError
 
 OUTSIDE_CLASSES = "not in a class folder"
+FOLDER_LINK = "a link to a folder, which is not followed; put the pictures themselves there"
+BROKEN_LINK = "a link to a file or folder that does not exist"
+LINKS = (FOLDER_LINK, BROKEN_LINK)
 NOT_AN_IMAGE = "not a picture by its name; expected JPEG, PNG, BMP, WebP, GIF, TIFF, HEIC or AVIF"
 
 
@@ -69,11 +72,11 @@ def scan_dataset(folder: Path) -> Dataset:
     photographs = sorted(usable, key=lambda photograph: (photograph.label, photograph.file))
     folders = ((part, child) for part, root in roots.items() for child in list_folders(root))
     empty = [child for part, child in folders if child.name not in parts[part]]
-    loose = sorted(file for root in roots.values() for file in _list_loose_files(root))
-    loose += _list_files_beside(folder, roots.values())
-    others = [file for child in empty for file in sorted(find_files(child, strict=True))]
+    loose = _list_outside_classes(folder, roots.values())
+    others = [file for child in empty for file in sorted(_find_files(child))]
     others += [file for file, _ in files if not _is_usable(file)]
     reasons = dict.fromkeys(loose, OUTSIDE_CLASSES) | dict.fromkeys(others, NOT_AN_IMAGE)
+    reasons = {file: _explain_link(file) or reason for file, reason in reasons.items()}
     ignored = {_make_relative(file, folder): reason for file, reason in reasons.items()}
     no_classes = _sort_relative(empty, folder), _sort_relative(_find_hidden(folder), folder)
     return Dataset(folder, labels, tuple(photographs), ignored, *no_classes)
@@ -86,32 +89,53 @@ def _find_hidden(folder: Path) -> Iterator[Path]:
 
 
 def _list_classes(folder: Path) -> dict[str, list[Path]]:
-    """The folders that hold images, each with every file in it."""
+    """The folders that hold images, each with everything in it."""
     classes = {}
     for child in list_folders(folder):
-        files = sorted(find_files(child, strict=True))
+        files = sorted(_find_files(child))
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes
 
 
+def _find_files(folder: Path) -> Iterator[Path]:
+    """Files in a folder and its subfolders, and links to folders; none that are hidden."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    for root, folders, names in os.walk(folder, onerror=stop):  # enters no links
+        folders[:] = [name for name in folders if name[0] != "."]
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        yield from (Path(root, name) for name in (*names, *links) if name[0] != ".")
+
+
+def _explain_link(path: Path) -> str:
+    """The reason why a link is not used; empty for anything else."""
+    if path.is_dir():
+        return FOLDER_LINK
+    return "" if path.exists() else BROKEN_LINK
+
+
 def _is_usable(file: Path) -> bool:
     """True for an image by its extension whose name is printable: lists and logs must name it."""
-    return is_image(file) and file.name.isprintable()
+    return is_image(file) and file.name.isprintable() and not file.is_dir()
 
 
-def _list_loose_files(folder: Path) -> list[Path]:
-    """Files beside the class folders, which belong to no class."""
-    return [child for child in folder.iterdir() if child.is_file() and child.name[0] != "."]
+def _list_loose(folder: Path) -> list[Path]:
+    """Files in a folder itself, and links in it that lead nowhere or in a circle."""
+    children = (child for child in folder.iterdir() if child.name[0] != ".")
+    return [child for child in children if not child.is_dir() or is_circle(child)]
 
 
-def _list_files_beside(folder: Path, roots: Collection[Path]) -> list[Path]:
-    """Files in a data folder that are in none of the folders of its parts."""
+def _list_outside_classes(folder: Path, roots: Collection[Path]) -> list[Path]:
+    """Files and links beside the class folders, and those outside of the parts' folders."""
+    loose = [child for root in roots for child in _list_loose(root)]
     if folder in roots:
-        return []
+        return sorted(loose)
     others = (child for child in list_folders(folder) if child not in roots)
-    files = (file for child in others for file in find_files(child, strict=True))
-    return sorted((*files, *_list_loose_files(folder)))
+    files = (file for child in others for file in _find_files(child))
+    return sorted((*loose, *files, *_list_loose(folder)))
 
 
 def _make_relative(file: Path, folder: Path) -> str:
@@ -136,8 +160,15 @@ def _collect_labels(
     count = f"one class, {labels[0]!r}" if labels else "no class"
     raise DatasetError(
         f"{folder}: {count} found, expected at least two folders of photographs, one a class."
-        f"{_suggest_folder(folder)}"
+        f"{_describe_links(folder)}{_suggest_folder(folder)}"
     )
+
+
+def _describe_links(folder: Path) -> str:
+    """A sentence on a link that is not followed, or an empty string."""
+    files = (file for child in list_folders(folder) for file in _find_files(child))
+    link = next((file for file in files if _explain_link(file)), None)
+    return f" {link} is {_explain_link(link)}." if link else ""
 
 
 def _suggest_folder(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -174,7 +174,7 @@ def _find_test_duplicates(dataset: Dataset) -> dict[str, str]:
 
 
 def _assign_parts(
-    survey: Survey, left_out: Container[str], config: TrainConfig, known: Mapping[str, str]
+    survey: Survey, left_out: Mapping[str, str], config: TrainConfig, known: Mapping[str, str]
 ) -> dict[str, str]:
     """Assign a part to each photograph that is not left out, by file."""
     shares = split.Shares(config.test, config.validation)
@@ -183,14 +183,26 @@ def _assign_parts(
     try:
         split.check_enough(dataset, shares)
     except DatasetError as error:
-        reasons = filter(None, (str(error), describe_missing_decoder(survey.cache)))
-        raise DatasetError(". ".join(reasons)) from error
+        why = describe_missing_decoder(survey.cache) or _describe_left_out(survey, left_out)
+        raise DatasetError(". ".join(filter(None, (str(error), why)))) from error
     if VALIDATION not in known.values():
         learned = {TRAIN: split.LEARNED}
         known = {sha256: learned.get(part, part) for sha256, part in known.items()}
     parts = split.assign_parts(used, shares, config.seed, known)
     split.check_parts(parts, dataset, shares)
     return parts
+
+
+def _describe_left_out(survey: Survey, left_out: Mapping[str, str]) -> str:
+    """The reason why the smallest class has lost photographs; an empty string if it has not."""
+    photographs, labels = survey.dataset.photographs, survey.dataset.labels
+    used = Counter(one.label for one in photographs if one.file not in left_out)
+    smallest = min(range(len(labels)), key=used.__getitem__)
+    lost = [one.file for one in photographs if one.label == smallest and one.file in left_out]
+    if not lost:
+        return ""
+    count = f"{len(lost)} pictures of {labels[smallest]} are left out"
+    return f"{count}, for example {lost[0]}: {left_out[lost[0]]}"
 
 
 def draft_contract(labels: tuple[str, ...], size: int, resize_mode: str) -> Contract:
