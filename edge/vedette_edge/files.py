@@ -38,10 +38,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file whole or not at all."""
+def write_text(path: Path, text: str, errors: str = "surrogateescape") -> None:
+    """Write a UTF-8 file whole or not at all.
+
+    Names of files may have bytes that are not UTF-8. They stay as they are, or become escapes,
+    which JSON understands, with `errors="backslashreplace"`.
+    """
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+        temporary.write_text(text, encoding="utf-8", errors=errors, newline="")
 
 
 def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:

@@ -1,6 +1,7 @@
 """The audit describes a data set of odd files without a mistake."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -241,6 +242,28 @@ def test_pictures_of_a_format_that_is_not_read_are_named(train: Train, shapes: P
     findings = run_audit(train, data, "--size", "48")
     assert findings["empty"] == [("camera",)]
     assert [finding[0] for finding in findings["stray"]] == ["camera/IMG_1.CR3"]
+
+
+def test_names_of_any_bytes_are_read_and_escaped(train: Train, shapes: Path) -> None:
+    data = shapes.parent / "odd-names"
+    shutil.copytree(shapes, data)
+    names = [b"latin\xe9.png", b"two\nlines.png", b"\x1b]0;title.png"]
+    for number, name in enumerate(names):
+        (data / "bar" / f"{number:03}.png").rename(data / "bar" / os.fsdecode(name))
+    (data / "bar" / os.fsdecode(b"\n\xe9.jpg")).write_text("no picture", encoding="utf-8")
+    flags = ("--size", "32", "--architecture", "cnn", "--epochs", "1")
+    result = train("fit", data, "--out", shapes.parent / "odd-run", *flags)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("bar/\\n\\udce9.jpg") == 2  # in the table, and as left out
+    run = shapes.parent / "odd-run"
+    assert all(name in (run / "split.csv").read_bytes() for name in names)
+    left_out = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["left_out"]
+    assert list(map(os.fsencode, left_out)) == [b"bar/\n\xe9.jpg"]
+    audit = json.loads((run / "audit.json").read_text(encoding="utf-8"))
+    assert [one["files"] for one in audit["findings"] if one["kind"] == "unreadable"] == [
+        list(left_out)
+    ]
+    assert "\\n\\udce9.jpg</figcaption>" in (run / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -49,12 +49,10 @@ def test_strays_are_named(tmp_path: Path) -> None:
             "fox/1.jpg",
             "loose.jpg",
             ".DS_Store",
-            "hen/\r.jpg",
         )
     )
     assert dataset.ignored == {
         "loose.jpg": discovery.OUTSIDE_CLASSES,
-        "hen/\r.jpg": discovery.NOT_AN_IMAGE,
         "hen/notes.txt": discovery.NOT_AN_IMAGE,
     }
 
@@ -132,6 +130,7 @@ def test_a_class_may_be_called_as_a_part(tmp_path: Path, name: str) -> None:
         (("hen/1.jpg", "Unknown/1.jpg"), "called Unknown, .* train with --unknown FOLDER"),
         (("hen/1.jpg", "unknown /1.jpg"), "called unknown, .* train with --unknown FOLDER"),
         (("hen/1.jpg", "hen /1.jpg"), "'hen' and 'hen ' have names that look the same"),
+        (("hen/1.jpg", "\udce9/1.jpg"), r"'\\udce9' .*expected printable text"),
         (("f\u00fcr/1.jpg", "fu\u0308r/1.jpg"), "have names that look the same"),
         (("hen/1.jpg", f"{201 * 'a'}/1.jpg"), "has 201 characters, expected at most 200"),
         (("train/hen/1.jpg", "train/fox/1.jpg", "cards.pdf"), "train/ holds folders"),

@@ -79,7 +79,7 @@ def audit(
     with cli_session() as terminal, _open_store(store, data) as folder:
         result = find_all(config, folder, terminal)
         if out:
-            write_text(out, serialize_audit(result) + "\n")
+            write_text(out, serialize_audit(result) + "\n", errors="backslashreplace")
         _print_audit(result, config, out, terminal, as_json=as_json)
         if aside:
             _write_quarantine(result, data, aside, terminal.err, apply=apply)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from vedette_edge.console import escape_unprintable
 from vedette_train.cli.audit import build_audit_table
 from vedette_train.config import FEW_CLASSES
 from vedette_train.run import folder
@@ -24,7 +25,9 @@ def print_data(run: TrainingRun) -> None:
     if data.audit.findings:
         terminal.print(build_audit_table(data.audit))
     for file, reason in list(data.left_out.items())[:MOST_NAMED]:
-        terminal.print(f"left out {file}: {reason}", style="yellow")
+        terminal.print(
+            f"left out {escape_unprintable(file)}: {escape_unprintable(reason)}", style="yellow"
+        )
     if (more := len(data.left_out) - MOST_NAMED) > 0:
         terminal.print(f"... and {more} more; metrics.json will name them all", style="yellow")
 

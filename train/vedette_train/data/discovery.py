@@ -118,8 +118,8 @@ def _explain_link(path: Path) -> str:
 
 
 def _is_usable(file: Path) -> bool:
-    """True for an image by its extension whose name is printable: lists and logs must name it."""
-    return is_image(file) and file.name.isprintable() and not file.is_dir()
+    """True for an image by its extension, but for a folder of such a name."""
+    return is_image(file) and not file.is_dir()
 
 
 def _list_loose(folder: Path) -> list[Path]:
@@ -190,6 +190,11 @@ def _check_name(folder: Path, name: str) -> None:
             f"{folder}: a class folder is called {name.strip()}, which is the answer for "
             f"pictures of none of the classes. Move it out of {folder} and train with --unknown "
             "FOLDER, or give it another name if it is a class of its own, for example 'empty'"
+        )
+    if not name.isprintable():
+        raise DatasetError(
+            f"{folder}: the class folder {name!a} has a name that cannot be a label, expected "
+            "printable text in UTF-8. Rename it"
         )
     if len(name) > LONGEST_LABEL:
         raise DatasetError(

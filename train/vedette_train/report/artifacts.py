@@ -75,7 +75,7 @@ def write_inputs(run: TrainingRun) -> None:
         folder.clear_folder(run.folder)
     folder.write_settings(run.folder, run.config)
     write_text(run.folder / folder.MANIFEST, run.data.manifest)
-    write_text(run.folder / folder.AUDIT, serialize_audit(run.data.audit) + "\n")
+    _write_json(run.folder / folder.AUDIT, serialize_audit(run.data.audit))
     write_text(run.folder / folder.CONTRACT, serialize_contract(run.data.contract) + "\n")
     labels, images = zip(*_select_samples(run.data), strict=True)
     plots.draw_samples(images, labels, run.folder / folder.SAMPLES)
@@ -86,16 +86,21 @@ def write_results(finished: FinishedRun) -> None:
     path, trained = finished.run.folder, finished.results.trained
     if trained.head:
         write_text(path / folder.HEAD, serialize_head(trained.head) + "\n")
-    write_text(path / folder.AUDIT, serialize_audit(finished.audit) + "\n")
+    _write_json(path / folder.AUDIT, serialize_audit(finished.audit))
     write_text(path / folder.CONTRACT, serialize_contract(finished.contract) + "\n")
     if trained.history:
         plots.draw_curves(trained.history, path / folder.CURVES)
     plots.draw_confusion(trained.judged, path / folder.CONFUSION)
     metrics = json.dumps(finished.metrics, indent=2, ensure_ascii=False)
-    write_text(path / folder.METRICS, metrics + "\n")
+    _write_json(path / folder.METRICS, metrics)
     html.write_report(_build_report(finished), path / folder.REPORT)
     save_model(trained.model, path)  # last: a folder with weights holds a finished run
     (path / folder.CHECKPOINT).unlink(missing_ok=True)
+
+
+def _write_json(path: Path, text: str) -> None:
+    """Write a JSON file that names files, whose names may have bytes that are not UTF-8."""
+    write_text(path, text + "\n", errors="backslashreplace")
 
 
 def save_model(model: Model, run: Path) -> None:

@@ -13,6 +13,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup, escape
 
+from vedette_edge.console import escape_unprintable
 from vedette_edge.files import write_text
 from vedette_edge.images.encoding import thumbnail_data_uri
 from vedette_edge.images.preprocessing import Image
@@ -98,7 +99,7 @@ def write_report(report: Report, path: Path) -> None:
         most_in_a_group=MOST_IN_A_GROUP,
         few_classes=FEW_CLASSES,
     )
-    write_text(path, page)
+    write_text(path, page, errors="backslashreplace")
 
 
 def _render_curves(report: Report) -> list[Markup]:
@@ -170,7 +171,7 @@ def _group_findings(audit: Audit) -> list[tuple[FindingKind, list[Finding]]]:
 
 def _insert_breaks(name: str) -> Markup:
     """A name with line breaks allowed after `/`, `_` and `-`."""
-    return Markup(re.sub("([/_-])", r"\1<wbr>", str(escape(name))))
+    return Markup(re.sub("([/_-])", r"\1<wbr>", str(escape(escape_unprintable(name)))))
 
 
 def _format_count(number: int, one: str, more: str = "") -> str:
