@@ -104,6 +104,24 @@ def test_every_odd_file_is_described_and_no_other(train: Train, odd_data: Path) 
     }
 
 
+def test_damage_that_a_decoder_only_reports_is_found(train: Train, shapes: Path) -> None:
+    data = shapes.parent / "damaged"
+    shutil.copytree(shapes, data)
+    for number in range(12):
+        path = write_image(data / "bar" / f"{number}.jpg", draw_scene(number, 300, 400))
+    whole, middle = path.read_bytes(), path.stat().st_size // 2
+    (data / "bar" / "zeros.jpg").write_bytes(whole[:middle] + bytes(200) + whole[middle + 200 :])
+    (data / "bar" / "more.jpg").write_bytes(whole[:-2] + bytes(30) + whole[-2:])
+    tiff = write_image(data / "bar" / "x.tiff", draw_scene(5)).read_bytes()
+    (data / "bar" / "x.tiff").write_bytes(tiff[:3000] + bytes(200) + tiff[3200:])
+    for _ in range(2):  # the second time from the cache
+        findings = run_audit(train, data, "--size", "32")
+        assert [file for file, _ in findings["unused"]] == ["bar/more.jpg"]
+        (tiff_file, _), (jpeg_file, why) = findings["truncated"]
+        assert (tiff_file, jpeg_file) == ("bar/x.tiff", "bar/zeros.jpg")
+        assert "premature end of data segment" in str(why)
+
+
 def test_a_second_audit_reads_the_cache_and_has_the_same_findings(
     train: Train, odd_data: Path
 ) -> None:

@@ -79,4 +79,4 @@ def test_the_hash_of_a_plain_picture_is_not_that_of_its_noise() -> None:
 
 def test_a_row_that_an_older_vedette_wrote_is_refused() -> None:
     with pytest.raises(ValueError, match="0123456789abcdef"):
-        parse_info(["JPEG", "40", "40", "1", "1", "8", "", "0123456789abcdef"])
+        parse_info(["JPEG", "40", "40", "1", "1", "8", "", "0123456789abcdef", "0"])

@@ -92,6 +92,25 @@ def test_an_image_with_a_small_change_is_found(tmp_path: Path, change: str) -> N
     assert len(groups) >= 38
 
 
+@pytest.mark.parametrize("resize_mode", ["squash", "letterbox", "crop"])
+def test_the_size_of_the_model_s_input_does_not_matter(tmp_path: Path, resize_mode: str) -> None:
+    image = next(draw_scenes(1))
+    write_image(tmp_path / "data", 0, image)
+    write_image(tmp_path / "data", 1, CHANGES["cropped by 3 %"](image, np.random.default_rng(0)))
+    dataset = scan_dataset(tmp_path / "data")
+    caches = [
+        open_cache(
+            dataset, draft_contract(dataset.labels, size, resize_mode), tmp_path, lambda: None
+        )
+        for size in (16, 200)
+    ]
+    small, large = ([entry.info.hash for entry in cache.entries] for cache in caches)
+    assert small == large
+    for row in (0, 1):
+        assert np.array_equal(caches[0].read_reduced(row), caches[1].read_reduced(row))
+    assert [find_groups(cache) for cache in caches] == [[[0, 1]]] * 2
+
+
 def test_pictures_that_do_not_look_alike_are_in_no_group(tmp_path: Path) -> None:
     for number, image in enumerate(draw_scenes(300)):
         write_image(tmp_path, number, image)

@@ -9,8 +9,8 @@ from pathlib import PurePath
 from vedette_edge.images import decoding, discovery
 from vedette_edge.model.contract import Contract
 from vedette_train.data.discovery import LINKS, Dataset, Photograph, group_alike
-from vedette_train.data.image_cache import Entry
 from vedette_train.data.layout import TEST
+from vedette_train.data.preparation import Entry
 
 FEWEST = 20  # images of a class that can be learned from
 MOST_UNEVEN = 3  # times as many in the largest class as in the smallest
@@ -35,6 +35,7 @@ _KINDS = (
     ("identical", "same file twice in a class", "kept in one part; one is enough"),
     ("alike", "near-duplicates in a class", "kept in one part of the split"),
     ("across-split", "looks like a test picture", "left out of training"),
+    ("unused", "JPEG with unused data", "check that the picture is whole; if not, delete it"),
     ("ending", "wrong file extension", "read by its content; rename it"),
     ("small", "smaller than the input", "enlarged; a larger picture shows more"),
     ("animated", "several frames", "the first is used"),
@@ -110,19 +111,19 @@ def _audit_file(entry: Entry, contract: Contract) -> Iterator[Finding]:
     if entry.error:
         yield Finding(_classify_error(entry), files, entry.error)
         return
-    if discovery.EXTENSIONS[PurePath(entry.file).suffix.lower()] != info.format:
-        article = "an" if info.format == "AVIF" else "a"
-        yield Finding("ending", files, f"is {article} {info.format}")
-    if info.width < contract.width or info.height < contract.height:
-        yield Finding("small", files, f"{info.width} x {info.height} px")
-    if info.frames > 1:
-        yield Finding("animated", files, f"{info.frames} frames")
-    if info.bits > 8:
-        yield Finding("deep", files, f"{info.bits} bits")
-    if info.colour:
-        yield Finding(info.colour.lower(), files, info.format)
-    if info.orientation in range(2, 9):
-        yield Finding("turned", files, f"orientation {info.orientation}")
+    article = "an" if info.format == "AVIF" else "a"
+    ending = discovery.EXTENSIONS[PurePath(entry.file).suffix.lower()]
+    small = info.width < contract.width or info.height < contract.height
+    facts = (
+        ("unused", info.unused > 0, f"{info.unused} bytes"),
+        ("ending", ending != info.format, f"is {article} {info.format}"),
+        ("small", small, f"{info.width} x {info.height} px"),
+        ("animated", info.frames > 1, f"{info.frames} frames"),
+        ("deep", info.bits > 8, f"{info.bits} bits"),
+        (info.colour.lower(), info.colour, info.format),
+        ("turned", info.orientation in range(2, 9), f"orientation {info.orientation}"),
+    )
+    yield from (Finding(kind, files, detail) for kind, true, detail in facts if true)
 
 
 def _classify_error(entry: Entry) -> str:

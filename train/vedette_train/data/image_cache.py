@@ -13,56 +13,34 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import DecoderMissingError, ImageError
-from vedette_edge.files import atomic_write, read_bounded
-from vedette_edge.images.decoding import decode_image
-from vedette_edge.images.image_header import detect_format
-from vedette_edge.images.preprocessing import Image, preprocess
+from vedette_edge.files import atomic_write
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
+from vedette_train.data.decoder_messages import capture_messages
 from vedette_train.data.discovery import Dataset
-from vedette_train.data.image_info import ImageInfo, parse_info, read_info
+from vedette_train.data.image_info import parse_info
+from vedette_train.data.preparation import (
+    UNPREPARED,
+    Entry,
+    Preparer,
+    Row,
+    Stamp,
+    create_entry,
+    get_row_type,
+)
 from vedette_train.errors import DatasetError
 
 Advance = Callable[[], None]  # called after each image
-Stamp = tuple[str, int, int]  # file, size, mtime_ns
 
 ROWS_PER_TASK = 16  # prepared by one thread before it takes others
-UNPREPARED = -1  # an mtime that no file has: the next run prepares the file, or tries it again
 
 _PICTURES, _INDEX = "pictures.u8", "index.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file in the cache."""
-
-    file: str  # relative to the data folder
-    size: int  # bytes
-    mtime_ns: int
-    sha256: str = ""
-    error: str = ""  # the reason why it could not be prepared
-    info: ImageInfo = field(default_factory=ImageInfo)
-
-    @property
-    def unopened(self) -> bool:
-        """True if the file could not even be opened."""
-        return self.mtime_ns == UNPREPARED and not self.info.format
-
-    @property
-    def lacks_decoder(self) -> bool:
-        """True if the file is of a format whose decoder is not installed."""
-        return self.mtime_ns == UNPREPARED and bool(self.info.format)
-
-    @property
-    def stamp(self) -> Stamp:
-        """The part of an entry that changes if the file does."""
-        return self.file, self.size, self.mtime_ns
 
 
 class ImageCache:
@@ -72,8 +50,7 @@ class ImageCache:
         self.folder, self.entries = folder, entries
         with (folder / _PICTURES).open("rb") as file:
             self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        shape = (len(entries), contract.height, contract.width, 3)
-        self._images: Image = np.frombuffer(self._mapped, np.uint8).reshape(shape)
+        self._pictures: Row = np.frombuffer(self._mapped, get_row_type(contract))
         self._rows = {entry.file: row for row, entry in enumerate(entries) if not entry.error}
 
     def read_rows(self, rows: Sequence[int] | NDArray[np.intp]) -> Image:
@@ -81,7 +58,18 @@ class ImageCache:
 
         Releases the pages at once, so that memory does not grow with the cache.
         """
-        images = self._images[rows]
+        return np.asarray(self._copy("prepared", rows), np.uint8)
+
+    def read_reduced(self, row: int) -> Image:
+        """A copy of one image at the size for comparisons: uint8, SIDE_PX x SIDE_PX x 3."""
+        return np.asarray(self._copy("reduced", [row])[0], np.uint8)
+
+    def copy_row(self, row: int) -> Row:
+        """A copy of one row, as it is in the cache."""
+        return self._pictures[[row]]
+
+    def _copy(self, name: str, rows: Sequence[int] | NDArray[np.intp]) -> NDArray[np.uint8]:
+        images = self._pictures[name][rows]
         if hasattr(self._mapped, "madvise"):
             self._mapped.madvise(mmap.MADV_DONTNEED)
         return images
@@ -99,22 +87,24 @@ def open_cache(dataset: Dataset, contract: Contract, root: Path, advance: Advanc
     """
     folder = root / _compute_key(dataset, contract)
     folder.mkdir(parents=True, exist_ok=True)
-    expected = [_create_entry(dataset.folder, one.file) for one in dataset.photographs]
+    expected = [create_entry(dataset.folder, one.file) for one in dataset.photographs]
     with _lock(folder):
-        entries = _read_index(folder, _count_row_bytes(contract))
+        entries = _read_index(folder, contract)
         if [entry.stamp for entry in entries] != [entry.stamp for entry in expected]:
             previous = ImageCache(folder, entries, contract) if entries else None
-            source = _RowSource(dataset.folder, contract, previous)
-            entries = _build(source, expected, folder, advance)
+            with capture_messages() as messages:
+                preparer = Preparer(dataset.folder, contract, messages)
+                entries = _build(_RowSource(preparer, previous), expected, folder, advance)
         return ImageCache(folder, entries, contract)
 
 
 class _RowSource:
     """Rows of a cache: copied from the previous one if the file is unchanged, else prepared."""
 
-    def __init__(self, data: Path, contract: Contract, previous: ImageCache | None) -> None:
-        self.row_bytes = _count_row_bytes(contract)
-        self._data, self._contract, self._previous = data, contract, previous
+    def __init__(self, preparer: Preparer, previous: ImageCache | None) -> None:
+        self.row_bytes = preparer.row_type.itemsize
+        self.check_entry = preparer.check_entry
+        self._preparer, self._previous = preparer, previous
         entries = previous.entries if previous else ()
         self._rows: Mapping[Stamp, int] = {
             entry.stamp: row for row, entry in enumerate(entries) if entry.mtime_ns != UNPREPARED
@@ -124,12 +114,12 @@ class _RowSource:
         """The number of rows that the previous cache has."""
         return len(self._rows)
 
-    def load_row(self, entry: Entry) -> tuple[Entry, Image]:
-        """A file's complete entry, and its prepared image."""
+    def load_row(self, entry: Entry) -> tuple[Entry, Row]:
+        """A file's complete entry, and its row."""
         row = self._rows.get(entry.stamp)
         if self._previous and row is not None:
-            return self._previous.entries[row], self._previous.read_rows([row])
-        return _prepare(self._data, entry, self._contract)
+            return self._previous.entries[row], self._previous.copy_row(row)
+        return self._preparer.prepare(entry)
 
 
 def _build(
@@ -144,11 +134,12 @@ def _build(
 
         def fill_row(row: int) -> Entry:
             entry, image = source.load_row(expected[row])
-            _write_image(file.fileno(), image, row * source.row_bytes, folder)
+            _write_row(file.fileno(), image, row * source.row_bytes, folder)
             advance()
             return entry
 
         entries, interrupted = _fill_rows(fill_row, expected)
+        entries = tuple(map(source.check_entry, entries))
         prepared = sum(entry.mtime_ns != UNPREPARED for entry in entries)
         if interrupted and prepared < len(source):
             raise KeyboardInterrupt  # the previous cache has more
@@ -185,30 +176,10 @@ def _fill_rows(
     return tuple(entries), interrupted
 
 
-def _prepare(data: Path, entry: Entry, contract: Contract) -> tuple[Entry, Image]:
-    """A file's complete entry, and its prepared image: empty if there is an error."""
-    nothing = np.empty(0, np.uint8)
-    try:
-        content = read_bounded(data / entry.file)
-    except OSError as error:  # perhaps a passing one
-        reason = error.strerror or str(error)
-        return replace(entry, mtime_ns=UNPREPARED, error=reason), nothing
-    try:
-        image = decode_image(content)
-    except ImageError as error:
-        # A missing decoder may be installed by the next run.
-        mtime_ns = UNPREPARED if isinstance(error, DecoderMissingError) else entry.mtime_ns
-        info = ImageInfo(format=detect_format(content))
-        return replace(entry, mtime_ns=mtime_ns, error=str(error), info=info), nothing
-    prepared = preprocess(image, contract)
-    info = read_info(content, image, prepared)
-    return replace(entry, sha256=hashlib.sha256(content).hexdigest(), info=info), prepared
-
-
-def _write_image(descriptor: int, image: Image, offset: int, folder: Path) -> None:
+def _write_row(descriptor: int, row: Row, offset: int, folder: Path) -> None:
     # Written, not mapped: on a full disk a mapping would end the process with SIGBUS.
     try:
-        if os.pwrite(descriptor, image.tobytes(), offset) < image.nbytes:
+        if os.pwrite(descriptor, row.tobytes(), offset) < row.nbytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(folder)) from error
@@ -223,10 +194,6 @@ def _check_room(folder: Path, needed: int) -> None:
         )
 
 
-def _count_row_bytes(contract: Contract) -> int:
-    return contract.height * contract.width * 3
-
-
 def _compute_key(dataset: Dataset, contract: Contract) -> str:
     """A digest of everything but the files that the prepared bytes depend on."""
     target = contract.height, contract.width, contract.resize_mode, contract.resize_rule
@@ -234,15 +201,7 @@ def _compute_key(dataset: Dataset, contract: Contract) -> str:
     return hashlib.sha256(parts.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _create_entry(data: Path, file: str) -> Entry:
-    try:
-        status = (data / file).stat()
-    except OSError:  # deleted, or a broken link: reading it gives the reason
-        return Entry(file, 0, 0)
-    return Entry(file, status.st_size, status.st_mtime_ns)
-
-
-def _read_index(folder: Path, row_bytes: int) -> tuple[Entry, ...]:
+def _read_index(folder: Path, contract: Contract) -> tuple[Entry, ...]:
     """The entries of a cache; none if it does not exist yet or is damaged."""
     try:
         with (folder / _INDEX).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -254,7 +213,7 @@ def _read_index(folder: Path, row_bytes: int) -> tuple[Entry, ...]:
         size = (folder / _PICTURES).stat().st_size
     except (OSError, ValueError, IndexError, csv.Error):
         return ()
-    return entries if size == len(entries) * row_bytes else ()
+    return entries if size == len(entries) * get_row_type(contract).itemsize else ()
 
 
 def _write_index(folder: Path, entries: tuple[Entry, ...]) -> None:

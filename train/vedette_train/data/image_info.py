@@ -10,7 +10,6 @@ import PIL.Image
 from vedette_edge.images.image_header import detect_format
 from vedette_edge.images.pillow_warnings import ignore_warnings
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.similarity import strip_letterbox
 
 PLAIN = 2.0  # grey levels, standard deviation below which an image shows nothing
 
@@ -30,13 +29,14 @@ class ImageInfo:
     bits: int = 8  # a channel
     colour: str = ""  # grey or CMYK; empty: RGB
     hash: str = ""  # perceptual, 256 bits, hexadecimal
+    unused: int = 0  # bytes of a JPEG that its image does not use
 
 
-def read_info(content: bytes, image: Image, prepared: Image) -> ImageInfo:
-    """Describe a file by its bytes, its decoded image and its preprocessed image."""
+def read_info(content: bytes, image: Image, reduced: Image) -> ImageInfo:
+    """Describe a file by its bytes, its decoded image and its image for comparisons."""
     height, width = image.shape[:2]
     frames, orientation, bits, cmyk = _read_header(content)
-    grey = bool((prepared == prepared[..., :1]).all())
+    grey = bool((reduced == reduced[..., :1]).all())
     return ImageInfo(
         format=detect_format(content),
         width=width,
@@ -45,7 +45,7 @@ def read_info(content: bytes, image: Image, prepared: Image) -> ImageInfo:
         orientation=orientation,
         bits=bits,
         colour="CMYK" if cmyk else "grey" if grey else "",
-        hash=compute_hash(strip_letterbox(prepared)),
+        hash=compute_hash(reduced),
     )
 
 
@@ -71,7 +71,7 @@ def parse_info(row: list[str]) -> ImageInfo:
     width, height, frames, orientation, bits = (int(cell) for cell in row[1:6])
     if len(row[7]) not in (0, _HASH_DIGITS):
         raise ValueError(f"{row[7]!r} is not a perceptual hash of {_HASH_DIGITS} digits")
-    return ImageInfo(row[0], width, height, frames, orientation, bits, row[6], row[7])
+    return ImageInfo(row[0], width, height, frames, orientation, bits, row[6], row[7], int(row[8]))
 
 
 def _read_header(content: bytes) -> tuple[int, int, int, bool]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import DisjointSet
 
 from vedette_train.data.image_cache import ImageCache
-from vedette_train.data.similarity import Detail, compute_detail, is_same_photo, strip_letterbox
+from vedette_train.data.similarity import Detail, compute_detail, is_same_photo
 
 MOST_BITS_APART = 14  # of the 64 of the lowest frequencies, for a comparison of pixels
 MOST_BITS_APART_ALL = 76  # of all 256
@@ -42,7 +42,7 @@ def _merge_alike(alike: DisjointSet, rows: Sequence[int], cache: ImageCache) -> 
 
     @lru_cache(maxsize=1024)
     def load_detail(row: int) -> Detail:
-        return compute_detail(strip_letterbox(cache.read_rows([row])[0]))
+        return compute_detail(cache.read_reduced(row))
 
     refused: set[tuple[int, int]] = set()
     refusals = Counter[int]()

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.images.preprocessing import LETTERBOX_GREY, Image
+from vedette_edge.images.preprocessing import Image
 
 SIDE_PX = 48
 LEAST_CORRELATION = 0.982  # of the fine detail of two images that have been aligned
@@ -35,22 +35,15 @@ class Detail:
     light: Band  # 0..255
 
 
-def strip_letterbox(prepared: Image) -> Image:
-    """A prepared image without letterbox bars, which all images would have in common."""
-    if (prepared[[0, -1], [0, -1]] != LETTERBOX_GREY).any(axis=1).all():
-        return prepared
-    inner = (prepared != LETTERBOX_GREY).any(axis=2)
-    rows, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))
-    if not len(rows):
-        return prepared
-    return prepared[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+def reduce_image(image: Image) -> Image:
+    """An image at the size for comparisons, the same for every size of the model's input."""
+    return np.asarray(cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def compute_detail(image: Image) -> Detail:
-    """The bands that images are compared by, as differences of Gaussians; uint8 of any size."""
-    small = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+def compute_detail(reduced: Image) -> Detail:
+    """The bands that images are compared by, as differences of Gaussians."""
     fine, coarse, light = (
-        np.asarray(cv2.GaussianBlur(small.astype(np.float32), (0, 0), sigma), np.float32)
+        np.asarray(cv2.GaussianBlur(reduced.astype(np.float32), (0, 0), sigma), np.float32)
         for sigma in (1.0, 1.5, 4.5)
     )
     return Detail(fine - light, coarse - light, light)
