@@ -100,7 +100,8 @@ class Preparer:
         row = np.empty(1, self.row_type)
         row["prepared"], row["reduced"] = preprocess(image, self.contract), reduce_image(image)
         info = read_info(content, image, row["reduced"][0])
-        if self.messages.count_bytes() > start:  # of this file, or of another thread's
+        text = self.messages.read(start)  # about this file, or that of another thread
+        if find_damage(text) or count_unused(text):
             info = replace(info, unused=UNCHECKED)
         return replace(entry, sha256=hashlib.sha256(content).hexdigest(), info=info), row
 
