@@ -1,0 +1,49 @@
+"""The Makefile answers mistakes with one line that helps."""
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+MAKEFILE = Path(__file__).parents[1] / "Makefile"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with a model and a `vedette` that prints its arguments, one a line."""
+    vedette = tmp_path / ".venv" / "bin" / "vedette"
+    vedette.parent.mkdir(parents=True)
+    vedette.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n", encoding="utf-8")
+    vedette.chmod(0o755)
+    (vedette.parents[1] / ".ready").touch()
+    (tmp_path / "m.tflite").touch()
+    return tmp_path
+
+
+def make(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ("make", "--no-print-directory", "-f", MAKEFILE, "-o", ".venv/.ready", *arguments)
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("target", ["run", "predict"])
+def test_a_model_that_is_not_there_is_converted_first(checkout: Path, target: str) -> None:
+    done = make(checkout, target, "IMAGES=a.jpg")
+    assert done.returncode == 2
+    first, *_ = done.stderr.splitlines()
+    assert first == "runs/last/model.tflite: no model there; first: make convert"
+
+
+@pytest.mark.parametrize("images", ["it's.jpg", 'a".jpg', "photo (1).jpg"])
+def test_a_name_that_the_shell_does_not_take_is_explained(checkout: Path, images: str) -> None:
+    done = make(checkout, "predict", "MODEL=m.tflite", f"IMAGES={images}")
+    assert done.returncode == 2
+    first, *_ = done.stderr.splitlines()
+    assert first.startswith("IMAGES: ")
+    assert "Syntax error" not in done.stderr
+
+
+@pytest.mark.parametrize("images", [["it's.jpg"], ["photo (1).jpg", "b.jpg"]])
+def test_names_in_further_quotes_are_classified(checkout: Path, images: list[str]) -> None:
+    done = make(checkout, "predict", "MODEL=m.tflite", f"IMAGES={shlex.join(images)}")
+    assert done.stdout.splitlines()[-len(images) :] == images
