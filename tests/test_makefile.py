@@ -22,7 +22,15 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ("make", "--no-print-directory", "-f", MAKEFILE, "-o", ".venv/.ready", *arguments)
+    command = (
+        "make",
+        "--no-print-directory",
+        "-f",
+        str(MAKEFILE),
+        "-o",
+        ".venv/.ready",
+        *arguments,
+    )
     return subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
 
 
