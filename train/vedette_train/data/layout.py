@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from vedette_edge.images.discovery import is_image
 from vedette_train.errors import DatasetError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -50,8 +51,16 @@ def is_circle(path: Path) -> bool:
 
 
 def _check_no_parts(folder: Path) -> None:
-    """Refuse folders of parts that would be taken for classes."""
+    """Refuse folders of parts that would be taken for classes, or that lie within classes."""
     nested = [child for child in list_folders(folder) if _holds_only_folders(child)]
+    for child in nested:
+        inner = [one for one in list_folders(child) if _PART.fullmatch(one.name)]
+        if len(inner) > 1 and not any(map(_holds_only_folders, inner)):
+            names = " and ".join(f"{one.name}/" for one in inner)
+            raise DatasetError(
+                f"{folder}: {child.name}/ holds {names}, expected the classes in the "
+                f"parts, as {TRAIN}/{child.name}/ and {TEST}/{child.name}/. Move or rename them"
+            )
     parts = [child for child in nested if _PART.fullmatch(child.name)] or list(_find_like(nested))
     if parts:
         names = " and ".join(f"{child.name}/" for child in parts)
@@ -64,8 +73,8 @@ def _check_no_parts(folder: Path) -> None:
 
 
 def _holds_only_folders(folder: Path) -> bool:
-    children = [child for child in folder.iterdir() if child.name[0] != "."]
-    return bool(children) and all(child.is_dir() for child in children)
+    """True for a folder of folders without images beside them."""
+    return bool(list_folders(folder)) and not any(map(is_image, folder.iterdir()))
 
 
 def _find_like(folders: Sequence[Path]) -> Iterator[Path]:
