@@ -62,6 +62,7 @@ class Frame:
     seen_at: float  # seconds since the epoch, UTC
     capture_ms: float  # from the request to the image
     source: str  # the file, or the camera
+    position_s: float = -1.0  # in a video file, counted on by --loop; negative for other sources
 
 
 Frames = Generator[Frame, None, None]  # the user closes it

@@ -1,5 +1,6 @@
 """A video file: every frame as fast as possible, or live at the video's own rate."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -38,14 +39,19 @@ def read_frames(
     on_event: OnCameraEvent,
 ) -> Frames:
     """Read the frames of an open video. To loop it, `reopen` opens it again."""
-    limiter = RateLimiter((read_frame_rate(video) or DEFAULT_RATE) if config.live else 0.0)
-    number = 0
+    rate = read_frame_rate(video) or DEFAULT_RATE
+    limiter = RateLimiter(rate if config.live else 0.0)
+    number, position_s = 0, -1 / rate
     try:
         while True:
             before, expected = number, int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+            begin_s = position_s + 1 / rate
             for image_rgb, capture_ms in _read_images(video, limiter):
                 number += 1
-                yield Frame(number, image_rgb, time.time(), capture_ms, config.name)
+                stated_s = begin_s + video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                later = position_s < stated_s < math.inf  # not all videos state a time
+                position_s = stated_s if later else position_s + 1 / rate
+                yield Frame(number, image_rgb, time.time(), capture_ms, config.name, position_s)
             if (count := number - before) < expected:
                 detail = f"{config.name}: ended after {count} of {expected} frames; "
                 on_event(CameraEvent("skipped_file", f"{detail}the file may be truncated"))

@@ -21,8 +21,9 @@ Crops = NDArray[np.uint8]  # regions x height x width x 3, each preprocessed
 
 SLOTS = 3
 LOCK_TIMEOUT_S = 0.01  # for a lock that is held for microseconds, unless its holder is stopped
-_SKIP_OFFSET = 8  # of the time of the last skipped frame; the state is at 0
-_INFO = struct.Struct("<qddddq480p")
+_SKIP = struct.Struct("<dqq")  # time and number of the last skipped frame, and their count
+_SKIP_OFFSET = 8  # the state is at 0
+_INFO = struct.Struct("<qddddq472pd")
 
 
 class FrameInfo(NamedTuple):
@@ -35,6 +36,7 @@ class FrameInfo(NamedTuple):
     prepare_ms: float
     skipped: int  # frames so far that were skipped on purpose: too soon, or nothing moved
     source: bytes  # the file, or the camera
+    position_s: float = -1.0  # in a video file; negative for other sources
 
 
 class FrameBuffer:
@@ -88,14 +90,19 @@ class FrameBuffer:
         info = FrameInfo._make(_INFO.unpack_from(self._memory, self._offsets[newest]))
         return info, self._crops[newest]
 
-    def mark_skipped(self) -> None:
+    def mark_skipped(self, number: int, count: int) -> None:
         """Note that a frame was skipped: the camera is alive, but there is nothing to read."""
-        os.pwrite(self._file, struct.pack("<d", time.monotonic()), _SKIP_OFFSET)
+        os.pwrite(self._file, _SKIP.pack(time.monotonic(), number, count), _SKIP_OFFSET)
 
     @property
     def last_skip_s(self) -> float:
         """Time of the last skipped frame on the monotonic clock; 0 if there is none."""
-        return float(struct.unpack("<d", os.pread(self._file, 8, _SKIP_OFFSET))[0])
+        return float(self._unpack_skip()[0])
+
+    def read_skipped(self) -> tuple[int, int]:
+        """Read the number of the last skipped frame and the count so far; zeros if none was."""
+        _, number, count = self._unpack_skip()
+        return number, count
 
     def wait_until_taken(self) -> None:
         """Wait until the newest frame has been taken."""
@@ -118,6 +125,9 @@ class FrameBuffer:
         """Slots of the written, the newest and the read frame; 1 if the newest is unread."""
         state = self._memory[0]
         return state & 3, state >> 2 & 3, state >> 4 & 3, state >> 6
+
+    def _unpack_skip(self) -> tuple[float, int, int]:
+        return _SKIP.unpack(os.pread(self._file, _SKIP.size, _SKIP_OFFSET))
 
     def _has_unread(self) -> int:
         return self._memory[0] >> 6

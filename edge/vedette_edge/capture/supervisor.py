@@ -120,6 +120,10 @@ class Supervisor:
             if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
                 return self._buffer.read_latest()
 
+    def read_skipped(self) -> tuple[int, int]:
+        """As FrameBuffer.read_skipped, of a source that has ended."""
+        return self._buffer.read_skipped() if self.ended else (0, 0)
+
     def _poll(self, now_s: float) -> None:
         """Start the process if it is due; read its events and check its health."""
         if now_s < self._poll_s:

@@ -39,6 +39,8 @@ IMAGE_BYTES = 4 * 3 * MAX_PIXELS
 OUT_OF_MEMORY = "a picture needs more memory than the capture process may use; use a smaller one"
 STDERR, MAX_STDERR_BYTES = 2, 1 << 16
 MAX_SOURCE_BYTES = 400  # of a file's name in a FrameInfo
+# Some videos state the time of a frame in whole milliseconds.
+TIME_STEP_S = 0.001
 # A still scene is classified this often all the same, so that its label stays up to date.
 MAX_STILL_S = 30.0
 
@@ -73,13 +75,17 @@ class FrameSelector:
         self._period_s = 1 / config.max_fps if config.max_fps else 0.0
         self._motion = MotionDetector(config.motion) if config.motion else None
         self._clock, self._due_s = clock, 0.0
+        self._every_frame = config.every_frame
         self._still_until_s = math.inf if config.every_frame else 0.0
         self.skipped = 0
 
-    def accept(self, image_rgb: Image) -> bool:
-        """True for a frame to classify; counts the others in `skipped`."""
-        now_s = self._clock()
-        if now_s < self._due_s or self._is_still(image_rgb, now_s):
+    def accept(self, image_rgb: Image, position_s: float = -1.0) -> bool:
+        """True for a frame to classify; counts the others in `skipped`.
+
+        A video file whose every frame is read, however fast, is paced by its own time.
+        """
+        now_s = position_s if self._every_frame and position_s >= 0 else self._clock()
+        if now_s + TIME_STEP_S < self._due_s or self._is_still(image_rgb, now_s):
             self.skipped += 1
             return False
         # Keep the rate by counting from the due time, but do not make up for a long gap.
@@ -165,8 +171,8 @@ def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent)
             image_rgb = orienter.orient(frame, on_event)
             if image_rgb is None:
                 selector.skipped += 1  # but no sign of life, so that the camera is lost at last
-            elif not selector.accept(image_rgb):
-                buffer.mark_skipped()
+            elif not selector.accept(image_rgb, frame.position_s):
+                buffer.mark_skipped(frame.number, selector.skipped)
             else:
                 crops = _publish(frame, image_rgb, config, buffer, selector.skipped)
                 if is_camera and frozen.detect(crops):
@@ -194,6 +200,7 @@ def _publish(
         prepare_ms=1000 * (time.perf_counter() - begin),
         skipped=skipped,
         source=os.fsencode(frame.source)[-MAX_SOURCE_BYTES:],
+        position_s=frame.position_s,
     )
     buffer.publish(info)
     return crops

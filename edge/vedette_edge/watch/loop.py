@@ -45,6 +45,7 @@ def run_watch(watch: Watch, stop: int | None = None) -> None:
             return
         for record in watch.heartbeat.create_due(watch.stats, watch.regions):
             watch.sink.write(record)
+    watch.stats.add_skipped(*watch.camera.read_skipped())
 
 
 def _process_frame(watch: Watch, frame: tuple[FrameInfo, Crops]) -> FrameTimings:
@@ -106,6 +107,7 @@ def create_frame_record(info: FrameInfo, result: Classification, invoke_ms: floa
         },
         "age_ms": round(1000 * (time.monotonic() - info.taken_s), 2),
         "source": os.fsdecode(info.source),
+        **({"position_s": round(info.position_s, 3)} if info.position_s >= 0 else {}),
     }
 
 

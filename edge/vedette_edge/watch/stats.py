@@ -39,14 +39,15 @@ class WatchStats:
     frames: int = 0  # that went through the model
     unclassified: int = 0  # regions of these frames whose scores were not finite numbers
     skipped: int = 0  # frames skipped on purpose
-    last: int = 0  # number of the latest classified frame
-    age_ms: float = 0.0  # of that frame when its label was written
+    taken: int = 0  # frames up to the latest one that was classified or skipped
+    age_ms: float = 0.0  # of the latest classified frame when its label was written
     began_s: float = field(default_factory=time.monotonic)
+    _last: tuple[int, int] = (0, 0)  # number of the latest frame, and frames skipped by then
 
     @property
     def dropped(self) -> int:
         """Frames that were replaced by newer ones before they could be classified."""
-        return max(0, self.last - self.frames - self.skipped)
+        return max(0, self.taken - self.frames - self.skipped)
 
     @property
     def fps(self) -> float:
@@ -57,8 +58,21 @@ class WatchStats:
         """Count a frame that went through the model."""
         self.frames += 1
         self.unclassified += len(timings.failures)
-        self.last, self.skipped = timings.info.number, timings.info.skipped
+        self._advance(timings.info.number, timings.info.skipped)
         self.age_ms = 1000 * (timings.logged_s - timings.info.taken_s)
+
+    def add_skipped(self, number: int, skipped: int) -> None:
+        """Count the frames that were skipped after the latest classified one, up to a number."""
+        if number > self._last[0]:
+            self._advance(number, skipped)
+
+    def _advance(self, number: int, skipped: int) -> None:
+        before = self._last
+        if number <= before[0] or skipped < before[1]:  # a new capture process counts from 1
+            before = 0, 0
+        self.taken += number - before[0]
+        self.skipped += skipped - before[1]
+        self._last = number, skipped
 
     def to_fields(self) -> dict[str, int]:
         """The counters since the start, as fields of a record."""

@@ -50,6 +50,8 @@ def test_run_live_sees_a_folder_too(model: Path, photos: Path) -> None:
     assert result.exit_code == 0
     records = [json.loads(line) for line in result.stdout.splitlines()]
     assert (records[0]["event"], records[-1]["event"]) == ("start", "stop")
+    assert records[-1]["frames"] + records[-1]["dropped"] == 3
+    assert records[-1]["skipped"] == 0
     labels = [record["label"] for record in records if record["event"] == "change"]
     assert labels
     assert set(labels) <= {"red", "green", "blue"}

@@ -1,11 +1,13 @@
 """The watch: frames become records, one by one or when the label changes."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +17,7 @@ import pytest
 from tests.edge.vedette_command import call_vedette
 
 from vedette_edge import Classifier
-from vedette_edge.cameras import open_frames
+from vedette_edge.cameras import open_frames, video_file
 from vedette_edge.cameras.config import CameraConfig, CameraEvent
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.capture.orientation import Orientation
@@ -114,7 +116,7 @@ def test_a_live_watch_reports_only_changes(watch_video: WatchVideo, video: Path)
     assert [record["previous"] for record in changes] == ["", "red", "green"]
     assert changes[1]["lasted_s"] == pytest.approx(1.0, abs=0.5)
     assert len(kept.records) == 3
-    assert stats.frames + stats.dropped == stats.last
+    assert stats.frames + stats.dropped == 60
 
 
 def test_regions_are_classified_separately(watch_video: WatchVideo, video: Path) -> None:
@@ -132,10 +134,52 @@ def test_a_rate_is_kept_and_skips_are_counted(watch_video: WatchVideo, video: Pa
     assert stats.skipped >= 2 * stats.frames
 
 
+@pytest.mark.parametrize(("fps", "frames"), [(5, 15), (8, 24), (20, 60)])
+def test_a_video_file_is_paced_by_its_own_time_however_fast_it_is_read(
+    watch_video: WatchVideo, video: Path, fps: float, frames: int
+) -> None:
+    kept, stats = watch_video(video, fps=fps)
+    assert (stats.frames, stats.dropped, stats.skipped) == (frames, 0, 60 - frames)
+    positions_s = [record["position_s"] for record in kept.records]
+    expected = [math.ceil(20 * number / fps) / 20 for number in range(frames)]
+    assert positions_s == pytest.approx(expected)
+
+
+def test_the_position_in_a_video_counts_on_in_each_turn_of_a_loop(video: Path) -> None:
+    frames = open_frames(CameraConfig(str(video), loop=True), require_opened)
+    positions_s = [frame.position_s for frame in islice(frames, 150)]
+    frames.close()
+    assert positions_s == pytest.approx([number / 20 for number in range(150)])
+
+
+def test_a_video_that_states_no_times_is_taken_at_its_rate() -> None:
+    class Video:
+        """Three frames at 10/s, whose times are missing, wrong or go back."""
+
+        def __init__(self) -> None:
+            self.stated_ms = [math.nan, -1e15, 50.0]
+
+        def get(self, name: int) -> float:
+            return {cv2.CAP_PROP_FPS: 10.0, cv2.CAP_PROP_FRAME_COUNT: 3.0}.get(name) or self.now_ms
+
+        def read(self) -> tuple[bool, Any]:
+            if not self.stated_ms:
+                return False, None
+            self.now_ms = self.stated_ms.pop(0)
+            return True, np.zeros((8, 8, 3), np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    video = cast(cv2.VideoCapture, Video())
+    frames = video_file.read_frames(video, lambda: video, CameraConfig("clip"), require_opened)
+    assert [frame.position_s for frame in frames] == pytest.approx([0.0, 0.1, 0.2])
+
+
 def test_frames_in_which_nothing_moved_are_skipped(watch_video: WatchVideo, video: Path) -> None:
     kept, stats = watch_video(video, motion=0.05)
     assert {"red", "green", "blue"} == {record["label"] for record in kept.records}
-    assert stats.frames + stats.skipped <= 60
+    assert stats.frames + stats.skipped == 60
     assert stats.skipped > 15
 
 
@@ -186,6 +230,14 @@ def test_a_frame_without_scores_leaves_the_label_alone(shares: Path) -> None:
     assert [change["label"] for change in changes] == [smoother.label] == ["red"]
 
 
+def test_frames_are_counted_on_when_a_new_capture_process_counts_from_1() -> None:
+    stats = WatchStats()
+    for number, skipped in ((1, 0), (10, 4), (1, 0), (3, 0), (9, 5), (12, 0)):
+        info = FrameInfo(number, 0.0, 0.0, 0.0, 0.0, skipped, b"camera")
+        stats.add(FrameTimings(info))
+    assert stats.to_fields() == {"frames": 6, "dropped": 4 + 1 + 11, "skipped": 4 + 5}
+
+
 class Frames:
     """A camera that has these frames."""
 
@@ -198,6 +250,9 @@ class Frames:
 
     def next_frame(self, timeout_s: float, stop: int | None) -> tuple[FrameInfo, Any]:
         return self._frames.pop(0)
+
+    def read_skipped(self) -> tuple[int, int]:
+        return 0, 0
 
 
 def test_frames_without_scores_are_counted_noted_once_and_feed_no_watchdog(shares: Path) -> None:
