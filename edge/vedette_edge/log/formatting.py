@@ -32,6 +32,13 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 1440} d {minutes % 1440 // 60} h"
 
 
+def format_position(seconds: float) -> str:
+    """Format a time in a video, such as 1:02:03.50; without hours if there are none."""
+    minutes, rest = divmod(round(seconds, 2), 60)
+    whole = f"{minutes // 60:.0f}:{minutes % 60:02.0f}" if minutes >= 60 else f"{minutes:.0f}"
+    return f"{whole}:{rest:05.2f}"
+
+
 def format_label(region: str, label: str) -> str:
     """Format a label, after the region of the image that has it."""
     return f"{region}: {label}" if region else label
@@ -54,19 +61,14 @@ def _format_change(record: LoggedRecord) -> str:
     return _format_row(record, after, record.find_text("best"))
 
 
-STAGES = {"prepare": "resize", "invoke": "model"}  # in records -> the words of `vedette bench`
-
-
 def _format_frame(record: LoggedRecord) -> str:
-    ms = record.fields.get("ms")
-    taken = ms.items() if isinstance(ms, dict) else ()
-    stages = [f"{STAGES.get(stage, stage)} {took}" for stage, took in taken]
-    age_ms = record.find_number("age_ms")
-    if age_ms is not None:
-        stages.append(f"age {age_ms:.0f}")
-    source = f"  {record.find_text('source')}" if record.find_text("source") else ""
-    rest = (", ".join(stages) + " ms" if stages else "") + source
-    return _format_row(record, rest, record.find_text("best"))
+    """Format what it shows, and where: the time in a video, or the file or camera.
+
+    `--json` has the rest, such as the times of the stages.
+    """
+    position_s = record.find_number("position_s")
+    where = record.find_text("source") if position_s is None else format_position(position_s)
+    return _format_row(record, where, record.find_text("best"))
 
 
 def _format_heartbeat(record: LoggedRecord) -> str:

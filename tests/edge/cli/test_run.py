@@ -1,6 +1,7 @@
 """`vedette run`: lines on the terminal, the log, and how it ends."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.edge.vedette_command import call_vedette
+from tests.edge.video_files import write_video
 
 from vedette_edge import Contract
 from vedette_edge.cli.options import UNREADABLE
@@ -25,7 +27,15 @@ def test_run_prints_a_line_a_frame_and_appends_json_lines(
     for _ in range(2):
         result = call_vedette("run", model, "--camera", photos, "--log", log)
         assert result.exit_code == 0
-        assert len(result.stdout.splitlines()) == 3
+        lines = [re.split("  +", line)[1:] for line in result.stdout.splitlines()]
+        assert lines == [
+            ["frame", label, "100%", str(photos / name)]
+            for label, name in (
+                ("red", "a-red.jpg"),
+                ("green", "b-green.png"),
+                ("blue", "c-blue.webp"),
+            )
+        ]
         assert "3 frames, 0 " in result.stderr
     records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     assert [record["label"] for record in records] == ["red", "green", "blue"] * 2
@@ -43,6 +53,19 @@ def test_run_names_a_picture_without_scores_and_ends_with_the_code_of_predict(
     records = [json.loads(line) for line in result.stdout.splitlines()]
     (note,) = (record["text"] for record in records if record["event"] == "note")
     assert note.startswith(f"{black}: 3 of 3 scores are not finite numbers")
+
+
+def test_a_line_of_a_video_has_the_time_in_it_in_place_of_its_name(
+    model: Path, tmp_path: Path
+) -> None:
+    blank = np.zeros((24, 32, 3), np.uint8)
+    video = write_video(tmp_path / "clip.avi", [blank] * 12)
+    lines = call_vedette("run", model, "--camera", video).stdout.splitlines()
+    assert [line.rpartition("  ")[2] for line in lines] == [
+        *(f"0:00.{tenth}0" for tenth in range(10)),
+        "0:01.00",
+        "0:01.10",
+    ]
 
 
 def test_run_live_sees_a_folder_too(model: Path, photos: Path) -> None:

@@ -27,7 +27,7 @@ from tests.edge.log_morning import (
 
 from vedette_edge.__main__ import main
 from vedette_edge.log import reader
-from vedette_edge.log.formatting import format_duration, format_record
+from vedette_edge.log.formatting import format_duration, format_position, format_record
 from vedette_edge.log.reader import (
     OLD_EVENTS,
     Damage,
@@ -62,7 +62,7 @@ def test_a_person_reads_local_time_event_label_score_and_how_long(log: Path) -> 
     assert lines[4].index("91%") == lines[8].index("50%")
     assert lines[3].endswith("up 1 min, 600 frames, 10.0/s")
     assert lines[6].endswith("picamera2  after 1 min")
-    assert "capture 3, model 2.5 ms" in lines[8]
+    assert lines[8].endswith("50%")  # without the times of the stages
     assert lines[9].endswith("SIGTERM")
 
 
@@ -186,7 +186,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=5,
 )
-names = "label score region previous lasted_s ms age_ms up_s frames overtaken dropped state".split()
+names = "label score region previous lasted_s ms age_ms position_s up_s frames overtaken dropped state".split()
 names += "lost_s camera reason text model throttled temperature_c".split()
 events = "start camera_opened change frame heartbeat camera_lost camera_restored".split()
 events += "note stop new delivers lost back".split()
@@ -322,3 +322,13 @@ def test_a_day_without_records_that_no_clock_knows_is_refused(log: Path, day: st
     result = CliRunner().invoke(main, ["log", str(log), "--summary", day])
     assert result.exit_code == 2
     assert "is not a day" in result.output
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00.00"), (59.996, "1:00.00"), (61.5, "1:01.50"), (3723.456, "1:02:03.46")],
+)
+def test_a_position_in_a_video_has_minutes_and_hours_like_a_player(
+    seconds: float, text: str
+) -> None:
+    assert format_position(seconds) == text
