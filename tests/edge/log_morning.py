@@ -45,7 +45,7 @@ MORNING = [
     format_line(AT + 1, "camera_opened", camera="640x480 BGR888, 10 frames/s"),
     format_change(AT + 2, "none", region="door"),
     format_line(AT + 60, "heartbeat", up_s=60, frames=600, fps=10.0, state={"door": "none"}),
-    format_change(AT + 722, "fox", "none", 720, region="door"),
+    format_change(AT + 722, "fox", "none", 720, region="door", previous_score=0.994),
     format_line(AT + 723, "camera_lost", camera="picamera2", reason="no frame for 10 s"),
     format_line(AT + 783, "camera_restored", camera="picamera2", lost_s=60.2),
     format_change(AT + 800, "hen", "", region="nest"),

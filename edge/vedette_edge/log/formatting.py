@@ -53,11 +53,11 @@ def _format_row(record: LoggedRecord, rest: str, best: str = "") -> str:
 
 def _format_change(record: LoggedRecord) -> str:
     lasted_s, previous = record.find_number("lasted_s"), record.find_text("previous")
-    after = (
-        f"after {format_duration(lasted_s)} of {previous}"
-        if lasted_s is not None and previous
-        else ""
-    )
+    after = ""
+    if lasted_s is not None and previous:
+        score = record.find_number("previous_score")
+        most = "" if score is None else f", up to {score:.0%}"
+        after = f"after {format_duration(lasted_s)} of {previous}{most}"
     return _format_row(record, after, record.find_text("best"))
 
 

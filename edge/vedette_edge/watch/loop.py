@@ -113,6 +113,6 @@ def create_frame_record(info: FrameInfo, result: Classification, invoke_ms: floa
 
 def create_change_record(info: FrameInfo, change: LabelChange) -> Record:
     """Create the record of a change of the label."""
-    score, lasted_s = round(change.score, 4), round(change.lasted_s, 3)
-    rounded = asdict(change) | {"score": score, "lasted_s": lasted_s}
+    known = {name: value for name, value in asdict(change).items() if value is not None}
+    rounded = {name: round(it, 4) if isinstance(it, float) else it for name, it in known.items()}
     return create_record("change", info.seen_at) | rounded

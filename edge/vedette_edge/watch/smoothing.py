@@ -25,8 +25,9 @@ class LabelChange:
 
     label: str  # or `unknown`
     best: str  # the label of the highest smoothed score, even where `label` is unknown
-    score: float  # of `best`, smoothed, 0..1
+    score: float  # of `best` at the change, smoothed, 0..1
     previous: str  # empty at the start
+    previous_score: float | None  # the highest that `previous` had; None if it was no output
     lasted_s: float  # duration of the previous label
 
 
@@ -48,19 +49,29 @@ class LabelSmoother:
             self._enter[labels.index(UNKNOWN)] = 0.0
         self._smooth: NDArray[np.float32] | None = None
         self._seen_s = self._since_s = 0.0
+        self._highest: float | None = None  # smoothed score of the current label so far
         self.label = ""  # current; empty before the first frame
 
     def update(self, scores: NDArray[np.float32], now_s: float) -> LabelChange | None:
         """Add the scores of a frame; return the change of the label, if any."""
         smooth = self._smooth_scores(scores, now_s)
         label = self._select_label(smooth)
-        if label == self.label or (self.label and now_s - self._since_s < self._config.dwell_s):
+        stays = self.label and now_s - self._since_s < self._config.dwell_s
+        if label == self.label or stays:
+            self._note_score(smooth)
             return None
         lasted_s = now_s - self._since_s if self.label else 0.0
-        best = self._labels[int(smooth.argmax())]
-        change = LabelChange(label, best, float(smooth.max()), self.label, lasted_s)
-        self.label, self._since_s = label, now_s
+        best, score = self._labels[int(smooth.argmax())], float(smooth.max())
+        change = LabelChange(label, best, score, self.label, self._highest, lasted_s)
+        self.label, self._since_s, self._highest = label, now_s, None
+        self._note_score(smooth)
         return change
+
+    def _note_score(self, smooth: NDArray[np.float32]) -> None:
+        """Note the score of the current label; `unknown` has none unless it is an output."""
+        if self.label in self._labels:
+            score = float(smooth[self._labels.index(self.label)])
+            self._highest = max(score, self._highest or 0.0)
 
     def _smooth_scores(self, scores: NDArray[np.float32], now_s: float) -> NDArray[np.float32]:
         """Smooth exponentially over time, independent of the frame rate.

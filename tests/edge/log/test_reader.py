@@ -57,7 +57,7 @@ def test_a_person_reads_local_time_event_label_score_and_how_long(log: Path) -> 
         "change",
         "door: fox",
         "91%",
-        "after 12 min of none",
+        "after 12 min of none, up to 99%",
     ]
     assert lines[4].index("91%") == lines[8].index("50%")
     assert lines[3].endswith("up 1 min, 600 frames, 10.0/s")
@@ -186,8 +186,8 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=5,
 )
-names = "label score region previous lasted_s ms age_ms position_s up_s frames overtaken dropped state".split()
-names += "lost_s camera reason text model throttled temperature_c".split()
+names = "label score region previous lasted_s ms age_ms up_s frames overtaken dropped state".split()
+names += "lost_s position_s previous_score camera reason text model throttled temperature_c".split()
 events = "start camera_opened change frame heartbeat camera_lost camera_restored".split()
 events += "note stop new delivers lost back".split()
 

@@ -114,6 +114,8 @@ def test_a_live_watch_reports_only_changes(watch_video: WatchVideo, video: Path)
     changes = kept.select("change")
     assert [record["label"] for record in changes] == ["red", "green", "blue"]
     assert [record["previous"] for record in changes] == ["", "red", "green"]
+    assert "previous_score" not in changes[0]
+    assert all(record["previous_score"] > record["score"] for record in changes[1:])
     assert changes[1]["lasted_s"] == pytest.approx(1.0, abs=0.5)
     assert len(kept.records) == 3
     assert stats.frames + stats.dropped == 60

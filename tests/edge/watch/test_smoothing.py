@@ -29,7 +29,7 @@ def list_labels(smoother: LabelSmoother, seen: Sequence[tuple[float, float]]) ->
 def test_the_first_frame_brings_a_change_from_nothing() -> None:
     smoother = LabelSmoother(LABELS, ALL, SmoothingConfig())
     change = smoother.update(create_scores(0.9), 10.0)
-    assert change == LabelChange("fox", "fox", float(np.float32(0.9)), "", 0.0)
+    assert change == LabelChange("fox", "fox", float(np.float32(0.9)), "", None, 0.0)
     assert smoother.update(create_scores(0.9), 10.1) is None
 
 
@@ -40,6 +40,27 @@ def test_a_change_tells_the_duration_of_the_previous_label() -> None:
     assert change
     assert (change.label, change.previous, change.lasted_s) == ("hen", "fox", 4.5)
     assert change.score == pytest.approx(0.9)
+
+
+def test_a_change_tells_the_highest_score_of_the_label_that_ended() -> None:
+    """The score at the turn is close to `enter`, however certain every frame is."""
+    smoother = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=1.0, dwell_s=0))
+    scores = [0.99] * 100 + [0.01] * 100 + [0.8] * 100
+    updates = [smoother.update(create_scores(fox), at / 10) for at, fox in enumerate(scores)]
+    first, second, third = (change for change in updates if change)
+    assert second.score == pytest.approx(0.5, abs=0.05)
+    highest = [change.previous_score for change in (first, second, third)]
+    assert highest == [None, pytest.approx(0.99), pytest.approx(0.99, abs=1e-3)]
+
+
+def test_unknown_by_its_threshold_has_no_highest_score() -> None:
+    smoother = LabelSmoother(LABELS, Confidence(1.0, 0.8), AT_ONCE)
+    updates = [smoother.update(create_scores(fox), at) for at, fox in enumerate((0.9, 0.7, 0.95))]
+    assert [change.previous_score for change in updates if change] == [
+        None,
+        pytest.approx(0.9),
+        None,
+    ]
 
 
 def test_one_odd_frame_changes_nothing() -> None:
@@ -120,7 +141,9 @@ def test_unknown_lasts_from_its_first_frame_whatever_brought_it() -> None:
     for now_s, one in enumerate([(0.1, 0.2, 0.7), (0.5, 0.4, 0.1), (0.2, 0.1, 0.7)]):
         smoother.update(np.array(one, np.float32), float(now_s))
     change = smoother.update(np.array((0.9, 0.1, 0.0), np.float32), 5.0)
-    assert change == LabelChange("fox", "fox", float(np.float32(0.9)), UNKNOWN, 5.0)
+    assert change == LabelChange(
+        "fox", "fox", float(np.float32(0.9)), UNKNOWN, float(np.float32(0.7)), 5.0
+    )
 
 
 def test_a_clock_that_stands_still_does_no_harm() -> None:
