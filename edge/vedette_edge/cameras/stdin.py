@@ -22,7 +22,7 @@ TIMEOUT_S = 8.0  # for more bytes
 def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
     """The images on standard input until it ends. Reports each image that it cannot read.
 
-    Raises CameraError when no data arrives for TIMEOUT_S.
+    Raises CameraError when no data arrives for TIMEOUT_S, or when it ends without an image.
     """
     match = re.fullmatch(r"-(?::raw:([1-9]\d{0,4})x([1-9]\d{0,4}))?", config.source)
     if not match:
@@ -54,10 +54,11 @@ def _number_frames(images: Iterator[tuple[Image, float]], source: str) -> Frames
 
 def _decode_jpegs(on_event: OnCameraEvent) -> Iterator[tuple[Image, float]]:
     """Decode each image; yield it with the decoding time in ms."""
-    splitter = JpegSplitter()
+    splitter, received, found = JpegSplitter(), 0, False
     for data in _read_chunks():
+        received += len(data)
         for jpeg in splitter.feed(data):
-            begin = time.perf_counter()
+            begin, found = time.perf_counter(), True
             try:
                 image_rgb = decoding.decode_image(jpeg)
             except ImageError as error:
@@ -66,10 +67,16 @@ def _decode_jpegs(on_event: OnCameraEvent) -> Iterator[tuple[Image, float]]:
             yield image_rgb, 1000 * (time.perf_counter() - begin)
     if splitter.rest:
         _report_skipped(on_event, "the last JPEG", f"cut off after {splitter.rest} bytes")
+    elif not found:
+        other = f", but {received} other bytes" if received else ""
+        raise CameraError(
+            f"camera -: no JPEG came on standard input{other}; expected JPEGs, one after another, "
+            "or -:raw:WIDTHxHEIGHT. Check the program that writes them"
+        )
 
 
 def _split_raw(height: int, width: int, on_event: OnCameraEvent) -> Iterator[tuple[Image, float]]:
-    size, pending = height * width * 3, bytearray()
+    size, pending, data = height * width * 3, bytearray(), b""
     for data in _read_chunks():
         pending += data
         while len(pending) >= size:
@@ -78,6 +85,11 @@ def _split_raw(height: int, width: int, on_event: OnCameraEvent) -> Iterator[tup
             yield image_rgb, 0.0
     if pending:
         _report_skipped(on_event, "the last frame", f"{len(pending)} of {size} bytes")
+    elif not data:
+        raise CameraError(
+            f"camera -:raw:{width}x{height}: no frame came on standard input; "
+            f"expected {size} bytes each. Check the program that writes them"
+        )
 
 
 def _report_skipped(on_event: OnCameraEvent, image: str, reason: str) -> None:

@@ -144,6 +144,30 @@ def test_an_input_that_falls_silent_is_an_error(piped: Pipe, event_log: EventLog
         next(frames)
 
 
+@pytest.mark.parametrize(
+    ("source", "sent", "found"),
+    [
+        ("-", b"", "no JPEG came on standard input"),
+        ("-", b"no picture" * 100, "no JPEG came on standard input, but 1000 other bytes"),
+        ("-:raw:64x48", b"", "no frame came on standard input"),
+    ],
+)
+def test_an_input_without_a_picture_is_an_error(
+    piped: Pipe, event_log: EventLog, source: str, sent: bytes, found: str
+) -> None:
+    piped(sent)
+    frames = open_frames(CameraConfig(source), event_log.add)
+    with pytest.raises(CameraError, match=f"^camera {source}: {found}; expected"):
+        next(frames)
+
+
+def test_a_watch_without_a_picture_on_standard_input_ends_with_code_1(model: Path) -> None:
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", "-"]
+    ended = subprocess.run(command, input=b"", capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert b"Error: camera -: no JPEG came" in ended.stderr
+
+
 def test_a_terminal_is_no_source(monkeypatch: pytest.MonkeyPatch, event_log: EventLog) -> None:
     held, terminal = os.openpty()
     monkeypatch.setattr(stdin, "DESCRIPTOR", terminal)
