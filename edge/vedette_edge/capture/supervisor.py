@@ -102,6 +102,11 @@ class Supervisor:
             raise CameraError("no capture process is running")
         return self._process.pid
 
+    @property
+    def lost_s(self) -> float:
+        """How long the camera has been lost, in seconds; 0 if it is not."""
+        return 0.0 if self._lost_since_s is None else self._clock() - self._lost_since_s
+
     def next_frame(
         self, timeout_s: float, wake: int | None = None
     ) -> tuple[FrameInfo, Crops] | None:

@@ -92,6 +92,7 @@ def _format_statistics(record: LoggedRecord) -> list[str]:
 
 STATISTICS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("up_s", lambda up_s: f"up {format_duration(up_s)}"),
+    ("lost_s", lambda lost_s: f"camera lost for {format_duration(lost_s)}"),
     ("frames", lambda frames: f"{frames:.0f} frames"),
     ("fps", lambda fps: f"{fps:.1f}/s"),
     ("dropped", lambda dropped: f"{dropped:.0f} dropped"),
@@ -99,6 +100,11 @@ STATISTICS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("age_ms", lambda age_ms: f"age {age_ms:.0f} ms"),
     ("temperature_c", lambda temperature_c: f"{temperature_c:.0f} °C"),
 )
+
+
+def _format_lost(record: LoggedRecord) -> str:
+    camera, reason = record.find_text("camera"), record.find_text("reason")
+    return reason if reason.startswith(f"{camera}: ") else _join_fields(record, "camera", "reason")
 
 
 def _format_restored(record: LoggedRecord) -> str:
@@ -128,7 +134,7 @@ FORMATTERS: dict[str, Callable[[LoggedRecord], str]] = {
     "change": _format_change,
     "frame": _format_frame,
     "heartbeat": _format_heartbeat,
-    "camera_lost": lambda record: _join_fields(record, "camera", "reason"),
+    "camera_lost": _format_lost,
     "camera_restored": _format_restored,
     "note": lambda record: _join_fields(record, "text"),
     "stop": _format_stop,

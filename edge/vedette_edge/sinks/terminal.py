@@ -24,5 +24,7 @@ class TerminalSink:
         at = datetime.fromisoformat(str(record["time"])).timestamp()
         logged = LoggedRecord(at, str(record["event"]), record, text)
         self._terminal.print_line(text if self._as_json else format_record(logged))
+        if logged.event == "camera_lost" and self._terminal.err.is_terminal:
+            self._terminal.err.print("Waiting for the camera; Ctrl-C ends the watch.")
         if self._wait:
             self._wait()

@@ -43,7 +43,7 @@ def run_watch(watch: Watch, stop: int | None = None) -> None:
         check_s = time.monotonic() + BUSY_S
         if stop is not None and select.select([stop], [], [], 0)[0]:
             return
-        for record in watch.heartbeat.create_due(watch.stats, watch.regions):
+        for record in watch.heartbeat.create_due(watch.stats, watch.regions, watch.camera.lost_s):
             watch.sink.write(record)
     watch.stats.add_skipped(*watch.camera.read_skipped())
 

@@ -95,8 +95,10 @@ class Heartbeat:
     log: LogFile | None = None  # whose losses it reports
     last_s: float = field(default_factory=time.monotonic)
 
-    def create_due(self, stats: WatchStats, regions: Sequence[RegionState]) -> Iterator[Record]:
-        """Create the record, if it is due."""
+    def create_due(
+        self, stats: WatchStats, regions: Sequence[RegionState], lost_s: float
+    ) -> Iterator[Record]:
+        """Create the record, if it is due. `lost_s` is how long the camera has been lost."""
         now_s = time.monotonic()
         if not self.every_s or now_s - self.last_s < self.every_s:
             return
@@ -105,6 +107,7 @@ class Heartbeat:
         yield {
             **create_record("heartbeat"),
             "up_s": round(now_s - stats.began_s),
+            **({"lost_s": round(lost_s, 1)} if lost_s else {}),
             **stats.to_fields(),
             "fps": round(stats.fps, 2),
             "age_ms": round(stats.age_ms, 1),

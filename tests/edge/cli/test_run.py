@@ -1,6 +1,7 @@
 """`vedette run`: lines on the terminal, the log, and how it ends."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -137,6 +138,26 @@ def test_a_log_in_place_of_the_model_or_an_image_is_refused(
         assert (result.exit_code, result.stdout) == (1, "")
         assert f"Error: {log}: not a log of a watch" in result.stderr
         assert log.read_bytes() == content
+
+
+def test_a_camera_that_is_not_there_is_waited_for_in_plain_words(model: Path) -> None:
+    shown, terminal = os.openpty()
+    command = [sys.executable, "-m", "vedette_edge", "run", model, "--json", "--heartbeat", "0.2"]
+    with subprocess.Popen(
+        [*command, "--camera", "/dev/video-none"], stdout=subprocess.PIPE, stderr=terminal
+    ) as process:
+        assert process.stdout
+        records = map(json.loads, process.stdout)
+        while next(records)["event"] != "camera_lost":
+            pass
+        first, second = (next(records) for _ in range(2))
+        assert first["event"] == second["event"] == "heartbeat"
+        assert 0 < first["lost_s"] < second["lost_s"]
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+    os.close(terminal)
+    assert b"Waiting for the camera; Ctrl-C ends the watch.\r\n" in os.read(shown, 4096)
+    os.close(shown)
 
 
 def test_ctrl_c_ends_a_watch_cleanly(model: Path, photos: Path, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def test_a_person_reads_local_time_event_label_score_and_how_long(log: Path) -> 
     ]
     assert lines[4].index("91%") == lines[8].index("50%")
     assert lines[3].endswith("up 1 min, 600 frames, 10.0/s")
+    assert lines[5].endswith("picamera2  no frame for 10 s")
     assert lines[6].endswith("picamera2  after 1 min")
     assert lines[8].endswith("50%")  # without the times of the stages
     assert lines[9].endswith("SIGTERM")
@@ -322,6 +323,18 @@ def test_a_day_without_records_that_no_clock_knows_is_refused(log: Path, day: st
     result = CliRunner().invoke(main, ["log", str(log), "--summary", day])
     assert result.exit_code == 2
     assert "is not a day" in result.output
+
+
+def test_a_lost_camera_is_named_once() -> None:
+    lost = format_line(AT, "camera_lost", camera="/dev/video0", reason="/dev/video0: not found")
+    (record,) = parse_line(lost.encode(), Damage())
+    assert format_record(record).endswith("camera_lost      /dev/video0: not found")
+
+
+def test_a_heartbeat_without_a_camera_tells_how_long_it_has_been_lost() -> None:
+    beat = format_line(AT, "heartbeat", up_s=600, lost_s=540.2, frames=7)
+    (record,) = parse_line(beat.encode(), Damage())
+    assert format_record(record).endswith("up 10 min, camera lost for 9 min, 7 frames")
 
 
 @pytest.mark.parametrize(
