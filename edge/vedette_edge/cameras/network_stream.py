@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import cv2
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 10_000, 5_000
+PORTS = {"rtsp": 554, "http": 80}
+CONNECT_S = 2.0  # to find out why a stream could not be opened
 CPUS = min(os.cpu_count() or 1, 16)  # threads of OpenCV's FFmpeg
 # Memory that FFmpeg may use until the size of the picture is known. A part of MJPEG may state any
 # length, or have no end.
@@ -88,17 +91,37 @@ def _open_stream(config: CameraConfig, relay: "Relay | None") -> cv2.VideoCaptur
     parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
     parameters += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
     address, options = (relay.address, relay.options) if relay else (config.source, "")
+    begin_s = time.monotonic()
     with set_ffmpeg_options(options):
         stream = cv2.VideoCapture(address, cv2.CAP_FFMPEG, parameters)
     if not stream.isOpened():
         if relay and relay.refusal:
             raise relay.refusal
+        limit_s = OPEN_TIMEOUT_MS / 1000
+        too_slow = time.monotonic() - begin_s >= limit_s
+        reason = f" within {limit_s:.0f} s" if too_slow else _explain_failure(config.source)
         raise CameraError(
-            f"{config.name}: cannot be opened within {OPEN_TIMEOUT_MS // 1000} s; expected a "
-            "stream that FFmpeg reads. Check that the camera is on and reachable, and that "
-            "address, user and password are right"
+            f"{config.name}: cannot be opened{reason}; expected a stream that FFmpeg reads. Check "
+            "that the camera is on and reachable, and that address, user and password are right"
         )
     return stream
+
+
+def _explain_failure(source: str) -> str:
+    """Explain why no connection is possible, in brackets; empty if one is, or through a proxy."""
+    if source.startswith("http:") and os.environ.get("http_proxy"):
+        return ""
+    import socket  # only now, as it takes time and memory
+
+    try:
+        address = urlsplit(source)
+        server = address.hostname or "", address.port or PORTS[address.scheme]
+        socket.create_connection(server, CONNECT_S).close()
+    except OSError as error:
+        return f" ({error.strerror or error})"
+    except (ValueError, KeyError):  # FFmpeg refused it, too
+        pass
+    return ""
 
 
 def parse_ffmpeg_options(text: str) -> dict[str, str]:

@@ -217,10 +217,33 @@ def test_no_event_or_error_contains_user_password_or_query(
     assert "admin" not in everything
 
 
-def test_an_address_without_a_server_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_stream, "OPEN_TIMEOUT_MS", 2000)
-    with pytest.raises(CameraError, match="cannot be opened within 2 s"):
-        open_frames(CameraConfig(f"rtsp://127.0.0.1:{free_port()}/cam"), EventLog().add)
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_an_address_without_a_server_is_an_error_with_its_reason(scheme: str) -> None:
+    with pytest.raises(CameraError, match=r": cannot be opened \(Connection refused\); expected"):
+        open_frames(CameraConfig(f"{scheme}://127.0.0.1:{free_port()}/cam"), EventLog().add)
+
+
+@pytest.mark.parametrize("source", ["rtsp://[::1/cam", "rtsp://127.0.0.1:x/cam", "rtsp:///cam"])
+def test_an_address_that_is_none_is_an_error(source: str) -> None:
+    with pytest.raises(CameraError, match="cannot be opened"):
+        open_frames(CameraConfig(source), EventLog().add)
+
+
+def test_a_server_that_does_not_answer_is_an_error_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network_stream, "OPEN_TIMEOUT_MS", 1000)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(CameraError, match="cannot be opened within 1 s"),
+    ):
+        open_frames(CameraConfig(f"rtsp://127.0.0.1:{silent.getsockname()[1]}/x"), EventLog().add)
+
+
+def test_a_server_that_has_no_stream_is_an_error_at_once(webcam: Webcam) -> None:
+    webcam.status = 404
+    with pytest.raises(CameraError, match="cannot be opened; expected"):
+        open_frames(CameraConfig(webcam.address), EventLog().add)
 
 
 def test_ffmpeg_options_that_the_user_has_set_are_kept(
