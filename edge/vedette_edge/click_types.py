@@ -52,6 +52,8 @@ class LazyGroup(click.Group):
 class FiniteFloat(click.FloatRange):
     """A finite number within bounds. click accepts `nan`, and `inf` without an upper bound."""
 
+    name = "number"  # in errors and in the help, where click has "float range"
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:

@@ -54,11 +54,11 @@ def _number_frames(images: Iterator[tuple[Image, float]], source: str) -> Frames
 
 def _decode_jpegs(on_event: OnCameraEvent) -> Iterator[tuple[Image, float]]:
     """Decode each image; yield it with the decoding time in ms."""
-    splitter, received, found = JpegSplitter(), 0, False
+    splitter, received, seen = JpegSplitter(), 0, False
     for data in _read_chunks():
         received += len(data)
         for jpeg in splitter.feed(data):
-            begin, found = time.perf_counter(), True
+            begin, seen = time.perf_counter(), True
             try:
                 image_rgb = decoding.decode_image(jpeg)
             except ImageError as error:
@@ -67,7 +67,7 @@ def _decode_jpegs(on_event: OnCameraEvent) -> Iterator[tuple[Image, float]]:
             yield image_rgb, 1000 * (time.perf_counter() - begin)
     if splitter.rest:
         _report_skipped(on_event, "the last JPEG", f"cut off after {splitter.rest} bytes")
-    elif not found:
+    elif not seen:
         other = f", but {received} other bytes" if received else ""
         raise CameraError(
             f"camera -: no JPEG came on standard input{other}; expected JPEGs, one after another, "

@@ -16,14 +16,17 @@ DEFAULT_RATE = 25.0  # frames/s of a video that states no rate
 
 
 def open_frames(config: CameraConfig, on_event: OnCameraEvent) -> Frames:
-    """The frames of a video file. Reports a file that ends too early."""
+    """The frames of a video file. Reports a file that ends too early.
+
+    Raises CameraError if there is no frame.
+    """
 
     def open_video() -> cv2.VideoCapture:
         video = cv2.VideoCapture(config.source)
         if not video.isOpened():
             raise CameraError(
-                f"{config.source}: OpenCV cannot read it as a video; "
-                "expected a video file or a folder of images"
+                f"{config.source}: not a video that can be read; "
+                "expected a video file, such as an MP4, or a folder of images"
             )
         return video
 
@@ -48,19 +51,35 @@ def read_frames(
             begin_s = position_s + 1 / rate
             for image_rgb, capture_ms in _read_images(video, limiter):
                 number += 1
-                stated_s = begin_s + video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                later = position_s < stated_s < math.inf  # not all videos state a time
-                position_s = stated_s if later else position_s + 1 / rate
+                position_s = _read_position(video, begin_s, position_s, rate)
                 yield Frame(number, image_rgb, time.time(), capture_ms, config.name, position_s)
-            if (count := number - before) < expected:
-                detail = f"{config.name}: ended after {count} of {expected} frames; "
-                on_event(CameraEvent("skipped_file", f"{detail}the file may be truncated"))
+            if (count := number - before) < expected or not number:
+                _report_early_end(config, count, expected, on_event)
             if not config.loop or not count:
                 return
             video.release()
             video = reopen()
     finally:
         video.release()
+
+
+def _read_position(video: cv2.VideoCapture, begin_s: float, last_s: float, rate: float) -> float:
+    """Read the position of a frame, after the last one; by the rate if the video states none."""
+    stated_s = begin_s + video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+    return stated_s if last_s < stated_s < math.inf else last_s + 1 / rate
+
+
+def _report_early_end(
+    config: CameraConfig, count: int, expected: int, on_event: OnCameraEvent
+) -> None:
+    """Report a video that ended too early. Raises CameraError if it has no frame."""
+    if not count:
+        raise CameraError(
+            f"{config.name}: no picture in it can be read; the file may be cut off or damaged. "
+            "Play it in a video player, and copy or convert it again"
+        )
+    detail = f"{config.name}: ended after {count} of {expected} frames; the file may be truncated"
+    on_event(CameraEvent("skipped_file", detail))
 
 
 def _read_images(video: cv2.VideoCapture, limiter: RateLimiter) -> Iterator[tuple[Image, float]]:

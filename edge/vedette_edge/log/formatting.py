@@ -39,6 +39,11 @@ def format_position(seconds: float) -> str:
     return f"{whole}:{rest:05.2f}"
 
 
+def format_count(count: float, noun: str) -> str:
+    """Format a count with its noun, such as `1 frame` or `2 frames`."""
+    return f"{count:.0f} {noun}{'' if count == 1 else 's'}"
+
+
 def format_label(region: str, label: str) -> str:
     """Format a label, after the region of the image that has it."""
     return f"{region}: {label}" if region else label
@@ -93,7 +98,7 @@ def _format_statistics(record: LoggedRecord) -> list[str]:
 STATISTICS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("up_s", lambda up_s: f"up {format_duration(up_s)}"),
     ("lost_s", lambda lost_s: f"camera lost for {format_duration(lost_s)}"),
-    ("frames", lambda frames: f"{frames:.0f} frames"),
+    ("frames", lambda frames: format_count(frames, "frame")),
     ("fps", lambda fps: f"{fps:.1f}/s"),
     ("dropped", lambda dropped: f"{dropped:.0f} dropped"),
     ("unclassified", lambda count: f"{count:.0f} unclassified"),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.host.raspberry_pi import read_health
+from vedette_edge.log.formatting import format_count
 from vedette_edge.log.records import Record, create_record
 from vedette_edge.sinks.log_file import LogFile
 from vedette_edge.watch.smoothing import LabelSmoother
@@ -83,7 +84,7 @@ class WatchStats:
         """One line for a person."""
         skipped = f", {self.skipped} skipped" if self.skipped else ""
         left_out = f", {self.unclassified} unclassified" if self.unclassified else ""
-        counts = f"{self.frames} frames, {self.dropped} dropped{skipped}{left_out}"
+        counts = f"{format_count(self.frames, 'frame')}, {self.dropped} dropped{skipped}{left_out}"
         return f"{counts}, {self.fps:.1f} frames/s"
 
 

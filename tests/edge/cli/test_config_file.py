@@ -70,6 +70,7 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_known_key(
         ("fps = 2026-01-31", "expected a text or a number"),
         ("region = 7", "region '7'"),
         ("region = true", "expected a text or a number, or a list of these"),
+        ('fps = "a"', "fps is 'a': 'a' is not a valid number"),
         ("threads = 1.5", "'1.5' is not a valid integer"),
         ('region = ["a=0,0,9,9", "a=1,1,9,9"]', "'a'"),
         ("fps = nan", "fps is nan: nan is not a finite number"),

@@ -296,13 +296,27 @@ def test_a_live_video_runs_at_its_own_rate(video: Path) -> None:
     assert frames[-1].seen_at - frames[0].seen_at >= 59 / 20 - 0.1
 
 
-@pytest.mark.parametrize("content", [None, b"no video", b""])
+@pytest.mark.parametrize("content", [None, b"no video", b"", b"%PDF-1.4\n%%EOF\n"])
 def test_a_file_that_is_not_a_source_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "camera.mp4"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CameraError, match=r"camera\.mp4"):
         open_frames(CameraConfig(str(path)), require_opened)
+
+
+def test_a_video_that_is_cut_off_is_reported_or_an_error_if_nothing_is_left(
+    video: Path, tmp_path: Path
+) -> None:
+    data, cut, events = video.read_bytes(), tmp_path / "cut.avi", list[CameraEvent]()
+    cut.write_bytes(data[: len(data) // 2])
+    frames = list(open_frames(CameraConfig(str(cut)), events.append))
+    assert 0 < len(frames) < 60
+    assert [event.kind for event in events] == ["opened", "skipped_file"]
+    assert f"ended after {len(frames)} of 60 frames" in events[1].detail
+    cut.write_bytes(data[: data.index(b"movi") + 4])
+    with pytest.raises(CameraError, match=r"cut\.avi: no picture in it can be read"):
+        list(open_frames(CameraConfig(str(cut)), require_opened))
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
@@ -334,7 +348,7 @@ def test_signals_end_a_watch_cleanly(
     assert {"dropped", "skipped"} < stop.keys()
     shown = call_vedette("log", log, "--summary", "--json")
     assert json.loads(shown.stdout)["frames"] == stop["frames"]
-    assert f"{stop['frames']} frames, " in call_vedette("log", log, "--event", "stop").stdout
+    assert f"{stop['frames']} frame" in call_vedette("log", log, "--event", "stop").stdout
 
 
 def test_the_log_ends_with_the_error_that_ended_the_watch(model: Path, tmp_path: Path) -> None:
