@@ -241,3 +241,37 @@ def test_a_skipped_frame_is_a_finished_look(configure: ConfigFactory, event_log:
         while event_log.looks < looks + 3:
             assert supervisor.next_frame(0.1) is None
             assert time.monotonic() < until_s
+
+
+def test_the_pause_begins_anew_after_a_camera_that_worked_for_longer(
+    configure: ConfigFactory, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, timeouts = Clock(), Timeouts(silence_s=60.0, pauses_s=(100.0, 200.0))
+
+    def wait_out(pause_s: float) -> None:
+        """Wait for a frame, which comes after this pause and not before."""
+        clock.ahead_s += pause_s - 50
+        assert supervisor.next_frame(0.3) is None
+        with pytest.raises(CameraError, match="no capture process"):
+            _ = supervisor.pid
+        clock.ahead_s += 50
+        wait_for_frame(supervisor)
+
+    with Supervisor(configure(), event_log.add, timeouts=timeouts, clock=clock) as supervisor:
+        wait_for_frame(supervisor)
+        for worked_s, pause_s in ((0, 100), (0, 200), (75, 200), (250, 100)):
+            for _ in range(worked_s // 25):
+                clock.ahead_s += 25
+                wait_for_frame(supervisor)
+            os.kill(supervisor.pid, signal.SIGKILL)
+            wait_for_end(supervisor)
+            wait_out(pause_s)
+        os.kill(supervisor.pid, signal.SIGKILL)
+        wait_for_end(supervisor)
+        with monkeypatch.context() as patched:  # then it is absent for an attempt
+            patched.setattr("vedette_edge.capture.supervisor.CaptureProcess", AbsentCamera)
+            for ahead_s in (200, 1):  # to start a process, and to read its events
+                clock.ahead_s += ahead_s
+                assert supervisor.next_frame(0) is None
+        wait_out(200)
+    assert event_log.kinds().count("lost") == 5
