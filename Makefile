@@ -14,7 +14,7 @@ IMAGES ?=
 FLAGS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation edge-environment test-edge test-systemd test-install test-install-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
+.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation edge-environment test-edge test-bookworm test-bookworm-quick test-systemd test-install test-install-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -126,23 +126,41 @@ test-workstation: $(READY) ## Run all tests but the edge's and those of whole sy
 	  --ignore tests/systemd -n 2 --dist loadfile --no-loadscope-reorder
 
 # The edge as on a Pi: only the wheel, in its own environment.
-EDGE_PYTHON ?= $(PYTHON)
-EDGE_VENV   ?= .venv-edge
-edge-environment: ## Install the edge's wheel alone in .venv-edge, for the two targets below
-	@rm -rf build/edge
+EDGE_PYTHON   ?= $(PYTHON)
+EDGE_VENV     ?= .venv-edge
+EDGE_VERSIONS ?= constraints.txt
+EDGE_WHEEL     = build/wheel$(EDGE_VENV)
+edge-environment: ## Install the edge's wheel alone in .venv-edge, for the three targets below
+	@rm -rf $(EDGE_WHEEL)
 	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
 	$(EDGE_VENV)/bin/python -m pip install --quiet --constraint constraints.txt pip
 	$(EDGE_VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
-	  --build-constraint constraints.txt --wheel-dir build/edge ./edge
+	  --build-constraint constraints.txt --wheel-dir $(EDGE_WHEEL) ./edge
 	$(EDGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt "$$(echo build/edge/*.whl)[litert]" \
-	  hypothesis pytest pytest-timeout pytest-xdist
+	  --constraint $(EDGE_VERSIONS) "$$(echo $(EDGE_WHEEL)/*.whl)[litert]" \
+	  coverage hypothesis pytest pytest-timeout pytest-xdist
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
 
 # These tests, and those of the service, wait more than they work.
 test-edge: edge-environment ## Run the edge's tests on its wheel alone [EDGE_PYTHON=python3.13]
 	$(EDGE_VENV)/bin/python -m pytest tests/edge -m 'not single_cpu' -n 4 --dist worksteal
 	$(EDGE_VENV)/bin/python -m pytest tests/edge -m single_cpu
+
+# The emulated Pi leaves out the tests that wait for processes; here all run. The coverage is theirs.
+test-bookworm: ## Run the edge's tests here with a Bookworm Pi's packages, and measure their coverage
+	@mkdir -p build
+	tests/versions bookworm >build/bookworm.txt
+	$(MAKE) --no-print-directory edge-environment EDGE_VENV=.venv-bookworm \
+	  EDGE_PYTHON=python3.11 EDGE_VERSIONS=build/bookworm.txt
+	@.venv-bookworm/bin/coverage erase
+	.venv-bookworm/bin/coverage run -m pytest tests/edge -m 'not single_cpu' -n 4 --dist worksteal
+	.venv-bookworm/bin/coverage run -m pytest tests/edge -m single_cpu
+	@.venv-bookworm/bin/coverage combine --quiet
+	.venv-bookworm/bin/coverage report --fail-under 94
+
+test-bookworm-quick: ## The same, unless tests/bookworm.proved shows that it passed
+	@command -v python3.11 >/dev/null || { echo "skipped: there is no python3.11"; exit 0; }; \
+	  tests/proved run bookworm env CI=1 $(MAKE) --no-print-directory test-bookworm
 
 test-systemd: edge-environment ## Boot systemd in namespaces, and try what docs/service.md promises
 	$(EDGE_VENV)/bin/python -m pytest tests/systemd -n 3 --dist loadfile
