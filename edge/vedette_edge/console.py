@@ -26,6 +26,22 @@ RAISE_LIMIT = "end other programs, or raise the limit"
 INTERRUPTED = 130  # exit code: 128 + SIGINT, as in shells
 
 
+class LogWriter(io.StringIO):
+    """A stream that passes each line to a logger."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        import logging  # only functions of a library log; a command starts faster without it
+
+        self._logger = logging.getLogger(name)
+
+    def write(self, text: str) -> int:
+        """Log the lines of a text, at level INFO."""
+        for line in filter(None, text.splitlines()):
+            self._logger.info("%s", line)
+        return len(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """The two streams that a command writes to."""
@@ -154,6 +170,12 @@ def create_console(stream: IO[str]) -> Console:
     return Console(
         file=stream, width=width, soft_wrap=True, highlight=False, emoji=False, markup=False
     )
+
+
+def create_log_output(name: str) -> Output:
+    """Create the output of a function of a library: lines for the logger of this name."""
+    console = create_console(LogWriter(name))
+    return Output(console, console)
 
 
 @contextmanager

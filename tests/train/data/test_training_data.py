@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vedette_edge.console import Output, create_console
-from vedette_train.config import TrainConfig, fill_defaults
+from vedette_train.config import TrainConfig
 from vedette_train.data.training_data import TrainingData, load_training_data
 from vedette_train.errors import DatasetError
 
@@ -30,9 +30,8 @@ def parts(draw_shapes: DrawShapes, tmp_path: Path) -> Path:
 
 def load_data(data: Path, architecture: str) -> TrainingData:
     console = create_console(sys.stderr)
-    config = fill_defaults({"data": data, "architecture": architecture, "size": 32})
-    assert isinstance(config, TrainConfig)
-    return load_training_data(config, data.parent / ".store", Output(console, console), {})
+    config = TrainConfig(architecture=architecture, size=32)
+    return load_training_data(data, config, data.parent / ".store", Output(console, console), {})
 
 
 def count_parts(data: TrainingData) -> dict[str, int]:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from vedette_train.config import TrainConfig, fill_defaults
+from vedette_train.config import TrainConfig
 from vedette_train.errors import RunError
 from vedette_train.run import folder
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> TrainConfig:
-    return fill_defaults({"data": tmp_path / "photos", "architecture": "cnn"})
+def config() -> TrainConfig:
+    return TrainConfig(architecture="cnn")
 
 
 @pytest.fixture

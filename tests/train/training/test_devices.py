@@ -3,13 +3,12 @@
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from vedette_train.config import fill_defaults
+from vedette_train.config import TrainConfig
 from vedette_train.models.architectures import cnn
 from vedette_train.training.closed_form import build_features
 from vedette_train.training.devices import convert_to_float32, select_strategy
@@ -46,9 +45,8 @@ def test_what_was_trained_in_16_bit_is_kept_in_32() -> None:
 
 def test_features_are_of_32_bit_whatever_trains() -> None:
     keras.config.set_dtype_policy("mixed_float16")
-    tiny = {"data": Path(), "architecture": "efficientnet_lite0_tiny", "size": 64}
     try:
-        features = build_features(fill_defaults(tiny))
+        features = build_features(TrainConfig(architecture="efficientnet_lite0_tiny", size=64))
         assert keras.config.dtype_policy().name == "mixed_float16"
     finally:
         keras.config.set_dtype_policy("float32")

@@ -102,7 +102,7 @@ def test_an_interrupted_run_leaves_the_one_that_it_would_have_replaced(
 
     run = Path(shutil.copytree(finished[0], tmp_path / "run"))
     before = {file.name: file.read_bytes() for file in run.iterdir() if file.suffix != ".log"}
-    monkeypatch.setattr("vedette_train.pipeline.measure_learning_curve", interrupt)
+    monkeypatch.setattr("vedette_train.pipeline.fitting.measure_learning_curve", interrupt)
     flags = ("--store", finished[1], "--size", "64", "--seed", "3", "--overwrite")
     result = train("fit", shapes, "--out", run, *flags)
     assert result.exit_code == 130

@@ -15,7 +15,7 @@ from rich.text import Text
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.files import write_text
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
-from vedette_train.config import DEFAULT_ARCHITECTURE, TrainConfig, fill_defaults
+from vedette_train.config import TrainConfig
 from vedette_train.data import quarantine
 from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit
 from vedette_train.data.discovery import scan_dataset
@@ -73,14 +73,13 @@ def audit(
     if apply and not aside:
         raise click.UsageError("--apply moves files; say where with --quarantine FOLDER")
     _check_outside(data, out, store, aside)
-    chosen = {"data": data, "size": size, "resize_mode": resize_mode, "test": 0.0}
-    config = fill_defaults({"architecture": DEFAULT_ARCHITECTURE, **chosen})
+    config = TrainConfig(size=size, resize_mode=resize_mode, test=0.0)
     find_all = _audit_with_labels if label_errors else _audit_files
     with cli_session() as terminal, _open_store(store, data) as folder:
-        result = find_all(config, folder, terminal)
+        result = find_all(data, config, folder, terminal)
         if out:
             write_text(out, serialize_audit(result) + "\n", errors="backslashreplace")
-        _print_audit(result, config, out, terminal, as_json=as_json)
+        _print_audit(result, data, out, terminal, as_json=as_json)
         if aside:
             _write_quarantine(result, data, aside, terminal.err, apply=apply)
 
@@ -107,16 +106,16 @@ def _check_outside(data: Path, *paths: Path | None) -> None:
             raise click.UsageError(f"{path} is inside {data}; choose a path outside of it")
 
 
-def _audit_files(config: TrainConfig, store: Path, terminal: Output) -> Audit:
-    dataset = scan_dataset(config.data)
+def _audit_files(folder: Path, config: TrainConfig, store: Path, terminal: Output) -> Audit:
+    dataset = scan_dataset(folder)
     contract = draft_contract(dataset.labels, config.size, config.resize_mode)
     return survey_dataset(dataset, contract, store, terminal).audit
 
 
-def _audit_with_labels(config: TrainConfig, store: Path, terminal: Output) -> Audit:
+def _audit_with_labels(folder: Path, config: TrainConfig, store: Path, terminal: Output) -> Audit:
     """Audit the files, then add likely label errors from a head fitted out of fold."""
     check_weights(config.architecture)
-    data = load_training_data(config, store, terminal, {})
+    data = load_training_data(folder, config, store, terminal, {})
     terminal.err.print("starting TensorFlow ...")
     # Both import TensorFlow, which takes seconds; a plain audit does without it.
     closed_form = import_module("vedette_train.training.closed_form")
@@ -141,14 +140,14 @@ def build_audit_table(audit: Audit) -> Table:
 
 
 def _print_audit(
-    audit: Audit, config: TrainConfig, out: Path | None, output: Output, *, as_json: bool
+    audit: Audit, data: Path, out: Path | None, output: Output, *, as_json: bool
 ) -> None:
     if as_json:
         output.print_line(serialize_audit(audit))
         return
     terminal = output.out
     images = sum(audit.pictures.values())
-    terminal.print(f"{config.data}: {len(audit.pictures)} classes, {images} pictures")
+    terminal.print(f"{data}: {len(audit.pictures)} classes, {images} pictures")
     if not audit.findings:
         terminal.print("No problems found.")
         return

@@ -1,21 +1,22 @@
 """Command `vedette-train fit`."""
 
 import json
-import time
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from vedette_edge.click_types import FiniteFloat
-from vedette_edge.console import Output, cli_session
+from vedette_edge.console import cli_session
 from vedette_train.cli.fit_summary import print_data, print_metrics
-from vedette_train.cli.fit_usage import check_usage
+from vedette_train.cli.fit_usage import check_usage, create_config
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import (
     ARCHITECTURE_DEFAULTS,
@@ -24,14 +25,10 @@ from vedette_train.config import (
     OPTIMIZERS,
     SCHEDULES,
     TrainConfig,
-    fill_defaults,
 )
-from vedette_train.data.training_data import check_few, load_training_data
-from vedette_train.evaluation.unknown_images import load_unknown_images
-from vedette_train.models.pretrained_weights import check_weights
-from vedette_train.run import folder, previous
+from vedette_train.pipeline.train import prepare_run, run_training
+from vedette_train.run import folder
 from vedette_train.run.history import find_best, read_history
-from vedette_train.training.training_run import TrainingRun
 
 SHARE, ARCHITECTURES = FiniteFloat(0.01, 0.9), click.Choice(list(ARCHITECTURE_DEFAULTS))
 
@@ -51,8 +48,7 @@ def _build_config(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def call(context: click.Context, **flags: object) -> None:
         names = flags.keys() & {field.name for field in fields(TrainConfig)}
-        config = fill_defaults({name: flags.pop(name) for name in names})
-        command(context, config, **flags)
+        command(create_config(context, {name: flags.pop(name) for name in names}), **flags)
 
     return call
 
@@ -120,11 +116,9 @@ Examples:
 @click.pass_context
 @_build_config
 def fit(
-    context: click.Context,
     config: TrainConfig,
+    data: Path,
     out: Path,
-    store: Path | None,
-    tensorboard: bool,
     resume: bool,
     overwrite: bool,
     as_json: bool,
@@ -138,59 +132,34 @@ def fit(
     contract.json, metrics.json, audit.json, split.csv, samples.png, confusion.png,
     and head.json or history.csv.
     """
-    check_usage(context, config, out)
+    check_usage(data, config, out)
     with cli_session(out / folder.LOG) as output:
-        check_weights(config.architecture)
         folder.check_free(out, config, resume=resume, overwrite=overwrite)
-        began = time.monotonic()
-        run = _load_run(config, out, store or out.parent / ".store", output)
-        metrics = _train(replace(run, tensorboard=tensorboard, resume=resume), began)
+        inputs = prepare_run(data, config, out, output, resume=resume)
+        print_data(inputs.data, output.err)
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        with _explain_interrupt(config, out, output.err):
+            run = run_training(replace(inputs, command=command))
         if as_json:
-            output.out.print(json.dumps(metrics, indent=2, ensure_ascii=False))
+            output.out.print(json.dumps(run.metrics, indent=2, ensure_ascii=False))
         else:
-            print_metrics(metrics, run)
-
-
-def _load_run(config: TrainConfig, out: Path, store: Path, output: Output) -> TrainingRun:
-    """Read everything that a run needs: photographs, an earlier run, unknown pictures."""
-    before = previous.load_previous_run(config.start) if config.start else None
-    data = load_training_data(config, store, output, before.parts if before else {})
-    if not config.test:
-        check_few(data)
-    if before and before.weights and config.descends:
-        previous.check_compatible(before, config.architecture, data.contract)
-    if before:
-        output.err.print(str(previous.find_changes(before, data.label_by_hash)))
-    unknown = load_unknown_images(data, config, store, output) if config.unknown else None
-    return TrainingRun(config, data, out, output, before, unknown)
-
-
-def _train(run: TrainingRun, began: float) -> dict[str, Any]:
-    if run.resume:
-        folder.check_same_photographs(run.folder, run.data.manifest)
-    print_data(run)
-    run.output.err.print("starting TensorFlow ...")
-    # Imported here, because it imports TensorFlow: that takes seconds.
-    pipeline = import_module("vedette_train.pipeline")
-    with _explain_interrupt(run):
-        metrics: dict[str, Any] = pipeline.train(run, began)
-    return metrics
+            print_metrics(run, output.out)
 
 
 @contextmanager
-def _explain_interrupt(run: TrainingRun) -> Iterator[None]:
+def _explain_interrupt(config: TrainConfig, run: Path, terminal: Console) -> Iterator[None]:
     """On Ctrl-C, print what is kept and how to continue."""
     try:
         yield
     except KeyboardInterrupt:
-        config, terminal = run.config, run.output.err
-        history = read_history(run.folder / folder.HISTORY) if config.descends else []
+        interrupted = config.descends and (run / folder.CHECKPOINT).exists()
+        history = read_history(run / folder.HISTORY) if interrupted else []
         if history:
             best = find_best(history)
             terminal.print(
                 f"{len(history)} of {config.epochs + config.fine_tune} epochs are done; the best, "
                 f"epoch {best.epoch} (validation {best.val_accuracy:.1%}), is in "
-                f"{run.folder / folder.WEIGHTS}\n"
+                f"{run / folder.WEIGHTS}\n"
                 "To continue, repeat the command with --resume (make: FLAGS=--resume)"
             )
         elif config.descends:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Console
+
 from vedette_edge.console import escape_unprintable
 from vedette_train.cli.audit import build_audit_table
 from vedette_train.config import FEW_CLASSES
-from vedette_train.run import folder
-from vedette_train.training.training_run import TrainingRun
+from vedette_train.data.training_data import TrainingData
+from vedette_train.pipeline.training_run import TrainingRun
 
 FEW_CLASSES_ADVICE = (
     "with so few classes, unknown rejects little: add a class folder with pictures of what the "
@@ -16,12 +18,11 @@ FEW_CLASSES_ADVICE = (
 MOST_NAMED = 10  # ignored files to name; metrics.json names all
 
 
-def print_data(run: TrainingRun) -> None:
+def print_data(data: TrainingData, terminal: Console) -> None:
     """Print the input of a run: classes, parts, findings and files left out."""
-    data, terminal = run.data, run.output.err
     pictures = data.contract.provenance.pictures
     parts = ", ".join(f"{count} {part}" for part, count in pictures.items() if count)
-    terminal.print(f"{run.config.data}: {len(data.contract.labels)} classes, pictures: {parts}")
+    terminal.print(f"{data.folder}: {len(data.contract.labels)} classes, pictures: {parts}")
     if data.audit.findings:
         terminal.print(build_audit_table(data.audit))
     for file, reason in list(data.left_out.items())[:MOST_NAMED]:
@@ -32,19 +33,20 @@ def print_data(run: TrainingRun) -> None:
         terminal.print(f"... and {more} more; metrics.json will name them all", style="yellow")
 
 
-def print_metrics(metrics: Mapping[str, Any], run: TrainingRun) -> None:
+def print_metrics(run: TrainingRun, terminal: Console) -> None:
     """Print the results of a run."""
+    metrics = run.metrics
     name = "test" if metrics["judged_by"] == "test" else "out_of_fold"
     low, high = metrics[f"{name}_interval"]
     count = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
-    run.output.out.print(
+    terminal.print(
         f"{metrics[f'{name}_accuracy']:.1%} of {count} right, 95% interval {low:.1%} to "
         f"{high:.1%} ({_describe_source(metrics)})"
     )
-    run.output.out.print(_describe_calibration(metrics))
-    run.output.out.print(
+    terminal.print(_describe_calibration(metrics))
+    terminal.print(
         f"{metrics['seconds']['all']:.0f} s, peak memory {metrics['peak_memory_mb']:.0f} MB\n"
-        f"{run.folder / folder.REPORT}: open it in a browser"
+        f"{run.report}: open it in a browser"
     )
 
 

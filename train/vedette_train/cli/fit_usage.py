@@ -1,62 +1,42 @@
 """Usage errors of `vedette-train fit`: flags that do not go together."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from vedette_train.config import (
-    ARCHITECTURE_DEFAULTS,
-    DISCRIMINANT,
-    GRADIENT,
-    OF_DESCENT,
-    TrainConfig,
-)
+from vedette_edge.errors import SettingError
+from vedette_train.config import TrainConfig, explain_unused, list_unused
+from vedette_train.pipeline.train import check_folders
 
 
-def check_usage(context: click.Context, config: TrainConfig, out: Path) -> None:
-    """Raise click.UsageError for flags that do not go together, naming them."""
-    _check_head(config)
+def create_config(context: click.Context, flags: dict[str, object]) -> TrainConfig:
+    """Create the settings from flags. Raises click.UsageError if they do not go together."""
+    try:
+        config = TrainConfig(**flags)  # type: ignore[arg-type]  # click has checked the types
+    except SettingError as error:
+        raise click.UsageError(str(error)) from error
     _check_unused_flags(context, config)
-    _check_folders(config, out)
-    if context.params["tensorboard"] and not find_spec("tensorboard"):
-        raise click.UsageError("--tensorboard needs: pip install 'vedette-train[tensorboard]'")
+    return config
 
 
-def _check_head(config: TrainConfig) -> None:
-    defaults = ARCHITECTURE_DEFAULTS[config.architecture]
-    if config.head not in defaults.heads:
-        raise click.UsageError(
-            f"--head {config.head} is not possible with {config.architecture}; "
-            f"use {' or '.join(defaults.heads)}"
-        )
-    if config.fine_tune and not defaults.pretrained:
-        raise click.UsageError(
-            f"--fine-tune is for pretrained networks; {config.architecture} is not pretrained, "
-            "all of it trains from the first epoch. Omit --fine-tune"
-        )
-    if not config.test and config.descends:
-        closed = config.head == DISCRIMINANT
-        fix = "set --fine-tune 0" if closed else "omit --architecture and --head"
-        raise click.UsageError(f"--test 0 is only for a head in closed form: {fix}")
+def check_usage(data: Path, config: TrainConfig, out: Path) -> None:
+    """Raise click.UsageError for folders that do not go together."""
+    try:
+        check_folders(data, config, out)
+    except SettingError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _check_unused_flags(context: click.Context, config: TrainConfig) -> None:
-    """Refuse flags on the command line that have no effect with a head in closed form."""
-    if config.head != DISCRIMINANT:
-        return
-    unused = ("epochs",) if config.fine_tune else (*OF_DESCENT, "tensorboard", "resume")
+    """Refuse flags on the command line that have no effect, even with their default values."""
+    unused = list_unused(config.head, config.fine_tune)
+    if not config.descends:
+        unused = (*unused, "resume")
     source = click.core.ParameterSource.COMMANDLINE
     typed = [name for name in unused if context.get_parameter_source(name) is source]
-    if not typed:
-        return
-    reason, hint = "no effect, because --fine-tune sets the number of epochs", ""
-    if not config.fine_tune:
-        reason = "no effect on a head in closed form, which has no epochs"
-        gradient = GRADIENT in ARCHITECTURE_DEFAULTS[config.architecture].heads
-        hint = ", or add --fine-tune N" + " or --head gradient" * gradient
-    flags = ", ".join(_find_flag(context, name) for name in typed)
-    raise click.UsageError(f"{flags}: {reason}. Omit {'it' if len(typed) == 1 else 'them'}{hint}")
+    if typed:
+        flags = [_find_flag(context, name) for name in typed]
+        raise click.UsageError(explain_unused(config, flags))
 
 
 def _find_flag(context: click.Context, name: str) -> str:
@@ -64,12 +44,3 @@ def _find_flag(context: click.Context, name: str) -> str:
     option = next(option for option in context.command.params if option.name == name)
     off = context.params[name] is False and option.secondary_opts
     return off[0] if off else option.opts[0]
-
-
-def _check_folders(config: TrainConfig, out: Path) -> None:
-    """Refuse a run folder within the photographs, and one that --start names, too."""
-    for photographs in (config.data, *config.unknown):
-        if photographs.resolve() in (out.resolve(), *out.resolve().parents):
-            raise click.UsageError(f"{out} is inside {photographs}; choose a folder outside of it")
-    if config.start and config.start.resolve() == out.resolve():
-        raise click.UsageError(f"--start {config.start} is also --out; choose another folder")

@@ -29,6 +29,7 @@ VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-head
 class TrainingData:
     """Prepared photographs with their labels and parts, and the model's contract."""
 
+    folder: Path
     contract: Contract
     cache: ImageCache
     photographs: tuple[Photograph, ...]  # one a row of the cache; without a part: left out
@@ -96,13 +97,13 @@ def describe_missing_decoder(cache: ImageCache) -> str:
 
 
 def load_training_data(
-    config: TrainConfig, stores: Path, terminal: Output, known: Mapping[str, str]
+    folder: Path, config: TrainConfig, stores: Path, terminal: Output, known: Mapping[str, str]
 ) -> TrainingData:
     """Scan, check, prepare, audit and split. Raises DatasetError if training is not possible.
 
     `known` maps SHA-256 to the part that a photograph had in an earlier run.
     """
-    dataset = scan_dataset(config.data)
+    dataset = scan_dataset(folder)
     if not config.validation:
         dataset = _join_validation(dataset, terminal)
     split.check_enough(dataset, split.Shares(config.test, config.validation))
@@ -114,6 +115,7 @@ def load_training_data(
     used = (photograph for photograph in photographs if photograph.part)
     manifest = split.format_manifest(used, dataset.labels)
     return TrainingData(
+        folder=folder,
         contract=_complete_contract(draft, config, manifest, Counter(parts.values())),
         cache=survey.cache,
         photographs=tuple(photographs),

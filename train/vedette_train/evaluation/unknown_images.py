@@ -49,7 +49,7 @@ def load_unknown_images(
     out. Raises DatasetError for a folder without others.
     """
     fits, known = not config.descends, data.label_by_hash
-    caches = [_open_folder(folder, data.contract, store, output) for folder in config.unknown]
+    caches = [_open_folder(Path(one), data.contract, store, output) for one in config.unknown]
     usable = [(cache, _select_usable(cache, known)) for cache in caches]
     fitting = [(cache, rows[1::2]) for cache, rows in usable if fits and len(rows) > 1]
     testing = [(cache, rows[::2] if fits else rows) for cache, rows in usable if len(rows)]

@@ -3,9 +3,7 @@
 import errno
 import json
 import os
-import shlex
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +26,7 @@ from vedette_train.models.architectures import Model
 from vedette_train.report import html, plots
 from vedette_train.run import folder
 from vedette_train.training.learning_curve import CurvePoint
-from vedette_train.training.training_run import TrainingRun
+from vedette_train.training.run_inputs import RunInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Findings:
 class FinishedRun:
     """A run and its results."""
 
-    run: TrainingRun
+    run: RunInputs
     results: Results
     findings: Findings
     metrics: dict[str, Any]  # the content of metrics.json
@@ -69,11 +67,11 @@ class FinishedRun:
         return replace(audit, findings=audit.findings + errors)
 
 
-def write_inputs(run: TrainingRun) -> None:
+def write_inputs(run: RunInputs) -> None:
     """Write the files that are known before training. Clears the folder unless it is resumed."""
     if not run.resume:
         folder.clear_folder(run.folder)
-    folder.write_settings(run.folder, run.config)
+    folder.write_settings(run.folder, run.data.folder, run.config)
     write_text(run.folder / folder.MANIFEST, run.data.manifest)
     _write_json(run.folder / folder.AUDIT, serialize_audit(run.data.audit))
     write_text(run.folder / folder.CONTRACT, serialize_contract(run.data.contract) + "\n")
@@ -119,11 +117,12 @@ def check_disk_space(model: Model, run: Path) -> None:
 
 def _build_report(finished: FinishedRun) -> html.Report:
     run, results, config = finished.run, finished.results, finished.run.config
+    settings = folder.list_settings(run.data.folder, config)
     parts = (TEST,) if results.trained.test else (TRAIN, VALIDATION)
     unused = () if config.descends else OF_DESCENT
     return html.Report(
         contract=finished.contract,
-        settings={key: value for key, value in config.to_dict().items() if key not in unused},
+        settings={key: value for key, value in settings.items() if key not in unused},
         metrics=finished.metrics,
         history=results.trained.history,
         evaluation=results.trained.judged,
@@ -134,7 +133,7 @@ def _build_report(finished: FinishedRun) -> html.Report:
         samples=_select_samples(run.data),
         augmented=_augment_samples(run) if config.augment else None,
         read_image=run.data.cache.read_file,
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=run.command,
         name=run.folder.name,
         label_errors=finished.findings.label_errors,
         learning_curve=finished.findings.learning_curve,
@@ -151,7 +150,7 @@ def _select_samples(data: TrainingData) -> list[tuple[str, Image]]:
     return list(zip(names, data.cache.read_rows(rows[shown]), strict=True))
 
 
-def _augment_samples(run: TrainingRun) -> Image:
+def _augment_samples(run: RunInputs) -> Image:
     """Sixteen augmented training images."""
     rows, _ = run.data.select_part(TRAIN)
     shown = np.random.default_rng(run.config.seed).choice(rows, 16)

@@ -52,9 +52,14 @@ def clear_folder(run: Path) -> None:
     shutil.rmtree(run / TENSORBOARD, ignore_errors=True)
 
 
-def write_settings(run: Path, config: TrainConfig) -> None:
+def list_settings(data: Path, config: TrainConfig) -> dict[str, object]:
+    """The folder of the photographs, and the settings with an effect on the result."""
+    return {"data": str(data.resolve()), **config.to_dict()}
+
+
+def write_settings(run: Path, data: Path, config: TrainConfig) -> None:
     """Write RUN/settings.json."""
-    write_text(run / SETTINGS, json.dumps(config.to_dict(), indent=2) + "\n")
+    write_text(run / SETTINGS, json.dumps(list_settings(data, config), indent=2) + "\n")
 
 
 def load_settings(run: Path) -> dict[str, Any]:

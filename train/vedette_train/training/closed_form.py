@@ -27,7 +27,7 @@ from vedette_train.models.block_features import (
 from vedette_train.training.devices import use_float32
 from vedette_train.training.discriminant_head import FeatureSet, FittedHead, HeadOptions, fit_head
 from vedette_train.training.feature_extraction import extract_block_features
-from vedette_train.training.training_run import TrainingRun
+from vedette_train.training.run_inputs import RunInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def fit_closed_form(
     return ClosedForm(extractor, training, fitted)
 
 
-def train_closed_form(run: TrainingRun) -> tuple[Trained, ClosedForm]:
+def train_closed_form(run: RunInputs) -> tuple[Trained, ClosedForm]:
     """The finished classifier, and the closed form that it comes from."""
     form = fit_closed_form(run.data, run.config, run.output, unknown_images=run.unknown_images)
     fitted, head = form.fitted, form.fitted.head

@@ -20,7 +20,7 @@ from vedette_train.models.block_features import BlockFeatures
 from vedette_train.models.fold_batchnorm import fold_batchnorm
 from vedette_train.training.devices import convert_to_float32
 from vedette_train.training.feature_cache import FeatureCache, compute_features
-from vedette_train.training.training_run import TrainingRun
+from vedette_train.training.run_inputs import RunInputs
 
 AUGMENTED_PASSES = 4  # over the training part
 
@@ -36,7 +36,7 @@ class View:
     transform: Transform | None = None  # None: images as they are
 
 
-def extract_augmented(backbone: Model, run: TrainingRun) -> list[FeatureCache]:
+def extract_augmented(backbone: Model, run: RunInputs) -> list[FeatureCache]:
     """Features of every image, then, with augmentation, passes over the training part."""
     config, data = run.config, run.data
     name = f"{config.architecture}-{_hash_network(backbone)}"

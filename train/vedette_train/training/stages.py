@@ -25,7 +25,7 @@ from vedette_train.training.feature_cache import sample_passes
 from vedette_train.training.feature_extraction import extract_augmented
 from vedette_train.training.gradient_accumulation import MICROBATCH
 from vedette_train.training.loop import Stage
-from vedette_train.training.training_run import TrainingRun
+from vedette_train.training.run_inputs import RunInputs
 
 FINE_TUNING_RATE = 1 / 30  # of the learning rate of the head
 WARM_UP = 0.1  # share of the steps in which a cosine schedule rises
@@ -60,7 +60,7 @@ class TrainingPlan:
         return Evaluation(truth, np.concatenate(scores), data.contract.labels)
 
 
-def plan_training(run: TrainingRun) -> TrainingPlan:
+def plan_training(run: RunInputs) -> TrainingPlan:
     """The plan for the configured architecture and head.
 
     Raises WeightsError if pretrained weights are not available.
@@ -77,7 +77,7 @@ def plan_training(run: TrainingRun) -> TrainingPlan:
     return TrainingPlan(model, (stage,), model, _create_reader(run.data))
 
 
-def _plan_transfer(run: TrainingRun) -> TrainingPlan:
+def _plan_transfer(run: RunInputs) -> TrainingPlan:
     """A head on the features of a frozen backbone, then the upper layers of the backbone, too."""
     config, data = run.config, run.data
     backbone = BACKBONES[config.architecture](data.contract.height, data.contract.width)
@@ -95,7 +95,7 @@ def _plan_transfer(run: TrainingRun) -> TrainingPlan:
     return TrainingPlan(model, (stage, tuning), model, _create_reader(data))
 
 
-def _plan_fine_tuning(run: TrainingRun) -> TrainingPlan:
+def _plan_fine_tuning(run: RunInputs) -> TrainingPlan:
     """A head in closed form, then gradient descent in all but the lowest blocks."""
     config, data = run.config, run.data
     form = fit_closed_form(data, config, run.output, parts=(TRAIN,))
@@ -106,7 +106,7 @@ def _plan_fine_tuning(run: TrainingRun) -> TrainingPlan:
     return TrainingPlan(model, (stage,), model, _create_reader(data))
 
 
-def _mix_targets(run: TrainingRun) -> NDArray[np.float32]:
+def _mix_targets(run: RunInputs) -> NDArray[np.float32]:
     """Smoothed labels of the training part, mixed with the out-of-fold scores of a teacher."""
     _, truth = run.data.select_part(TRAIN)
     classes = len(run.data.contract.labels)
@@ -121,7 +121,7 @@ def _mix_targets(run: TrainingRun) -> NDArray[np.float32]:
 
 
 def _plan_image_stage(
-    model: Model, run: TrainingRun, epochs: int, rate: float, *, soft: bool = False
+    model: Model, run: RunInputs, epochs: int, rate: float, *, soft: bool = False
 ) -> Stage:
     """A stage that trains on images, augmented if so configured."""
     plain = _create_reader(run.data)
@@ -131,7 +131,7 @@ def _plan_image_stage(
 
 
 def _build_batches(
-    run: TrainingRun, take: Take, plain: Take, *, soft: bool = False
+    run: RunInputs, take: Take, plain: Take, *, soft: bool = False
 ) -> tuple[Batches, Batches]:
     """Batches of the training part from `take`, and of the validation part from `plain`.
 
@@ -171,7 +171,7 @@ def _create_reader(data: TrainingData) -> Take:
     return lambda rows, _: data.cache.read_rows(rows)
 
 
-def _create_augmenter(run: TrainingRun) -> Take:
+def _create_augmenter(run: RunInputs) -> Take:
     def take(rows: Rows, epoch: int) -> Any:
         keys = [(run.config.seed, epoch, int(row)) for row in rows]
         return augment(run.data.cache.read_rows(rows), keys, flip=run.config.flip)
@@ -179,7 +179,7 @@ def _create_augmenter(run: TrainingRun) -> Take:
     return take
 
 
-def _load_weights(model: Model, run: TrainingRun) -> None:
+def _load_weights(model: Model, run: RunInputs) -> None:
     """Load the weights of the previous run. Raises RunError if they fit another network."""
     weights: Path | None = run.previous.weights if run.previous else None
     if not weights:

@@ -1,6 +1,7 @@
-"""One run of training: what it trains, on what, and the folder for its results."""
+"""The inputs of a run of training, and the folder for its results."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vedette_edge.console import Output
@@ -11,7 +12,7 @@ from vedette_train.run.previous import PreviousRun
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRun:
+class RunInputs:
     """The inputs of a run and its folder. Imports no TensorFlow."""
 
     config: TrainConfig
@@ -21,4 +22,5 @@ class TrainingRun:
     previous: PreviousRun | None = None  # the run that this one starts from
     unknown_images: UnknownImages | None = None
     resume: bool = False  # continue the interrupted run in the folder
-    tensorboard: bool = False  # write logs for TensorBoard
+    began: float = field(default_factory=time.monotonic)  # s, when the preparation started
+    command: str = ""  # as the user typed it, for the report

@@ -1,10 +1,12 @@
-"""One seeded run: prepared photographs become a trained model and its files."""
+"""One seeded run: prepared photographs become a trained model and its files.
+
+Imports TensorFlow.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any
 
 import keras
 
@@ -19,6 +21,7 @@ from vedette_train.evaluation.calibration import (
 from vedette_train.evaluation.label_errors import find_label_errors
 from vedette_train.evaluation.results import Results, Trained
 from vedette_train.models.architectures import Model
+from vedette_train.pipeline.training_run import TrainingRun
 from vedette_train.report.artifacts import (
     Findings,
     FinishedRun,
@@ -34,17 +37,17 @@ from vedette_train.training.closed_form import train_closed_form
 from vedette_train.training.devices import convert_to_float32, prepare_devices
 from vedette_train.training.learning_curve import measure_learning_curve
 from vedette_train.training.loop import train_stages
+from vedette_train.training.run_inputs import RunInputs
 from vedette_train.training.stages import TrainingPlan, plan_training
-from vedette_train.training.training_run import TrainingRun
 
 Times = tuple[float, float]  # start and end of training, seconds of time.monotonic()
 
 
-def train(run: TrainingRun, began: float) -> dict[str, Any]:
-    """Train, calibrate and evaluate, and write all files. Returns the content of metrics.json.
+def fit_run(run: RunInputs) -> TrainingRun:
+    """Train, calibrate and evaluate, and write all files.
 
-    `began` is the start of the run, seconds of time.monotonic(). Unless the run is resumed, it
-    removes the files of an earlier run in the folder, once it has everything that it needs.
+    Unless the run is resumed, it removes the files of an earlier run in the folder, once it has
+    everything that it needs.
     Raises KeyboardInterrupt on Ctrl-C, WeightsError if pretrained weights are not available.
     """
     if run.config.descends:
@@ -59,15 +62,15 @@ def train(run: TrainingRun, began: float) -> dict[str, Any]:
     metrics = results.to_dict() | {"left_out": run.data.left_out}
     metrics["learning_curve"] = [asdict(point) for point in findings.learning_curve]
     metrics["seconds"] = {
-        "preparation": times[0] - began,
+        "preparation": times[0] - run.began,
         "fit": times[1] - times[0],
-        "all": time.monotonic() - began,
+        "all": time.monotonic() - run.began,
     }
     write_results(FinishedRun(run, results, findings, metrics))
-    return metrics
+    return TrainingRun(run.folder, run.config, trained.judged.labels, metrics, trained.model)
 
 
-def _solve(run: TrainingRun) -> tuple[Trained, Findings, Times]:
+def _solve(run: RunInputs) -> tuple[Trained, Findings, Times]:
     """Fit a head in closed form."""
     prepare_devices(run.config.seed)
     start = time.monotonic()
@@ -78,14 +81,16 @@ def _solve(run: TrainingRun) -> tuple[Trained, Findings, Times]:
     return trained, findings, (start, time.monotonic())
 
 
-def _descend(run: TrainingRun) -> tuple[Trained, Times]:
+def _descend(run: RunInputs) -> tuple[Trained, Times]:
     """Train by gradient descent, and calibrate on the validation part."""
     strategy = prepare_devices(run.config.seed)
     with strategy.scope():
         plan = plan_training(run)
     write_inputs(run)
     logs = run.folder / folder.TENSORBOARD
-    callbacks = [keras.callbacks.TensorBoard(logs, write_graph=False)] if run.tensorboard else []
+    callbacks = (
+        [keras.callbacks.TensorBoard(logs, write_graph=False)] if run.config.tensorboard else []
+    )
     start = time.monotonic()
     with _save_on_interrupt(plan, run):
         with strategy.scope():
@@ -96,7 +101,7 @@ def _descend(run: TrainingRun) -> tuple[Trained, Times]:
 
 
 @contextmanager
-def _save_on_interrupt(plan: TrainingPlan, run: TrainingRun) -> Iterator[None]:
+def _save_on_interrupt(plan: TrainingPlan, run: RunInputs) -> Iterator[None]:
     """On Ctrl-C, save the best model so far, if an epoch is finished."""
     try:
         yield
@@ -106,7 +111,7 @@ def _save_on_interrupt(plan: TrainingPlan, run: TrainingRun) -> Iterator[None]:
         raise
 
 
-def _calibrate(plan: TrainingPlan, run: TrainingRun, history: Sequence[Epoch]) -> Trained:
+def _calibrate(plan: TrainingPlan, run: RunInputs, history: Sequence[Epoch]) -> Trained:
     validation, test = (plan.evaluate(run.data, part) for part in (VALIDATION, TEST))
     temperature = fit_temperature(validation.scores, validation.truth)
     return Trained(
@@ -129,7 +134,7 @@ def _fold_temperature(model: Model, temperature: float) -> Model:
     return model
 
 
-def _evaluate(run: TrainingRun, trained: Trained) -> Results:
+def _evaluate(run: RunInputs, trained: Trained) -> Results:
     """Fit the thresholds, and measure the model."""
     calibration, judged, raw = trained.calibration, trained.judged, trained.uncalibrated
     threshold, by_label = fit_thresholds(

@@ -1,0 +1,1 @@
+"""One run of training, from a folder of photographs to a finished run folder."""

@@ -1,0 +1,79 @@
+"""Training as a function, and the steps that it shares with `vedette-train fit`."""
+
+import time
+from importlib import import_module
+from pathlib import Path
+
+from vedette_edge.console import Output, create_log_output
+from vedette_edge.errors import SettingError
+from vedette_train.config import StrPath, TrainConfig
+from vedette_train.data.training_data import check_few, load_training_data
+from vedette_train.evaluation.unknown_images import load_unknown_images
+from vedette_train.models.pretrained_weights import check_weights
+from vedette_train.pipeline.training_run import TrainingRun
+from vedette_train.run import folder, previous
+from vedette_train.training.run_inputs import RunInputs
+
+
+def train(
+    data: StrPath,
+    config: TrainConfig | None = None,
+    *,
+    out: StrPath,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> TrainingRun:
+    """Train a classifier on the photographs in `data`, and write the run folder `out`.
+
+    `data` has one folder for each class, or the folders train and test with those. `config`
+    defaults to TrainConfig(). With `resume`, continues an interrupted run in `out`; with
+    `overwrite`, replaces the run in it. Logs its progress to the logger "vedette_train". Sets
+    TensorFlow's random seed, and makes its operations deterministic.
+
+    Raises SettingError, DatasetError, RunError and WeightsError, which are VedetteErrors, and
+    OSError. After KeyboardInterrupt, gradient descent can be resumed.
+    """
+    config, run = config or TrainConfig(), Path(out)
+    check_folders(Path(data), config, run)
+    folder.check_free(run, config, resume=resume, overwrite=overwrite)
+    output = create_log_output("vedette_train")
+    return run_training(prepare_run(Path(data), config, run, output, resume=resume))
+
+
+def check_folders(data: Path, config: TrainConfig, out: Path) -> None:
+    """Raise SettingError for a run folder within the photographs, or the one to start from."""
+    for photographs in (data, *config.unknown):
+        if Path(photographs).resolve() in (out.resolve(), *out.resolve().parents):
+            raise SettingError(f"{out} is inside {photographs}; choose a folder outside of it")
+    if config.start and Path(config.start).resolve() == out.resolve():
+        raise SettingError(f"--start {config.start} is also --out; choose another folder")
+
+
+def prepare_run(
+    data: Path, config: TrainConfig, out: Path, output: Output, *, resume: bool
+) -> RunInputs:
+    """Read everything that a run needs: photographs, an earlier run, unknown pictures."""
+    began = time.monotonic()
+    check_weights(config.architecture)
+    before = previous.load_previous_run(Path(config.start)) if config.start else None
+    store = Path(config.store or out.parent / ".store")
+    loaded = load_training_data(data, config, store, output, before.parts if before else {})
+    if not config.test:
+        check_few(loaded)
+    if before and before.weights and config.descends:
+        previous.check_compatible(before, config.architecture, loaded.contract)
+    if before:
+        output.err.print(str(previous.find_changes(before, loaded.label_by_hash)))
+    unknown = load_unknown_images(loaded, config, store, output) if config.unknown else None
+    if resume:
+        folder.check_same_photographs(out, loaded.manifest)
+    return RunInputs(config, loaded, out, output, before, unknown, resume, began)
+
+
+def run_training(inputs: RunInputs) -> TrainingRun:
+    """Train, and write the run folder. Raises KeyboardInterrupt on Ctrl-C."""
+    inputs.output.err.print("starting TensorFlow ...")
+    # Imported here, because it imports TensorFlow: that takes seconds.
+    fitting = import_module("vedette_train.pipeline.fitting")
+    run: TrainingRun = fitting.fit_run(inputs)
+    return run
