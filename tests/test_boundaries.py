@@ -42,6 +42,17 @@ def test_the_edge_loads_nothing_of_the_workstation() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_library_loads_tensorflow_only_to_train_and_to_convert() -> None:
+    code = (
+        "import sys, vedette_train, vedette_convert\n"
+        "vedette_train.train, vedette_convert.convert, vedette_convert.ExternalModel\n"
+        "vedette_train.TrainConfig(), vedette_convert.ConvertConfig()\n"
+        "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_no_pi_is_given_what_decodes_heic() -> None:
     for path in (*(ROOT / "edge").glob("constraints-*.txt"), *(ROOT / "edge").glob("*.sh")):
         text = path.read_text(encoding="utf-8").lower()

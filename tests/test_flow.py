@@ -7,11 +7,13 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-PHOTOS = Path(__file__).parents[2] / "shared" / "photos" / "objects50"
+ROOT = Path(__file__).parents[1]
+PHOTOS = ROOT.parent / "shared" / "photos" / "objects50"
 
 
 def command(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -51,7 +53,6 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
 @pytest.mark.parametrize(
     "settings",
     [
-        "--architecture cnn --size 48 --epochs 8 --batch-size 8",
         "--architecture small --size 48 --epochs 20 --batch-size 8",
         pytest.param(
             "--size 64",
@@ -63,6 +64,25 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
 def test_drawn_shapes_go_all_the_way(shapes: Path, tmp_path: Path, settings: str) -> None:
     judged = through_it_all(shapes, tmp_path, *settings.split())
     assert sum(row["tflite_label"] == row["truth"] for row in judged) >= 0.9 * len(judged)
+
+
+def test_the_script_of_the_docs_trains_converts_and_classifies(
+    draw_shapes: Callable[[Path, int], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    script = page.partition("```python\n")[2].partition("```")[0]
+    draw_shapes(tmp_path / "photos", 12)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(script, "docs/python.md", "exec"), {})
+    answers = [line for line in capsys.readouterr().out.splitlines() if line.startswith("photos/")]
+    assert len(answers) == 5
+    assert all(line.split()[1] == "bar" for line in answers)
+    assert (tmp_path / "runs" / "try" / "report.html").is_file()
+    assert "epoch   8 of 8" in caplog.text
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="the photographs of objects50 lie in ../shared")

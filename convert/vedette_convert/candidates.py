@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,6 +85,33 @@ class ConversionResult:
     float_bytes: int  # of the model as a float32 graph
     float_ms: float  # that graph's median milliseconds a picture
     failures: tuple[str, ...]  # reasons why fallbacks gave no graph, a line each
+    file: Path  # the model file; written if one passed
+    seconds: Mapping[str, float]  # that each stage took
+
+    @property
+    def passed(self) -> bool:
+        """True if the file is as good as the float model, and was written."""
+        return not self.best.objections
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.file.with_suffix(".report.html")
+
+    @property
+    def accuracy(self) -> float | None:
+        """0..1, of the .tflite on the test part; None without true labels."""
+        return self.best.verdict.tflite_accuracy
+
+    @property
+    def float_accuracy(self) -> float | None:
+        """The same of the float model."""
+        return self.best.verdict.float_accuracy
+
+    @property
+    def agreement(self) -> float:
+        """0..1, share of the test pictures to which both give the same label."""
+        return self.best.verdict.agreement
 
 
 class CandidateBuilder:

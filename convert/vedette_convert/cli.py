@@ -6,32 +6,29 @@ from pathlib import Path
 
 import click
 
+from vedette_convert.pipeline.convert import (
+    check_out,
+    check_source,
+    is_external,
+    name_out,
+    run_conversion,
+)
 from vedette_convert.quantization.scheme import (
     ALLOWABLE,
-    NEW,
     OLD,
     QUANTIZATIONS,
     RUNTIMES,
     ConvertConfig,
-    Scheme,
 )
-from vedette_convert.run import ExternalModelSpec, Source
-from vedette_convert.sources.run_folder import FILES, load_run
+from vedette_convert.run import ExternalModel, Source
+from vedette_convert.sources.run_folder import load_run
+from vedette_edge.click_types import usage_errors
 from vedette_edge.console import Output, cli_session
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
 
-SAVED_MODEL = "saved_model.pb"  # in each SavedModel's folder
 REFUSED = 3  # exit code: the gate let no graph pass
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-FOREIGN = {
-    ".tflite": "is converted already, and cannot be quantized again; use the Keras model",
-    ".onnx": "is an ONNX model; use the Keras model that it came from",
-    ".pt": "is a PyTorch model, which Vedette cannot read; export it to Keras or a SavedModel",
-    ".pth": "is a PyTorch model, which Vedette cannot read; export it to Keras or a SavedModel",
-    ".pb": "is a part of a SavedModel or a frozen graph; use the SavedModel's folder",
-}
-
 HELP = """Turn a run folder into one quantized .tflite file that carries its contract.
 
 An external MODEL (.keras, .h5, SavedModel) needs --labels and --calibrate, a folder of
@@ -58,11 +55,7 @@ Examples:
 def _split_names(
     context: click.Context, option: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
-    names = tuple(name.strip() for text in values for name in text.split(","))
-    for name in names:
-        if name not in ALLOWABLE:
-            raise click.BadParameter(f"{name!r} is not one of {', '.join(ALLOWABLE)}")
-    return names
+    return tuple(name.strip() for text in values for name in text.split(","))
 
 
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,7 +90,6 @@ def _split_names(
 )
 @click.option(
     "--allow",
-    "allowed",
     multiple=True,
     metavar="NAME",
     callback=_split_names,
@@ -123,7 +115,7 @@ def main(
     quantization: str,
     runtime: str,
     calibration: int,
-    allowed: tuple[str, ...],
+    allow: tuple[str, ...],
     labels: Path | None,
     normalise: str | None,
     calibrate: Path | None,
@@ -131,36 +123,23 @@ def main(
     as_json: bool,
 ) -> None:
     """Check the command line, convert, and exit with a code."""
-    config = ConvertConfig(Scheme(quantization), runtime, calibration, allowed)
-    _check_usage(source, config)
-    _check_options(source, data, (labels, calibrate, normalise, resize_mode))
-    out = out or _name_out(source)
-    _check_out(out, source)
-    with cli_session(out.with_suffix(".log")) as terminal:
+    with usage_errors():
+        config = ConvertConfig(quantization, runtime, calibration, allow)
+        check_source(source)
+        _check_options(source, data, (labels, calibrate, normalise, resize_mode))
+        out = out or name_out(source)
+        check_out(out, source)
+    with cli_session(out.with_suffix(".log")) as output:
         if labels and calibrate:
-            spec = ExternalModelSpec(source, labels, calibrate, normalise, resize_mode)
-            _convert(spec, out, config, terminal, as_json=as_json)
+            model = ExternalModel(source, labels, calibrate, normalise, resize_mode)
+            _convert(model, out, config, output, as_json=as_json)
         else:
-            _convert(load_run(source, data), out, config, terminal, as_json=as_json)
-
-
-def _is_external(source: Path) -> bool:
-    return source.is_file() or (source / SAVED_MODEL).exists()
-
-
-def _check_usage(source: Path, config: ConvertConfig) -> None:
-    if reason := FOREIGN.get(source.suffix.lower()):
-        raise click.UsageError(f"{source}: {reason}")
-    if "per-channel" in config.allowed and config.runtime != NEW:
-        raise click.UsageError(
-            f"--allow per-channel needs --runtime {NEW}: tflite-runtime 2.14 crashes on Arm "
-            "where Dense layers are quantized per channel"
-        )
+            _convert(load_run(source, data), out, config, output, as_json=as_json)
 
 
 def _check_options(source: Path, data: Path | None, of_model: Sequence[object]) -> None:
     """Refuse options of external models for runs, and the other way round."""
-    external = _is_external(source)
+    external = is_external(source)
     if any(of_model) and not external:
         raise click.UsageError(
             "--labels, --normalise, --calibrate and --resize-mode are for external models; "
@@ -175,38 +154,19 @@ def _check_options(source: Path, data: Path | None, of_model: Sequence[object]) 
         raise click.UsageError("--data is for runs; use --calibrate")
 
 
-def _name_out(source: Path) -> Path:
-    """Name the default model file: in the run's folder, or beside the external model."""
-    if not _is_external(source):
-        return source / "model.tflite"
-    named = source if source.name not in ("", "..") else source.resolve()
-    if not named.name:
-        raise click.UsageError(f"{source} has no name for the model file: use --out")
-    return named.with_name(f"{named.stem if named.is_file() else named.name}.tflite")
-
-
-def _check_out(out: Path, source: Path) -> None:
-    """Refuse to overwrite a part of the source with the model file or its log."""
-    if out.suffix.lower() != ".tflite":
-        raise click.UsageError(f"--out {out}: expected a name that ends in .tflite")
-    inside = source.rglob("*") if (source / SAVED_MODEL).exists() else map(source.joinpath, FILES)
-    parts = [one for one in ((source,) if source.is_file() else inside) if one.is_file()]
-    for path in (out, out.with_suffix(".log")):
-        for one in parts:
-            if path.exists() and path.samefile(one):
-                raise click.UsageError(
-                    f"--out {out}: would overwrite {one}, a part of what is converted. "
-                    "Choose another name"
-                )
-
-
 def _convert(
-    source: Source, out: Path, config: ConvertConfig, terminal: Output, *, as_json: bool
+    source: Source, out: Path, config: ConvertConfig, output: Output, *, as_json: bool
 ) -> None:
-    terminal.err.print("starting TensorFlow ...")
-    # TensorFlow takes seconds to import, so its users load only now, after all usage errors.
-    pipeline = import_module("vedette_convert.pipeline")
-    if not pipeline.run_conversion(source, out, config, terminal, as_json):
+    result = run_conversion(source, out, config, output)
+    # Imported here, because it imports TensorFlow.
+    console = import_module("vedette_convert.report.console")
+    if as_json:
+        output.out.print(console.render_json(result))
+    else:
+        console.show_result(result, output.out)
+    console.show_stages(result, output.err)
+    if not result.passed:
+        console.show_refusal(result, config, output.err)
         raise click.exceptions.Exit(REFUSED)
     if not as_json:
-        terminal.out.print(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
+        output.out.print(f"{result.file}: {result.file.stat().st_size / 1e6:.2f} MB")

@@ -1,6 +1,7 @@
 """The photographs and the contract of a trained model, and the options for an external one."""
 
 import hashlib
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,12 +11,13 @@ from typing import Any
 
 from vedette_convert.errors import RunFolderError
 from vedette_edge import files
-from vedette_edge.errors import ImageError
+from vedette_edge.errors import ImageError, SettingError
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.model.contract import Contract
+from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES, Contract
 
+StrPath = str | os.PathLike[str]
 Model = Any  # a Keras model: keras publishes no types
 
 Advance = Callable[[], None]  # called after each step of a task
@@ -79,17 +81,25 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class ExternalModelSpec:
-    """A model that Vedette did not train, and the user's description of it."""
+class ExternalModel:
+    """A Keras model or SavedModel that Vedette did not train, described by the user."""
 
-    path: Path
-    labels: Path  # text file, one label a line
-    photographs: Path  # folder
-    normalise: str | None  # one of NORMALISATIONS; None: the model normalises by itself
-    resize_mode: str | None  # one of RESIZE_MODES; None: the first
+    path: StrPath
+    labels: StrPath  # text file, one label a line, in the order of the outputs
+    calibrate: StrPath  # folder of photographs
+    normalise: str | None = None  # one of NORMALISATIONS; None: the model normalises by itself
+    resize_mode: str | None = None  # one of RESIZE_MODES; None: the first
+
+    def __post_init__(self) -> None:
+        for flag, value, choices in (
+            ("--normalise", self.normalise, NORMALISATIONS),
+            ("--resize-mode", self.resize_mode, RESIZE_MODES),
+        ):
+            if value is not None and value not in choices:
+                raise SettingError(f"{flag} {value}: expected one of {', '.join(choices)}")
 
 
-Source = Run | ExternalModelSpec  # of a conversion
+Source = Run | ExternalModel  # of a conversion
 
 
 def sample_photographs(photographs: Sequence[Photograph], count: int) -> list[Photograph]:

@@ -1,11 +1,14 @@
-"""Extensions of click: a group that imports a command when it runs, and a finite number."""
+"""Extensions of click: a group that imports commands late, a finite number, usage errors."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
+
+from vedette_edge.errors import VedetteError
 
 Commands = Mapping[str, tuple[str, str]]  # name -> `module:attribute` and a line of help
 
@@ -62,3 +65,12 @@ class FiniteFloat(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn VedetteError into click.UsageError, for checks of the command line."""
+    try:
+        yield
+    except VedetteError as error:
+        raise click.UsageError(str(error)) from error

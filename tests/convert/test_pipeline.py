@@ -15,7 +15,8 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from tests.convert.conftest import convert
 
-from vedette_convert import candidates
+import vedette_convert
+from vedette_convert import RefusedError, candidates
 from vedette_convert.quantization.converter import quantize
 from vedette_convert.run import Photograph, sample_photographs
 from vedette_edge import Classifier, Contract
@@ -111,8 +112,8 @@ def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
     assert (run / "model.tflite").exists()
 
 
-def test_a_refused_model_is_code_3_and_the_old_file_stands(
-    run: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_refused_model_is_code_3_or_an_error_and_the_old_file_stands(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A graph of other weights stands in for one that quantization has damaged."""
 
@@ -127,7 +128,12 @@ def test_a_refused_model_is_code_3_and_the_old_file_stands(
     assert "points of accuracy" in result.stderr
     assert not (run / "model.tflite").exists()
     (run / "model.tflite").write_bytes(b"old")
-    assert convert(run).exit_code == 3
+    capfd.readouterr()
+    with pytest.raises(RefusedError, match="points of accuracy") as refused:
+        vedette_convert.convert(str(run))
+    assert "starting" not in "".join(capfd.readouterr())
+    assert not refused.value.result.passed
+    assert refused.value.result.report == run / "model.report.html"
     assert (run / "model.tflite").read_bytes() == b"old"
     assert not list(run.glob(".model*"))
     assert (run / "model.refused.csv").exists()

@@ -17,9 +17,13 @@ import pytest
 from click.testing import Result
 from tests.run_files import load_metrics, stop_fit
 
+import vedette_train
 from vedette_edge import preprocess
+from vedette_edge.errors import SettingError
 from vedette_edge.images import decoding
 from vedette_edge.model.contract import parse_contract
+from vedette_train import TrainConfig
+from vedette_train.errors import RunError
 from vedette_train.run import history
 
 Train = Callable[..., Result]
@@ -139,6 +143,14 @@ def test_a_finished_run_is_not_lost_by_mistake(
     assert result.exit_code == 1
     assert str(run_folder) in result.stderr
     assert (run_folder / "Trained_Weight.h5").read_bytes() == before
+
+
+def test_the_function_refuses_what_the_command_refuses(run_folder: Path, shapes: Path) -> None:
+    with pytest.raises(RunError, match="already holds a run"):
+        vedette_train.train(str(shapes), TrainConfig(architecture="cnn"), out=str(run_folder))
+    with pytest.raises(SettingError, match="choose a folder outside"):
+        vedette_train.train(shapes, out=shapes / "run")
+    assert not (shapes / "run").exists()
 
 
 def test_overwrite_loses_nothing_when_the_photographs_are_bad(

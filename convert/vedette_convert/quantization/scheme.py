@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from vedette_edge.errors import SettingError
+
 QUANTIZATIONS = ("int8", "int16x8", "dynamic", "float16", "float32")
 CALIBRATED = ("int8", "int16x8")  # activations are integers, whose ranges pictures set
 RUNTIMES = OLD, NEW = ("tflite-2.14", "litert")
+PER_CHANNEL = "per-channel"
 LARGER = 500  # calibration pictures
 
 # Fallbacks with a price, tried only if they are allowed: name -> the price.
 ALLOWABLE = {
-    "per-channel": "a scale for each output of Dense layers; needs --runtime litert",
+    PER_CHANNEL: "a scale for each output of Dense layers; needs --runtime litert",
     "int16x8": "16-bit activations: no delegate takes them, so many times slower",
     "dynamic": "8-bit weights, float activations: float32 in and out, somewhat slower",
 }
@@ -34,12 +37,39 @@ INT8, FLOAT32 = Scheme(), Scheme("float32")
 
 @dataclass(frozen=True, slots=True)
 class ConvertConfig:
-    """The settings of a conversion."""
+    """The settings of a conversion: flags of `vedette-convert`, under the same names.
 
-    scheme: Scheme = INT8
+    Raises SettingError for a value that is not possible.
+    """
+
+    quantization: str = "int8"  # one of QUANTIZATIONS
     runtime: str = OLD  # one of RUNTIMES, which must be able to run the graph
     calibration: int = 100  # pictures of the training part
-    allowed: tuple[str, ...] = ()  # of ALLOWABLE
+    allow: Sequence[str] = ()  # fallbacks, of ALLOWABLE
+
+    def __post_init__(self) -> None:
+        if isinstance(self.allow, str):
+            object.__setattr__(self, "allow", (self.allow,))
+        for flag, values, choices in (
+            ("--quantization", (self.quantization,), QUANTIZATIONS),
+            ("--runtime", (self.runtime,), RUNTIMES),
+            ("--allow", self.allow, tuple(ALLOWABLE)),
+        ):
+            for value in values:
+                if value not in choices:
+                    raise SettingError(f"{flag} {value}: expected one of {', '.join(choices)}")
+        if self.calibration < 1:
+            raise SettingError(f"--calibration {self.calibration}: expected 1 or more")
+        if PER_CHANNEL in self.allow and self.runtime != NEW:
+            raise SettingError(
+                f"--allow {PER_CHANNEL} needs --runtime {NEW}: tflite-runtime 2.14 crashes on Arm "
+                "where Dense layers are quantized per channel"
+            )
+
+    @property
+    def scheme(self) -> Scheme:
+        """The scheme to try first."""
+        return Scheme(self.quantization)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +95,7 @@ def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> l
             Fallback("clipped calibration", asked, larger, clipped=True),
         ]
     for name in ALLOWABLE:
-        scheme = replace(asked, dense_per_channel=True) if name == "per-channel" else Scheme(name)
+        scheme = replace(asked, dense_per_channel=True) if name == PER_CHANNEL else Scheme(name)
         if name in allowed and scheme != asked:
             fallbacks.append(Fallback(name, scheme, larger))
     return fallbacks

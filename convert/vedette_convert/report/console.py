@@ -1,9 +1,7 @@
 """The output of a conversion on the console, as text and as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,15 +13,15 @@ from vedette_convert.quantization.scheme import ConvertConfig, list_untried
 WORST = 3  # layers that a refusal names
 
 
-def render_json(result: ConversionResult, labels: Sequence[str], out: Path) -> str:
+def render_json(result: ConversionResult) -> str:
     """Render the whole result, without the single answers."""
     best = result.best
     per_class = {}
-    for label, verdict in acceptance.judge_each_class(best.answers, labels).items():
+    for label, verdict in acceptance.judge_each_class(best.answers, best.contract.labels).items():
         per_class[label] = asdict(verdict)
         del per_class[label]["objections"], per_class[label]["meaning"]  # a class is not refused
     data = {
-        "file": str(out),
+        "file": str(result.file),
         "quantization": best.quantization,
         **asdict(best.verdict),
         "objections": best.objections,
@@ -55,9 +53,9 @@ def _summarize(candidate: Candidate) -> dict[str, object]:
     }
 
 
-def show_result(result: ConversionResult, labels: Sequence[str], terminal: Console) -> None:
+def show_result(result: ConversionResult, terminal: Console) -> None:
     """Show the classes, the figures, the verdict and all candidates."""
-    terminal.print(_render_classes(result.best, labels), soft_wrap=False)
+    terminal.print(_render_classes(result.best), soft_wrap=False)
     terminal.print()
     terminal.print(_render_figures(result.best), soft_wrap=False)
     terminal.print(f"\n{result.best.meaning}.")
@@ -67,9 +65,7 @@ def show_result(result: ConversionResult, labels: Sequence[str], terminal: Conso
     terminal.print(_render_candidates(result), soft_wrap=False)
 
 
-def show_refusal(
-    result: ConversionResult, config: ConvertConfig, out: Path, terminal: Console
-) -> None:
+def show_refusal(result: ConversionResult, config: ConvertConfig, terminal: Console) -> None:
     """Show the objections to each candidate, the worst layers, and untried options."""
     for one in result.candidates:
         for objection in one.objections:
@@ -79,17 +75,15 @@ def show_refusal(
         named = ", ".join(f"{one.layer} ({one.error:.1%})" for one in worst)
         terminal.print(f"layers with the largest error: {named}")
     helps = "more test pictures, longer training, another --calibration"
-    if names := list_untried(config.scheme, config.allowed):
+    if names := list_untried(config.scheme, config.allow):
         helps = f"{' or '.join(f'--allow {name}' for name in names)} (not tried yet), {helps}"
     terminal.print(
-        f"{out} was not written; see {out.with_suffix('.report.html')}, and "
-        f"{out.with_suffix('.refused.csv')} for every answer. What may help: {helps}"
+        f"{result.file} was not written; see {result.report}, and "
+        f"{result.file.with_suffix('.refused.csv')} for every answer. What may help: {helps}"
     )
 
 
-def show_stages(
-    result: ConversionResult, seconds: Mapping[str, float], page: Path, terminal: Console
-) -> None:
+def show_stages(result: ConversionResult, terminal: Console) -> None:
     """Show the duration of each stage, and the size of its result."""
     best = result.best
     outcomes = {
@@ -98,15 +92,15 @@ def show_stages(
         "fit head": "to the features of the quantized backbone",
         "judge": f"{best.verdict.pictures} pictures",
         "pack": "the file, with samples for its self-test",
-        "report": f"{page.stat().st_size / 1e6:.2f} MB",
+        "report": f"{result.report.stat().st_size / 1e6:.2f} MB",
     }
-    for stage, taken in seconds.items():
+    for stage, taken in result.seconds.items():
         terminal.print(f"{stage:<9}{taken:6.1f} s  {outcomes[stage]}")
 
 
-def _render_classes(candidate: Candidate, labels: Sequence[str]) -> Table:
+def _render_classes(candidate: Candidate) -> Table:
     table = _create_table("label", "pictures", "float", candidate.quantization, "agree")
-    per_class = acceptance.judge_each_class(candidate.answers, labels)
+    per_class = acceptance.judge_each_class(candidate.answers, candidate.contract.labels)
     for label, one in (*per_class.items(), ("all", candidate.verdict)):
         shares = (one.float_accuracy, one.tflite_accuracy, one.agreement)
         style = "bold" if one is candidate.verdict else None

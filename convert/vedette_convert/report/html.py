@@ -37,12 +37,12 @@ class Confusion:
     others: Counts  # of the other model
 
 
-def write_report(result: ConversionResult, run: Run, config: ConvertConfig, out: Path) -> Path:
-    """Write the page beside `out`, whole or not at all. Returns its path."""
+def write_report(result: ConversionResult, run: Run, config: ConvertConfig) -> None:
+    """Write the page beside the model file, whole or not at all."""
     candidate = result.best
     disputed = [one for one in candidate.answers if one.float_label != one.tflite_label]
     page = _load_template().render(
-        name=out.name,
+        name=result.file.name,
         result=result,
         candidate=candidate,
         verdict=candidate.verdict,
@@ -57,9 +57,7 @@ def write_report(result: ConversionResult, run: Run, config: ConvertConfig, out:
         versions={**run.contract.provenance.versions, **_read_versions()},
         machine=f"{platform.machine()}, {os.cpu_count()} cores",
     )
-    path = out.with_suffix(".report.html")
-    write_text(path, page)
-    return path
+    write_text(result.report, page)
 
 
 def _load_template() -> jinja2.Template:

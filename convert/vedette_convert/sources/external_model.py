@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from vedette_convert.evaluation.comparison import Scores, check_scores, compute_
 from vedette_convert.run import (
     TEST,
     TRAIN,
-    ExternalModelSpec,
+    ExternalModel,
     Model,
     Photograph,
     Run,
@@ -35,7 +36,7 @@ SLACK = 0.01  # by which the sum of scores may miss one
 HIDDEN = ""
 
 
-def load_external_model(spec: ExternalModelSpec, warn: Warn) -> tuple[Model, Run]:
+def load_external_model(spec: ExternalModel, warn: Warn) -> tuple[Model, Run]:
     """Load a model that takes R, G, B of 0 to 255 and gives scores, and describe it as a run.
 
     `warn` hears of assumptions and doubts. Raises KerasFileError if it cannot be a classifier of
@@ -45,20 +46,21 @@ def load_external_model(spec: ExternalModelSpec, warn: Warn) -> tuple[Model, Run
     resize_mode = spec.resize_mode or RESIZE_MODES[0]
     if not spec.resize_mode:
         warn(f"assumed: resize mode {resize_mode} (--resize-mode)")
-    labels = read_labels(spec.labels)
-    model = load_model(spec.path)
-    photographs = read_photographs(spec.photographs, labels, warn)
+    labels = read_labels(Path(spec.labels))
+    path = Path(spec.path)
+    model = load_model(path)
     try:
         _check_shapes(model, labels)
-        can_see = not spec.path.is_dir()
+        photographs = read_photographs(Path(spec.calibrate), labels, warn)
+        can_see = not path.is_dir()
         put, named = choose_normalisation(spec.normalise, model, can_see)
         contract = _draft_contract(model, labels, named, resize_mode, photographs)
-        run = Run(spec.path, contract, photographs)
+        run = Run(path, contract, photographs)
         known = (NONE if can_see else OWN, *AFFINES) if put == named else ()
         alternatives = [one for one in known if one != put]
         return _complete(model, run, put, alternatives, warn), run
     except KerasFileError as error:
-        raise KerasFileError(f"{spec.path}: {error}") from error
+        raise KerasFileError(f"{path}: {error}") from error
 
 
 def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:

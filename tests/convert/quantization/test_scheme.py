@@ -21,7 +21,7 @@ from keras import layers
 from vedette_convert.candidates import CandidateBuilder, ConversionResult
 from vedette_convert.cli import main
 from vedette_convert.errors import ConversionError
-from vedette_convert.pipeline import convert
+from vedette_convert.pipeline.conversion import convert_model
 from vedette_convert.quantization.scheme import (
     INT8,
     NEW,
@@ -113,7 +113,7 @@ def run_convert(
 ) -> ConversionResult:
     run = Run(Path("Trained_Weight.h5"), CONTRACT, tuple(photographs))
     builder = CandidateBuilder(model, run, config.runtime, ignore_progress)
-    return convert(builder, out, config)
+    return convert_model(builder, out, config)
 
 
 def list_names(result: ConversionResult) -> list[str]:
@@ -186,7 +186,7 @@ def test_what_calibration_cannot_fix_another_quantization_may(
     assert refused.best.objections
     assert not out.exists()
     assert (tmp_path / "model.refused.csv").exists()
-    config = ConvertConfig(runtime=runtime, allowed=allowed)
+    config = ConvertConfig(runtime=runtime, allow=allowed)
     passed = run_convert(build_network(*weights), photographs, out, config)
     assert list_names(passed) == ["as asked", *tried]
     assert passed.best.verdict.agreement == 1
@@ -198,7 +198,7 @@ def test_a_fallback_that_tensorflow_cannot_build_is_reported_and_the_next_is_tri
     paint: Paint, tmp_path: Path
 ) -> None:
     photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
-    config = ConvertConfig(allowed=("int16x8", "dynamic"))
+    config = ConvertConfig(allow=("int16x8", "dynamic"))
     result = run_convert(
         build_network(*LOUD, "elu"), photographs, tmp_path / "model.tflite", config
     )
@@ -211,7 +211,7 @@ def test_a_fallback_that_tensorflow_cannot_build_is_reported_and_the_next_is_tri
             build_network(*LOUD, "elu"),
             photographs,
             tmp_path / "b",
-            ConvertConfig(Scheme("int16x8")),
+            ConvertConfig("int16x8"),
         )
 
 

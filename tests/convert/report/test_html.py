@@ -74,7 +74,8 @@ def create_result(run: Run, disputed: int, objections: Sequence[str] = ()) -> Co
         objections=tuple(objections),
         layers=layers,
     )
-    return ConversionResult((candidate,), candidate, 21_300_000, 6.5, ())
+    out = run.weights.with_name("hens.tflite")
+    return ConversionResult((candidate,), candidate, 21_300_000, 6.5, (), out, {})
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def fifty(tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def open_report(browser: Chrome, tmp_path: Path) -> Open:
+def open_report(browser: Chrome) -> Open:
     """Opens a report, in a window of that width and colour scheme."""
 
     def open_page(
@@ -95,8 +96,8 @@ def open_report(browser: Chrome, tmp_path: Path) -> Open:
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
-        page = html.write_report(result, run, ConvertConfig(), tmp_path / "hens.tflite")
-        browser.get(page.as_uri())
+        html.write_report(result, run, ConvertConfig())
+        browser.get(result.report.as_uri())
         return browser
 
     return open_page

@@ -13,10 +13,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from vedette_edge.click_types import FiniteFloat
+from vedette_edge.click_types import FiniteFloat, usage_errors
 from vedette_edge.console import cli_session
 from vedette_train.cli.fit_summary import print_data, print_metrics
-from vedette_train.cli.fit_usage import check_usage, create_config
+from vedette_train.cli.fit_usage import create_config
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import (
     ARCHITECTURE_DEFAULTS,
@@ -26,7 +26,7 @@ from vedette_train.config import (
     SCHEDULES,
     TrainConfig,
 )
-from vedette_train.pipeline.train import prepare_run, run_training
+from vedette_train.pipeline.train import check_folders, prepare_run, run_training
 from vedette_train.run import folder
 from vedette_train.run.history import find_best, read_history
 
@@ -132,7 +132,8 @@ def fit(
     contract.json, metrics.json, audit.json, split.csv, samples.png, confusion.png,
     and head.json or history.csv.
     """
-    check_usage(data, config, out)
+    with usage_errors():
+        check_folders(data, config, out)
     with cli_session(out / folder.LOG) as output:
         folder.check_free(out, config, resume=resume, overwrite=overwrite)
         inputs = prepare_run(data, config, out, output, resume=resume)

@@ -1,30 +1,17 @@
 """Usage errors of `vedette-train fit`: flags that do not go together."""
 
-from pathlib import Path
-
 import click
 
-from vedette_edge.errors import SettingError
+from vedette_edge.click_types import usage_errors
 from vedette_train.config import TrainConfig, explain_unused, list_unused
-from vedette_train.pipeline.train import check_folders
 
 
 def create_config(context: click.Context, flags: dict[str, object]) -> TrainConfig:
     """Create the settings from flags. Raises click.UsageError if they do not go together."""
-    try:
+    with usage_errors():
         config = TrainConfig(**flags)  # type: ignore[arg-type]  # click has checked the types
-    except SettingError as error:
-        raise click.UsageError(str(error)) from error
     _check_unused_flags(context, config)
     return config
-
-
-def check_usage(data: Path, config: TrainConfig, out: Path) -> None:
-    """Raise click.UsageError for folders that do not go together."""
-    try:
-        check_folders(data, config, out)
-    except SettingError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _check_unused_flags(context: click.Context, config: TrainConfig) -> None:

@@ -17,7 +17,7 @@ from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.packaging.golden_selection import select_golden_samples
 from vedette_convert.quantization.head_refit import check_head
 from vedette_convert.quantization.scheme import ConvertConfig, list_fallbacks
-from vedette_convert.report import console, html
+from vedette_convert.report import html
 from vedette_convert.run import TEST, Model, Run, Source
 from vedette_convert.sources.external_model import load_external_model
 from vedette_convert.sources.keras_loader import load_run_model
@@ -26,30 +26,23 @@ from vedette_edge.files import atomic_write, write_text
 from vedette_edge.model.contract import Contract
 
 
-def run_conversion(
-    source: Source, out: Path, config: ConvertConfig, terminal: Output, as_json: bool
-) -> bool:
-    """Load a model, convert it to `out` and report the result. True if `out` was written."""
+def convert_source(
+    source: Source, out: Path, config: ConvertConfig, output: Output
+) -> ConversionResult:
+    """Load a model, convert it, and write the report."""
     if isinstance(source, Run):
         model, run = load_run_model(source.weights), source
     else:
-        model, run = load_external_model(source, terminal.err.print)
+        model, run = load_external_model(source, output.err.print)
     _check_match(model, run)
-    builder = CandidateBuilder(model, run, config.runtime, terminal.show_progress)
-    result = convert(builder, out, config)
+    builder = CandidateBuilder(model, run, config.runtime, output.show_progress)
+    result = convert_model(builder, out, config)
     with builder.measure("report"):
-        page = html.write_report(result, run, config, out)
-    if as_json:
-        terminal.out.print(console.render_json(result, run.contract.labels, out))
-    else:
-        console.show_result(result, run.contract.labels, terminal.out)
-    console.show_stages(result, builder.seconds, page, terminal.err)
-    if result.best.objections:
-        console.show_refusal(result, config, out, terminal.err)
-    return not result.best.objections
+        html.write_report(result, run, config)
+    return result
 
 
-def convert(builder: CandidateBuilder, out: Path, config: ConvertConfig) -> ConversionResult:
+def convert_model(builder: CandidateBuilder, out: Path, config: ConvertConfig) -> ConversionResult:
     """Build candidates, judge them on the test part and, if one passes, write it to `out`.
 
     If the gate refuses one, tries the fallbacks that `config` allows. Both models' answers to
@@ -59,13 +52,13 @@ def convert(builder: CandidateBuilder, out: Path, config: ConvertConfig) -> Conv
     candidates, failures = _build_candidates(builder, config)
     passed = not candidates[-1].objections
     best = candidates[-1] if passed else max(candidates, key=lambda one: one.verdict.agreement)
-    float_ms = builder.measure_float_ms()
+    float_bytes, float_ms = len(builder.float_graph), builder.measure_float_ms()
     if passed:
         with builder.measure("pack"):
             _write_model(best, builder.run, out)
     suffix = f".{'judgement' if passed else 'refused'}.csv"
     write_text(out.with_suffix(suffix), _render_csv(best.answers))
-    return ConversionResult(candidates, best, len(builder.float_graph), float_ms, failures)
+    return ConversionResult(candidates, best, float_bytes, float_ms, failures, out, builder.seconds)
 
 
 def _build_candidates(
@@ -76,7 +69,7 @@ def _build_candidates(
     The last has no objections, or no fallback is left.
     """
     candidates, failures = list[Candidate](), list[str]()
-    for fallback in list_fallbacks(config.scheme, config.calibration, config.allowed):
+    for fallback in list_fallbacks(config.scheme, config.calibration, config.allow):
         try:
             candidate = builder.build(fallback)
         except ConversionError as error:

@@ -1,0 +1,1 @@
+"""One conversion, from a run folder or a model from elsewhere to a model file."""
