@@ -128,7 +128,7 @@ class CandidateBuilder:
         self._tried: set[tuple[Scheme, tuple[int, ...]]] = set()
         self._graphs: set[bytes] = set()
         self.float_graph = self._quantize(model, FLOAT32, [], "converting the float model")
-        task, judged = "asking the float model", run.judged
+        task, judged = "running the float model", run.judged
         with self.measure("judge"), progress(task, len(judged)) as advance:
             self._float_scores = compute_float_scores(model, judged, run.contract, advance)
         check_scores(self._float_scores, run.weights)
@@ -197,7 +197,7 @@ class CandidateBuilder:
                     self._calibration.append(preprocess(photograph.read(), self.run.contract))
                     advance()
             images = self._calibration[: len(chosen)]
-            if not fallback.clipped:
+            if not fallback.without_outliers:
                 return images
             with self._progress("looking for outliers", len(images)) as advance:
                 return layer_error.drop_outliers(self._float_layers, images, advance)
@@ -239,7 +239,7 @@ class CandidateBuilder:
         if self._runtime != OLD:
             return []
         parts = compatibility.find_objections(read_graph(graph), arm=True)
-        return [f"{compatibility.OLD} cannot run {one}; --runtime {NEW} would" for one in parts]
+        return [f"needs --runtime {NEW}: {compatibility.OLD} cannot run {one}" for one in parts]
 
     def _measure_layers(self, graph: bytes, fallback: Fallback) -> list[LayerError]:
         if not fallback.scheme.calibrated:

@@ -79,7 +79,7 @@ class Fallback:
     name: str
     scheme: Scheme
     calibration: int  # pictures, if the scheme is calibrated
-    clipped: bool = False  # without the pictures whose activations are outliers
+    without_outliers: bool = False  # without the pictures whose activations are outliers
 
 
 def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> list[Fallback]:
@@ -92,7 +92,7 @@ def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> l
     if asked.calibrated:
         fallbacks += [
             Fallback("more calibration", asked, larger),
-            Fallback("clipped calibration", asked, larger, clipped=True),
+            Fallback("calibration without outliers", asked, larger, without_outliers=True),
         ]
     for name in ALLOWABLE:
         scheme = replace(asked, dense_per_channel=True) if name == PER_CHANNEL else Scheme(name)
@@ -101,7 +101,11 @@ def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> l
     return fallbacks
 
 
-def list_untried(asked: Scheme, allowed: Sequence[str]) -> list[str]:
-    """List the names that --allow could still add."""
-    possible = (one.name for one in list_fallbacks(asked, LARGER, tuple(ALLOWABLE)))
-    return [name for name in possible if name in ALLOWABLE and name not in allowed]
+def list_untried(config: ConvertConfig) -> list[str]:
+    """List flags that could still help a graph that loses too much, with what each needs."""
+    if not config.scheme.calibrated:
+        return ["--quantization float16"] if config.quantization == "dynamic" else []
+    possible = (one.name for one in list_fallbacks(config.scheme, LARGER, tuple(ALLOWABLE)))
+    untried = [name for name in possible if name in ALLOWABLE and name not in config.allow]
+    needs = {PER_CHANNEL: "" if config.runtime == NEW else f" --runtime {NEW}"}
+    return [f"--allow {name}{needs.get(name, '')}" for name in untried] + ["another --calibration"]

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from vedette_convert.candidates import Candidate, ConversionResult
 from vedette_convert.evaluation import acceptance
-from vedette_convert.quantization.scheme import ConvertConfig, list_untried
+from vedette_convert.quantization.scheme import NEW, ConvertConfig, list_untried
 
 WORST = 3  # layers that a refusal names
 
@@ -74,12 +74,13 @@ def show_refusal(result: ConversionResult, config: ConvertConfig, terminal: Cons
     if worst:
         named = ", ".join(f"{one.layer} ({one.error:.1%})" for one in worst)
         terminal.print(f"layers with the largest error: {named}")
-    helps = "more test pictures, longer training, another --calibration"
-    if names := list_untried(config.scheme, config.allow):
-        helps = f"{' or '.join(f'--allow {name}' for name in names)} (not tried yet), {helps}"
+    helps = [*list_untried(config), "training with more photographs"]
+    if not result.best.verdict.objections:  # only the runtime's
+        helps = [f"--runtime {NEW}, if your devices run ai-edge-litert"]
     terminal.print(
         f"{result.file} was not written; see {result.report}, and "
-        f"{result.file.with_suffix('.refused.csv')} for every answer. What may help: {helps}"
+        f"{result.file.with_suffix('.refused.csv')} for every answer. What may help: "
+        f"{' or '.join(helps)}"
     )
 
 
@@ -87,11 +88,11 @@ def show_stages(result: ConversionResult, terminal: Console) -> None:
     """Show the duration of each stage, and the size of its result."""
     best = result.best
     outcomes = {
-        "quantize": f"{len(best.graph) / 1e6:.2f} MB from {result.float_bytes / 1e6:.2f} MB, "
-        f"{len(result.candidates)} tried",
-        "fit head": "to the features of the quantized backbone",
-        "judge": f"{best.verdict.pictures} pictures",
-        "pack": "the file, with samples for its self-test",
+        "quantize": f"{result.float_bytes / 1e6:.2f} MB become {len(best.graph) / 1e6:.2f} MB, "
+        f"attempts: {len(result.candidates)}",
+        "fit head": "the last layer, fitted again for the quantized network",
+        "judge": f"the answers to {best.verdict.pictures} pictures",
+        "pack": "the file, with pictures for its self-test",
         "report": f"{result.report.stat().st_size / 1e6:.2f} MB",
     }
     for stage, taken in result.seconds.items():
@@ -111,14 +112,20 @@ def _render_classes(candidate: Candidate) -> Table:
 def _render_figures(candidate: Candidate) -> Table:
     """Render the figures that the gate judges by, but for those of no picture."""
     one, name = candidate.verdict, candidate.quantization
-    known, sure = one.known_pictures, f"agreement where float is {acceptance.SURE:.0%} sure"
+    known, sure = one.known_pictures, f"same label, float {acceptance.SURE:.0%} sure"
     percent, points = _format_percent, _format_points
     table = _create_table("", "pictures", "share", "95% interval")
     for figure, pictures, share, interval, form in (
         ("accuracy of float", known, one.float_accuracy, one.float_accuracy_interval, percent),
         (f"accuracy of {name}", known, one.tflite_accuracy, one.tflite_accuracy_interval, percent),
-        ("change in points", known, one.accuracy_change, one.accuracy_change_interval, points),
-        ("agreement", one.pictures, one.agreement, one.agreement_interval, percent),
+        (
+            "change in points",
+            known,
+            one.accuracy_change,
+            one.accuracy_change_interval,
+            points,
+        ),
+        ("same label", one.pictures, one.agreement, one.agreement_interval, percent),
         (sure, one.sure_pictures, one.sure_agreement, one.sure_agreement_interval, percent),
     ):
         if interval:

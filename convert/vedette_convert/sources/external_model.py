@@ -50,7 +50,7 @@ def load_external_model(spec: ExternalModel, warn: Warn) -> tuple[Model, Run]:
     path = Path(spec.path)
     model = load_model(path)
     try:
-        _check_shapes(model, labels)
+        _check_shapes(model, labels, Path(spec.labels))
         photographs = read_photographs(Path(spec.calibrate), labels, warn)
         can_see = not path.is_dir()
         put, named = choose_normalisation(spec.normalise, model, can_see)
@@ -63,7 +63,7 @@ def load_external_model(spec: ExternalModel, warn: Warn) -> tuple[Model, Run]:
         raise KerasFileError(f"{path}: {error}") from error
 
 
-def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:
+def _check_shapes(model: Model, labels: tuple[str, ...], file: Path) -> None:
     takes, gives = tuple(model.input_shape), tuple(model.output_shape)
     if len(takes) != 4 or takes[0] not in (None, 1) or takes[-1] != 3 or None in takes[1:]:
         raise KerasFileError(
@@ -78,7 +78,10 @@ def _check_shapes(model: Model, labels: tuple[str, ...]) -> None:
             "a softmax"
         )
     if gives[1] != len(labels):
-        raise KerasFileError(f"gives {gives[1]} scores, expected {len(labels)}: one for each label")
+        raise KerasFileError(
+            f"gives {gives[1]} scores, but {file} has {len(labels)} labels: expected one for each "
+            "score, a line each, in the order of the model's outputs"
+        )
 
 
 def _add_normalisation(normalisation: str, model: Model) -> Model:

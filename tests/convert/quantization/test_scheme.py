@@ -150,7 +150,7 @@ def test_what_one_outlier_spoils_is_fixed_without_it(paint: Paint, tmp_path: Pat
         build_network(*GLARING), photographs, tmp_path / "model.tflite", ConvertConfig()
     )
     # There is no larger sample than all of them.
-    assert list_names(result) == ["as asked", "clipped calibration"]
+    assert list_names(result) == ["as asked", "calibration without outliers"]
     assert [one.calibration for one in result.candidates] == [61, 60]
     assert result.candidates[0].objections
     assert result.best.objections == ()
@@ -231,7 +231,7 @@ def test_calibration_comes_first_and_then_what_is_allowed_in_its_order() -> None
     assert [(one.name, one.scheme, one.calibration) for one in tried] == [
         ("as asked", INT8, 100),
         ("more calibration", INT8, 500),
-        ("clipped calibration", INT8, 500),
+        ("calibration without outliers", INT8, 500),
         ("per-channel", Scheme(dense_per_channel=True), 500),
         ("int16x8", Scheme("int16x8"), 500),
         ("dynamic", Scheme("dynamic"), 500),
@@ -245,9 +245,23 @@ def test_what_needs_no_calibration_is_not_calibrated_again() -> None:
     ]
 
 
-def test_what_was_not_allowed_is_listed() -> None:
-    assert list_untried(INT8, ("dynamic",)) == ["per-channel", "int16x8"]
-    assert list_untried(Scheme("int16x8"), ()) == ["per-channel", "dynamic"]
+@pytest.mark.parametrize(
+    ("config", "advice"),
+    [
+        (
+            ConvertConfig(allow="dynamic"),
+            ["--allow per-channel --runtime litert", "--allow int16x8", "another --calibration"],
+        ),
+        (
+            ConvertConfig("int16x8", runtime=NEW),
+            ["--allow per-channel", "--allow dynamic", "another --calibration"],
+        ),
+        (ConvertConfig("dynamic", allow=["int16x8"]), ["--quantization float16"]),
+        (ConvertConfig("float16"), []),
+    ],
+)
+def test_only_what_can_work_is_advised(config: ConvertConfig, advice: list[str]) -> None:
+    assert list_untried(config) == advice
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
@@ -280,10 +294,25 @@ def test_a_refusal_names_the_layers_and_what_could_be_allowed(loud_run: Path) ->
     assert code == 3
     assert "int8, as asked" in out
     assert "scores (" in err
-    for name in ("per-channel", "int16x8", "dynamic"):
-        assert f"--allow {name}" in err
+    assert "--allow per-channel --runtime litert or --allow int16x8 or --allow dynamic" in err
+    assert "longer training" not in err
     assert "model.report.html" in err
     assert (loud_run / "model.report.html").exists()
+
+
+def test_where_only_the_runtime_objects_another_runtime_is_advised(
+    loud_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "vedette_edge.model.compatibility.find_objections",
+        lambda graph, *, arm: ["GELU version 2, supported only up to version 1"],
+    )
+    code, _, err = run(loud_run, "--quantization", "dynamic")
+    assert code == 3
+    assert "needs --runtime litert: tflite-runtime 2.14 cannot run GELU version 2" in err
+    assert "What may help: --runtime litert" in err
+    page = (loud_run / "model.report.html").read_text(encoding="utf-8")
+    assert "It needs --runtime litert: tflite-runtime 2.14 cannot run GELU version 2" in page
 
 
 def test_json_holds_every_attempt(loud_run: Path) -> None:

@@ -213,13 +213,14 @@ def test_photographs_without_folders_are_judged_by_agreement_alone(
 
 
 @pytest.mark.parametrize(
-    ("units", "message"), [(1, "gives one number"), (4, "gives 4 scores, expected 3")]
+    ("units", "message"), [(1, "gives one number"), (4, "labels.txt has 3 labels")]
 )
-def test_a_wrong_number_of_outputs_is_refused(
+def test_a_wrong_number_of_outputs_is_refused_before_photographs_are_read(
     units: int, message: str, convert: Callable[..., Result], tmp_path: Path
 ) -> None:
     model = save(build_network(units=units, activation="sigmoid"), tmp_path / "model.keras")
-    result = convert(model, "--normalise", "unit")
+    (tmp_path / "empty").mkdir()
+    result = convert(model, "--normalise", "unit", photos=tmp_path / "empty")
     assert result.exit_code == 1
     assert message in result.stderr
 

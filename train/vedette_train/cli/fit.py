@@ -79,7 +79,13 @@ Examples:
 @click.argument("data", type=FOLDER)
 @click.option("--out", type=PATH, required=True, metavar="RUN", help="Run folder to create.")
 @option("--architecture", ARCHITECTURES, DEFAULT_ARCHITECTURE, "Network.")
-@option("--head", click.Choice(HEADS), None, "In closed form, or by gradient descent.", HEADS[0])
+@option(
+    "--head",
+    click.Choice(HEADS),
+    None,
+    "Solved directly, or by gradient descent.",
+    HEADS[0],
+)
 @click.option(
     "--start",
     type=FOLDER,
@@ -98,7 +104,12 @@ Examples:
 @_default_option("--augment/--no-augment", None, "Vary the training pictures.")
 @option("--flip/--no-flip", bool, True, "Train on mirrored pictures, too; not for text and arrows.")
 @click.option("--balance", is_flag=True, help="Show each class equally often.")
-@option("--precision", FiniteFloat(0.5, 0.999), 0.95, "Share of right answers to reach.")
+@option(
+    "--precision",
+    FiniteFloat(0.5, 0.999),
+    0.95,
+    "Share of labels to be right, by `unknown`.",
+)
 @click.option(
     "--unknown",
     type=FOLDER,

@@ -1,6 +1,6 @@
 """Lines that `vedette-train fit` prints for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +12,8 @@ from vedette_train.data.training_data import TrainingData
 from vedette_train.pipeline.training_run import TrainingRun
 
 FEW_CLASSES_ADVICE = (
-    "with so few classes, unknown rejects little: add a class folder with pictures of what the "
-    "camera sees when nothing is there"
+    "with so few classes, few strange pictures become unknown: add a class folder with pictures of "
+    "what the camera sees when nothing is there"
 )
 MOST_NAMED = 10  # ignored files to name; metrics.json names all
 
@@ -35,15 +35,15 @@ def print_data(data: TrainingData, terminal: Console) -> None:
 
 def print_metrics(run: TrainingRun, terminal: Console) -> None:
     """Print the results of a run."""
-    metrics = run.metrics
-    name = "test" if metrics["judged_by"] == "test" else "out_of_fold"
+    metrics, name = run.metrics, run.judged_by
     low, high = metrics[f"{name}_interval"]
     count = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
     terminal.print(
-        f"{metrics[f'{name}_accuracy']:.1%} of {count} right, 95% interval {low:.1%} to "
+        f"{run.accuracy:.1%} of {count} right, 95% interval {low:.1%} to "
         f"{high:.1%} ({_describe_source(metrics)})"
     )
-    terminal.print(_describe_calibration(metrics))
+    for line in (*_describe_scores(metrics), *_describe_unknown(metrics)):
+        terminal.print(line)
     terminal.print(
         f"{metrics['seconds']['all']:.0f} s, peak memory {metrics['peak_memory_mb']:.0f} MB\n"
         f"{run.report}: open it in a browser"
@@ -58,30 +58,36 @@ def _describe_source(metrics: Mapping[str, Any]) -> str:
             f"validation {metrics['validation_accuracy']:.1%}"
         )
     if metrics["judged_by"] == "test":
-        return f"out of fold {metrics['out_of_fold_accuracy']:.1%}"
-    return "out of fold: each classified by a model that was not trained on it"
+        return f"cross-validation in training {metrics['out_of_fold_accuracy']:.1%}"
+    return "cross-validation: each classified by a model that was not trained on it"
 
 
-def _describe_calibration(metrics: Mapping[str, Any]) -> str:
-    error, unknown = metrics["calibration"], metrics["unknown"]
-    text = (
-        f"scores: off by {error['ece_after']:.1%} on average, {error['ece_before']:.1%} before "
-        f"calibration, {error['ece_by_chance']:.1%} if they were exactly true"
+def _describe_scores(metrics: Mapping[str, Any]) -> Iterator[str]:
+    error = {name: 100 * error for name, error in metrics["calibration"].items() if "ece" in name}
+    yield (
+        f"scores are {error['ece_after']:.1f} points from the real accuracy on average "
+        f"({error['ece_before']:.1f} before calibration; chance alone would make them "
+        f"{error['ece_by_chance']:.1f})"
     )
+
+
+def _describe_unknown(metrics: Mapping[str, Any]) -> Iterator[str]:
+    unknown = metrics["unknown"]
     if unknown["below"]:
         own = [below for below in unknown["below_by_label"].values() if below]
-        others = f" (for some classes {min(own):.2f} to {max(own):.2f})" if own else ""
-        text += f"\nunknown below {unknown['below']:.2f}{others}: "
-        text += f"{unknown['test_answered']:.0%} answered"
+        others = f" ({min(own):.0%} to {max(own):.0%} for some labels)" if own else ""
+        right = ""
         if unknown["test_answered"]:
-            text += f", {unknown['test_precision']:.1%} of them right"
-    elif not unknown["precision_reached"]:
-        text += f"\nno threshold makes {unknown['precision_target']:.0%} of the answers right"
-    if unknown["has_output"] and len(metrics["per_class"]) <= FEW_CLASSES:
-        text += f"\n{FEW_CLASSES_ADVICE}"
-    if unknown["pictures"]:
-        text += (
-            f"\nof {unknown['pictures']} pictures of none of the classes "
-            f"{unknown['false_accepts']:.1%} are given a label"
+            right = f", and {unknown['test_precision']:.1%} of these labels are right"
+        yield (
+            f"scores below {unknown['below']:.0%}{others} become unknown: "
+            f"{unknown['test_answered']:.0%} of the pictures keep a label{right}"
         )
-    return text
+    elif not unknown["precision_reached"]:
+        target = f"{unknown['precision_target']:.0%}"
+        yield f"no score is high enough for {target} right labels, so none becomes unknown"
+    if unknown["has_output"] and len(metrics["per_class"]) <= FEW_CLASSES:
+        yield FEW_CLASSES_ADVICE
+    if unknown["pictures"]:
+        share = f"{unknown['false_accepts']:.1%}"
+        yield f"of {unknown['pictures']} pictures of none of the classes, {share} get a label"

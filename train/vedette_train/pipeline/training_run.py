@@ -23,8 +23,13 @@ class TrainingRun:
     @property
     def accuracy(self) -> float:
         """0..1, on the test part or, without one, out of fold."""
-        accuracy: float = self.metrics[f"{self.metrics['judged_by']}_accuracy"]
+        accuracy: float = self.metrics[f"{self.judged_by}_accuracy"]
         return accuracy
+
+    @property
+    def judged_by(self) -> str:
+        """The prefix of the accuracy's metrics: test or out_of_fold."""
+        return "test" if self.metrics["judged_by"] == "test" else "out_of_fold"
 
     @property
     def report(self) -> Path:

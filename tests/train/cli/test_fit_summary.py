@@ -1,0 +1,43 @@
+"""The results of a run in words."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+from tests.train.report.imagined_run import (
+    build_evaluation,
+    build_metrics,
+    build_unknown,
+    convert_metrics,
+)
+
+from vedette_edge.console import create_console
+from vedette_train import TrainConfig, TrainingRun
+from vedette_train.cli.fit_summary import print_metrics
+
+
+def print_lines(metrics: dict[str, Any]) -> list[str]:
+    run = TrainingRun(Path("runs/hens"), TrainConfig(), ("hen", "fox"), metrics, None)
+    stream = io.StringIO()
+    print_metrics(run, create_console(stream))
+    return stream.getvalue().splitlines()
+
+
+def test_results_are_sentences_without_terms_of_statistics() -> None:
+    metrics = build_metrics(build_evaluation(3, 60, right=0.8))
+    metrics["unknown"] = build_unknown(below_by_label={"hen": 0.4, "fox": 0.55})
+    assert print_lines(metrics)[1:4] == [
+        "scores are 3.1 points from the real accuracy on average (12.4 before calibration; chance "
+        "alone would make them 2.0)",
+        "scores below 43% (40% to 55% for some labels) become unknown: 81% of the pictures keep a "
+        "label, and 96.1% of these labels are right",
+        "of 120 pictures of none of the classes, 7.0% get a label",
+    ]
+    metrics["unknown"] = build_unknown(below=0, precision_reached=False, pictures=0)
+    assert print_lines(metrics)[2].startswith("no score is high enough for 95% right labels")
+
+
+def test_without_a_test_part_the_accuracy_is_that_of_cross_validation() -> None:
+    line = print_lines(convert_metrics(build_metrics(build_evaluation(3, 60, right=0.8))))[0]
+    assert line.startswith("76.5% of 240 pictures right")
+    assert "cross-validation" in line
