@@ -108,7 +108,7 @@ Examples:
     "--precision",
     FiniteFloat(0.5, 0.999),
     0.95,
-    "Share of labels to be right, by `unknown`.",
+    "Share of labels that should be right.",
 )
 @click.option(
     "--unknown",
