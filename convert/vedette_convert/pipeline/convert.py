@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vedette_convert.errors import KerasFileError, RefusedError
 from vedette_convert.quantization.scheme import ConvertConfig
 from vedette_convert.run import ExternalModel, Run, Source, StrPath
+from vedette_convert.sources.keras_file import check_labels
 from vedette_convert.sources.run_folder import FILES, load_run
 from vedette_edge.console import Output, create_log_output
 from vedette_edge.errors import SettingError
@@ -66,6 +67,8 @@ def run_conversion(
     source: Source, out: Path, config: ConvertConfig, output: Output
 ) -> "ConversionResult":
     """Load a model, convert it, and write the report. Writes `out` if a candidate passes."""
+    if isinstance(source, ExternalModel):
+        check_labels(source)
     output.err.print("starting TensorFlow ...")
     # Imported here, because it imports TensorFlow: that takes seconds.
     conversion = import_module("vedette_convert.pipeline.conversion")

@@ -21,6 +21,7 @@ from vedette_convert.run import (
     sample_photographs,
 )
 from vedette_convert.sources.image_folder import UNKNOWN, Warn, read_photographs
+from vedette_convert.sources.keras_file import explain_count
 from vedette_convert.sources.keras_loader import load_model
 from vedette_convert.sources.normalisation import AFFINES, NONE, OWN, create_layer
 from vedette_convert.sources.normalisation_check import (
@@ -78,10 +79,7 @@ def _check_shapes(model: Model, labels: tuple[str, ...], file: Path) -> None:
             "a softmax"
         )
     if gives[1] != len(labels):
-        raise KerasFileError(
-            f"gives {gives[1]} scores, but {file} has {len(labels)} labels: expected one for each "
-            "score, a line each, in the order of the model's outputs"
-        )
+        raise KerasFileError(explain_count(gives[1], labels, file))
 
 
 def _add_normalisation(normalisation: str, model: Model) -> Model:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-Config = Any  # parsed JSON
+from vedette_convert.sources.keras_file import Config
 
 # Settings of Keras 2 that Keras 3 does not know, with the values that change no score. Teachable
 # Machine's models fail on the first.

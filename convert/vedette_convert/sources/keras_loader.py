@@ -4,7 +4,6 @@ import json
 import shutil
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,10 @@ import tensorflow as tf
 
 from vedette_convert.errors import KerasFileError, RunFolderError
 from vedette_convert.run import Model
-from vedette_convert.sources.keras2_compat import Config, convert_config
+from vedette_convert.sources.keras2_compat import convert_config
+from vedette_convert.sources.keras_file import Config, read_config
 
 SIGNATURE = "serving_default"
-LARGEST_MEMBER_BYTES = 64 << 20  # of a .keras file's JSON, unpacked
 
 # Layers that are code, or load code.
 _CODE = ("Lambda", "TFSMLayer", "TFOpLambda", "SlicingOpLambda")
@@ -64,25 +63,19 @@ def load_model(path: Path) -> Model:
 def _load(path: Path) -> Model:
     if path.is_dir():
         return _load_saved_model(path)
+    config, version = read_config(path)
     if h5py.is_hdf5(path):
-        return _load_hdf5(path)
-    if zipfile.is_zipfile(path):
-        return _load_zip(path)
-    raise KerasFileError(
-        "not a Keras model; expected a .keras or .h5 file, or the folder of a SavedModel"
-    )
-
-
-def _load_hdf5(path: Path) -> Model:
-    with h5py.File(path) as file:
-        text = file.attrs.get("model_config")
-        version = str(file.attrs.get("keras_version", "1"))
-    if text is None:
+        return _load_hdf5(path, config, version)
+    if version.startswith("2"):
         raise KerasFileError(
-            "has weights, but no model. Save it where it was trained with model.save, "
-            "not save_weights"
+            f"a .keras file of Keras {version}, which Keras 3 cannot read. Save it there as .h5"
         )
-    config = json.loads(text)
+    _check_layers(config)
+    with _copy_as("model.keras", path) as copy:
+        return keras.models.load_model(copy, compile=False)
+
+
+def _load_hdf5(path: Path, config: Config, version: str) -> Model:
     if version.startswith(("1", "2")):
         config = convert_config(config)
     _check_layers(config)
@@ -92,34 +85,11 @@ def _load_hdf5(path: Path) -> Model:
         return keras.models.load_model(copy, compile=False)
 
 
-def _load_zip(path: Path) -> Model:
-    with zipfile.ZipFile(path) as archive:
-        if "config.json" not in archive.namelist():
-            raise KerasFileError("a zip file without a Keras model")
-        config = json.loads(_unpack(archive, "config.json"))
-        version = json.loads(_unpack(archive, "metadata.json")).get("keras_version", "")
-    if str(version).startswith("2"):
-        raise KerasFileError(
-            f"a .keras file of Keras {version}, which Keras 3 cannot read. Save it there as .h5"
-        )
-    _check_layers(config)
-    with _copy_as("model.keras", path) as copy:
-        return keras.models.load_model(copy, compile=False)
-
-
 @contextmanager
 def _copy_as(name: str, path: Path) -> Iterator[Path]:
     """Copy a file for a while under another name: Keras goes by the suffix."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(shutil.copyfile(path, Path(folder, name)))
-
-
-def _unpack(archive: zipfile.ZipFile, name: str) -> bytes:
-    with archive.open(name) as member:
-        data = member.read(LARGEST_MEMBER_BYTES + 1)
-    if len(data) > LARGEST_MEMBER_BYTES:
-        raise KerasFileError(f"its {name} is larger than {LARGEST_MEMBER_BYTES >> 20} MiB")
-    return data
 
 
 def _check_layers(config: Config) -> None:

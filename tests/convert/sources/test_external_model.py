@@ -223,6 +223,7 @@ def test_a_wrong_number_of_outputs_is_refused_before_photographs_are_read(
     result = convert(model, "--normalise", "unit", photos=tmp_path / "empty")
     assert result.exit_code == 1
     assert message in result.stderr
+    assert ("starting" in result.stderr) == (units == 1)
 
 
 def test_other_inputs_than_one_colour_picture_are_refused(
