@@ -168,7 +168,14 @@ def create_console(stream: IO[str]) -> Console:
     # Without a terminal a program reads the lines: do not wrap them.
     width = None if stream.isatty() else 100_000
     return Console(
-        file=stream, width=width, soft_wrap=True, highlight=False, emoji=False, markup=False
+        file=stream,
+        width=width,
+        soft_wrap=True,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        force_terminal=False if isinstance(stream, LogWriter) else None,
+        force_jupyter=False,  # in a notebook, the stream would get nothing
     )
 
 
