@@ -22,15 +22,22 @@ from vedette_train.config import (
     ARCHITECTURE_DEFAULTS,
     DEFAULT_ARCHITECTURE,
     HEADS,
+    LIMITS,
     OPTIMIZERS,
     SCHEDULES,
+    VALIDATION_LIMITS,
     TrainConfig,
 )
 from vedette_train.pipeline.train import check_folders, prepare_run, run_training
 from vedette_train.run import folder
 from vedette_train.run.history import find_best, read_history
 
-SHARE, ARCHITECTURES = FiniteFloat(0.01, 0.9), click.Choice(list(ARCHITECTURE_DEFAULTS))
+SHARE, ARCHITECTURES = FiniteFloat(*VALIDATION_LIMITS), click.Choice(list(ARCHITECTURE_DEFAULTS))
+
+
+def _limit(name: str) -> click.IntRange:
+    """The possible values of a setting."""
+    return click.IntRange(*LIMITS[name])
 
 
 def _default_option(name: str, kind: Any, help_text: str) -> Callable[[Any], Any]:
@@ -79,37 +86,26 @@ Examples:
 @click.argument("data", type=FOLDER)
 @click.option("--out", type=PATH, required=True, metavar="RUN", help="Run folder to create.")
 @option("--architecture", ARCHITECTURES, DEFAULT_ARCHITECTURE, "Network.")
-@option(
-    "--head",
-    click.Choice(HEADS),
-    None,
-    "Solved directly, or by gradient descent.",
-    HEADS[0],
-)
+@option("--head", click.Choice(HEADS), None, "Solved directly, or by gradient descent.", HEADS[0])
 @click.option(
     "--start",
     type=FOLDER,
     metavar="RUN",
     help="Keep the split of an earlier run and, if both use gradient descent, its weights.",
 )
-@option("--size", click.IntRange(16, 1024), None, "Side of the input, px.", "150; tiny, nano 128")
+@option("--size", _limit("size"), None, "Side of the input, px.", "150; tiny, nano 128")
 @resize_mode_option
 @_default_option("--epochs", click.IntRange(1), "Passes over the training part.")
-@option("--fine-tune", click.IntRange(0), None, "Epochs that train the backbone.", "0; nano 10")
-@option("--patience", click.IntRange(0), 0, "Epochs without improvement to stop after; 0: never.")
-@_default_option("--batch-size", click.IntRange(1), "Pictures in a step.")
+@option("--fine-tune", _limit("fine_tune"), None, "Epochs that train the backbone.", "0; nano 10")
+@option("--patience", _limit("patience"), 0, "Epochs without improvement to stop after; 0: never.")
+@_default_option("--batch-size", _limit("batch_size"), "Pictures in a step.")
 @_default_option("--optimizer", click.Choice(OPTIMIZERS), "Optimizer of gradient descent.")
 @_default_option("--learning-rate", FiniteFloat(0, min_open=True), "Rate of the optimizer.")
 @_default_option("--schedule", click.Choice(SCHEDULES), "Schedule of the learning rate.")
 @_default_option("--augment/--no-augment", None, "Vary the training pictures.")
 @option("--flip/--no-flip", bool, True, "Train on mirrored pictures, too; not for text and arrows.")
 @click.option("--balance", is_flag=True, help="Show each class equally often.")
-@option(
-    "--precision",
-    FiniteFloat(0.5, 0.999),
-    0.95,
-    "Share of labels that should be right.",
-)
+@option("--precision", FiniteFloat(*LIMITS["precision"]), 0.95, "Share of labels to get right.")
 @click.option(
     "--unknown",
     type=FOLDER,
@@ -117,8 +113,10 @@ Examples:
     help="Pictures of no class, for testing; a head in closed form trains on half of them.",
 )
 @option("--validation", SHARE, None, "Share of the training part to select epochs by.", "0.2")
-@option("--test", FiniteFloat(0, 0.9), 0.2, "Share of all photographs for the test; 0: none.")
-@option("--seed", click.IntRange(0, 2**32 - 1), 0, "Seed of the split, the weights and the order.")
+@option(
+    "--test", FiniteFloat(*LIMITS["test"]), 0.2, "Share of all photographs for the test; 0: none."
+)
+@option("--seed", _limit("seed"), 0, "Seed of the split, the weights and the order.")
 @click.option("--store", type=PATH, help="Folder for prepared pictures. [default: RUN/../.store]")
 @click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
