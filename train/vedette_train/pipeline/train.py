@@ -36,9 +36,10 @@ def train(
     config, run = config or TrainConfig(), Path(out)
     check_folders(Path(data), config, run)
     folder.check_free(run, config, resume=resume, overwrite=overwrite)
-    run.mkdir(parents=True, exist_ok=True)
     output = create_log_output("vedette_train")
-    return run_training(prepare_run(Path(data), config, run, output, resume=resume))
+    inputs = prepare_run(Path(data), config, run, output, resume=resume)
+    run.mkdir(parents=True, exist_ok=True)
+    return run_training(inputs)
 
 
 def check_folders(data: Path, config: TrainConfig, out: Path) -> None:
