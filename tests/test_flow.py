@@ -77,6 +77,8 @@ def test_the_script_of_the_docs_trains_converts_and_classifies(
     script = page.partition("```python\n")[2].partition("```")[0]
     draw_shapes(tmp_path / "photos", 12)
     monkeypatch.chdir(tmp_path)
+    for logger in ("vedette_train", "vedette_convert"):
+        caplog.set_level(0, logger)  # the script sets another, and the end of the test resets it
     exec(compile(script, "docs/python.md", "exec"), {})
     answers = [line for line in capsys.readouterr().out.splitlines() if line.startswith("photos/")]
     assert len(answers) == 5
