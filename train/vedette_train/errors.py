@@ -13,3 +13,7 @@ class RunError(VedetteError, ValueError):
 
 class WeightsError(VedetteError, ValueError):
     """Pretrained weights that are missing, damaged or of the wrong content."""
+
+
+class DivergenceError(VedetteError, ValueError):
+    """Gradient descent whose loss is no longer a number."""

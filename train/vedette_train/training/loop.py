@@ -1,5 +1,6 @@
 """Gradient descent, stage by stage and epoch by epoch; an interrupted run can continue."""
 
+import math
 import signal
 import threading
 import time
@@ -13,6 +14,7 @@ import keras
 from rich.console import Console
 
 from vedette_train.data.batches import Batches
+from vedette_train.errors import DivergenceError
 from vedette_train.models.architectures import Model
 from vedette_train.run.checkpoint import (
     Checkpoint,
@@ -74,7 +76,11 @@ class CheckpointCallback(keras.callbacks.Callback):  # type: ignore[misc]  # ker
             self._save(self._unsaved)
         assign_values(self.model.network.variables, self._best)
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
+        self._check_finite(logs["loss"])
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self._check_finite(logs["val_loss"])  # the last step may have spoilt the weights
         with _hold_interrupt():
             self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
             weights = copy_values(self.model.network.variables)
@@ -96,6 +102,13 @@ class CheckpointCallback(keras.callbacks.Callback):  # type: ignore[misc]  # ker
             return False
         accuracies = [epoch.val_accuracy for epoch in self.history]
         return len(accuracies) - accuracies.index(max(accuracies)) > self._patience
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise DivergenceError(
+                f"training diverged: the loss is {loss} in epoch {len(self.history) + 1}. "
+                "Start again with a lower --learning-rate and with --overwrite"
+            )
 
     def _save(self, checkpoint: Checkpoint) -> None:
         save_checkpoint(checkpoint, self._folder / CHECKPOINT)
