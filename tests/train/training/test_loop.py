@@ -1,4 +1,4 @@
-"""Training that diverges or is interrupted ends between two steps, with a message."""
+"""Training that diverges ends at once."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -35,6 +35,7 @@ from vedette_train.run.history import Epoch
 from vedette_train.run.previous import find_changes
 from vedette_train.training.closed_form import train_closed_form
 from vedette_train.training.devices import convert_to_float32, prepare_devices
+from vedette_train.training.interrupt import recognize_interrupt
 from vedette_train.training.learning_curve import measure_learning_curve
 from vedette_train.training.loop import train_stages
 from vedette_train.training.run_inputs import RunInputs
@@ -43,12 +44,14 @@ from vedette_train.training.stages import TrainingPlan, plan_training
 Times = tuple[float, float]  # start and end of training, seconds of time.monotonic()
 
 
+@recognize_interrupt()
 def fit_run(run: RunInputs) -> TrainingRun:
     """Train, calibrate and evaluate, and write all files.
 
     Unless the run is resumed, it removes the files of an earlier run in the folder, once it has
     everything that it needs.
-    Raises KeyboardInterrupt on Ctrl-C, WeightsError if pretrained weights are not available.
+    Raises KeyboardInterrupt on Ctrl-C, DivergenceError if gradient descent diverges, WeightsError
+    if pretrained weights are not available.
     """
     if run.config.descends:
         trained, times = _descend(run)

@@ -1,11 +1,8 @@
 """Gradient descent, stage by stage and epoch by epoch; an interrupted run can continue."""
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +24,7 @@ from vedette_train.run.checkpoint import (
 from vedette_train.run.folder import CHECKPOINT, HISTORY
 from vedette_train.run.history import MEASURES, Epoch, find_best, read_history, write_history
 from vedette_train.training.gradient_accumulation import AccumulatingModel
+from vedette_train.training.interrupt import delay_interrupt
 from vedette_train.training.progress import Progress
 
 CHECKPOINT_EVERY_S = 30
@@ -81,18 +79,17 @@ class CheckpointCallback(keras.callbacks.Callback):  # type: ignore[misc]  # ker
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self._check_finite(logs["val_loss"])  # the last step may have spoilt the weights
-        with _hold_interrupt():
-            self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
-            weights = copy_values(self.model.network.variables)
-            if find_best(self.history) is self.history[-1]:
-                self._best = weights
-            write_history(self._folder / HISTORY, self.history)
-            optimizer = copy_values(self.model.optimizer.variables)
-            self._unsaved = Checkpoint(
-                self._stage, self.before, epoch + 1, weights, optimizer, self._best
-            )
-            if time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
-                self._save(self._unsaved)
+        self.history.append(Epoch(epoch + 1, *(logs[measure] for measure in MEASURES)))
+        weights = copy_values(self.model.network.variables)
+        if find_best(self.history) is self.history[-1]:
+            self._best = weights
+        write_history(self._folder / HISTORY, self.history)
+        optimizer = copy_values(self.model.optimizer.variables)
+        self._unsaved = Checkpoint(
+            self._stage, self.before, epoch + 1, weights, optimizer, self._best
+        )
+        if time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
+            self._save(self._unsaved)
         self.model.stop_training = self.stalled
 
     @property
@@ -135,8 +132,9 @@ def train_stages(
         resumed = saved if saved and saved.stage == number else None
         start = resumed or _create_checkpoint(model, number, len(history))
         checkpoints = CheckpointCallback(model, start, history, folder, stage.patience)
-        with checkpoints, Progress(terminal, len(stage.batches), total, len(history)) as progress:
-            _train_stage(stage, checkpoints, [progress, *callbacks, checkpoints])
+        progress = Progress(terminal, len(stage.batches), total, len(history))
+        with checkpoints, progress, delay_interrupt(progress.announce_stop) as interrupt:
+            _train_stage(stage, checkpoints, [progress, *callbacks, checkpoints, interrupt])
     return history
 
 
@@ -161,19 +159,3 @@ def _train_stage(stage: Stage, checkpoints: CheckpointCallback, callbacks: list[
         verbose=0,
         callbacks=callbacks,
     )
-
-
-@contextmanager
-def _hold_interrupt() -> Iterator[None]:
-    """Delay Ctrl-C until all files of an epoch are written."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread receives signals
-        return
-    received: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if received:
-            signal.raise_signal(signal.SIGINT)

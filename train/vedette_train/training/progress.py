@@ -28,6 +28,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def announce_stop(self) -> None:
+        """Show on the bar that training ends after the present step."""
+        self._bar.update(self._task, description="stops after this step")
+
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         self._began = time.monotonic()
         self._bar.update(self._task, description=f"epoch {epoch + 1} of {self._epochs}")
