@@ -1,10 +1,16 @@
 """Checks of a run folder before a run is written or resumed."""
 
+import fcntl
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from vedette_train.config import TrainConfig
 from vedette_train.errors import RunError
@@ -55,3 +61,42 @@ def test_a_cleared_folder_keeps_files_that_are_not_of_a_run(tmp_path: Path) -> N
         (tmp_path / name).touch()
     folder.clear_folder(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "model.tflite.backup"}
+
+
+def test_two_processes_do_not_train_in_one_folder(
+    shapes: Path, train: Callable[..., Result], tmp_path: Path
+) -> None:
+    with folder.lock_folder(tmp_path):
+        result = train("fit", shapes, "--out", tmp_path, "--overwrite")
+    assert result.exit_code == 1
+    assert f"process {os.getpid()} is training" in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {folder.LOG}
+
+
+def test_a_killed_process_locks_no_folder(tmp_path: Path) -> None:
+    code = f"""
+import os, pathlib
+from vedette_train.run import folder
+with folder.lock_folder(pathlib.Path({str(tmp_path)!r})):
+    os.kill(os.getpid(), 9)
+"""
+    killed = subprocess.run([sys.executable, "-c", code], check=False)
+    assert killed.returncode == -9
+    assert (tmp_path / folder.LOCK).exists()
+    with folder.lock_folder(tmp_path):
+        assert (tmp_path / folder.LOCK).read_text(encoding="utf-8") == f"{os.getpid()}"
+
+
+def test_a_lock_that_was_removed_meanwhile_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process ends after this one has opened its lock."""
+    lock = fcntl.flock
+
+    def remove_and_lock(file: int, how: int) -> None:
+        (tmp_path / folder.LOCK).unlink()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", remove_and_lock)
+    with pytest.raises(RunError), folder.lock_folder(tmp_path):
+        pass

@@ -143,7 +143,7 @@ def fit(
     """
     with usage_errors():
         check_folders(data, config, out)
-    with cli_session(out / folder.LOG) as output:
+    with cli_session(out / folder.LOG) as output, folder.lock_folder(out):
         folder.check_free(out, config, resume=resume, overwrite=overwrite)
         inputs = prepare_run(data, config, out, output, resume=resume)
         print_data(inputs.data, output.err)

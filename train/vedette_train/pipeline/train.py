@@ -35,11 +35,10 @@ def train(
     """
     config, run = config or TrainConfig(), Path(out)
     check_folders(Path(data), config, run)
-    folder.check_free(run, config, resume=resume, overwrite=overwrite)
     output = create_log_output("vedette_train")
-    inputs = prepare_run(Path(data), config, run, output, resume=resume)
-    run.mkdir(parents=True, exist_ok=True)
-    return run_training(inputs)
+    with folder.lock_folder(run):
+        folder.check_free(run, config, resume=resume, overwrite=overwrite)
+        return run_training(prepare_run(Path(data), config, run, output, resume=resume))
 
 
 def check_folders(data: Path, config: TrainConfig, out: Path) -> None:

@@ -1,7 +1,11 @@
 """The run folder: the names of its files, and checks before a run is written or resumed."""
 
+import fcntl
 import json
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,7 @@ SETTINGS = "settings.json"
 SAMPLES, CURVES, CONFUSION = "samples.png", "curves.png", "confusion.png"
 TENSORBOARD = "tensorboard"  # a folder
 LOG = "train.log"
+LOCK = "train.lock"  # during training
 FILES = (
     WEIGHTS, CHECKPOINT, REPORT, AUDIT, HISTORY, CONTRACT, METRICS, MANIFEST, SETTINGS,
     SAMPLES, CURVES, CONFUSION, HEAD,
@@ -43,6 +48,38 @@ def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
             f"{run}: already holds a run; {resuming}replace it with --overwrite, "
             "or choose another folder"
         )
+
+
+@contextmanager
+def lock_folder(run: Path) -> Iterator[None]:
+    """Create a run folder and keep other processes out, until this one ends or is killed.
+
+    Removes the folder at the end if nothing is in it. Raises RunError, naming the process, if
+    another one has locked it.
+    """
+    path = run / LOCK
+    run.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = os.fstat(file.fileno()).st_nlink  # 0 if the other one removed it meanwhile
+        except BlockingIOError:
+            free = 0
+        if not free:
+            file.seek(0)
+            raise RunError(
+                f"{run}: process {file.read()} is training in this folder. Wait until it ends, "
+                "or choose another --out"
+            )
+        file.truncate(0)
+        file.write(f"{os.getpid()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # not empty
+                run.rmdir()
 
 
 def clear_folder(run: Path) -> None:
