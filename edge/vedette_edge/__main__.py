@@ -1,8 +1,11 @@
 """The command line of the edge: `vedette`."""
 
-import click
+from vedette_edge.interrupt import exit_on_interrupt
 
-from vedette_edge.click_types import LazyGroup
+with exit_on_interrupt():
+    import click
+
+    from vedette_edge.click_types import LazyGroup
 
 COMMANDS = {
     "predict": ("vedette_edge.cli.predict:predict", "Classify pictures in files."),

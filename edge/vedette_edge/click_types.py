@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vedette_edge.errors import VedetteError
+from vedette_edge.interrupt import exit_on_interrupt
 
 Commands = Mapping[str, tuple[str, str]]  # name -> `module:attribute` and a line of help
 
@@ -29,7 +30,8 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. Raises click.ClickException if a package fails to import."""
         try:
-            return super().invoke(ctx)
+            with exit_on_interrupt():
+                return super().invoke(ctx)
         except ImportError as error:
             hint = f". {self._import_hint}" if self._import_hint else ""
             raise click.ClickException(f"cannot import a package: {error}{hint}") from error

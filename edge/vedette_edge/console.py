@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from vedette_edge.errors import VedetteError
+from vedette_edge.interrupt import INTERRUPTED, raise_on_interrupt
 
 READER_S = 0.5  # to wait for the reader of the last words
 RAISE_LIMIT = "end other programs, or raise the limit"
-INTERRUPTED = 130  # exit code: 128 + SIGINT, as in shells
 
 
 class LogWriter(io.StringIO):
@@ -87,7 +87,7 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
     with _copy_stream(1) as out, _copy_stream(2) as err:
         terminal = Output(create_console(out), create_console(err))
         try:
-            with _send_output_to(log):
+            with _send_output_to(log), raise_on_interrupt():
                 yield terminal
         except (VedetteError, OSError, MemoryError, RuntimeError) as error:
             message = _format_error(error)

@@ -2,9 +2,12 @@
 
 import os
 
-import click
+from vedette_edge.interrupt import exit_on_interrupt
 
-from vedette_edge.click_types import LazyGroup
+with exit_on_interrupt():
+    import click
+
+    from vedette_edge.click_types import LazyGroup
 
 COMMANDS = {
     "audit": ("vedette_train.cli.audit:audit", "Check photographs before training."),

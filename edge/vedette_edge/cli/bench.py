@@ -16,7 +16,8 @@ from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.cli.options import json_option, model_argument, model_options
 from vedette_edge.cli.watch_options import size_option
 from vedette_edge.click_types import FiniteFloat
-from vedette_edge.console import INTERRUPTED, Output, cli_session
+from vedette_edge.console import Output, cli_session
+from vedette_edge.interrupt import INTERRUPTED
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 
