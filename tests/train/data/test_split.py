@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vedette_edge.files import write_text
 from vedette_train.data import split
@@ -179,12 +181,44 @@ def test_a_photograph_that_an_earlier_run_learned_is_never_tested_on() -> None:
         assert parts[index] == part or index in known_group
 
 
+def draw_known() -> st.SearchStrategy[list[str]]:
+    """Parts of 12 photographs of a class in an earlier run, "" for new ones; some parts lack."""
+    kinds = st.lists(st.sampled_from(("", split.LEARNED, *split.PARTS)), min_size=1, max_size=3)
+    return kinds.flatmap(lambda kind: st.lists(st.sampled_from(kind), min_size=12, max_size=12))
+
+
+@given(draw_known(), draw_known(), st.integers(0, 99))
+def test_a_photograph_keeps_its_part_also_where_a_class_lacks_another(
+    one: list[str], two: list[str], seed: int
+) -> None:
+    known = {index: part for index, part in enumerate(one + two) if part}
+    parts = assign_parts(create_photographs(12, 12), RECIPE, seed, known=known)
+    for index, part in known.items():
+        kept = ("train", "validation") if part == split.LEARNED else (part,)
+        assert parts[index] in kept
+
+
 def test_photographs_of_a_run_without_validation_are_for_training_or_validation() -> None:
     photographs = create_photographs(50, 50)
     known = {index: "test" if index % 5 == 0 else split.LEARNED for index in range(100)}
     parts = assign_parts(photographs, RECIPE, 0, known=known)
     assert [index for index, part in enumerate(parts) if part == "test"] == list(range(0, 100, 5))
     assert 8 <= parts.count("validation") <= 20
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["train"] * 6, "no photograph is left for test and validation"),
+        (["train"] * 4 + ["validation"] * 2, "no photograph is left for test,"),
+        (["train"] * 4 + ["validation", "test"], "fewer than 2 photographs .* in class1"),
+    ],
+)
+def test_a_part_for_which_nothing_is_left_is_named(parts: list[str], message: str) -> None:
+    dataset = create_dataset(create_photographs(3, 3))
+    by_file = {one.file: part for one, part in zip(dataset.photographs, parts, strict=True)}
+    with pytest.raises(DatasetError, match=message):
+        split.check_parts(by_file, dataset, RECIPE)
 
 
 def test_without_a_validation_share_nothing_is_held_back_for_one() -> None:
