@@ -1,5 +1,6 @@
 """Augmentation changes an image as a camera could, the same for the same key."""
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 
 import numpy as np
@@ -9,6 +10,10 @@ from numpy.typing import NDArray
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data.augmentation import (
     NOISE,
+    ROTATION_DEG,
+    SHIFT,
+    STRETCH,
+    ZOOM,
     Random,
     Shares,
     add_noise,
@@ -123,15 +128,34 @@ def test_a_picture_is_not_framed_in_black() -> None:
     assert all(move(white, create_random(seed), flip=True).min() == 255 for seed in range(50))
 
 
-def test_move_turns_zooms_and_shifts(lit_left: Image) -> None:
-    lit_left[:30] //= 2
-    for seed in range(20):
-        moved = move(lit_left, create_random(seed), flip=False)
-        assert not np.array_equal(moved, lit_left)
-        rows = np.abs(np.diff(moved[:, 10, 0].astype(int))).argmax()
-        columns = np.abs(np.diff(moved[50, :, 0].astype(int))).argmax()
-        assert 10 < rows < 50
-        assert 15 < columns < 65
+def measure_moves(count: int) -> Iterator[tuple[float, float, float, NDArray[np.float64]]]:
+    """Degrees of rotation, zoom, stretch and shift, in shares of the side, of some moves.
+
+    Of an image whose pixels are their own places, a move shows where each pixel comes from.
+    """
+    side, near = 201, np.arange(60, 141)
+    y, x = np.mgrid[0:side, 0:side].astype(np.uint8)
+    there = np.stack(np.meshgrid(near, near), axis=-1).reshape(-1, 2) - side // 2
+    known = np.column_stack([there, np.ones(len(there))])
+    for seed in range(count):
+        moved = move(np.dstack([x, y, x]), create_random(seed), flip=False)
+        places = moved[near][:, near, :2].reshape(-1, 2) - np.float64(side // 2)
+        (a, c), (b, d), shift = np.linalg.lstsq(known, places)[0]
+        zoom = (a * d - b * c) ** -0.5
+        yield float(np.rad2deg(np.arcsin(c * zoom))), zoom, a / d, shift / side
+
+
+def test_move_turns_zooms_stretches_and_shifts_as_far_as_it_says() -> None:
+    angles, zooms, stretches, shifts = zip(*measure_moves(200), strict=True)
+    for values, low, high in (
+        (angles, -ROTATION_DEG, ROTATION_DEG),
+        (np.log(zooms), *np.log(ZOOM)),
+        (np.log(stretches), -np.log(STRETCH), np.log(STRETCH)),
+        (np.ravel(shifts), -SHIFT, SHIFT),
+    ):
+        nearly = 0.05 * (high - low)
+        assert low - nearly / 5 < min(values) < low + nearly
+        assert high - nearly < max(values) < high + nearly / 5
 
 
 def test_defocus_and_smear_soften_edges_and_keep_the_brightness(images: Image) -> None:

@@ -31,3 +31,13 @@ def test_weights_and_measures_are_those_of_the_whole_batch(count: int) -> None:
     for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
         assert one == pytest.approx(other, abs=1e-6)
     assert stepping.optimizer.iterations == 1
+
+
+def test_dropout_is_active_in_training() -> None:
+    network = keras.Sequential([keras.Input((8,)), keras.layers.Dropout(0.5)])
+    network.add(keras.layers.Dense(2, "softmax"))
+    stepping = AccumulatingModel(network, keras.optimizers.SGD(0.0))  # weights stay as they are
+    rows = np.random.default_rng(0).random((16, 8), np.float32)
+    steps = stepping.fit(rows, np.arange(16) % 2, batch_size=16, epochs=2, verbose=0)
+    first, second = steps.history["loss"]
+    assert first != second
