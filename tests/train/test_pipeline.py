@@ -134,14 +134,17 @@ def test_pictures_of_every_kind_are_trained_on(
     assert len((tmp_path / "run" / "split.csv").read_text(encoding="utf-8").splitlines()) == 39
 
 
-@pytest.mark.parametrize("arguments", [("--resume",), ()])
+@pytest.mark.parametrize(
+    ("arguments", "advice"), [(("--resume",), "--start {run}"), ((), "--overwrite")]
+)
 def test_a_finished_run_is_not_lost_by_mistake(
-    run_folder: Path, shapes: Path, train: Train, arguments: tuple[str, ...]
+    run_folder: Path, shapes: Path, train: Train, arguments: tuple[str, ...], advice: str
 ) -> None:
     before = (run_folder / "Trained_Weight.h5").read_bytes()
     result = train("fit", shapes, "--out", run_folder, *CNN, *arguments)
     assert result.exit_code == 1
-    assert str(run_folder) in result.stderr
+    assert f"{run_folder}:" in result.stderr
+    assert advice.format(run=run_folder) in result.stderr
     assert (run_folder / "Trained_Weight.h5").read_bytes() == before
 
 

@@ -40,6 +40,11 @@ def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
     """Raise RunError if a new run would replace another, or a run cannot be resumed."""
     if resume:
         if not (run / CHECKPOINT).exists():
+            if (run / WEIGHTS).exists():
+                raise RunError(
+                    f"{run}: is finished, so there is nothing to resume. To train it further, use "
+                    f"--start {run} instead, with another --out"
+                )
             raise RunError(f"{run}: holds no interrupted run to resume. Omit --resume")
         _check_same_settings(run, config)
     elif any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
