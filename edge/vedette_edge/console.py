@@ -17,11 +17,12 @@ from typing import IO, TextIO
 
 import click
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from vedette_edge.errors import VedetteError
 from vedette_edge.interrupt import INTERRUPTED, raise_on_interrupt
 
+LINE_EVERY_S = 10  # of progress where there is no terminal
 READER_S = 0.5  # to wait for the reader of the last words
 RAISE_LIMIT = "end other programs, or raise the limit"
 
@@ -56,15 +57,35 @@ class Output:
 
     @contextmanager
     def show_progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
-        """Show a progress bar on a terminal. Yields the function to call after each step."""
+        """Show the progress of a task. Yields the function to call after each step."""
         with create_progress_bar(self.err) as bar:
             number = bar.add_task(task, total=total)
             yield lambda: bar.advance(number)
 
 
-def create_progress_bar(console: Console) -> Progress:
-    """Create a bar that shows on a terminal only and leaves other output where it goes."""
-    return Progress(
+class ProgressBar(Progress):
+    """A bar on a terminal; elsewhere, while work goes on, a line now and then."""
+
+    def start(self) -> None:
+        """Start the bar, or the time until the first line."""
+        self._printed = self.get_time()
+        super().start()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        """Count a step. Several threads may call this."""
+        super().advance(task_id, advance)
+        with self._lock:
+            if self.console.is_terminal or self.get_time() - self._printed < LINE_EVERY_S:
+                return
+            self._printed = self.get_time()
+            task = self._tasks[task_id]
+            done = f"{task.completed:.0f} of {task.total:.0f} done"
+            self.console.print(f"{task.description}: {done}")
+
+
+def create_progress_bar(console: Console) -> ProgressBar:
+    """Create a bar that leaves other output where it goes."""
+    return ProgressBar(
         console=console,
         transient=True,
         disable=not console.is_terminal,

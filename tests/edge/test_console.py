@@ -1,8 +1,11 @@
-"""Output of the functions of a library."""
+"""Output of commands and of the functions of a library: messages and progress."""
+
+import io
 
 import pytest
+from rich.console import Console
 
-from vedette_edge.console import create_log_output
+from vedette_edge.console import Output, create_log_output
 
 
 def test_messages_of_a_function_go_to_its_logger_alone(
@@ -22,3 +25,20 @@ def test_messages_of_a_function_go_to_its_logger_alone(
         output.err.print("2 of 9 pictures are HEIC\nand are left out", style="bold red")
     assert caplog.messages == ["2 of 9 pictures are HEIC", "and are left out"]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "lines"), [(False, ["work: 10 of 25 done", "work: 20 of 25 done"]), (True, [])]
+)
+def test_without_a_terminal_long_work_prints_a_line_every_ten_seconds(
+    *, terminal: bool, lines: list[str]
+) -> None:
+    now = 0.0
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=terminal, get_time=lambda: now, width=80)
+    with Output(console, console).show_progress("work", 25) as advance:
+        for _ in range(25):
+            now += 1
+            advance()
+    printed = [line for line in written.getvalue().splitlines() if " done" in line]
+    assert printed == lines
