@@ -59,6 +59,7 @@ def test_metrics_tell_the_accuracy_of_the_test_part(run_folder: Path) -> None:
     metrics = load_metrics(run_folder)
     assert metrics["test_pictures"] == 24
     assert metrics["test_accuracy"] >= 0.9
+    assert metrics["baseline_accuracy"] == 8 / 24
     assert set(metrics["per_class"]) == {"bar", "disc", "square"}
     assert sum(one["pictures"] for one in metrics["per_class"].values()) == 24
     assert metrics["left_out"] == {}
@@ -280,8 +281,9 @@ def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None
         timeout=200,
         check=True,
     )
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 5
     assert "test pictures right" in done.stdout
+    assert "always giving the commonest answer would reach 33.3%" in done.stdout
     lines = [line for line in done.stderr.splitlines() if not line.endswith(" done")]
     begins = [line.split()[0] for line in lines]
     assert begins == [f"{shapes}:", "starting", "epoch", "epoch"]

@@ -1,4 +1,4 @@
-"""The results of a run in words."""
+"""The results of a run in words, and the files that it leaves out."""
 
 import io
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.train.report.imagined_run import (
 
 from vedette_edge.console import create_console
 from vedette_train import TrainConfig, TrainingRun
-from vedette_train.cli.fit_summary import print_metrics
+from vedette_train.cli.fit_summary import MOST_LINES, print_metrics, summarize_left_out
 
 
 def print_lines(metrics: dict[str, Any]) -> list[str]:
@@ -26,7 +26,8 @@ def print_lines(metrics: dict[str, Any]) -> list[str]:
 def test_results_are_sentences_without_terms_of_statistics() -> None:
     metrics = build_metrics(build_evaluation(3, 60, right=0.8))
     metrics["unknown"] = build_unknown(below_by_label={"hen": 0.4, "fox": 0.55})
-    assert print_lines(metrics)[1:4] == [
+    assert print_lines(metrics)[1:5] == [
+        "always giving the commonest answer would reach 33.4%",
         "scores are 3.1 points from the real accuracy on average (12.4 before calibration; chance "
         "alone would make them 2.0)",
         "scores below 43% (40% to 55% for some labels) become unknown: 81% of the pictures keep a "
@@ -34,10 +35,31 @@ def test_results_are_sentences_without_terms_of_statistics() -> None:
         "of 120 pictures of none of the classes, 7.0% get a label",
     ]
     metrics["unknown"] = build_unknown(below=0, precision_reached=False, pictures=0)
-    assert print_lines(metrics)[2].startswith("no score is high enough for 95% right labels")
+    assert print_lines(metrics)[3].startswith("no score is high enough for 95% right labels")
 
 
 def test_without_a_test_part_the_accuracy_is_that_of_cross_validation() -> None:
     line = print_lines(convert_metrics(build_metrics(build_evaluation(3, 60, right=0.8))))[0]
     assert line.startswith("76.5% of 240 pictures right")
     assert "cross-validation" in line
+
+
+def test_files_that_are_left_out_for_one_reason_are_one_line() -> None:
+    left_out = {f"hen/{number}.txt": "not a picture" for number in range(12)}
+    left_out["fox/cut.jpg"] = "damaged"
+    assert list(summarize_left_out(left_out)) == [
+        "left out 12 files, such as hen/0.txt: not a picture",
+        "left out fox/cut.jpg: damaged",
+        "metrics.json will name all files that are left out",
+    ]
+
+
+def test_many_reasons_are_not_all_printed() -> None:
+    lines = list(summarize_left_out({f"{number}.jpg": f"reason {number}" for number in range(50)}))
+    assert len(lines) == MOST_LINES + 1
+    assert "metrics.json" in lines[-1]
+
+
+def test_a_file_that_is_named_needs_no_further_list() -> None:
+    assert list(summarize_left_out({"a.jpg": "damaged"})) == ["left out a.jpg: damaged"]
+    assert list(summarize_left_out({})) == []

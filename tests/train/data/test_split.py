@@ -183,7 +183,7 @@ def test_a_photograph_that_an_earlier_run_learned_is_never_tested_on() -> None:
 
 def draw_known() -> st.SearchStrategy[list[str]]:
     """Parts of 12 photographs of a class in an earlier run, "" for new ones; some parts lack."""
-    kinds = st.lists(st.sampled_from(("", split.LEARNED, *split.PARTS)), min_size=1, max_size=3)
+    kinds = st.lists(st.sampled_from(("", split.LEARNED, *PARTS)), min_size=1, max_size=3)
     return kinds.flatmap(lambda kind: st.lists(st.sampled_from(kind), min_size=12, max_size=12))
 
 

@@ -85,6 +85,7 @@ def build_metrics(evaluation: Evaluation) -> dict[str, Any]:
         "test_accuracy": 0.8133,
         "test_interval": [0.7801, 0.8426],
         "test_pictures": len(evaluation.truth),
+        "baseline_accuracy": 0.3342,
         "validation_accuracy": 0.83,
         "best_epoch": 8,
         "epochs": 8,

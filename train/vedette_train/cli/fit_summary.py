@@ -15,7 +15,7 @@ FEW_CLASSES_ADVICE = (
     "with so few classes, few strange pictures become unknown: add a class folder with pictures of "
     "what the camera sees when nothing is there"
 )
-MOST_NAMED = 10  # ignored files to name; metrics.json names all
+MOST_LINES = 10  # of reasons to leave out files; metrics.json has all
 
 
 def print_data(data: TrainingData, terminal: Console) -> None:
@@ -25,12 +25,21 @@ def print_data(data: TrainingData, terminal: Console) -> None:
     terminal.print(f"{data.folder}: {len(data.contract.labels)} classes, pictures: {parts}")
     if data.audit.findings:
         terminal.print(build_audit_table(data.audit))
-    for file, reason in list(data.left_out.items())[:MOST_NAMED]:
-        terminal.print(
-            f"left out {escape_unprintable(file)}: {escape_unprintable(reason)}", style="yellow"
-        )
-    if (more := len(data.left_out) - MOST_NAMED) > 0:
-        terminal.print(f"... and {more} more; metrics.json will name them all", style="yellow")
+    for line in summarize_left_out(data.left_out):
+        terminal.print(line, style="yellow")
+
+
+def summarize_left_out(left_out: Mapping[str, str]) -> Iterator[str]:
+    """A line for each reason; `left_out` maps a file to its reason."""
+    files: dict[str, list[str]] = {}
+    for file, reason in left_out.items():
+        files.setdefault(reason, []).append(file)
+    for reason, some in list(files.items())[:MOST_LINES]:
+        count = f"{len(some)} files, such as " * (len(some) > 1)
+        yield f"left out {count}{escape_unprintable(some[0])}: {escape_unprintable(reason)}"
+    named = min(len(files), MOST_LINES)
+    if named < len(left_out):
+        yield "metrics.json will name all files that are left out"
 
 
 def print_metrics(run: TrainingRun, terminal: Console) -> None:
@@ -40,7 +49,8 @@ def print_metrics(run: TrainingRun, terminal: Console) -> None:
     count = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
     terminal.print(
         f"{run.accuracy:.1%} of {count} right, 95% interval {low:.1%} to "
-        f"{high:.1%} ({_describe_source(metrics)})"
+        f"{high:.1%} ({_describe_source(metrics)})\n"
+        f"always giving the commonest answer would reach {metrics['baseline_accuracy']:.1%}"
     )
     for line in (*_describe_scores(metrics), *_describe_unknown(metrics)):
         terminal.print(line)

@@ -38,6 +38,11 @@ class Evaluation:
         """Share of correct answers, 0..1."""
         return float(np.mean(self.correct))
 
+    @property
+    def baseline(self) -> float:
+        """The accuracy of always giving the commonest label, 0..1."""
+        return float(np.bincount(self.truth).max() / len(self.truth))
+
     def count_confusions(self) -> NDArray[np.intp]:
         """The confusion matrix: images by true label (rows) and answer (columns)."""
         labels = range(len(self.labels))

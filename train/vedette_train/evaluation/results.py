@@ -65,6 +65,7 @@ class Results:
             "judged_by": "test" if trained.test else OUT_OF_FOLD,
             **_summarize_accuracy("test", trained.test),
             **(_summarize_accuracy("out_of_fold", trained.calibration) if trained.head else {}),
+            "baseline_accuracy": trained.judged.baseline,
             **self._summarize_epochs(),
             "calibration": {
                 "temperature": trained.temperature,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup, escape
 
 from vedette_edge.console import escape_unprintable
@@ -85,7 +84,7 @@ def write_report(report: Report, path: Path) -> None:
         metrics=report.metrics,
         contract=report.contract,
         samples=report.samples[:MOST_SAMPLES],
-        commonest=float(np.bincount(evaluation.truth).max() / len(evaluation.truth)),
+        baseline=evaluation.baseline,
         right=int(evaluation.correct.sum()),
         curves=_render_curves(report),
         label_errors=report.label_errors[:MOST_LABEL_ERRORS],
