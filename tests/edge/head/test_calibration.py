@@ -163,6 +163,14 @@ def test_the_threshold_is_the_lowest_that_gives_the_precision() -> None:
     assert right[scores >= threshold.below].mean() >= 0.9
 
 
+@pytest.mark.parametrize(("right", "below"), [([1, 1, 1, 0], 0.0), ([1, 1, 1, 0, 0], 0.6)])
+def test_a_precision_that_is_reached_exactly_is_enough(right: list[int], below: float) -> None:
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32)[: len(right)]
+    threshold = fit_threshold(scores, np.array(right, bool), 0.75)
+    assert threshold.below == pytest.approx(below)
+    assert threshold.reached
+
+
 def test_no_threshold_is_needed_where_enough_is_right_anyway() -> None:
     threshold = fit_threshold(np.full(10, 0.6, np.float32), np.ones(10, bool), 0.95)
     assert (threshold.below, threshold.reached) == (0, True)

@@ -6,8 +6,10 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,17 +109,26 @@ def test_a_file_that_cannot_be_read_has_its_reason_and_is_not_fatal(
     )
 
 
-class Interrupts:
-    """Ctrl-C after some pictures."""
+class Interrupts(Counter):
+    """Ctrl-C after some pictures, of which the next take longer."""
 
     def __init__(self, after: int) -> None:
-        self.left = after
+        self.after = after
 
     def __call__(self) -> None:
-        self.left -= 1
-        if not self.left:
+        super().__call__()
+        if self.count == self.after:
             signal.raise_signal(signal.SIGINT)
             time.sleep(0.2)  # for the main thread to take notice
+        elif self.count > self.after:
+            time.sleep(0.005)
+
+
+def spoil_unnoticed(path: Path) -> None:
+    """Make a file unreadable that must not be read again, as if it were untouched."""
+    stamp = path.stat()
+    path.write_bytes(bytes(stamp.st_size))
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
 def test_what_was_prepared_before_ctrl_c_is_kept(
@@ -127,10 +138,7 @@ def test_what_was_prepared_before_ctrl_c_is_kept(
     with pytest.raises(KeyboardInterrupt):
         image_cache.open_cache(dataset, contract, tmp_path / "stores", Interrupts(after=100))
     for photograph in dataset.photographs[:60]:
-        path = dataset.folder / photograph.file
-        stamp = path.stat()
-        path.write_bytes(bytes(stamp.st_size))  # as if untouched: it must not be read again
-        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+        spoil_unnoticed(dataset.folder / photograph.file)
     cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
     assert all(entry.sha256 for entry in cache.entries)
     again, _, count = open_counted(dataset.folder, contract, tmp_path / "stores")
@@ -152,9 +160,47 @@ def test_ctrl_c_never_leaves_less_than_there_was(
     with pytest.raises(KeyboardInterrupt):
         image_cache.open_cache(dataset, contract, tmp_path / "stores", Interrupts(after=50))
     for path in data.rglob("*.png"):
-        stamp = path.stat()
-        path.write_bytes(bytes(stamp.st_size))  # as if untouched: none must be read again
-        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+        spoil_unnoticed(path)
+    cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
+    assert not any(entry.error for entry in cache.entries)
+
+
+class InterruptedPool(ThreadPoolExecutor):
+    """Ctrl-C while tasks are still handed out."""
+
+    def submit(self, *arguments: Any, **named: Any) -> Any:
+        if self._work_queue.qsize() == 8:
+            raise KeyboardInterrupt
+        return super().submit(*arguments, **named)
+
+
+def test_ctrl_c_cancels_what_has_not_begun(
+    draw_shapes: Callable[[Path, int], Path],
+    contract: Contract,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(f"{image_cache.__name__}.ThreadPoolExecutor", InterruptedPool)
+    dataset, slow = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100)), Interrupts(after=0)
+    with pytest.raises(KeyboardInterrupt):
+        image_cache.open_cache(dataset, contract, tmp_path / "stores", slow)
+    assert slow.count < 80  # of the 160 that were handed out
+
+
+def test_a_second_ctrl_c_keeps_what_was_added(
+    draw_shapes: Callable[[Path, int], Path],
+    contract: Contract,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    dataset = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
+    for interrupts in (Interrupts(after=40), Interrupts(after=180)):
+        with pytest.raises(KeyboardInterrupt):
+            image_cache.open_cache(dataset, contract, tmp_path / "stores", interrupts)
+    for photograph in dataset.photographs[:140]:
+        spoil_unnoticed(dataset.folder / photograph.file)
     cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
     assert not any(entry.error for entry in cache.entries)
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data import split
+from vedette_train.data import near_duplicates, split
 from vedette_train.data.discovery import Dataset, scan_dataset
 from vedette_train.data.image_cache import ImageCache, open_cache
-from vedette_train.data.near_duplicates import find_groups
+from vedette_train.data.near_duplicates import NEIGHBOURS, TABLES, find_groups
 from vedette_train.data.training_data import draft_contract
 from vedette_train.errors import DatasetError
 
@@ -128,6 +128,12 @@ def test_equal_files_are_found_among_many_of_one_hash(tmp_path: Path) -> None:
         write_image(tmp_path, number, np.full((160, 200, 3), 2 * number, np.uint8))
     write_image(tmp_path, 200, np.full((160, 200, 3), 8, np.uint8))
     assert {"0004", "0200"} in [group & {"0004", "0200"} for group in find_stems(tmp_path)]
+
+
+def test_pairs_to_compare_grow_with_the_number_of_pictures_however_alike() -> None:
+    hashes = np.zeros((200, 4), np.uint64)
+    pairs = list(near_duplicates._find_candidates(hashes))
+    assert 199 <= len(pairs) <= TABLES * NEIGHBOURS * len(hashes)
 
 
 def test_many_equal_pictures_are_one_group(tmp_path: Path) -> None:

@@ -77,6 +77,16 @@ def test_a_validation_part_without_a_mistake_makes_nothing_certain() -> None:
     assert 0.9 < calibrated.max(axis=1).mean() < 0.99
 
 
+@pytest.mark.parametrize("labels", [2, 3, 10])
+def test_a_part_without_a_mistake_has_the_scores_that_platt_aims_at(labels: int) -> None:
+    """n + 1 of n + 2: the targets of an image sum to 1, however many labels there are."""
+    scores = np.full((8, labels), 0.3 / (labels - 1), np.float32)
+    scores[:, 0] = 0.7
+    truth = np.zeros(8, np.intp)
+    calibrated = apply_temperature(scores, fit_temperature(scores, truth))
+    assert calibrated[:, 0] == pytest.approx(9 / 10, abs=1e-3)
+
+
 def test_the_error_is_the_mean_distance_of_score_and_accuracy() -> None:
     scores = np.array([[0.8, 0.2]] * 4 + [[0.65, 0.35]] * 4, np.float32)
     reliability = measure_reliability(scores, np.array([0, 0, 1, 1, 0, 0, 0, 0]))
