@@ -75,10 +75,12 @@ class ProgressBar(Progress):
         """Count a step. Several threads may call this."""
         super().advance(task_id, advance)
         with self._lock:
-            if self.console.is_terminal or self.get_time() - self._printed < LINE_EVERY_S:
+            task = self._tasks[task_id]
+            if self.console.is_terminal or task.finished:
+                return
+            if self.get_time() - self._printed < LINE_EVERY_S:
                 return
             self._printed = self.get_time()
-            task = self._tasks[task_id]
             done = f"{task.completed:.0f} of {task.total:.0f} done"
             self.console.print(f"{task.description}: {done}")
 

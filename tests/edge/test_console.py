@@ -28,7 +28,7 @@ def test_messages_of_a_function_go_to_its_logger_alone(
 
 
 @pytest.mark.parametrize(
-    ("terminal", "lines"), [(False, ["work: 10 of 25 done", "work: 20 of 25 done"]), (True, [])]
+    ("terminal", "lines"), [(False, ["work: 10 of 30 done", "work: 20 of 30 done"]), (True, [])]
 )
 def test_without_a_terminal_long_work_prints_a_line_every_ten_seconds(
     *, terminal: bool, lines: list[str]
@@ -36,8 +36,8 @@ def test_without_a_terminal_long_work_prints_a_line_every_ten_seconds(
     now = 0.0
     written = io.StringIO()
     console = Console(file=written, force_terminal=terminal, get_time=lambda: now, width=80)
-    with Output(console, console).show_progress("work", 25) as advance:
-        for _ in range(25):
+    with Output(console, console).show_progress("work", 30) as advance:
+        for _ in range(30):
             now += 1
             advance()
     printed = [line for line in written.getvalue().splitlines() if " done" in line]

@@ -116,6 +116,10 @@ def build_unknown(**changes: Any) -> dict[str, Any]:
         "test_answered": 0.812,
         "pictures": 120,
         "false_accepts": 0.07,
+        "by_folder": {
+            "empty": {"pictures": 80, "false_accepts": 0.02},
+            "cats": {"pictures": 40, "false_accepts": 0.17},
+        },
     } | changes
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import keras
 import numpy as np
+import pytest
 from click.testing import Result
 from tests.run_files import load_metrics
 
@@ -39,6 +40,14 @@ def test_pictures_of_no_class_fit_and_measure_and_no_picture_does_both(
     assert result.exit_code == 0, result.stderr
     unknown = load_metrics(tmp_path / "run")["unknown"]
     assert 0 < unknown["pictures"] < 35
+    kinds = unknown["by_folder"]
+    assert {folder: kind["pictures"] for folder, kind in kinds.items()} == {
+        str(one): 10,
+        str(two): 8,
+    }
+    assert f"{one}: {kinds[str(one)]['false_accepts']:.1%} of 10" in result.stdout
+    answered = sum(kind["pictures"] * kind["false_accepts"] for kind in kinds.values())
+    assert answered == pytest.approx(unknown["pictures"] * unknown["false_accepts"])
     settings = json.loads((tmp_path / "run" / "settings.json").read_bytes())
     assert settings["unknown"] == [str(one), str(two)]
 
@@ -74,3 +83,4 @@ def test_one_picture_of_no_class_measures(
     result = train("fit", shapes, "--out", tmp_path / "run", *flags)
     assert result.exit_code == 0, result.stderr
     assert load_metrics(tmp_path / "run")["unknown"]["pictures"] == 1
+    assert "of other kinds" in result.stdout

@@ -15,6 +15,7 @@ FEW_CLASSES_ADVICE = (
     "with so few classes, few strange pictures become unknown: add a class folder with pictures of "
     "what the camera sees when nothing is there"
 )
+OTHER_KINDS = "of other kinds, the share can be several times as high: measure some with --unknown"
 MOST_LINES = 10  # of reasons to leave out files; metrics.json has all
 
 
@@ -100,4 +101,8 @@ def _describe_unknown(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield FEW_CLASSES_ADVICE
     if unknown["pictures"]:
         share = f"{unknown['false_accepts']:.1%}"
-        yield f"of {unknown['pictures']} pictures of none of the classes, {share} get a label"
+        kinds = unknown["by_folder"]
+        more = "" if len(kinds) > 1 else f"; {OTHER_KINDS}"
+        yield f"of {unknown['pictures']} pictures of none of the classes, {share} get a label{more}"
+        for folder, one in kinds.items() if len(kinds) > 1 else ():
+            yield f"  {folder}: {one['false_accepts']:.1%} of {one['pictures']}"

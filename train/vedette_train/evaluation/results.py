@@ -50,7 +50,7 @@ class Results:
     after: Reliability
     threshold: Threshold
     thresholds: Mapping[str, float]  # of labels that have their own
-    unknown_scores: Floats | None  # of images that belong to none of the classes
+    unknown_scores: Mapping[str, Floats] | None  # of images of none of the classes, by folder
     changes: Changes | None  # since the run that this one started from
 
     @property
@@ -94,7 +94,10 @@ class Results:
     def _summarize_unknown(self) -> dict[str, Any]:
         judged, others = self.trained.judged, self.unknown_scores
         answered = self._select_answered(judged.scores)
-        accepted = None if others is None else self._select_answered(others)
+        accepted = {
+            folder: self._select_answered(scores) for folder, scores in (others or {}).items()
+        }
+        every = np.concatenate(list(accepted.values())) if accepted else None
         return {
             "below": self.threshold.below,
             "below_by_label": dict(self.thresholds),
@@ -103,8 +106,12 @@ class Results:
             "precision_reached": self.threshold.reached,
             "test_precision": float(judged.correct[answered].mean()) if answered.any() else None,
             "test_answered": float(answered.mean()),
-            "pictures": None if accepted is None else len(accepted),
-            "false_accepts": None if accepted is None else float(accepted.mean()),
+            "pictures": None if every is None else len(every),
+            "false_accepts": None if every is None else float(every.mean()),
+            "by_folder": {
+                folder: {"pictures": len(some), "false_accepts": float(some.mean())}
+                for folder, some in accepted.items()
+            },
         }
 
     def _select_answered(self, scores: Floats) -> NDArray[np.bool_]:

@@ -1,6 +1,6 @@
 """Images that belong to none of the classes: half of them fit `unknown`, the rest test it."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +29,18 @@ class UnknownImages:
     """Prepared images that belong to none of the classes, folder by folder."""
 
     fitting: tuple[Selection, ...]  # fit `unknown`
-    testing: tuple[Selection, ...]  # test it
+    testing: Mapping[str, Selection]  # test it, by folder
 
     def extract_features(self, extract: Callable[[Image], Floats]) -> Iterable[Floats] | None:
         """Features of the images for fitting, a row each, in batches; None without images."""
         return map(extract, _read_images(self.fitting)) if self.fitting else None
 
-    def predict_scores(self, predict: Callable[[Image], Floats]) -> Floats:
-        """A model's scores of the images for testing, a row each."""
-        return np.concatenate([predict(images) for images in _read_images(self.testing)])
+    def predict_scores(self, predict: Callable[[Image], Floats]) -> dict[str, Floats]:
+        """A model's scores of the images for testing, by folder, a row each."""
+        return {
+            folder: np.concatenate([predict(images) for images in _read_images([selection])])
+            for folder, selection in self.testing.items()
+        }
 
 
 def load_unknown_images(
@@ -49,16 +52,20 @@ def load_unknown_images(
     out. Raises DatasetError for a folder without others.
     """
     fits, known = not config.descends, data.label_by_hash
-    caches = [_open_folder(Path(one), data.contract, store, output) for one in config.unknown]
-    usable = [(cache, _select_usable(cache, known)) for cache in caches]
-    fitting = [(cache, rows[1::2]) for cache, rows in usable if fits and len(rows) > 1]
-    testing = [(cache, rows[::2] if fits else rows) for cache, rows in usable if len(rows)]
+    usable = {}
+    for folder in config.unknown:
+        cache = _open_folder(Path(folder), data.contract, store, output)
+        if len(rows := _select_usable(cache, known)):
+            usable[str(folder)] = cache, rows
+    fitting = [(cache, rows[1::2]) for cache, rows in usable.values() if fits and len(rows) > 1]
+    step = 2 if fits else 1
+    testing = {folder: (cache, rows[::step]) for folder, (cache, rows) in usable.items()}
     if not testing:
         raise DatasetError(
             f"{config.unknown[0]}: every picture also belongs to a class; expected pictures that "
             "belong to none, for example twenty"
         )
-    return UnknownImages(tuple(fitting), tuple(testing))
+    return UnknownImages(tuple(fitting), testing)
 
 
 def _read_images(selections: Sequence[Selection]) -> Iterator[Image]:
