@@ -2,7 +2,7 @@
 
 .venv/bin/python docs/pictures.py
 
-Needs tmux and Chromium. Trains on four of the demonstration's classes, in a minute.
+Needs tmux and Chromium. Trains on five of the demonstration's classes, in a minute.
 """
 
 import io
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
+from rich.terminal_theme import SVG_EXPORT_THEME as THEME
 from rich.text import Text
 from selenium.webdriver import Chrome, ChromeOptions
 
@@ -28,28 +30,33 @@ from vedette_edge.images import decoding, discovery
 ROOT = Path(__file__).parents[1]
 CARDS = ROOT / "demo" / "cards"
 ROWS, COLUMNS = 3, 6
-CLASSES = ("cat", "cow", "monkey", "mouse")
+CLASSES = ("chess_king", "chess_knight", "chess_pawn", "chess_queen", "chess_rook")
 COMMANDS = (
-    "vedette-train fit animals --out runs/animals",
-    "vedette-convert runs/animals --out animals.tflite",
-    "vedette predict animals.tflite animals/test --evaluate",
+    "vedette-train fit chess --out runs/chess",
+    "vedette-convert runs/chess --out chess.tflite",
+    "vedette predict chess.tflite frames --evaluate",
 )
-PAGE = """<body style="margin:0;background:#15181c">
-<pre style="margin:14px;font:13px/1.35 'DejaVu Sans Mono',monospace;color:#d6d9de">{code}</pre>"""
+PAGE = """<body style="margin:0;background:{background}">
+<pre style="margin:14px;font:13px/1.35 'DejaVu Sans Mono',monospace;color:{foreground}">{code}
+</pre>"""
 
 
 def main() -> None:
     draw_frames()
     with tempfile.TemporaryDirectory() as folder:
-        for part, name in ((part, name) for part in ("train", "test") for name in CLASSES):
-            shutil.copytree(CARDS / part / name, Path(folder, "animals", part, name))
+        for part, name in product(("train", "test"), CLASSES):
+            shutil.copytree(CARDS / part / name, Path(folder, "chess", part, name))
+        for name in CLASSES:
+            shutil.copytree(CARDS / "frames" / name, Path(folder, "frames", name))
         screen = "\n".join(run_in_terminal(command, folder) for command in COMMANDS)
-        console = Console(record=True, file=io.StringIO(), width=96)
+        console = Console(record=True, file=io.StringIO(), width=112)
         console.print(Text.from_ansi(screen))
         page = Path(folder, "terminal.html")
-        page.write_text(console.export_html(code_format=PAGE, inline_styles=True), "utf-8")
-        draw_page(page, "terminal", 800)
-        draw_page(Path(folder, "runs", "animals", "report.html"), "report", 1100)
+        page.write_text(
+            console.export_html(theme=THEME, code_format=PAGE, inline_styles=True), "utf-8"
+        )
+        draw_page(page, "terminal", 910)
+        draw_page(Path(folder, "runs", "chess", "report.html"), "report", 1100)
 
 
 def draw_frames() -> None:
@@ -77,10 +84,10 @@ def draw_frames() -> None:
 
 def run_in_terminal(command: str, folder: str) -> str:
     """Run a command in a terminal of its own; return the prompt and the screen at its end."""
-    tmux = ["tmux", "-L", "pictures"]
+    tmux = ["tmux", "-S", f"{folder}/{command.split()[0]}"]  # a server of its own
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     shell = f"cd {shlex.quote(folder)}; PATH={shlex.quote(path)}; {command}; touch done; sleep 99"
-    subprocess.run([*tmux, "new-session", "-d", "-x", "92", "-y", "60", shell], check=True)
+    subprocess.run([*tmux, "new-session", "-d", "-x", "110", "-y", "60", shell], check=True)
     while not Path(folder, "done").exists():
         time.sleep(0.1)
     time.sleep(0.5)
