@@ -232,7 +232,7 @@ def closed_form() -> Report:
     return build_closed_form_report()
 
 
-def test_an_accuracy_of_cross_validation_is_named_as_such(closed_form: Report, opened: Open) -> None:
+def test_accuracy_in_cross_validation_is_named_as_such(closed_form: Report, opened: Open) -> None:
     chrome = opened(closed_form)
     assert chrome.find_element("id", "accuracy").text.replace("\n", "") == "76.5%"
     assert chrome.find_element("id", "interval").text == "70.0% and 81.2%"
