@@ -1,4 +1,4 @@
-"""What a Keras file says about its model, read without TensorFlow, which takes seconds to start."""
+"""The description of a model in a Keras file, read without TensorFlow, which starts slowly."""
 
 import json
 import zipfile
