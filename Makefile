@@ -42,15 +42,15 @@ $(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.
 	@touch $@
 
 demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whole product once
-	@rm -rf runs/demo demo/cards
+	@rm -rf runs/demo demo/cards demo/frames
 	@echo "1 of 4: drawing 50 classes of symbol cards"
-	@$(BIN)/vedette-train cards demo/cards
+	@$(BIN)/vedette-train cards demo
 	@echo "2 of 4: training the recipe on them: two convolutions, from scratch"
 	@$(MAKE) --no-print-directory recipe DATA=demo/cards RUN=runs/demo
 	@echo "3 of 4: converting to one .tflite file, judged against the float model"
 	@$(MAKE) --no-print-directory convert RUN=runs/demo
 	@echo "4 of 4: classifying held-out frames; each lies in a folder named after what it shows"
-	@$(BIN)/vedette predict runs/demo/model.tflite demo/cards/frames --evaluate
+	@$(BIN)/vedette predict runs/demo/model.tflite demo/frames --evaluate
 	@cat docs/after-the-demo.txt
 
 train: $(READY) ## Train: make train DATA=photos [RUN=runs/photos]

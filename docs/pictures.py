@@ -28,7 +28,7 @@ from vedette_edge import Classifier
 from vedette_edge.images import decoding, discovery
 
 ROOT = Path(__file__).parents[1]
-CARDS = ROOT / "demo" / "cards"
+DEMO = ROOT / "demo"
 ROWS, COLUMNS = 3, 6
 CLASSES = ("chess_king", "chess_knight", "chess_pawn", "chess_queen", "chess_rook")
 COMMANDS = (
@@ -45,9 +45,9 @@ def main() -> None:
     draw_frames()
     with tempfile.TemporaryDirectory() as folder:
         for part, name in product(("train", "test"), CLASSES):
-            shutil.copytree(CARDS / part / name, Path(folder, "chess", part, name))
+            shutil.copytree(DEMO / "cards" / part / name, Path(folder, "chess", part, name))
         for name in CLASSES:
-            shutil.copytree(CARDS / "frames" / name, Path(folder, "frames", name))
+            shutil.copytree(DEMO / "frames" / name, Path(folder, "frames", name))
         screen = "\n".join(run_in_terminal(command, folder) for command in COMMANDS)
         console = Console(record=True, file=io.StringIO(), width=112)
         console.print(Text.from_ansi(screen))
@@ -62,7 +62,7 @@ def main() -> None:
 def draw_frames() -> None:
     """Draw held-out frames with their labels."""
     classifier = Classifier(ROOT / "runs" / "demo" / "model.tflite")
-    frames = discovery.find_images(CARDS / "frames")
+    frames = discovery.find_images(DEMO / "frames")
     shown = frames[3 :: len(frames) // (ROWS * COLUMNS)][: ROWS * COLUMNS]
     figure = Figure(figsize=(9.6, 4.4), layout="constrained", facecolor="#15181c")
     for path, axes in zip(shown, np.ravel(figure.subplots(ROWS, COLUMNS)), strict=True):

@@ -115,7 +115,7 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
         except (VedetteError, OSError, MemoryError, RuntimeError) as error:
             message = _format_error(error)
             if isinstance(error, BrokenPipeError) or not message:
-                raise  # whoever read our output has gone: click exits quietly. Or it is a bug
+                raise  # a closed pipe, at which click exits quietly, or a bug
             if not _is_read(err):
                 raise click.exceptions.Exit(1) from error
             raise click.ClickException(message) from error

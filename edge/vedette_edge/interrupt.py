@@ -1,4 +1,4 @@
-"""Ctrl-C while a program starts: no traceback, and the exit code of an interrupt.
+"""Ctrl-C: its exit code, and other handlers for a while.
 
 Only the standard library's fast modules are imported here, so that this takes effect early.
 """
@@ -8,6 +8,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object]
 
 INTERRUPTED = 130  # exit code: 128 + SIGINT, as in shells
 
@@ -18,14 +21,14 @@ def exit_on_interrupt() -> Iterator[None]:
 
     Leaves the handler of a program that handles Ctrl-C itself or ignores it.
     """
-    with _replace_handler(signal.default_int_handler, _exit):
+    with handle_interrupt(_exit, instead_of=signal.default_int_handler):
         yield
 
 
 @contextmanager
 def raise_on_interrupt() -> Iterator[None]:
     """Raise KeyboardInterrupt on Ctrl-C again: for a command, which has something to clean up."""
-    with _replace_handler(_exit, signal.default_int_handler):
+    with handle_interrupt(signal.default_int_handler, instead_of=_exit):
         yield
 
 
@@ -34,11 +37,14 @@ def _exit(*_: object) -> None:
 
 
 @contextmanager
-def _replace_handler(
-    before: Callable[..., object], handler: Callable[..., object]
-) -> Iterator[None]:
-    main = threading.current_thread() is threading.main_thread()  # others may not set handlers
-    if not main or signal.getsignal(signal.SIGINT) is not before:
+def handle_interrupt(handler: Handler, instead_of: Handler | None = None) -> Iterator[None]:
+    """Handle SIGINT in the main thread, which alone receives it, unless it is ignored.
+
+    Leaves any other handler than `instead_of`, if that is not None.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    main = threading.current_thread() is threading.main_thread()
+    if not main or not callable(before) or instead_of not in (None, before):
         yield
         return
     signal.signal(signal.SIGINT, handler)

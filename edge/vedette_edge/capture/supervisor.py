@@ -104,7 +104,7 @@ class Supervisor:
 
     @property
     def lost_s(self) -> float:
-        """How long the camera has been lost, in seconds; 0 if it is not."""
+        """The seconds since the camera was lost; 0 if it is not."""
         return 0.0 if self._lost_since_s is None else self._clock() - self._lost_since_s
 
     def next_frame(

@@ -107,9 +107,9 @@ def test_a_motion_blur_keeps_the_brightness() -> None:
 def test_a_set_has_its_parts_in_class_folders_and_one_flat_frame_a_class(drawn: DrawnSet) -> None:
     assert symbol_cards.count_cards(2, 1) == len(drawn.files) == 200
     assert {name for name in drawn.files if "umbrella" in name} == {
-        "train/umbrella/0001.jpg",
-        "train/umbrella/0002.jpg",
-        "test/umbrella/0001.jpg",
+        "cards/train/umbrella/0001.jpg",
+        "cards/train/umbrella/0002.jpg",
+        "cards/test/umbrella/0001.jpg",
         "frames/umbrella/0001.jpg",
     }
 
@@ -120,7 +120,7 @@ def test_progress_advances_once_for_each_picture(drawn: DrawnSet) -> None:
 
 def test_the_pictures_of_a_set_are_jpegs_that_differ(drawn: DrawnSet) -> None:
     assert len(set(drawn.files.values())) == len(drawn.files)
-    jpeg = np.frombuffer(drawn.files["train/umbrella/0001.jpg"], np.uint8)
+    jpeg = np.frombuffer(drawn.files["cards/train/umbrella/0001.jpg"], np.uint8)
     picture = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)
     assert picture is not None
     assert picture.shape == (240, 320, 3)

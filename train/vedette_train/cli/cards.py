@@ -18,12 +18,14 @@ def cards(out: Path, train_per_class: int, test_per_class: int, seed: int) -> No
     """Draw the demonstration set: 50 classes of symbol cards, and a sheet to print.
 
     \b
-    OUT/train and OUT/test hold frames by class, OUT/frames one more of each class.
+    OUT/cards holds photographs of them by class, to train on and to test.
+    OUT/frames holds one more of each class, as if from a camera.
     Print OUT/cards.pdf and hold the cards in front of a camera.
 
     \b
     Example:
-      vedette-train cards demo/cards
+      vedette-train cards demo
+      vedette-train fit demo/cards --out runs/demo
     """
     with cli_session() as terminal:
         out.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -217,8 +218,9 @@ def draw_set(
     seed: int = 0,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Write train/<class>/0001.jpg, test/<class>/0001.jpg and frames/<class>/0001.jpg in a folder.
+    """Write cards/train/<class>/0001.jpg, and so on, in a folder.
 
+    The photographs to train on are in cards/train and cards/test, one more frame a class in frames.
     Calls `advance` after each image. Replaces images of the same name and keeps other files. The
     same seed gives the same bytes. Raises ValueError for a negative seed.
     """
@@ -233,11 +235,15 @@ def draw_set(
 
 def _list_images(folder: Path, train_per_class: int, test_per_class: int) -> Iterator[CardImage]:
     """The images of a set; creates the folders."""
-    for name in CARDS:
-        for part, count in (("train", train_per_class), ("test", test_per_class), ("frames", 1)):
-            (folder / part / name).mkdir(parents=True, exist_ok=True)
-            for number in range(1, count + 1):
-                yield CardImage(folder / part / name / f"{number:04}.jpg", part, name, number)
+    parts = (
+        (folder / "cards", "train", train_per_class),
+        (folder / "cards", "test", test_per_class),
+        (folder, "frames", 1),
+    )
+    for name, (parent, part, count) in product(CARDS, parts):
+        (parent / part / name).mkdir(parents=True, exist_ok=True)
+        for number in range(1, count + 1):
+            yield CardImage(parent / part / name / f"{number:04}.jpg", part, name, number)
 
 
 def _write_image(image: CardImage, seed: int) -> None:

@@ -1,12 +1,13 @@
 """Ctrl-C while TensorFlow computes, where KeyboardInterrupt alone is not safe."""
 
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 import keras
+
+from vedette_edge.interrupt import handle_interrupt
 
 
 class StepInterrupt(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes no types
@@ -41,7 +42,7 @@ def delay_interrupt(announce: Callable[[], None]) -> Iterator[StepInterrupt]:
         callback.received = True
         announce()
 
-    with _handle_interrupt(receive):
+    with handle_interrupt(receive):
         yield callback
     callback.on_train_batch_end()
 
@@ -55,25 +56,10 @@ def recognize_interrupt() -> Iterator[None]:
         received.append(signum)
         signal.default_int_handler(signum, frame)
 
-    with _handle_interrupt(receive):
+    with handle_interrupt(receive):
         try:
             yield
         except Exception as error:
             if received:
                 raise KeyboardInterrupt from error
             raise
-
-
-@contextmanager
-def _handle_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle SIGINT in the main thread, which alone receives it, unless it is ignored."""
-    before = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if not (main and callable(before)):
-        yield
-        return
-    signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
