@@ -13,8 +13,10 @@ CAMERA ?= $(RUN)/photographs
 IMAGES ?=
 FLAGS  ?=
 
+comma := ,
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation edge-environment test-edge test-bookworm test-bookworm-quick test-systemd test-install test-install-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
+.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation test-coverage edge-environment test-edge test-bookworm test-bookworm-quick test-systemd test-install test-install-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,9 +123,19 @@ test: test-edge test-workstation ## Run all tests but those of whole systems
 
 # The edge's tests measure time, so the others run at low priority. Idle threads of numeric libraries
 # spin, which slows down other processes.
+workstation_tests = OMP_NUM_THREADS=1 nice $(BIN)/$(1) --ignore tests/edge --ignore tests/install \
+  --ignore tests/systemd -n 2 --dist loadfile --no-loadscope-reorder
 test-workstation: $(READY) ## Run all tests but the edge's and those of whole systems
-	OMP_NUM_THREADS=1 nice $(BIN)/pytest --ignore tests/edge --ignore tests/install \
-	  --ignore tests/systemd -n 2 --dist loadfile --no-loadscope-reorder
+	@if tests/proved check coverage; then $(call workstation_tests,pytest); \
+	  else tests/proved run coverage $(MAKE) --no-print-directory test-coverage; fi
+
+test-coverage: export COVERAGE_FILE := build/coverage-workstation
+test-coverage: $(READY) ## The same, and measure the branch coverage of train and convert
+	@$(BIN)/coverage erase
+	$(call workstation_tests,coverage run --source vedette_train$(comma)vedette_convert -m pytest)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --include 'train/*' --fail-under 99
+	$(BIN)/coverage report --include 'convert/*' --fail-under 98
 
 # The edge as on a Pi: only the wheel, in its own environment.
 EDGE_PYTHON   ?= $(PYTHON)
@@ -153,8 +165,8 @@ test-bookworm: ## Run the edge's tests here with a Bookworm Pi's packages, and m
 	$(MAKE) --no-print-directory edge-environment EDGE_VENV=.venv-bookworm \
 	  EDGE_PYTHON=python3.11 EDGE_VERSIONS=build/bookworm.txt
 	@.venv-bookworm/bin/coverage erase
-	.venv-bookworm/bin/coverage run -m pytest tests/edge -m 'not single_cpu' -n 4 --dist worksteal
-	.venv-bookworm/bin/coverage run -m pytest tests/edge -m single_cpu
+	.venv-bookworm/bin/coverage run --source vedette_edge -m pytest tests/edge -m 'not single_cpu' -n 4 --dist worksteal
+	.venv-bookworm/bin/coverage run --source vedette_edge -m pytest tests/edge -m single_cpu
 	@.venv-bookworm/bin/coverage combine --quiet
 	.venv-bookworm/bin/coverage report --fail-under 94
 
