@@ -18,8 +18,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -108,30 +109,37 @@ class Workplace:
             finally:
                 subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
 
-    def judge(self, case: Case, seconds: dict[str, float]) -> Case:
+    def judge(self, case: Case, baselines: "Baselines") -> Case:
         """Run the tests of a case, and return it with what killed it."""
         path = self._folder / case.module
         source = path.read_text("utf-8")
-        path.write_text(case.mutant.source, "utf-8")
-        try:
-            for tests in list_tests(case.module):
-                if not self.run_tests(tests, max(LEAST_S, PATIENCE * seconds[tests])):
+        for tests in list_tests(case.module):
+            timeout_s = max(LEAST_S, PATIENCE * baselines.measure(self, tests))
+            path.write_text(case.mutant.source, "utf-8")
+            try:
+                if not self.run_tests(tests, timeout_s):
                     return Case(case.module, case.mutant, tests)
-        finally:
-            path.write_text(source, "utf-8")
+            finally:
+                path.write_text(source, "utf-8")
         return case
 
 
-def measure(workplace: Workplace, tests: Iterable[str]) -> dict[str, float]:
-    """Measure the seconds of tests without a mutant. Ends the program if they fail."""
-    seconds = {}
-    for name in sorted(set(tests)):
-        started_s = time.monotonic()
-        if not workplace.run_tests(name, 1800):
-            sys.exit(f"{name} fails without a mutant")
-        seconds[name] = time.monotonic() - started_s
-        report(f"{name}: {seconds[name]:.0f} s without a mutant")
-    return seconds
+class Baselines:
+    """The seconds that tests take without a mutant, measured when they are needed."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def measure(self, workplace: Workplace, tests: str) -> float:
+        """Run tests once, here or in another workplace. Raises RuntimeError if they fail."""
+        with self._locks[tests]:
+            if tests not in self._seconds:
+                started_s = time.monotonic()
+                if not workplace.run_tests(tests, 1800):
+                    raise RuntimeError(f"{tests} fails without a mutant")
+                self._seconds[tests] = time.monotonic() - started_s
+            return self._seconds[tests]
 
 
 def judge_all(cases: Sequence[Case], jobs: int) -> list[Case]:
@@ -141,14 +149,12 @@ def judge_all(cases: Sequence[Case], jobs: int) -> list[Case]:
         for number in range(jobs):
             (Path(folder) / str(number)).mkdir()
             workplaces.put(Workplace(Path(folder) / str(number)))
-        first = workplaces.get()
-        seconds = measure(first, (tests for case in cases for tests in list_tests(case.module)))
-        workplaces.put(first)
+        baselines = Baselines()
 
         def judge(case: Case) -> Case:
             workplace = workplaces.get()
             try:
-                judged = workplace.judge(case, seconds)
+                judged = workplace.judge(case, baselines)
             finally:
                 workplaces.put(workplace)
             report(judged.to_json())

@@ -157,6 +157,10 @@ def test_a_watch_ends_quietly_with_its_reader(model: Path) -> None:
 
 
 def test_a_watch_ends_with_its_terminal(model: Path) -> None:
+    def take_terminal() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # with nohup, these tests ignore it
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     master, slave = pty.openpty()
     command = [*RUN, str(model), "--camera", "synthetic:64x48@5", "--every-frame"]
     with subprocess.Popen(
@@ -165,7 +169,7 @@ def test_a_watch_ends_with_its_terminal(model: Path) -> None:
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=take_terminal,
     ) as process:
         os.close(slave)
         os.read(master, 100)

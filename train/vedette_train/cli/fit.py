@@ -112,9 +112,18 @@ Examples:
     multiple=True,
     help="Pictures of no class, for testing; a head in closed form trains on half of them.",
 )
-@option("--validation", SHARE, None, "Share of the training part to select epochs by.", "0.2")
 @option(
-    "--test", FiniteFloat(*LIMITS["test"]), 0.2, "Share of all photographs for the test; 0: none."
+    "--validation",
+    SHARE,
+    None,
+    "Share of the training part to select epochs by, if there is no folder of them.",
+    "0.2",
+)
+@option(
+    "--test",
+    FiniteFloat(*LIMITS["test"]),
+    0.2,
+    "Share of all photographs for the test, if there is no folder of them; 0: none.",
 )
 @option("--seed", _limit("seed"), 0, "Seed of the split, the weights and the order.")
 @click.option("--store", type=PATH, help="Folder for prepared pictures. [default: RUN/../.store]")
