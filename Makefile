@@ -77,21 +77,23 @@ convert: $(READY) ## Convert the last run, or RUN=folder, to RUN/model.tflite
 model_exists = test -e "$(MODEL)" || \
   { echo "$(MODEL): no model there; first: make convert" >&2; exit 2; }
 
-# The shell itself tells whether it can read IMAGES, which a command line of make exports.
+# One name may have spaces; of several, the shell itself tells whether it can read them.
 predict: $(READY) ## Classify pictures: make predict IMAGES='a.jpg b.jpg' [MODEL=model.tflite]
 	@test -n "$$IMAGES" || \
 	  { echo "Name the pictures: make predict IMAGES='photo.jpg folder'" >&2; exit 2; }
-	@printf '%s' "set -- $$IMAGES" | sh -n 2>/dev/null || \
+	@test -e "$$IMAGES" || printf '%s' "set -- $$IMAGES" | sh -n 2>/dev/null || \
 	  { echo "IMAGES: a quote or a bracket in a name; put the name in further quotes," \
 	      "IMAGES=\"'photo (1).jpg' b.jpg\", or name its folder" >&2; exit 2; }
 	@$(model_exists)
-	$(BIN)/vedette predict "$(MODEL)" $(IMAGES) $(FLAGS)
+	@if [ -e "$$IMAGES" ]; then set -- "$$IMAGES"; else eval "set -- $$IMAGES"; fi; \
+	  set -x; $(BIN)/vedette predict "$(MODEL)" "$$@" $(FLAGS)
 
 run: $(READY) ## Watch with the last model: [MODEL=file] [CAMERA=folder or video]
 	@$(model_exists)
-	@test "$(CAMERA)" != "$(RUN)/photographs" || \
-	  echo "Watching the photographs of this run, including those that it was trained on" >&2
 	$(BIN)/vedette run "$(MODEL)" --camera "$(CAMERA)" --log "$(basename $(MODEL)).watch.jsonl" $(FLAGS)
+	@echo "Log: $(basename $(MODEL)).watch.jsonl" >&2
+	@test "$(CAMERA)" != "$(RUN)/photographs" || echo "These were the photographs of the run, most of" \
+	  "which it was trained on; to watch others: make run CAMERA=folder, video or camera" >&2
 
 # MODEL, or else the last model, if there is one.
 along = model="$(MODEL)"; [ "$(origin MODEL)" != file ] || [ -e "$$model" ] || model=; \

@@ -55,3 +55,17 @@ def test_a_name_that_the_shell_does_not_take_is_explained(checkout: Path, images
 def test_names_in_further_quotes_are_classified(checkout: Path, images: list[str]) -> None:
     done = make(checkout, "predict", "MODEL=m.tflite", f"IMAGES={shlex.join(images)}")
     assert done.stdout.splitlines()[-len(images) :] == images
+
+
+@pytest.mark.parametrize("name", ["my photo.jpg", "photo (1).jpg", "it's.jpg"])
+def test_one_name_needs_no_further_quotes_if_it_is_there(checkout: Path, name: str) -> None:
+    (checkout / name).touch()
+    done = make(checkout, "predict", "MODEL=m.tflite", f"IMAGES={name}")
+    assert done.stdout.splitlines()[-1:] == [name]
+
+
+def test_a_watch_of_the_photographs_of_the_run_ends_with_a_warning(checkout: Path) -> None:
+    done = make(checkout, "run", "MODEL=m.tflite")
+    assert "it was trained on" in done.stderr.splitlines()[-1]
+    done = make(checkout, "run", "MODEL=m.tflite", "CAMERA=clip.mp4")
+    assert done.stderr.splitlines()[-1] == "Log: m.watch.jsonl"
