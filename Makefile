@@ -144,7 +144,7 @@ EDGE_PYTHON   ?= $(PYTHON)
 EDGE_VENV     ?= .venv-edge
 EDGE_VERSIONS ?= constraints.txt
 EDGE_WHEEL     = build/wheel$(EDGE_VENV)
-edge-environment: ## Install the edge's wheel alone in .venv-edge, for the three targets below
+edge-environment: ## Install the edge's wheel alone in .venv-edge, where its tests run
 	@rm -rf $(EDGE_WHEEL)
 	$(EDGE_PYTHON) -m venv --clear $(EDGE_VENV)
 	$(EDGE_VENV)/bin/python -m pip install --quiet --constraint constraints.txt pip
@@ -173,8 +173,9 @@ test-bookworm: ## Run the edge's tests here with a Bookworm Pi's packages, and m
 	.venv-bookworm/bin/coverage report --fail-under 94
 
 test-bookworm-quick: ## The same, unless tests/bookworm.proved shows that it passed
-	@command -v python3.11 >/dev/null || { echo "skipped: there is no python3.11"; exit 0; }; \
-	  tests/proved run bookworm env CI=1 $(MAKE) --no-print-directory test-bookworm
+	@tests/proved check bookworm || command -v python3.11 >/dev/null || \
+	  { echo "python3.11, a Bookworm Pi's, not found: install it" >&2; exit 1; }
+	@tests/proved run bookworm env CI=1 $(MAKE) --no-print-directory test-bookworm
 
 test-systemd: edge-environment ## Boot systemd in namespaces, and try what docs/service.md promises
 	$(EDGE_VENV)/bin/python -m pytest tests/systemd -n 3 --dist loadfile
@@ -207,5 +208,5 @@ endurance: $(READY) ## Kill and damage a watch as often as promised, then a mill
 	$(BIN)/python tests/scale/frames.py
 
 clean: ## Remove what was built; runs/ stays
-	rm -rf .venv-edge build demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv-edge .venv-bookworm build demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

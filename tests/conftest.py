@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 # Where tests run in the background, Ctrl-C is ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Beside other tests an example may take long, and that proves nothing. One profile for all, as
-# Hypothesis' own for CI tries the same examples for ever.
+# Beside other tests an example may take long, and that proves nothing. Where CI is set, a profile
+# inherits from Hypothesis' own for CI, which tries the same examples for ever, unless told not to.
 settings.register_profile(
-    "vedette", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "vedette",
+    deadline=None,
+    derandomize=False,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 settings.load_profile("vedette")
 settings.register_profile("fuzz", max_examples=20_000)  # make fuzz
@@ -49,11 +54,17 @@ SHAPES = ("bar", "disc", "square")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep verdicts on models in a folder of this run, for all its processes, and none at home."""
-    if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
+    """Draw a seed, and keep verdicts on models in a folder of this run, and none at home."""
+    if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit both
+        if config.option.hypothesis_seed is None:
+            config.option.hypothesis_seed = str(secrets.randbelow(10**6))
         folder = TemporaryDirectory(prefix="vedette-state-")
         os.environ["STATE_DIRECTORY"] = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"to draw the same examples: --hypothesis-seed {config.option.hypothesis_seed}"
 
 
 @pytest.hookimpl(wrapper=True)

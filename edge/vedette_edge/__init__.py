@@ -1,8 +1,6 @@
 """Vedette's edge: one .tflite file and a camera become labels."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as in typing, whose import takes a while
 if TYPE_CHECKING:  # so that type checkers know the names that __getattr__ loads
     from vedette_edge.errors import VedetteError
     from vedette_edge.images.preprocessing import preprocess
@@ -26,4 +24,6 @@ def __getattr__(name: str) -> object:
     """Load a public name from its module."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # not before __main__ has prepared for Ctrl-C
+
     return getattr(import_module(_MODULES[name]), name)

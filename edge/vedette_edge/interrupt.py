@@ -5,7 +5,6 @@ Only the standard library's fast modules are imported here, so that this takes e
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -43,11 +42,14 @@ def handle_interrupt(handler: Handler, instead_of: Handler | None = None) -> Ite
     Leaves any other handler than `instead_of`, if that is not None.
     """
     before = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if not main or not callable(before) or instead_of not in (None, before):
+    if not callable(before) or instead_of not in (None, before):
         yield
         return
-    signal.signal(signal.SIGINT, handler)
+    try:
+        signal.signal(signal.SIGINT, handler)
+    except ValueError:  # in another thread
+        yield
+        return
     try:
         yield
     finally:

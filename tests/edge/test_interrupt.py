@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,26 @@ def test_a_command_is_interrupted_as_ever() -> None:
             signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_program_that_handles_ctrl_c_itself_goes_on_doing_so() -> None:
+    received: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        with exit_on_interrupt(), raise_on_interrupt():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert received == [signal.SIGINT]
+
+
+def test_threads_other_than_the_main_one_change_no_handler() -> None:
+    def look() -> object:
+        with exit_on_interrupt():
+            return signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(look).result() is signal.default_int_handler
 
 
 def test_where_ctrl_c_is_ignored_it_stays_so() -> None:
