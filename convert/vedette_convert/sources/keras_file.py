@@ -65,10 +65,20 @@ def count_outputs(model: Config) -> int | None:
     for layer in reversed(layers):
         if "layers" in layer["config"]:
             return count_outputs(layer)
-        if layer["class_name"] not in SHAPE_KEEPING:
-            units = layer["config"].get("units")
+        units = layer["config"].get("units") or _find_width(layer)
+        if units or layer["class_name"] not in SHAPE_KEEPING:
             return units if isinstance(units, int) else None
     return None
+
+
+def _find_width(layer: Config) -> object:
+    """Find the last dimension of what goes into a layer that keeps shapes; None if not stated."""
+    if layer["class_name"] not in SHAPE_KEEPING:
+        return None
+    try:
+        return layer["inbound_nodes"][0]["args"][0]["config"]["shape"][-1]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _read_hdf5(path: Path) -> tuple[Config, str]:

@@ -87,6 +87,8 @@ def check(
 def _write_chart(path: Path, terminal: Output) -> None:
     from vedette_edge.doctor.test_chart import write_chart  # imports numpy
 
+    if path.exists():
+        raise SettingError(f"{path}: exists already; choose another name, or remove it")
     write_chart(path)
     terminal.err.print(f"{path}: print it or show it so that it fills the picture")
 

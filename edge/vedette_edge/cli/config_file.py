@@ -84,6 +84,7 @@ def _list_invalid(
             try:
                 parameter.process_value(context, _convert_value(value, parameter))
             except click.ClickException as error:
-                shown = "" if key == SECRET else f" is {value!r}"
+                unnamed = key == SECRET or repr(value) in error.message
+                shown = "" if unnamed else f" is {value!r}"
                 lines.append(f"{key}{shown}: {error.message}")
     return lines

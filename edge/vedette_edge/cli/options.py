@@ -71,7 +71,7 @@ def suggest_name(name: str, known: Collection[str]) -> str:
     if near := difflib.get_close_matches(name, known, 1):
         return f"did you mean {near[0]!r}?"
     more = " ..." if len(known) > MOST_NAMES else ""
-    return f"known are {', '.join(sorted(known)[:MOST_NAMES])}{more}"
+    return f"expected one of: {', '.join(sorted(known)[:MOST_NAMES])}{more}"
 
 
 def _read_labels(path: str) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class Classification:
 
     def top(self, count: int) -> list[tuple[str, float]]:
         """The `count` highest labels with their scores, best first, without thresholds."""
-        best = np.argsort(-self.scores, kind="stable")[:count]
+        best = np.argsort(-self.scores, kind="stable")[: max(count, 0)]
         return [(self.labels[index], float(self.scores[index])) for index in best]
 
 
@@ -130,8 +130,8 @@ def find_threads() -> int:
 def _resolve_threads(threads: int | None) -> int:
     if threads is None:
         return find_threads()
-    if threads < 1:
-        raise SettingError(f"threads is {threads}, expected a number from 1, or None")
+    if not isinstance(threads, int) or threads < 1:
+        raise SettingError(f"threads is {threads!r}, expected a whole number from 1, or None")
     return threads
 
 

@@ -26,6 +26,13 @@ def build_nested() -> Any:
     return keras.Sequential([keras.Input((8,)), layers.Dense(8), build_sequential()])
 
 
+def build_joined() -> Any:
+    """As the head in closed form, with an output for unknown."""
+    taken = keras.Input((8,))
+    joined = layers.Concatenate()([layers.Dense(4)(taken), layers.Dense(1)(taken)])
+    return keras.Model(taken, layers.Softmax()(joined))
+
+
 def build_hidden() -> Any:
     """The number of outputs comes from the input."""
     taken = keras.Input((8, 8, 5))
@@ -35,7 +42,13 @@ def build_hidden() -> Any:
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize(
     ("build", "outputs"),
-    [(build_sequential, 5), (build_functional, 5), (build_nested, 5), (build_hidden, None)],
+    [
+        (build_sequential, 5),
+        (build_functional, 5),
+        (build_nested, 5),
+        (build_joined, 5),
+        (build_hidden, None),
+    ],
 )
 def test_the_outputs_are_those_of_the_last_layer(
     build: Callable[[], Any], outputs: int | None, suffix: str, tmp_path: Path

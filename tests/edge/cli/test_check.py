@@ -58,6 +58,8 @@ def test_a_missing_model_is_one_fault_among_the_findings(tmp_path: Path) -> None
 def test_check_recognizes_a_mirrored_camera_by_the_chart(model: Path, tmp_path: Path) -> None:
     chart = tmp_path / "chart.png"
     assert call_vedette("check", "--write-chart", chart).exit_code == 0
+    again = call_vedette("check", "--write-chart", chart)
+    assert (again.exit_code, "exists already" in again.stderr) == (1, True)
     mirrored_rgb = np.asarray(cv2.imread(str(chart)), np.uint8)[::5, ::-5, ::-1]
     video = write_video(tmp_path / "clip.avi", [mirrored_rgb] * 8)
     result = call_vedette("check", model, "--camera", video, "--test-chart", "--json")

@@ -40,8 +40,8 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_known_key(
     assert len(lines) == 6
     assert re.search("'camra'.*'camera'", lines[0])
     assert "'zzz'" in lines[1]
-    assert "fps is -1" in lines[2]
-    assert "threads is 'many'" in lines[3]
+    assert "fps: -1" in lines[2]
+    assert "threads: 'many'" in lines[3]
     assert "crop '1,2'" in lines[4]
     assert "region 'door'" in lines[5]
     result = vedette_run("--config", config)
@@ -70,11 +70,11 @@ def test_all_mistakes_are_named_at_once_with_the_nearest_known_key(
         ("fps = 2026-01-31", "expected a text or a number"),
         ("region = 7", "region '7'"),
         ("region = true", "expected a text or a number, or a list of these"),
-        ('fps = "a"', "fps is 'a': 'a' is not a valid number"),
+        ('fps = "a"', "fps: 'a' is not a valid number"),
         ("threads = 1.5", "'1.5' is not a valid integer"),
         ('region = ["a=0,0,9,9", "a=1,1,9,9"]', "'a'"),
-        ("fps = nan", "fps is nan: nan is not a finite number"),
-        ("smoothing = inf", "smoothing is inf: inf is not a finite number"),
+        ("fps = nan", "fps: nan is not a finite number"),
+        ("smoothing = inf", "smoothing: inf is not a finite number"),
     ],
 )
 def test_values_of_any_type_are_converted_as_on_a_command_line_or_refused(

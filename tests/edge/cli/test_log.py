@@ -14,7 +14,10 @@ __all__ = ["log", "zone"]  # fixtures
     ("arguments", "expected"),
     [
         (["--event", "chnge"], "no record has the event 'chnge'; did you mean 'change'?"),
-        (["--event", "zzz"], "no record has the event 'zzz'; known are camera_lost, camera_op"),
+        (
+            ["--event", "zzz"],
+            "no record has the event 'zzz'; expected one of: camera_lost, ca",
+        ),
         (["--event", "change", "--event", "zzz"], "no record has the event 'zzz'"),
     ],
 )
@@ -30,7 +33,7 @@ def test_an_event_that_is_none_is_an_error_with_the_nearest(
     ("arguments", "expected"),
     [
         (["--label", "foxx"], "no record has the label 'foxx'; did you mean 'fox'?"),
-        (["--label", "zzz"], "no record has the label 'zzz'; known are fox, hen, none"),
+        (["--label", "zzz"], "no record has the label 'zzz'; expected one of: fox, hen, none"),
         (["--region", "dor", "--label", "fox"], "no record has the region 'dor'; did you mean"),
     ],
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -122,9 +122,9 @@ def test_results_are_compared_as_themselves(model: Path) -> None:
 
 
 def test_a_number_of_threads_that_is_none_is_an_error(model: Path) -> None:
-    for threads in (-1, 0):
-        with pytest.raises(SettingError, match=f"threads is {threads}, expected"):
-            Classifier(model, threads=threads)
+    for threads in (-1, 0, 1.5, "2"):
+        with pytest.raises(SettingError, match=f"threads is {threads!r}, expected"):
+            Classifier(model, threads=cast(int, threads))
 
 
 def test_a_path_is_classified_like_its_pixels(model: Path, photos: Path, tmp_path: Path) -> None:

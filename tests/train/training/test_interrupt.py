@@ -4,14 +4,17 @@ import io
 import signal
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pytest
 from rich.console import Console
 
+from vedette_train.config import TrainConfig
 from vedette_train.data.batches import Batches
 from vedette_train.models.architectures import cnn
+from vedette_train.pipeline import fitting
 from vedette_train.run import folder
 from vedette_train.run.history import read_history
 from vedette_train.training.interrupt import recognize_interrupt
@@ -37,6 +40,9 @@ class CtrlC(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes 
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         self.ended.append(self.step)
+
+    def on_test_batch_begin(self, batch: int, logs: object = None) -> None:
+        self.press(f"validation after step {self.step}")
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         self.press(f"end of epoch {epoch + 1}")
@@ -75,7 +81,13 @@ def test_ctrl_c_after_the_last_step_is_not_lost(tmp_path: Path) -> None:
     assert len(read_history(tmp_path / folder.HISTORY)) == 3
 
 
-def press_and_fail() -> None:
+def test_ctrl_c_during_validation_ends_before_the_next_epoch(tmp_path: Path) -> None:
+    descend(tmp_path, keys := CtrlC("validation after step 4"))
+    assert keys.ended == [1, 2, 3, 4]
+    assert len(read_history(tmp_path / folder.HISTORY)) == 1
+
+
+def press_and_fail(*_: object) -> None:
     """Fail as TensorFlow does if KeyboardInterrupt comes at a wrong moment."""
     try:
         signal.raise_signal(signal.SIGINT)
@@ -86,6 +98,12 @@ def press_and_fail() -> None:
 def test_ctrl_c_that_became_another_error_is_still_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt), recognize_interrupt():
         press_and_fail()
+
+
+def test_it_is_so_in_a_whole_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "_solve", press_and_fail)
+    with pytest.raises(KeyboardInterrupt):
+        fitting.fit_run(Mock(config=TrainConfig()))
 
 
 def test_an_error_without_ctrl_c_stays_what_it_is() -> None:

@@ -17,7 +17,7 @@ from vedette_edge.files import write_text
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import TrainConfig
 from vedette_train.data import quarantine
-from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit
+from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit, sort_by_kind
 from vedette_train.data.discovery import scan_dataset
 from vedette_train.data.layout import TRAIN, VALIDATION
 from vedette_train.data.training_data import draft_contract, load_training_data, survey_dataset
@@ -123,8 +123,8 @@ def _audit_with_labels(folder: Path, config: TrainConfig, store: Path, terminal:
     fitted = closed_form.fit_closed_form(data, config, terminal).fitted
     files = [photograph.file for photograph in data.list_photographs(TRAIN, VALIDATION)]
     errors = label_errors.find_label_errors(fitted.out_of_fold, files)
-    more = tuple(error.finding() for error in errors)
-    return replace(data.audit, findings=data.audit.findings + more)
+    findings = (*data.audit.findings, *(error.finding() for error in errors))
+    return replace(data.audit, findings=sort_by_kind(findings))
 
 
 def build_audit_table(audit: Audit) -> Table:

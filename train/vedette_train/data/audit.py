@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 
@@ -32,8 +32,8 @@ _KINDS = (
     ("link", "link that is not followed", "left out; put the pictures themselves there"),
     ("identical-across-classes", "same file in several classes", "only one can be right"),
     ("alike-across-classes", "near-duplicates in several classes", "check the class of each"),
-    ("identical", "same file twice in a class", "kept in one part; one is enough"),
-    ("alike", "near-duplicates in a class", "kept in one part of the split"),
+    ("identical", "same file twice in a class", "one is enough"),
+    ("alike", "near-duplicates in a class", "never on both sides of the split"),
     ("across-split", "looks like a test picture", "left out of training"),
     ("unused", "JPEG with unused data", "check that the picture is whole; if not, delete it"),
     ("ending", "wrong file extension", "read by its content; rename it"),
@@ -96,9 +96,14 @@ def audit_dataset(dataset: Dataset, entries: Sequence[Entry], contract: Contract
         *(Finding("hidden", (), folder) for folder in dataset.hidden),
         *_audit_classes(pictures),
     ]
+    findings.sort(key=lambda finding: finding.files)
+    return Audit(pictures, sort_by_kind(findings))
+
+
+def sort_by_kind(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort findings in the order of FINDING_KINDS, those of a kind as they come."""
     order = list(FINDING_KINDS)
-    findings.sort(key=lambda finding: (order.index(finding.kind), finding.files))
-    return Audit(pictures, tuple(findings))
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.kind)))
 
 
 def _audit_ignored(ignored: Mapping[str, str]) -> Iterator[Finding]:
