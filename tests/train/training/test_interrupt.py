@@ -31,6 +31,7 @@ class CtrlC(keras.callbacks.Callback):  # type: ignore[misc]  # keras publishes 
 
     def press(self, moment: str) -> None:
         if moment == self.moment:
+            self.moment = ""
             for _ in range(self.times):
                 signal.raise_signal(signal.SIGINT)
 
