@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from vedette_convert.errors import KerasFileError
+from vedette_convert.sources.normalisation import create_layer
 from vedette_convert.sources.normalisation_check import choose_normalisation
 from vedette_convert.sources.normalisation_detection import detect_normalisation
 
@@ -129,3 +130,11 @@ def test_arithmetic_between_layers_is_recognised_before_a_fork_too(
     own = detect_normalisation(keras.Model(picture, forked))
     assert own is not None
     assert own.name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("unit", layers.Rescaling), ("imagenet", layers.Conv2D), ("none", layers.Identity)],
+)
+def test_a_normalisation_is_the_layer_that_quantizes_best(name: str, layer: type) -> None:
+    assert type(create_layer(name)) is layer
