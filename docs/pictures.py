@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from itertools import product
 from pathlib import Path
 
@@ -86,14 +85,12 @@ def run_in_terminal(command: str, folder: str) -> str:
     """Run a command in a terminal of its own; return the prompt and the screen at its end."""
     tmux = ["tmux", "-S", f"{folder}/{command.split()[0]}"]  # a server of its own
     path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    shell = f"cd {shlex.quote(folder)}; PATH={shlex.quote(path)}; {command}; touch done; sleep 99"
+    end = f"{shlex.join(tmux)} wait-for -S done; sleep 9"
+    shell = f"cd {shlex.quote(folder)}; PATH={shlex.quote(path)}; {command}; {end}"
     subprocess.run([*tmux, "new-session", "-d", "-x", "110", "-y", "60", shell], check=True)
-    while not Path(folder, "done").exists():
-        time.sleep(0.1)
-    time.sleep(0.5)
+    subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=600)
     screen = subprocess.check_output([*tmux, "capture-pane", "-p", "-e"], text=True)
     subprocess.run([*tmux, "kill-server"], check=True)
-    Path(folder, "done").unlink()
     return f"\x1b[1m$ {command}\x1b[0m\n{screen.rstrip()}\n"
 
 

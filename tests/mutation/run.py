@@ -2,8 +2,8 @@
 
     .venv/bin/python -m tests.mutation.run [--count 200] [--seed 1] [MODULE...]
 
-Draws mutants of the modules, evenly and at most a third of one kind each, and runs the tests of the
-module of each mutant: first the test module of its name, then the whole room. A mutant is killed if
+Draws mutants of the modules, evenly and about a third of one kind at most, and runs the tests of
+the module of each mutant: first the test module of its name, then the whole room. A mutant is killed if
 a test fails or takes five times as long as without it. Prints a line of JSON for each mutant, then
 a table. Whether a mutant that survives changes any behaviour is for you to read.
 
@@ -55,7 +55,10 @@ def report(line: str) -> None:
 
 
 def draw(modules: Sequence[str], count: int, seed: int) -> list[Case]:
-    """Draw mutants, evenly from the modules, at most a third of a module's of one kind."""
+    """Draw mutants, evenly from the modules, about a third of a module's of one kind at most.
+
+    They are fewer than `count` if a module has too few.
+    """
     chosen = random.Random(seed)
     cases: list[Case] = []
     for number, module in enumerate(modules):
