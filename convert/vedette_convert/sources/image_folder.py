@@ -23,9 +23,9 @@ def read_photographs(folder: Path, labels: tuple[str, ...], warn: Warn) -> tuple
     """Read photographs in class folders named after labels, or of unknown truth in any others.
 
     In the order of their hashes, every other one of a class is for calibration; copies count
-    once. `warn` hears of files that are left out: unreadable ones, and loose ones beside class
-    folders. Raises KerasFileError if only some folders are named after labels, and for fewer
-    than two photographs.
+    once. `warn` hears of the split, and of files that are left out: unreadable ones, and loose
+    ones beside class folders. Raises KerasFileError if only some folders are named after labels,
+    and for fewer than two photographs.
     """
     by_label = _group_by_label(folder, _find_class_folders(folder, labels), warn)
     photographs = tuple(_split_halves(by_label))
@@ -34,6 +34,11 @@ def read_photographs(folder: Path, labels: tuple[str, ...], warn: Warn) -> tuple
             f"{folder}: {len(photographs)} readable photographs, expected some to calibrate with "
             "and others to judge by: fifty for each class are good"
         )
+    calibrating = sum(one.part == TRAIN for one in photographs)
+    warn(
+        f"{folder}: {len(photographs)} photographs, {calibrating} to calibrate with and "
+        f"{len(photographs) - calibrating} others to judge by"
+    )
     if UNKNOWN in by_label:
         warn(
             f"{folder}: no folders named after the labels ({_join_names(labels)}), so only "

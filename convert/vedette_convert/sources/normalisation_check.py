@@ -62,7 +62,7 @@ def check_normalisation(
     could be better: by the sign test on the photographs on which just one of the two is right.
     """
     ours = measure_hits(named)
-    result = f"the model is right on {ours.sum()} of {len(ours)} photographs"
+    result = f"the model is right on {ours.sum()} of {len(ours)} photographs to calibrate with"
     tried = alternatives if sign_test(int((~ours).sum()), 0) < SURELY else ()
     theirs = {name: measure_hits(name) for name in tried}
     better = [name for name in tried if _is_better(theirs[name], ours)]
@@ -74,9 +74,11 @@ def check_normalisation(
             "Name the normalisation of its training"
         )
     if len(ours) and binomial_tail(int(ours.sum()), len(ours), 1 / max(2, classes)) >= CHANCE:
+        most = max((hits.sum() for hits in theirs.values()), default=None)
+        others = "" if most is None else f", and with any other --normalise on {most} at most"
         return (
-            f"{result}, no more than by chance{', with any --normalise' * bool(tried)}. Are the "
-            "labels in the order of its outputs, and the photographs in the right class folders?"
+            f"{result}, no more than by chance{others}. Are the labels in the order of its "
+            "outputs, and the photographs in the right class folders?"
         )
     return ""
 

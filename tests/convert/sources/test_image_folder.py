@@ -66,6 +66,7 @@ def test_labels_without_photographs_and_loose_photographs_are_reported(
     assert len(read_photographs(tmp_path, LABELS, lines.append)) == 80
     assert lines == [
         "left out loose.png: not in a class folder",
+        f"{tmp_path}: 80 photographs, 40 to calibrate with and 40 others to judge by",
         f"{tmp_path}: no photograph of square",
     ]
 
