@@ -19,6 +19,7 @@ from vedette_edge.model.contract import parse_contract
 WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
 MANIFEST, SETTINGS = "split.csv", "settings.json"
 HEAD = "head.json"  # of a head in closed form; others have none
+CHECKPOINT = "checkpoint.npz"  # of an interrupted gradient descent
 FILES = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS, HEAD, "train.log")
 
 
@@ -47,11 +48,21 @@ def load_run(folder: Path, data: Path | None = None) -> Run:
 
 def _check_complete(folder: Path) -> None:
     required = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS)
-    if missing := [name for name in required if not (folder / name).is_file()]:
+    missing = [name for name in required if not (folder / name).is_file()]
+    if not missing:
+        return
+    if WEIGHTS not in missing:  # training writes it last
+        raise RunFolderError(f"{folder}: {', '.join(missing)} not found. Train again")
+    if any((folder / name).exists() for name in (*FILES, CHECKPOINT)):
+        resume = ", with --resume" if (folder / CHECKPOINT).exists() else ""
         raise RunFolderError(
-            f"{folder}: {', '.join(missing)} not found; expected a folder that vedette-train fit "
-            "wrote. If training was interrupted, run its command again, with --resume if possible"
+            f"{folder}: this run did not finish. Repeat the command of vedette-train that began "
+            f"it{resume}, and then convert"
         )
+    raise RunFolderError(
+        f"{folder}: not a run: expected a folder that vedette-train fit wrote, with "
+        f"{', '.join(required)}"
+    )
 
 
 def _read_head(path: Path, run: Run) -> HeadRecord:
