@@ -169,4 +169,4 @@ def _convert(
         console.show_refusal(result, config, output.err)
         raise click.exceptions.Exit(REFUSED)
     if not as_json:
-        output.out.print(f"{result.file}: {result.file.stat().st_size / 1e6:.2f} MB")
+        console.show_files(result, output.out)

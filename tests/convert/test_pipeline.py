@@ -99,6 +99,13 @@ def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
     lines = [line.split() for line in result.stdout.splitlines()]
     assert lines[0] == ["label", "pictures", "float", "int8", "agree"]
     assert [line[0] for line in lines[1:5]] == ["bar", "disc", "square", "all"]
+    model = run / "model.tflite"
+    assert result.stdout.splitlines()[-4:] == [
+        f"{model}: {model.stat().st_size / 1e6:.2f} MB",
+        f"{run}/model.report.html: open it in a browser",
+        f"next: vedette predict {model} photo.jpg",
+        f"or:   make predict MODEL={model} IMAGES=photo.jpg",
+    ]
     data = json.loads(convert(run, "--json").stdout)
     assert data["pictures"] == data["known_pictures"] == 24
     assert data["meaning"] in " ".join(result.stdout.split())
@@ -109,7 +116,6 @@ def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
     low, high = data["accuracy_change_interval"]
     assert low < data["accuracy_change"] < high
     assert set(data["per_class"]) == {"bar", "disc", "square"}
-    assert (run / "model.tflite").exists()
 
 
 def test_a_refused_model_is_code_3_or_an_error_and_the_old_file_stands(

@@ -1,6 +1,7 @@
 """The output of a conversion on the console, as text and as JSON."""
 
 import json
+import shlex
 from dataclasses import asdict
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.table import Table
 from vedette_convert.candidates import Candidate, ConversionResult
 from vedette_convert.evaluation import acceptance
 from vedette_convert.quantization.scheme import NEW, ConvertConfig, list_untried
+from vedette_convert.report.units import format_size
 
 WORST = 3  # layers that a refusal names
 
@@ -88,15 +90,26 @@ def show_stages(result: ConversionResult, terminal: Console) -> None:
     """Show the duration of each stage, and the size of its result."""
     best = result.best
     outcomes = {
-        "quantize": f"{result.float_bytes / 1e6:.2f} MB become {len(best.graph) / 1e6:.2f} MB, "
+        "quantize": f"{format_size(result.float_bytes)} become {format_size(len(best.graph))}, "
         f"attempts: {len(result.candidates)}",
         "fit head": "the last layer, fitted again for the quantized network",
         "judge": f"the answers to {best.verdict.pictures} pictures",
         "pack": "the file, with pictures for its self-test",
-        "report": f"{result.report.stat().st_size / 1e6:.2f} MB",
+        "report": format_size(result.report.stat().st_size),
     }
     for stage, taken in result.seconds.items():
         terminal.print(f"{stage:<9}{taken:6.1f} s  {outcomes[stage]}")
+
+
+def show_files(result: ConversionResult, terminal: Console) -> None:
+    """Show the files that were written, and the commands that use the model next."""
+    model = shlex.quote(str(result.file))
+    terminal.print(
+        f"{result.file}: {format_size(result.file.stat().st_size)}\n"
+        f"{result.report}: open it in a browser\n"
+        f"next: vedette predict {model} photo.jpg\n"
+        f"or:   make predict MODEL={model} IMAGES=photo.jpg"
+    )
 
 
 def _render_classes(candidate: Candidate) -> Table:
@@ -134,16 +147,16 @@ def _render_figures(candidate: Candidate) -> Table:
 
 
 def _render_candidates(result: ConversionResult) -> Table:
-    table = _create_table("attempt", "accuracy", "agree", "MB", "ms", "verdict")
+    table = _create_table("attempt", "accuracy", "agree", "size", "ms", "verdict")
     first = result.candidates[0].verdict
-    float_mb, float_ms = f"{result.float_bytes / 1e6:.2f}", f"{result.float_ms:.2f}"
-    table.add_row("float", _format_percent(first.float_accuracy), "", float_mb, float_ms)
+    size, ms = format_size(result.float_bytes), f"{result.float_ms:.2f}"
+    table.add_row("float", _format_percent(first.float_accuracy), "", size, ms)
     for one in result.candidates:
         table.add_row(
             one.title,
             _format_percent(one.verdict.tflite_accuracy),
             _format_percent(one.verdict.agreement),
-            f"{len(one.graph) / 1e6:.2f}",
+            format_size(len(one.graph)),
             f"{one.latency.score_ms:.2f}",
             "refused" if one.objections else "passed",
         )

@@ -13,6 +13,7 @@ import jinja2
 from vedette_convert.candidates import ConversionResult
 from vedette_convert.evaluation.acceptance import SURE, Answer
 from vedette_convert.quantization.scheme import ConvertConfig
+from vedette_convert.report.units import format_size
 from vedette_convert.run import Run
 from vedette_edge.files import write_text
 from vedette_edge.images.encoding import thumbnail_data_uri
@@ -70,7 +71,7 @@ def _load_template() -> jinja2.Template:
     )
     environment.filters |= {
         "percent": lambda share: "unknown" if share is None else f"{share:.1%}",
-        "size": lambda count: f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB",
+        "size": format_size,
         "ms": lambda milliseconds: f"{milliseconds:.2f} ms",
         "points": lambda change: f"{100 * change:+.1f}",
         "interval": lambda ends: f"{ends[0]:.1%} to {ends[1]:.1%}" if ends else "",

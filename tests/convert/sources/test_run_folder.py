@@ -15,7 +15,7 @@ from vedette_convert.sources.run_folder import load_run
         (["train.log"], "this run did not finish. Repeat the command of vedette-train that"),
         (
             ["train.log", "settings.json", "split.csv", "checkpoint.npz"],
-            "this run did not finish. Repeat the command of vedette-train that began it, with --res",
+            "this run did not finish. Repeat the command of vedette-train that began it, with",
         ),
         (["train.log", "Trained_Weight.h5"], "contract.json, split.csv, settings.json not found"),
         (["hen.jpg"], "not a run: expected a folder that vedette-train fit wrote, with Trained"),
