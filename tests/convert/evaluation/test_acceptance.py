@@ -47,7 +47,10 @@ def test_one_picture_alone_refuses_nothing() -> None:
     assert verdict.accuracy_change_interval == pytest.approx((-1, 0.7335), abs=1e-4)
 
 
-@pytest.mark.parametrize(("pictures", "lost", "objections"), [(1100, 11, 0), (1000, 11, 1)])
+@pytest.mark.parametrize(
+    ("pictures", "lost", "objections"),
+    [(1100, 11, 0), (1000, 11, 1), (40, 6, 0), (40, 7, 1)],  # README names the last two
+)
 def test_more_than_one_point_lost_is_refused(pictures: int, lost: int, objections: int) -> None:
     assert len(judge_answers(fill([LOST] * lost, pictures)).objections) == objections
 
