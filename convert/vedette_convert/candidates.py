@@ -123,7 +123,7 @@ class CandidateBuilder:
 
     def __init__(self, model: Model, run: Run, runtime: str, progress: Progress) -> None:
         self.run, self.seconds = run, defaultdict[str, float](float)
-        self._model, self._runtime, self._progress = model, runtime, progress
+        self._model, self._runtime, self.progress = model, runtime, progress
         self._calibration: list[Image] = []  # the largest sample so far
         self._tried: set[tuple[Scheme, tuple[int, ...]]] = set()
         self._graphs: set[bytes] = set()
@@ -164,7 +164,8 @@ class CandidateBuilder:
     def measure_float_ms(self) -> float:
         """Measure the median time of the edge's Classifier for a picture, with the float graph."""
         with self.measure("judge"):
-            _, latency = self._compare(self.float_graph, self.run.judged[:TIMED], "timing")
+            timed, task = self.run.judged[:TIMED], "timing the float model"
+            _, latency = self._compare(self.float_graph, timed, task)
         return latency.score_ms
 
     def _find_record(self, fallback: Fallback) -> HeadRecord | None:
@@ -178,7 +179,7 @@ class CandidateBuilder:
         run = self.run
         with self.measure("fit head"):
             task = f"fitting the head to integers, {fallback.name}"
-            with self._progress(task, len(run.learned)) as advance:
+            with self.progress(task, len(run.learned)) as advance:
                 features = read_features(graph, run, record, advance)
             head, contract = refit_head(features, record, run.contract)
         model = keras.models.clone_model(self._model)
@@ -192,18 +193,18 @@ class CandidateBuilder:
         chosen = sample_photographs(self.run.select_part(TRAIN), fallback.calibration)
         new = chosen[len(self._calibration) :]  # a larger sample begins with the smaller one
         with self.measure("quantize"):
-            with self._progress("reading calibration pictures", len(new)) as advance:
+            with self.progress("reading calibration pictures", len(new)) as advance:
                 for photograph in new:
                     self._calibration.append(preprocess(photograph.read(), self.run.contract))
                     advance()
             images = self._calibration[: len(chosen)]
             if not fallback.without_outliers:
                 return images
-            with self._progress("looking for outliers", len(images)) as advance:
+            with self.progress("looking for outliers", len(images)) as advance:
                 return layer_error.drop_outliers(self._float_layers, images, advance)
 
     def _quantize(self, model: Model, scheme: Scheme, images: Sequence[Image], task: str) -> bytes:
-        with self.measure("quantize"), self._progress(task, len(images)) as advance:
+        with self.measure("quantize"), self.progress(task, len(images)) as advance:
             return compact(quantize(model, images, scheme, advance))
 
     def _judge(
@@ -232,7 +233,7 @@ class CandidateBuilder:
     ) -> tuple[tuple[Answer, ...], Latency]:
         scores = self._float_scores[: len(photographs)]
         classifier = load_classifier(graph, self.run.contract)
-        with self._progress(task, len(photographs)) as advance:
+        with self.progress(task, len(photographs)) as advance:
             return compare_answers(classifier, photographs, scores, advance)
 
     def _find_unrunnable(self, graph: bytes) -> list[str]:

@@ -106,6 +106,17 @@ def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
         f"next: vedette predict {model} photo.jpg",
         f"or:   make predict MODEL={model} IMAGES=photo.jpg",
     ]
+    assert [line for line in result.stderr.splitlines() if line.endswith(" ...")] == [
+        "starting TensorFlow ...",
+        "loading the model ...",
+        "converting the float model ...",
+        "running the float model ...",
+        "reading calibration pictures ...",
+        "quantizing, as asked ...",
+        "judging, as asked ...",
+        "timing the float model ...",
+        "packing the file ...",
+    ]
     data = json.loads(convert(run, "--json").stdout)
     assert data["pictures"] == data["known_pictures"] == 24
     assert data["meaning"] in " ".join(result.stdout.split())

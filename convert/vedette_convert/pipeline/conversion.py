@@ -2,6 +2,7 @@
 
 import csv
 import io
+from contextlib import AbstractContextManager
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from vedette_convert.candidates import (
     Candidate,
     CandidateBuilder,
     ConversionResult,
+    Progress,
     load_classifier,
 )
 from vedette_convert.errors import ConversionError, RunFolderError
@@ -18,7 +20,7 @@ from vedette_convert.packaging.golden_selection import select_golden_samples
 from vedette_convert.quantization.head_refit import check_head
 from vedette_convert.quantization.scheme import ConvertConfig, list_fallbacks
 from vedette_convert.report import html
-from vedette_convert.run import TEST, Model, Run, Source
+from vedette_convert.run import TEST, Advance, Model, Run, Source
 from vedette_convert.sources.external_model import load_external_model
 from vedette_convert.sources.keras_loader import load_run_model
 from vedette_edge.console import Output
@@ -30,16 +32,27 @@ def convert_source(
     source: Source, out: Path, config: ConvertConfig, output: Output
 ) -> ConversionResult:
     """Load a model, convert it, and write the report."""
+    output.err.print("loading the model ...")
     if isinstance(source, Run):
         model, run = load_run_model(source.weights), source
     else:
         model, run = load_external_model(source, output.err.print)
     _check_match(model, run)
-    builder = CandidateBuilder(model, run, config.runtime, output.show_progress)
+    builder = CandidateBuilder(model, run, config.runtime, _announce_tasks(output))
     result = convert_model(builder, out, config)
     with builder.measure("report"):
         html.write_report(result, run, config)
     return result
+
+
+def _announce_tasks(output: Output) -> Progress:
+    """Print the name of each task before its progress, as some tasks take long between steps."""
+
+    def show_progress(task: str, total: int) -> AbstractContextManager[Advance]:
+        output.err.print(f"{task} ...")
+        return output.show_progress(task, total)
+
+    return show_progress
 
 
 def convert_model(builder: CandidateBuilder, out: Path, config: ConvertConfig) -> ConversionResult:
@@ -54,7 +67,7 @@ def convert_model(builder: CandidateBuilder, out: Path, config: ConvertConfig) -
     best = candidates[-1] if passed else max(candidates, key=lambda one: one.verdict.agreement)
     float_bytes, float_ms = len(builder.float_graph), builder.measure_float_ms()
     if passed:
-        with builder.measure("pack"):
+        with builder.measure("pack"), builder.progress("packing the file", 0):
             _write_model(best, builder.run, out)
     suffix = f".{'judgement' if passed else 'refused'}.csv"
     write_text(out.with_suffix(suffix), _render_csv(best.answers))
