@@ -2,7 +2,7 @@
 
 import csv
 import io
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, fields, replace
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def _announce_tasks(output: Output) -> Progress:
 
     def show_progress(task: str, total: int) -> AbstractContextManager[Advance]:
         output.err.print(f"{task} ...")
-        return output.show_progress(task, total)
+        return output.show_progress(task, total) if total else nullcontext(lambda: None)
 
     return show_progress
 
