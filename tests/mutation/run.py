@@ -3,9 +3,9 @@
     .venv/bin/python -m tests.mutation.run [--count 200] [--seed 1] [MODULE...]
 
 Draws mutants of the modules, evenly and about a third of one kind at most, and runs the tests of
-the module of each mutant: first the test module of its name, then the whole room. A mutant is killed if
-a test fails or takes five times as long as without it. Prints a line of JSON for each, then
-a table. Whether a mutant that survives changes any behaviour is for you to read.
+the module of each mutant: first the test module of its name, then the whole room. A mutant is
+killed if a test fails or takes five times as long as without it. Prints a line of JSON for each,
+then a table. Whether a mutant that survives changes any behaviour is for you to read.
 
 The work takes place in copies of the checkout, one for each worker (--jobs).
 """
