@@ -17,12 +17,20 @@ from typing import IO, TextIO
 
 import click
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from vedette_edge.errors import VedetteError
 from vedette_edge.interrupt import INTERRUPTED, raise_on_interrupt
 
 LINE_EVERY_S = 10  # of progress where there is no terminal
+BAR_COLUMNS = 24  # so that the longest task fits into 80
 READER_S = 0.5  # to wait for the reader of the last words
 RAISE_LIMIT = "end other programs, or raise the limit"
 
@@ -81,13 +89,22 @@ class ProgressBar(Progress):
             if self.get_time() - self._printed < LINE_EVERY_S:
                 return
             self._printed = self.get_time()
-            done = f"{task.completed:.0f} of {task.total:.0f} done"
-            self.console.print(f"{task.description}: {done}")
+            steps = f"{task.completed:.0f} of {task.total:.0f} steps in all"
+            self.console.print(f"{task.description}: {steps}")
 
 
 def create_progress_bar(console: Console) -> ProgressBar:
-    """Create a bar that leaves other output where it goes."""
+    """Create a bar that leaves other output where it goes.
+
+    It shows the time since its start, which moves also during a first step of minutes.
+    """
     return ProgressBar(
+        "{task.description}",
+        BarColumn(BAR_COLUMNS),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        "left",
         console=console,
         transient=True,
         disable=not console.is_terminal,
@@ -187,13 +204,17 @@ def _copy_stream(descriptor: int) -> Iterator[TextIO]:
 
 
 def create_console(stream: IO[str]) -> Console:
-    """Create a console for a stream, with colour and a width only if that is a terminal."""
-    # Without a terminal a program reads the lines: do not wrap them.
-    width = None if stream.isatty() else 100_000
+    """Create a console for a stream, with colour and a width only if that is a terminal.
+
+    On a terminal it wraps lines between words. For a result that must stay as it is, such as JSON,
+    use `Output.print_line`, or `soft_wrap=True` for one with colour.
+    """
+    terminal = stream.isatty()
     return Console(
         file=stream,
-        width=width,
-        soft_wrap=True,
+        # Without a terminal a program reads the lines: do not wrap them.
+        width=None if terminal else 100_000,
+        soft_wrap=not terminal,
         highlight=False,
         emoji=False,
         markup=False,

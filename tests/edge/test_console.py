@@ -1,11 +1,23 @@
 """Output of commands and of the functions of a library: messages and progress."""
 
 import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from vedette_edge.console import Output, create_log_output
+from vedette_edge.console import (
+    Output,
+    create_console,
+    create_log_output,
+    create_progress_bar,
+)
 
 
 def test_messages_of_a_function_go_to_its_logger_alone(
@@ -28,7 +40,8 @@ def test_messages_of_a_function_go_to_its_logger_alone(
 
 
 @pytest.mark.parametrize(
-    ("terminal", "lines"), [(False, ["work: 10 of 30 done", "work: 20 of 30 done"]), (True, [])]
+    ("terminal", "lines"),
+    [(False, ["work: 10 of 30 steps in all", "work: 20 of 30 steps in all"]), (True, [])],
 )
 def test_without_a_terminal_long_work_prints_a_line_every_ten_seconds(
     *, terminal: bool, lines: list[str]
@@ -40,5 +53,56 @@ def test_without_a_terminal_long_work_prints_a_line_every_ten_seconds(
         for _ in range(30):
             now += 1
             advance()
-    printed = [line for line in written.getvalue().splitlines() if " done" in line]
+    printed = [line for line in written.getvalue().splitlines() if " of 30 " in line]
     assert printed == lines
+
+
+def test_a_bar_shows_that_time_passes_before_the_first_step_is_done() -> None:
+    now = 0.0
+    console = Console(file=io.StringIO(), force_terminal=True, get_time=lambda: now, width=80)
+    bar = create_progress_bar(console)
+    bar.add_task("preparing unknown pictures", total=1)
+    now = 45.0
+    with console.capture() as capture:
+        console.print(bar.get_renderable())
+    (line,) = capture.get().splitlines()
+    assert "preparing unknown pictures" in line
+    assert "0:00:45" in line
+    assert "left" in line
+
+
+class Terminal(io.StringIO):
+    """A text file that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "lines"),
+    [
+        (Terminal(), ["left out for", "training: 2 of 9", "pictures"]),
+        (io.StringIO(), ["left out for training: 2 of 9 pictures"]),
+    ],
+)
+def test_a_terminal_gets_whole_words_and_a_pipe_gets_whole_lines(
+    stream: io.StringIO, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "16")
+    create_console(stream).print("left out for training: 2 of 9 pictures")
+    assert [line.rstrip() for line in stream.getvalue().splitlines()] == lines
+
+
+def test_json_on_a_terminal_stays_json(model: Path) -> None:
+    """A line that wraps between words is no JSON any more."""
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "vedette_edge", "inspect", model, "--json"]
+    with subprocess.Popen(command, stdout=terminal, env=os.environ | {"COLUMNS": "30"}) as process:
+        os.close(terminal)
+        pieces = list[bytes]()
+        with suppress(OSError):  # the end of a terminal
+            while piece := os.read(master, 4096):
+                pieces.append(piece)
+    os.close(master)
+    assert process.returncode == 0
+    assert json.loads(b"".join(pieces))["contract"]["labels"] == ["red", "green", "blue"]

@@ -22,7 +22,7 @@ from vedette_edge.cli.watch_options import (
     run_settings,
 )
 from vedette_edge.console import Output, cli_session
-from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, render_findings
+from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, print_findings
 from vedette_edge.doctor.disk import check_disk
 from vedette_edge.doctor.machine import check_machine, is_service_running
 from vedette_edge.doctor.packages import check_packages, is_broken
@@ -141,11 +141,11 @@ def _print_report(
     faults = [finding for finding in findings if finding.level == FAULT]
     if as_json:
         data = {"ok": not faults, **report.data, "findings": [asdict(one) for one in findings]}
-        terminal.out.print(json.dumps(data, indent=2, ensure_ascii=False))
+        terminal.print_line(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         if report.table:
             terminal.out.print(report.table, soft_wrap=False)
-        terminal.out.print(render_findings(findings))
+        print_findings(findings, terminal.out)
     if faults:
         subjects = ", ".join(dict.fromkeys(finding.subject for finding in faults))
         raise SelfTestError(f"{len(faults)} fault{'s' * (len(faults) > 1)} found: {subjects}")

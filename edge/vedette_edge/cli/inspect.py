@@ -33,7 +33,7 @@ def inspect(model: Path, all_labels: bool, as_json: bool, overrides: ModelOverri
     with cli_session() as terminal:
         description = describe_model(Classifier(model, overrides=overrides))
         if as_json:
-            terminal.out.print(json.dumps(description, indent=2, ensure_ascii=False))
+            terminal.print_line(json.dumps(description, indent=2, ensure_ascii=False))
         else:
             terminal.out.print(render_description(description, all_labels=all_labels))
 

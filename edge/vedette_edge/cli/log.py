@@ -200,6 +200,7 @@ def _print_records(records: Iterable[LoggedRecord], terminal: Output, as_json: b
         if as_json:
             terminal.print_line(record.text)
         elif terminal.out.is_terminal:
-            terminal.out.print(format_record(record), style=STYLES.get(record.event))
+            line, style = format_record(record), STYLES.get(record.event)
+            terminal.out.print(line, style=style, soft_wrap=True)
         else:
             terminal.print_line(format_record(record))

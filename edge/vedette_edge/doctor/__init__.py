@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from vedette_edge.console import escape_lines, escape_unprintable
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
+INDENT = 20  # columns before a detail
+MIN_COLUMNS = 2 * INDENT
 _STYLES = {OK: "green", WARNING: "yellow", FAULT: "red"}
 
 
@@ -31,15 +34,17 @@ class ModelReport:
     data: Mapping[str, object] = field(default_factory=lambda: {"equal": False, "samples": []})
 
 
-def render_findings(findings: Sequence[Finding]) -> Text:
-    """Render a line per finding; a fix has its own line, ready to copy."""
-    lines = []
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """Print a line per finding; a fix has its own line, ready to copy.
+
+    Further lines are indented: a stranger's file, which a finding may quote, cannot forge one.
+    """
     for finding in findings:
         level = f"{finding.level:<8} ", _STYLES[finding.level]
-        # It may quote a stranger's file, which cannot forge a finding: further lines are indented.
-        detail = escape_lines(finding.detail).replace("\n", f"\n{'':<20}")
-        line = Text.assemble(level, f"{finding.subject:<10} {detail}")
+        width = max(console.width, MIN_COLUMNS) - INDENT
+        lines = Text(escape_lines(finding.detail)).wrap(console, width)
+        detail = Text(f"\n{'':<{INDENT}}").join(lines)
+        console.print(Text.assemble(level, f"{finding.subject:<10} ", detail))
         if finding.fix:
-            line.append(f"\n{'':<20}{escape_unprintable(finding.fix)}", "bold")
-        lines.append(line)
-    return Text("\n").join(lines)
+            fix = f"{'':<{INDENT}}{escape_unprintable(finding.fix)}"
+            console.print(fix, style="bold", soft_wrap=True)
