@@ -161,7 +161,7 @@ def _convert(
     # Imported here, because it imports TensorFlow.
     console = import_module("vedette_convert.report.console")
     if as_json:
-        output.out.print(console.render_json(result))
+        output.print_line(console.render_json(result))
     else:
         console.show_result(result, output.out)
     console.show_stages(result, output.err)

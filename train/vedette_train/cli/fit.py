@@ -160,7 +160,7 @@ def fit(
         with _explain_interrupt(config, out, output.err):
             run = run_training(replace(inputs, command=command))
         if as_json:
-            output.out.print(json.dumps(run.metrics, indent=2, ensure_ascii=False))
+            output.print_line(json.dumps(run.metrics, indent=2, ensure_ascii=False))
         else:
             print_metrics(run, output.out)
 
