@@ -96,7 +96,7 @@ def test_a_terminal_gets_whole_words_and_a_pipe_gets_whole_lines(
 def test_json_on_a_terminal_stays_json(model: Path) -> None:
     """A line that wraps between words is no JSON any more."""
     master, terminal = pty.openpty()
-    command = [sys.executable, "-m", "vedette_edge", "inspect", model, "--json"]
+    command = [sys.executable, "-m", "vedette_edge", "inspect", str(model), "--json"]
     with subprocess.Popen(command, stdout=terminal, env=os.environ | {"COLUMNS": "30"}) as process:
         os.close(terminal)
         pieces = list[bytes]()

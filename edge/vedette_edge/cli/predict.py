@@ -160,7 +160,8 @@ def print_table(predictions: Iterable[Prediction], total: int, terminal: Output)
             for rank in range(len(prediction.top)):
                 table.add_row(*_render_row(prediction, rank))
             advance()
-    terminal.out.print(table, soft_wrap=False)
+    if table.row_count:
+        terminal.out.print(table, soft_wrap=False)
 
 
 def _render_row(prediction: Prediction, rank: int) -> tuple[Text, ...]:

@@ -23,7 +23,12 @@ from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.cli.config_file import find_key, load_settings
 from vedette_edge.cli.options import UNREADABLE
 from vedette_edge.cli.self_test import run_self_test
-from vedette_edge.cli.watch_options import OutputOptions, check_contradictions, run_options
+from vedette_edge.cli.watch_options import (
+    SOURCES,
+    OutputOptions,
+    check_contradictions,
+    run_options,
+)
 from vedette_edge.console import Output, cli_session, escape_lines
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host import memory
@@ -45,14 +50,8 @@ from vedette_edge.watch.signals import Signals
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import Heartbeat, RegionState
 
-SOURCES_AND_EXAMPLES = """\b
-SOURCE is one of:
-  picamera2, picamera2:1      a camera on the Raspberry Pi's CSI connector
-  /dev/video0, v4l2:0         a USB camera
-  rtsp://..., http://...      a network stream
-  -, -:raw:640x480            JPEGs, or raw R, G, B, on standard input
-  synthetic                   a moving test pattern
-  a folder, a video file      reported image by image, unless with --live
+SOURCES_AND_EXAMPLES = f"""\b
+{SOURCES}
 
 \b
 Examples:

@@ -28,6 +28,23 @@ from vedette_edge.errors import SettingError
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.watch.config import CameraSettings, WatchConfig, check_hysteresis
 
+SOURCES = """SOURCE is one of:
+  picamera2, picamera2:1      a camera on the Raspberry Pi's CSI connector
+  /dev/video0, v4l2:0         a USB camera
+  rtsp://..., http://...      a network stream
+  -, -:raw:640x480            JPEGs, or raw R, G, B, on standard input
+  synthetic                   a moving test pattern
+  frames/, clip.mp4           a folder or a video: every image, unless --live"""
+
+
+class _Source(click.types.StringParamType):
+    """A text that is required; without it, the error lists what it may be."""
+
+    def get_missing_message(
+        self, param: click.Parameter, ctx: click.Context | None = None
+    ) -> str | None:
+        return f'{SOURCES}\nOr name it in the file of --config, such as: camera = "picamera2"'
+
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
@@ -151,7 +168,9 @@ watch_options = apply_options(
     collect_options(
         "camera",
         CameraSettings,
-        click.option("--camera", "source", required=True, metavar="SOURCE", help="See below."),
+        click.option(
+            "--camera", "source", type=_Source(), required=True, metavar="SOURCE", help="See below."
+        ),
         *_camera_options,
         click.option(
             "--live", is_flag=True, help="Treat files as a camera: newest frame, changes only."

@@ -18,6 +18,8 @@ EXTENSIONS: Mapping[str, str] = {  # in lower case -> format that the file shoul
     ".avif": "AVIF",
 }
 
+MOST_NAMES = 10  # in a message
+
 
 def is_image(path: Path) -> bool:
     """True if a file has an image's extension and is not hidden; its content is not read."""
@@ -54,22 +56,23 @@ def find_files(folder: Path, *, strict: bool = False) -> Iterator[Path]:
 def expand_paths(arguments: Iterable[str]) -> list[Path]:
     """List the images that files, folders and glob patterns name, in the order of the arguments.
 
-    Takes a file that is named outright whatever its extension. Raises ImageError if an argument
-    matches nothing.
+    Takes a file that is named outright whatever its extension. Raises ImageError that names the
+    arguments that match nothing.
     """
-    paths: list[Path] = []
-    for argument in arguments:
-        path = Path(argument)
-        if argument and path.exists():
-            matches = find_images(path) if path.is_dir() else [path]
-        else:
-            # Path.glob takes no absolute pattern.
-            named = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
-            matches = [match for match in named if match.is_file()]
-        if not matches:
-            raise ImageError(
-                f"{argument}: no picture found; expected a picture, a folder of pictures "
-                "or a pattern such as 'photos/*.jpg'"
-            )
-        paths += matches
-    return paths
+    expanded = [(argument, _expand_path(argument)) for argument in arguments]
+    if missing := [argument for argument, paths in expanded if not paths]:
+        more = f" and {len(missing) - MOST_NAMES} more" if len(missing) > MOST_NAMES else ""
+        raise ImageError(
+            f"{', '.join(missing[:MOST_NAMES])}{more}: no picture found; expected a picture, a "
+            "folder of pictures or a pattern such as 'photos/*.jpg'. Nothing was classified"
+        )
+    return [path for _, paths in expanded for path in paths]
+
+
+def _expand_path(argument: str) -> list[Path]:
+    path = Path(argument)
+    if argument and path.exists():
+        return find_images(path) if path.is_dir() else [path]
+    # Path.glob takes no absolute pattern.
+    named = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
+    return [match for match in named if match.is_file()]

@@ -100,6 +100,10 @@ def format_checksums(graph: bytes, members: Mapping[str, bytes]) -> bytes:
 
 
 def _read_content(path: Path) -> bytes:
+    if path.is_dir():
+        model = path / "model.tflite"  # of a run
+        named = model if model.is_file() else "model.tflite, which vedette-convert writes"
+        raise ModelFileError(f"this is a folder; expected a model file, such as {named}")
     data = read_bounded(path)
     if not data:
         raise ModelFileError("the file is empty. Copy or convert the model again")

@@ -131,6 +131,21 @@ def test_a_bad_picture_is_reported_the_rest_go_on_and_the_exit_code_says_so(
     assert "b-bad.jpg" in result.stderr
 
 
+def test_a_table_without_a_row_is_not_printed(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    result = call_vedette("predict", model, tmp_path / "bad.jpg")
+    assert (result.exit_code, result.stdout) == (4, "")
+
+
+def test_all_names_without_a_picture_are_in_one_error(model: Path, photos: Path) -> None:
+    names = [f"missing-{number}.jpg" for number in range(12)]
+    result = call_vedette("predict", model, photos / "a-red.jpg", *names[:2])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Error: missing-0.jpg, missing-1.jpg: no picture found;" in result.stderr
+    assert result.stderr.endswith(". Nothing was classified\n")
+    assert "missing-9.jpg and 2 more: no" in call_vedette("predict", model, *names).stderr
+
+
 def test_nothing_but_our_lines_reaches_a_real_terminal(model: Path, photos: Path) -> None:
     """The runtime and OpenCV write to the file descriptors themselves."""
     (photos / "cut.png").write_bytes((photos / "b-green.png").read_bytes()[:60])

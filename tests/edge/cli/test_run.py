@@ -69,6 +69,15 @@ def test_a_line_of_a_video_has_the_time_in_it_in_place_of_its_name(
     ]
 
 
+def test_without_a_camera_the_error_lists_the_sources(model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("fps = 3\n", encoding="utf-8")
+    for result in (call_vedette("run", model), call_vedette("run", model, "--config", config)):
+        assert result.exit_code == 2
+        assert "Error: Missing option '--camera'. SOURCE is one of:\n  picamera2" in result.stderr
+        assert 'in the file of --config, such as: camera = "picamera2"' in result.stderr
+
+
 def test_one_frame_is_counted_in_the_singular(model: Path, photos: Path) -> None:
     for name in ("b-green.png", "c-blue.webp"):
         (photos / name).unlink()

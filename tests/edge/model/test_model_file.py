@@ -1,5 +1,6 @@
 """A model file that is cut, foreign or contradicts itself is an error that says so."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.tflite", tmp_path):
         with pytest.raises(ModelFileError, match=str(path)):
             Classifier(path)
+
+
+def test_a_folder_in_place_of_a_model_names_the_model_in_it(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="this is a folder; expected a model file"):
+        Classifier(tmp_path)
+    shutil.copy(model, tmp_path / "model.tflite")
+    with pytest.raises(ModelFileError, match=f"such as {tmp_path}/model.tflite"):
+        Classifier(tmp_path)
 
 
 def test_a_graph_that_lost_its_zip_is_refused(model: Path, tmp_path: Path) -> None:
