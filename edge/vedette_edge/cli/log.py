@@ -15,7 +15,7 @@ from vedette_edge.cli.options import json_option, suggest_name
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.errors import SettingError
 from vedette_edge.log import summary
-from vedette_edge.log.formatting import format_record
+from vedette_edge.log.formatting import RecordFormatter
 from vedette_edge.log.reader import Damage, LoggedRecord, RecordFilter, Tail, find_log, read_records
 from vedette_edge.log.records import EVENTS
 
@@ -196,11 +196,10 @@ def _follow(reading: _Reading, selected: RecordFilter) -> Iterator[LoggedRecord]
 
 
 def _print_records(records: Iterable[LoggedRecord], terminal: Output, as_json: bool) -> None:
+    formatter = RecordFormatter()
     for record in records:
-        if as_json:
-            terminal.print_line(record.text)
-        elif terminal.out.is_terminal:
-            line, style = format_record(record), STYLES.get(record.event)
-            terminal.out.print(line, style=style, soft_wrap=True)
+        line = record.text if as_json else formatter.format(record)
+        if terminal.out.is_terminal and not as_json:
+            terminal.out.print(line, style=STYLES.get(record.event), soft_wrap=True)
         else:
-            terminal.print_line(format_record(record))
+            terminal.print_line(line)

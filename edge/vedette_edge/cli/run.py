@@ -29,14 +29,16 @@ from vedette_edge.cli.watch_options import (
     check_contradictions,
     run_options,
 )
-from vedette_edge.console import Output, cli_session, escape_lines
+from vedette_edge.console import Output, cli_session, escape_lines, format_answer
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host import memory
 from vedette_edge.host.systemd import notify
 from vedette_edge.images.preprocessing import InputSpec, Preprocessing
 from vedette_edge.log.detection import check_log
+from vedette_edge.log.formatting import RecordFormatter, format_label
 from vedette_edge.model import self_test
 from vedette_edge.model.classifier import Classifier
+from vedette_edge.model.contract import UNKNOWN, Contract
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.sinks import FanOut, Sink
 from vedette_edge.sinks.background import BackgroundOutput, write_in_background
@@ -82,7 +84,8 @@ def run(
         classifier = Classifier(model, threads=threads, overrides=overrides)
         capture = _build_capture_config(watch, classifier)
         wait = partial(terminal.writer.wait_until_empty, signals.stop)
-        sink, log = _open_sinks(stack, terminal, output, wait, capture)
+        shown = _build_terminal_sink(terminal, output.as_json, capture, classifier, wait)
+        sink, log = _open_sinks(stack, shown, output, capture)
         reporter = _build_reporter(sink, terminal, capture)
         start = _describe_start(watch, capture, classifier)
         stats = stack.enter_context(reporter.record_start_and_stop(start, signals))
@@ -178,16 +181,33 @@ def _describe_start(
     }
 
 
-def _open_sinks(
-    stack: ExitStack,
+def _build_terminal_sink(
     terminal: Output,
-    output: OutputOptions,
-    wait: Callable[[], None],
+    as_json: bool,
     capture: CaptureConfig,
-) -> tuple[Sink, LogFile | None]:
-    """Open the sinks. Only a source that ends waits for the reader of the terminal."""
+    classifier: Classifier,
+    wait: Callable[[], None],
+) -> TerminalSink:
+    """Build the lines on the terminal. Only a source that ends waits for their reader."""
+    formatter = None if as_json else RecordFormatter(_list_answers(capture, classifier.contract))
     waits = capture.every_frame and not capture.endless
-    shown = TerminalSink(terminal, output.as_json, wait if waits else None)
+    return TerminalSink(terminal, formatter, wait if waits else None)
+
+
+def _list_answers(capture: CaptureConfig, contract: Contract) -> Iterator[str]:
+    """List all answers of a watch. One that reports changes has thresholds of its own."""
+    answers = [*contract.labels]
+    for label in contract.labels:
+        if contract.confidence.threshold(label) or not capture.every_frame:
+            answers.append(format_answer(UNKNOWN, label))
+    for region in capture.regions:
+        yield from (format_label(region.name, answer) for answer in answers)
+
+
+def _open_sinks(
+    stack: ExitStack, shown: Sink, output: OutputOptions, capture: CaptureConfig
+) -> tuple[Sink, LogFile | None]:
+    """Open the sinks: the log, what is shown, and the service's status."""
     status = SystemdStatus("frame" if capture.every_frame else "change")
     if output.log is None:
         return FanOut(shown, status), None

@@ -1,18 +1,45 @@
 """Format records for a person: a line each, in columns."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+
+from rich.cells import cell_len
 
 from vedette_edge.console import escape_unprintable, format_answer
 from vedette_edge.log.reader import LoggedRecord
 
+EVENT_COLUMNS = len("heartbeat")  # the longest event with a label
+MIN_LABEL_COLUMNS, MOST_LABEL_COLUMNS = 8, 24
+Row = tuple[str, str, str]  # label, score and the rest
 
-def format_record(record: LoggedRecord) -> str:
-    """Format local time, event, label, score and duration, then the event's other fields."""
-    fields = FORMATTERS.get(record.event, _format_fields)(record)
-    line = f"{format_local_time(record.at)}  {record.event:<15}  {fields}"
-    return escape_unprintable(line.rstrip())
+
+class RecordFormatter:
+    """Formats records, with a column of labels that fits those that are known to come.
+
+    A label that does not fit widens the column from its line on, up to MOST_LABEL_COLUMNS.
+    """
+
+    def __init__(self, labels: Iterable[str] = ()) -> None:
+        self._columns = MIN_LABEL_COLUMNS
+        for label in labels:
+            self._widen(escape_unprintable(label))
+
+    def format(self, record: LoggedRecord) -> str:
+        """Format local time, event, label, score and duration, then the event's other fields."""
+        fields = FORMATTERS.get(record.event, _format_fields)(record)
+        text = fields if isinstance(fields, str) else self._format_columns(*fields)
+        line = f"{format_local_time(record.at)}  {record.event:<{EVENT_COLUMNS}}  {text}"
+        return escape_unprintable(line.rstrip())
+
+    def _format_columns(self, label: str, score: str, rest: str) -> str:
+        label = escape_unprintable(label)
+        if score:  # without one, it is a list of labels, or a reason
+            self._widen(label)
+        return f"{label}{' ' * (self._columns - cell_len(label))}  {score:>4}  {rest}"
+
+    def _widen(self, label: str) -> None:
+        self._columns = max(self._columns, min(cell_len(label), MOST_LABEL_COLUMNS))
 
 
 def format_local_time(at: float, form: str = "%Y-%m-%d %H:%M:%S") -> str:
@@ -49,45 +76,45 @@ def format_label(region: str, label: str) -> str:
     return f"{region}: {label}" if region else label
 
 
-def _format_row(record: LoggedRecord, rest: str, best: str = "") -> str:
-    answer = format_answer(record.find_text("label"), best)
+def _format_row(record: LoggedRecord, rest: str) -> Row:
+    answer = format_answer(record.find_text("label"), record.find_text("best"))
     label = format_label(record.find_text("region"), answer)
     score = record.find_number("score")
-    return f"{label:<20}  {'' if score is None else f'{score:.0%}':>4}  {rest}"
+    return label, "" if score is None else f"{score:.0%}", rest
 
 
-def _format_change(record: LoggedRecord) -> str:
+def _format_change(record: LoggedRecord) -> Row:
     lasted_s, previous = record.find_number("lasted_s"), record.find_text("previous")
     after = ""
     if lasted_s is not None and previous:
         score = record.find_number("previous_score")
         most = "" if score is None else f", up to {score:.0%}"
         after = f"after {format_duration(lasted_s)} of {previous}{most}"
-    return _format_row(record, after, record.find_text("best"))
+    return _format_row(record, after)
 
 
-def _format_frame(record: LoggedRecord) -> str:
+def _format_frame(record: LoggedRecord) -> Row:
     """Format what it shows, and where: the time in a video, or the file or camera.
 
     `--json` has the rest, such as the times of the stages.
     """
     position_s = record.find_number("position_s")
     where = record.find_text("source") if position_s is None else format_position(position_s)
-    return _format_row(record, where, record.find_text("best"))
+    return _format_row(record, where)
 
 
-def _format_heartbeat(record: LoggedRecord) -> str:
+def _format_heartbeat(record: LoggedRecord) -> Row:
     state = record.fields.get("state")
     pairs = state.items() if isinstance(state, dict) else ()
     labels = ", ".join(format_label(*map(str, pair)) for pair in pairs)
     parts = _format_statistics(record)
     if throttled := record.fields.get("throttled"):
         parts.append(f"throttled {throttled}")
-    return f"{labels:<20}        {', '.join(parts)}"
+    return labels, "", ", ".join(parts)
 
 
-def _format_stop(record: LoggedRecord) -> str:
-    return f"{_join_fields(record, 'reason'):<20}        {', '.join(_format_statistics(record))}"
+def _format_stop(record: LoggedRecord) -> Row:
+    return _join_fields(record, "reason"), "", ", ".join(_format_statistics(record))
 
 
 def _format_statistics(record: LoggedRecord) -> list[str]:
@@ -133,7 +160,7 @@ def _format_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-FORMATTERS: dict[str, Callable[[LoggedRecord], str]] = {
+FORMATTERS: dict[str, Callable[[LoggedRecord], Row | str]] = {
     "start": lambda record: _join_fields(record, "model", "camera"),
     "camera_opened": lambda record: _join_fields(record, "camera"),
     "change": _format_change,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from vedette_edge.console import Output
-from vedette_edge.log.formatting import format_record
+from vedette_edge.log.formatting import RecordFormatter
 from vedette_edge.log.reader import LoggedRecord
 
 
@@ -13,17 +13,23 @@ class TerminalSink:
     """Prints one line a record."""
 
     def __init__(
-        self, terminal: Output, as_json: bool, wait: Callable[[], None] | None = None
+        self,
+        terminal: Output,
+        formatter: RecordFormatter | None,
+        wait: Callable[[], None] | None = None,
     ) -> None:
-        """`wait` is called after each line: set it for a source whose frames can wait."""
-        self._terminal, self._as_json, self._wait = terminal, as_json, wait
+        """Print JSON without `formatter`.
+
+        `wait` is called after each line: set it for a source whose frames can wait.
+        """
+        self._terminal, self._formatter, self._wait = terminal, formatter, wait
 
     def write(self, record: Mapping[str, object]) -> None:
         """Print a record. Raises BrokenPipeError if the reader has gone."""
         text = json.dumps(record, ensure_ascii=False)
         at = datetime.fromisoformat(str(record["time"])).timestamp()
         logged = LoggedRecord(at, str(record["event"]), record, text)
-        self._terminal.print_line(text if self._as_json else format_record(logged))
+        self._terminal.print_line(self._formatter.format(logged) if self._formatter else text)
         if logged.event == "camera_lost" and self._terminal.err.is_terminal:
             self._terminal.err.print("Waiting for the camera; Ctrl-C ends the watch.")
         if self._wait:

@@ -42,6 +42,16 @@ def test_run_prints_a_line_a_frame_and_appends_json_lines(
     assert [record["label"] for record in records] == ["red", "green", "blue"] * 2
 
 
+def test_the_columns_of_a_line_fit_the_labels_and_the_regions(
+    repacked: Callable[..., Path], contract: Contract, photos: Path
+) -> None:
+    for thresholds, widest in (({}, "door: green"), ({"green": 1.0}, "door: unknown (green)")):
+        confidence = Confidence(1.0, 0.0, thresholds)
+        path = repacked(serialize_contract(replace(contract, confidence=confidence)))
+        result = call_vedette("run", path, "--camera", photos, "--region", "door=0,0,80,60")
+        assert [line.index("%  ") for line in result.stdout.splitlines()] == [37 + len(widest)] * 3
+
+
 def test_run_names_a_picture_without_scores_and_ends_with_the_code_of_predict(
     shares: Path, photos: Path
 ) -> None:
