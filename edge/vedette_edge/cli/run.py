@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
 from functools import partial
@@ -38,7 +38,7 @@ from vedette_edge.log.detection import check_log
 from vedette_edge.log.formatting import RecordFormatter, format_label
 from vedette_edge.model import self_test
 from vedette_edge.model.classifier import Classifier
-from vedette_edge.model.contract import UNKNOWN, Contract
+from vedette_edge.model.contract import UNKNOWN
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.sinks import FanOut, Sink
 from vedette_edge.sinks.background import BackgroundOutput, write_in_background
@@ -83,8 +83,7 @@ def run(
         signals = stack.enter_context(Signals(check if config else None))
         classifier = Classifier(model, threads=threads, overrides=overrides)
         capture = _build_capture_config(watch, classifier)
-        wait = partial(terminal.writer.wait_until_empty, signals.stop)
-        shown = _build_terminal_sink(terminal, output.as_json, capture, classifier, wait)
+        shown = _build_terminal_sink(terminal, output.as_json, capture, classifier, signals.stop)
         sink, log = _open_sinks(stack, shown, output, capture)
         reporter = _build_reporter(sink, terminal, capture)
         start = _describe_start(watch, capture, classifier)
@@ -182,20 +181,22 @@ def _describe_start(
 
 
 def _build_terminal_sink(
-    terminal: Output,
+    terminal: BackgroundOutput,
     as_json: bool,
     capture: CaptureConfig,
     classifier: Classifier,
-    wait: Callable[[], None],
+    stop: int,
 ) -> TerminalSink:
     """Build the lines on the terminal. Only a source that ends waits for their reader."""
-    formatter = None if as_json else RecordFormatter(_list_answers(capture, classifier.contract))
+    formatter = None if as_json else RecordFormatter(_list_answers(capture, classifier))
+    wait = partial(terminal.writer.wait_until_empty, stop)
     waits = capture.every_frame and not capture.endless
     return TerminalSink(terminal, formatter, wait if waits else None)
 
 
-def _list_answers(capture: CaptureConfig, contract: Contract) -> Iterator[str]:
+def _list_answers(capture: CaptureConfig, classifier: Classifier) -> Iterator[str]:
     """List all answers of a watch. One that reports changes has thresholds of its own."""
+    contract = classifier.contract
     answers = [*contract.labels]
     for label in contract.labels:
         if contract.confidence.threshold(label) or not capture.every_frame:
