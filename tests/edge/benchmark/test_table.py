@@ -44,11 +44,20 @@ def test_three_numbers_of_threads_fit_a_terminal_without_a_broken_cell() -> None
     lines = render(*(replace(MEASUREMENT, threads=threads) for threads in (1, 2, 4)))
     names = [name for figures in GROUPS.values() for name in figures]
     titles = [title for title in GROUPS if title]
-    assert len(lines) == len(titles) + len(GROUPS) + len(names)
+    assert len(lines) == len(titles) + len(GROUPS) + len(names) + 1
     assert lines[1].split() == ["frames/s", "20.6", "20.6", "20.6"]
     assert "memory, MB" in lines[3]
     assert lines[3].split()[-3:] == ["162.4"] * 3
     assert lines[4].endswith("56 of 1290")
+
+
+def test_a_watch_that_is_faster_than_resize_and_model_alone_is_explained() -> None:
+    """In two processes, it does both at once."""
+    why = "Frames/s above 100%: the watch resizes the next frame while the model runs."
+    assert MEASUREMENT.compared
+    slower = replace(MEASUREMENT, compared=replace(MEASUREMENT.compared, rate_ratio=1.004))
+    assert why in render(slower, MEASUREMENT)
+    assert why not in render(slower)
 
 
 def test_what_the_machine_or_an_interrupted_run_does_not_know_is_left_out() -> None:
