@@ -113,6 +113,15 @@ def create_progress_bar(console: Console) -> ProgressBar:
     )
 
 
+class _CommandError(click.ClickException):
+    """An error whose message wraps between words on a terminal."""
+
+    def show(self, file: IO[str] | None = None) -> None:
+        """Print the message, unless standard error is closed."""
+        if stream := file or sys.stderr:
+            create_console(stream).print(f"Error: {self.format_message()}")
+
+
 @contextmanager
 def cli_session(log: Path | None = None) -> Iterator[Output]:
     """Run a command: send the chatter of libraries to `log`, and turn errors into messages.
@@ -135,7 +144,7 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
                 raise  # a closed pipe, at which click exits quietly, or a bug
             if not _is_read(err):
                 raise click.exceptions.Exit(1) from error
-            raise click.ClickException(message) from error
+            raise _CommandError(message) from error
         except KeyboardInterrupt:
             if _is_read(err):
                 terminal.err.print("Stopped.")

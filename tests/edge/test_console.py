@@ -9,15 +9,18 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 from rich.console import Console
 
 from vedette_edge.console import (
     Output,
+    cli_session,
     create_console,
     create_log_output,
     create_progress_bar,
 )
+from vedette_edge.errors import SettingError
 
 
 def test_messages_of_a_function_go_to_its_logger_alone(
@@ -91,6 +94,18 @@ def test_a_terminal_gets_whole_words_and_a_pipe_gets_whole_lines(
     monkeypatch.setenv("COLUMNS", "16")
     create_console(stream).print("left out for training: 2 of 9 pictures")
     assert [line.rstrip() for line in stream.getvalue().splitlines()] == lines
+
+
+def test_errors_wrap_between_words_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "16")
+    terminal, pipe = Terminal(), io.StringIO()
+    with pytest.raises(click.ClickException) as error, cli_session():
+        raise SettingError("a folder; expected a model file")
+    error.value.show(terminal)
+    error.value.show(pipe)
+    lines = [line.rstrip() for line in terminal.getvalue().splitlines()]
+    assert lines == ["Error: a folder;", "expected a model", "file"]
+    assert pipe.getvalue() == "Error: a folder; expected a model file\n"
 
 
 def test_json_on_a_terminal_stays_json(model: Path) -> None:
