@@ -22,15 +22,17 @@ from rich.progress import (
     Progress,
     TaskID,
     TaskProgressColumn,
+    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from vedette_edge.errors import VedetteError
 from vedette_edge.interrupt import INTERRUPTED, raise_on_interrupt
 
 LINE_EVERY_S = 10  # of progress where there is no terminal
-BAR_COLUMNS = 24  # so that the longest task fits into 80
+TASK_COLUMNS, BAR_COLUMNS = 44, 24  # at most: with the times, a bar has 80
 READER_S = 0.5  # to wait for the reader of the last words
 RAISE_LIMIT = "end other programs, or raise the limit"
 
@@ -99,7 +101,7 @@ def create_progress_bar(console: Console) -> ProgressBar:
     It shows the time since its start, which moves also during a first step of minutes.
     """
     return ProgressBar(
-        "{task.description}",
+        TextColumn("{task.description}", table_column=Column(max_width=TASK_COLUMNS, no_wrap=True)),
         BarColumn(BAR_COLUMNS),
         TaskProgressColumn(),
         TimeElapsedColumn(),
