@@ -91,8 +91,8 @@ class ProgressBar(Progress):
             if self.get_time() - self._printed < LINE_EVERY_S:
                 return
             self._printed = self.get_time()
-            steps = f"{task.completed:.0f} of {task.total:.0f} steps in all"
-            self.console.print(f"{task.description}: {steps}")
+            done = f"{task.completed:.0f} of {task.total:.0f} done"
+            self.console.print(f"{task.description}: {done}")
 
 
 def create_progress_bar(console: Console) -> ProgressBar:

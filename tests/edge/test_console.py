@@ -44,7 +44,7 @@ def test_messages_of_a_function_go_to_its_logger_alone(
 
 @pytest.mark.parametrize(
     ("terminal", "lines"),
-    [(False, ["work: 10 of 30 steps in all", "work: 20 of 30 steps in all"]), (True, [])],
+    [(False, ["work: 10 of 30 done", "work: 20 of 30 done"]), (True, [])],
 )
 def test_without_a_terminal_long_work_prints_a_line_every_ten_seconds(
     *, terminal: bool, lines: list[str]
