@@ -136,7 +136,8 @@ def test_pictures_of_every_kind_are_trained_on(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "advice"), [(("--resume",), "--start {run}"), ((), "--overwrite")]
+    ("arguments", "advice"),
+    [(("--resume",), "--start {run}"), ((), "--overwrite (make: FLAGS=--overwrite), or")],
 )
 def test_a_finished_run_is_not_lost_by_mistake(
     run_folder: Path, shapes: Path, train: Train, arguments: tuple[str, ...], advice: str
@@ -185,7 +186,8 @@ def test_a_run_within_the_photographs_is_refused(shapes: Path, train: Train) -> 
     for run in (shapes, shapes / "run"):
         result = train("fit", shapes, "--out", run)
         assert result.exit_code == 2
-        assert str(shapes) in result.stderr
+        assert f"{run} is inside {shapes}" in result.stderr
+        assert "--out (make: RUN=)" in result.stderr
     assert not (shapes / "run").exists()
 
 

@@ -179,7 +179,7 @@ def _explain_interrupt(config: TrainConfig, run: Path, terminal: Console) -> Ite
                 f"{len(history)} of {config.epochs + config.fine_tune} epochs are done; the best, "
                 f"epoch {best.epoch} (validation {best.val_accuracy:.1%}), is in "
                 f"{run / folder.WEIGHTS}\n"
-                "To continue, repeat the command with --resume (make: FLAGS=--resume)"
+                f"To continue, repeat the command with {folder.RESUME}"
             )
         elif config.descends:
             terminal.print("No epoch is finished. To start again, repeat the command.")

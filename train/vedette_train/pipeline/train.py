@@ -45,7 +45,10 @@ def check_folders(data: Path, config: TrainConfig, out: Path) -> None:
     """Raise SettingError for a run folder within the photographs, or the one to start from."""
     for photographs in (data, *config.unknown):
         if Path(photographs).resolve() in (out.resolve(), *out.resolve().parents):
-            raise SettingError(f"{out} is inside {photographs}; choose a folder outside of it")
+            raise SettingError(
+                f"{out} is inside {photographs}; choose a folder outside of it "
+                "with --out (make: RUN=)"
+            )
     if config.start and Path(config.start).resolve() == out.resolve():
         raise SettingError(f"--start {config.start} is also --out; choose another folder")
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vedette_edge.files import atomic_write
 from vedette_train.errors import RunError
+from vedette_train.run.folder import OVERWRITE
 
 Weights = list[NDArray[Any]]
 
@@ -70,7 +71,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def describe_damage(path: Path, error: Exception) -> RunError:
     """The error to raise for a checkpoint that cannot be used."""
-    return RunError(f"{path}: is damaged ({error}). Start again with --overwrite")
+    return RunError(f"{path}: is damaged ({error}). Start again with {OVERWRITE}")
 
 
 def _select_arrays(saved: Any, name: str) -> Weights:

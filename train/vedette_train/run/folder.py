@@ -35,6 +35,9 @@ FILES = (
 # a folder would hold the model of one run and the contract of another.
 CONVERTED = ("model.tflite", "model.judgement.csv", "model.refused.csv", "model.report.html")
 
+# Flags as messages name them, for the command and for make.
+RESUME, OVERWRITE = (f"{flag} (make: FLAGS={flag})" for flag in ("--resume", "--overwrite"))
+
 
 def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
     """Raise RunError if a new run would replace another, or a run cannot be resumed."""
@@ -48,10 +51,10 @@ def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
             raise RunError(f"{run}: holds no interrupted run to resume. Omit --resume")
         _check_same_settings(run, config)
     elif any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
-        resuming = "continue it with --resume, " if (run / CHECKPOINT).exists() else ""
+        resuming = f"continue it with {RESUME}, " if (run / CHECKPOINT).exists() else ""
         raise RunError(
-            f"{run}: already holds a run; {resuming}replace it with --overwrite, "
-            "or choose another folder"
+            f"{run}: already holds a run; {resuming}replace it with {OVERWRITE}, "
+            "or choose another --out (make: RUN=)"
         )
 
 
@@ -74,7 +77,7 @@ def lock_folder(run: Path) -> Iterator[None]:
             file.seek(0)
             raise RunError(
                 f"{run}: process {file.read()} is training in this folder. Wait until it ends, "
-                "or choose another --out"
+                "or choose another --out (make: RUN=)"
             )
         file.truncate(0)
         file.write(f"{os.getpid()}")
@@ -119,7 +122,7 @@ def check_same_photographs(run: Path, manifest: str) -> None:
     if (run / MANIFEST).read_bytes() != manifest.encode(errors="surrogateescape"):
         raise RunError(
             f"{run}: cannot be resumed, because the photographs have changed since it began. "
-            "Start again with --overwrite"
+            f"Start again with {OVERWRITE}"
         )
 
 
@@ -127,7 +130,7 @@ def _check_same_settings(run: Path, config: TrainConfig) -> None:
     try:
         settings = load_settings(run)
     except (OSError, ValueError) as error:
-        raise RunError(f"{run / SETTINGS}: {error}. Start again with --overwrite") from error
+        raise RunError(f"{run / SETTINGS}: {error}. Start again with {OVERWRITE}") from error
     differing = [
         f"{name} was {settings.get(name)!r} and is {value!r}"
         for name, value in config.to_dict().items()
@@ -136,5 +139,5 @@ def _check_same_settings(run: Path, config: TrainConfig) -> None:
     if differing:
         raise RunError(
             f"{run}: cannot be resumed with other settings: {'; '.join(differing)}. "
-            "Use the same settings, or start again with --overwrite"
+            f"Use the same settings, or start again with {OVERWRITE}"
         )
