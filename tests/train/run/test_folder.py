@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+import vedette_train
 from vedette_train.config import TrainConfig
-from vedette_train.errors import RunError
+from vedette_train.errors import DatasetError, RunError
 from vedette_train.run import folder
 
 
@@ -61,6 +62,30 @@ def test_a_cleared_folder_keeps_files_that_are_not_of_a_run(tmp_path: Path) -> N
         (tmp_path / name).touch()
     folder.clear_folder(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "model.tflite.backup"}
+
+
+def test_a_call_that_cannot_train_leaves_nothing_behind(
+    train: Callable[..., Result], tmp_path: Path
+) -> None:
+    data, run = tmp_path / "photos", tmp_path / "runs" / "photos"
+    (data / "fox").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    assert train("fit", data, "--out", run).exit_code == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(DatasetError):
+        vedette_train.train(data, out=run)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_is_kept_if_it_is_old_or_something_is_written_to_it(tmp_path: Path) -> None:
+    with folder.remove_unused(tmp_path / "log"):
+        (tmp_path / "log").mkdir()
+        (tmp_path / "log" / folder.LOG).write_text("TensorFlow", encoding="utf-8")
+    (tmp_path / "old").mkdir()
+    with folder.remove_unused(tmp_path / "old"):
+        (tmp_path / "old" / folder.LOG).touch()
+    assert (tmp_path / "log" / folder.LOG).exists()
+    assert (tmp_path / "old" / folder.LOG).exists()
 
 
 def test_two_processes_do_not_train_in_one_folder(

@@ -152,7 +152,11 @@ def fit(
     """
     with usage_errors():
         check_folders(data, config, out)
-    with cli_session(out / folder.LOG) as output, folder.lock_folder(out):
+    with (
+        folder.remove_unused(out),
+        cli_session(out / folder.LOG) as output,
+        folder.lock_folder(out),
+    ):
         folder.check_free(out, config, resume=resume, overwrite=overwrite)
         inputs = prepare_run(data, config, out, output, resume=resume)
         print_data(inputs.data, output.err)

@@ -36,7 +36,7 @@ def train(
     config, run = config or TrainConfig(), Path(out)
     check_folders(Path(data), config, run)
     output = create_log_output("vedette_train")
-    with folder.lock_folder(run):
+    with folder.remove_unused(run), folder.lock_folder(run):
         folder.check_free(run, config, resume=resume, overwrite=overwrite)
         return run_training(prepare_run(Path(data), config, run, output, resume=resume))
 

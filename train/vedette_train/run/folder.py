@@ -59,11 +59,24 @@ def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
 
 
 @contextmanager
+def remove_unused(run: Path) -> Iterator[None]:
+    """Remove the folders of a run at the end if they are new, and nothing is written to them."""
+    new = [folder for folder in (run, *run.parents) if not folder.exists()]
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not empty, or not there
+            if new and [path.stat().st_size for path in run.iterdir()] in ([], [0]):
+                (run / LOG).unlink(missing_ok=True)
+            for folder in new:
+                folder.rmdir()
+
+
+@contextmanager
 def lock_folder(run: Path) -> Iterator[None]:
     """Create a run folder and keep other processes out, until this one ends or is killed.
 
-    Removes the folder at the end if nothing is in it. Raises RunError, naming the process, if
-    another one has locked it.
+    Raises RunError, naming the process, if another one has locked it.
     """
     path = run / LOCK
     run.mkdir(parents=True, exist_ok=True)
@@ -86,8 +99,11 @@ def lock_folder(run: Path) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
-            with suppress(OSError):  # not empty
-                run.rmdir()
+
+
+def find_converted(run: Path) -> list[str]:
+    """The names of the files that vedette-convert made from the run in a folder."""
+    return [name for name in CONVERTED if (run / name).exists()]
 
 
 def clear_folder(run: Path) -> None:
