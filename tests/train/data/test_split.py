@@ -239,6 +239,12 @@ def test_three_pictures_a_class_are_enough_without_a_test_part(count: int, *, en
     assert is_accepted(create_photographs(count, 30), WITHOUT_TEST) == enough
 
 
+def test_the_error_says_why_three_are_needed_without_a_test_part() -> None:
+    reason = "needs 3, so that cross-validation can hold back some and learn from the rest"
+    with pytest.raises(DatasetError, match=reason):
+        split.check_enough(create_dataset(create_photographs(30, 2)), WITHOUT_TEST)
+
+
 def test_where_pictures_are_too_few_the_error_names_the_flag_that_helps() -> None:
     photographs = create_photographs(30, 3)
     with pytest.raises(DatasetError, match="--test 0"):

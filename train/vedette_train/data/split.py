@@ -189,7 +189,7 @@ def _list_parts(shares: Shares, tested: bool) -> str:
     """The parts that need photographs of each class, as the end of a message."""
     parts = ["validation"] * bool(shares.validation) + ["test"] * bool(shares.test or tested)
     if not parts:
-        return "training has some without any fold"
+        return "cross-validation can hold back some and learn from the rest"
     return f"{', '.join(['training', *parts[:-1]])} and {parts[-1]} have some of it"
 
 
