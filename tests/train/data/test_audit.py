@@ -193,8 +193,8 @@ def test_an_audit_beside_the_runs_prepares_the_pictures_for_them(
 def test_the_table_names_kind_count_example_and_advice(train: Train, odd_data: Path) -> None:
     flags = ("--out", odd_data.parent / "audit.json", "--store", odd_data.parent / ".store")
     lines = train("audit", odd_data, *flags).stdout.splitlines()
-    row = next(line for line in lines if line.startswith("damaged or cut short"))
-    assert row.split()[4:6] == ["1", "fox/cut.jpg"]
+    row = next(line for line in lines if "damaged or cut short" in line)
+    assert row.split()[:6] == ["1", "damaged", "or", "cut", "short", "fox/cut.jpg"]
     assert row.rstrip().endswith(FINDING_KINDS["truncated"].advice)
     assert len(lines) == 2 + 16 + 1
     printed = train("audit", odd_data, *flags, "--json").stdout

@@ -128,14 +128,14 @@ def _audit_with_labels(folder: Path, config: TrainConfig, store: Path, terminal:
 
 
 def build_audit_table(audit: Audit) -> Table:
-    """A row for each kind of finding: title, number of findings, an example, and advice."""
-    rows = Table("found", "", "for example", "what to do", box=None, pad_edge=False)
-    rows.columns[1].justify = "right"
+    """A row for each kind of finding: number of findings, title, an example, and advice."""
+    rows = Table("", "found", "for example", "what to do", box=None, pad_edge=False)
+    rows.columns[0].justify = "right"
     for kind, count in audit.count_kinds().items():
         first = next(finding for finding in audit.findings if finding.kind == kind)
         example = escape_unprintable(" ".join(first.files[:2]) or first.detail)
         text = Text(example, overflow="fold")
-        rows.add_row(FINDING_KINDS[kind].title, str(count), text, FINDING_KINDS[kind].advice)
+        rows.add_row(str(count), FINDING_KINDS[kind].title, text, FINDING_KINDS[kind].advice)
     return rows
 
 

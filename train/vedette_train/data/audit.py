@@ -46,7 +46,7 @@ _KINDS = (
     ("stray", "not a photograph of a class", "ignored"),
     ("empty", "folder without pictures", "not a class"),
     ("hidden", "hidden folder", "ignored"),
-    ("few", f"class of fewer than {FEWEST} pictures", "add more"),
+    ("few", "class with few pictures", f"add more: at least {FEWEST} are good"),
     ("label", "likely label error", "check that it is in the right class"),
     ("uneven", "classes of uneven size", "fine for the default; for the others: fit --balance"),
 )
