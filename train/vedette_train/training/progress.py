@@ -14,11 +14,11 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
 
     def __init__(self, terminal: Console, batches: int, epochs: int, done: int) -> None:
         super().__init__()
-        self._terminal, self._batches, self._epochs = terminal, batches, epochs
+        self._terminal, self._epochs = terminal, epochs
         self._began = time.monotonic()
         self._bar = create_progress_bar(terminal)
         self._task = self._bar.add_task(
-            f"epoch {done + 1} of {epochs}", total=batches * epochs, completed=batches * done
+            f"all {epochs} epochs", total=batches * epochs, completed=batches * done
         )
 
     def __enter__(self) -> Self:
@@ -34,7 +34,8 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]  # keras publish
 
     def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         self._began = time.monotonic()
-        self._bar.update(self._task, description=f"epoch {epoch + 1} of {self._epochs}")
+        # The bar counts the steps of all epochs.
+        self._bar.update(self._task, description=f"all {self._epochs} epochs, now in {epoch + 1}")
 
     def on_train_batch_end(self, batch: int, logs: object = None) -> None:
         self._bar.advance(self._task)
