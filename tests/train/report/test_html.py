@@ -263,7 +263,7 @@ def test_likely_label_errors_are_shown_with_their_pictures(
     chrome = opened(closed_form)
     assert len(chrome.find_elements("css selector", "#labels img")) == MOST_LABEL_ERRORS
     first = chrome.find_element("css selector", "#labels li").text
-    assert first.split("\n") == ["class_002 90.0%", "lies in class_001", "class_001/0.jpg"]
+    assert first.split("\n") == ["class_002 90.0%", "lies in class_001 1.0%", "class_001/0.jpg"]
     assert "40" in chrome.find_element("css selector", "#labels > p").text
     assert opened(fifty).find_elements("css selector", "#labels, nav a[href='#labels']") == []
 
