@@ -14,6 +14,7 @@ from tests.train.report.imagined_run import (
 from vedette_edge.console import create_console
 from vedette_train import TrainConfig, TrainingRun
 from vedette_train.cli.fit_summary import MOST_LINES, print_metrics, summarize_left_out
+from vedette_train.config import FEW_CLASSES
 
 
 def print_lines(metrics: dict[str, Any]) -> list[str]:
@@ -36,6 +37,25 @@ def test_results_are_sentences_without_terms_of_statistics() -> None:
     ]
     metrics["unknown"] = build_unknown(below=0, precision_reached=False, pictures=0)
     assert print_lines(metrics)[3].startswith("no score is high enough for 95% right labels")
+
+
+def test_scores_that_chance_hides_are_not_judged() -> None:
+    metrics = build_metrics(build_evaluation(3, 10, right=0.8))
+    metrics["calibration"] |= {"ece_before": 0.0, "ece_after": 0.071, "ece_by_chance": 0.06}
+    assert print_lines(metrics)[2] == "30 test pictures are too few to judge the scores"
+    assert print_lines(convert_metrics(metrics))[2].startswith("240 pictures are too few")
+    metrics["calibration"]["ece_after"] = 0.2  # wrong beyond chance
+    assert print_lines(metrics)[2].startswith("scores are 20.0 points from the real accuracy")
+
+
+def test_the_advice_for_few_classes_also_fits_those_who_followed_it() -> None:
+    metrics = build_metrics(build_evaluation(FEW_CLASSES, 60, right=0.8))
+    metrics["unknown"] = build_unknown(has_output=True)
+    (advice,) = [line for line in print_lines(metrics) if "so few classes" in line]
+    assert "it helps if one class is what the camera sees when nothing is there" in advice
+    assert "add" not in advice
+    metrics["per_class"]["another"] = metrics["per_class"]["class_001"]
+    assert not any("so few classes" in line for line in print_lines(metrics))
 
 
 def test_without_a_test_part_the_accuracy_is_that_of_cross_validation() -> None:

@@ -12,8 +12,8 @@ from vedette_train.data.training_data import TrainingData
 from vedette_train.pipeline.training_run import TrainingRun
 
 FEW_CLASSES_ADVICE = (
-    "with so few classes, few strange pictures become unknown: add a class folder with pictures of "
-    "what the camera sees when nothing is there"
+    "with so few classes, few strange pictures become unknown: it helps if one class is what the "
+    "camera sees when nothing is there, and if others are further things that it can see"
 )
 OTHER_KINDS = "of other kinds, the share can be several times as high: measure some with --unknown"
 MOST_LINES = 10  # of reasons to leave out files; metrics.json has all
