@@ -23,6 +23,7 @@ from tests.train.report.imagined_run import (
 
 from vedette_edge.images import decoding
 from vedette_train.data.audit import FINDING_KINDS, Audit, Finding
+from vedette_train.evaluation.calibration import measure_reliability
 from vedette_train.report import html as report
 from vedette_train.report import plots
 from vedette_train.report.html import MOST_LABEL_ERRORS, Report
@@ -215,6 +216,24 @@ def test_the_page_tells_what_the_threshold_does(
     shown = text(chrome)
     for what in expected:
         assert what in shown
+
+
+def test_the_page_does_not_judge_scores_that_chance_hides(fifty: Report, opened: Open) -> None:
+    shown = text(opened(fifty))
+    assert "calibration error on the test part from 12.4% to 3.1%" in shown
+    assert "too few to judge the scores" not in shown
+    measured = {**fifty.metrics["calibration"], "ece_after": 0.071, "ece_by_chance": 0.06}
+    shown = text(opened(replace(fifty, metrics={**fifty.metrics, "calibration": measured})))
+    assert "too few to judge the scores: by chance, even scores that are exactly true" in shown
+    assert "calibration error" not in shown
+
+
+def test_scores_that_are_all_alike_are_a_point_with_a_name() -> None:
+    one = measure_reliability(np.array([[0.99, 0.01]] * 4, np.float32), np.zeros(4, np.intp))
+    two = measure_reliability(np.array([[0.9, 0.1], [0.6, 0.4]], np.float32), np.zeros(2, np.intp))
+    drawn = plots.render_calibration(one, two)
+    assert "before calibration: all near 99%" in drawn
+    assert "after calibration<" in drawn
 
 
 def test_a_model_without_mistakes_and_without_augmentation_is_told_of(opened: Open) -> None:

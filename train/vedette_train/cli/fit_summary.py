@@ -9,6 +9,7 @@ from vedette_edge.console import escape_unprintable
 from vedette_train.cli.audit import build_audit_table
 from vedette_train.config import FEW_CLASSES
 from vedette_train.data.training_data import TrainingData
+from vedette_train.evaluation.calibration import tell_from_chance
 from vedette_train.pipeline.training_run import TrainingRun
 
 FEW_CLASSES_ADVICE = (
@@ -47,9 +48,8 @@ def print_metrics(run: TrainingRun, terminal: Console) -> None:
     """Print the results of a run."""
     metrics, name = run.metrics, run.judged_by
     low, high = metrics[f"{name}_interval"]
-    count = f"{metrics[f'{name}_pictures']} {'test ' * (name == 'test')}pictures"
     terminal.print(
-        f"{run.accuracy:.1%} of {count} right, 95% interval {low:.1%} to "
+        f"{run.accuracy:.1%} of {_count_judged(metrics)} right, 95% interval {low:.1%} to "
         f"{high:.1%} ({_describe_source(metrics)})\n"
         f"always giving the commonest answer would reach {metrics['baseline_accuracy']:.1%}"
     )
@@ -73,8 +73,19 @@ def _describe_source(metrics: Mapping[str, Any]) -> str:
     return "cross-validation: each classified by a model that was not trained on it"
 
 
+def _count_judged(metrics: Mapping[str, Any]) -> str:
+    """The number of pictures that judge the model."""
+    if metrics["judged_by"] == "test":
+        return f"{metrics['test_pictures']} test pictures"
+    return f"{metrics['out_of_fold_pictures']} pictures"
+
+
 def _describe_scores(metrics: Mapping[str, Any]) -> Iterator[str]:
-    error = {name: 100 * error for name, error in metrics["calibration"].items() if "ece" in name}
+    measured = metrics["calibration"]
+    if not tell_from_chance(measured["ece_after"], measured["ece_by_chance"]):
+        yield f"{_count_judged(metrics)} are too few to judge the scores"
+        return
+    error = {name: 100 * error for name, error in measured.items() if "ece" in name}
     yield (
         f"scores are {error['ece_after']:.1f} points from the real accuracy on average "
         f"({error['ece_before']:.1f} before calibration; chance alone would make them "

@@ -10,6 +10,8 @@ from scipy.special import softmax
 BINS = 10
 LOWEST, HIGHEST = 0.05, 20.0  # bounds of the temperature
 DRAWS = 200  # simulated tests
+MOST_BY_CHANCE = 0.03  # calibration error of exactly true scores where images are enough
+NEAR_CHANCE = 1.5  # times that error: more cannot be chance alone
 
 Scores = NDArray[np.float32]  # images x labels, 0..1, each row sums to 1
 Truth = NDArray[np.intp]  # index of the correct label of each image
@@ -87,3 +89,11 @@ def measure_chance_error(scores: Scores) -> float:
         for _ in range(DRAWS)
     ]
     return float(np.mean(errors))
+
+
+def tell_from_chance(error: float, by_chance: float) -> bool:
+    """True if a calibration error says something about the scores; else images are too few.
+
+    `by_chance` is that of exactly true scores, from measure_chance_error.
+    """
+    return by_chance <= MOST_BY_CHANCE or error > NEAR_CHANCE * by_chance

@@ -20,7 +20,7 @@ from vedette_edge.model.contract import Contract
 from vedette_train.config import FEW_CLASSES
 from vedette_train.data.audit import FINDING_KINDS, Audit, Finding, FindingKind
 from vedette_train.evaluation import confusions
-from vedette_train.evaluation.calibration import Reliability
+from vedette_train.evaluation.calibration import Reliability, tell_from_chance
 from vedette_train.evaluation.label_errors import LabelError
 from vedette_train.evaluation.predictions import Evaluation
 from vedette_train.report import plots
@@ -78,7 +78,7 @@ class Matrix:
 
 def write_report(report: Report, path: Path) -> None:
     """Write the page, whole or not at all."""
-    evaluation = report.evaluation
+    evaluation, measured = report.evaluation, report.metrics["calibration"]
     page = _load_template().render(
         report=report,
         metrics=report.metrics,
@@ -89,6 +89,7 @@ def write_report(report: Report, path: Path) -> None:
         curves=_render_curves(report),
         label_errors=report.label_errors[:MOST_LABEL_ERRORS],
         calibration=Markup(plots.render_calibration(report.before, report.after)),
+        scores_judged=tell_from_chance(measured["ece_after"], measured["ece_by_chance"]),
         matrix=_build_matrix(evaluation),
         pairs=confusions.count_pairs(evaluation, MOST_PAIRS),
         classes=_select_hardest(report.metrics["per_class"]),

@@ -99,12 +99,14 @@ def render_calibration(before: Reliability, after: Reliability) -> str:
     figure = Figure(figsize=(5, 4.4), layout="constrained")
     axes = figure.subplots()
     axes.plot((0, 1), (0, 1), color=INK, linewidth=0.8, linestyle=":", label="perfect")
-    diagrams = ((before, MUTED, "raw"), (after, ACCENT, "with temperature"))
+    diagrams = ((before, MUTED, "before calibration"), (after, ACCENT, "after calibration"))
     for reliability, colour, caption in diagrams:
+        if len(reliability.bins) == 1:
+            caption += f": all near {reliability.bins[0].score:.0%}"  # a point instead of a line
         scores = [one.score for one in reliability.bins]
         accuracies = [one.accuracy for one in reliability.bins]
         counts = np.array([one.count for one in reliability.bins])
-        axes.plot(scores, accuracies, color=colour, linewidth=1.2, label=caption)
+        axes.plot(scores, accuracies, ".-", color=colour, linewidth=1.2, label=caption)
         axes.scatter(scores, accuracies, 10 + 140 * counts / counts.sum(), color=colour)
     axes.set(xlabel="score", ylabel="right answers", xlim=(0, 1.03), ylim=(0, 1.03))
     axes.xaxis.set_major_formatter(PercentFormatter(1))
