@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import shutil
 import signal
 import subprocess
@@ -217,9 +218,17 @@ def test_overwrite_replaces_a_run(
     run_folder: Path, shapes: Path, train: Train, tmp_path: Path
 ) -> None:
     shutil.copytree(run_folder, tmp_path / "run")
-    result = train("fit", shapes, "--out", tmp_path / "run", *QUICK, "--overwrite")
+    for name in ("model.tflite", "model.report.html"):
+        (tmp_path / "run" / name).touch()
+    run = tmp_path / "run"
+    result = train("fit", shapes, "--out", run, *QUICK, "--overwrite", "--json")
     assert result.exit_code == 0
-    assert load_metrics(tmp_path / "run")["epochs"] == 2
+    assert load_metrics(run)["epochs"] == 2
+    assert json.loads(result.stdout) == load_metrics(run)
+    assert result.stderr.splitlines()[-2:] == [
+        "removed what was converted from the run before: model.tflite, model.report.html",
+        f"next: vedette-convert {run} (make convert RUN={run})",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -283,7 +292,7 @@ def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None
         timeout=200,
         check=True,
     )
-    assert len(done.stdout.splitlines()) == 5
+    assert len(done.stdout.splitlines()) == 6
     assert "test pictures right" in done.stdout
     assert "always giving the commonest answer would reach 33.3%" in done.stdout
     lines = [line for line in done.stderr.splitlines() if not line.endswith(" done")]

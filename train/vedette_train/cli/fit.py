@@ -1,6 +1,5 @@
 """Command `vedette-train fit`."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from rich.console import Console
 
 from vedette_edge.click_types import FiniteFloat, usage_errors
 from vedette_edge.console import cli_session
-from vedette_train.cli.fit_summary import print_data, print_metrics
+from vedette_train.cli.fit_summary import print_data, print_results
 from vedette_train.cli.fit_usage import create_config
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import (
@@ -134,12 +133,7 @@ Examples:
 @click.pass_context
 @_build_config
 def fit(
-    config: TrainConfig,
-    data: Path,
-    out: Path,
-    resume: bool,
-    overwrite: bool,
-    as_json: bool,
+    config: TrainConfig, data: Path, out: Path, resume: bool, overwrite: bool, as_json: bool
 ) -> None:
     """Train on DATA/<class>/*, or on DATA/train/<class>/* and DATA/test/<class>/*.
 
@@ -161,12 +155,10 @@ def fit(
         inputs = prepare_run(data, config, out, output, resume=resume)
         print_data(inputs.data, output.err)
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        converted = folder.find_converted(out)
         with _explain_interrupt(config, out, output.err):
             run = run_training(replace(inputs, command=command))
-        if as_json:
-            output.print_line(json.dumps(run.metrics, indent=2, ensure_ascii=False))
-        else:
-            print_metrics(run, output.out)
+        print_results(run, converted, output, as_json=as_json)
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """Lines that `vedette-train fit` prints for people."""
 
-from collections.abc import Iterator, Mapping
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
-from vedette_edge.console import escape_unprintable
+from vedette_edge.console import Output, escape_unprintable
 from vedette_train.cli.audit import build_audit_table
 from vedette_train.config import FEW_CLASSES
 from vedette_train.data.training_data import TrainingData
@@ -44,8 +46,26 @@ def summarize_left_out(left_out: Mapping[str, str]) -> Iterator[str]:
         yield "metrics.json will name all files that are left out"
 
 
+def print_results(
+    run: TrainingRun, converted: Sequence[str], output: Output, *, as_json: bool
+) -> None:
+    """Print the results of a run, and the next command.
+
+    `converted` are the files that vedette-convert had made from an earlier run in the folder.
+    """
+    if as_json:
+        output.out.print(json.dumps(run.metrics, indent=2, ensure_ascii=False))
+    else:
+        print_metrics(run, output.out)
+    terminal = output.err if as_json else output.out
+    if removed := [name for name in converted if not (run.folder / name).exists()]:
+        terminal.print(f"removed what was converted from the run before: {', '.join(removed)}")
+    name = shlex.quote(str(run.folder))
+    terminal.print(f"next: vedette-convert {name} (make convert RUN={name})")
+
+
 def print_metrics(run: TrainingRun, terminal: Console) -> None:
-    """Print the results of a run."""
+    """Print the results of a run in sentences."""
     metrics, name = run.metrics, run.judged_by
     low, high = metrics[f"{name}_interval"]
     terminal.print(
