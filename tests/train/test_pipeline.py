@@ -297,7 +297,7 @@ def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None
     assert "always giving the commonest answer would reach 33.3%" in done.stdout
     lines = [line for line in done.stderr.splitlines() if not line.endswith(" done")]
     begins = [line.split()[0] for line in lines]
-    assert begins == [f"{shapes}:", "starting", "epoch", "epoch"]
+    assert begins == [f"{shapes}:", "starting", "epoch", "epoch", "testing", "writing"]
     assert (tmp_path / "run" / "train.log").stat().st_size > 0
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vedette_edge.console import create_log_output
 from vedette_edge.head.record import Block
 from vedette_edge.model.contract import UNKNOWN
 from vedette_train.data.split import assign_folds
@@ -85,7 +86,8 @@ def fit(
     unknown: NDArray[np.float32] | None = None,
 ) -> FittedHead:
     batches = None if unknown is None else np.array_split(unknown, 3)
-    return fit_head(training, BLOCKS, HeadOptions(labels, 0.95, BLOCKS_ALONE, batches))
+    options = HeadOptions(labels, 0.95, BLOCKS_ALONE, batches)
+    return fit_head(training, BLOCKS, options, create_log_output("head"))
 
 
 def test_a_last_block_that_tells_nothing_is_left_out(tmp_path: Path) -> None:

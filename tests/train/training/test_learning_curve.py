@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vedette_edge import console
+from vedette_edge.console import create_log_output
 from vedette_edge.head.record import Block
 from vedette_train.data.split import assign_folds
 from vedette_train.training.discriminant_head import FeatureSet, HeadOptions, fit_head
@@ -31,8 +33,9 @@ def measure(tmp_path: Path) -> Measure:
         folds = assign_folds(labels, np.arange(len(labels)), 0)
         pictures = FeatureSet([features], hashes, labels, folds)
         names = tuple(f"class {number}" for number in range(CLASSES))
-        fitted = fit_head(pictures, (Block("head.5", WIDTH),), HeadOptions(names, 0.95, WIDTH))
-        return measure_learning_curve(pictures, fitted), fitted.uncalibrated.accuracy
+        options, output = HeadOptions(names, 0.95, WIDTH), create_log_output("curve")
+        fitted = fit_head(pictures, (Block("head.5", WIDTH),), options, output)
+        return measure_learning_curve(pictures, fitted, output), fitted.uncalibrated.accuracy
 
     return run
 
@@ -64,3 +67,15 @@ def test_many_pictures_are_measured_on_some_folds_alone(measure: Measure) -> Non
     curve, _ = measure(500)
     assert curve[-1].pictures == 400
     assert curve[-1].high - curve[-1].low > 0.03
+
+
+def test_each_point_is_a_step_of_the_progress(
+    measure: Measure, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="curve")
+    monkeypatch.setattr(console, "LINE_EVERY_S", 0)
+    measure(80)  # five folds, of which the last fit takes eight, four and two parts of the rest
+    assert caplog.messages[0].startswith("cross-validating heads: 1 of 15 ")
+    assert caplog.messages[13].startswith("cross-validating heads: 14 of 15 ")
+    assert caplog.messages[14].startswith("measuring learning curve: 1 of 15 ")
+    assert caplog.messages[-1].startswith("measuring learning curve: 14 of 15 ")

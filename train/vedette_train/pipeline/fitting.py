@@ -59,6 +59,7 @@ def fit_run(run: RunInputs) -> TrainingRun:
     else:
         trained, findings, times = _solve(run)
     results = _evaluate(run, trained)
+    run.output.err.print("writing the report ...")
     if not run.config.descends:  # until here, an earlier run in the folder is intact
         check_disk_space(trained.model, run.folder)
         write_inputs(run)
@@ -79,7 +80,7 @@ def _solve(run: RunInputs) -> tuple[Trained, Findings, Times]:
     start = time.monotonic()
     trained, form = train_closed_form(run)
     files = [photograph.file for photograph in run.data.list_photographs(TRAIN, VALIDATION)]
-    curve = measure_learning_curve(form.training, form.fitted)
+    curve = measure_learning_curve(form.training, form.fitted, run.output)
     findings = Findings(find_label_errors(trained.calibration, files), curve)
     return trained, findings, (start, time.monotonic())
 
@@ -115,6 +116,7 @@ def _save_on_interrupt(plan: TrainingPlan, run: RunInputs) -> Iterator[None]:
 
 
 def _calibrate(plan: TrainingPlan, run: RunInputs, history: Sequence[Epoch]) -> Trained:
+    run.output.err.print("testing ...")
     validation, test = (plan.evaluate(run.data, part) for part in (VALIDATION, TEST))
     temperature = fit_temperature(validation.scores, validation.truth)
     return Trained(
@@ -144,6 +146,8 @@ def _evaluate(run: RunInputs, trained: Trained) -> Results:
         calibration.scores, calibration.truth, calibration.labels, run.config.precision
     )
     known, predict, unknown = judged.known, trained.model.predict_on_batch, run.unknown_images
+    if unknown:
+        run.output.err.print("testing on unknown pictures ...")
     return Results(
         trained=trained,
         before=measure_reliability(raw.scores[known], raw.truth[known]),

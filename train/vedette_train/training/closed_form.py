@@ -74,10 +74,7 @@ def fit_closed_form(
         width_of_blocks=extractor.width_of_blocks,
         unknown_features=unknown_images.extract_features(extract) if unknown_images else None,
     )
-    with output.show_progress("fitting the head", 1) as advance:
-        fitted = fit_head(training, extractor.blocks, options)
-        advance()
-    return ClosedForm(extractor, training, fitted)
+    return ClosedForm(extractor, training, fit_head(training, extractor.blocks, options, output))
 
 
 def train_closed_form(run: RunInputs) -> tuple[Trained, ClosedForm]:

@@ -1,14 +1,15 @@
 """The head in closed form: its features, shrinkage and calibration are selected out of fold."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_edge.console import Output
 from vedette_edge.head.calibration import calibrate, fit_temperature
-from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
+from vedette_edge.head.cross_validation import Way, score_out_of_fold, sum_moments
 from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
 from vedette_edge.head.record import Block, Head, HeadRecord, calibrate_head
 from vedette_edge.model.contract import UNKNOWN
@@ -72,15 +73,33 @@ class HeadOptions:
         return (UNKNOWN_COST,) if self.unknown_features is None else UNKNOWN_COSTS
 
 
-def fit_head(training: FeatureSet, blocks: tuple[Block, ...], options: HeadOptions) -> FittedHead:
+class CountedWays(list[Way]):
+    """Ways that call `advance` whenever a fold has fitted a head in one of them."""
+
+    def __init__(self, ways: Iterable[Way], advance: Callable[[], None]) -> None:
+        super().__init__(ways)
+        self._advance = advance
+
+    def __iter__(self) -> Iterator[Way]:
+        for way in super().__iter__():
+            yield way
+            self._advance()
+
+
+def fit_head(
+    training: FeatureSet, blocks: tuple[Block, ...], options: HeadOptions, output: Output
+) -> FittedHead:
     """Select features and shrinkage, calibrate, and fit the result to all images."""
     classes, truth = len(options.labels), training.labels
     width = sum(block.width for block in blocks)
-    total = sum_moments(training, np.arange(len(truth)), classes, width)
-    best = choose_candidate(evaluate_candidates(training, total, blocks, options.width_of_blocks))
+    with output.show_progress("summing up features", 1):
+        total = sum_moments(training, np.arange(len(truth)), classes, width)
+    candidates = evaluate_candidates(training, total, blocks, options.width_of_blocks, output)
+    best = choose_candidate(candidates)
     widths = [block.width for block in best.blocks]
-    discriminant = fit_discriminant(total.first(sum(widths)), widths, best.shrinkage)
-    cost, head = _calibrate(discriminant, best, truth, options)
+    with output.show_progress("fitting the head", 1):
+        discriminant = fit_discriminant(total.first(sum(widths)), widths, best.shrinkage)
+        cost, head = _calibrate(discriminant, best, truth, options)
     scales = zip(best.blocks, discriminant.scales, strict=True)
     record = HeadRecord(
         blocks=tuple(replace(block, scale=scale) for block, scale in scales),
@@ -121,7 +140,11 @@ def _calibrate(
 
 
 def evaluate_candidates(
-    training: FeatureSet, total: Moments, blocks: tuple[Block, ...], width_of_blocks: int
+    training: FeatureSet,
+    total: Moments,
+    blocks: tuple[Block, ...],
+    width_of_blocks: int,
+    output: Output,
 ) -> list[Candidate]:
     """Each candidate with its out-of-fold logits; `total` are the moments of all images."""
     few = total.counts.sum() < width_of_blocks
@@ -131,7 +154,10 @@ def evaluate_candidates(
         more = SHRINKAGES_OF_FEW if few else SHRINKAGES_WITH_LAST
         ways += [(blocks, shrinkage) for shrinkage in more]
     widths = [([block.width for block in some], shrinkage) for some, shrinkage in ways]
-    scored = zip(ways, score_out_of_fold(training, total, widths), strict=True)
+    fits = len(widths) * len(np.unique(training.folds))
+    with output.show_progress("cross-validating heads", fits) as advance:
+        every = score_out_of_fold(training, total, CountedWays(widths, advance))
+    scored = zip(ways, every, strict=True)
     return [_measure_candidate(*way, logits, training.labels) for way, logits in scored]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_edge.console import Output
 from vedette_edge.head.cross_validation import split_batches, sum_moments
 from vedette_edge.head.discriminant import fit_discriminant
 from vedette_edge.head.record import HeadRecord
@@ -28,7 +29,9 @@ class CurvePoint:
     high: float
 
 
-def measure_learning_curve(training: FeatureSet, fitted: FittedHead) -> list[CurvePoint]:
+def measure_learning_curve(
+    training: FeatureSet, fitted: FittedHead, output: Output
+) -> list[CurvePoint]:
     """Fit the head to growing subsets, and test it on the folds that are held out.
 
     The last point comes from the out-of-fold answers of the head itself. `unknown` is no answer
@@ -38,11 +41,16 @@ def measure_learning_curve(training: FeatureSet, fitted: FittedHead) -> list[Cur
     classes = int(training.labels.max()) + 1
     hits: defaultdict[float, list[NDArray[np.bool_]]] = defaultdict(list)
     sizes: defaultdict[float, list[float]] = defaultdict(list)
-    for fold in _select_folds(training.folds):
-        held_out = np.flatnonzero(training.folds == fold)
-        for share, subset in _draw_subsets(training, fold, classes):
+    folds = _select_folds(training.folds)
+    subsets = [(fold, *one) for fold in folds for one in _draw_subsets(training, fold, classes)]
+    with output.show_progress("measuring learning curve", len(subsets)) as advance:
+        for fold, share, subset in subsets:
+            held_out = np.flatnonzero(training.folds == fold)
             hits[share].append(_test_subset(training, fitted.record, subset, held_out))
             sizes[share].append(len(subset) / classes)
+            advance()
+    for fold in folds:
+        held_out = np.flatnonzero(training.folds == fold)
         hits[1.0].append(correct[held_out])
         sizes[1.0].append((len(correct) - len(held_out)) / classes)
     return [
