@@ -1,6 +1,6 @@
 """Compute logits of images by heads that were not fitted to them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -49,14 +49,25 @@ def sum_moments(
     return sums
 
 
-def score_out_of_fold(rows: FeatureRows, total: Moments, ways: Sequence[Way]) -> Floats:
-    """Compute the logits of each fold by heads fitted to the rest: ways x images x classes."""
+def score_out_of_fold(
+    rows: FeatureRows,
+    total: Moments,
+    ways: Sequence[Way],
+    advance: Callable[[], None] = lambda: None,
+) -> Floats:
+    """Compute the logits of each fold by heads fitted to the rest: ways x images x classes.
+
+    Calls `advance` after each fit: for each fold and way.
+    """
     classes, width = total.sums.shape
     logits = np.empty((len(ways), len(rows.labels), classes), np.float32)
     for fold in np.unique(rows.folds):
         held_out = np.flatnonzero(rows.folds == fold)
         rest = total - sum_moments(rows, held_out, classes, width, total.origin)
-        heads = [fit_discriminant(rest.first(sum(widths)), widths, share) for widths, share in ways]
+        heads = []
+        for widths, share in ways:
+            heads.append(fit_discriminant(rest.first(sum(widths)), widths, share))
+            advance()
         for batch in split_batches(held_out):
             features = next(rows.views(batch))
             for place, head in enumerate(heads):

@@ -54,7 +54,7 @@ def print_results(
     `converted` are the files that vedette-convert had made from an earlier run in the folder.
     """
     if as_json:
-        output.out.print(json.dumps(run.metrics, indent=2, ensure_ascii=False))
+        output.print_line(json.dumps(run.metrics, indent=2, ensure_ascii=False))
     else:
         print_metrics(run, output.out)
     terminal = output.err if as_json else output.out

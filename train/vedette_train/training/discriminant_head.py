@@ -1,7 +1,7 @@
 """The head in closed form: its features, shrinkage and calibration are selected out of fold."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vedette_edge.console import Output
 from vedette_edge.head.calibration import calibrate, fit_temperature
-from vedette_edge.head.cross_validation import Way, score_out_of_fold, sum_moments
+from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
 from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
 from vedette_edge.head.record import Block, Head, HeadRecord, calibrate_head
 from vedette_edge.model.contract import UNKNOWN
@@ -71,19 +71,6 @@ class HeadOptions:
     def unknown_costs(self) -> tuple[float, ...]:
         """Costs to choose from."""
         return (UNKNOWN_COST,) if self.unknown_features is None else UNKNOWN_COSTS
-
-
-class CountedWays(list[Way]):
-    """Ways that call `advance` whenever a fold has fitted a head in one of them."""
-
-    def __init__(self, ways: Iterable[Way], advance: Callable[[], None]) -> None:
-        super().__init__(ways)
-        self._advance = advance
-
-    def __iter__(self) -> Iterator[Way]:
-        for way in super().__iter__():
-            yield way
-            self._advance()
 
 
 def fit_head(
@@ -156,7 +143,7 @@ def evaluate_candidates(
     widths = [([block.width for block in some], shrinkage) for some, shrinkage in ways]
     fits = len(widths) * len(np.unique(training.folds))
     with output.show_progress("cross-validating heads", fits) as advance:
-        every = score_out_of_fold(training, total, CountedWays(widths, advance))
+        every = score_out_of_fold(training, total, widths, advance)
     scored = zip(ways, every, strict=True)
     return [_measure_candidate(*way, logits, training.labels) for way, logits in scored]
 
