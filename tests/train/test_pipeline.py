@@ -265,16 +265,19 @@ def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
     assert "Traceback" not in printed
     done = len((run / "history.csv").read_text(encoding="utf-8").splitlines()) - 1
     keras.models.load_model(run / "Trained_Weight.h5", compile=False)
+    (run / "model.tflite").touch()  # converted from the best epoch so far
 
     result = train(*command, "--epochs", str(done + 1), "--seed", "1", "--resume")
     assert result.exit_code == 1
     assert "seed" in result.stderr
+    assert (run / "model.tflite").exists()
     result = train(*command, "--epochs", str(done + 1), "--resume")
     assert result.exit_code == 0
     assert f"epoch {done + 1:>3} of {done + 1}" in result.stderr
     assert f"epoch {done:>3} of" not in result.stderr
     assert load_metrics(run)["epochs"] == done + 1
     assert not (run / "checkpoint.npz").exists()
+    assert not (run / "model.tflite").exists()
 
     train(*command, "--out", tmp_path / "whole", "--epochs", str(done + 1))
     resumed, whole = (

@@ -1,5 +1,6 @@
 """Options that the commands share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,18 @@ import click
 
 from vedette_edge.model.contract import RESIZE_MODES
 
-PATH = click.Path(path_type=Path)
+
+class NamedPath(click.Path):
+    """A path that is not empty, which pathlib would take for the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert a value. Raises click.BadParameter."""
+        if not os.fspath(value):
+            self.fail("the path is empty, expected a name; '.' is the current folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = NamedPath(path_type=Path)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 

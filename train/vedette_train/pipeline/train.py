@@ -33,6 +33,8 @@ def train(
     Raises SettingError, DatasetError, RunError and WeightsError, which are VedetteErrors, and
     OSError. After KeyboardInterrupt, gradient descent can be resumed.
     """
+    if not str(out):
+        raise SettingError("out is empty, expected a folder; '.' is the current folder")
     config, run = config or TrainConfig(), Path(out)
     check_folders(Path(data), config, run)
     output = create_log_output("vedette_train")

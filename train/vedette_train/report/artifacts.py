@@ -104,6 +104,7 @@ def _write_json(path: Path, text: str) -> None:
 def save_model(model: Model, run: Path) -> None:
     """Write RUN/Trained_Weight.h5, whole or not at all."""
     check_disk_space(model, run)
+    folder.remove_converted(run)
     with atomic_write(run / folder.WEIGHTS) as path:
         model.save(path, include_optimizer=False)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vedette_edge.files import write_text
-from vedette_train.config import TrainConfig
+from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
 from vedette_train.errors import RunError
 
 WEIGHTS = "Trained_Weight.h5"  # the whole Keras model, of the best epoch
@@ -28,8 +28,8 @@ TENSORBOARD = "tensorboard"  # a folder
 LOG = "train.log"
 LOCK = "train.lock"  # during training
 FILES = (
-    WEIGHTS, CHECKPOINT, REPORT, AUDIT, HISTORY, CONTRACT, METRICS, MANIFEST, SETTINGS,
-    SAMPLES, CURVES, CONFUSION, HEAD,
+    WEIGHTS, CHECKPOINT, REPORT, AUDIT, HISTORY, CONTRACT, METRICS, MANIFEST,
+    SAMPLES, CURVES, CONFUSION, HEAD, SETTINGS,  # last: a folder with settings is a run
 )  # fmt: skip
 # vedette-convert writes these by default. They must not outlive the weights that they come from:
 # a folder would hold the model of one run and the contract of another.
@@ -50,7 +50,9 @@ def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
                 )
             raise RunError(f"{run}: holds no interrupted run to resume. Omit --resume")
         _check_same_settings(run, config)
-    elif any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
+        return
+    _check_own(run)
+    if any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
         resuming = f"continue it with {RESUME}, " if (run / CHECKPOINT).exists() else ""
         raise RunError(
             f"{run}: already holds a run; {resuming}replace it with {OVERWRITE}, "
@@ -108,9 +110,16 @@ def find_converted(run: Path) -> list[str]:
 
 def clear_folder(run: Path) -> None:
     """Remove the files of an earlier run, and the model that vedette-convert made from it."""
-    for name in (*FILES, *CONVERTED):
-        (run / name).unlink(missing_ok=True)
     shutil.rmtree(run / TENSORBOARD, ignore_errors=True)
+    remove_converted(run)
+    for name in FILES:
+        (run / name).unlink(missing_ok=True)
+
+
+def remove_converted(run: Path) -> None:
+    """Remove the model that vedette-convert made from the weights of a run, and its report."""
+    for name in CONVERTED:
+        (run / name).unlink(missing_ok=True)
 
 
 def list_settings(data: Path, config: TrainConfig) -> dict[str, object]:
@@ -140,6 +149,25 @@ def check_same_photographs(run: Path, manifest: str) -> None:
             f"{run}: cannot be resumed, because the photographs have changed since it began. "
             f"Start again with {OVERWRITE}"
         )
+
+
+def _check_own(run: Path) -> None:
+    """Raise RunError if a new run would delete a file that no run has written."""
+    names = (*FILES, *CONVERTED, TENSORBOARD)
+    found = next((name for name in names if os.path.lexists(run / name)), None)
+    if found and not _is_run(run):
+        raise RunError(
+            f"{run}: holds {found} and is not a run, expected a new folder: training would delete "
+            "that file. Choose another --out (--overwrite only replaces a run)"
+        )
+
+
+def _is_run(run: Path) -> bool:
+    """True for a folder with the settings of a run, or with its other files if these are bad."""
+    try:
+        return load_settings(run).get("architecture") in tuple(ARCHITECTURE_DEFAULTS)
+    except (OSError, ValueError):
+        return all((run / name).is_file() for name in (MANIFEST, CONTRACT))
 
 
 def _check_same_settings(run: Path, config: TrainConfig) -> None:
