@@ -1,10 +1,13 @@
 """The photographs of a run: the parts that their folders state, and those that a head needs."""
 
+import hashlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+import cv2
 import pytest
 
 from vedette_edge.console import Output, create_console
@@ -28,10 +31,13 @@ def parts(draw_shapes: DrawShapes, tmp_path: Path) -> Path:
     return data
 
 
-def load_data(data: Path, architecture: str) -> TrainingData:
+def load_data(
+    data: Path, architecture: str, known: Mapping[str, str] = MappingProxyType({})
+) -> TrainingData:
     console = create_console(sys.stderr)
     config = TrainConfig(architecture=architecture, size=32)
-    return load_training_data(data, config, data.parent / ".store", Output(console, console), {})
+    output = Output(console, console)
+    return load_training_data(data, config, data.parent / ".store", output, known)
 
 
 def count_parts(data: TrainingData) -> dict[str, int]:
@@ -76,3 +82,18 @@ def test_a_picture_that_looks_like_a_test_picture_is_left_out_of_every_part(part
         shutil.copy(parts / "test" / "disc" / "021.png", parts / part / "disc" / "copy.png")
     left_out = load_data(parts, "cnn").left_out
     assert sorted(left_out) == ["train/disc/copy.png", "val/disc/copy.png"]
+
+
+def test_a_test_picture_that_looks_like_one_that_an_earlier_run_learned_is_left_out(
+    parts: Path,
+) -> None:
+    learned = parts / "train" / "disc" / "000.png"
+    picture = cv2.imread(str(learned))
+    assert picture is not None
+    cv2.imwrite(str(parts / "test" / "disc" / "again.jpg"), picture)
+    known = {hashlib.sha256(learned.read_bytes()).hexdigest(): "train"}
+    data = load_data(parts, "cnn", known)
+    (reason,) = data.left_out.values()
+    assert list(data.left_out) == ["test/disc/again.jpg"]
+    assert "learned train/disc/000.png, which looks like it" in reason
+    assert count_parts(data) == {"train": 45, "validation": 18, "test": 12}

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import Result
-from tests.run_files import load_metrics, load_parts
+from tests.run_files import load_metrics, load_parts, load_split
 
 from vedette_train.errors import RunError
 from vedette_train.run.previous import load_previous_run
@@ -117,6 +117,27 @@ def test_two_runs_that_started_from_each_other_are_each_read_once(
         settings = json.loads((run / "settings.json").read_bytes())
         (run / "settings.json").write_text(json.dumps(settings | {"start": str(other)}), "utf-8")
     assert load_previous_run(runs[0]).parts == load_previous_run(run_folder).parts
+
+
+def test_a_run_knows_what_the_runs_before_it_learned_when_their_folders_are_gone(
+    run_folder: Path, shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    first, second, data = (tmp_path / name for name in ("first", "second", "data"))
+    shutil.copytree(run_folder, first)
+    learned = [row["file"] for row in load_split(first) if row["part"] == "train"][:3]
+    shutil.copytree(shapes, data, ignore=lambda *_: {Path(file).name for file in learned})
+    result = train("fit", data, "--out", second, *QUICK, "--start", first)
+    assert result.exit_code == 0, result.stderr
+    shutil.rmtree(first)
+    assert load_previous_run(second).parts == load_parts(run_folder)
+
+
+def test_an_older_run_whose_own_start_is_gone_is_refused(run_folder: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    settings = json.loads((run / "settings.json").read_bytes()) | {"start": "/gone"}
+    (run / "settings.json").write_text(json.dumps(settings), "utf-8")
+    with pytest.raises(RunError, match=r"started from /gone, which is gone.*Move it back"):
+        load_previous_run(run)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", "7", '{"architecture": "cnn", "start": 7}', "{"])

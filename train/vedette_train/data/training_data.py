@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -155,20 +155,28 @@ def check_few(data: TrainingData) -> None:
 def _leave_out(survey: Survey, known: Mapping[str, str]) -> dict[str, str]:
     """Files that are neither trained nor tested on -> reason."""
     unread = {entry.file: entry.error for entry in survey.cache.entries if entry.error}
-    duplicates = _find_test_duplicates(survey.dataset)
-    learned = {  # photographs of the test folder
-        photograph.file: "the run that this one starts from has learned it"
-        for photograph in survey.dataset.photographs
-        if photograph.part == TEST and known.get(photograph.sha256, TEST) != TEST
-    }
+    learned = _find_learned(survey.dataset, known)
+    duplicates = _find_test_duplicates(survey.dataset, learned)
     return survey.dataset.ignored | unread | duplicates | learned
 
 
-def _find_test_duplicates(dataset: Dataset) -> dict[str, str]:
-    """Photographs of other parts' folders that look like one of the test folder -> reason."""
+def _find_learned(dataset: Dataset, known: Mapping[str, str]) -> dict[str, str]:
+    """Photographs of the test folder that an earlier run learned, or that look so -> reason."""
     reasons = {}
     for group in group_alike(dataset.photographs):
-        tested = [one.file for one in group if one.part == TEST]
+        learned = [one.file for one in group if known.get(one.sha256, TEST) != TEST]
+        for one in group:
+            if learned and one.part == TEST:
+                it = "it" if one.file in learned else f"{learned[0]}, which looks like it"
+                reasons[one.file] = f"the run that this one starts from has learned {it}"
+    return reasons
+
+
+def _find_test_duplicates(dataset: Dataset, learned: Container[str]) -> dict[str, str]:
+    """Photographs of other parts' folders that look like one that is tested on -> reason."""
+    reasons = {}
+    for group in group_alike(dataset.photographs):
+        tested = [one.file for one in group if one.part == TEST and one.file not in learned]
         for one in group:
             if tested and one.part != TEST:
                 reasons[one.file] = f"looks like {tested[0]}, which is tested on"

@@ -25,6 +25,7 @@ from vedette_train.evaluation.results import Results
 from vedette_train.models.architectures import Model
 from vedette_train.report import html, plots
 from vedette_train.run import folder
+from vedette_train.run.previous import format_earlier
 from vedette_train.training.learning_curve import CurvePoint
 from vedette_train.training.run_inputs import RunInputs
 
@@ -73,6 +74,9 @@ def write_inputs(run: RunInputs) -> None:
         folder.clear_folder(run.folder)
     folder.write_settings(run.folder, run.data.folder, run.config)
     write_text(run.folder / folder.MANIFEST, run.data.manifest)
+    if run.previous:
+        earlier = format_earlier(run.previous, run.data.label_by_hash)
+        write_text(run.folder / folder.EARLIER, earlier)
     _write_json(run.folder / folder.AUDIT, serialize_audit(run.data.audit))
     write_text(run.folder / folder.CONTRACT, serialize_contract(run.data.contract) + "\n")
     labels, images = zip(*_select_samples(run.data), strict=True)

@@ -22,6 +22,7 @@ CONTRACT = "contract.json"
 HEAD = "head.json"  # of a head in closed form: everything needed to fit it again
 METRICS = "metrics.json"
 MANIFEST = "split.csv"
+EARLIER = "earlier.csv"  # other photographs, of the runs that this one started from
 SETTINGS = "settings.json"
 SAMPLES, CURVES, CONFUSION = "samples.png", "curves.png", "confusion.png"
 TENSORBOARD = "tensorboard"  # a folder
@@ -29,7 +30,7 @@ LOG = "train.log"
 LOCK = "train.lock"  # during training
 FILES = (
     WEIGHTS, CHECKPOINT, REPORT, AUDIT, HISTORY, CONTRACT, METRICS, MANIFEST,
-    SAMPLES, CURVES, CONFUSION, HEAD, SETTINGS,  # last: a folder with settings is a run
+    SAMPLES, CURVES, CONFUSION, HEAD, EARLIER, SETTINGS,  # last: a folder with settings is a run
 )  # fmt: skip
 # vedette-convert writes these by default. They must not outlive the weights that they come from:
 # a folder would hold the model of one run and the contract of another.

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ class PreviousRun:
     folder: Path
     architecture: str
     contract: Contract
-    parts: Mapping[str, str]  # SHA-256 of a photograph -> train, validation or test
+    parts: Mapping[str, str]  # SHA-256 of a photograph -> train, validation or test; of all runs
     labels: Mapping[str, str]  # SHA-256 of a photograph -> label
 
     @property
@@ -58,19 +58,47 @@ def load_previous_run(folder: Path, later: tuple[Path, ...] = ()) -> PreviousRun
     try:
         settings = run_folder.load_settings(folder)
         contract = parse_contract((folder / run_folder.CONTRACT).read_bytes())
-        manifest = (folder / run_folder.MANIFEST).read_bytes().decode(errors="surrogateescape")
-        rows = list(csv.DictReader(io.StringIO(manifest, newline="")))
+        rows = _read_rows(folder / run_folder.MANIFEST)
         parts = {row["sha256"]: row["part"] for row in rows}
         labels = {row["sha256"]: row["label"] for row in rows}
         architecture, start = str(settings["architecture"]), settings.get("start")
         before = Path(start) if start else None
+        # The weights also depend on the photographs of the runs before.
+        parts = _load_earlier(folder, before, (*later, folder.resolve())) | parts
+    except RunError:
+        raise
     except (VedetteError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: is damaged ({error}), expected a finished run") from error
-    later = (*later, folder.resolve())
-    if before and before.is_dir() and before.resolve() not in later:
-        # The weights also depend on the images of the run before that one.
-        parts = dict(load_previous_run(before, later).parts) | parts
     return PreviousRun(folder, architecture, contract, parts, labels)
+
+
+def _load_earlier(folder: Path, before: Path | None, later: tuple[Path, ...]) -> dict[str, str]:
+    """The parts of the photographs of all runs before one, by SHA-256.
+
+    Its folder states them. If an older version of Vedette wrote it, they are in those of `before`.
+    """
+    path = folder / run_folder.EARLIER
+    if path.is_file():
+        return {row["sha256"]: row["part"] for row in _read_rows(path)}
+    if not before or before.resolve() in later:
+        return {}
+    if not before.is_dir():
+        raise RunError(
+            f"{folder}: started from {before}, which is gone, and only that folder tells which "
+            "photographs it learned. Move it back there, or train without --start"
+        )
+    return dict(load_previous_run(before, later).parts)
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    text = path.read_bytes().decode(errors="surrogateescape")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def format_earlier(previous: PreviousRun, present: Container[str]) -> str:
+    """The text of earlier.csv: part and SHA-256 of photographs that are not `present` any more."""
+    earlier = ((sha256, part) for sha256, part in previous.parts.items() if sha256 not in present)
+    return "".join(("part,sha256\n", *(f"{part},{sha256}\n" for sha256, part in earlier)))
 
 
 def check_compatible(previous: PreviousRun, architecture: str, contract: Contract) -> None:
