@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import DisjointSet
 
-from vedette_train.data.image_cache import ImageCache
+from vedette_edge.images.preprocessing import Image
+from vedette_train.data.preparation import Entry
 from vedette_train.data.similarity import Detail, compute_detail, is_same_photo
 
 MOST_BITS_APART = 14  # of the 64 of the lowest frequencies, for a comparison of pixels
@@ -20,7 +22,18 @@ MOST_REFUSALS = 12  # after which an image with many close hashes but no duplica
 Hashes = NDArray[np.uint64]  # images x 4, the lowest frequencies first
 
 
-def find_groups(cache: ImageCache) -> list[list[int]]:
+class ReducedImages(Protocol):
+    """Images at the size for comparisons, such as those of an ImageCache."""
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries of the images."""
+
+    def read_reduced(self, row: int) -> Image:
+        """One image: uint8, SIDE_PX x SIDE_PX x 3."""
+
+
+def find_groups(cache: ReducedImages) -> list[list[int]]:
     """Groups of two or more rows whose images look alike, in order.
 
     Files of equal content are alike. Every other image is compared by its hash with at most
@@ -37,7 +50,7 @@ def find_groups(cache: ImageCache) -> list[list[int]]:
     return sorted(sorted(group) for group in alike.subsets() if len(group) > 1)
 
 
-def _merge_alike(alike: DisjointSet, rows: Sequence[int], cache: ImageCache) -> None:
+def _merge_alike(alike: DisjointSet, rows: Sequence[int], cache: ReducedImages) -> None:
     """Merge the rows whose images look alike."""
 
     @lru_cache(maxsize=1024)
