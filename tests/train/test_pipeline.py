@@ -183,13 +183,29 @@ def test_a_full_disk_is_an_error_and_never_a_half_file(
         assert not (small_disk / "run" / name).exists()
 
 
-def test_a_run_within_the_photographs_is_refused(shapes: Path, train: Train) -> None:
-    for run in (shapes, shapes / "run"):
-        result = train("fit", shapes, "--out", run)
-        assert result.exit_code == 2
-        assert f"{run} is inside {shapes}" in result.stderr
-        assert "--out (make: RUN=)" in result.stderr
+def test_a_run_or_store_within_the_photographs_is_refused(
+    shapes: Path, train: Train, tmp_path: Path
+) -> None:
+    outside = ("--out", tmp_path / "run")
+    for path in (shapes, shapes / "run"):
+        for flags in (("--out", path), (*outside, "--store", path)):
+            result = train("fit", shapes, *flags)
+            assert result.exit_code == 2
+            assert f"{path} would lie among the photographs in {shapes}" in result.stderr
     assert not (shapes / "run").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_has_been_removed_is_an_error_for_people(
+    shapes: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for command in ("fit", "audit"):
+        result = train(command, shapes, "--out", "run")
+        assert result.exit_code == 2
+        assert "run: the current folder has been removed" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -232,13 +248,15 @@ def test_overwrite_replaces_a_run(
 
 
 @pytest.mark.parametrize(
-    ("out", "named"), [("/proc/none/run", "/proc/none"), ("{file}/run", "{file}")]
+    ("out", "named"),
+    [("/proc/none/run", "/proc/none"), ("{file}/run", "{file}"), ("{file}.loop", "{file}.loop")],
 )
 def test_a_folder_that_cannot_be_written_is_named(
     shapes: Path, train: Train, tmp_path: Path, out: str, named: str
 ) -> None:
     (tmp_path / "file").touch()
     file = tmp_path / "file"
+    (tmp_path / "file.loop").symlink_to("file.loop")
     result = train("fit", shapes, "--out", out.format(file=file))
     assert result.exit_code == 1
     assert named.format(file=file) in result.stderr

@@ -244,12 +244,29 @@ def test_a_file_in_the_quarantine_is_never_overwritten(train: Train, odd_data: P
     assert (odd_data / "fox" / "cut.jpg").exists()
 
 
-def test_a_quarantine_within_the_data_is_refused(train: Train, odd_data: Path) -> None:
-    flags = ("--out", odd_data.parent / "a.json", "--store", odd_data.parent / ".store")
-    result = train("audit", odd_data, *flags, "--quarantine", odd_data / "aside")
+@pytest.mark.parametrize("flag", ["--quarantine", "--store", "--out"])
+@pytest.mark.parametrize("place", [".", "aside", "../data"])
+def test_an_output_within_the_data_is_refused(
+    train: Train, odd_data: Path, flag: str, place: str
+) -> None:
+    before = sorted(odd_data.parent.rglob("*"))
+    result = train("audit", odd_data, flag, odd_data / place)
     assert result.exit_code == 2
-    assert str(odd_data / "aside") in result.stderr
-    assert train("audit", odd_data, *flags, "--apply").exit_code == 2
+    assert f"{odd_data / place} would lie among the photographs" in result.stderr
+    assert sorted(odd_data.parent.rglob("*")) == before
+
+
+def test_apply_needs_a_quarantine(train: Train, odd_data: Path) -> None:
+    assert train("audit", odd_data, "--apply").exit_code == 2
+
+
+@pytest.mark.parametrize("flag", ["--quarantine", "--store"])
+def test_a_link_in_a_circle_is_named(train: Train, shapes: Path, tmp_path: Path, flag: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    result = train("audit", shapes, "--size", "32", flag, tmp_path / "loop")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: {tmp_path / 'loop'}")
 
 
 def test_pictures_of_a_format_that_is_not_read_are_named(train: Train, shapes: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vedette_edge.click_types import usage_errors
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.files import write_text
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
@@ -19,7 +20,7 @@ from vedette_train.config import TrainConfig
 from vedette_train.data import quarantine
 from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit, sort_by_kind
 from vedette_train.data.discovery import scan_dataset
-from vedette_train.data.layout import TRAIN, VALIDATION
+from vedette_train.data.layout import TRAIN, VALIDATION, check_outside, is_within
 from vedette_train.data.training_data import draft_contract, load_training_data, survey_dataset
 from vedette_train.models.pretrained_weights import check_weights
 
@@ -72,7 +73,8 @@ def audit(
     """
     if apply and not aside:
         raise click.UsageError("--apply moves files; say where with --quarantine FOLDER")
-    _check_outside(data, out, store, aside)
+    with usage_errors():
+        check_outside(data, *filter(None, (out, store, aside)))
     config = TrainConfig(size=size, resize_mode=resize_mode, test=0.0)
     find_all = _audit_with_labels if label_errors else _audit_files
     with cli_session() as terminal, _open_store(store, data) as folder:
@@ -87,23 +89,13 @@ def audit(
 @contextmanager
 def _open_store(store: Path | None, data: Path) -> Iterator[Path]:
     """The cache that the user names, or that of the runs here, or else one that is removed."""
-    if not store and STORE.parent.is_dir() and not _is_inside(STORE, data):
+    if not store and STORE.parent.is_dir() and not is_within(STORE, data):
         store = STORE
     if store:
         yield store
         return
     with TemporaryDirectory(prefix="vedette-") as folder:
         yield Path(folder)
-
-
-def _is_inside(path: Path, data: Path) -> bool:
-    return data.resolve() in path.resolve().parents
-
-
-def _check_outside(data: Path, *paths: Path | None) -> None:
-    for path in filter(None, paths):
-        if _is_inside(path, data):
-            raise click.UsageError(f"{path} is inside {data}; choose a path outside of it")
 
 
 def _audit_files(folder: Path, config: TrainConfig, store: Path, terminal: Output) -> Audit:

@@ -1,9 +1,11 @@
 """The layout of a data folder: class folders, or folders of parts that hold the class folders."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from vedette_edge.errors import SettingError
 from vedette_edge.images.discovery import is_image
 from vedette_train.errors import DatasetError
 
@@ -37,6 +39,37 @@ def find_roots(folder: Path) -> dict[str, Path]:
                 "Put them together, or move one of them away"
             )
     return {part: by_part[part][0] for part in PARTS if part in by_part}
+
+
+def check_outside(photographs: Path, *paths: Path) -> None:
+    """Raise SettingError for a path in a folder of photographs, or the folder itself.
+
+    What lies there would become a class, or photographs of one.
+    """
+    for path in paths:
+        if is_within(path, photographs):
+            raise SettingError(
+                f"{path} would lie among the photographs in {photographs}; choose a path outside "
+                "of this folder"
+            )
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """True for a path in a folder, or the folder itself."""
+    return resolve_path(path).is_relative_to(resolve_path(folder))
+
+
+def resolve_path(path: Path) -> Path:
+    """The absolute path without links; links in a circle stay, for the system to refuse.
+
+    Raises SettingError if the working directory is gone.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except FileNotFoundError as error:
+        raise SettingError(
+            f"{path}: the current folder has been removed. Change to another one with cd"
+        ) from error
 
 
 def list_folders(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from vedette_edge.console import Output, create_log_output
 from vedette_edge.errors import SettingError
 from vedette_train.config import StrPath, TrainConfig
+from vedette_train.data.layout import check_outside, resolve_path
 from vedette_train.data.training_data import check_few, load_training_data
 from vedette_train.evaluation.unknown_images import load_unknown_images
 from vedette_train.models.pretrained_weights import check_weights
@@ -44,15 +45,15 @@ def train(
 
 
 def check_folders(data: Path, config: TrainConfig, out: Path) -> None:
-    """Raise SettingError for a run folder within the photographs, or the one to start from."""
+    """Raise SettingError for a run folder or store within photographs, or the run to start from."""
     for photographs in (data, *config.unknown):
-        if Path(photographs).resolve() in (out.resolve(), *out.resolve().parents):
-            raise SettingError(
-                f"{out} is inside {photographs}; choose a folder outside of it "
-                "with --out (make: RUN=)"
-            )
-    if config.start and Path(config.start).resolve() == out.resolve():
+        check_outside(Path(photographs), out, _find_store(config, out))
+    if config.start and resolve_path(Path(config.start)) == resolve_path(out):
         raise SettingError(f"--start {config.start} is also --out; choose another folder")
+
+
+def _find_store(config: TrainConfig, out: Path) -> Path:
+    return Path(config.store or out.parent / ".store")
 
 
 def prepare_run(
@@ -62,7 +63,7 @@ def prepare_run(
     began = time.monotonic()
     check_weights(config.architecture)
     before = previous.load_previous_run(Path(config.start)) if config.start else None
-    store = Path(config.store or out.parent / ".store")
+    store = _find_store(config, out)
     loaded = load_training_data(data, config, store, output, before.parts if before else {})
     if not config.test:
         check_few(loaded)

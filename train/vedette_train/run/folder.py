@@ -155,10 +155,10 @@ def check_same_photographs(run: Path, manifest: str) -> None:
 def _check_own(run: Path) -> None:
     """Raise RunError if a new run would delete a file that no run has written."""
     names = (*FILES, *CONVERTED, TENSORBOARD)
-    found = next((name for name in names if os.path.lexists(run / name)), None)
-    if found and not _is_run(run):
+    file = next((name for name in names if os.path.lexists(run / name)), None)
+    if file and not _is_run(run):
         raise RunError(
-            f"{run}: holds {found} and is not a run, expected a new folder: training would delete "
+            f"{run}: holds {file} and is not a run, expected a new folder: training would delete "
             "that file. Choose another --out (--overwrite only replaces a run)"
         )
 
