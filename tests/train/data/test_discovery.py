@@ -140,7 +140,23 @@ def test_a_class_may_be_called_as_a_part(tmp_path: Path, name: str) -> None:
         (("train/1.jpg", "test/1.jpg"), "train: no class folders"),
         (("train/a/1.jpg", "training/a/1.jpg", "val/a/1.jpg"), "train/ and training/ are both"),
         (("a/train/1.jpg", "a/test/1.jpg", "b/1.jpg"), "a/ holds test/ and train/, expected .*"),
-        (("seg_train/a/1.jpg", "seg_test/a/1.jpg"), "seg_test/ and seg_train/ hold folders"),
+        (
+            ("seg_train/a/1.jpg", "seg_test/a/1.jpg"),
+            "seg_test/ and seg_train/ hold folders.*example .*seg_train$",
+        ),
+        (
+            ("trn/a/1.jpg", "trn/b/1.jpg", "tst/a/1.jpg", "tst/b/1.jpg", "doc/1.txt"),
+            "trn/ and tst/ hold folders, as parts of a data set do",
+        ),
+        (
+            ("train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg", "test2/a/1.jpg"),
+            "test2/ beside train/ and val/.*move test2/ out of",
+        ),
+        (("hen/1.jpg", "  /1.jpg"), "class folder '  ' has a name .* more than blanks. Rename it"),
+        (
+            ("train/a/1.jpg", *(f"test/{name}/1.jpg" for name in "abcdefghijklmn")),
+            "b, c, d, e, f, g, h, i, j, k and 3 more are in test/",
+        ),
         (("train/hen/1.jpg", "train/fox/1.jpg", "val/hen/1.jpg"), "fox is in train/ .* in val/"),
     ],
 )
@@ -149,6 +165,17 @@ def test_a_folder_that_cannot_be_trained_on_is_an_error(
 ) -> None:
     with pytest.raises(DatasetError, match=message):
         discovery.scan_dataset(write_files(tmp_path, *names))
+
+
+def test_classes_may_each_hold_a_folder_of_one_name(tmp_path: Path) -> None:
+    names = ("hen/photos/1.jpg", "fox/photos/1.jpg")
+    assert discovery.scan_dataset(write_files(tmp_path, *names)).labels == ("fox", "hen")
+
+
+def test_classes_with_pictures_may_hold_the_same_folders(tmp_path: Path) -> None:
+    inner = [f"{name}/{day}/1.jpg" for name in ("hen", "fox") for day in ("day1", "day2")]
+    dataset = discovery.scan_dataset(write_files(tmp_path, *inner, "hen/1.jpg", "fox/1.jpg"))
+    assert dataset.labels == ("fox", "hen")
 
 
 def test_links_to_folders_are_followed_only_in_place_of_a_class(tmp_path: Path) -> None:

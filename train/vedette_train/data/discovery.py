@@ -10,7 +10,7 @@ from pathlib import Path
 from vedette_edge.images.discovery import is_image
 from vedette_edge.model.contract import LONGEST_LABEL, UNKNOWN
 from vedette_train.data.layout import find_roots, is_circle, list_folders
-from vedette_train.errors import DatasetError
+from vedette_train.errors import DatasetError, join_names
 
 OUTSIDE_CLASSES = "not in a class folder"
 FOLDER_LINK = "a link to a folder, which is not followed; put the pictures themselves there"
@@ -191,10 +191,10 @@ def _check_name(folder: Path, name: str) -> None:
             f"pictures of none of the classes. Move it out of {folder} and train with --unknown "
             "FOLDER, or give it another name if it is a class of its own, for example 'empty'"
         )
-    if not name.isprintable():
+    if not name.isprintable() or not name.strip():
         raise DatasetError(
             f"{folder}: the class folder {name!a} has a name that cannot be a label, expected "
-            "printable text in UTF-8. Rename it"
+            "printable text in UTF-8 that is more than blanks. Rename it"
         )
     if len(name) > LONGEST_LABEL:
         raise DatasetError(
@@ -232,6 +232,7 @@ def _check_same_classes(
     for here, there in itertools.permutations(roots, 2):
         if missing := set(parts[here]) - set(parts[there]):
             raise DatasetError(
-                f"{folder}: {', '.join(sorted(missing))} is in {roots[here].name}/ but not in "
+                f"{folder}: {join_names(sorted(missing))} {'are' if len(missing) > 1 else 'is'} in "
+                f"{roots[here].name}/ but not in "
                 f"{roots[there].name}/; expected the same classes in both"
             )

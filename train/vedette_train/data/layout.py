@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vedette_edge.errors import SettingError
 from vedette_edge.images.discovery import is_image
-from vedette_train.errors import DatasetError
+from vedette_train.errors import DatasetError, join_names
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
@@ -33,11 +33,11 @@ def find_roots(folder: Path) -> dict[str, Path]:
         return {"": folder}
     for part, folders in by_part.items():
         if len(folders) > 1:
-            names = " and ".join(f"{child.name}/" for child in folders)
             raise DatasetError(
-                f"{folder}: {names} are both for the part {part}, expected one folder of it. "
-                "Put them together, or move one of them away"
+                f"{folder}: {_name_folders(folders)} are both for the part {part}, expected one "
+                "folder of it. Put them together, or move one of them away"
             )
+    _check_no_other_parts(folder, [child for folders in by_part.values() for child in folders])
     return {part: by_part[part][0] for part in PARTS if part in by_part}
 
 
@@ -83,25 +83,40 @@ def is_circle(path: Path) -> bool:
     return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
 
 
+def _check_no_other_parts(folder: Path, parts: Sequence[Path]) -> None:
+    """Refuse a folder that is called like a part, and holds folders, beside those of the parts."""
+    others = [child for child in list_folders(folder) if child not in parts]
+    like = [child for child in others if _LIKE_PART.search(child.name)]
+    if like := [child for child in like if _holds_only_folders(child)]:
+        raise DatasetError(
+            f"{folder}: {_name_folders(like)} beside {_name_folders(parts)}, expected one folder a "
+            f"part. Put the pictures into {_name_folders(parts)}, or move {like[0].name}/ out of "
+            f"{folder}"
+        )
+
+
+def _name_folders(folders: Iterable[Path]) -> str:
+    return join_names(f"{child.name}/" for child in folders)
+
+
 def _check_no_parts(folder: Path) -> None:
     """Refuse folders of parts that would be taken for classes, or that lie within classes."""
     nested = [child for child in list_folders(folder) if _holds_only_folders(child)]
     for child in nested:
         inner = [one for one in list_folders(child) if _PART.fullmatch(one.name)]
         if len(inner) > 1 and not any(map(_holds_only_folders, inner)):
-            names = " and ".join(f"{one.name}/" for one in inner)
             raise DatasetError(
-                f"{folder}: {child.name}/ holds {names}, expected the classes in the "
-                f"parts, as {TRAIN}/{child.name}/ and {TEST}/{child.name}/. Move or rename them"
+                f"{folder}: {child.name}/ holds {_name_folders(inner)}, expected the classes in "
+                f"the parts, as {TRAIN}/{child.name}/ and {TEST}/{child.name}/. Move or rename them"
             )
-    parts = [child for child in nested if _PART.fullmatch(child.name)] or list(_find_like(nested))
-    if parts:
-        names = " and ".join(f"{child.name}/" for child in parts)
+    parts = [child for child in nested if _PART.fullmatch(child.name)]
+    if parts := parts or list(_find_like(nested)) or _find_same(folder, nested):
         raise DatasetError(
-            f"{folder}: {names} {'hold' if len(parts) > 1 else 'holds'} folders, as parts of a "
-            f"data set do; expected {TRAIN}/ and {TEST}/, and perhaps {VALIDATION}/, with the same "
-            "classes in each, or one folder of photographs a class. "
-            f"Rename your folders, or name one of them, for example {parts[0]}"
+            f"{folder}: {_name_folders(parts)} {'hold' if len(parts) > 1 else 'holds'} folders, as "
+            f"parts of a data set do; expected {TRAIN}/ and {TEST}/, and perhaps {VALIDATION}/, "
+            "with the same classes in each, or one folder of photographs a class. "
+            f"Rename your folders, or name one of them, for example "
+            f"{next(filter(_is_like_train, parts), parts[0])}"
         )
 
 
@@ -115,3 +130,20 @@ def _find_like(folders: Sequence[Path]) -> Iterator[Path]:
     matches = {child: _LIKE_PART.search(child.name) for child in folders}
     parts = {match.lastgroup for match in matches.values() if match}
     yield from (child for child, match in matches.items() if match and len(parts) > 1)
+
+
+def _find_same(folder: Path, nested: Sequence[Path]) -> Sequence[Path]:
+    """All folders if they hold no images, but the same folders: trn/hen, trn/fox, tst/hen, tst/fox.
+
+    A single folder in each is none of a split, which has two classes or more.
+    """
+    inner = {tuple(one.name for one in list_folders(child)) for child in nested}
+    others = (child for child in list_folders(folder) if child not in nested)
+    classes = any(is_image(file) for child in others for file in child.iterdir())
+    same = len(nested) > 1 and len(inner) == 1 and len(inner.pop()) > 1
+    return nested if same and not classes else ()
+
+
+def _is_like_train(folder: Path) -> bool:
+    match = _LIKE_PART.search(folder.name)
+    return match is not None and match.lastgroup == TRAIN

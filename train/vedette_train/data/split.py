@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from vedette_train.data.discovery import Dataset, Photograph, group_alike
 from vedette_train.data.layout import PARTS, TEST, TRAIN, VALIDATION
-from vedette_train.errors import DatasetError
+from vedette_train.errors import DatasetError, join_names
 
 LEARNED = "learned"  # in an earlier run without validation: for training or validation now
 
@@ -155,7 +155,7 @@ def check_parts(parts: Mapping[str, str], dataset: Dataset, shares: Shares) -> N
     if small:
         raise DatasetError(
             f"{dataset.folder}: fewer than {LEAST_LEARNED} photographs are left to learn from in "
-            f"{', '.join(small)}. Add new ones, hold back less, or train without --start"
+            f"{join_names(small)}. Add new ones, hold back less, or train without --start"
         )
 
 
@@ -179,7 +179,7 @@ def check_enough(dataset: Dataset, shares: Shares) -> None:
             apart = " that do not look alike" if len(different) < len(dataset.photographs) else ""
             raise DatasetError(
                 f"{dataset.folder}{part and f', part {part}'}: too few pictures to split in "
-                f"{', '.join(small)}; each class needs {fewest}{apart}, so that "
+                f"{join_names(small)}; each class needs {fewest}{apart}, so that "
                 f"{_list_parts(shares, tested)}. "
                 f"Add pictures{_suggest_no_test(shares, tested)} or remove the class"
             )
