@@ -17,6 +17,7 @@ from vedette_edge.errors import SettingError
 from vedette_train.config import TrainConfig
 from vedette_train.errors import DatasetError, RunError
 from vedette_train.run import folder
+from vedette_train.run.checkpoint import Checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -30,8 +31,13 @@ def interrupted(tmp_path: Path, config: TrainConfig) -> Path:
     settings = config.to_dict()
     settings["fit"] = settings.pop("resize_mode")
     (tmp_path / folder.SETTINGS).write_text(json.dumps(settings), "utf-8")
-    (tmp_path / folder.CHECKPOINT).touch()
+    save_epochs(tmp_path, stage=0)
     return tmp_path
+
+
+def save_epochs(run: Path, stage: int) -> None:
+    """Write a checkpoint after three epochs."""
+    save_checkpoint(Checkpoint(stage, 0, 3, [], [], []), run / folder.CHECKPOINT)
 
 
 def test_a_run_with_the_former_name_of_the_resize_mode_can_be_resumed(
@@ -54,8 +60,36 @@ def test_a_run_is_not_resumed_with_another_setting(
 def test_with_a_constant_learning_rate_a_run_may_get_more_epochs(
     interrupted: Path, config: TrainConfig
 ) -> None:
+    for epochs in (3, config.epochs + 5):
+        other = replace(config, epochs=epochs)
+        folder.check_free(interrupted, other, resume=True, overwrite=False)
+
+
+def test_a_run_cannot_get_fewer_epochs_than_are_done(
+    interrupted: Path, config: TrainConfig
+) -> None:
+    fewer = replace(config, epochs=2)
+    with pytest.raises(RunError, match=r"3 epochs are done already.*Use --epochs 3"):
+        folder.check_free(interrupted, fewer, resume=True, overwrite=False)
+
+
+def test_the_first_stage_gets_no_more_epochs_once_it_is_over(
+    interrupted: Path, config: TrainConfig
+) -> None:
+    save_epochs(interrupted, stage=1)
     more = replace(config, epochs=config.epochs + 5)
-    folder.check_free(interrupted, more, resume=True, overwrite=False)
+    with pytest.raises(RunError, match=rf"fine-tuning has begun after --epochs {config.epochs}"):
+        folder.check_free(interrupted, more, resume=True, overwrite=False)
+
+
+def test_a_run_is_not_resumed_after_its_photographs_have_changed(
+    interrupted: Path, shapes: Path, train: Callable[..., Result], tmp_path: Path
+) -> None:
+    (interrupted / folder.MANIFEST).write_text("part,label,file,sha256\n", encoding="utf-8")
+    flags = ("--architecture", "cnn", "--store", tmp_path / "store", "--resume")
+    result = train("fit", shapes, "--out", interrupted, *flags)
+    assert result.exit_code == 1
+    assert "the photographs have changed since it began" in result.stderr
 
 
 def test_a_cleared_folder_keeps_files_that_are_not_of_a_run(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from vedette_edge.files import write_text
 from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
 from vedette_train.errors import RunError
+from vedette_train.run.checkpoint import load_checkpoint
 
 WEIGHTS = "Trained_Weight.h5"  # the whole Keras model, of the best epoch
 CHECKPOINT = "checkpoint.npz"  # network and optimizer after the last epoch, to resume from
@@ -185,4 +186,18 @@ def _check_same_settings(run: Path, config: TrainConfig) -> None:
         raise RunError(
             f"{run}: cannot be resumed with other settings: {'; '.join(differing)}. "
             f"Use the same settings, or start again with {OVERWRITE}"
+        )
+    if settings.get("epochs") != config.epochs:
+        _check_epochs(run, config.epochs, settings.get("epochs"))
+
+
+def _check_epochs(run: Path, epochs: int, before: object) -> None:
+    """Raise RunError if a run would get fewer epochs than are done, or has begun to fine-tune."""
+    done = load_checkpoint(run / CHECKPOINT)
+    if done.stage:
+        raise RunError(f"{run}: fine-tuning has begun after --epochs {before}; use the same number")
+    if epochs < done.epoch:
+        raise RunError(
+            f"{run}: {done.epoch} epochs are done already, more than --epochs {epochs}. Use "
+            f"--epochs {done.epoch} to end here, or start again with --overwrite"
         )
