@@ -154,7 +154,7 @@ def test_a_finished_run_is_not_lost_by_mistake(
 def test_the_function_refuses_what_the_command_refuses(run_folder: Path, shapes: Path) -> None:
     with pytest.raises(RunError, match="already holds a run"):
         vedette_train.train(str(shapes), TrainConfig(architecture="cnn"), out=str(run_folder))
-    with pytest.raises(SettingError, match="choose a folder outside"):
+    with pytest.raises(SettingError, match="choose a path outside"):
         vedette_train.train(shapes, out=shapes / "run")
     assert not (shapes / "run").exists()
 

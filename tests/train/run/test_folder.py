@@ -124,36 +124,35 @@ def test_a_folder_is_kept_if_it_is_old_or_something_is_written_to_it(tmp_path: P
 
 
 @pytest.mark.parametrize("name", [*folder.FILES, *folder.CONVERTED, folder.TENSORBOARD])
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_with_a_file_that_no_run_has_written_is_refused(
-    tmp_path: Path, config: TrainConfig, name: str, *, overwrite: bool
-) -> None:
+def test_a_folder_with_a_file_that_no_run_has_written_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"architecture": "gothic"}', "utf-8")
     with pytest.raises(RunError, match=rf"holds {name} and is not a run.*another --out"):
-        folder.check_free(tmp_path, config, resume=False, overwrite=overwrite)
+        folder.check_own(tmp_path)
 
 
 def test_a_folder_in_which_a_run_began_is_free(tmp_path: Path, config: TrainConfig) -> None:
     folder.write_settings(tmp_path, tmp_path, config)
     (tmp_path / folder.SAMPLES).touch()
+    folder.check_own(tmp_path)
     folder.check_free(tmp_path, config, resume=False, overwrite=False)
 
 
-def test_a_run_whose_settings_are_damaged_can_be_replaced(
-    tmp_path: Path, config: TrainConfig
-) -> None:
+def test_a_run_whose_settings_are_damaged_can_be_replaced(tmp_path: Path) -> None:
     for name in folder.FILES:
         (tmp_path / name).touch()
-    folder.check_free(tmp_path, config, resume=False, overwrite=True)
+    folder.check_own(tmp_path)
 
 
+@pytest.mark.parametrize("flag", ["--overwrite", "--resume"])
 def test_a_file_of_the_user_outlives_a_refused_run(
-    shapes: Path, train: Callable[..., Result], tmp_path: Path
+    shapes: Path, train: Callable[..., Result], tmp_path: Path, flag: str
 ) -> None:
     (tmp_path / "model.tflite").write_bytes(b"mine")
-    result = train("fit", shapes, "--out", tmp_path, "--overwrite")
-    assert result.exit_code == 1
-    assert (tmp_path / "model.tflite").read_bytes() == b"mine"
+    result = train("fit", shapes, "--out", tmp_path, "--architecture", "cnn", flag)
+    assert result.exit_code == 2
+    assert "holds model.tflite and is not a run" in result.stderr
+    (kept,) = tmp_path.iterdir()
+    assert kept.read_bytes() == b"mine"
 
 
 def test_an_empty_name_is_not_the_current_folder(

@@ -50,7 +50,7 @@ def check_outside(photographs: Path, *paths: Path) -> None:
         if is_within(path, photographs):
             raise SettingError(
                 f"{path} would lie among the photographs in {photographs}; choose a path outside "
-                "of this folder"
+                "of this folder (for a run: --out, or make: RUN=)"
             )
 
 
@@ -90,8 +90,7 @@ def _check_no_other_parts(folder: Path, parts: Sequence[Path]) -> None:
     if like := [child for child in like if _holds_only_folders(child)]:
         raise DatasetError(
             f"{folder}: {_name_folders(like)} beside {_name_folders(parts)}, expected one folder a "
-            f"part. Put the pictures into {_name_folders(parts)}, or move {like[0].name}/ out of "
-            f"{folder}"
+            f"part. Put the pictures into one of these, or move {like[0].name}/ out of {folder}"
         )
 
 
@@ -132,7 +131,7 @@ def _find_like(folders: Sequence[Path]) -> Iterator[Path]:
     yield from (child for child, match in matches.items() if match and len(parts) > 1)
 
 
-def _find_same(folder: Path, nested: Sequence[Path]) -> Sequence[Path]:
+def _find_same(folder: Path, nested: list[Path]) -> list[Path]:
     """All folders if they hold no images, but the same folders: trn/hen, trn/fox, tst/hen, tst/fox.
 
     A single folder in each is none of a split, which has two classes or more.
@@ -141,7 +140,7 @@ def _find_same(folder: Path, nested: Sequence[Path]) -> Sequence[Path]:
     others = (child for child in list_folders(folder) if child not in nested)
     classes = any(is_image(file) for child in others for file in child.iterdir())
     same = len(nested) > 1 and len(inner) == 1 and len(inner.pop()) > 1
-    return nested if same and not classes else ()
+    return nested if same and not classes else []
 
 
 def _is_like_train(folder: Path) -> bool:

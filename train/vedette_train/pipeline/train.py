@@ -45,11 +45,15 @@ def train(
 
 
 def check_folders(data: Path, config: TrainConfig, out: Path) -> None:
-    """Raise SettingError for a run folder or store within photographs, or the run to start from."""
+    """Raise SettingError or RunError for a run folder that can be none; writes nothing.
+
+    The run folder and the store are outside of all photographs, and no file would be lost.
+    """
     for photographs in (data, *config.unknown):
         check_outside(Path(photographs), out, _find_store(config, out))
     if config.start and resolve_path(Path(config.start)) == resolve_path(out):
         raise SettingError(f"--start {config.start} is also --out; choose another folder")
+    folder.check_own(out)
 
 
 def _find_store(config: TrainConfig, out: Path) -> Path:

@@ -41,6 +41,17 @@ CONVERTED = ("model.tflite", "model.judgement.csv", "model.refused.csv", "model.
 RESUME, OVERWRITE = (f"{flag} (make: FLAGS={flag})" for flag in ("--resume", "--overwrite"))
 
 
+def check_own(run: Path) -> None:
+    """Raise RunError if a new run would delete a file that no run has written."""
+    names = (*FILES, *CONVERTED, TENSORBOARD)
+    file = next((name for name in names if os.path.lexists(run / name)), None)
+    if file and not _is_run(run):
+        raise RunError(
+            f"{run}: holds {file} and is not a run, expected a new folder: training would delete "
+            "that file. Choose another --out (--overwrite only replaces a run)"
+        )
+
+
 def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> None:
     """Raise RunError if a new run would replace another, or a run cannot be resumed."""
     if resume:
@@ -52,9 +63,7 @@ def check_free(run: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
                 )
             raise RunError(f"{run}: holds no interrupted run to resume. Omit --resume")
         _check_same_settings(run, config)
-        return
-    _check_own(run)
-    if any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
+    elif any((run / name).exists() for name in (WEIGHTS, CHECKPOINT)) and not overwrite:
         resuming = f"continue it with {RESUME}, " if (run / CHECKPOINT).exists() else ""
         raise RunError(
             f"{run}: already holds a run; {resuming}replace it with {OVERWRITE}, "
@@ -150,17 +159,6 @@ def check_same_photographs(run: Path, manifest: str) -> None:
         raise RunError(
             f"{run}: cannot be resumed, because the photographs have changed since it began. "
             f"Start again with {OVERWRITE}"
-        )
-
-
-def _check_own(run: Path) -> None:
-    """Raise RunError if a new run would delete a file that no run has written."""
-    names = (*FILES, *CONVERTED, TENSORBOARD)
-    file = next((name for name in names if os.path.lexists(run / name)), None)
-    if file and not _is_run(run):
-        raise RunError(
-            f"{run}: holds {file} and is not a run, expected a new folder: training would delete "
-            "that file. Choose another --out (--overwrite only replaces a run)"
         )
 
 
