@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from vedette_edge.errors import VedetteError
 
+# Flags as messages name them, for the command and for make.
+RESUME, OVERWRITE = (f"{flag} (make: FLAGS={flag})" for flag in ("--resume", "--overwrite"))
+
 MOST_NAMES = 10  # in a message
 
 

@@ -27,6 +27,7 @@ from vedette_train.config import (
     VALIDATION_LIMITS,
     TrainConfig,
 )
+from vedette_train.errors import RESUME
 from vedette_train.pipeline.train import check_folders, prepare_run, run_training
 from vedette_train.run import folder
 from vedette_train.run.history import find_best, read_history
@@ -175,7 +176,7 @@ def _explain_interrupt(config: TrainConfig, run: Path, terminal: Console) -> Ite
                 f"{len(history)} of {config.epochs + config.fine_tune} epochs are done; the best, "
                 f"epoch {best.epoch} (validation {best.val_accuracy:.1%}), is in "
                 f"{run / folder.WEIGHTS}\n"
-                f"To continue, repeat the command with {folder.RESUME}"
+                f"To continue, repeat the command with {RESUME}"
             )
         elif config.descends:
             terminal.print("No epoch is finished. To start again, repeat the command.")

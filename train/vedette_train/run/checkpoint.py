@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.files import atomic_write
-from vedette_train.errors import RunError
-from vedette_train.run.folder import OVERWRITE
+from vedette_train.errors import OVERWRITE, RunError
 
 Weights = list[NDArray[Any]]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from vedette_edge.files import write_text
 from vedette_train.config import ARCHITECTURE_DEFAULTS, TrainConfig
-from vedette_train.errors import RunError
+from vedette_train.errors import OVERWRITE, RESUME, RunError
 from vedette_train.run.checkpoint import load_checkpoint
 
 WEIGHTS = "Trained_Weight.h5"  # the whole Keras model, of the best epoch
@@ -36,9 +36,6 @@ FILES = (
 # vedette-convert writes these by default. They must not outlive the weights that they come from:
 # a folder would hold the model of one run and the contract of another.
 CONVERTED = ("model.tflite", "model.judgement.csv", "model.refused.csv", "model.report.html")
-
-# Flags as messages name them, for the command and for make.
-RESUME, OVERWRITE = (f"{flag} (make: FLAGS={flag})" for flag in ("--resume", "--overwrite"))
 
 
 def check_own(run: Path) -> None:
