@@ -1,10 +1,12 @@
 """The run folder of vedette-train, read and checked without TensorFlow."""
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,17 @@ WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
 MANIFEST, SETTINGS = "split.csv", "settings.json"
 HEAD = "head.json"  # of a head in closed form; others have none
 CHECKPOINT = "checkpoint.npz"  # of an interrupted gradient descent
+LOCK = "train.lock"  # locked during training
 FILES = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS, HEAD, "train.log")
 
 
 def load_run(folder: Path, data: Path | None = None) -> Run:
     """Read a run folder; `data` is the folder of the photographs, if they have moved.
 
-    Raises RunFolderError for files that are missing, damaged or not of one run.
+    Raises RunFolderError for a run that is not finished, and for files that are missing, damaged
+    or not of one run.
     """
+    _check_idle(folder)
     _check_complete(folder)
     try:
         contract = parse_contract((folder / CONTRACT).read_bytes())
@@ -46,18 +51,32 @@ def load_run(folder: Path, data: Path | None = None) -> Run:
     return run
 
 
+def _check_idle(folder: Path) -> None:
+    """Raise RunFolderError if a process is training in the folder."""
+    with suppress(FileNotFoundError), (folder / LOCK).open(encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunFolderError(
+                f"{folder}: process {file.read()} is training in this folder. Wait until it "
+                "ends, and then convert"
+            ) from error
+
+
 def _check_complete(folder: Path) -> None:
     required = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS)
     missing = [name for name in required if not (folder / name).is_file()]
-    if not missing:
+    interrupted = (folder / CHECKPOINT).is_file()
+    if not missing and not interrupted:
         return
-    if WEIGHTS not in missing:  # training writes it last
+    if WEIGHTS not in missing and not interrupted:  # training writes it last
         raise RunFolderError(f"{folder}: {', '.join(missing)} not found. Train again")
-    if any((folder / name).exists() for name in (*FILES, CHECKPOINT)):
-        resume = ", with --resume" if (folder / CHECKPOINT).exists() else ""
+    if interrupted or any((folder / name).exists() for name in FILES):
+        problem = "was interrupted" if interrupted else "this run did not finish"
+        resume = ", with --resume" if interrupted else ""
         raise RunFolderError(
-            f"{folder}: this run did not finish. Repeat the command of vedette-train that began "
-            f"it{resume}, and then convert"
+            f"{folder}: {problem}. Repeat the command of vedette-train that began it{resume}, and "
+            "then convert"
         )
     raise RunFolderError(
         f"{folder}: not a run: expected a folder that vedette-train fit wrote, with "

@@ -1,6 +1,8 @@
 """Folders that hold no finished run."""
 
+import fcntl
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,11 @@ from vedette_convert.sources.run_folder import load_run
         (["train.log"], "this run did not finish. Repeat the command of vedette-train that"),
         (
             ["train.log", "settings.json", "split.csv", "checkpoint.npz"],
-            "this run did not finish. Repeat the command of vedette-train that began it, with",
+            "was interrupted. Repeat the command of vedette-train that began it, with --resume",
+        ),
+        (
+            ["Trained_Weight.h5", "contract.json", "settings.json", "split.csv", "checkpoint.npz"],
+            "was interrupted. Repeat the command of vedette-train that began it, with --resume",
         ),
         (["train.log", "Trained_Weight.h5"], "contract.json, split.csv, settings.json not found"),
         (["hen.jpg"], "not a run: expected a folder that vedette-train fit wrote, with Trained"),
@@ -29,3 +35,16 @@ def test_a_folder_without_a_finished_run_is_an_error_that_says_what_to_do(
     with pytest.raises(RunFolderError, match=re.escape(f"{tmp_path}: {message}")) as error:
         load_run(tmp_path)
     assert ("--resume" in str(error.value)) == ("checkpoint.npz" in files)
+
+
+def test_a_run_that_is_being_trained_is_refused_until_the_training_has_ended(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    with (run / "train.lock").open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("4711")
+        file.flush()
+        with pytest.raises(RunFolderError, match=re.escape(f"{run}: process 4711 is training")):
+            load_run(run)
+    assert load_run(run).photographs  # a killed training leaves the file, but no lock
