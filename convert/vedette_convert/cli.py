@@ -1,16 +1,14 @@
 """The command line: `vedette-convert RUN --out model.tflite`, or MODEL with --labels."""
 
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from vedette_convert.pipeline.convert import (
-    check_out,
-    check_source,
+    check_arguments,
     is_external,
-    name_out,
+    load_source,
     run_conversion,
 )
 from vedette_convert.quantization.scheme import (
@@ -21,7 +19,6 @@ from vedette_convert.quantization.scheme import (
     ConvertConfig,
 )
 from vedette_convert.run import ExternalModel, Source
-from vedette_convert.sources.run_folder import load_run
 from vedette_edge.click_types import usage_errors
 from vedette_edge.console import Output, cli_session
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
@@ -123,35 +120,33 @@ def main(
     as_json: bool,
 ) -> None:
     """Check the command line, convert, and exit with a code."""
-    with usage_errors():
-        config = ConvertConfig(quantization, runtime, calibration, allow)
-        check_source(source)
-        _check_options(source, data, (labels, calibrate, normalise, resize_mode))
-        out = out or name_out(source)
-        check_out(out, source)
-    with cli_session(out.with_suffix(".log")) as output:
-        if labels and calibrate:
-            model = ExternalModel(source, labels, calibrate, normalise, resize_mode)
-            _convert(model, out, config, output, as_json=as_json)
-        else:
-            _convert(load_run(source, data), out, config, output, as_json=as_json)
+    with cli_session():
+        with usage_errors():
+            config = ConvertConfig(quantization, runtime, calibration, allow)
+            model = _describe(source, labels, calibrate, normalise, resize_mode)
+            file = check_arguments(model, out, data)
+        loaded = load_source(model, data)
+    with cli_session(file.with_suffix(".log")) as output:
+        _convert(loaded, file, config, output, as_json=as_json)
 
 
-def _check_options(source: Path, data: Path | None, of_model: Sequence[object]) -> None:
-    """Refuse options of external models for runs, and the other way round."""
+def _describe(
+    source: Path,
+    labels: Path | None,
+    calibrate: Path | None,
+    normalise: str | None,
+    resize_mode: str | None,
+) -> Path | ExternalModel:
+    """Describe an external model by its options; a run has none."""
     external = is_external(source)
-    if any(of_model) and not external:
+    if external and labels and calibrate:
+        return ExternalModel(source, labels, calibrate, normalise, resize_mode)
+    if not external and any((labels, calibrate, normalise, resize_mode)):
         raise click.UsageError(
             "--labels, --normalise, --calibrate and --resize-mode are for external models; "
             "a run has its own"
         )
-    if external and not all(of_model[:2]):
-        raise click.UsageError(
-            f"{source} is not a run of vedette-train: use --labels to name its outputs, and "
-            "--calibrate for a folder of photographs"
-        )
-    if external and data:
-        raise click.UsageError("--data is for runs; use --calibrate")
+    return source
 
 
 def _convert(

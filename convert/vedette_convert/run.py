@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -91,6 +92,10 @@ class ExternalModel:
     resize_mode: str | None = None  # one of RESIZE_MODES; None: the first
 
     def __post_init__(self) -> None:
+        for name in ("path", "labels", "calibrate"):
+            value = getattr(self, name)
+            if not isinstance(value, str | os.PathLike):
+                raise SettingError(f"{name} {reprlib.repr(value)}: expected a path")
         for flag, value, choices in (
             ("--normalise", self.normalise, NORMALISATIONS),
             ("--resize-mode", self.resize_mode, RESIZE_MODES),

@@ -144,14 +144,14 @@ def test_a_refused_model_is_code_3_or_an_error_and_the_old_file_stands(
     assert result.exit_code == 3
     assert "points of accuracy" in result.stderr
     assert not (run / "model.tflite").exists()
-    (run / "model.tflite").write_bytes(b"old")
+    (run / "model.tflite").write_bytes(b"old, with contract.json")
     capfd.readouterr()
     with pytest.raises(RefusedError, match="points of accuracy") as refused:
         vedette_convert.convert(str(run))
     assert "starting" not in "".join(capfd.readouterr())
     assert not refused.value.result.passed
     assert refused.value.result.report == run / "model.report.html"
-    assert (run / "model.tflite").read_bytes() == b"old"
+    assert (run / "model.tflite").read_bytes() == b"old, with contract.json"
     assert not list(run.glob(".model*"))
     assert (run / "model.refused.csv").exists()
     assert not (run / "model.judgement.csv").exists()
@@ -241,12 +241,12 @@ def test_the_sample_takes_from_every_class_alike() -> None:
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(run: Path, small_disk: Path) -> None:
-    (small_disk / "model.tflite").write_bytes(b"old")
+    (small_disk / "model.tflite").write_bytes(b"old, with contract.json")
     (small_disk / "other").write_bytes(bytes(1_950_000))
     result = convert(run, "--out", small_disk / "model.tflite")
     assert result.exit_code == 1
     assert "model.tflite: No space left on device" in result.stderr
-    assert (small_disk / "model.tflite").read_bytes() == b"old"
+    assert (small_disk / "model.tflite").read_bytes() == b"old, with contract.json"
 
 
 def test_a_folder_is_not_an_output(run: Path) -> None:

@@ -1,21 +1,32 @@
 """Conversion as a function, and the steps that it shares with `vedette-convert`."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedette_convert.errors import KerasFileError, RefusedError
 from vedette_convert.quantization.scheme import ConvertConfig
-from vedette_convert.run import ExternalModel, Run, Source, StrPath
-from vedette_convert.sources.keras_file import check_labels
+from vedette_convert.run import ExternalModel, Source, StrPath
+from vedette_convert.sources.keras_file import check_external_model
 from vedette_convert.sources.run_folder import FILES, load_run
 from vedette_edge.console import Output, create_log_output
 from vedette_edge.errors import SettingError
+from vedette_edge.files import read_bounded
+from vedette_edge.model.model_file import CONTRACT_MEMBER
 
 if TYPE_CHECKING:  # it imports TensorFlow
     from vedette_convert.candidates import ConversionResult
 
 SAVED_MODEL = "saved_model.pb"  # in each SavedModel's folder
+OUR_MODEL = CONTRACT_MEMBER.encode()  # in each model file of conversion
+# Suffix of a file beside the model file -> bytes in each one that conversion wrote.
+OURS = {
+    ".report.html": b"vedette-convert",
+    ".judgement.csv": b"truth,float_label",
+    ".refused.csv": b"truth,float_label",
+    ".log": b"",  # any, as conversion appends to it
+}
 FOREIGN = {
     ".tflite": "is converted already, and cannot be quantized again; use the Keras model",
     ".onnx": "is an ONNX model; use the Keras model that it came from",
@@ -41,11 +52,8 @@ def convert(
     Raises RefusedError if every attempt is worse than the float model; `out` then stays as it
     was. Raises other VedetteErrors for what cannot be converted, and OSError.
     """
-    path = Path(source.path if isinstance(source, ExternalModel) else source)
-    check_source(path)
-    file = Path(out or name_out(path))
-    check_out(file, path)
-    loaded = source if isinstance(source, ExternalModel) else _load_folder(path, data)
+    file = check_arguments(source, out, data)
+    loaded = load_source(source, data)
     file.parent.mkdir(parents=True, exist_ok=True)
     output = create_log_output("vedette_convert")
     result = run_conversion(loaded, file, config or ConvertConfig(), output)
@@ -55,20 +63,44 @@ def convert(
     return result
 
 
-def _load_folder(path: Path, data: StrPath | None) -> Run:
-    if is_external(path):
-        raise KerasFileError(
-            f"{path}: not a run folder of vedette-train; use ExternalModel to describe the model"
-        )
-    return load_run(path, Path(data) if data else None)
+def check_arguments(
+    source: StrPath | ExternalModel, out: StrPath | None, data: StrPath | None
+) -> Path:
+    """Check the paths of a conversion. Returns the model file to write.
+
+    Raises KerasFileError for a source that is not of its kind or cannot be converted, and
+    SettingError for other paths that cannot be used, or if the conversion would overwrite its
+    source or a file that no conversion wrote.
+    """
+    described = source if isinstance(source, ExternalModel) else None
+    path = Path(source.path if isinstance(source, ExternalModel) else source)
+    _check_source(path, described)
+    if described and data:
+        raise SettingError("--data is for runs; use --calibrate")
+    file = Path(out or _name_out(path))
+    try:
+        file.absolute()
+    except FileNotFoundError as error:
+        raise SettingError("the working directory was removed; change to another one") from error
+    _check_out(file, _list_parts(path, described))
+    return file
+
+
+def load_source(source: StrPath | ExternalModel, data: StrPath | None) -> Source:
+    """Read a run, or check the files of an external model, without TensorFlow.
+
+    Raises RunFolderError, KerasFileError or LabelsError.
+    """
+    if not isinstance(source, ExternalModel):
+        return load_run(Path(source), Path(data) if data else None)
+    check_external_model(source)
+    return source
 
 
 def run_conversion(
     source: Source, out: Path, config: ConvertConfig, output: Output
 ) -> "ConversionResult":
     """Load a model, convert it, and write the report. Writes `out` if a candidate passes."""
-    if isinstance(source, ExternalModel):
-        check_labels(source)
     output.err.print("starting TensorFlow ...")
     # Imported here, because it imports TensorFlow: that takes seconds.
     conversion = import_module("vedette_convert.pipeline.conversion")
@@ -81,13 +113,24 @@ def is_external(source: Path) -> bool:
     return source.is_file() or (source / SAVED_MODEL).exists()
 
 
-def check_source(source: Path) -> None:
-    """Raise KerasFileError for a kind of file that cannot be converted."""
-    if reason := FOREIGN.get(source.suffix.lower()):
-        raise KerasFileError(f"{source}: {reason}")
+def _check_source(path: Path, described: ExternalModel | None) -> None:
+    if reason := FOREIGN.get(path.suffix.lower()):
+        raise KerasFileError(f"{path}: {reason}")
+    if not path.exists():
+        raise KerasFileError(f"{path}: not found")
+    if is_external(path) and not described:
+        raise KerasFileError(
+            f"{path}: is not a run of vedette-train: use --labels to name its outputs, and "
+            "--calibrate for a folder of photographs (in Python, ExternalModel)"
+        )
+    if described and not is_external(path):
+        raise KerasFileError(
+            f"{path}: expected a Keras file or the folder of a SavedModel. A run of vedette-train "
+            "has its own labels and photographs: convert its folder alone"
+        )
 
 
-def name_out(source: Path) -> Path:
+def _name_out(source: Path) -> Path:
     """Name the default model file: in the run's folder, or beside the external model."""
     if not is_external(source):
         return source / "model.tflite"
@@ -97,16 +140,30 @@ def name_out(source: Path) -> Path:
     return named.with_name(f"{named.stem if named.is_file() else named.name}.tflite")
 
 
-def check_out(out: Path, source: Path) -> None:
-    """Raise SettingError if the model file or its log would overwrite a part of the source."""
+def _list_parts(path: Path, described: ExternalModel | None) -> list[Path]:
+    """List the files that a conversion reads, but for photographs."""
+    saved = (path / SAVED_MODEL).exists()
+    parts = list(path.rglob("*")) if saved else [path, *map(path.joinpath, FILES)]
+    parts += [Path(described.labels)] if described else []
+    return [one for one in parts if one.is_file()]
+
+
+def _check_out(out: Path, parts: Sequence[Path]) -> None:
+    """Raise SettingError if an output would overwrite a part of the source, or a foreign file."""
     if out.suffix.lower() != ".tflite":
         raise SettingError(f"--out {out}: expected a name that ends in .tflite")
-    inside = source.rglob("*") if (source / SAVED_MODEL).exists() else map(source.joinpath, FILES)
-    parts = [one for one in ((source,) if source.is_file() else inside) if one.is_file()]
-    for path in (out, out.with_suffix(".log")):
-        for one in parts:
-            if path.exists() and path.samefile(one):
-                raise SettingError(
-                    f"--out {out}: would overwrite {one}, a part of what is converted. "
-                    "Choose another name"
-                )
+    outputs = {out: OUR_MODEL, **{out.with_suffix(end): mark for end, mark in OURS.items()}}
+    for path, mark in outputs.items():
+        if not path.is_file():
+            continue
+        if same := [one for one in parts if path.samefile(one)]:
+            raise SettingError(
+                f"--out {out}: would overwrite {same[0]}, a part of what is converted. "
+                "Choose another name"
+            )
+        # An empty file, such as one of mktemp, holds nothing to lose.
+        if mark and (content := read_bounded(path)) and mark not in content:
+            raise SettingError(
+                f"{path}: would be overwritten, but is not from vedette-convert. Move that file, "
+                "or choose another name with --out"
+            )

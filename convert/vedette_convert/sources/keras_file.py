@@ -17,15 +17,17 @@ SHAPE_KEEPING = ("Activation", "Dropout", "Softmax")  # layers with as many outp
 Config = Any  # parsed JSON
 
 
-def check_labels(model: ExternalModel) -> None:
-    """Raise LabelsError or KerasFileError for labels that cannot be those of the model.
+def check_external_model(model: ExternalModel) -> None:
+    """Raise KerasFileError for a file without a model, or labels that cannot be those of its model.
 
-    Passes a model whose outputs only Keras can count.
+    Raises LabelsError for the file of labels. Passes a model whose outputs only Keras can count.
     """
     path, file = Path(model.path), Path(model.labels)
     labels = read_labels(file)
     try:
         outputs = None if path.is_dir() else count_outputs(read_config(path)[0])
+    except KerasFileError as error:
+        raise KerasFileError(f"{path}: {error}") from error
     except Exception:  # whatever is wrong with the file, loading it tells
         return
     if outputs not in (None, 1, len(labels)):
