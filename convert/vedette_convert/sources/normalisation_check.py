@@ -14,10 +14,25 @@ from vedette_convert.sources.normalisation_detection import (
     detect_normalisation,
 )
 from vedette_edge.model.contract import NORMALISATIONS
+from vedette_edge.model.uncontracted import COMMON_NORMALISATIONS
 
 CHANCE = 0.05  # probability, below which a result is not due to chance
 SURELY = 0.01  # the same for each of five alternatives
-CHOICES = "".join(f"\n  {name:9} {formula}" for name, formula in NORMALISATIONS.items())
+
+# The flags of `vedette predict` for the same normalisations, under which the edge lists the tools.
+MEAN_STD = {
+    "unit": "--mean 0 --std 255",
+    "centred": "--mean 127 --std 128",
+    "signed": "--mean 127.5 --std 127.5",
+    "resnet50": "--mean 103.939,116.779,123.68 --std 1 --colour bgr",
+    "imagenet": "--mean 123.675,116.28,103.53 --std 58.395,57.12,57.375",
+    NONE: "--mean 0 --std 1",
+}
+TOOLS = {name: COMMON_NORMALISATIONS[flags] for name, flags in MEAN_STD.items()}
+TOOLS[OWN] = "a SavedModel that begins with it"
+CHOICES = "".join(
+    f"\n  {name:9} {formula}: {TOOLS[name]}" for name, formula in NORMALISATIONS.items()
+)
 
 Hits = NDArray[np.bool_]  # for each photograph, true if the model is right
 

@@ -176,7 +176,8 @@ def test_a_normalisation_that_nobody_names_is_asked_for(
     result = convert(save(build_network(), tmp_path / "model.keras"))
     assert result.exit_code == 1
     assert "--normalise" in result.stderr
-    assert "x / 127.5 - 1" in result.stderr
+    assert "\n  signed    x / 127.5 - 1: Teachable Machine; Keras MobileNet, " in result.stderr
+    assert "\n  centred   (x - 127) / 128: EfficientNet-Lite of its authors\n" in result.stderr
     assert not (tmp_path / "out.tflite").exists()
 
 
