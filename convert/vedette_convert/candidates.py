@@ -90,7 +90,7 @@ class ConversionResult:
 
     @property
     def passed(self) -> bool:
-        """True if the file is as good as the float model, and was written."""
+        """True if the gate passed the file, which was then written."""
         return not self.best.objections
 
     @property
@@ -186,7 +186,7 @@ class CandidateBuilder:
         model.set_weights(self._model.get_weights())
         for name, weights in head.layers(record.blocks).items():
             model.get_layer(name).set_weights(weights)
-        task = f"quantizing with this head, {fallback.name}"
+        task = f"quantizing with the fitted head, {fallback.name}"
         return self._quantize(model, fallback.scheme, images, task), contract
 
     def _read_calibration(self, fallback: Fallback) -> list[Image]:

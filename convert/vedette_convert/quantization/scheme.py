@@ -88,7 +88,7 @@ def list_fallbacks(asked: Scheme, calibration: int, allowed: Sequence[str]) -> l
     Those that cannot change anything are left out.
     """
     larger = max(LARGER, calibration)
-    fallbacks = [Fallback("as asked", asked, calibration)]
+    fallbacks = [Fallback("first attempt", asked, calibration)]
     if asked.calibrated:
         fallbacks += [
             Fallback("more calibration", asked, larger),

@@ -130,7 +130,7 @@ def test_what_too_few_pictures_spoil_more_pictures_fix(paint: Paint, tmp_path: P
     photographs = [*train, *paint("test", TEST)]
     out = tmp_path / "model.tflite"
     result = run_convert(build_network(*PLAIN), photographs, out, ConvertConfig(calibration=1))
-    assert list_names(result) == ["as asked", "more calibration"]
+    assert list_names(result) == ["first attempt", "more calibration"]
     assert [one.calibration for one in result.candidates] == [2, 100]
     assert "points of accuracy" in result.candidates[0].objections[0]
     assert result.best.verdict.tflite_accuracy == 1
@@ -150,7 +150,7 @@ def test_what_one_outlier_spoils_is_fixed_without_it(paint: Paint, tmp_path: Pat
         build_network(*GLARING), photographs, tmp_path / "model.tflite", ConvertConfig()
     )
     # There is no larger sample than all of them.
-    assert list_names(result) == ["as asked", "calibration without outliers"]
+    assert list_names(result) == ["first attempt", "calibration without outliers"]
     assert [one.calibration for one in result.candidates] == [61, 60]
     assert result.candidates[0].objections
     assert result.best.objections == ()
@@ -182,13 +182,13 @@ def test_what_calibration_cannot_fix_another_quantization_may(
     photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
     out = tmp_path / "model.tflite"
     refused = run_convert(build_network(*weights), photographs, out, ConvertConfig(runtime=runtime))
-    assert list_names(refused) == ["as asked"]
+    assert list_names(refused) == ["first attempt"]
     assert refused.best.objections
     assert not out.exists()
     assert (tmp_path / "model.refused.csv").exists()
     config = ConvertConfig(runtime=runtime, allow=allowed)
     passed = run_convert(build_network(*weights), photographs, out, config)
-    assert list_names(passed) == ["as asked", *tried]
+    assert list_names(passed) == ["first attempt", *tried]
     assert passed.best.verdict.agreement == 1
     assert Classifier(out).contract.labels == ("red", "green")
     assert not (tmp_path / "model.refused.csv").exists()
@@ -202,7 +202,7 @@ def test_a_fallback_that_tensorflow_cannot_build_is_reported_and_the_next_is_tri
     result = run_convert(
         build_network(*LOUD, "elu"), photographs, tmp_path / "model.tflite", config
     )
-    assert list_names(result) == ["as asked", "dynamic"]
+    assert list_names(result) == ["first attempt", "dynamic"]
     (line,) = result.failures
     assert line.startswith("int16x8: ")
     assert "'ELU'" in line
@@ -229,7 +229,7 @@ def test_the_layer_that_hurts_is_named(paint: Paint, tmp_path: Path) -> None:
 def test_calibration_comes_first_and_then_what_is_allowed_in_its_order() -> None:
     tried = list_fallbacks(INT8, 100, ("dynamic", "int16x8", "per-channel"))
     assert [(one.name, one.scheme, one.calibration) for one in tried] == [
-        ("as asked", INT8, 100),
+        ("first attempt", INT8, 100),
         ("more calibration", INT8, 500),
         ("calibration without outliers", INT8, 500),
         ("per-channel", Scheme(dense_per_channel=True), 500),
@@ -240,7 +240,7 @@ def test_calibration_comes_first_and_then_what_is_allowed_in_its_order() -> None
 
 def test_what_needs_no_calibration_is_not_calibrated_again() -> None:
     assert [one.name for one in list_fallbacks(Scheme("dynamic"), 100, ("dynamic", "int16x8"))] == [
-        "as asked",
+        "first attempt",
         "int16x8",
     ]
 
@@ -292,7 +292,7 @@ def loud_run(paint: Paint, tmp_path: Path) -> Path:
 def test_a_refusal_names_the_layers_and_what_could_be_allowed(loud_run: Path) -> None:
     code, out, err = run(loud_run)
     assert code == 3
-    assert "int8, as asked" in out
+    assert "int8, first attempt" in out
     assert "scores (" in err
     assert "--allow per-channel --runtime litert or --allow int16x8 or --allow dynamic" in err
     assert "longer training" not in err
@@ -320,7 +320,7 @@ def test_json_holds_every_attempt(loud_run: Path) -> None:
     assert code == 0
     data = json.loads(out)
     assert data["quantization"] == "int16x8"
-    assert [one["name"] for one in data["attempts"]] == ["as asked", "int16x8"]
+    assert [one["name"] for one in data["attempts"]] == ["first attempt", "int16x8"]
     first, second = data["attempts"]
     assert first["objections"]
     assert first["accuracy"] < second["accuracy"] == 1
