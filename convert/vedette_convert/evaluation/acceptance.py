@@ -1,4 +1,4 @@
-"""The gate: accepts a .tflite file if its answers to the test part are as good as float's."""
+"""The gate: refuses a .tflite file that lost accuracy beyond chance, or agrees too little."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

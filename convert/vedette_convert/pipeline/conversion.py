@@ -1,4 +1,4 @@
-"""The conversion: a model is quantized, judged, written if it is as good as float, reported."""
+"""The conversion: a model is quantized, judged, written if the gate passes it, reported."""
 
 import csv
 import io
