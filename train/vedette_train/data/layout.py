@@ -115,7 +115,8 @@ def _check_no_parts(folder: Path) -> None:
             f"parts of a data set do; expected {TRAIN}/ and {TEST}/, and perhaps {VALIDATION}/, "
             "with the same classes in each, or one folder of photographs a class. "
             f"Rename your folders, or name one of them, for example "
-            f"{next(filter(_is_like_train, parts), parts[0])}"
+            f"{next(filter(_is_like_train, parts), parts[0])}; if these are the classes, put "
+            "pictures directly into them"
         )
 
 
