@@ -65,7 +65,7 @@ class FrameBuffer:
         """Make the written frame the newest, and make `published` readable."""
         self._lock(math.inf)
         try:
-            written, newest, read, _ = self._unpack_state()
+            written, newest, read = self._unpack_state()
             _INFO.pack_into(self._memory, self._offsets[written], *info)
             self._memory[0] = _pack_state(newest, written, read, unread=1)
         finally:
@@ -82,7 +82,7 @@ class FrameBuffer:
         if not self._lock(LOCK_TIMEOUT_S):
             return None
         try:
-            written, newest, read, _ = self._unpack_state()
+            written, newest, read = self._unpack_state()
             self._memory[0] = _pack_state(written, read, newest, unread=0)
         finally:
             self._unlock()
@@ -122,9 +122,9 @@ class FrameBuffer:
             os.close(descriptor)
 
     def _unpack_state(self) -> tuple[int, ...]:
-        """Slots of the written, the newest and the read frame; 1 if the newest is unread."""
+        """Slots of the written, the newest and the read frame."""
         state = self._memory[0]
-        return state & 3, state >> 2 & 3, state >> 4 & 3, state >> 6
+        return state & 3, state >> 2 & 3, state >> 4 & 3
 
     def _unpack_skip(self) -> tuple[float, int, int]:
         return _SKIP.unpack(os.pread(self._file, _SKIP.size, _SKIP_OFFSET))

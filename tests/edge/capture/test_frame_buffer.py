@@ -121,3 +121,11 @@ def test_a_writer_can_wait_until_its_frame_is_taken(buffer: FrameBuffer) -> None
         os._exit(0 if buffer.read_latest() else 1)
     buffer.wait_until_taken()
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_discarded_frame_is_not_read(buffer: FrameBuffer) -> None:
+    buffer.publish(create_info(1))
+    buffer.discard()
+    assert buffer.read_latest() is None
+    buffer.publish(create_info(2))
+    assert take(buffer)[0].number == 2

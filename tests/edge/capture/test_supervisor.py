@@ -52,6 +52,7 @@ def test_a_killed_capture_process_is_replaced_and_reported_once(
     config = configure(play_live(clip))
     with Supervisor(config, event_log.add, timeouts=QUICK) as supervisor:
         wait_for_frame(supervisor)
+        assert supervisor.lost_s == 0
         for _ in range(10):
             kill(supervisor, event_log)
             wait_for_frame(supervisor)

@@ -3,11 +3,13 @@
 import signal
 import socket
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from tests.edge.conftest import WriteConfig
 from tests.edge.vedette_command import start_watch
 
+from vedette_edge.host import systemd
 from vedette_edge.host.systemd import Watchdog, notify
 from vedette_edge.sinks.systemd_status import SystemdStatus
 
@@ -97,3 +99,16 @@ def test_a_state_is_sent_to_the_address_in_the_environment(
 def test_without_a_systemd_nothing_is_sent(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     notify("READY=1")
+
+
+def test_the_watchdog_is_fed_twice_as_often_as_systemd_demands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, sent = Mock(), list[str]()
+    monkeypatch.setattr(systemd, "time", clock)
+    monkeypatch.setattr(systemd, "notify", sent.append)
+    monkeypatch.setenv("WATCHDOG_USEC", "2000000")
+    watchdog = Watchdog()
+    for clock.monotonic.return_value in (100.0, 100.5, 101.0, 101.5, 102.0):
+        watchdog.feed()
+    assert sent == ["WATCHDOG=1"] * 3

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,9 @@ from typing import TypeVar
 
 import pytest
 from tests.edge.logging_now import (
+    FAILING,
     LIMITS,
+    WORKS,
     create_change,
     path,
     read_log,
@@ -20,6 +23,7 @@ from tests.edge.logging_now import (
     wait_until,
 )
 
+from vedette_edge.log.lock_file import LockFile
 from vedette_edge.log.records import format_timestamp
 from vedette_edge.log.storage import LogStorage
 from vedette_edge.sinks import log_file
@@ -67,6 +71,7 @@ def test_neither_a_restart_nor_another_time_begins_a_new_day(
     assert log.read_counters().bytes_day < 200
 
 
+LINE = b'{"time":"2026-11-22T08:00:00.000Z","event":"change"}'.ljust(99) + b"\n"
 EVENTS = "start camera_opened change heartbeat camera_lost camera_restored note stop".split()
 
 
@@ -102,14 +107,13 @@ def test_a_watch_that_restarts_with_a_spent_day_logs_what_matters(path: Path) ->
 def test_a_killed_watch_hides_no_bytes_by_the_files_that_it_deleted(path: Path) -> None:
     limits = replace(LIMITS, file_bytes=1000, total_bytes=3000, day_bytes=20_000)
     spent = []
-    line = b'{"time":"2026-11-22T08:00:00.000Z","event":"change"}'.ljust(99) + b"\n"
     for _ in range(2):
         storage = LogStorage(path, limits)
         storage.open()
         before = storage.quota.spent(time.monotonic())
         for _ in range(12):
             assert storage.quota.admits("change", 500, time.monotonic())
-            storage.append(line * 5)
+            storage.append(LINE * 5)
         spent.append(before)
         assert storage._lock
         storage._lock.release()  # as a kill does, without saving
@@ -161,3 +165,45 @@ def test_notes_on_what_is_left_out_count_as_bytes_of_the_day(path: Path) -> None
             log.write(create_change(number))
     assert "records are left out" in path.read_text("utf-8")
     assert log.read_counters().bytes_day == path.stat().st_size
+
+
+def test_a_disk_that_was_away_for_a_while_restores_no_bytes_twice(path: Path) -> None:
+    storage = LogStorage(path, LIMITS)
+    lock, aside = path.with_name(".watch.jsonl.lock"), path.with_name("aside")
+    for move in (lambda: lock.rename(aside), lambda: aside.replace(lock), lambda: None):
+        assert storage.quota.admits("change", 100, time.monotonic())
+        storage.append(LINE)
+        move()
+    assert storage.quota.spent(time.monotonic()) == 300
+    storage.close()
+
+
+def test_the_quota_is_saved_now_and_then(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[object] = []
+    monkeypatch.setattr(LockFile, "write", lambda _, state: saved.append(state))
+    storage = LogStorage(path, LIMITS)
+    for _ in range(3):
+        storage.append(LINE)
+    assert len(saved) == 1
+    storage.close()
+    assert len(saved) == 2
+
+
+def test_each_outage_tells_the_records_that_it_lost_itself(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(log_file, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(log_file, "QUEUE_BYTES", 500)
+    storage = FailingOnce(path, LIMITS)
+    with LogFile(path, LIMITS, storage) as log:
+        for outage in range(2):
+            storage.failures = 1_000_000
+            log.write(create_change(0))
+            wait_until(lambda outage=outage: caplog.text.count(FAILING) == outage + 1)
+            for number in range(1, 50 * (outage + 1)):
+                log.write(create_change(number))
+            storage.failures = 0
+            wait_until(lambda outage=outage: caplog.text.count(WORKS) == outage + 1)
+    counts = [int(count) for count in re.findall(r"(\d+) records were lost", caplog.text)]
+    assert min(counts) > 0
+    assert sum(counts) == log.read_counters().dropped

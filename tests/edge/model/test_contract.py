@@ -165,3 +165,7 @@ def test_a_contract_of_format_1_with_thresholds_by_label_is_an_error(contract: C
     data["confidence"]["unknown_below_by_label"] = {}
     with pytest.raises(ContractError, match="unknown_below_by_label"):
         parse_contract(json.dumps(data))
+
+
+def test_an_input_may_have_a_side_of_one_pixel(contract: Contract) -> None:
+    assert replace(contract, height=1).height == 1

@@ -71,6 +71,9 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     path.write_bytes(b"cat\ncat\n")
     with pytest.raises(LabelsError, match=r"labels\.txt: duplicate labels: 'cat'"):
         read_labels(path)
+    path.write_text(2 * "1\n2\n3\n4\n5\n", encoding="utf-8")
+    with pytest.raises(LabelsError, match=r"'4', '5'\. Give"):
+        read_labels(path)
     path.write_bytes("café\nbar\n".encode("utf-8-sig"))
     assert read_labels(path) == ("café", "bar")
 

@@ -292,3 +292,11 @@ def test_check_says_that_there_is_nothing_to_replay(foreign: Callable[..., Path]
     result = vedette("check", foreign(labels="red\ngreen\nblue\n"))
     assert result.exit_code == 0
     assert "samples" in result.stdout
+
+
+def test_a_normalisation_in_the_metadata_counts_for_float_inputs_only() -> None:
+    metadata = Metadata(mean=(127.5,), std=(127.5,))
+    for dtype, expected in (("float32", ((127.5,), (127.5,))), ("uint8", ((), ()))):
+        tensor = Tensor("image", (1, 8, 8, 3), dtype, 0.0, 0)
+        resolved = uncontracted._resolve_normalisation(tensor, ModelOverrides(), metadata)
+        assert resolved == expected

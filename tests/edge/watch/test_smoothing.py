@@ -149,3 +149,8 @@ def test_unknown_lasts_from_its_first_frame_whatever_brought_it() -> None:
 def test_a_clock_that_stands_still_does_no_harm() -> None:
     smoother = LabelSmoother(LABELS, ALL, SmoothingConfig())
     assert list_labels(smoother, [(5.0, 0.9), (5.0, 0.9), (4.0, 0.9)]) == ["fox"] * 3
+
+
+def test_a_score_that_reaches_the_threshold_exactly_is_enough() -> None:
+    smoother = LabelSmoother(LABELS, ALL, AT_ONCE)
+    assert list_labels(smoother, [(0, 0.5)]) == ["fox"]
