@@ -175,6 +175,18 @@ def test_smear_goes_in_every_direction(lit_left: Image) -> None:
     assert max(steps) > -60
 
 
+def test_smear_is_short_and_long() -> None:
+    point = np.zeros((9, 9, 3), np.uint8)
+    point[4, 4] = 255
+    y, x = np.mgrid[-4:5, -4:5]
+    widths = []
+    for seed in range(60):
+        smear = apply_motion_blur(point, create_random(seed))[..., 0].astype(float)
+        widths.append(((x**2 + y**2) * smear).sum() / smear.sum())
+    assert 0.4 < min(widths) < 0.9
+    assert 1.5 < max(widths) < 2.5
+
+
 def test_light_is_brighter_and_darker_warmer_and_colder(images: Image) -> None:
     lit = np.array([change_light(images[0], create_random(seed)) for seed in range(100)], float)
     ratio = lit.mean(axis=(1, 2)) / images[0].mean(axis=(0, 1))
