@@ -238,3 +238,8 @@ def test_each_change_happens_as_often_as_its_share(name: str, images: Image) -> 
     pairs = zip(augment_all(replace(never, **{name: share})), augment_all(never), strict=True)
     changed = np.mean([not np.array_equal(*pair) for pair in pairs])
     assert changed == pytest.approx(share, abs=0.07)
+
+
+def test_white_stays_light() -> None:
+    white = np.full((4, 4, 3), 255, np.uint8)
+    assert min(change_light(white, create_random(seed)).min() for seed in range(200)) > 140

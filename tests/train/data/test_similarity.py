@@ -1,11 +1,19 @@
 """One photograph in two versions is the same, another that resembles it is not."""
 
+from dataclasses import astuple
+
 import cv2
 import numpy as np
 import pytest
 
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.similarity import compute_detail, is_same_photo, reduce_image
+from vedette_train.data import similarity
+from vedette_train.data.similarity import (
+    SIDE_PX,
+    compute_detail,
+    is_same_photo,
+    reduce_image,
+)
 
 
 def draw_scene(seed: int) -> Image:
@@ -85,3 +93,26 @@ def test_the_order_of_two_images_does_not_matter() -> None:
     for seed in range(20):
         one, other = draw_scene(seed), draw_scene(seed)[4:, 5:]
         assert match_images(one, other) == match_images(other, one)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_picture_stretched_to_one_side_is_aligned(axis: int) -> None:
+    """By 3 percent: 0.72 px at an edge that is 24 px from the middle."""
+    matrix = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    matrix[1 - axis, 1 - axis] = 1.03
+    matrix[1 - axis, 2] = -0.03 * (SIDE_PX - 1) / 2
+    for seed in range(5):
+        plain = reduce_image(draw_scene(seed))
+        stretched = cv2.warpAffine(plain, matrix, (SIDE_PX, SIDE_PX), borderMode=cv2.BORDER_REFLECT)
+        bands = (compute_detail(np.asarray(one, np.uint8)).coarse for one in (plain, stretched))
+        shift, _ = similarity._align(*bands)
+        stretch = shift[2 * axis + 1]
+        assert abs(stretch) == pytest.approx(0.72, abs=0.3)
+        assert abs(np.delete(shift, 2 * axis + 1)).max() < 0.3
+
+
+def test_rows_and_columns_are_treated_alike() -> None:
+    image = reduce_image(draw_scene(1))
+    upright, lying = compute_detail(image), compute_detail(image.transpose(1, 0, 2).copy())
+    for one, other in zip(astuple(upright), astuple(lying), strict=True):
+        np.testing.assert_allclose(one, other.transpose(1, 0, 2), atol=1e-3)

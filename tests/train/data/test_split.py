@@ -310,3 +310,9 @@ def test_a_class_of_look_alikes_is_learned_without_each_fold(groups: list[int]) 
     folds = assign(labels, groups + list(range(3, 33)))
     for fold in range(5):
         assert set(np.array(labels)[folds != fold]) == {0, 1}
+
+
+def test_a_small_share_for_the_test_needs_classes_that_fill_it() -> None:
+    shares = split.Shares(test=0.05, validation=0)
+    assert not is_accepted(create_photographs(19, 19), shares)
+    assert is_accepted(create_photographs(20, 20), shares)

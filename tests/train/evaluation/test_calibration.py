@@ -110,3 +110,8 @@ def test_the_edge_finds_the_temperature_that_scipy_finds(
     best = minimize_scalar(compute_loss, bounds=(-7, 11), method="bounded", options={"xatol": 1e-9})
     fitted = calibration.fit_temperature(logits, truth)
     assert fitted == pytest.approx(float(np.exp(best.x)), rel=1e-3)
+
+
+def test_reliability_has_ten_bins() -> None:
+    scores = np.array([[score, 1 - score] for score in (0.81, 0.89, 0.91)], np.float32)
+    assert [part.count for part in measure_reliability(scores, np.zeros(3, np.intp)).bins] == [2, 1]
