@@ -85,7 +85,7 @@ def test_a_capture_process_that_is_killed_is_replaced_without_a_restart(
     ("wrong", "lines"),
     [
         ({"model": "/etc/vedette/wrong.tflite"}, ["wrong.tflite: not a .tflite model"]),
-        ({"dwel": 1.0, "fps": "fast"}, ["unknown key 'dwel'", "fps is 'fast'"]),
+        ({"dwel": 1.0, "fps": "fast"}, ["unknown key 'dwel'", "fps: 'fast'"]),
     ],
 )
 def test_a_wrong_model_or_configuration_is_named_and_tried_again(
