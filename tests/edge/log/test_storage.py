@@ -195,15 +195,19 @@ def test_each_outage_tells_the_records_that_it_lost_itself(
     monkeypatch.setattr(log_file, "FIRST_PAUSE_S", 0.02)
     monkeypatch.setattr(log_file, "QUEUE_BYTES", 500)
     storage = FailingOnce(path, LIMITS)
+
+    def wait_for_warning(text: str, count: int) -> None:
+        wait_until(lambda: caplog.text.count(text) == count)
+
     with LogFile(path, LIMITS, storage) as log:
-        for outage in range(2):
+        for outage in (1, 2):
             storage.failures = 1_000_000
             log.write(create_change(0))
-            wait_until(lambda outage=outage: caplog.text.count(FAILING) == outage + 1)
-            for number in range(1, 50 * (outage + 1)):
+            wait_for_warning(FAILING, outage)
+            for number in range(1, 50 * outage):
                 log.write(create_change(number))
             storage.failures = 0
-            wait_until(lambda outage=outage: caplog.text.count(WORKS) == outage + 1)
+            wait_for_warning(WORKS, outage)
     counts = [int(count) for count in re.findall(r"(\d+) records were lost", caplog.text)]
     assert min(counts) > 0
     assert sum(counts) == log.read_counters().dropped
