@@ -284,7 +284,8 @@ def test_ctrl_c_while_features_are_read_leaves_the_old_file(
         return read(photograph)
 
     monkeypatch.setattr(Photograph, "read", interrupt)
-    (run / "model.tflite").write_bytes(b"old")
+    old = b"an old model with its contract.json"
+    (run / "model.tflite").write_bytes(old)
     assert convert(run, "--calibration", "3").exit_code == 130
-    assert (run / "model.tflite").read_bytes() == b"old"
+    assert (run / "model.tflite").read_bytes() == old
     assert not list(run.glob(".model*"))

@@ -142,7 +142,7 @@ def test_a_class_may_be_called_as_a_part(tmp_path: Path, name: str) -> None:
         (("a/train/1.jpg", "a/test/1.jpg", "b/1.jpg"), "a/ holds test/ and train/, expected .*"),
         (
             ("seg_train/a/1.jpg", "seg_test/a/1.jpg"),
-            "seg_test/ and seg_train/ hold folders.*example .*seg_train$",
+            "seg_test/ and seg_train/ hold folders.*example .*seg_train;",
         ),
         (
             ("trn/a/1.jpg", "trn/b/1.jpg", "tst/a/1.jpg", "tst/b/1.jpg", "doc/1.txt"),

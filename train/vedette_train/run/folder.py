@@ -194,5 +194,5 @@ def _check_epochs(run: Path, epochs: int, before: object) -> None:
     if epochs < done.epoch:
         raise RunError(
             f"{run}: {done.epoch} epochs are done already, more than --epochs {epochs}. Use "
-            f"--epochs {done.epoch} to end here, or start again with --overwrite"
+            f"--epochs {done.epoch} to end here, or start again with {OVERWRITE}"
         )
