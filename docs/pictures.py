@@ -54,8 +54,8 @@ def main() -> None:
         page.write_text(
             console.export_html(theme=THEME, code_format=PAGE, inline_styles=True), "utf-8"
         )
-        draw_page(page, "terminal", 910)
-        draw_page(Path(folder, "runs", "chess", "report.html"), "report", 1100)
+        draw_page(page, "terminal", 910, 1300)
+        draw_page(Path(folder, "runs", "chess", "report.html"), "report", 1100, 900)
 
 
 def draw_frames() -> None:
@@ -94,18 +94,18 @@ def run_in_terminal(command: str, folder: str) -> str:
     return f"\x1b[1m$ {command}\x1b[0m\n{screen.rstrip()}\n"
 
 
-def draw_page(page: Path, name: str, width: int) -> None:
-    """Draw what a browser shows of a page, 900 px high at most."""
+def draw_page(page: Path, name: str, width: int, highest: int) -> None:
+    """Draw what a browser shows of a page, of so many px at most."""
     options = ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
         options.add_argument(argument)
     with Chrome(options=options) as chrome:
         chrome.get(page.as_uri())
         height = int(chrome.execute_script("return document.documentElement.scrollHeight"))
-        chrome.set_window_size(width, min(900, height) + 150)
+        chrome.set_window_size(width, min(highest, height) + 150)
         png = chrome.get_screenshot_as_png()
     picture = Image.open(io.BytesIO(png))
-    save(picture.crop((0, 0, picture.width, min(picture.height, 900, height))), name)
+    save(picture.crop((0, 0, picture.width, min(picture.height, highest, height))), name)
 
 
 def save(picture: Image.Image, name: str) -> None:
