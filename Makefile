@@ -191,8 +191,9 @@ test-install-quick: $(READY) ## The same, unless tests/install.proved shows that
 test-arm64: $(READY) ## Compare an emulated Pi with this machine [SUITE=trixie, or all]
 	@nice tests/arm64/run $(or $(SUITE),bookworm)
 
-test-arm64-quick: $(READY) ## The same, without what tests/arm64.proved lists; skipped if not possible
-	@QUICK=1 nice tests/arm64/run || { [ $$? = 77 ] && echo "skipped, for the reason above"; }
+test-arm64-quick: $(READY) ## The same, unless tests/arm64-models.proved shows that it passed
+	@tests/proved run arm64-models env QUICK=1 nice tests/arm64/run || \
+	  { [ $$? = 77 ] && echo "skipped, for the reason above"; }
 
 test-v4l2: $(READY) ## Watch a real /dev/video0, the kernel's test driver, in a small virtual machine
 	@tests/v4l2/vm $(BIN)/python tests/v4l2/camera.py
