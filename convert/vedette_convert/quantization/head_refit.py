@@ -12,7 +12,7 @@ from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.integer_features import IntegerFeatures
 from vedette_convert.run import Model
 from vedette_edge.head.calibration import calibrate, fit_thresholds
-from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
+from vedette_edge.head.cross_validation import read_rows, score_out_of_fold
 from vedette_edge.head.discriminant import fit_discriminant
 from vedette_edge.head.record import DIRECTIONS, PREFIX, Head, HeadRecord, calibrate_head
 from vedette_edge.model.contract import Confidence, Contract
@@ -31,7 +31,7 @@ def refit_head(
     labels = contract.labels
     classes = record.classes(len(labels))
     rows, widths = np.arange(len(features.labels)), record.widths
-    total = sum_moments(features, rows, classes, sum(widths))
+    total = read_rows(features, rows, classes, sum(widths))
     logits = score_out_of_fold(features, total, [(widths, record.shrinkage)])[0]
     discriminant = fit_discriminant(total, widths, record.shrinkage)
     head = calibrate_head(discriminant, logits, features.labels, record.unknown_cost)

@@ -15,7 +15,7 @@ from tensorflow.lite.python.schema_py_generated import BuiltinOperator, ModelT
 from vedette_convert.errors import ConversionError
 from vedette_convert.quantization.serialization import find_layer, serialize
 from vedette_convert.run import Advance, Run
-from vedette_edge.head.discriminant import Floats, Labels
+from vedette_edge.head.covariance import Floats, Labels
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.images.preprocessing import Image, preprocess
 from vedette_edge.model.interpreter import find_runtime

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.head.discriminant import Discriminant, Floats, Labels
+from vedette_edge.head.covariance import Floats, Labels
+from vedette_edge.head.discriminant import Discriminant
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import UNKNOWN
 

@@ -6,7 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.head.discriminant import Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.covariance import FewRows, Floats, Labels, Moments
+from vedette_edge.head.discriminant import fit_discriminant
 
 AT_A_TIME = 2048  # rows of features in memory
 
@@ -26,6 +27,22 @@ class FeatureRows(Protocol):
 
     def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
         """Yield the features of some images, a row each: plain first, then mirrored."""
+
+
+def read_rows(
+    rows: FeatureRows, places: NDArray[np.intp], classes: int, width: int
+) -> Moments | FewRows:
+    """Read the first `width` features of all views of some images, to fit a head to them.
+
+    They stay as they are if they have at most half as many rows as features, else they are summed.
+    """
+    if len(places) <= AT_A_TIME:
+        views = [features[:, :width] for features in rows.views(places)]
+        if 2 * len(places) * len(views) <= width:
+            origin = views[0].mean(axis=0)
+            labels, images = (np.tile(one, len(views)) for one in (rows.labels[places], places))
+            return FewRows(np.concatenate(views) - origin, labels, images, classes, origin)
+    return sum_moments(rows, places, classes, width)
 
 
 def sum_moments(
@@ -51,19 +68,22 @@ def sum_moments(
 
 def score_out_of_fold(
     rows: FeatureRows,
-    total: Moments,
+    total: Moments | FewRows,
     ways: Sequence[Way],
     advance: Callable[[], None] = lambda: None,
 ) -> Floats:
     """Compute the logits of each fold by heads fitted to the rest: ways x images x classes.
 
-    Calls `advance` after each fit: for each fold and way.
+    `total` is read from all images. Calls `advance` after each fit: for each fold and way.
     """
-    classes, width = total.sums.shape
+    classes, width = total.means.shape
     logits = np.empty((len(ways), len(rows.labels), classes), np.float32)
     for fold in np.unique(rows.folds):
         held_out = np.flatnonzero(rows.folds == fold)
-        rest = total - sum_moments(rows, held_out, classes, width, total.origin)
+        if isinstance(total, FewRows):
+            rest: Moments | FewRows = total.without(held_out)
+        else:
+            rest = total - sum_moments(rows, held_out, classes, width, total.origin)
         heads = []
         for widths, share in ways:
             heads.append(fit_discriminant(rest.first(sum(widths)), widths, share))

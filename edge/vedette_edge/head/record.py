@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from vedette_edge.errors import ContractError
 from vedette_edge.head.calibration import Background, calibrate, fit_temperature, fit_unknown
-from vedette_edge.head.discriminant import LEAST_SHRINKAGE, Discriminant, Floats, Labels
+from vedette_edge.head.covariance import LEAST_SHRINKAGE, Floats, Labels
+from vedette_edge.head.discriminant import Discriminant
 
 FORMAT = "vedette-head-1"
 PREFIX = "head."  # of the names of all layers of a head but the softmax

@@ -13,7 +13,8 @@ from vedette_edge.head.calibration import (
     fit_thresholds,
     fit_unknown,
 )
-from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.covariance import Floats, Labels, Moments
+from vedette_edge.head.discriminant import Discriminant, fit_discriminant
 from vedette_edge.model.activation import softmax
 from vedette_edge.model.contract import UNKNOWN
 

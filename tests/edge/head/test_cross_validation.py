@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vedette_edge.head.covariance import FewRows, Floats, Labels, Moments
 from vedette_edge.head.cross_validation import (
     AT_A_TIME,
+    read_rows,
     score_out_of_fold,
     split_batches,
     sum_moments,
 )
-from vedette_edge.head.discriminant import Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.discriminant import fit_discriminant
 
 CLASSES, FOLDS = 3, 4
 WIDTHS = (8, 6)
@@ -83,6 +85,34 @@ def test_what_a_fold_looks_like_changes_no_head_that_names_it(view: str) -> None
     np.testing.assert_allclose(actual[:, rest], expected[:, rest], atol=0.05)
     others = ~mine
     assert np.abs(actual[:, others] - expected[:, others]).max() > 1
+
+
+@pytest.mark.parametrize(("count", "few"), [(40, True), (41, False)])
+def test_images_with_half_as_many_rows_as_features_stay_rows(count: int, few: bool) -> None:
+    rows = draw(60)
+    plain, mirrored = (np.tile(view, 12) for view in (rows.plain, rows.mirrored))
+    wide = Rows(rows.labels, rows.folds, plain, mirrored)
+    places = np.arange(60)[-count:]
+    actual, expected = (read(wide, places, CLASSES, 160) for read in (read_rows, sum_moments))
+    assert isinstance(actual, FewRows) == few
+    assert actual.counts.tolist() == expected.counts.tolist()
+    for name in ("origin", "means", "squares"):
+        values = getattr(actual, name), getattr(expected, name)
+        np.testing.assert_allclose(*values, rtol=1e-4, atol=1e-4)
+
+
+def test_few_rows_are_scored_by_heads_without_their_fold_as_many_are() -> None:
+    rows = draw(40)
+    random = np.random.default_rng(5)
+    noise = random.normal(0, 1.5, (2, 40, 200)).astype(np.float32)
+    plain, mirrored = (
+        np.hstack(one) for one in zip((rows.plain, rows.mirrored), noise, strict=True)
+    )
+    wide, ways = Rows(rows.labels, rows.folds, plain, mirrored), [((14,), 0.2), ((14, 200), 0.6)]
+    few, many = (read(wide, np.arange(40), CLASSES, 214) for read in (read_rows, sum_moments))
+    assert isinstance(few, FewRows)
+    actual, expected = (score_out_of_fold(wide, total, ways) for total in (few, many))
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 def test_labels_that_mean_nothing_are_guessed_no_better_than_by_chance() -> None:

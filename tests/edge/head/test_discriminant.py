@@ -4,85 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from tests.edge.head.feature_rows import CLASSES, WIDTHS, draw, moments_of, textbook
 
-from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
-
-Array = NDArray[np.float64]
-CLASSES = 5
-WIDTHS = (7, 12, 5)
-
-
-def draw(
-    rows: int = 400, widths: tuple[int, ...] = WIDTHS, classes: int = CLASSES
-) -> tuple[Floats, Labels]:
-    """Correlated features around a mean of each class, blocks of different sizes of numbers."""
-    random = np.random.default_rng(11)
-    width = sum(widths)
-    labels = np.arange(rows) % classes
-    means = random.normal(0, 1, (classes, width))
-    mixing = random.normal(0, 1, (width, width)) / np.sqrt(width)
-    features = means[labels] + random.normal(0, 1, (rows, width)) @ mixing
-    features *= np.repeat(10.0 ** np.arange(len(widths)), widths) / 10
-    return features.astype(np.float32), labels
-
-
-def moments_of(features: Floats, labels: Labels, classes: int = CLASSES) -> Moments:
-    sums = Moments.zeros(classes, np.zeros(features.shape[1], np.float32))
-    sums.add(features, labels)
-    return sums
+from vedette_edge.head.covariance import Floats, Labels, Moments
+from vedette_edge.head.discriminant import Discriminant, fit_discriminant
 
 
 def fitted(
     features: Floats, labels: Labels, shrinkage: float, widths: tuple[int, ...] = WIDTHS
 ) -> Discriminant:
     return fit_discriminant(moments_of(features, labels), widths, shrinkage)
-
-
-def textbook(
-    features: Floats, labels: Labels, widths: tuple[int, ...], shrinkage: float
-) -> tuple[Array, Array]:
-    """Weights and biases by the formula: the rows in memory, 64 bits, the inverse written out.
-
-    Each block is divided by the root of its mean variance, the pooled covariance is moved towards
-    the identity, and logits are relative to a class at the mean of the class means.
-    """
-    rows = features.astype(np.float64)
-    ends = np.cumsum(widths)
-    blocks = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
-    scales = np.concatenate(
-        [
-            np.full(block.stop - block.start, np.sqrt(rows[:, block].var(0).mean()))
-            for block in blocks
-        ]
-    )
-    rows = rows / scales
-    means = np.stack([rows[labels == one].mean(axis=0) for one in np.unique(labels)])
-    deviations = rows - means[labels]
-    covariance = deviations.T @ deviations / len(rows)
-    level = np.trace(covariance) / len(covariance)
-    covariance = (1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance))
-    middle = means.mean(axis=0)
-    directions = np.linalg.inv(covariance) @ (means - middle).T
-    biases = -0.5 * np.sum((means - middle).T * directions, axis=0) - middle @ directions
-    return directions / scales[:, np.newaxis], biases
-
-
-def test_less_the_moments_of_a_part_the_rest_remain() -> None:
-    features, labels = draw()
-    rest = moments_of(features, labels) - moments_of(features[:90], labels[:90])
-    expected = moments_of(features[90:], labels[90:])
-    np.testing.assert_array_equal(rest.counts, expected.counts)
-    np.testing.assert_allclose(rest.sums, expected.sums, rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(rest.products, expected.products, rtol=1e-4, atol=1e-2)
-
-
-def test_moments_are_sums_over_the_rows_of_each_class() -> None:
-    features = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
-    moments = moments_of(features, np.array([0, 2, 0]), 3)
-    assert moments.counts.tolist() == [2, 0, 1]
-    assert moments.sums.tolist() == [[6, 8], [0, 0], [3, 4]]
-    assert moments.products.tolist() == [[35, 44], [44, 56]]
 
 
 def test_an_origin_is_subtracted_from_each_row() -> None:
@@ -95,13 +26,6 @@ def test_an_origin_is_subtracted_from_each_row() -> None:
     expected = fitted(features, labels, share)
     logits = fit_discriminant(moments, widths, share).logits(features)
     np.testing.assert_allclose(logits, expected.logits(features), rtol=1e-2, atol=1e-2)
-
-
-def test_the_first_features_have_the_moments_of_those_alone() -> None:
-    features, labels = draw()
-    moments, expected = moments_of(features, labels).first(9), moments_of(features[:, :9], labels)
-    np.testing.assert_allclose(moments.sums, expected.sums, rtol=1e-5)
-    np.testing.assert_allclose(moments.products, expected.products, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shrinkage", [0.01, 0.06, 0.2, 0.6, 1.0])

@@ -10,13 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette_edge.errors import ContractError
-from vedette_edge.head.discriminant import (
-    LEAST_SHRINKAGE,
-    Floats,
-    Labels,
-    Moments,
-    fit_discriminant,
-)
+from vedette_edge.head.covariance import LEAST_SHRINKAGE, Floats, Labels, Moments
+from vedette_edge.head.discriminant import fit_discriminant
 from vedette_edge.head.record import (
     DIRECTIONS,
     Block,

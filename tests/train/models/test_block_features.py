@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vedette_edge.head.discriminant import Moments, fit_discriminant
+from vedette_edge.head.covariance import Moments
+from vedette_edge.head.discriminant import fit_discriminant
 from vedette_edge.head.record import DIRECTIONS, calibrate_head
 from vedette_edge.images import decoding
 from vedette_train.models.backbones import (

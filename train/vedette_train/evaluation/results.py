@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.head.calibration import Threshold
-from vedette_edge.head.discriminant import Floats
+from vedette_edge.head.covariance import Floats
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.model.contract import UNKNOWN, Confidence
 from vedette_train.evaluation.calibration import Reliability, measure_chance_error

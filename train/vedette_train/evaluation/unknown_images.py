@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.console import Output
-from vedette_edge.head.discriminant import Floats
+from vedette_edge.head.covariance import Floats
 from vedette_edge.images.discovery import find_images
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vedette_edge.console import Output
-from vedette_edge.head.discriminant import Floats
+from vedette_edge.head.covariance import Floats
 from vedette_edge.head.record import Head
 from vedette_edge.model.contract import UNKNOWN
 from vedette_train.config import TrainConfig

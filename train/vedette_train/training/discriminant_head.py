@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from vedette_edge.console import Output
 from vedette_edge.head.calibration import calibrate, fit_temperature
-from vedette_edge.head.cross_validation import score_out_of_fold, sum_moments
-from vedette_edge.head.discriminant import Discriminant, Floats, Labels, Moments, fit_discriminant
+from vedette_edge.head.covariance import FewRows, Floats, Labels, Moments
+from vedette_edge.head.cross_validation import read_rows, score_out_of_fold
+from vedette_edge.head.discriminant import Discriminant, fit_discriminant
 from vedette_edge.head.record import Block, Head, HeadRecord, calibrate_head
 from vedette_edge.model.contract import UNKNOWN
 from vedette_train.evaluation.predictions import Evaluation
@@ -80,7 +81,7 @@ def fit_head(
     classes, truth = len(options.labels), training.labels
     width = sum(block.width for block in blocks)
     with output.show_progress("summing up features", 1):
-        total = sum_moments(training, np.arange(len(truth)), classes, width)
+        total = read_rows(training, np.arange(len(truth)), classes, width)
     candidates = evaluate_candidates(training, total, blocks, options.width_of_blocks, output)
     best = choose_candidate(candidates)
     widths = [block.width for block in best.blocks]
@@ -128,12 +129,12 @@ def _calibrate(
 
 def evaluate_candidates(
     training: FeatureSet,
-    total: Moments,
+    total: Moments | FewRows,
     blocks: tuple[Block, ...],
     width_of_blocks: int,
     output: Output,
 ) -> list[Candidate]:
-    """Each candidate with its out-of-fold logits; `total` are the moments of all images."""
+    """Each candidate with its out-of-fold logits; `total` is read from all images."""
     few = total.counts.sum() < width_of_blocks
     leading = _select_leading(blocks, width_of_blocks)
     ways = [(leading, shrinkage) for shrinkage in (SHRINKAGES_OF_FEW if few else SHRINKAGES)]

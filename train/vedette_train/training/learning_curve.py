@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.console import Output
-from vedette_edge.head.cross_validation import split_batches, sum_moments
+from vedette_edge.head.cross_validation import read_rows, split_batches
 from vedette_edge.head.discriminant import fit_discriminant
 from vedette_edge.head.record import HeadRecord
 from vedette_train.evaluation.predictions import compute_wilson_interval
@@ -85,10 +85,10 @@ def _test_subset(
 ) -> NDArray[np.bool_]:
     """Fit a head to a subset. Returns True for each correct answer to the images held out."""
     width, classes = sum(record.widths), int(training.labels.max()) + 1
-    moments = sum_moments(training, subset, classes, width)
-    few = moments.counts.sum() < width
+    rows = read_rows(training, subset, classes, width)
+    few = rows.counts.sum() < width
     shrinkage = max(record.shrinkage, SHRINKAGES_OF_FEW[0]) if few else record.shrinkage
-    fitted = fit_discriminant(moments, record.widths, shrinkage)
+    fitted = fit_discriminant(rows, record.widths, shrinkage)
     answers = [
         fitted.logits(next(training.views(places))[:, :width]).argmax(axis=1)
         for places in split_batches(held_out)
