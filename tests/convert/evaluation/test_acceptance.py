@@ -205,6 +205,30 @@ def test_the_sentence_calls_a_loss_chance_only_where_the_gate_does() -> None:
     assert "beyond chance" in large.meaning
 
 
+@pytest.mark.parametrize(
+    ("answers", "numbers"),
+    [
+        (fill([LOST] * 7, 40), ["17.5", "7", "40", "1", "0.0078"]),
+        (fill([LOST] * 13, 150), ["8.7", "13", "150", "1", "0.00012"]),
+        (fill([LOST] * 20, 200), ["10.0", "20", "200", "1", "0.0001"]),
+        (fill([BOTH_WRONG] * 13, 60), ["78.3", "60", "90", "0.0057"]),
+        (fill([CHANGED] * 25, 300, UNKNOWN), ["91.7", "300", "95", "0.0093"]),
+        (fill([SURE_CHANGED] * 5, 100, SURE), ["95.0", "100", "70", "99", "0.0034"]),
+    ],
+)
+def test_an_objection_tells_what_was_measured_and_the_limit(
+    answers: Sequence[Answer], numbers: Sequence[str]
+) -> None:
+    (objection,) = judge_answers(answers).objections
+    assert list_numbers(objection) == numbers
+
+
+def test_answers_that_are_too_few_or_too_different_are_called_so() -> None:
+    assert "too differently" in judge_answers(fill([BOTH_WRONG] * 13, 60)).meaning
+    assert "too few" in judge_answers(fill([CHANGED] * 25, 300, UNKNOWN)).meaning
+    assert "too seldom" in judge_answers(fill([SURE_CHANGED] * 5, 100, SURE)).meaning
+
+
 def test_losses_and_gains_are_counted_where_the_truth_is_known() -> None:
     answers = [LOST, LOST, GAINED, BOTH_WRONG, RIGHT, CHANGED, UNKNOWN]
     assert count_lost_and_gained(answers) == (2, 1)
