@@ -74,6 +74,16 @@ def test_fine_stripes_become_grey_and_do_not_alias(recipe: Contract) -> None:
     assert set(np.unique(preprocess(stripes, recipe))) <= {127, 128}
 
 
+@pytest.mark.parametrize("size", [(440, 150), (150, 440)])
+def test_a_side_of_twice_the_size_is_averaged_though_the_other_is_not(
+    recipe: Contract, size: tuple[int, int]
+) -> None:
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]]
+    stripes = np.dstack([255 * ((rows if size[0] > size[1] else columns) % 2)] * 3)
+    prepared = preprocess(stripes.astype(np.uint8), replace(recipe, resize_mode="squash"))
+    assert set(np.unique(prepared)) <= {127, 128}
+
+
 def test_crop_takes_the_middle(recipe: Contract) -> None:
     wide = np.zeros((150, 450, 3), np.uint8)
     wide[:, 150:300] = 200
@@ -94,6 +104,13 @@ def test_views_and_reversed_channels_are_prepared_like_copies(
 ) -> None:
     view = drawn(400, 500)[::-1, 20:480, ::-1]
     assert np.array_equal(preprocess(view, recipe), preprocess(view.copy(), recipe))
+
+
+def test_a_picture_that_was_not_read_is_an_error_that_says_so(recipe: Contract) -> None:
+    with pytest.raises(ImageError, match=r"picture is None.*cv2\.imread returns None"):
+        preprocess(None, recipe)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="picture is of type str, expected a numpy array"):
+        preprocess("a.jpg", recipe)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import TypeVar
 import pytest
 from tests.edge.logging_now import (
     FAILING,
+    FOREIGN,
     LIMITS,
     WORKS,
     create_change,
@@ -23,6 +24,7 @@ from tests.edge.logging_now import (
     wait_until,
 )
 
+from vedette_edge.errors import SettingError
 from vedette_edge.log.lock_file import LockFile
 from vedette_edge.log.records import format_timestamp
 from vedette_edge.log.storage import LogStorage
@@ -157,6 +159,36 @@ def test_a_log_that_works_again_waits_for_its_flush_interval_as_before(
         wait_until(lambda: len(pauses_s) > failed + 2)
     assert set(pauses_s[failed + 1 :]) == {0.01}
     assert read_numbers(path) == [1]
+
+
+def test_a_new_log_is_opened_in_folders_that_do_not_exist_yet(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "watch.jsonl"
+    storage = LogStorage(path, LIMITS)
+    storage.append(LINE)
+    storage.close()
+    assert path.read_bytes() == LINE
+
+
+def test_what_is_no_log_is_refused_and_stays(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(FOREIGN)
+    with pytest.raises(SettingError, match=re.escape(str(path))):
+        LogStorage(path, LIMITS).open()
+    assert path.read_bytes() == FOREIGN
+
+
+def test_bytes_that_a_killed_watch_wrote_after_its_start_are_counted(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(LINE * 3)  # of an earlier version
+    for earlier in (3, 8):
+        storage = LogStorage(path, LIMITS)
+        storage.open()
+        assert storage.size == earlier * len(LINE)
+        assert storage.quota.spent(time.monotonic()) == (earlier - 3) * len(LINE)
+        with path.open("ab") as file:
+            file.write(LINE * 5)
+        assert storage._lock
+        storage._lock.release()  # as a kill does, without saving
 
 
 def test_notes_on_what_is_left_out_count_as_bytes_of_the_day(path: Path) -> None:

@@ -52,6 +52,7 @@ def test_top_names_the_best_labels_in_order(model: Path) -> None:
     assert [label for label, _ in result.top(3)] == ["red", "green", "blue"]
     assert result.top(1) == [(result.label, result.score)]
     assert len(result.top(99)) == 3
+    assert result.top(0) == result.top(-1) == []
 
 
 def repack_with(

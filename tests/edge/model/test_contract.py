@@ -1,7 +1,9 @@
 """The contract: complete, strict, and the same after a journey through JSON."""
 
 import json
-from dataclasses import replace
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from vedette_edge.model.contract import (
     UNKNOWN,
     Confidence,
     Contract,
+    Provenance,
     parse_contract,
     serialize_contract,
 )
@@ -46,6 +49,10 @@ def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
     return values | {"unknown_below_by_label": unknown_below_by_label}
 
 
+def provenance(**changes: Any) -> dict[str, Any]:
+    return asdict(Provenance("0" * 64, {"test": 0}, 0, {}, {})) | changes
+
+
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
@@ -79,6 +86,9 @@ def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
         ("confidence", confidence({"red": 10**400}), "red is 1000.*, expected a finite number"),
         ("confidence", [], "type dict"),
         ("provenance", {}, "lacks"),
+        ("provenance", provenance(pictures={"test": 1.5}), "test is 1.5.* type int"),
+        ("provenance", provenance(versions={"numpy": 2}), "numpy is 2.* type str"),
+        ("provenance", provenance(accuracies={"float": "high"}), "float is 'high'.* type float"),
         ("format", "vedette-contract-9", "vedette-contract-3', .*2' and .*1"),
         ("format", ["vedette-contract-3"], "vedette-contract-3"),
     ],
@@ -86,6 +96,23 @@ def confidence(unknown_below_by_label: Any, **others: Any) -> dict[str, Any]:
 def test_a_wrong_value_is_named(contract: Contract, field: str, value: Any, named: str) -> None:
     data = json.loads(serialize_contract(contract)) | {field: value}
     with pytest.raises(ContractError, match=named):
+        parse_contract(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ("abcdefgh", "unknown a, b, c, d, e, f, g, h"),
+        ("abcdefghi", "unknown a, b, c, d, e, f, g, h, ..."),
+        ([40 * "k"], f"unknown {40 * 'k'}"),
+        ([41 * "k"], f"unknown {40 * 'k'}..."),
+    ],
+)
+def test_of_many_or_long_keys_a_few_are_shown(
+    contract: Contract, keys: Iterable[str], shown: str
+) -> None:
+    data = json.loads(serialize_contract(contract)) | dict.fromkeys(keys)
+    with pytest.raises(ContractError, match=f"{re.escape(shown)}$"):
         parse_contract(json.dumps(data))
 
 
@@ -107,6 +134,11 @@ def test_a_label_s_own_threshold_goes_before_that_of_all(contract: Contract) -> 
     parsed = parse_contract(serialize_contract(replace(contract, confidence=own))).confidence
     assert parsed == own
     assert [parsed.threshold(label) for label in ("red", "green", "blue")] == [0.7, 0.4, 0.4]
+
+
+def test_the_classes_are_the_labels_without_unknown(contract: Contract) -> None:
+    assert contract.classes == contract.labels
+    assert replace(contract, labels=("red", UNKNOWN, "blue")).classes == ("red", "blue")
 
 
 def test_no_threshold_applies_to_the_label_unknown() -> None:

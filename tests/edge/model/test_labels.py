@@ -74,6 +74,9 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     path.write_text(2 * "1\n2\n3\n4\n5\n", encoding="utf-8")
     with pytest.raises(LabelsError, match=r"'4', '5'\. Give"):
         read_labels(path)
+    path.write_text(2 * "1\n2\n3\n4\n5\n6\n", encoding="utf-8")
+    with pytest.raises(LabelsError, match=r"'4', '5' \.\.\.\. Give"):
+        read_labels(path)
     path.write_bytes("café\nbar\n".encode("utf-8-sig"))
     assert read_labels(path) == ("café", "bar")
 
@@ -91,12 +94,21 @@ def test_a_large_file_is_refused_and_a_long_line_is_read_at_once(tmp_path: Path)
     assert read_labels(path) == ("x",)
 
 
-def test_equal_names_in_a_list_of_imagenets_size_are_told_apart() -> None:
-    names = ["background", *(f"thing {number}" for number in range(1000))]
+def test_a_label_may_have_200_characters_and_no_more() -> None:
+    assert parse_labels("hen\n" + 200 * "x") == ("hen", 200 * "x")
+    with pytest.raises(LabelsError, match=r"line 2 has 201 characters; expected .* at most 200"):
+        parse_labels("hen\n" + 201 * "x")
+
+
+@pytest.mark.parametrize("size", [1000, 1001])
+def test_equal_names_in_a_list_of_imagenets_size_are_told_apart(size: int) -> None:
+    names = [f"thing {number}" for number in range(size)]
     names[135] = names[518] = "crane"
     labels = parse_labels("\n".join(names))
-    assert len(set(labels)) == 1001
-    assert (labels[0], labels[135], labels[518]) == ("background", "crane [135]", "crane [518]")
+    assert len(set(labels)) == size
+    assert (labels[0], labels[135], labels[518]) == ("thing 0", "crane [135]", "crane [518]")
+    with pytest.raises(LabelsError, match="duplicate labels: 'crane'"):
+        parse_labels("\n".join(names[:999]))
 
 
 @pytest.mark.skipif(not IMAGENET.exists(), reason="shared/models is not there")

@@ -125,6 +125,13 @@ def test_an_output_named_unknown_takes_over_whenever_it_is_the_best() -> None:
     ]  # fmt: skip
 
 
+def test_an_output_named_unknown_needs_no_score_even_where_the_label_could_stay() -> None:
+    smoother = LabelSmoother((*LABELS, UNKNOWN), ALL, AT_ONCE)
+    for scores, label in (((0.7, 0.2, 0.1), "fox"), ((0.4, 0.15, 0.45), UNKNOWN)):
+        smoother.update(np.array(scores, np.float32), 0.0)
+        assert smoother.label == label
+
+
 def test_unknown_by_output_and_by_threshold_are_one_label() -> None:
     output, threshold = (0.1, 0.2, 0.7), (0.55, 0.35, 0.1)
     assert list_changes([output, threshold, output, threshold]) == [UNKNOWN]
