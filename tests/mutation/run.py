@@ -7,31 +7,36 @@ the module of each mutant: first the test module of its name, then the whole roo
 killed if a test fails or takes five times as long as without it. Prints a line of JSON for each,
 then a table. Whether a mutant that survives changes any behaviour is for you to read.
 
-The work takes place in copies of the checkout, one for each worker (--jobs).
+The work takes place in copies of the checkout, one for each worker (--jobs). Each run of pytest is
+a fork of a process that has imported the libraries already, which takes most of the time of a short
+test.
 """
 
 import argparse
+import importlib
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
+import pytest
 from tests.mutation.mutants import Mutant, list_mutants
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (Path(__file__).parent / "modules.txt").read_text("utf-8").split()
 COPIED = ("edge", "train", "convert", "tests", "docs", "pyproject.toml", "constraints.txt")
+LIBRARIES = ("ai_edge_litert.interpreter", "click.testing", "cv2", "hypothesis", "numpy")
+WORKSTATION_LIBRARIES = ("keras", "tensorflow")
 PATIENCE = 5  # times as long as without a mutant
 LEAST_S = 30.0
 
@@ -85,39 +90,66 @@ def list_tests(module: str) -> list[str]:
 class Workplace:
     """A copy of the checkout, in which one module at a time has a fault."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, parent: str) -> None:
+        self._folder = Path(tempfile.mkdtemp(dir=parent))
+        self._seconds: dict[str, float] = {}  # that tests take without a mutant
         for name in COPIED:
             source = ROOT / name
             copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, folder / name)
+            copy(source, self._folder / name)
 
     def run_tests(self, tests: str, timeout_s: float) -> bool:
         """True if all tests pass within the time."""
-        path = os.pathsep.join(str(self._folder / name) for name in ("edge", "train", "convert"))
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-        command += ["-p", "no:randomly", f"--basetemp={self._folder / 'pytest'}", tests]
-        with subprocess.Popen(
-            command,
-            cwd=self._folder,
-            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            try:
-                return process.wait(timeout_s) == 0
-            except subprocess.TimeoutExpired:
-                return False
-            finally:
-                subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+        if not (child := os.fork()):
+            self._run_pytest(tests)
+        ended, ends_s = 0, time.monotonic() + timeout_s
+        try:
+            while time.monotonic() < ends_s:
+                ended, status = os.waitpid(child, os.WNOHANG)
+                if ended:
+                    return os.waitstatus_to_exitcode(status) == 0
+                time.sleep(0.01)
+            return False
+        finally:
+            subprocess.run(["pkill", "-KILL", "-s", str(child)], check=False)
+            if not ended:
+                os.waitpid(child, 0)
 
-    def judge(self, case: Case, baselines: "Baselines") -> Case:
+    def _run_pytest(self, tests: str) -> None:
+        """Turn this process, a fork, into pytest in the copy. Does not return."""
+        code = 1
+        try:
+            os.setsid()
+            null = os.open(os.devnull, os.O_RDWR)
+            for stream in range(3):
+                os.dup2(null, stream)
+            os.chdir(self._folder)
+            packages = [str(self._folder / name) for name in ("edge", "train", "convert")]
+            os.environ |= {"PYTHONPATH": os.pathsep.join(packages), "OMP_NUM_THREADS": "1"}
+            sys.path[:] = [str(self._folder), *packages, *sys.path]
+            for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+                del sys.modules[name]
+            options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+            options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of the libraries
+            code = int(pytest.main([*options, f"--basetemp={self._folder / 'pytest'}", tests]))
+        finally:
+            os._exit(code)
+
+    def measure(self, tests: str) -> float:
+        """Run tests once without a mutant. Raises RuntimeError if they fail."""
+        if tests not in self._seconds:
+            started_s = time.monotonic()
+            if not self.run_tests(tests, 1800):
+                raise RuntimeError(f"{tests} fails without a mutant")
+            self._seconds[tests] = time.monotonic() - started_s
+        return self._seconds[tests]
+
+    def judge(self, case: Case) -> Case:
         """Run the tests of a case, and return it with what killed it."""
         path = self._folder / case.module
         source = path.read_text("utf-8")
         for tests in list_tests(case.module):
-            timeout_s = max(LEAST_S, PATIENCE * baselines.measure(self, tests))
+            timeout_s = max(LEAST_S, PATIENCE * self.measure(tests))
             path.write_text(case.mutant.source, "utf-8")
             try:
                 if not self.run_tests(tests, timeout_s):
@@ -127,44 +159,44 @@ class Workplace:
         return case
 
 
-class Baselines:
-    """The seconds that tests take without a mutant, measured when they are needed."""
+class Worker:
+    """A process that judges cases in a workplace of its own."""
 
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+    workplace: Workplace
 
-    def measure(self, workplace: Workplace, tests: str) -> float:
-        """Run tests once, here or in another workplace. Raises RuntimeError if they fail."""
-        with self._locks[tests]:
-            if tests not in self._seconds:
-                started_s = time.monotonic()
-                if not workplace.run_tests(tests, 1800):
-                    raise RuntimeError(f"{tests} fails without a mutant")
-                self._seconds[tests] = time.monotonic() - started_s
-            return self._seconds[tests]
+    @classmethod
+    def start(cls, parent: str) -> None:
+        cls.workplace = Workplace(parent)
+
+    @classmethod
+    def judge(cls, case: Case) -> Case:
+        return cls.workplace.judge(case)
 
 
 def judge_all(cases: Sequence[Case], jobs: int) -> list[Case]:
-    """Judge the cases side by side."""
-    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        workplaces: SimpleQueue[Workplace] = SimpleQueue()
-        for number in range(jobs):
-            (Path(folder) / str(number)).mkdir()
-            workplaces.put(Workplace(Path(folder) / str(number)))
-        baselines = Baselines()
+    """Judge the cases side by side: first the edge's, whose tests want no workstation library."""
+    judged: list[Case] = []
+    for is_edge, libraries in ((True, LIBRARIES), (False, WORKSTATION_LIBRARIES)):
+        some = [case for case in cases if case.module.startswith("edge/") == is_edge]
+        if some:
+            for library in libraries:
+                importlib.import_module(library)
+            judged += _judge_some(some, jobs)
+    return judged
 
-        def judge(case: Case) -> Case:
-            workplace = workplaces.get()
-            try:
-                judged = workplace.judge(case, baselines)
-            finally:
-                workplaces.put(workplace)
-            report(judged.to_json())
-            return judged
 
-        with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(judge, cases))
+def _judge_some(cases: Sequence[Case], jobs: int) -> list[Case]:
+    judged = []
+    with (
+        tempfile.TemporaryDirectory(prefix="mutation-") as folder,
+        ProcessPoolExecutor(
+            jobs, multiprocessing.get_context("fork"), Worker.start, (folder,)
+        ) as pool,
+    ):
+        for done in as_completed([pool.submit(Worker.judge, case) for case in cases]):
+            judged.append(done.result())
+            report(judged[-1].to_json())
+    return judged
 
 
 def count_killed(cases: Iterable[Case]) -> int:
