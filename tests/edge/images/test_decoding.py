@@ -146,6 +146,16 @@ def test_a_cut_picture_is_an_error_and_not_half_a_picture(
         decoding.decode_image(whole[: int(share * len(whole))])
 
 
+@pytest.mark.parametrize(("ending", "name"), [(".png", "PNG"), (".webp", "WebP"), (".gif", "GIF")])
+def test_the_error_about_a_damaged_picture_names_its_format(ending: str, name: str) -> None:
+    data = encode(ending, draw_quadrants()) if ending != ".gif" else b"GIF89a" + bytes(20)
+    expected = rf"^a {name} file that is damaged, cut off or of a variant"
+    if ending == ".gif" and not READS_GIF:
+        expected = "^a GIF, which OpenCV"
+    with pytest.raises(ImageError, match=expected):
+        decoding.decode_image(data[:60] + bytes(len(data[60:])))
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"RIFF\0\0\0\0WEBP", bytes(500)])
 def test_what_is_no_picture_is_an_error(data: bytes) -> None:
     with pytest.raises(ImageError):

@@ -26,8 +26,8 @@ from vedette_edge.errors import (
 )
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.model import interpreter
-from vedette_edge.model.classifier import find_threads
+from vedette_edge.model import compatibility, interpreter
+from vedette_edge.model.classifier import describe_model, find_threads
 from vedette_edge.model.contract import UNKNOWN, Confidence, serialize_contract
 
 Repacked = Callable[..., Path]
@@ -62,6 +62,21 @@ def repack_with(
     labels = (*contract.labels[:2], third)
     changed = replace(contract, labels=labels, confidence=confidence)
     return Classifier(repacked(serialize_contract(changed), "\n".join(labels)))
+
+
+def test_a_description_has_the_sizes_and_what_an_old_runtime_refuses(model: Path) -> None:
+    with Classifier(model) as classifier:
+        description = describe_model(classifier)
+        file = classifier.model
+    assert description["bytes"] == {
+        "file": model.stat().st_size,
+        "graph": file.graph_bytes,
+        "packed": model.stat().st_size - file.graph_bytes,
+    }
+    assert description["old_runtime"] == {"name": compatibility.OLD, "objections": []}
+    assert description["samples"] == len(file.samples) > 0
+    assert description["contract"]["labels"] == ("red", "green", "blue")
+    assert description["assumed"] is None
 
 
 def test_below_its_threshold_a_label_is_unknown_and_the_best_stays(
