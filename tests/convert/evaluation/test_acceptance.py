@@ -223,6 +223,14 @@ def test_an_objection_tells_what_was_measured_and_the_limit(
     assert list_numbers(objection) == numbers
 
 
+@pytest.mark.parametrize(("lost", "gained", "change"), [(20, 0, -0.1), (4, 10, 0.03)])
+def test_the_change_of_accuracy_is_a_share_of_the_pictures(
+    lost: int, gained: int, change: float
+) -> None:
+    verdict = judge_answers(fill([LOST] * lost + [GAINED] * gained, 200))
+    assert verdict.accuracy_change == pytest.approx(change)
+
+
 def test_answers_that_are_too_few_or_too_different_are_called_so() -> None:
     assert "too differently" in judge_answers(fill([BOTH_WRONG] * 13, 60)).meaning
     assert "too few" in judge_answers(fill([CHANGED] * 25, 300, UNKNOWN)).meaning

@@ -1,6 +1,7 @@
 """A model file that is cut, foreign or contradicts itself is an error that says so."""
 
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,18 @@ def test_a_model_file_says_what_it_carries(model: Path) -> None:
     assert original.contract.labels == ("red", "green", "blue")
     assert original.data == model.read_bytes()
     assert original.data[original.graph_bytes :].startswith(b"PK")
+
+
+def test_a_comment_of_any_length_behind_the_zip_hides_nothing(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "commented.tflite"
+    shutil.copy(model, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"x" * 65_535
+    expected = model_file.read_model_file(model)
+    commented = model_file.read_model_file(path)
+    assert commented.contract == expected.contract
+    assert commented.members == expected.members
+    assert commented.graph_bytes == expected.graph_bytes
 
 
 def test_a_file_cut_anywhere_is_refused(model: Path, tmp_path: Path) -> None:

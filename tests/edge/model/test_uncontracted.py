@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -153,7 +154,7 @@ def test_a_wrong_number_of_labels_is_an_error_with_both(
 
 def resolve(model: Path, input_tensor: Tensor, output: Tensor) -> AssumedContract:
     """The contract of a graph with other tensors, as its interpreter would give them."""
-    scores = np.full(output.shape, 1 / max(1, np.prod(output.shape)), np.float32)
+    scores = np.full(output.shape, 1 / math.prod(output.shape), np.float32)
     network = SimpleNamespace(input=input_tensor, output=output, run=lambda content: scores)
     labels = tuple(f"class {number}" for number in range(max(2, int(np.prod(output.shape)))))
     overrides = ModelOverrides(labels=labels, mean=(0.0,), std=(1.0,))
@@ -366,3 +367,47 @@ def test_a_normalisation_in_the_metadata_counts_for_float_inputs_only() -> None:
         tensor = Tensor("image", (1, 8, 8, 3), dtype, 0.0, 0)
         resolved = uncontracted._resolve_normalisation(tensor, ModelOverrides(), metadata)
         assert resolved == expected
+
+
+@pytest.mark.parametrize(
+    ("metadata", "named"),
+    [
+        (Metadata(mean=(127.5,), std=()), "std has 0 numbers, expected 1 or 3, one per channel"),
+        (Metadata(mean=(1.0, 2.0), std=(1.0,)), "mean has 2 numbers, expected 1 or 3"),
+        (Metadata(mean=(0.0,), std=(0.0,)), r"std is \(0.0,\), expected numbers above 0"),
+        (Metadata(mean=(math.inf,), std=(1.0,)), r"mean is \(inf,\), expected numbers$"),
+    ],
+)
+def test_a_normalisation_that_cannot_be_is_an_error(metadata: Metadata, named: str) -> None:
+    with pytest.raises(ModelFileError, match=named):
+        uncontracted._resolve_normalisation(take(1, 8, 8, 3), ModelOverrides(), metadata)
+
+
+@pytest.mark.parametrize(("labels", "hint"), [(1001, True), (999, False)])
+def test_a_list_of_imagenet_with_or_without_background_gets_a_hint(labels: int, hint: bool) -> None:
+    with pytest.raises(ModelFileError, match=f"{labels} labels for 1000 outputs") as raised:
+        uncontracted._check_count(tuple(map(str, range(labels))), 1000)
+    assert ("with and without 'background'" in str(raised.value)) == hint
+
+
+@pytest.mark.parametrize(
+    ("channels", "stated", "named"),
+    [
+        (1, "rgb", r"colour rgb for an input with 1 channel, expected --colour grey"),
+        (3, "grey", r"colour grey for an input with 3 channels, expected --colour rgb or bgr"),
+    ],
+)
+def test_a_colour_that_the_input_cannot_have_is_an_error(
+    channels: int, stated: str, named: str
+) -> None:
+    overrides = ModelOverrides(colour=stated)
+    with pytest.raises(ModelFileError, match=named):
+        uncontracted._resolve_colour(take(1, 8, 8, channels), overrides, Metadata())
+
+
+def test_without_a_statement_one_channel_is_grey_and_three_are_rgb() -> None:
+    for channels, colour in ((1, "grey"), (3, "rgb")):
+        tensor = take(1, 8, 8, channels, dtype="uint8")
+        assert uncontracted._resolve_colour(tensor, ModelOverrides(), Metadata()) == colour
+        lines = uncontracted._list_assumptions(tensor, ModelOverrides(), Metadata())
+        assert ("colour rgb (--colour)" in lines) == (channels == 3)

@@ -52,6 +52,19 @@ def test_a_temperature_changes_no_answer_and_leaves_sums_at_one(
     np.testing.assert_allclose(changed.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_a_temperature_divides_the_logits() -> None:
+    scores = np.array([[0.8, 0.2]], np.float32)
+    np.testing.assert_allclose(apply_temperature(scores, 2.0), [[2 / 3, 1 / 3]], rtol=1e-5)
+    np.testing.assert_allclose(apply_temperature(scores, 0.5), [[16 / 17, 1 / 17]], rtol=1e-5)
+
+
+def test_every_picture_is_in_a_bin_also_one_with_a_score_of_exactly_one() -> None:
+    scores = np.array([[1.0, 0.0], [0.95, 0.05], [0.5, 0.5]], np.float32)
+    reliability = measure_reliability(scores, np.array([0, 1, 0]))
+    assert [(one.count, one.accuracy) for one in reliability.bins] == [(1, 1.0), (2, 0.5)]
+    assert reliability.error == pytest.approx((0.5 + 2 * 0.475) / 3)
+
+
 def test_the_error_by_chance_is_what_exact_scores_show(
     honest: tuple[np.ndarray, np.ndarray],
 ) -> None:
