@@ -11,6 +11,7 @@ from vedette_train.evaluation.calibration import (
     fit_temperature,
     measure_chance_error,
     measure_reliability,
+    tell_from_chance,
 )
 
 IMAGES, LABELS = 4000, 5
@@ -128,3 +129,13 @@ def test_the_edge_finds_the_temperature_that_scipy_finds(
 def test_reliability_has_ten_bins() -> None:
     scores = np.array([[score, 1 - score] for score in (0.81, 0.89, 0.91)], np.float32)
     assert [part.count for part in measure_reliability(scores, np.zeros(3, np.intp)).bins] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("error", "by_chance", "tells"),
+    [(0.01, 0.03, True), (0.03, 0.031, False), (0.046, 0.031, False), (0.047, 0.031, True)],
+)
+def test_an_error_tells_something_if_chance_is_small_or_much_smaller(
+    error: float, by_chance: float, tells: bool
+) -> None:
+    assert tell_from_chance(error, by_chance) == tells
