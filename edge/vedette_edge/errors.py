@@ -4,6 +4,10 @@ Each message says what was found, what was expected and what to do next; command
 and exit with code 1. Any other exception is a bug in Vedette.
 """
 
+from collections.abc import Iterable
+
+MOST_NAMES = 10  # in a message
+
 
 class VedetteError(Exception):
     """An error that the user can fix."""
@@ -51,3 +55,12 @@ class SelfTestError(VedetteError, RuntimeError):
 
 class SettingError(VedetteError, ValueError):
     """A setting that is invalid or does not suit its purpose."""
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Join names for a message; if many, the first ones and a number."""
+    listed = list(names)
+    if len(listed) > MOST_NAMES:
+        listed = [*listed[:MOST_NAMES], f"{len(listed) - MOST_NAMES:,} more"]
+    *first, last = listed
+    return f"{', '.join(first)} and {last}" if first else last

@@ -2,18 +2,17 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vedette_convert.errors import KerasFileError
 from vedette_convert.run import TEST, TRAIN, Photograph
-from vedette_edge.errors import ImageError
+from vedette_edge.errors import ImageError, join_names
 from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding, discovery
 
 UNKNOWN = ""  # label of a photograph outside of class folders
 FEW = 40  # photographs, below which a note says that they are few
-SHOWN = 10  # names in a message
 
 FilesByHash = dict[str, Path]  # SHA-256 of the content -> file
 Warn = Callable[[str], None]
@@ -41,11 +40,11 @@ def read_photographs(folder: Path, labels: tuple[str, ...], warn: Warn) -> tuple
     )
     if UNKNOWN in by_label:
         warn(
-            f"{folder}: no folders named after the labels ({_join_names(labels)}), so only "
+            f"{folder}: no folders named after the labels ({join_names(labels)}), so only "
             "agreement is judged, not accuracy"
         )
     elif missing := [label for label in labels if label not in by_label]:
-        warn(f"{folder}: no photograph of {_join_names(missing)}")
+        warn(f"{folder}: no photograph of {join_names(missing)}")
     if len(photographs) < FEW:
         warn(f"{folder}: only {len(photographs)} photographs; a few hundred would tell more")
     return photographs
@@ -59,16 +58,10 @@ def _find_class_folders(folder: Path, labels: tuple[str, ...]) -> dict[Path, str
         return {folder: UNKNOWN}
     if strange := [one.name for one in inner if one not in known]:
         raise KerasFileError(
-            f"{folder}: folders {_join_names(strange)} are not named after a label, others are. "
-            f"The labels are {_join_names(labels)}. Rename or remove these folders"
+            f"{folder}: folders {join_names(strange)} are not named after a label, others are. "
+            f"The labels are {join_names(labels)}. Rename or remove these folders"
         )
     return known
-
-
-def _join_names(names: Sequence[str]) -> str:
-    """Join names, or only the first if there are too many to read."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _group_by_label(

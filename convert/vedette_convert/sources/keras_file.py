@@ -47,10 +47,10 @@ def read_config(path: Path) -> tuple[Config, str]:
 
     Raises KerasFileError for a file without a model, and other errors for a damaged one.
     """
+    if zipfile.is_zipfile(path):  # first: h5py may find the weights in the zip, which are HDF5
+        return _read_zip(path)
     if h5py.is_hdf5(path):
         return _read_hdf5(path)
-    if zipfile.is_zipfile(path):
-        return _read_zip(path)
     raise KerasFileError(
         "not a Keras model; expected a .keras or .h5 file, or the folder of a SavedModel"
     )

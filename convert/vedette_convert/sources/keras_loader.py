@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,7 @@ def _load(path: Path) -> Model:
     if path.is_dir():
         return _load_saved_model(path)
     config, version = read_config(path)
-    if h5py.is_hdf5(path):
+    if not zipfile.is_zipfile(path):
         return _load_hdf5(path, config, version)
     if version.startswith("2"):
         raise KerasFileError(

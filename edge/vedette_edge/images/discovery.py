@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from vedette_edge.errors import ImageError
+from vedette_edge.errors import ImageError, join_names
 
 EXTENSIONS: Mapping[str, str] = {  # in lower case -> format that the file should have
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -17,8 +17,6 @@ EXTENSIONS: Mapping[str, str] = {  # in lower case -> format that the file shoul
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC"),
     ".avif": "AVIF",
 }
-
-MOST_NAMES = 10  # in a message
 
 
 def is_image(path: Path) -> bool:
@@ -61,10 +59,9 @@ def expand_paths(arguments: Iterable[str]) -> list[Path]:
     """
     expanded = [(argument, _expand_path(argument)) for argument in arguments]
     if missing := [argument for argument, paths in expanded if not paths]:
-        more = f" and {len(missing) - MOST_NAMES} more" if len(missing) > MOST_NAMES else ""
         raise ImageError(
-            f"{', '.join(missing[:MOST_NAMES])}{more}: no picture found; expected a picture, a "
-            "folder of pictures or a pattern such as 'photos/*.jpg'. Nothing was classified"
+            f"{join_names(missing)}: no picture found; expected a picture, a folder of pictures "
+            "or a pattern such as 'photos/*.jpg'. Nothing was classified"
         )
     return [path for _, paths in expanded for path in paths]
 

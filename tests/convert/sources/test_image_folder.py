@@ -42,7 +42,7 @@ def test_folders_of_which_only_some_are_labels_are_refused(tmp_path: Path) -> No
         (tmp_path / name).mkdir()
     with pytest.raises(KerasFileError, match="rectangle"):
         read_photographs(tmp_path, LABELS, ignore)
-    with pytest.raises(KerasFileError, match="bar, disc, square"):
+    with pytest.raises(KerasFileError, match="bar, disc and square"):
         read_photographs(tmp_path, LABELS, ignore)
     with pytest.raises(KerasFileError, match="0 "):
         read_photographs(tmp_path / "bar", LABELS, ignore)

@@ -162,6 +162,21 @@ def test_more_than_one_input_or_output_is_refused_and_a_dict_of_one_is_none(
     check_says_the_same(load_model(save(one, tmp_path / "one.keras")), net)
 
 
+def test_a_keras_file_that_h5py_takes_for_hdf5_is_loaded(tmp_path: Path) -> None:
+    """HDF5 may begin at byte 512, 1024, 2048 ..., and so may the weights within the zip."""
+    net, path = build_network(), tmp_path / "aligned.keras"
+    with zipfile.ZipFile(save(net, tmp_path / "usual.keras")) as usual:
+        members = {name: usual.read(name) for name in usual.namelist()}
+    weights = "model.weights.h5"
+    headers = 2 * 30 + len("padding") + len(weights)
+    with zipfile.ZipFile(path, "w") as aligned:
+        aligned.writestr("padding", bytes(2048 - headers))
+        for name in (weights, *sorted(members.keys() - {weights})):
+            aligned.writestr(name, members[name])
+    assert h5py.is_hdf5(path)
+    check_says_the_same(load_model(path), net)
+
+
 def test_a_fixed_batch_is_any_batch_and_mixed_precision_is_float32(tmp_path: Path) -> None:
     taken = keras.Input(batch_shape=(1, SIDE, SIDE, 3))
     single = keras.Model(taken, build_network()(taken))

@@ -8,12 +8,23 @@ import pytest
 from tests.edge.model.packing import unpack
 
 from vedette_edge.errors import ModelFileError
-from vedette_edge.model.interpreter import TFLiteModel, find_runtime
+from vedette_edge.model.interpreter import Tensor, TFLiteModel, find_runtime
 
 
 @pytest.fixture
 def graph(model: Path) -> bytes:
     return unpack(model)[0]
+
+
+def test_a_quantized_number_stands_for_its_distance_from_the_zero_point_in_steps() -> None:
+    content = np.array([0, 3, 255], np.uint8)
+    quantized = Tensor("scores", (1, 3), "uint8", 0.5, 3)
+    assert quantized.values(content).tolist() == [-1.5, 0.0, 126.0]
+    assert quantized.values(content).dtype == np.float32
+    plain = Tensor("scores", (1, 3), "float32", 0.0, 3)
+    assert plain.values(content).tolist() == [0.0, 3.0, 255.0]
+    floats = content.astype(np.float32)
+    assert plain.values(floats) is floats  # no copy
 
 
 def test_a_name_that_is_not_utf_8_is_a_refusal(graph: bytes) -> None:

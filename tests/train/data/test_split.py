@@ -64,6 +64,13 @@ def test_every_class_is_split_in_the_same_shares() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("share", [-0.01, 1.0, 1.5, float("nan")])
+def test_a_share_is_less_than_all_and_not_less_than_nothing(share: float) -> None:
+    for shares in ({"test": share, "validation": 0.0}, {"test": 0.0, "validation": share}):
+        with pytest.raises(DatasetError, match=f"share is {share}, expected 0 or more and less"):
+            split.Shares(**shares)
+
+
 def test_the_seed_decides_the_split() -> None:
     photographs = create_photographs(40, 40)
     assert assign_parts(photographs, RECIPE, seed=3) == assign_parts(photographs, RECIPE, seed=3)
@@ -179,6 +186,28 @@ def test_a_photograph_that_an_earlier_run_learned_is_never_tested_on() -> None:
     assert {parts[index] for index in known_group} == {"train"}
     for index, part in known.items():
         assert parts[index] == part or index in known_group
+
+
+@pytest.mark.parametrize(
+    ("before", "movable", "after"),
+    [
+        (["train"] * 2, [True] * 2, {"train": 1, "validation": 1}),  # the last is not taken
+        (["train"] * 3, [True] * 3, {"train": 1, "validation": 1, "test": 1}),
+        (["train"] * 3, [False, False, True], {"train": 2, "validation": 1}),
+        (["train"] * 3, [False] * 3, {"train": 3}),
+        (["train"] * 2 + ["test"] * 4, [True] * 6, {"train": 2, "validation": 1, "test": 3}),
+        (["test"] * 2 + ["train"] * 4, [True] * 6, {"train": 3, "validation": 1, "test": 2}),
+        (["test"], [True], {"test": 1}),
+    ],
+)
+def test_a_part_that_a_class_lacks_gets_one_group_from_its_largest(
+    before: list[str], movable: list[bool], after: dict[str, int]
+) -> None:
+    parts = [*before, *PARTS]  # another class, which lacks nothing
+    labels, fixed = [0] * len(before) + [1] * 3, [False] * 3
+    split._fill_gaps(parts, labels, [*movable, *fixed], PARTS)
+    assert Counter(parts[: len(before)]) == after
+    assert parts[len(before) :] == list(PARTS)
 
 
 def draw_known() -> st.SearchStrategy[list[str]]:

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vedette_edge.errors import join_names
 from vedette_edge.images.discovery import is_image
 from vedette_edge.model.contract import LONGEST_LABEL, UNKNOWN
 from vedette_train.data.layout import find_roots, is_circle, list_folders
-from vedette_train.errors import DatasetError, join_names
+from vedette_train.errors import DatasetError
 
 OUTSIDE_CLASSES = "not in a class folder"
 FOLDER_LINK = "a link to a folder, which is not followed; put the pictures themselves there"

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from vedette_edge.errors import SettingError
+from vedette_edge.errors import SettingError, join_names
 from vedette_edge.images.discovery import is_image
-from vedette_train.errors import DatasetError, join_names
+from vedette_train.errors import DatasetError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from vedette_edge.errors import join_names
 from vedette_train.data.discovery import Dataset, Photograph, group_alike
 from vedette_train.data.layout import PARTS, TEST, TRAIN, VALIDATION
-from vedette_train.errors import DatasetError, join_names
+from vedette_train.errors import DatasetError
 
 LEARNED = "learned"  # in an earlier run without validation: for training or validation now
 
