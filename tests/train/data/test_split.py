@@ -250,6 +250,16 @@ def test_a_part_for_which_nothing_is_left_is_named(parts: list[str], message: st
         split.check_parts(by_file, dataset, RECIPE)
 
 
+def test_two_photographs_of_a_class_are_enough_to_learn_from() -> None:
+    dataset = create_dataset(create_photographs(4, 4))
+    parts = ["train", "train", "validation", "test"] * 2
+    by_file = {one.file: part for one, part in zip(dataset.photographs, parts, strict=True)}
+    split.check_parts(by_file, dataset, RECIPE)
+    by_file[dataset.photographs[0].file] = "test"
+    with pytest.raises(DatasetError, match="fewer than 2 .* in class0"):
+        split.check_parts(by_file, dataset, RECIPE)
+
+
 def test_without_a_validation_share_nothing_is_held_back_for_one() -> None:
     photographs = create_photographs(50, 100)
     parts = assign_parts(photographs, WITHOUT_VALIDATION, seed=0)
@@ -284,6 +294,8 @@ def test_a_given_test_part_is_no_reason_to_refuse_leaving_out_one() -> None:
     photographs = create_photographs(30, 30, part="train") + create_photographs(5, 5, part="test")
     split.check_enough(create_dataset(photographs), WITHOUT_TEST)
     assert assign_parts(photographs, WITHOUT_TEST, 0).count("test") == 10
+    photographs = create_photographs(30, 30, part="train") + create_photographs(1, 1, part="test")
+    split.check_enough(create_dataset(photographs), WITHOUT_TEST)
 
 
 def assign(labels: list[int], groups: list[int] | None = None, seed: int = 0) -> np.ndarray:
@@ -335,10 +347,11 @@ def test_a_small_class_takes_no_fold_from_a_large_one(fewest: int) -> None:
 @pytest.mark.parametrize("groups", [[0, 0, 0], [0, 0, 2]])
 def test_a_class_of_look_alikes_is_learned_without_each_fold(groups: list[int]) -> None:
     """A series of one object: that its pictures are apart is better than a class without any."""
-    labels = [0] * 3 + [1] * 30
-    folds = assign(labels, groups + list(range(3, 33)))
+    labels = [0] * 3 + [1] * 30 + [2] * 30
+    folds = assign(labels, groups + list(range(3, 63)))
+    assert set(folds) == set(range(5))
     for fold in range(5):
-        assert set(np.array(labels)[folds != fold]) == {0, 1}
+        assert set(np.array(labels)[folds != fold]) == {0, 1, 2}
 
 
 def test_a_small_share_for_the_test_needs_classes_that_fill_it() -> None:
