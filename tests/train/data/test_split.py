@@ -256,7 +256,7 @@ def test_two_photographs_of_a_class_are_enough_to_learn_from() -> None:
     by_file = {one.file: part for one, part in zip(dataset.photographs, parts, strict=True)}
     split.check_parts(by_file, dataset, RECIPE)
     by_file[dataset.photographs[0].file] = "test"
-    with pytest.raises(DatasetError, match="fewer than 2 .* in class0"):
+    with pytest.raises(DatasetError, match=r"fewer than 2 .* in class0"):
         split.check_parts(by_file, dataset, RECIPE)
 
 
