@@ -4,13 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 from keras import layers
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.sources.normalisation import create_layer
+from vedette_convert.sources.normalisation import AFFINES, create_layer
 from vedette_convert.sources.normalisation_check import choose_normalisation
 from vedette_convert.sources.normalisation_detection import detect_normalisation
+from vedette_edge.model.contract import NORMALISATIONS
 
 SIDE = 32
 
@@ -36,6 +38,29 @@ def nest(model: Any) -> Any:
     """Make a model one layer, behind another, of an outer model."""
     picture = keras.Input((SIDE, SIDE, 3))
     return keras.Model(picture, layers.Flatten()(model(layers.Dropout(0.2)(picture))))
+
+
+MEANS, DEVIATIONS = np.array((0.485, 0.456, 0.406)), np.array((0.229, 0.224, 0.225))
+FORMULAS: dict[str, Callable[[Any], Any]] = {  # those of NORMALISATIONS, in numpy
+    "unit": lambda x: x / 255,
+    "centred": lambda x: (x - 127) / 128,
+    "signed": lambda x: x / 127.5 - 1,
+    "resnet50": lambda x: x[..., ::-1] - (103.939, 116.779, 123.68),
+    "imagenet": lambda x: (x / 255 - MEANS) / DEVIATIONS,
+    "none": lambda x: x,
+    "own": lambda x: x,
+}
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_a_layer_computes_the_formula_of_its_name(name: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
+    actual = keras.ops.convert_to_numpy(create_layer(name)(images))
+    np.testing.assert_allclose(actual, FORMULAS[name](images), rtol=1e-5, atol=1e-4)
+    if name in AFFINES:
+        colours = images.reshape(-1, 3)
+        expected = FORMULAS[name](colours)
+        np.testing.assert_allclose(AFFINES[name].apply(colours), expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.fixture
