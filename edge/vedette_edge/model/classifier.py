@@ -135,7 +135,7 @@ def _resolve_threads(threads: int | None) -> int:
     return threads
 
 
-def read_probed_model(path: Path, threads: int | None = None, *, skip: bool = False) -> ModelFile:
+def read_probed_model(path: Path, threads: int | None, *, skip: bool) -> ModelFile:
     """Read a model file and probe it, unless `skip` is set. Raises ModelFileError."""
     model, runtime = model_file.read_model_file(path), interpreter.find_runtime()
     try:
