@@ -36,7 +36,7 @@ def read_rows(
 
     They stay as they are if they have at most half as many rows as features, else they are summed.
     """
-    if len(places) <= AT_A_TIME:
+    if 2 * len(places) <= width:
         views = [features[:, :width] for features in rows.views(places)]
         if 2 * len(places) * len(views) <= width:
             origin = views[0].mean(axis=0)
