@@ -207,7 +207,7 @@ def test_photographs_without_folders_are_judged_by_agreement_alone(
     (photos / "broken.jpg").write_bytes(b"no picture")
     result = convert(model, "--normalise", "unit", photos=photos)
     assert result.exit_code == 0, result.stderr
-    assert "bar, disc, square" in result.stderr
+    assert "bar, disc and square" in result.stderr
     assert "broken.jpg" in result.stderr
     assert "squash (--resize-mode)" in result.stderr
     assert read_contract(tmp_path / "out.tflite").provenance.accuracies == {}

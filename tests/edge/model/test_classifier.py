@@ -74,6 +74,7 @@ def test_a_description_has_the_sizes_and_what_an_old_runtime_refuses(model: Path
         "packed": model.stat().st_size - file.graph_bytes,
     }
     assert description["old_runtime"] == {"name": compatibility.OLD, "objections": []}
+    assert description["delegate_partitions"] > 0
     assert description["samples"] == len(file.samples) > 0
     assert description["contract"]["labels"] == ("red", "green", "blue")
     assert description["assumed"] is None
