@@ -161,3 +161,11 @@ def test_a_clock_that_stands_still_does_no_harm() -> None:
 def test_a_score_that_reaches_the_threshold_exactly_is_enough() -> None:
     smoother = LabelSmoother(LABELS, ALL, AT_ONCE)
     assert list_labels(smoother, [(0, 0.5)]) == ["fox"]
+    smoother = LabelSmoother((*LABELS, "cat"), ALL, AT_ONCE)
+    for scores, label in (
+        ((0.7, 0.2, 0.1), "fox"),
+        ((0.3, 0.4, 0.3), "fox"),
+        ((0.29, 0.4, 0.31), UNKNOWN),
+    ):
+        smoother.update(np.array(scores, np.float32), 0.0)
+        assert smoother.label == label
