@@ -141,6 +141,7 @@ def test_flatbuffers_own_compiler_reads_what_was_written(tmp_path: Path) -> None
     assert image["content"]["content_properties"] == {"color_space": "RGB"}
     assert image["process_units"][0]["options"] == {"mean": [0], "std": [1]}
     assert image["stats"] == {"min": [0], "max": [255]}
+    assert score["stats"] == {"min": [0], "max": [1]}
     assert score["process_units"][0]["options"] == {"global_score_threshold": 0.625}
     assert score["associated_files"][0]["type"] == "TENSOR_AXIS_LABELS"
 
