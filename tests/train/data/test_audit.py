@@ -52,6 +52,7 @@ def odd_data(tmp_path: Path) -> Path:
     PIL.Image.fromarray(draw_scene(32)).save(fox / "turned.jpg", exif=turned)
     write_image(fox / "deep.png", draw_scene(33).astype(np.uint16) * 257)
     write_image(fox / "dot.png", draw_scene(34, 1, 1))
+    write_image(fox / "low.png", draw_scene(41, 20, 300))
     PIL.Image.fromarray(draw_scene(35)).convert("CMYK").save(fox / "print.jpg")
     frames = [PIL.Image.fromarray(draw_scene(seed)) for seed in (36, 37, 38)]
     frames[0].save(fox / "moving.gif", save_all=True, append_images=frames[1:])
@@ -92,7 +93,7 @@ def test_every_odd_file_is_described_and_no_other(train: Train, odd_data: Path) 
         "identical": [("fox/05.jpg", "fox/twin.jpg", "fox")],
         "alike": [("hen/09.jpg", "hen/brighter-09.jpg", "hen")],
         "ending": [("fox/really-a-png.jpg", "is a PNG")],
-        "small": [("fox/dot.png", "1 x 1 px")],
+        "small": [("fox/dot.png", "1 x 1 px"), ("fox/low.png", "300 x 20 px")],
         "animated": [("fox/moving.gif", "3 frames")],
         "deep": [("fox/deep.png", "16 bits")],
         "cmyk": [("fox/print.jpg", "JPEG")],
