@@ -1,0 +1,1 @@
+"""The policy: which records the outputs are told."""
