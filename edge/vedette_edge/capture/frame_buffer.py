@@ -3,6 +3,9 @@
 Of three slots one is being written, one holds the newest frame, and one is being read. Each side
 swaps its slot for another under a file lock, which the kernel releases when its holder dies:
 neither side waits for the other, and a killed process leaves no lock.
+
+Each slot has room for the frame's original, too. The reader says whether it needs originals; memory
+is taken for them only once one is written.
 """
 
 import fcntl
@@ -17,13 +20,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_edge.images.encoding import downscale
+from vedette_edge.images.preprocessing import Image
+
 Crops = NDArray[np.uint8]  # regions x height x width x 3, each preprocessed
 
 SLOTS = 3
+MAX_ORIGINAL_BYTES = 3 * 3840 * 2160
+MAX_ORIGINAL_SIDE = 2880  # px, to which larger originals are reduced: a square of it just fits
 LOCK_TIMEOUT_S = 0.01  # for a lock that is held for microseconds, unless its holder is stopped
 _SKIP = struct.Struct("<dqq")  # time and number of the last skipped frame, and their count
-_SKIP_OFFSET = 8  # the state is at 0
-_INFO = struct.Struct("<qddddq472pd")
+_KEEP_OFFSET, _SKIP_OFFSET = 1, 8  # the state is at 0
+_INFO = struct.Struct("<qddddq464pdii")
 
 
 class FrameInfo(NamedTuple):
@@ -37,6 +45,8 @@ class FrameInfo(NamedTuple):
     skipped: int  # frames so far that were skipped on purpose: too soon, or nothing moved
     source: bytes  # the file, or the camera
     position_s: float = -1.0  # in a video file; negative for other sources
+    original_height: int = 0  # px; 0 if the original is not here
+    original_width: int = 0  # px
 
 
 class FrameBuffer:
@@ -47,19 +57,39 @@ class FrameBuffer:
     ) -> None:
         """`shape` is that of Crops; `descriptors` come from the process that created the buffer."""
         size = math.prod(shape)
-        total = mmap.PAGESIZE + SLOTS * (size + _INFO.size)
+        originals = mmap.PAGESIZE + SLOTS * (size + _INFO.size)
+        total = originals + SLOTS * MAX_ORIGINAL_BYTES
         self.descriptors = descriptors or _create_shared(total)
         self._file, self.published, self._taken = self.descriptors
         self._memory = mmap.mmap(self._file, total)
-        self._offsets = range(mmap.PAGESIZE, total, size + _INFO.size)
+        self._offsets = range(mmap.PAGESIZE, originals, size + _INFO.size)
         self._crops = [
             np.frombuffer(self._memory, np.uint8, size, offset + _INFO.size).reshape(shape)
             for offset in self._offsets
         ]
+        self._originals = [
+            np.frombuffer(self._memory, np.uint8, MAX_ORIGINAL_BYTES, offset)
+            for offset in range(originals, total, MAX_ORIGINAL_BYTES)
+        ]
+        self._read_info: FrameInfo | None = None  # of the frame that was read last
 
     def write_slot(self) -> Crops:
         """Return the array to write the next frame to."""
         return self._crops[self._unpack_state()[0]]
+
+    def write_original(self, image_rgb: Image) -> tuple[int, int]:
+        """Write the original of the next frame, if the reader needs it.
+
+        One that is too large is reduced. Returns its height and width in px for FrameInfo, zeros if
+        it was not written.
+        """
+        if not self._memory[_KEEP_OFFSET]:
+            return 0, 0
+        if image_rgb.nbytes > MAX_ORIGINAL_BYTES:
+            image_rgb = downscale(image_rgb, MAX_ORIGINAL_SIDE)
+        room = self._originals[self._unpack_state()[0]][: image_rgb.nbytes]
+        np.copyto(room.reshape(image_rgb.shape), image_rgb)
+        return image_rgb.shape[0], image_rgb.shape[1]
 
     def publish(self, info: FrameInfo) -> None:
         """Make the written frame the newest, and make `published` readable."""
@@ -88,7 +118,21 @@ class FrameBuffer:
             self._unlock()
         os.eventfd_write(self._taken, 1)
         info = FrameInfo._make(_INFO.unpack_from(self._memory, self._offsets[newest]))
+        self._read_info = info
         return info, self._crops[newest]
+
+    def keep_originals(self, keep: bool) -> None:
+        """Say whether frames that are published from now on need their originals."""
+        self._memory[_KEEP_OFFSET] = keep
+
+    def copy_original(self) -> Image | None:
+        """Copy the original of the frame that was read last; None if it is not here."""
+        info = self._read_info
+        if info is None or not info.original_height:
+            return None
+        shape = info.original_height, info.original_width, 3
+        room = self._originals[self._unpack_state()[2]]
+        return room[: math.prod(shape)].reshape(shape).copy()
 
     def mark_skipped(self, number: int, count: int) -> None:
         """Note that a frame was skipped: the camera is alive, but there is nothing to read."""
@@ -116,6 +160,7 @@ class FrameBuffer:
     def close(self) -> None:
         """Release the memory; the kernel frees it when no frame is in use any more."""
         self._crops.clear()
+        self._originals.clear()
         with suppress(BufferError):
             self._memory.close()
         for descriptor in self.descriptors:

@@ -1,4 +1,4 @@
-"""The orientation of a camera: frames are rotated, flipped and cropped before anything else."""
+"""What happens to a frame before anything else: it is rotated, flipped, cropped and masked."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -56,6 +56,15 @@ def crop_region(image_rgb: Image, region: Region) -> Image:
     check_regions(image_rgb, (region,))
     right, bottom = region.x + region.width, region.y + region.height
     return np.ascontiguousarray(image_rgb[region.y : bottom, region.x : right])
+
+
+def mask_regions(image_rgb: Image, regions: Iterable[Region]) -> Image:
+    """Return a copy of a frame whose regions are black. The frame itself stays as it is."""
+    masked_rgb = image_rgb.copy()
+    for region in regions:
+        right, bottom = region.x + region.width, region.y + region.height
+        masked_rgb[region.y : bottom, region.x : right] = 0
+    return masked_rgb
 
 
 def check_regions(image_rgb: Image, regions: Iterable[Region]) -> None:

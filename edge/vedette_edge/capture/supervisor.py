@@ -12,6 +12,7 @@ from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
 from vedette_edge.capture.process import CaptureProcess
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.images.preprocessing import Image
 
 POLL_S = 0.25  # between two checks of a silent process; a frame needs no check
 
@@ -124,6 +125,14 @@ class Supervisor:
             self._poll(now_s)
             if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
                 return self._buffer.read_latest()
+
+    def keep_originals(self, keep: bool) -> None:
+        """As FrameBuffer.keep_originals; a new capture process goes on with it."""
+        self._buffer.keep_originals(keep)
+
+    def copy_original(self) -> Image | None:
+        """As FrameBuffer.copy_original."""
+        return self._buffer.copy_original()
 
     def read_skipped(self) -> tuple[int, int]:
         """As FrameBuffer.read_skipped, of a source that has ended."""

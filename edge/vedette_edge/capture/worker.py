@@ -26,7 +26,13 @@ from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frame, OnCame
 from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
 from vedette_edge.capture.frozen import FrozenDetector
 from vedette_edge.capture.motion import MotionDetector
-from vedette_edge.capture.orientation import Orientation, check_regions, crop_region, orient
+from vedette_edge.capture.orientation import (
+    Orientation,
+    check_regions,
+    crop_region,
+    mask_regions,
+    orient,
+)
 from vedette_edge.capture.region import Region
 from vedette_edge.capture.skip_limiter import SkipLimiter
 from vedette_edge.errors import SettingError, VedetteError
@@ -56,6 +62,7 @@ class CaptureConfig:
     max_fps: float  # frames/s that are published; 0: all
     motion: float  # share of the image that must change for a frame to be published; 0: none
     every_frame: bool  # publish every frame, as of a folder, or only the newest
+    masks: tuple[Region, ...] = ()  # made black in the upright frame, before anything uses it
 
     @property
     def endless(self) -> bool:
@@ -101,19 +108,19 @@ class FrameSelector:
 
 
 class FrameOrienter:
-    """Orients frames, and passes over stray ones that are smaller than the crop or a region."""
+    """Orients and masks frames, and passes over stray ones: those smaller than a crop or region."""
 
     def __init__(self, config: CaptureConfig) -> None:
         self._config, self._fitted = config, False
 
     def orient(self, frame: Frame, on_event: OnCameraEvent) -> Image | None:
-        """Orient a frame; None if it is stray.
+        """Orient and mask a frame; None if it is stray.
 
         Raises SettingError if the first frame is: then the settings do not suit the camera.
         """
         try:
             image_rgb = orient(frame.image_rgb, self._config.orientation)
-            check_regions(image_rgb, self._config.regions)
+            check_regions(image_rgb, (*self._config.regions, *self._config.masks))
         except SettingError as error:
             if not self._fitted:
                 raise
@@ -121,7 +128,7 @@ class FrameOrienter:
                 on_event(CameraEvent("skipped_file", f"skipped {frame.source}: {error}"))
             return None
         self._fitted = True
-        return image_rgb
+        return mask_regions(image_rgb, self._config.masks) if self._config.masks else image_rgb
 
 
 def main() -> None:
@@ -192,6 +199,7 @@ def _publish(
     taken_s, begin, crops = time.monotonic(), time.perf_counter(), buffer.write_slot()
     for slot, region in zip(crops, config.regions, strict=True):
         slot[:] = preprocess(crop_region(image_rgb, region), config.input_spec)
+    height, width = buffer.write_original(image_rgb)
     info = FrameInfo(
         number=frame.number,
         seen_at=frame.seen_at,
@@ -201,6 +209,8 @@ def _publish(
         skipped=skipped,
         source=os.fsencode(frame.source)[-MAX_SOURCE_BYTES:],
         position_s=frame.position_s,
+        original_height=height,
+        original_width=width,
     )
     buffer.publish(info)
     return crops

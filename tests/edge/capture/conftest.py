@@ -32,8 +32,11 @@ def configure(contract: Contract) -> ConfigFactory:
         every_frame: bool = False,
         regions: tuple[Region, ...] = (WHOLE,),
         max_fps: float = 0.0,
+        masks: tuple[Region, ...] = (),
     ) -> CaptureConfig:
-        return CaptureConfig(camera, Orientation(), contract, regions, max_fps, 0.0, every_frame)
+        return CaptureConfig(
+            camera, Orientation(), contract, regions, max_fps, 0.0, every_frame, masks
+        )
 
     return create
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vedette_edge.capture.orientation import Orientation, orient
-from vedette_edge.capture.region import Crop, parse_crop
+from vedette_edge.capture.orientation import Orientation, mask_regions, orient
+from vedette_edge.capture.region import Crop, Region, parse_crop
 from vedette_edge.errors import SettingError
 from vedette_edge.images.preprocessing import Image
 
@@ -67,3 +67,12 @@ def test_the_log_names_the_steps() -> None:
     assert (
         str(Orientation(90, "vertical", (1, 2, 3, 4))) == "rotate 90, flip vertical, crop 1,2,3,4"
     )
+
+
+def test_a_mask_makes_its_regions_black_and_leaves_the_frame_as_it_is() -> None:
+    masked = mask_regions(SEEN, [Region("mask", 1, 0, 1, 2), Region("mask", 0, 1, 1, 1)])
+    expected = SEEN.copy()
+    expected[:, 1] = 0
+    expected[1, 0] = 0
+    assert np.array_equal(masked, expected)
+    assert SEEN[0, 1, 1] == 11

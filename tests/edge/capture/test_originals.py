@@ -1,0 +1,187 @@
+"""The original of a frame, beside what was prepared of it: there when needed, and free when not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from tests.edge.capture.conftest import ConfigFactory, wait_for_frame
+from tests.edge.conftest import EventLog
+
+from vedette_edge.cameras.config import CameraConfig
+from vedette_edge.capture.frame_buffer import (
+    MAX_ORIGINAL_BYTES,
+    MAX_ORIGINAL_SIDE,
+    FrameBuffer,
+    FrameInfo,
+)
+from vedette_edge.capture.region import Region
+from vedette_edge.capture.supervisor import Supervisor
+from vedette_edge.errors import SettingError
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.test_pattern import draw_test_pattern
+
+SHAPE = (1, 20, 30, 3)
+WRITER = """
+import sys, time
+import numpy as np
+from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
+buffer = FrameBuffer((1, 20, 30, 3), tuple(map(int, sys.argv[1:4])))
+number = 0
+while True:
+    number += 1
+    buffer.write_slot()[:] = number % 251
+    image_rgb = np.full((100 + number % 3, 200, 3), number % 251, np.uint8)
+    size = buffer.write_original(image_rgb)
+    buffer.publish(FrameInfo(number, 0.0, 0.0, 0.0, 0.0, 0, b"writer", -1.0, *size))
+"""
+
+
+@pytest.fixture
+def buffer() -> Iterator[FrameBuffer]:
+    buffer = FrameBuffer(SHAPE)
+    yield buffer
+    buffer.close()
+
+
+def publish(buffer: FrameBuffer, number: int, image_rgb: Image) -> None:
+    buffer.write_slot()[:] = number
+    size = buffer.write_original(image_rgb)
+    buffer.publish(FrameInfo(number, 0.0, 0.0, 0.0, 0.0, 0, b"", -1.0, *size))
+
+
+def test_an_original_comes_with_its_frame_and_stays_when_newer_ones_come(
+    buffer: FrameBuffer,
+) -> None:
+    images_rgb = [draw_test_pattern(number, 48, 64) for number in range(5)]
+    buffer.keep_originals(True)
+    publish(buffer, 1, images_rgb[1])
+    assert buffer.read_latest()
+    for number in (2, 3, 4):
+        publish(buffer, number, images_rgb[number])
+        assert np.array_equal(buffer.copy_original(), images_rgb[1])  # type: ignore[arg-type]
+    assert buffer.read_latest()
+    assert np.array_equal(buffer.copy_original(), images_rgb[4])  # type: ignore[arg-type]
+
+
+def test_nothing_is_copied_and_no_memory_taken_until_originals_are_needed(
+    buffer: FrameBuffer,
+) -> None:
+    image_rgb = draw_test_pattern(1)
+    publish(buffer, 1, image_rgb)
+    assert buffer.read_latest()
+    assert buffer.copy_original() is None
+    taken = os.fstat(buffer.descriptors[0]).st_blocks
+    assert 512 * taken < 100_000
+    buffer.keep_originals(True)
+    assert buffer.copy_original() is None  # of a frame that was published before
+    publish(buffer, 2, image_rgb)
+    assert buffer.read_latest()
+    assert np.array_equal(buffer.copy_original(), image_rgb)  # type: ignore[arg-type]
+    buffer.keep_originals(False)
+    publish(buffer, 3, image_rgb)
+    assert buffer.read_latest()
+    assert buffer.copy_original() is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((2160, 3840), (2160, 3840)),  # just fits
+        ((2161, 3840), (1621, MAX_ORIGINAL_SIDE)),
+        ((30, 300_000), None),
+        ((4000, 4000), (MAX_ORIGINAL_SIDE, MAX_ORIGINAL_SIDE)),
+    ],
+)
+def test_an_original_that_is_too_large_is_reduced(
+    buffer: FrameBuffer, shape: tuple[int, int], expected: tuple[int, int] | None
+) -> None:
+    buffer.keep_originals(True)
+    publish(buffer, 1, np.full((*shape, 3), 7, np.uint8))
+    assert buffer.read_latest()
+    original = buffer.copy_original()
+    assert original is not None
+    assert original.nbytes <= MAX_ORIGINAL_BYTES
+    assert (original == 7).all()
+    if expected:
+        assert original.shape[:2] == expected
+
+
+def test_no_original_is_ever_torn_or_that_of_another_frame(buffer: FrameBuffer) -> None:
+    buffer.keep_originals(True)
+    command = [sys.executable, "-c", WRITER, *map(str, buffer.descriptors)]
+    with subprocess.Popen(command, pass_fds=buffer.descriptors) as writer:
+        try:
+            read = 0
+            while read < 1000:
+                if frame := buffer.read_latest():
+                    read += 1
+                    number, original = frame[0].number, buffer.copy_original()
+                    assert original is not None
+                    assert original.shape == (100 + number % 3, 200, 3)
+                    assert (original == number % 251).all()
+        finally:
+            writer.kill()
+
+
+def test_originals_are_switched_on_and_off_while_the_same_process_captures(
+    configure: ConfigFactory, event_log: EventLog
+) -> None:
+    config = configure(CameraConfig("synthetic:64x48"))
+    with Supervisor(config, event_log.add) as supervisor:
+        wait_for_frame(supervisor)
+        pid = supervisor.pid
+        assert supervisor.copy_original() is None
+        for keep in (True, False, True):
+            supervisor.keep_originals(keep)
+            for _ in range(3):  # two may have been published before
+                number = wait_for_frame(supervisor)
+            original = supervisor.copy_original()
+            assert (original is not None) is keep
+            if original is not None:
+                assert np.array_equal(original, draw_test_pattern(number % 8, 48, 64))
+        assert supervisor.pid == pid
+    assert event_log.kinds().count("opened") == 1
+
+
+def test_originals_go_on_after_a_restart_of_the_capture_process(
+    configure: ConfigFactory, event_log: EventLog
+) -> None:
+    config = configure(CameraConfig("synthetic:64x48"))
+    with Supervisor(config, event_log.add) as supervisor:
+        supervisor.keep_originals(True)
+        wait_for_frame(supervisor)
+        os.kill(supervisor.pid, 9)
+        while "restored" not in event_log.kinds():
+            supervisor.next_frame(0.05)
+        wait_for_frame(supervisor)
+        assert supervisor.copy_original() is not None
+
+
+def test_a_mask_is_black_in_what_the_network_sees_and_in_the_original(
+    configure: ConfigFactory, event_log: EventLog
+) -> None:
+    whole = configure(CameraConfig("synthetic:64x48"), masks=(Region("mask", 0, 0, 64, 24),))
+    with Supervisor(whole, event_log.add) as supervisor:
+        supervisor.keep_originals(True)
+        until = [supervisor.next_frame(60.0) for _ in range(3)]
+        assert until[-1]
+        _, (crop,) = until[-1]
+        original = supervisor.copy_original()
+        assert original is not None
+        assert not original[:24].any()
+        assert original[24:].any()
+        half = crop.shape[0] // 2
+        assert not crop[: half - 1].any()
+        assert crop[half + 1 :].any()
+
+
+def test_a_mask_beyond_the_frame_is_an_error(configure: ConfigFactory, event_log: EventLog) -> None:
+    config = configure(CameraConfig("synthetic:64x48"), masks=(Region("mask", 60, 0, 10, 10),))
+    with (
+        pytest.raises(SettingError, match="mask reaches to 70, 10; the frame ends at 64, 48"),
+        Supervisor(config, event_log.add) as supervisor,
+    ):
+        wait_for_frame(supervisor)
