@@ -1,0 +1,319 @@
+"""The policy: each key of a rule, alone and together, and thirty days with clocks that change."""
+
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from vedette_edge.log.records import Record, create_record
+from vedette_edge.policy.memory import PolicyMemory
+from vedette_edge.policy.policy import Notification, Occurrence, Policy
+from vedette_edge.policy.rule import Rule, parse_rules
+
+DAY_S = 86_400.0
+NOON = datetime(2026, 11, 26, 12, 0).timestamp()
+
+
+class World:
+    """A machine's clocks, and the policy of a watch on it."""
+
+    def __init__(self, *tables: dict[str, object], memory: PolicyMemory | None = None) -> None:
+        self.boot_s, self.wall = 1000.0, NOON
+        self.memory = memory or PolicyMemory()
+        self.policy = self.restart(parse_rules(list(tables)))
+
+    def restart(self, rules: tuple[Rule, ...]) -> Policy:
+        self.rules = rules
+        self.policy = Policy(rules, self.memory, lambda: self.boot_s, lambda: self.wall)
+        return self.policy
+
+    def pass_time(self, seconds: float) -> list[Notification]:
+        self.boot_s += seconds
+        self.wall += seconds
+        return self.policy.take_due()
+
+    def change(self, label: str, score: float = 0.9, region: str = "") -> list[Notification]:
+        fields = {"label": label, "score": score, "frame_score": score}
+        record = create_record("change", self.wall) | fields
+        return self.add(record | ({"region": region} if region else {}))
+
+    def add(self, record: Record) -> list[Notification]:
+        return self.policy.add(Occurrence(record))
+
+
+def test_a_rule_without_conditions_lets_every_change_through() -> None:
+    world = World({"snapshot": True})
+    for label in ("fox", "hen", "unknown", "fox"):
+        (sent,) = world.change(label)
+        assert sent.rule.snapshot
+        assert sent.occurrence.record["label"] == label
+    for event in ("heartbeat", "start", "camera_lost", "frame", "note"):
+        assert not world.add(create_record(event))
+
+
+def test_labels_and_events_select() -> None:
+    world = World({"label": ["fox", "unknown"]}, {"event": "camera_lost"})
+    assert world.change("fox")
+    assert not world.change("hen")
+    assert world.change("unknown")
+    (sent,) = world.add(create_record("camera_lost"))
+    assert sent.rule.event == "camera_lost"
+    assert not world.add(create_record("camera_restored"))
+
+
+def test_a_score_is_reached_by_the_frame_of_the_change_or_later() -> None:
+    world = World({"label": "fox", "score": 0.8})
+    record = create_record("change", world.wall) | {"label": "fox", "score": 0.52}
+    assert world.add(record | {"frame_score": 0.97})
+    assert not world.policy.waits_for_score
+    assert not world.add(record | {"frame_score": 0.6})
+    assert world.policy.waits_for_score
+
+    def describe(before: Record) -> Occurrence:
+        return Occurrence(before | {"frame": 7})
+
+    assert not world.policy.add_score("region ", 0.79, describe)
+    assert not world.policy.add_score("region door", 0.9, describe)
+    (sent,) = world.policy.add_score("region ", 0.8, describe)
+    assert sent.occurrence.record["frame"] == 7
+    assert not world.policy.add_score("region ", 0.9, describe)
+    assert not world.policy.waits_for_score
+
+
+def test_a_label_must_stand_for_a_time_in_its_own_region() -> None:
+    world = World({"label": "fox", "for": 5})
+    assert not world.change("fox", region="door")
+    assert not world.pass_time(4.9)
+    assert not world.change("hen", region="nest")
+    (sent,) = world.pass_time(0.1)
+    assert sent.occurrence.record["region"] == "door"
+    assert not world.pass_time(60)
+    assert not world.change("fox", region="door")
+    world.pass_time(3)
+    assert not world.change("empty", region="door")
+    assert not world.pass_time(60)
+
+
+def test_a_camera_must_be_lost_for_a_time() -> None:
+    world = World({"event": "camera_lost", "for": 60})
+    assert not world.add(create_record("camera_lost"))
+    world.pass_time(30)
+    assert not world.add(create_record("camera_restored"))
+    assert not world.pass_time(100)
+    assert not world.add(create_record("camera_lost"))
+    assert not world.change("fox")
+    assert world.pass_time(60)
+
+
+def test_a_cooldown_holds_back_whatever_the_label() -> None:
+    world = World({"cooldown": 600})
+    assert world.change("fox")
+    world.pass_time(599)
+    assert not world.change("hen")
+    world.pass_time(1)
+    assert world.change("fox")
+
+
+@pytest.mark.parametrize("step_s", [-7200, 7200, -40 * 365 * DAY_S])
+def test_a_clock_that_is_set_neither_ends_nor_extends_a_cooldown(step_s: float) -> None:
+    world = World({"cooldown": 600})
+    assert world.change("fox")
+    world.wall += step_s
+    world.pass_time(300)
+    assert not world.change("hen")
+    world.pass_time(300)
+    assert world.change("fox")
+
+
+@pytest.mark.parametrize(
+    ("first", "short_s", "long_s"),
+    [("hour", 1800, 3600), ("day", 3 * 3600, DAY_S), ("ever", 400 * DAY_S, 0)],
+)
+def test_the_first_of_each_label_in_a_period_is_sent(
+    first: str, short_s: float, long_s: float
+) -> None:
+    world = World({"first": first})
+    assert world.change("fox")
+    assert world.change("hen")
+    assert not world.change("fox")
+    world.pass_time(short_s)
+    assert not world.change("fox")
+    if long_s:
+        world.pass_time(long_s - short_s)
+        assert world.change("fox")
+
+
+def test_a_clock_that_was_ahead_misses_no_first() -> None:
+    world = World({"first": "day"})
+    world.wall += 3 * DAY_S
+    assert world.change("fox")
+    world.wall -= 3 * DAY_S
+    assert world.change("fox")
+    world.pass_time(3 * DAY_S)
+    assert world.change("fox")
+
+
+def test_a_first_within_a_cooldown_is_sent_when_it_ends() -> None:
+    world = World({"first": "day", "cooldown": 600})
+    world.wall = datetime(2026, 11, 26, 23, 58).timestamp()
+    assert world.change("fox")
+    world.pass_time(180)
+    assert not world.change("fox")
+    assert not world.change("fox")
+    world.change("empty")
+    assert not world.pass_time(419)
+    (sent,) = world.pass_time(1)
+    assert sent.occurrence.record["label"] == "fox"
+    assert sent.occurrence.record["time"].startswith("2026-11-27")
+    assert not world.pass_time(599)  # "empty" came first in the same cooldown
+    (sent,) = world.pass_time(1)
+    assert sent.occurrence.record["label"] == "empty"
+
+
+@pytest.mark.parametrize(
+    ("hours", "clock", "expected"),
+    [
+        ("20:00-07:00", "19:59", False),
+        ("20:00-07:00", "20:00", True),
+        ("20:00-07:00", "06:59", True),
+        ("20:00-07:00", "07:00", False),
+        ("7:00-20:00", "07:00", True),
+        ("7:00-20:00", "20:00", False),
+        ("00:00-24:00", "23:59", True),
+    ],
+)
+def test_hours_are_local_and_may_span_midnight(hours: str, clock: str, expected: bool) -> None:
+    world = World({"hours": hours})
+    hour, minute = map(int, clock.split(":"))
+    world.wall = datetime(2026, 11, 26, hour, minute).timestamp()
+    assert bool(world.change("fox")) is expected
+
+
+@pytest.fixture
+def berlin() -> Iterator[None]:
+    """A time zone that sets its clocks back by an hour, at 3:00 of 2026-10-25."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "CET-1CEST,M3.5.0,M10.5.0/3"
+    time.tzset()
+    yield
+    if before is None:
+        del os.environ["TZ"]
+    else:
+        os.environ["TZ"] = before
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+def test_an_hour_that_comes_twice_has_two_firsts() -> None:
+    world = World({"first": "hour"}, {"first": "day"})
+    world.wall = datetime(2026, 10, 25, 2, 30).timestamp()
+    assert len(world.change("fox")) == 2
+    assert not world.change("fox")
+    world.pass_time(3600)
+    assert datetime.fromtimestamp(world.wall).hour == 2
+    (sent,) = world.change("fox")
+    assert sent.rule.first == "hour"
+
+
+def test_the_memory_outlives_a_restart_and_a_boot(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    world = World({"first": "day", "cooldown": 600}, memory=PolicyMemory(path, lambda: "one"))
+    assert world.change("fox")
+    path.write_text(world.memory.format(), "utf-8")
+
+    world.memory = PolicyMemory(path, lambda: "one")
+    world.restart(world.rules)
+    world.pass_time(60)
+    assert not world.change("fox")
+    assert not world.change("hen")
+    assert not world.pass_time(539)
+    assert [one.occurrence.label for one in world.pass_time(1)] == ["hen"]
+
+    world.memory = PolicyMemory(path, lambda: "two")
+    world.restart(world.rules)
+    world.boot_s = 20.0
+    assert not world.change("fox")
+    world.wall += DAY_S
+    assert world.change("fox")
+
+
+def test_a_boot_shortly_after_a_notification_is_within_its_cooldown(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    world = World({"cooldown": 600}, memory=PolicyMemory(path, lambda: "one"))
+    assert world.change("fox")
+    path.write_text(world.memory.format(), "utf-8")
+    world.memory = PolicyMemory(path, lambda: "two")
+    world.restart(world.rules)
+    world.boot_s = 20.0
+    world.wall -= 3600  # a clock without a battery
+    assert not world.change("fox")
+    world.pass_time(580)
+    assert world.change("fox")
+
+
+def test_a_changed_rule_forgets_and_the_others_remember(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    tables: list[dict[str, object]] = [{"first": "ever"}, {"first": "ever", "label": "fox"}]
+    world = World(*tables, memory=PolicyMemory(path))
+    assert len(world.change("fox")) == 2
+    path.write_text(world.memory.format(), "utf-8")
+    assert len(json.loads(path.read_text("utf-8"))["rules"]) == 2
+    tables[1]["label"] = ["fox", "hen"]
+    world.memory = PolicyMemory(path)
+    world.restart(parse_rules(tables))
+    (sent,) = world.change("fox")
+    assert sent.rule.labels == ("fox", "hen")
+    assert len(json.loads(world.memory.format())["rules"]) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"\xff\xfe", b'{"boot": 1, "rules": {"a": 5}}', b"[" * 100_000],
+)
+def test_a_damaged_memory_counts_as_empty(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "policy.json"
+    path.write_bytes(content)
+    world = World({"first": "ever"}, memory=PolicyMemory(path))
+    assert world.change("fox")
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("cooldown_s", [0.0, 600.0, 2 * 3600.0])
+def test_thirty_days_have_no_two_within_a_cooldown_and_miss_no_first_of_a_day(
+    seed: int, cooldown_s: float
+) -> None:
+    """Through the end of summer time, clocks that are set, and restarts of the watch."""
+    chance = random.Random(seed)
+    world = World({"label": "fox", "first": "day", "cooldown": cooldown_s})
+    world.wall = datetime(2026, 10, 10, 6, 0).timestamp()
+    sent: list[tuple[float, str]] = []  # when, and the time of the record
+    firsts: list[tuple[float, str]] = []
+    last_day = ""
+    while world.boot_s < 30 * DAY_S:
+        for one in world.pass_time(chance.choice([5.0, 60.0, 600.0, 7200.0])):
+            sent.append((world.boot_s, one.occurrence.record["time"]))
+        if chance.random() < 0.01:
+            world.wall += chance.choice([-DAY_S, -3600.0, -90.0, 90.0, 3600.0, DAY_S])
+        if chance.random() < 0.01 and len(sent) == len(firsts):  # none waits
+            world.restart(world.rules)
+        day = datetime.fromtimestamp(world.wall).date().isoformat()
+        label = chance.choice(["fox", "hen"])
+        notifications = world.change(label)
+        if label == "fox" and day != last_day:
+            last_day = day
+            firsts.append((world.boot_s, create_record("change", world.wall)["time"]))
+        sent += [(world.boot_s, one.occurrence.record["time"]) for one in notifications]
+    for _ in range(40):
+        for one in world.pass_time(max(cooldown_s, 1.0)):
+            sent.append((world.boot_s, one.occurrence.record["time"]))
+    assert len(firsts) >= 30
+    moments = [moment for moment, _ in sent]
+    assert all(b - a >= cooldown_s for a, b in pairwise(moments))
+    assert [record_time for _, record_time in sent] == [one for _, one in firsts]
