@@ -58,7 +58,7 @@ def draw_noise(height: int, width: int) -> NDArray[np.uint8]:
 def test_a_jpeg_that_fits_is_of_640_px_and_of_the_best_quality(drawn: Draw) -> None:
     small = np.full((480, 640, 3), 90, np.uint8)
     assert encode_jpeg_within(small, 60_000) == encode_jpeg(small, 85)
-    image = cv2.GaussianBlur(drawn(1080, 1920), (0, 0), 9)
+    image = np.asarray(cv2.GaussianBlur(drawn(1080, 1920), (0, 0), 9), np.uint8)
     assert decode_image(encode_jpeg_within(image, 60_000)).shape == (360, 640, 3)
 
 
