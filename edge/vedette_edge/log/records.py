@@ -1,6 +1,8 @@
 """Records: JSON objects, one per line, that a watch writes."""
 
+import json
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,3 +21,18 @@ def format_timestamp(at: float | None = None) -> str:
 def create_record(event: str, at: float | None = None) -> Record:
     """Create a record with its first fields; `at` is in seconds since the epoch, now by default."""
     return {"time": format_timestamp(at), "event": event}
+
+
+def encode_record(record: Mapping[str, object]) -> bytes:
+    """Encode a record as JSON in UTF-8. Raises TypeError for values that JSON does not know.
+
+    NaN becomes null, and invalid text an escape: JSON has neither.
+    """
+    try:
+        text = _encode_json(record)
+    except ValueError:
+        text = _encode_json(json.loads(json.dumps(record), parse_constant=lambda _: None))
+    return text.encode("utf-8", "backslashreplace")
+
+
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

@@ -1,6 +1,5 @@
 """The log file: one JSON object a line, in files that stay readable and small."""
 
-import json
 import logging
 import math
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from vedette_edge.errors import SettingError
 from vedette_edge.log.quota import HOUR_S, HOURS
-from vedette_edge.log.records import create_record, format_timestamp
+from vedette_edge.log.records import create_record, encode_record, format_timestamp
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.log.storage import LogStorage
 
@@ -86,7 +85,7 @@ class LogFile:
 
     def write(self, record: Mapping[str, object]) -> None:
         """Queue a record. Raises TypeError for values that JSON does not know."""
-        line = _encode(record)
+        line = encode_record(record) + b"\n"
         with self._lock:
             room = min(QUEUE_BYTES - self._queue_bytes, self._limits.file_bytes)
             if self._closing or len(line) > room:
@@ -224,17 +223,5 @@ def extend_pause(pause_s: float) -> float:
     return min(LONGEST_PAUSE_S, 2 * pause_s or FIRST_PAUSE_S)
 
 
-def _encode(record: Mapping[str, object]) -> bytes:
-    """Encode a record as a line. NaN becomes null, invalid text an escape: JSON has neither."""
-    try:
-        text = _encode_json(record)
-    except ValueError:
-        text = _encode_json(json.loads(json.dumps(record), parse_constant=lambda _: None))
-    return text.encode("utf-8", "backslashreplace") + b"\n"
-
-
-_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-
-
 def _encode_note(text: str) -> bytes:
-    return _encode(create_record("note") | {"text": text})
+    return encode_record(create_record("note") | {"text": text}) + b"\n"
