@@ -49,6 +49,10 @@ class CameraError(VedetteError, OSError):
     """A camera or another source of frames that cannot be opened or read."""
 
 
+class BrokerError(VedetteError, ConnectionError):
+    """A broker that cannot be reached, that refuses us, or that breaks MQTT's rules."""
+
+
 class SelfTestError(VedetteError, RuntimeError):
     """A model that gives other results on this machine than at conversion."""
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.host.certificates import create_tls_context
 
 PORTS = {"https": 443, "rtsps": 322}
 TIMEOUT_S = 4.0  # to connect, and again to agree on keys: both together before FFmpeg gives up
@@ -25,8 +26,10 @@ class Connector:
         """Raises SettingError if address or file are not valid."""
         self._config = config
         self._host, self._port = _parse_host(config)
-        self._context = _create_context(config)
-        self._nameless_context = _create_context(config) if config.certificate else None
+        self._context = create_tls_context(config.certificate)
+        self._nameless_context = (
+            create_tls_context(config.certificate) if config.certificate else None
+        )
         self._certificates = _read_certificates(config.certificate) if config.certificate else []
 
     def connect(self) -> ssl.SSLSocket:
@@ -78,20 +81,6 @@ def _parse_host(config: CameraConfig) -> tuple[str, int]:
             f"{config.name}: not a valid address; expected such as https://HOST/PATH"
         )
     return host, port
-
-
-def _create_context(config: CameraConfig) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=config.certificate or None)
-    except (ssl.SSLError, OSError) as error:
-        reason = "not a certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise SettingError(
-            f"{config.certificate}: {reason}; expected a file in PEM format, which begins with "
-            "-----BEGIN CERTIFICATE-----"
-        ) from error
-    if config.certificate:  # cameras make their own by looser rules than authorities
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return context
 
 
 def _read_certificates(file: str) -> list[bytes]:

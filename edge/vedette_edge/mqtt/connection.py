@@ -1,0 +1,253 @@
+"""One connection to a broker, with paho-mqtt, the extra `vedette-edge[mqtt]`.
+
+The only module of the edge that imports it; without it, importing this raises SettingError. paho's
+own thread is not used: it ends at what a hostile broker sends, and tells no reason for a failure.
+"""
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vedette_edge.errors import BrokerError, SettingError
+from vedette_edge.host.certificates import create_tls_context
+from vedette_edge.mqtt.commands import TokenBucket
+from vedette_edge.mqtt.config import Broker, MqttConfig
+from vedette_edge.mqtt.outbox import Message
+
+try:
+    import paho.mqtt.client as paho
+    from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+except ImportError as error:
+    raise SettingError(
+        "MQTT needs the package paho-mqtt, version 2: pip install 'vedette-edge[mqtt]'"
+    ) from error
+
+KEEPALIVE_S = 40  # the broker waits 1.5 times as long before it publishes the last will
+ANSWER_S = 10.0  # from a connection until the broker accepts it
+MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
+MOST_READS = 2_000  # packets a second from the broker; with more, the connection ends
+LARGEST_PACKET = 64 * 1024  # from the broker, in bytes; the same
+QOS = 1
+
+# What to do about each reason of a broker to refuse a client, by paho's code.
+_REFUSALS = {
+    132: ("it does not speak MQTT 3.1.1", "use another broker, such as mosquitto"),
+    133: ("it refuses the client's id", "choose another --mqtt-id"),
+    134: ("it refuses user or password", "check both, and the broker's password file"),
+    135: ("it refuses this user", "check user and password, and what the broker lets the user do"),
+    136: ("it is not available", "look into the broker's log"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message from the broker."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+class _BoundedClient(paho.Client):
+    """A client that reads no packet that is larger, or of another kind, than it asks for.
+
+    paho collects up to 256 MB of a packet, and any number of messages with QoS 2.
+    """
+
+    fault = ""  # the reason for which it refused what the broker sent
+    most_bytes = LARGEST_PACKET
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """Read a part of a packet; paho asks for all that is left of it."""
+        if bufsize > self.most_bytes:
+            self.fault = f"it sends packets of more than {self.most_bytes:,} bytes"
+            raise ConnectionError(self.fault)
+        return super()._sock_recv(bufsize)
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        """Handle a message; of its first byte, two bits are the QoS."""
+        if self._in_packet["command"] >> 1 & 3 > QOS:
+            self.fault = "it sends messages with a QoS that was not asked for"
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        return super()._handle_publish()
+
+
+class Connection:
+    """A connection, from CONNECT to its end, for one thread. Methods raise BrokerError."""
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        client_id: str,
+        on_message: Callable[[Received], None],
+        will: str = "",
+        most_bytes: int = LARGEST_PACKET,
+    ) -> None:
+        """`will` is the topic on which the broker publishes `offline` when the connection breaks.
+
+        `most_bytes` limits what the broker may send at once. Raises SettingError for a CA file
+        that cannot be used.
+        """
+        self._broker = config.broker
+        self._on_message, self.on_confirm = on_message, _ignore
+        self._client = _BoundedClient(
+            CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False
+        )
+        self._client.most_bytes = most_bytes
+        self._client.on_connect, self._client.on_disconnect = self._note_answer, self._note_end
+        self._client.on_message, self._client.on_publish = self._pass_message, self._note_confirmed
+        self._client.on_subscribe = self._note_subscribed
+        if config.broker.user:
+            self._client.username_pw_set(config.broker.user, config.broker.password or None)
+        if config.broker.tls:
+            self._client.tls_set_context(create_tls_context(config.ca_file))
+        if will:
+            self._client.will_set(will, b"offline", QOS, retain=True)
+        self._reads = TokenBucket(MOST_READS, MOST_READS)
+        self._in_flight: dict[int, Message] = {}
+        self._socket: socket.socket | None = None
+        self._opened_s = 0.0
+        self._failure: BrokerError | None = None
+        self.accepted = False
+        self.subscribed = 0  # answers to `subscribe`
+        self.refused_topics = 0  # that the broker does not let us read
+
+    @property
+    def in_flight(self) -> int:
+        """The number of messages that the broker has not confirmed."""
+        return len(self._in_flight)
+
+    def open(self) -> None:
+        """Connect. Takes as long as name server and broker do, but never more than seconds each."""
+        broker = self._broker
+        try:
+            self._client.connect(broker.host, broker.port, KEEPALIVE_S)
+        except (OSError, ValueError) as error:
+            raise _explain_failure(broker, error) from error
+        self._socket = self._client.socket()  # type: ignore[assignment]  # a Protocol of paho's
+        self._opened_s = time.monotonic()
+
+    def publish(self, message: Message) -> None:
+        """Hand a message over. `on_confirm` is called with it when the broker has it."""
+        info = self._client.publish(message.topic, message.payload, QOS, message.retained)
+        self._in_flight[info.mid] = message
+        self._check()
+
+    def subscribe(self, filters: Sequence[str]) -> None:
+        """Ask for the messages of topics."""
+        self._client.subscribe([(one, QOS) for one in filters])
+        self._check()
+
+    def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:
+        """Read and write what can be, after a wait for it, or for a byte on `wake`."""
+        reads = self._wait(timeout_s, wake)
+        try:
+            if reads:
+                self._read()
+            if self._client.want_write():
+                self._client.loop_write()
+            self._client.loop_misc()
+        except Exception as error:  # paho raises many kinds for what is not MQTT
+            self._fail("what it sends is not MQTT", "is it a broker, at this port?", error)
+        if not self.accepted and time.monotonic() - self._opened_s > ANSWER_S:
+            self._fail("it does not answer", "is it a broker, at this port? Is it overloaded?")
+        self._check()
+
+    def disconnect(self) -> None:
+        """Say goodbye, so that the broker does not publish the last will."""
+        self._client.disconnect()
+
+    def close(self) -> None:
+        """Close the connection, at once."""
+        if self._socket:
+            self._socket.close()
+
+    def _wait(self, timeout_s: float, wake: socket.socket | None) -> bool:
+        """Wait until something can be done; true if there is something to read.
+
+        While the broker takes nothing, nothing is read, or answers would pile up.
+        """
+        if not self._socket or self._socket.fileno() < 0:
+            return True  # paho notices that it is closed
+        writes = self._client.want_write()
+        if not writes and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLOUT if writes else select.POLLIN)
+        if wake:
+            poll.register(wake, select.POLLIN)
+        ready = {descriptor for descriptor, _ in poll.poll(1000 * timeout_s)}
+        if wake and wake.fileno() in ready:
+            wake.recv(4096)
+        return not writes and self._socket.fileno() in ready
+
+    def _read(self) -> None:
+        if not self._reads.take():
+            text = f"it sends more than {MOST_READS:,} packets a second"
+            self._fail(text, "find out which client floods it")
+        self._client.loop_read()
+
+    def _check(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    def _fail(self, reason: str, fix: str, cause: Exception | None = None) -> None:
+        self._failure = self._failure or BrokerError(f"{self._broker.name}: {reason}; {fix}")
+        raise self._failure from cause
+
+    def _note_answer(self, _client: object, _data: object, _flags: object, *answer: Any) -> None:
+        code = answer[0]
+        self.accepted = not code.is_failure
+        if code.is_failure:
+            unknown = f"it refuses the connection ({code})", "look into the broker's log"
+            reason, fix = _REFUSALS.get(code.value, unknown)
+            self._failure = BrokerError(f"{self._broker.name}: {reason}; {fix}")
+
+    def _note_end(self, *_: object) -> None:
+        reason = self._client.fault or "the connection has ended"
+        fix = "look into the broker's log, and whether another device has the same --mqtt-id"
+        self._failure = self._failure or BrokerError(f"{self._broker.name}: {reason}; {fix}")
+
+    def _note_confirmed(self, _client: object, _data: object, mid: int, *_: object) -> None:
+        if message := self._in_flight.pop(mid, None):
+            self.on_confirm(message)
+
+    def _note_subscribed(self, _client: object, _data: object, _mid: object, *answer: Any) -> None:
+        self.subscribed += 1
+        self.refused_topics += sum(code.is_failure for code in answer[0])
+
+    def _pass_message(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            return
+        self._on_message(Received(topic, bytes(message.payload), message.retain))
+
+
+def _ignore(message: Message) -> None:
+    """Do nothing about a message that the broker has."""
+
+
+def _explain_failure(broker: Broker, error: Exception) -> BrokerError:
+    """Explain why there is no connection."""
+    where = f"{broker.host} port {broker.port}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = f"its certificate is not trusted ({error.verify_message})"
+        fix = "set --mqtt-ca to a PEM file of the certificate, or of the authority that signed it"
+    elif isinstance(error, ssl.SSLError):
+        reason = f"no encrypted connection ({error.reason or 'it does not answer in TLS'})"
+        fix = "use a port of the broker that speaks TLS, or mqtt:// without"
+    elif isinstance(error, socket.gaierror):
+        reason, fix = "its host is not found", "check the name, or use an IP address"
+    elif isinstance(error, ConnectionRefusedError):
+        reason, fix = f"nothing listens at {where}", "start the broker, or check host and port"
+    elif isinstance(error, TimeoutError):
+        reason, fix = "it does not answer", "check that it is on, and that no firewall is between"
+    else:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        fix = "check host, port and network"
+    return BrokerError(f"{broker.name}: {reason}; {fix}")

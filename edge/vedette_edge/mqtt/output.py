@@ -1,0 +1,155 @@
+"""The output that the watch uses: records become messages, and messages become commands."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vedette_edge.mqtt.commands import Command, TokenBucket, parse_command
+from vedette_edge.mqtt.config import MqttConfig
+from vedette_edge.mqtt.connection import Received
+from vedette_edge.mqtt.device import Device
+from vedette_edge.mqtt.discovery import create_discovery
+from vedette_edge.mqtt.outbox import Outbox
+from vedette_edge.mqtt.publisher import USUAL_PAUSES, Pauses, Publisher
+from vedette_edge.mqtt.topics import Topics
+
+COMMANDS_PER_S, COMMANDS_AT_ONCE = 10.0, 20
+CAMERA_EVENTS = {"camera_opened": True, "camera_restored": True, "camera_lost": False}
+OUTAGE_FIELDS = ("lost_s", "reason")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MqttCounters:
+    """Counters of the output since its start."""
+
+    connected: bool
+    sent: int  # messages that the broker has confirmed
+    dropped: int  # events that waited too long, and payloads that were too large
+    refused: int  # commands that were not valid, or too many
+
+
+class MqttOutput:
+    """Tells a broker what the watch sees. Use it with `with`.
+
+    Nothing makes `write` wait or raise. It is for one thread; commands arrive in another.
+    """
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        device: Device,
+        on_command: Callable[[Command], None],
+        pauses: Pauses = USUAL_PAUSES,
+    ) -> None:
+        """`on_command` takes a valid command; it must not wait.
+
+        Raises SettingError for a CA file that cannot be used.
+        """
+        self._topics = topics = Topics.from_config(config)
+        self._commands, self._on_command = config.commands, on_command
+        regions = device.regions or ("",)
+        states = map(topics.state, regions)
+        first = (topics.discovery, topics.available, topics.settings, topics.health)
+        self._outbox = Outbox((*first, topics.snapshot, *states))
+        self._bucket = TokenBucket(COMMANDS_PER_S, COMMANDS_AT_ONCE)
+        self._refused = 0
+        self._health: dict[str, object] = {}
+        self._publisher = Publisher(config, self._outbox, self._receive, pauses)
+        discovery = create_discovery(device, topics, commands=config.commands)
+        self._outbox.put_retained(topics.discovery, discovery)
+        self._outbox.put_retained(topics.available, b"online")
+
+    def __enter__(self) -> "MqttOutput":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start to connect, and to send."""
+        self._publisher.start()
+
+    def close(self) -> None:
+        """Send what is left, and that the device is offline. Takes at most half a second."""
+        self._outbox.put_retained(self._topics.available, b"offline")
+        self._publisher.close()
+
+    def write(
+        self, record: Mapping[str, Any], jpeg: bytes | None = None, *, notify: bool = True
+    ) -> None:
+        """Send what a record says: of a change the snapshot, the state, and the event.
+
+        Without `notify`, there is no event.
+        """
+        event = record.get("event")
+        if event == "change":
+            self._write_change(record, jpeg, notify)
+        elif event == "heartbeat":
+            self._write_health({**record, "camera": "lost_s" not in record})
+        elif event in CAMERA_EVENTS:
+            self._write_camera(record, CAMERA_EVENTS[event])
+
+    def publish_settings(self, settings: Mapping[str, object]) -> None:
+        """Send the settings as they are: enter, leave, and whether the watch is paused."""
+        self._put(self._topics.settings, settings)
+
+    def read_counters(self) -> MqttCounters:
+        """Return the counters."""
+        sent, dropped = self._outbox.read_counters()
+        return MqttCounters(self._publisher.connected, sent, dropped, self._refused)
+
+    def _write_change(self, record: Mapping[str, Any], jpeg: bytes | None, notify: bool) -> None:
+        region, label = str(record.get("region", "")), record.get("label")
+        score = round(float(record.get("score") or 0), 4)
+        known = {"score": score, "previous": record.get("previous", "")}
+        if jpeg:
+            self._outbox.put_retained(self._topics.snapshot, jpeg)
+        state = {"label": label, **known, "since": record.get("time"), "region": region}
+        self._put(self._topics.state(region), state)
+        if notify:
+            lasted = {"lasted_s": record.get("lasted_s"), "frame": record.get("frame")}
+            event = {"event_type": label, **known, **lasted, "region": region}
+            self._outbox.put_event(self._topics.event(region), _encode(event))
+            self._publisher.wake()
+
+    def _write_camera(self, record: Mapping[str, Any], works: bool) -> None:
+        """Send the latest heartbeat again, with the camera as it is now."""
+        latest = {key: self._health[key] for key in self._health if key not in OUTAGE_FIELDS}
+        fields = {key: record[key] for key in ("time", "reason") if key in record}
+        self._write_health({**latest, **fields, "camera": works})
+
+    def _write_health(self, health: dict[str, object]) -> None:
+        self._health = health
+        fields = {name: value for name, value in health.items() if name != "event"}
+        self._put(self._topics.health, fields)
+
+    def _put(self, topic: str, fields: Mapping[str, object]) -> None:
+        self._outbox.put_retained(topic, _encode(fields))
+        self._publisher.wake()
+
+    def _receive(self, message: Received) -> None:
+        """Take a message for a setting; anybody may have sent anything."""
+        command = self._parse(message)
+        if command is None:
+            self._refused += 1
+            return
+        try:
+            self._on_command(command)
+        except Exception:  # a bug of ours; the connection stays
+            logger.exception("MQTT: %s could not be set", command.name)
+
+    def _parse(self, message: Received) -> Command | None:
+        if not self._commands or not self._bucket.take():
+            return None
+        name = message.topic.removeprefix(self._topics.command(""))
+        return parse_command(name, message.payload)
+
+
+def _encode(fields: Mapping[str, object]) -> bytes:
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=str)
+    return text.encode("utf-8", "replace")

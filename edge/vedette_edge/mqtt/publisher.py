@@ -1,0 +1,166 @@
+"""The thread that keeps a connection to the broker, and empties the outbox into it."""
+
+import logging
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from vedette_edge.errors import BrokerError
+from vedette_edge.mqtt.config import MqttConfig
+from vedette_edge.mqtt.connection import MOST_IN_FLIGHT, Connection, Received
+from vedette_edge.mqtt.outbox import Outbox
+from vedette_edge.mqtt.topics import Topics
+
+CLOSE_S = 0.4  # to wait for the broker at the end
+IDLE_S = 1.0  # between two checks while nothing happens
+ONLINE = b"online"  # what Home Assistant says when it starts
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Times, in seconds."""
+
+    first_s: float = 1.0  # after a failure; each further pause is twice as long
+    longest_s: float = 120.0
+    steady_s: float = 5.0  # after which a connection counts as one that works
+    repeat_s: float = 10.0  # at most, at random, after Home Assistant has started
+    between_repeats_s: float = 30.0
+
+
+USUAL_PAUSES = Pauses()
+
+
+class Publisher:
+    """Sends the messages of an outbox whenever there is a connection. Nobody waits for it."""
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        outbox: Outbox,
+        on_message: Callable[[Received], None],
+        pauses: Pauses = USUAL_PAUSES,
+    ) -> None:
+        """`on_message` gets what arrives for settings, in the thread of this; it must not wait.
+
+        Raises SettingError for a CA file that cannot be used.
+        """
+        self._config, self._topics, self._outbox = config, Topics.from_config(config), outbox
+        self._on_message, self._pauses = on_message, pauses
+        self._stop = threading.Event()
+        self._stop_s = 0.0
+        self._inner, self._outer = socket.socketpair()
+        self._inner.setblocking(False)
+        self._outer.setblocking(False)
+        self._pause_s = 0.0
+        self._reported: set[str] = set()  # reasons of the present outage
+        self._repeat_s = float("inf")  # when to repeat all retained messages
+        self._repeated_s = float("-inf")
+        self.connected = False
+        self._next = self._create_connection()
+        self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Tell the thread that there is something in the outbox."""
+        with suppress(OSError):  # many such bytes wait already, or it is closed
+            self._outer.send(b"\0")
+
+    def close(self) -> None:
+        """Send what is left, and stop the thread. Waits for the broker up to CLOSE_S."""
+        self._stop_s = time.monotonic() + CLOSE_S
+        self._stop.set()
+        self.wake()
+        if self._thread.ident:
+            self._thread.join(CLOSE_S + 0.1)
+        if not self._thread.is_alive():  # one that hangs in a name server's answer keeps them
+            self._inner.close()
+            self._outer.close()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._serve(self._next)
+            except BrokerError as error:
+                self._report(str(error))
+            except Exception:  # a bug of ours; the watch does without MQTT rather than end
+                logger.exception("MQTT failed; it goes on")
+            self.connected = False
+            self._next.close()
+            self._pause_s = min(self._pauses.longest_s, 2 * self._pause_s or self._pauses.first_s)
+            self._stop.wait(self._pause_s * random.uniform(0.5, 1.0))  # not all devices at once
+            self._next = self._create_connection()
+
+    def _create_connection(self) -> Connection:
+        client_id = f"vedette-{self._config.device_id}"
+        connection = Connection(self._config, client_id, self._receive, self._topics.available)
+        connection.on_confirm = self._outbox.confirm
+        return connection
+
+    def _serve(self, connection: Connection) -> None:
+        """Use a connection until it breaks, which raises BrokerError, or until the end."""
+        connection.open()
+        while not connection.accepted and not self._stop.is_set():
+            connection.step(IDLE_S, self._inner)
+        if not connection.accepted:
+            return
+        begun_s = time.monotonic()
+        self.connected = True
+        self._begin(connection)
+        while not self._is_over(connection):
+            self._send(connection)
+            connection.step(CLOSE_S / 8 if self._stop.is_set() else IDLE_S, self._inner)
+            if time.monotonic() - begun_s > self._pauses.steady_s:
+                self._note_steady()
+        connection.disconnect()
+
+    def _begin(self, connection: Connection) -> None:
+        """Subscribe, and send everything: a broker may have forgotten it."""
+        commands = [self._topics.command("+")] if self._config.commands else []
+        connection.subscribe([*commands, self._topics.status])
+        self._outbox.recover()
+        self._repeat_s = float("inf")
+
+    def _send(self, connection: Connection) -> None:
+        if time.monotonic() >= self._repeat_s:
+            self._repeat_s, self._repeated_s = float("inf"), time.monotonic()
+            self._outbox.repeat_retained()
+        while connection.in_flight < MOST_IN_FLIGHT and (message := self._outbox.take()):
+            connection.publish(message)
+
+    def _is_over(self, connection: Connection) -> bool:
+        if not self._stop.is_set():
+            return False
+        left = connection.in_flight or self._outbox.count_waiting()
+        return not left or time.monotonic() > self._stop_s
+
+    def _receive(self, message: Received) -> None:
+        """Take a message. What was retained is old, and what we sent after it is newer."""
+        if message.retained:
+            return
+        if message.topic != self._topics.status:
+            self._on_message(message)
+        elif message.payload == ONLINE and self._repeat_s == float("inf"):
+            pause_s = random.uniform(0, self._pauses.repeat_s)
+            earliest_s = self._repeated_s + self._pauses.between_repeats_s
+            self._repeat_s = max(time.monotonic() + pause_s, earliest_s)
+
+    def _report(self, reason: str) -> None:
+        """Report an outage, once for each of its reasons."""
+        if reason not in self._reported and not self._stop.is_set():
+            self._reported.add(reason)
+            logger.warning("MQTT: %s. It is tried again; the watch goes on", reason)
+
+    def _note_steady(self) -> None:
+        self._pause_s = 0.0
+        if self._reported:
+            self._reported.clear()
+            logger.info("MQTT: %s: the connection works again", self._config.broker.name)

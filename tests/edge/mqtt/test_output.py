@@ -1,0 +1,256 @@
+"""The output with a real broker: order, outages, and the end."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.edge.mqtt.conftest import (
+    DEVICE,
+    QUICK,
+    Mosquitto,
+    StartBroker,
+    list_retained,
+    make_config,
+    open_hostile_broker,
+    publish,
+    subscribe,
+    wait_until,
+)
+
+from vedette_edge.log.records import create_record
+from vedette_edge.mqtt.commands import Command
+from vedette_edge.mqtt.device import Device
+from vedette_edge.mqtt.output import MqttOutput
+
+ROOT = "vedette/door-pi"
+JPEG = b"\xff\xd8picture\xff\xd9"
+WATCH = """
+import sys, time
+from tests.edge.mqtt.conftest import DEVICE, make_config
+from vedette_edge.mqtt.output import MqttOutput
+with MqttOutput(make_config(int(sys.argv[1])), DEVICE, print):
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def open_output(
+    port: int, device: Device = DEVICE, **changes: object
+) -> Iterator[tuple[MqttOutput, list[Command]]]:
+    commands: list[Command] = []
+    output = MqttOutput(make_config(port, **changes), device, commands.append, QUICK)
+    with output:
+        yield output, commands
+
+
+def wait_for_connection(output: MqttOutput) -> None:
+    wait_until(lambda: output.read_counters().connected)
+
+
+def make_change(label: str, number: int = 1, **fields: object) -> dict[str, object]:
+    change = {"label": label, "score": 0.97123, "previous": "hen", "lasted_s": 12.5}
+    return create_record("change") | change | {"frame": number} | fields
+
+
+def events(payloads: list[bytes]) -> list[int]:
+    return [json.loads(payload)["frame"] for payload in payloads]
+
+
+def test_a_change_is_a_snapshot_then_a_state_then_an_event(broker: Mosquitto) -> None:
+    with subscribe(broker.port) as listener, open_output(broker.port) as (output, _):
+        wait_for_connection(output)
+        wait_until(lambda: f"{ROOT}/available" in listener.topics())
+        begin = len(listener.messages)
+        for number in range(50):
+            output.write(make_change("fox", number), JPEG + bytes([number]))
+            wait_until(lambda: output.read_counters().sent >= 2 + 3 * (number + 1))  # noqa: B023
+        wait_until(lambda: len(listener.messages) >= begin + 150)
+        messages = listener.messages[begin:]
+    names = [topic.removeprefix(f"{ROOT}/") for _, topic, _ in messages]
+    assert names[:150] == ["snapshot", "state", "event"] * 50
+    assert [payload[-1] for _, _, payload in messages[:150:3]] == list(range(50))
+    state, event = (json.loads(messages[place][2]) for place in (1, 2))
+    assert state.pop("since").endswith("Z")
+    assert state == {"label": "fox", "score": 0.9712, "previous": "hen", "region": ""}
+    assert event == {
+        "event_type": "fox",
+        "score": 0.9712,
+        "previous": "hen",
+        "lasted_s": 12.5,
+        "frame": 0,
+        "region": "",
+    }
+
+
+def test_states_are_retained_and_events_are_not(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _):
+        output.write(make_change("fox"), JPEG)
+        output.write(create_record("heartbeat") | {"fps": 9.8})
+        output.publish_settings({"enter": 0.5, "leave": 0.35, "paused": False})
+        wait_until(lambda: output.read_counters().sent >= 7)
+        kept = list_retained(broker.port)
+    names = ("available", "health", "settings", "snapshot", "state")
+    discovery = "homeassistant/device/vedette_door-pi/config"
+    assert sorted(kept) == [discovery, *(f"{ROOT}/{name}" for name in names)]
+    assert kept[f"{ROOT}/available"] == b"online"
+    assert json.loads(kept[f"{ROOT}/health"])["camera"] is True
+    assert json.loads(kept[f"{ROOT}/settings"])["leave"] == 0.35
+    assert list_retained(broker.port)[f"{ROOT}/available"] == b"offline"
+
+
+def test_without_notice_a_change_is_no_event(broker: Mosquitto) -> None:
+    with subscribe(broker.port) as listener, open_output(broker.port) as (output, _):
+        output.write(make_change("fox"), notify=False)
+        output.write(make_change("hen"))
+        wait_until(lambda: f"{ROOT}/event" in listener.topics())
+        assert len(listener.payloads(f"{ROOT}/event")) == 1
+        assert json.loads(listener.payloads(f"{ROOT}/event")[0])["event_type"] == "hen"
+
+
+def test_each_region_has_its_topics(broker: Mosquitto) -> None:
+    device = Device("1", "door-pi", "", "0", ("hen",), ("set", "Tür"))
+    with subscribe(broker.port) as listener, open_output(broker.port, device) as (output, _):
+        output.write(make_change("hen", region="set"))
+        output.write(make_change("hen", region="Tür"))
+        wait_until(lambda: sum(topic.endswith("/event") for topic in listener.topics()) == 2)
+        topics = {topic.split("/")[2] for topic in listener.topics() if topic.endswith("/state")}
+    assert len(topics) == 2
+    assert "set" not in topics
+    assert all(topic.isascii() for topic in topics)
+
+
+def test_a_lost_camera_shows_at_once(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _), subscribe(broker.port) as listener:
+        beat = create_record("heartbeat") | {"fps": 9.8}
+        output.write(beat)
+        output.write(create_record("camera_lost") | {"reason": "unplugged"})
+        wait_until(lambda: b"unplugged" in b"".join(listener.payloads(f"{ROOT}/health")))
+        lost = json.loads(listener.payloads(f"{ROOT}/health")[-1])
+        assert (lost["camera"], lost["fps"], lost["reason"]) == (False, 9.8, "unplugged")
+        output.write(create_record("camera_restored") | {"lost_s": 3.0})
+        wait_until(lambda: b"unplugged" not in listener.payloads(f"{ROOT}/health")[-1])
+        restored = json.loads(listener.payloads(f"{ROOT}/health")[-1])
+        assert (restored["camera"], restored["fps"]) == (True, 9.8)
+        output.write(beat | {"lost_s": 2.0})
+        wait_until(lambda: b"lost_s" in listener.payloads(f"{ROOT}/health")[-1])
+        assert json.loads(listener.payloads(f"{ROOT}/health")[-1])["camera"] is False
+
+
+def test_after_an_outage_the_newest_state_is_there(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _):
+        wait_for_connection(output)
+        broker.stop()
+        wait_until(lambda: not output.read_counters().connected)
+        for number in range(1, 251):
+            output.write(make_change("fox" if number % 2 else "hen", number), JPEG)
+        assert output.read_counters().dropped == 150
+        broker.start()
+        wait_until(lambda: output.read_counters().sent >= 2 + 4 + 100)
+        kept = list_retained(broker.port)
+        assert json.loads(kept[f"{ROOT}/state"])["label"] == "hen"
+        assert kept[f"{ROOT}/snapshot"] == JPEG
+
+
+def test_events_arrive_in_order_behind_all_that_is_retained(broker: Mosquitto) -> None:
+    output = MqttOutput(make_config(broker.port), DEVICE, print, QUICK)
+    for number in range(1, 251):
+        output.write(make_change("fox", number), JPEG)
+    with subscribe(broker.port) as listener, output:
+        wait_until(lambda: len(listener.payloads(f"{ROOT}/event")) == 100)
+        topics = [topic for topic in listener.topics() if not topic.startswith("mark/")]
+        numbers = events(listener.payloads(f"{ROOT}/event"))
+    assert numbers == list(range(151, 251))
+    assert topics[0].endswith("/config")
+    assert topics[1:4] == [f"{ROOT}/{name}" for name in ("available", "snapshot", "state")]
+    assert output.read_counters().dropped == 150
+
+
+@pytest.mark.parametrize("persistence", ["persistence false", "persistence true"])
+def test_a_broker_that_restarts_knows_everything_again(
+    start_broker: StartBroker, persistence: str, tmp_path: Path
+) -> None:
+    broker = start_broker(f"{persistence}\npersistence_location {tmp_path}/")
+    with open_output(broker.port) as (output, _):
+        output.write(make_change("fox"), JPEG)
+        wait_until(lambda: output.read_counters().sent >= 5)
+        before = list_retained(broker.port)
+        broker.kill()
+        wait_until(lambda: not output.read_counters().connected)
+        broker.start()
+        wait_for_connection(output)
+        wait_until(lambda: list_retained(broker.port) == before)
+
+
+def test_when_home_assistant_starts_it_gets_everything_again(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _):
+        output.write(make_change("fox"), JPEG)
+        wait_until(lambda: output.read_counters().sent >= 5)
+        with subscribe(broker.port) as listener:
+            begin = len(listener.messages)
+            publish(broker.port, "homeassistant/status", b"offline")
+            publish(broker.port, "homeassistant/status", b"online")
+            wait_until(lambda: f"{ROOT}/state" in [one for _, one, _ in listener.messages[begin:]])
+            topics = listener.topics()[begin:]
+    assert topics[2].endswith("/config")
+    assert topics[3:] == [f"{ROOT}/{name}" for name in ("available", "snapshot", "state")]
+
+
+def test_a_watch_that_is_killed_is_offline(broker: Mosquitto) -> None:
+    with subscribe(broker.port) as listener:
+        command = [sys.executable, "-c", WATCH, str(broker.port)]
+        with subprocess.Popen(command) as watch:
+            wait_until(lambda: b"online" in listener.payloads(f"{ROOT}/available"))
+            watch.send_signal(signal.SIGKILL)
+        wait_until(lambda: listener.payloads(f"{ROOT}/available")[-1] == b"offline", 10)
+    assert list_retained(broker.port)[f"{ROOT}/available"] == b"offline"
+
+
+def test_what_is_left_is_sent_at_the_end(broker: Mosquitto) -> None:
+    with subscribe(broker.port) as listener:
+        with open_output(broker.port) as (output, _):
+            wait_for_connection(output)
+            for number in range(90):
+                output.write(make_change("fox", number))
+        wait_until(lambda: b"offline" in listener.payloads(f"{ROOT}/available"))
+        assert events(listener.payloads(f"{ROOT}/event")) == list(range(90))
+        assert listener.payloads(f"{ROOT}/available") == [b"online", b"offline"]
+
+
+def test_a_broker_that_hangs_holds_up_nothing(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _):
+        wait_for_connection(output)
+        broker.process.send_signal(signal.SIGSTOP)
+        begin_s = time.monotonic()
+        for number in range(1000):
+            output.write(make_change("fox", number), JPEG * 5000)
+        assert time.monotonic() - begin_s < 5
+        begin_s = time.monotonic()
+    assert time.monotonic() - begin_s < 1
+    broker.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: list_retained(broker.port).get(f"{ROOT}/available") == b"offline")
+
+
+def test_the_end_waits_for_no_broker_that_is_silent_or_slow_with_tls() -> None:
+    with open_hostile_broker(accepts=False) as silent:
+        for changes in ({}, {"tls": True}):
+            broker = make_config(silent.port).broker
+            slow = type(broker)(broker.host, broker.port, bool(changes))
+            with open_output(silent.port, broker=slow):
+                wait_until(lambda: silent.connections)
+                begin_s = time.monotonic()
+            assert time.monotonic() - begin_s < 1
+            silent.connections = 0
+
+
+def test_a_message_that_is_too_large_is_dropped_and_counted(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _):
+        output.write(make_change("fox"), bytes(300_000))
+        wait_until(lambda: output.read_counters().sent >= 4)
+        assert output.read_counters().dropped == 1
+        assert f"{ROOT}/snapshot" not in list_retained(broker.port)
