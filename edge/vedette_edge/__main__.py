@@ -13,6 +13,7 @@ COMMANDS = {
     "log": ("vedette_edge.cli.log:log", "Show what the watch has logged."),
     "inspect": ("vedette_edge.cli.inspect:inspect", "Show what a model file contains."),
     "check": ("vedette_edge.cli.check:check", "Find what is wrong, and how to fix it."),
+    "mqtt": ("vedette_edge.cli.mqtt:mqtt", "Remove this device from an MQTT broker."),
     "bench": ("vedette_edge.cli.bench:bench", "Measure how fast the watch is."),
 }
 

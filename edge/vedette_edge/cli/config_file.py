@@ -12,7 +12,7 @@ from vedette_edge.errors import SettingError
 from vedette_edge.files import read_bounded
 
 LARGEST_BYTES = 1 << 20
-SECRET = "camera"  # a key whose value may hold a password, wherever in it
+SECRETS = ("camera", "mqtt")  # keys whose values may hold a password, wherever in it
 
 
 def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _list_invalid(
             try:
                 parameter.process_value(context, _convert_value(value, parameter))
             except click.ClickException as error:
-                unnamed = key == SECRET or repr(value) in error.message
+                unnamed = key in SECRETS or repr(value) in error.message
                 shown = "" if unnamed else f" is {value!r}"
                 lines.append(f"{key}{shown}: {error.message}")
     return lines

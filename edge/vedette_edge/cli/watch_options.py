@@ -13,6 +13,7 @@ import click
 
 from vedette_edge.capture.region import parse_crop, parse_region
 from vedette_edge.cli.config_file import load_settings
+from vedette_edge.cli.mqtt_options import mqtt_options
 from vedette_edge.cli.options import (
     Decorator,
     apply_options,
@@ -208,6 +209,7 @@ run_options = apply_options(
 
 @click.command("run")
 @run_options
+@mqtt_options
 def run_settings(**_: object) -> None:
     """Hold the settings that a TOML file may have; never runs."""
 

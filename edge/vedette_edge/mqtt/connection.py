@@ -27,6 +27,7 @@ except ImportError as error:
     ) from error
 
 KEEPALIVE_S = 40  # the broker waits 1.5 times as long before it publishes the last will
+CONNECT_S = 5.0  # to connect, and again to agree on keys
 ANSWER_S = 10.0  # from a connection until the broker accepts it
 MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
 MOST_READS = 2_000  # packets a second from the broker; with more, the connection ends
@@ -60,6 +61,15 @@ class _BoundedClient(paho.Client):
 
     fault = ""  # the reason for which it refused what the broker sent
     most_bytes = LARGEST_PACKET
+    tls: ssl.SSLContext | None = None
+
+    def _create_socket(self) -> socket.socket:
+        """Connect, past all proxies, and close the socket if TLS fails, as paho does not."""
+        connection = socket.create_connection((self.host, self.port), CONNECT_S)
+        if not self.tls:
+            return connection
+        with connection:
+            return self.tls.wrap_socket(connection, server_hostname=self.host)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Read a part of a packet; paho asks for all that is left of it."""
@@ -94,19 +104,10 @@ class Connection:
         """
         self._broker = config.broker
         self._on_message, self.on_confirm = on_message, _ignore
-        self._client = _BoundedClient(
-            CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False
-        )
-        self._client.most_bytes = most_bytes
+        self._client = _create_client(config, client_id, will, most_bytes)
         self._client.on_connect, self._client.on_disconnect = self._note_answer, self._note_end
         self._client.on_message, self._client.on_publish = self._pass_message, self._note_confirmed
         self._client.on_subscribe = self._note_subscribed
-        if config.broker.user:
-            self._client.username_pw_set(config.broker.user, config.broker.password or None)
-        if config.broker.tls:
-            self._client.tls_set_context(create_tls_context(config.ca_file))
-        if will:
-            self._client.will_set(will, b"offline", QOS, retain=True)
         self._reads = TokenBucket(MOST_READS, MOST_READS)
         self._in_flight: dict[int, Message] = {}
         self._socket: socket.socket | None = None
@@ -226,6 +227,20 @@ class Connection:
         except UnicodeDecodeError:
             return
         self._on_message(Received(topic, bytes(message.payload), message.retain))
+
+
+def _create_client(
+    config: MqttConfig, client_id: str, will: str, most_bytes: int
+) -> _BoundedClient:
+    client = _BoundedClient(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
+    client.most_bytes = most_bytes
+    if config.broker.user:
+        client.username_pw_set(config.broker.user, config.broker.password or None)
+    if config.broker.tls:
+        client.tls = create_tls_context(config.ca_file)
+    if will:
+        client.will_set(will, b"offline", QOS, retain=True)
+    return client
 
 
 def _ignore(message: Message) -> None:

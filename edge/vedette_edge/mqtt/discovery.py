@@ -5,6 +5,7 @@ See "MQTT Discovery" in its documentation.
 """
 
 import json
+import re
 from collections.abc import Iterator
 
 from vedette_edge.model.contract import UNKNOWN
@@ -19,6 +20,8 @@ EXPIRE_BEATS = 3  # an entity is unavailable after so many heartbeats that do no
 CHANGE = "change"  # type of the events where the labels are too many to list
 # Turns an event's type, which Home Assistant would have to know, into an attribute.
 _UNTYPED = f"{{{{ dict(value_json,label=value_json.event_type,event_type='{CHANGE}')|tojson }}}}"
+_KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_PLATFORMS = ("sensor", "binary_sensor", "event", "image", "number", "switch", "button")
 _DIAGNOSTIC = {"ent_cat": "diagnostic"}
 _MEASURED = {"p": "sensor", "stat_cla": "measurement"}
 
@@ -34,6 +37,28 @@ def create_discovery(device: Device, topics: Topics, *, commands: bool) -> bytes
         if len(payload) <= LARGEST_BYTES:
             break
     return payload
+
+
+def add_removals(payload: bytes, former: bytes) -> bytes | None:
+    """Add a mark for each entity that a former payload had and this one lacks; None without any.
+
+    Home Assistant then removes these. Anybody may have written the former payload.
+    """
+    try:
+        components = dict(json.loads(former)["cmps"])
+        gone = {
+            key: {"p": str(one["p"])}
+            for key, one in components.items()
+            if len(one) > 1 and _KEY.fullmatch(key) and one["p"] in _PLATFORMS
+        }
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return None
+    current = json.loads(payload)
+    if gone.keys() <= current["cmps"].keys():
+        return None
+    current["cmps"] = {**gone, **current["cmps"]}
+    marked = _to_json(current)
+    return marked if len(marked) <= LARGEST_BYTES else None
 
 
 def _encode(device: Device, topics: Topics, commands: bool, detail: int) -> bytes:
@@ -54,6 +79,10 @@ def _encode(device: Device, topics: Topics, commands: bool, detail: int) -> byte
         "qos": 1,
         "cmps": {key: {**one, "uniq_id": f"{uid}_{key}"} for key, one in components.items()},
     }
+    return _to_json(payload)
+
+
+def _to_json(payload: dict[str, object]) -> bytes:
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 

@@ -10,7 +10,7 @@ from vedette_edge.mqtt.commands import Command, TokenBucket, parse_command
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.connection import Received
 from vedette_edge.mqtt.device import Device
-from vedette_edge.mqtt.discovery import create_discovery
+from vedette_edge.mqtt.discovery import add_removals, create_discovery
 from vedette_edge.mqtt.outbox import Outbox
 from vedette_edge.mqtt.publisher import USUAL_PAUSES, Pauses, Publisher
 from vedette_edge.mqtt.topics import Topics
@@ -59,8 +59,9 @@ class MqttOutput:
         self._refused = 0
         self._health: dict[str, object] = {}
         self._publisher = Publisher(config, self._outbox, self._receive, pauses)
-        discovery = create_discovery(device, topics, commands=config.commands)
-        self._outbox.put_retained(topics.discovery, discovery)
+        self._discovery = create_discovery(device, topics, commands=config.commands)
+        self._compared = False  # with the former description
+        self._outbox.put_retained(topics.discovery, self._discovery)
         self._outbox.put_retained(topics.available, b"online")
 
     def __enter__(self) -> "MqttOutput":
@@ -134,6 +135,9 @@ class MqttOutput:
 
     def _receive(self, message: Received) -> None:
         """Take a message for a setting; anybody may have sent anything."""
+        if message.topic == self._topics.discovery:
+            self._remove_former(message)
+            return
         command = self._parse(message)
         if command is None:
             self._refused += 1
@@ -142,6 +146,13 @@ class MqttOutput:
             self._on_command(command)
         except Exception:  # a bug of ours; the connection stays
             logger.exception("MQTT: %s could not be set", command.name)
+
+    def _remove_former(self, message: Received) -> None:
+        """Remove what the last watch had described, and this one does not have, such as labels."""
+        if message.retained and not self._compared:
+            self._compared = True
+            if payload := add_removals(self._discovery, message.payload):
+                self._outbox.put_retained(message.topic, payload)
 
     def _parse(self, message: Received) -> Command | None:
         if not self._commands or not self._bucket.take():

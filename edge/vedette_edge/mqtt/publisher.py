@@ -6,10 +6,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from vedette_edge.errors import BrokerError
+from vedette_edge.errors import BrokerError, SettingError
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.connection import MOST_IN_FLIGHT, Connection, Received
 from vedette_edge.mqtt.outbox import Outbox
@@ -46,12 +46,15 @@ class Publisher:
         on_message: Callable[[Received], None],
         pauses: Pauses = USUAL_PAUSES,
     ) -> None:
-        """`on_message` gets what arrives for settings, in the thread of this; it must not wait.
+        """`on_message` gets settings, and the description of the device that the broker keeps.
+
+        It is called in the thread of this, and must not wait.
 
         Raises SettingError for a CA file that cannot be used.
         """
         self._config, self._topics, self._outbox = config, Topics.from_config(config), outbox
         self._on_message, self._pauses = on_message, pauses
+        self._create_connection()  # or raise SettingError now
         self._stop = threading.Event()
         self._stop_s = 0.0
         self._inner, self._outer = socket.socketpair()
@@ -62,7 +65,6 @@ class Publisher:
         self._repeat_s = float("inf")  # when to repeat all retained messages
         self._repeated_s = float("-inf")
         self.connected = False
-        self._next = self._create_connection()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def start(self) -> None:
@@ -81,23 +83,27 @@ class Publisher:
         self.wake()
         if self._thread.ident:
             self._thread.join(CLOSE_S + 0.1)
-        if not self._thread.is_alive():  # one that hangs in a name server's answer keeps them
+        else:
             self._inner.close()
-            self._outer.close()
+        self._outer.close()
 
     def _run(self) -> None:
+        with self._inner:
+            self._keep_connected()
+
+    def _keep_connected(self) -> None:
         while not self._stop.is_set():
             try:
-                self._serve(self._next)
-            except BrokerError as error:
+                connection = self._create_connection()
+                with closing(connection):
+                    self._serve(connection)
+            except (BrokerError, SettingError) as error:
                 self._report(str(error))
             except Exception:  # a bug of ours; the watch does without MQTT rather than end
-                logger.exception("MQTT failed; it goes on")
+                logger.exception("MQTT failed; it is tried again")
             self.connected = False
-            self._next.close()
             self._pause_s = min(self._pauses.longest_s, 2 * self._pause_s or self._pauses.first_s)
             self._stop.wait(self._pause_s * random.uniform(0.5, 1.0))  # not all devices at once
-            self._next = self._create_connection()
 
     def _create_connection(self) -> Connection:
         client_id = f"vedette-{self._config.device_id}"
@@ -125,7 +131,7 @@ class Publisher:
     def _begin(self, connection: Connection) -> None:
         """Subscribe, and send everything: a broker may have forgotten it."""
         commands = [self._topics.command("+")] if self._config.commands else []
-        connection.subscribe([*commands, self._topics.status])
+        connection.subscribe([*commands, self._topics.status, self._topics.discovery])
         self._outbox.recover()
         self._repeat_s = float("inf")
 
@@ -143,12 +149,16 @@ class Publisher:
         return not left or time.monotonic() > self._stop_s
 
     def _receive(self, message: Received) -> None:
-        """Take a message. What was retained is old, and what we sent after it is newer."""
-        if message.retained:
-            return
-        if message.topic != self._topics.status:
+        """Pass a message on, or repeat everything. A setting that is retained is an old one."""
+        if message.topic == self._topics.status:
+            self._schedule_repeat(message)
+        elif message.topic == self._topics.discovery or not message.retained:
             self._on_message(message)
-        elif message.payload == ONLINE and self._repeat_s == float("inf"):
+
+    def _schedule_repeat(self, message: Received) -> None:
+        """Repeat everything soon after Home Assistant has started."""
+        scheduled = self._repeat_s < float("inf")
+        if message.payload == ONLINE and not message.retained and not scheduled:
             pause_s = random.uniform(0, self._pauses.repeat_s)
             earliest_s = self._repeated_s + self._pauses.between_repeats_s
             self._repeat_s = max(time.monotonic() + pause_s, earliest_s)

@@ -120,6 +120,11 @@ class Subscriber:
     def payloads(self, topic: str) -> list[bytes]:
         return [payload for _, one, payload in self.messages if one == topic]
 
+    def hears(self, port: int, topic: str) -> bool:
+        """Publish on a topic; true if this arrived, or the same before."""
+        publish(port, topic, b"x")
+        return topic in self.topics()
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -135,7 +140,7 @@ def subscribe(port: int, *flags: str) -> Iterator[Subscriber]:
     mark = f"mark/{time.monotonic_ns()}"
     try:
         if not flags:
-            wait_until(lambda: publish(port, mark, b"x") or mark in subscriber.topics())
+            wait_until(lambda: subscriber.hears(port, mark))
         yield subscriber
     finally:
         subscriber.close()

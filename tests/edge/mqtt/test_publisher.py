@@ -1,0 +1,250 @@
+"""The publisher against brokers that refuse it, or are hostile."""
+
+import logging
+import resource
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.edge.mqtt.conftest import (
+    DEVICE,
+    QUICK,
+    Mosquitto,
+    StartBroker,
+    make_config,
+    make_publish,
+    open_hostile_broker,
+    publish,
+    wait_until,
+)
+
+from vedette_edge.errors import SettingError
+from vedette_edge.log.records import create_record
+from vedette_edge.mqtt.commands import Command
+from vedette_edge.mqtt.config import MqttConfig
+from vedette_edge.mqtt.output import MqttOutput
+
+SET = "vedette/door-pi/set"
+PASSWORD = "hunter2"
+
+
+@contextmanager
+def open_output(config: MqttConfig) -> Iterator[tuple[MqttOutput, list[Command]]]:
+    commands: list[Command] = []
+    with MqttOutput(config, DEVICE, commands.append, QUICK) as output:
+        yield output, commands
+
+
+def wait_for_connection(output: MqttOutput) -> None:
+    wait_until(lambda: output.read_counters().connected)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelno == logging.INFO]
+
+
+@pytest.fixture(autouse=True)
+def _log_all(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "vedette_edge")
+
+
+@pytest.fixture
+def login(start_broker: StartBroker, tmp_path: Path) -> Mosquitto:
+    """A broker with a user and a password."""
+    file = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", file, "me", PASSWORD], check=True)
+    return start_broker(f"allow_anonymous false\npassword_file {file}\nuser root")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for localhost that signs itself, and its key."""
+    file, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split()
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run(
+        [*command, *names, "-keyout", key, "-out", file], check=True, capture_output=True
+    )
+    return file, key
+
+
+def test_commands_arrive_and_those_that_are_not_valid_are_counted(broker: Mosquitto) -> None:
+    with open_output(make_config(broker.port)) as (output, commands):
+        wait_for_connection(output)
+        publish(broker.port, f"{SET}/enter", b"0.7")
+        publish(broker.port, f"{SET}/enter", b"nan")
+        publish(broker.port, f"{SET}/nothing", b"1")
+        publish(broker.port, f"{SET}/paused", b"ON")
+        publish(broker.port, f"{SET}/restart", b"restart")
+        wait_until(lambda: len(commands) == 3)
+        assert output.read_counters().refused == 2
+    expected = [("enter", 0.7), ("paused", True), ("restart", True)]
+    assert [(one.name, one.value) for one in commands] == expected
+
+
+def test_a_command_that_is_retained_is_ignored(broker: Mosquitto) -> None:
+    publish(broker.port, f"{SET}/restart", b"restart", "-r")
+    with open_output(make_config(broker.port)) as (output, commands):
+        wait_for_connection(output)
+        publish(broker.port, f"{SET}/leave", b"0.2")
+        wait_until(lambda: commands)
+        assert [one.name for one in commands] == ["leave"]
+
+
+def test_without_commands_nothing_can_be_set(broker: Mosquitto) -> None:
+    with open_output(make_config(broker.port, commands=False)) as (output, commands):
+        wait_until(lambda: output.read_counters().sent >= 2)
+        publish(broker.port, f"{SET}/restart", b"restart")
+        sent = output.read_counters().sent
+        output.write(create_record("heartbeat"))
+        wait_until(lambda: output.read_counters().sent > sent)
+        assert (commands, output.read_counters().refused) == ([], 0)
+
+
+def test_a_command_that_fails_leaves_the_connection(
+    broker: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(command: Command) -> None:
+        raise RuntimeError(command.name)
+
+    with MqttOutput(make_config(broker.port), DEVICE, fail, QUICK) as output:
+        wait_for_connection(output)
+        publish(broker.port, f"{SET}/restart", b"restart")
+        wait_until(lambda: warnings(caplog))
+        output.write(create_record("heartbeat"))
+        wait_until(lambda: output.read_counters().sent >= 3)
+        assert output.read_counters().connected
+
+
+def test_an_outage_is_reported_once_and_so_is_its_end(
+    broker: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker.stop()
+    with open_output(make_config(broker.port)) as _:
+        wait_until(lambda: len(warnings(caplog)) == 1)
+        time.sleep(1.5)  # several attempts
+        broker.start()
+        wait_until(lambda: messages(caplog))
+        assert len(messages(caplog)) == len(warnings(caplog)) == 1
+        assert f"mqtt://127.0.0.1:{broker.port}" in warnings(caplog)[0]
+
+
+def test_a_wrong_password_is_reported_without_it(
+    login: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config(login.port)
+    wrong = replace(config.broker, user="me", password="another secret")
+    with open_output(replace(config, broker=wrong)) as (output, _):
+        wait_until(lambda: warnings(caplog))
+        assert not output.read_counters().connected
+    assert "refuses" in warnings(caplog)[0]
+    assert "secret" not in caplog.text
+    assert "secret" not in repr(config)
+    right = replace(wrong, password=PASSWORD)
+    with open_output(replace(config, broker=right)) as (output, _):
+        wait_until(lambda: output.read_counters().sent >= 2)
+    assert PASSWORD not in caplog.text + repr(right)
+
+
+def test_a_certificate_is_verified(
+    start_broker: StartBroker,
+    certificate: tuple[Path, Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file, key = certificate
+    server = start_broker(f"certfile {file}\nkeyfile {key}\nuser root")
+    config = make_config(server.port)
+    trusting = replace(config, broker=replace(config.broker, tls=True), ca_file=str(file))
+    with open_output(trusting) as (output, _):
+        wait_until(lambda: output.read_counters().sent >= 2)
+    assert not warnings(caplog)
+    with open_output(replace(trusting, ca_file="")) as (output, _):
+        wait_until(lambda: warnings(caplog))
+        assert not output.read_counters().connected
+    assert "--mqtt-ca" in warnings(caplog)[0]
+
+
+def test_a_file_that_is_no_certificate_is_refused_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+    config = make_config(1)
+    wrong = replace(config, broker=replace(config.broker, tls=True), ca_file=str(file))
+    with pytest.raises(SettingError, match=r"ca\.pem"):
+        MqttOutput(wrong, DEVICE, print)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        bytes([0x30]) + b"\xff\xff\xff\x7f" + bytes(1000),  # a message of 256 MB
+        make_publish(f"{SET}/enter", bytes(10_000_000)),
+        make_publish(f"{SET}/enter", b"0.7", qos=2),
+        b"\x30\x02\x00\x09",  # a topic that is longer than its packet
+        b"\x40\x00",  # a confirmation of nothing
+        b"\x20\x02\x00\x05",  # a refusal, later
+        b"\x00" * 100,
+        b"GET / HTTP/1.0\r\n\r\n",
+        bytes(range(256)) * 100,
+        b"\x90\x03\x00\x01\x77",
+    ],
+    ids=["256MB", "10MB", "qos2", "cut", "empty", "refusal", "zeros", "http", "bytes", "suback"],
+)
+def test_a_hostile_broker_changes_nothing(packet: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    highest_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with open_hostile_broker(packet, times=20) as hostile:
+        with open_output(make_config(hostile.port)) as (output, commands):
+            wait_until(lambda: hostile.connections >= 2 or b"\x90" in packet)
+            output.write(create_record("heartbeat"))
+            assert threading.active_count() > 1
+        assert not commands
+    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - highest_kb
+    assert grown_kb < 100_000  # the sender's own copies count, too
+    assert len(warnings(caplog)) <= 3
+    assert "Traceback" not in caplog.text
+
+
+def test_a_broker_that_floods_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    packets = make_publish(f"{SET}/enter", b"0.7", qos=1) * 100
+    with (
+        open_hostile_broker(packets, times=5_000) as hostile,
+        open_output(make_config(hostile.port)) as (output, commands),
+    ):
+        wait_until(lambda: hostile.connections >= 2)
+        assert len(commands) <= 200
+        assert output.read_counters().refused > 1000
+        assert any("packets a second" in one for one in warnings(caplog))
+
+
+def test_a_thousand_commands_a_second_are_refused_but_for_a_few(broker: Mosquitto) -> None:
+    with open_output(make_config(broker.port)) as (output, commands):
+        wait_for_connection(output)
+        lines = b"0.7\n" * 1000
+        command = ["mosquitto_pub", "-p", str(broker.port), "-t", f"{SET}/enter", "-l", "-q", "1"]
+        begin_s = time.monotonic()
+        subprocess.run(command, input=lines, check=True)
+        wait_until(lambda: len(commands) + output.read_counters().refused == 1000)
+        most = 20 + 10 * (time.monotonic() - begin_s) + 1
+        assert 20 <= len(commands) <= most
+        output.write(create_record("heartbeat"))
+        wait_until(lambda: output.read_counters().sent >= 3)
+        assert output.read_counters().connected
+
+
+def test_a_second_device_with_the_same_id_floods_no_log(
+    broker: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config(broker.port)
+    with open_output(config) as (first, _), open_output(config) as (second, _):
+        time.sleep(3)
+        assert len(warnings(caplog)) <= 8
+        assert any("--mqtt-id" in one for one in warnings(caplog))
+        assert first.read_counters().sent + second.read_counters().sent
