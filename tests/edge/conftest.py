@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.edge.mosquitto import broker, certificate, login, start_broker  # noqa: F401
 
 from vedette_edge import Contract
 from vedette_edge.cameras.config import CameraEvent, EventKind

@@ -66,6 +66,20 @@ class MqttConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Pauses:
+    """Times of a connection, in seconds."""
+
+    first_s: float = 1.0  # after a failure; each further pause is twice as long
+    longest_s: float = 120.0
+    steady_s: float = 5.0  # after which a connection counts as one that works
+    repeat_s: float = 10.0  # at most, at random, after Home Assistant has started
+    between_repeats_s: float = 30.0
+
+
+USUAL_PAUSES = Pauses()
+
+
+@dataclass(frozen=True, slots=True)
 class MqttSettings:
     """Settings of MQTT as flags and TOML file have them."""
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette_edge.mqtt.commands import Command, TokenBucket, parse_command
-from vedette_edge.mqtt.config import MqttConfig
+from vedette_edge.mqtt.config import USUAL_PAUSES, MqttConfig, Pauses
 from vedette_edge.mqtt.connection import Received
 from vedette_edge.mqtt.device import Device
 from vedette_edge.mqtt.discovery import add_removals, create_discovery
 from vedette_edge.mqtt.outbox import Outbox
-from vedette_edge.mqtt.publisher import USUAL_PAUSES, Pauses, Publisher
+from vedette_edge.mqtt.publisher import Publisher
 from vedette_edge.mqtt.topics import Topics
 
 COMMANDS_PER_S, COMMANDS_AT_ONCE = 10.0, 20

@@ -7,10 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
 
 from vedette_edge.errors import BrokerError, SettingError
-from vedette_edge.mqtt.config import MqttConfig
+from vedette_edge.mqtt.config import USUAL_PAUSES, MqttConfig, Pauses
 from vedette_edge.mqtt.connection import MOST_IN_FLIGHT, Connection, Received
 from vedette_edge.mqtt.outbox import Outbox
 from vedette_edge.mqtt.topics import Topics
@@ -20,20 +19,6 @@ IDLE_S = 1.0  # between two checks while nothing happens
 ONLINE = b"online"  # what Home Assistant says when it starts
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pauses:
-    """Times, in seconds."""
-
-    first_s: float = 1.0  # after a failure; each further pause is twice as long
-    longest_s: float = 120.0
-    steady_s: float = 5.0  # after which a connection counts as one that works
-    repeat_s: float = 10.0  # at most, at random, after Home Assistant has started
-    between_repeats_s: float = 30.0
-
-
-USUAL_PAUSES = Pauses()
 
 
 class Publisher:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.edge.mqtt.conftest import (
+from tests.edge.mosquitto import (
     DEVICE,
     QUICK,
     Mosquitto,
@@ -32,7 +32,7 @@ ROOT = "vedette/door-pi"
 JPEG = b"\xff\xd8picture\xff\xd9"
 WATCH = """
 import sys, time
-from tests.edge.mqtt.conftest import DEVICE, make_config
+from tests.edge.mosquitto import DEVICE, make_config
 from vedette_edge.mqtt.output import MqttOutput
 with MqttOutput(make_config(int(sys.argv[1])), DEVICE, print):
     time.sleep(60)

@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.edge.mqtt.conftest import (
+from tests.edge.mosquitto import (
     DEVICE,
+    PASSWORD,
     QUICK,
     Mosquitto,
     StartBroker,
@@ -30,7 +31,6 @@ from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.output import MqttOutput
 
 SET = "vedette/door-pi/set"
-PASSWORD = "hunter2"
 
 
 @contextmanager
@@ -55,26 +55,6 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 @pytest.fixture(autouse=True)
 def _log_all(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "vedette_edge")
-
-
-@pytest.fixture
-def login(start_broker: StartBroker, tmp_path: Path) -> Mosquitto:
-    """A broker with a user and a password."""
-    file = tmp_path / "passwords"
-    subprocess.run(["mosquitto_passwd", "-c", "-b", file, "me", PASSWORD], check=True)
-    return start_broker(f"allow_anonymous false\npassword_file {file}\nuser root")
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that signs itself, and its key."""
-    file, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split()
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run(
-        [*command, *names, "-keyout", key, "-out", file], check=True, capture_output=True
-    )
-    return file, key
 
 
 def test_commands_arrive_and_those_that_are_not_valid_are_counted(broker: Mosquitto) -> None:

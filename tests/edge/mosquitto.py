@@ -1,4 +1,4 @@
-"""Fixtures of the tests of MQTT: a real broker, and one that is hostile."""
+"""Brokers for tests: a real one, and one that is hostile."""
 
 import shutil
 import socket
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from vedette_edge.mqtt.config import Broker, MqttConfig
+from vedette_edge.mqtt.config import Broker, MqttConfig, Pauses
 from vedette_edge.mqtt.device import Device
-from vedette_edge.mqtt.publisher import Pauses
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 TIMEOUT_S = 30.0
+PASSWORD = "hunter2"  # of the user `me`
 QUICK = Pauses(first_s=0.05, longest_s=0.4, steady_s=0.2, repeat_s=0.0, between_repeats_s=0.0)
 DEVICE = Device("7c9e0a41b2d3", "door-pi", "Raspberry Pi 4", "0.1.0", ("hen", "fox"))
 
@@ -89,6 +89,26 @@ def start_broker(tmp_path: Path) -> Iterator[StartBroker]:
 def broker(start_broker: StartBroker) -> Mosquitto:
     """A broker that forgets all when it ends."""
     return start_broker("persistence false")
+
+
+@pytest.fixture
+def login(start_broker: StartBroker, tmp_path: Path) -> Mosquitto:
+    """A broker with a user and a password."""
+    file = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", file, "me", PASSWORD], check=True)
+    return start_broker(f"allow_anonymous false\npassword_file {file}\nuser root")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for localhost that signs itself, and its key."""
+    file, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split()
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run(
+        [*command, *names, "-keyout", key, "-out", file], check=True, capture_output=True
+    )
+    return file, key
 
 
 def make_config(port: int, **changes: object) -> MqttConfig:

@@ -1,0 +1,45 @@
+"""The settings that Home Assistant has set."""
+
+from pathlib import Path
+
+import pytest
+
+from vedette_edge.errors import SettingError
+from vedette_edge.mqtt.settings_file import load_overrides, save_overrides
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "settings.json"
+    assert load_overrides(path) == {}
+    for values in ({"enter": 0.7, "leave": 0.2}, {"leave": 1.0}, {}):
+        save_overrides(path, values)
+        assert load_overrides(path) == values
+    assert [one.name for one in path.parent.iterdir()] == ["settings.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        '{"enter": "0.5"}',
+        '{"enter": true}',
+        '{"enter": NaN}',
+        '{"enter": 1e999}',
+        '{"enter": ' + "9" * 3000 + "}",
+        '{"enter": 0.04}',
+        '{"leave": -0.1}',
+        '{"leave": null}',
+        '{"paused": true}',
+        "[" * 4000,
+        " " * 5000,
+    ],
+)
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    with pytest.raises(SettingError, match=r"settings\.json: ") as error:
+        load_overrides(path)
+    assert len(str(error.value)) < 400
