@@ -16,7 +16,7 @@ LEAST_S = 0.01  # to wait for one address of a host
 
 
 class Answer(NamedTuple):
-    """The answer of a server, without its body."""
+    """The answer of a server, without its body: the status counts, also if the rest breaks off."""
 
     status: int
     location: str  # of a redirect, which is not followed
@@ -52,7 +52,10 @@ class HttpClient:
                 opened.do_handshake()
             connection.request("POST", address.target, body, dict(headers))
             with connection.getresponse() as response:
-                return Answer(response.status, response.getheader("Location", ""))
+                answer = Answer(response.status, response.getheader("Location", ""))
+            if time.monotonic() >= until_s:  # headers that were cut off look complete
+                raise TimeoutError
+            return answer
         finally:
             timer.cancel()
             connection.close()

@@ -1,4 +1,4 @@
-"""Webhooks: records that are posted to an address, by a thread of its own."""
+"""Webhooks: records that are posted to addresses, each of which has a thread of its own."""
 
 import logging
 import os
@@ -48,12 +48,13 @@ class WebhookCounters:
 class _Notification:
     """A record on its way to an address, with or without a snapshot."""
 
+    number: int
     url: str = field(repr=False)
     key: str  # the same at each attempt
     record: bytes  # JSON
     jpeg: bytes | None
     name: str  # of the snapshot
-    due_s: float  # when it may be sent, on the monotonic clock
+    due_s: float = 0.0  # when it may be sent, on the monotonic clock
     attempts: int = 0
 
     @property
@@ -72,8 +73,8 @@ class _Outcome:
 class WebhookSender:
     """Posts records and never makes its user wait.
 
-    Those to one address keep their order; while one waits for its next attempt, others go on to
-    other addresses. The Python log tells when an address fails, and when it works again.
+    Those to one address keep their order, and a server that is slow or absent holds up no other.
+    The Python log tells when a host fails, and when it works again.
     """
 
     def __init__(self, device: str, limits: WebhookLimits | None = None) -> None:
@@ -81,37 +82,40 @@ class WebhookSender:
         self._device, self._limits = device, limits or WebhookLimits()
         self._lock = threading.Condition()
         self._waiting: dict[int, _Notification] = {}  # by number, the oldest first
-        self._number = self._in_flight = 0  # of the newest, and of the one that is being sent
+        self._in_flight: set[int] = set()  # numbers of those that are being sent
+        self._number = 0  # of the newest
         self._closing = False
         self._sent = self._failed = self._dropped = 0
         self._failing: dict[str, str] = {}  # address: its part that may be shown
-        self._thread: threading.Thread | None = None
+        self._client: HttpClient | None = None
+        self._threads: dict[str, threading.Thread] = {}  # by address
 
     def send(self, url: str, record: Record, jpeg: bytes | None = None) -> None:
         """Queue a record, and a snapshot of it, for an address that `parse_webhook` accepts."""
-        name, now_s = create_snapshot_name(record) if jpeg else "", time.monotonic()
-        notification = _Notification(
-            url, self._create_key(record), encode_record(record), jpeg or None, name, now_s
-        )
+        key, data = self._create_key(record), encode_record(record)
+        name = create_snapshot_name(record) if jpeg else ""
         with self._lock:
             if self._closing:
                 self._dropped += 1
                 return
             self._number += 1
-            self._waiting[self._number] = notification
+            self._waiting[self._number] = _Notification(
+                self._number, url, key, data, jpeg or None, name
+            )
             self._drop_oldest()
-            self._lock.notify()
-            if not self._thread:
-                self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-                self._thread.start()
+            self._lock.notify_all()
+            if url not in self._threads:
+                thread = threading.Thread(target=self._run, args=[url], name="webhook", daemon=True)
+                self._threads[url] = thread
+                thread.start()
 
     def close(self, until_s: float) -> None:
-        """Send what is due and stop the thread. Waits for it until this monotonic time."""
+        """Send what is due and stop the threads. Waits for them until this monotonic time."""
         with self._lock:
             self._closing = True
-            self._lock.notify()
-        if self._thread:
-            self._thread.join(max(0.0, until_s - time.monotonic()))
+            self._lock.notify_all()
+        for thread in self._threads.values():
+            thread.join(max(0.0, until_s - time.monotonic()))
         with self._lock:
             lost = len(self._waiting)
             self._dropped += lost
@@ -131,58 +135,50 @@ class WebhookSender:
         return "/".join(quote(text, safe=":", errors="replace") for text in texts)
 
     def _drop_oldest(self) -> None:
-        """Drop the oldest while too many wait, but not the one that is being sent."""
-        limits = self._limits
-        while len(self._waiting) > limits.waiting or (
-            sum(one.size for one in self._waiting.values()) > limits.waiting_bytes
-        ):
-            oldest = next(number for number in self._waiting if number != self._in_flight)
-            del self._waiting[oldest]
+        """Drop the oldest while too many wait, but none that is being sent."""
+        limits, waiting = self._limits, self._waiting
+        for number in [number for number in waiting if number not in self._in_flight]:
+            size = sum(one.size for one in waiting.values())
+            if len(waiting) <= limits.waiting and size <= limits.waiting_bytes:
+                return
+            del waiting[number]
             self._dropped += 1
 
-    def _run(self) -> None:
-        """Run the thread. It holds no lock while it sends."""
+    def _run(self, url: str) -> None:
+        """Run the thread of an address. It holds no lock while it sends."""
         from vedette_edge.sinks.http_client import HttpClient  # only now: it takes time and memory
 
-        client = HttpClient(self._limits.request_s)
-        while notification := self._take():
+        with self._lock:
+            client = self._client = self._client or HttpClient(self._limits.request_s)
+        while notification := self._take(url):
             outcome = _deliver(client, notification)
             if self._settle(notification, outcome):
-                self._report(notification.url, outcome.reason)
+                self._report(url, outcome.reason)
 
-    def _take(self) -> _Notification | None:
-        """Wait for the next notification that is due; None at the end."""
+    def _take(self, url: str) -> _Notification | None:
+        """Wait until the oldest notification for an address is due; None at the end."""
         with self._lock:
             while True:
-                number = self._find_next()
-                notification = self._waiting.get(number)
-                wait_s = notification.due_s - time.monotonic() if notification else None
-                if notification and wait_s is not None and wait_s <= 0:
-                    self._in_flight = number
-                    return notification
+                oldest = next((one for one in self._waiting.values() if one.url == url), None)
+                if oldest and oldest.due_s <= time.monotonic():
+                    self._in_flight.add(oldest.number)
+                    return oldest
                 if self._closing:
                     return None
-                self._lock.wait(wait_s)
-
-    def _find_next(self) -> int:
-        """Find the next to send: of the oldest for each address, the one that is due first."""
-        heads: dict[str, int] = {}
-        for number, notification in self._waiting.items():
-            heads.setdefault(notification.url, number)
-        return min(heads.values(), key=lambda number: self._waiting[number].due_s, default=0)
+                self._lock.wait(oldest.due_s - time.monotonic() if oldest else None)
 
     def _settle(self, notification: _Notification, outcome: _Outcome) -> bool:
         """Count an attempt. True if it was the last one for this notification."""
         with self._lock:
-            number, self._in_flight = self._in_flight, 0
-            if number not in self._waiting:  # the end came
+            self._in_flight.discard(notification.number)
+            if notification.number not in self._waiting:  # the end came
                 return False
             pauses_s = self._limits.pauses_s
             if outcome.reason and not outcome.is_final and notification.attempts < len(pauses_s):
                 notification.due_s = time.monotonic() + pauses_s[notification.attempts]
                 notification.attempts += 1
                 return False
-            del self._waiting[number]
+            del self._waiting[notification.number]
             self._failed += bool(outcome.reason)
             self._sent += not outcome.reason
             return True
@@ -190,14 +186,17 @@ class WebhookSender:
     def _report(self, url: str, reason: str) -> None:
         """Report once that a host fails, and once that all its addresses work again."""
         shown = show_webhook(url)
-        if reason:
-            is_known = shown in self._failing.values()
-            self._failing[url] = shown
-            if not is_known:
-                logger.warning(
-                    "%s: a notification was not accepted (%s); it is lost", shown, reason
-                )
-        elif self._failing.pop(url, None) and shown not in self._failing.values():
+        with self._lock:
+            was_failing = shown in self._failing.values()
+            if reason:
+                self._failing[url] = shown
+            else:
+                self._failing.pop(url, None)
+            is_failing = shown in self._failing.values()
+        if is_failing and not was_failing:
+            text = "%s: notifications are not accepted (%s); they are lost and counted"
+            logger.warning(text, shown, reason)
+        elif was_failing and not is_failing:
             logger.info("%s: notifications are accepted again", shown)
 
 
