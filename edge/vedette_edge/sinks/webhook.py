@@ -226,7 +226,7 @@ def _judge(answer: "Answer") -> _Outcome:
     reason = f"HTTP {answer.status}"
     if 300 <= answer.status < 400:
         location = answer.location
-        target = hide_secrets(location) if "://" in location else "another path"
+        target = hide_secrets(location) if "://" in location else "another address"
         reason += f", a redirect to {target[:LOCATION_LENGTH]}, which is not followed"
     return _Outcome(reason, 400 <= answer.status < 500 and answer.status not in PASSING)
 
