@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": ("vedette_edge.cli.predict:predict", "Classify pictures in files."),
     "run": ("vedette_edge.cli.run:run", "Watch a camera and report when the label changes."),
     "log": ("vedette_edge.cli.log:log", "Show what the watch has logged."),
+    "on": ("vedette_edge.cli.on:on", "Run a command when the label changes."),
     "inspect": ("vedette_edge.cli.inspect:inspect", "Show what a model file contains."),
     "check": ("vedette_edge.cli.check:check", "Find what is wrong, and how to fix it."),
     "mqtt": ("vedette_edge.cli.mqtt:mqtt", "Remove this device from an MQTT broker."),

@@ -146,6 +146,10 @@ class Tail:
         if self._file:
             self._file.close()
 
+    def skip_full_files(self) -> None:
+        """Go to the newest file before the first call of `records`, which yields no older ones."""
+        self._last_number = max(self._find_full_files(), default=0)
+
     def records(self) -> Iterator[LoggedRecord]:
         """Yield the records that have come since the last call."""
         more = True
