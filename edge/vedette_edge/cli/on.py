@@ -25,7 +25,7 @@ from vedette_edge.cli.options import json_option, suggest_name
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.errors import SettingError
 from vedette_edge.host.command import Outcome, run_command
-from vedette_edge.log.detection import check_log
+from vedette_edge.log.detection import contains_log
 from vedette_edge.log.formatting import RecordFormatter, format_count
 from vedette_edge.log.reader import Damage, LoggedRecord, Tail, find_log
 from vedette_edge.sinks.background import write_in_background
@@ -58,7 +58,7 @@ empty) and VEDETTE_RECORD (the line of the log).
     "--log",
     "place",
     metavar="FILE|FOLDER",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # _check_access knows more
     default=SERVICE_LOGS,
     help="Log of the watch.",
 )
@@ -145,7 +145,8 @@ def _locate(place: Path) -> Path | None:
             raise  # several
         return None
     _check_access(path)
-    check_log(path)
+    if path.exists() and not contains_log(path):
+        raise SettingError(f"{path}: not a log of a watch; name the file of vedette run --log")
     return path
 
 
@@ -186,7 +187,7 @@ def _select(
             happened_s = time.monotonic() - age_s  # apart as the changes, not as their reading
             if age_s > limits.max_age:
                 late += 1
-            elif happened_s - last_s >= limits.cooldown:
+            elif not limits.cooldown or happened_s - last_s >= limits.cooldown:
                 last_s = happened_s
                 yield record
         if late:
