@@ -12,6 +12,12 @@ MAX_BYTES = 256 << 20  # of a model or an image
 PIECE_BYTES = 1 << 16
 
 
+def find_state_directory() -> Path | None:
+    """Find the folder that systemd keeps for the service's state; None outside the service."""
+    folder = Path(os.environ.get("STATE_DIRECTORY", "").partition(":")[0])  # several, with colons
+    return folder if folder.is_absolute() else None
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success, that file replaces `path`.

@@ -23,13 +23,13 @@ class Region:
 WHOLE = Region("")
 
 
-def parse_crop(text: str) -> Crop:
-    """Parse `10,20,200,300`: x, y, width and height. Raises SettingError."""
+def parse_crop(text: str, name: str = "crop") -> Crop:
+    """Parse `10,20,200,300`: x, y, width and height. Raises SettingError that has the name."""
     match = re.fullmatch(_NUMBERS, text.strip())
     x, y, width, height = map(int, match.groups()) if match else (0, 0, 0, 0)
     if not width or not height:
         raise SettingError(
-            f"crop {text!r} is not valid; expected X,Y,WIDTH,HEIGHT in pixels, "
+            f"{name} {text!r} is not valid; expected X,Y,WIDTH,HEIGHT in pixels, "
             "such as 10,20,200,300"
         )
     return x, y, width, height

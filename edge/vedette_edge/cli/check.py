@@ -13,6 +13,7 @@ import click
 
 from vedette_edge.capture.region import parse_region
 from vedette_edge.cli.config_file import load_settings
+from vedette_edge.cli.notify_options import NotifyConfig, notify_options
 from vedette_edge.cli.options import json_option, model_options, threads_option
 from vedette_edge.cli.watch_options import (
     camera_options,
@@ -29,6 +30,7 @@ from vedette_edge.doctor.packages import check_packages, is_broken
 from vedette_edge.errors import SelfTestError, SettingError
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.overrides import ModelOverrides
+from vedette_edge.policy.rule import check_labels
 from vedette_edge.watch.config import CameraSettings
 
 EXAMPLES = """\b
@@ -50,6 +52,7 @@ _file = click.Path(path_type=Path)
 @click.option("--test-chart", is_flag=True, help="The camera sees the chart: check orientation.")
 @click.option("--write-chart", type=_file, help="Write the chart to a file, to print or show it.")
 @log_options
+@notify_options
 @json_option
 @threads_option
 @model_options
@@ -61,6 +64,7 @@ def check(
     write_chart: Path | None,
     log: Path | None,
     limits: LogLimits,
+    notify: NotifyConfig,
     as_json: bool,
     threads: int | None,
     overrides: ModelOverrides,
@@ -81,6 +85,7 @@ def check(
         findings += check_machine(camera.source or "")
         findings += check_disk(log, limits) if log else ()
         findings += _check_camera(camera, packages, with_chart=test_chart)
+        findings += _check_labels(notify, report.labels)
         _print_report(terminal, report, findings, as_json=as_json)
 
 
@@ -117,6 +122,15 @@ def _check_model(
     return check_model(path, threads, overrides)
 
 
+def _check_labels(notify: NotifyConfig, labels: Sequence[str]) -> Iterator[Finding]:
+    """Report rules for labels that the model does not have."""
+    try:
+        if labels:
+            check_labels(notify.rules, labels)
+    except SettingError as error:
+        yield Finding("policy", FAULT, str(error))
+
+
 def _check_camera(
     settings: CameraSettings, packages: Sequence[Finding], *, with_chart: bool
 ) -> Iterator[Finding]:
@@ -126,12 +140,14 @@ def _check_camera(
         detail = "in use by the service, which logs its state"
         yield Finding("camera", WARNING, detail, "sudo systemctl stop vedette  # then check again")
         return
-    from vedette_edge.cli.run import build_camera_config, build_orientation  # imports numpy
-    from vedette_edge.doctor.camera import check_camera  # imports numpy
+    # Imports numpy.
+    from vedette_edge.cli.capture_config import build_camera_config, build_masks, build_orientation
+    from vedette_edge.doctor.camera import FrameSettings, check_camera  # imports numpy
 
     regions = tuple(map(parse_region, settings.regions))
     config, mounting = build_camera_config(settings), build_orientation(settings)
-    yield from check_camera(config, mounting, regions, with_chart=with_chart)
+    frame = FrameSettings(mounting, regions, build_masks(settings))
+    yield from check_camera(config, frame, with_chart=with_chart)
 
 
 def _print_report(

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from vedette_edge.cli.options import suggest_name
+from vedette_edge.cli.options import RuleTables, suggest_name
 from vedette_edge.errors import SettingError
 from vedette_edge.files import read_bounded
 
 LARGEST_BYTES = 1 << 20
-SECRETS = ("camera", "mqtt")  # keys whose values may hold a password, wherever in it
+SECRETS = ("camera", "mqtt", "on")  # keys whose value may hold a password, wherever in it
 
 
 def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
     one, and values that are not valid.
     """
     try:
-        settings = tomllib.loads(read_bounded(path, LARGEST_BYTES).decode("utf-8-sig"))
-        repr(settings)  # a ValueError for a number of too many hexadecimal digits
+        content = tomllib.loads(read_bounded(path, LARGEST_BYTES).decode("utf-8-sig"))
+        repr(content)  # a ValueError for a number of too many hexadecimal digits
     except PermissionError as error:
         hint = "if it is the service's, run as its user: sudo -u vedette vedette ..."
         raise SettingError(f"{path}: {error.strerror}; {hint}") from error
@@ -31,6 +31,9 @@ def load_settings(path: Path, command: click.Command) -> dict[str, Any]:
         raise SettingError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise SettingError(f"{path}: not valid TOML ({error})") from error
+    settings = {key.replace("_", "-"): value for key, value in content.items()}
+    if len(settings) < len(content):
+        raise SettingError(f"{path}: a key is there twice, once with - and once with _; remove one")
     known = {find_key(one): one for one in command.params if one.name not in ("config", "help")}
     context = click.Context(command)
     mistakes = [*_list_unknown(settings, known), *_list_invalid(settings, known, context)]
@@ -45,11 +48,13 @@ def find_key(parameter: click.Parameter) -> str:
     return max(parameter.opts, key=len).lstrip("-")
 
 
-def _convert_value(value: Any, parameter: click.Parameter) -> bool | str | list[str]:
+def _convert_value(value: Any, parameter: click.Parameter) -> Any:
     """Convert a value to what the command line would hold; only flags take true and false.
 
-    Raises click.BadParameter for a value that a command line cannot hold.
+    Tables stay as they are. Raises click.BadParameter for a value that a command line cannot hold.
     """
+    if isinstance(parameter.type, RuleTables):
+        return value
     if getattr(parameter, "is_flag", False):
         if isinstance(value, bool):
             return value

@@ -12,6 +12,7 @@ from vedette_edge.errors import LabelsError, SettingError
 from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES
 from vedette_edge.model.labels import read_labels
 from vedette_edge.model.overrides import COLOURS, ModelOverrides
+from vedette_edge.policy.rule import Rule, parse_rules
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
@@ -30,6 +31,23 @@ threads_option = click.option(
 no_self_test_option = click.option(
     "--no-self-test", is_flag=True, help="Skip the self-test of the model on this machine."
 )
+
+
+class RuleTables(click.ParamType):  # type: ignore[type-arg]  # before click 8.2 it takes none
+    """The `[[on]]` tables of a TOML file."""
+
+    name = "tables"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Rule, ...]:
+        """Parse the tables. Raises click.BadParameter that names all mistakes."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parse_rules(value)
+        except SettingError as error:
+            self.fail(str(error), param, ctx)
 
 
 def apply_options(*options: Decorator) -> Decorator:

@@ -3,40 +3,31 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 
-from vedette_edge.cameras import find_camera
-from vedette_edge.cameras.config import CameraConfig
-from vedette_edge.capture.orientation import Orientation
-from vedette_edge.capture.region import WHOLE, parse_crop, parse_region
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.capture.worker import CaptureConfig
-from vedette_edge.cli.config_file import find_key, load_settings
+from vedette_edge.cli.capture_config import build_capture_config
+from vedette_edge.cli.notify_options import DeviceFacts, NotifyConfig, apply_overrides
 from vedette_edge.cli.options import UNREADABLE
+from vedette_edge.cli.restart_check import check_restart
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.cli.watch_options import (
     SOURCES,
     OutputOptions,
-    check_contradictions,
     run_options,
 )
 from vedette_edge.console import Output, cli_session, escape_lines, format_answer
-from vedette_edge.errors import SettingError, VedetteError
-from vedette_edge.host import memory
-from vedette_edge.host.systemd import notify
-from vedette_edge.images.preprocessing import InputSpec, Preprocessing
-from vedette_edge.log.detection import check_log
+from vedette_edge.errors import SettingError
+from vedette_edge.host import systemd
 from vedette_edge.log.formatting import RecordFormatter, format_label
-from vedette_edge.model import self_test
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.contract import UNKNOWN
 from vedette_edge.model.overrides import ModelOverrides
@@ -45,12 +36,15 @@ from vedette_edge.sinks.background import BackgroundOutput, write_in_background
 from vedette_edge.sinks.log_file import LogFile
 from vedette_edge.sinks.systemd_status import SystemdStatus
 from vedette_edge.sinks.terminal import TerminalSink
-from vedette_edge.watch.config import CameraSettings, WatchConfig
+from vedette_edge.watch.config import WatchConfig
 from vedette_edge.watch.loop import Watch, run_watch
 from vedette_edge.watch.reporter import WatchReporter
 from vedette_edge.watch.signals import Signals
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import Heartbeat, RegionState
+
+if TYPE_CHECKING:
+    from vedette_edge.cli.outputs import WatchOutputs
 
 SOURCES_AND_EXAMPLES = f"""\b
 {SOURCES}
@@ -72,6 +66,7 @@ def run(
     config: Path | None,
     watch: WatchConfig,
     output: OutputOptions,
+    notify: NotifyConfig,
     threads: int | None,
     no_self_test: bool,
     overrides: ModelOverrides,
@@ -79,23 +74,29 @@ def run(
     """Watch a camera: classify what it sees and report changes."""
     with cli_session() as session, ExitStack() as stack:
         terminal = stack.enter_context(_open_terminal(session))
-        check = partial(_check_config_file, click.get_current_context(), config)
+        check = partial(check_restart, click.get_current_context(), config)
         signals = stack.enter_context(Signals(check if config else None))
+        watch, overridden = apply_overrides(notify, watch)
         classifier = Classifier(model, threads=threads, overrides=overrides)
-        capture = _build_capture_config(watch, classifier)
+        capture = build_capture_config(watch, classifier.contract)
+        _require_live(notify, capture)
         shown = _build_terminal_sink(terminal, output.as_json, capture, classifier, signals.stop)
         sink, log = _open_sinks(stack, shown, output, capture)
+        facts = _describe_device(classifier, capture, signals)
+        outputs = _open_outputs(stack, notify, sink, watch, facts)
+        sink = outputs.notifier if outputs else sink
         reporter = _build_reporter(sink, terminal, capture)
-        start = _describe_start(watch, capture, classifier)
+        start = _describe_start(watch, capture, classifier) | overridden
         stats = stack.enter_context(reporter.record_start_and_stop(start, signals))
         camera = stack.enter_context(Supervisor(capture, reporter.report, restarts=capture.endless))
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
         signals.start_watch()
-        notify("READY=1")
+        systemd.notify("READY=1")
         regions = _build_regions(watch, capture, classifier)
-        heartbeat = Heartbeat(watch.heartbeat, log)
+        count_losses = outputs.count_losses if outputs else dict
+        heartbeat = Heartbeat(watch.heartbeat, log, count_losses=count_losses)
         parts = Watch(classifier, camera, regions, sink, heartbeat, stats, reporter.feed_watchdog)
-        run_watch(parts, signals.stop)
+        run_watch(outputs.attach(parts, capture.regions) if outputs else parts, signals.stop)
     _exit(signals, left_out=reporter.skipped_count + stats.unclassified)
 
 
@@ -107,44 +108,6 @@ def _exit(signals: Signals, left_out: int) -> NoReturn:
     if signals.reload_requested:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     raise click.exceptions.Exit(UNREADABLE if left_out and not signals.stop_reason else 0)
-
-
-def build_camera_config(camera: CameraSettings) -> CameraConfig:
-    """Build the configuration of the source."""
-    return CameraConfig(
-        camera.source or "",
-        *camera.size,
-        live=camera.live,
-        loop=camera.loop,
-        follow=camera.follow,
-        certificate=camera.certificate or "",
-    )
-
-
-def build_orientation(camera: CameraSettings) -> Orientation:
-    """Build the orientation. Raises SettingError for a crop that is not valid."""
-    crop = parse_crop(camera.crop) if camera.crop else None
-    return Orientation(int(camera.rotate), camera.flip or "", crop)
-
-
-def _build_capture_config(config: WatchConfig, classifier: Classifier) -> CaptureConfig:
-    camera = build_camera_config(config.camera)
-    return CaptureConfig(
-        camera=camera,
-        orientation=build_orientation(config.camera),
-        input_spec=_build_input_spec(classifier.contract),
-        regions=tuple(map(parse_region, config.camera.regions)) or (WHOLE,),
-        max_fps=config.fps,
-        motion=config.motion,
-        every_frame=not (camera.live or find_camera(camera).endless),
-    )
-
-
-def _build_input_spec(contract: InputSpec) -> InputSpec:
-    """Copy what the capture process needs, without labels: all goes through a small pipe."""
-    return Preprocessing(
-        contract.height, contract.width, contract.resize_mode, contract.resize_rule
-    )
 
 
 def _build_reporter(
@@ -216,6 +179,34 @@ def _open_sinks(
     return FanOut(log, shown, status), log
 
 
+def _describe_device(
+    classifier: Classifier, capture: CaptureConfig, signals: Signals
+) -> DeviceFacts:
+    """Describe the watch to its outputs."""
+    regions = tuple(region.name for region in capture.regions)
+    return DeviceFacts(classifier.contract.labels, regions, signals.request_restart)
+
+
+def _require_live(notify: NotifyConfig, capture: CaptureConfig) -> None:
+    """Raise SettingError if there are outputs for changes that never come."""
+    if notify.is_used and capture.every_frame:
+        raise SettingError(
+            f"{capture.camera.name}: a broker, webhooks and snapshots are told of changes, but of "
+            "files each picture is classified alone; add --live (live = true)"
+        )
+
+
+def _open_outputs(
+    stack: ExitStack, notify: NotifyConfig, sink: Sink, watch: WatchConfig, facts: DeviceFacts
+) -> "WatchOutputs | None":
+    """Open the outputs besides the log, if there are any. Raises SettingError."""
+    if not notify.is_used:
+        return None
+    from vedette_edge.cli.outputs import open_outputs  # what is off costs no import
+
+    return stack.enter_context(open_outputs(notify, sink, watch, facts))
+
+
 class _ConsoleHandler(logging.Handler):
     """Prints log messages on a console, warnings in yellow."""
 
@@ -244,43 +235,3 @@ def _open_terminal(session: Output) -> Iterator[BackgroundOutput]:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
-
-
-def _check_config_file(context: click.Context, path: Path | None) -> None:
-    """Check that the watch could restart with the file as it is now. Raises SettingError."""
-    if not path:
-        return
-    settings = load_settings(path, run)
-    for parameter in run.params:
-        name = str(parameter.name)
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            settings[name] = context.params[name]  # the command line overrides it
-        elif parameter.required and name not in settings:
-            raise SettingError(f"{path}: {find_key(parameter)} is missing")
-        elif name in settings:
-            settings[name] = parameter.process_value(context, settings[name])
-    try:
-        check_contradictions(settings)
-        _check_files(settings)
-        _check_model(settings)
-    except VedetteError as error:
-        raise SettingError(f"{path}: {error}") from error
-
-
-def _check_files(settings: Mapping[str, Any]) -> None:
-    """Check what the settings name. Raises VedetteError."""
-    find_camera(CameraConfig(settings["source"]))
-    if "log" in settings:
-        check_log(settings["log"])
-
-
-def _check_model(settings: Mapping[str, Any]) -> None:
-    """Start and test the model as the watch would, and free it. Raises VedetteError."""
-    names = (field.name for field in fields(ModelOverrides))
-    overrides = ModelOverrides(**{name: settings.get(name) for name in names})
-    with Classifier(
-        settings["model"], threads=settings.get("threads"), overrides=overrides
-    ) as classifier:
-        if classifier.model.samples and not settings.get("no_self_test"):
-            self_test.require_equal(classifier, list(self_test.replay_samples(classifier)))
-    memory.trim_heap()

@@ -6,6 +6,7 @@ Imports no numpy: `vedette check` must start where numpy is broken.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 
 from vedette_edge.capture.region import parse_crop, parse_region
 from vedette_edge.cli.config_file import load_settings
-from vedette_edge.cli.mqtt_options import mqtt_options
+from vedette_edge.cli.notify_options import notify_options
 from vedette_edge.cli.options import (
     Decorator,
     apply_options,
@@ -97,6 +98,13 @@ def _validate_regions(
     return texts
 
 
+def _validate_masks(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    _parse_each(partial(parse_crop, name="mask"), texts)
+    return texts
+
+
 def _add_number(names: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
     return click.option(*names.split(), type=kind, default=default, help=text)
 
@@ -137,6 +145,14 @@ _camera_options = (
         metavar="NAME=X,Y,W,H",
         callback=_validate_regions,
         help="Classify this part separately, in px.",
+    ),
+    click.option(
+        "--mask",
+        "masks",
+        multiple=True,
+        metavar="X,Y,W,H",
+        callback=_validate_masks,
+        help="Make this part black, in px, before anything sees it.",
     ),
     click.option(
         "--camera-certificate",
@@ -201,6 +217,7 @@ run_options = apply_options(
     config_option,
     watch_options,
     collect_options("output", OutputOptions, log_options, json_option),
+    notify_options,
     threads_option,
     no_self_test_option,
     model_options,
@@ -209,7 +226,6 @@ run_options = apply_options(
 
 @click.command("run")
 @run_options
-@mqtt_options
 def run_settings(**_: object) -> None:
     """Hold the settings that a TOML file may have; never runs."""
 

@@ -31,6 +31,7 @@ class ModelReport:
 
     findings: Sequence[Finding] = ()
     table: Table | None = None
+    labels: Sequence[str] = ()  # that it can answer; empty if it does not load
     data: Mapping[str, object] = field(default_factory=lambda: {"equal": False, "samples": []})
 
 

@@ -61,19 +61,26 @@ class _Seen:
         self.details[event.kind] = event.detail
 
 
+@dataclass(frozen=True, slots=True)
+class FrameSettings:
+    """What is done with a frame of the camera, before it is classified."""
+
+    orientation: Orientation
+    regions: tuple[Region, ...] = ()
+    masks: tuple[Region, ...] = ()
+
+
 def check_camera(
-    config: CameraConfig,
-    mounting: Orientation,
-    regions: tuple[Region, ...] = (),
-    *,
-    with_chart: bool,
+    config: CameraConfig, settings: FrameSettings, *, with_chart: bool
 ) -> Iterator[Finding]:
     """Check frames, rate, age and picture, and with a chart the orientation.
 
-    Regions must lie within the frame; that is all that is checked of them.
+    Regions and masks must lie within the frame; that is all that is checked of them.
     """
-    parts = (WHOLE, *regions)
-    plan = CaptureConfig(config, mounting, PROBE_INPUT, parts, 0.0, 0.0, every_frame=False)
+    parts = (WHOLE, *settings.regions)
+    plan = CaptureConfig(
+        config, settings.orientation, PROBE_INPUT, parts, 0.0, 0.0, False, settings.masks
+    )
     seen = _watch_frames(plan)
     if seen.last is None:
         silence = f"no frame within {FIRST_FRAME_S:.0f} s"
@@ -84,6 +91,10 @@ def check_camera(
         return
     yield _check_rate(config, seen)
     yield _check_image(seen)
+    if settings.masks:
+        count = len(settings.masks)
+        detail = f"{count} part{'s' * (count > 1)} of the picture black, for the network, too"
+        yield Finding("mask", OK, detail)
     if with_chart:
         yield test_chart.detect_orientation(seen.last)
 

@@ -11,6 +11,7 @@ from vedette_edge.doctor.packages import suggest_reinstall
 from vedette_edge.errors import VedetteError
 from vedette_edge.model import self_test
 from vedette_edge.model.classifier import Classifier
+from vedette_edge.model.contract import UNKNOWN
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.model.self_test import Replay
 
@@ -18,13 +19,16 @@ from vedette_edge.model.self_test import Replay
 def check_model(path: Path, threads: int | None, overrides: ModelOverrides) -> ModelReport:
     """Build an interpreter and replay the samples."""
     replays: list[Replay] = []
+    labels: tuple[str, ...] = ()
     try:
         classifier = Classifier(path, threads=threads, overrides=overrides)
+        labels = *classifier.contract.labels, UNKNOWN
         replays += self_test.replay_samples(classifier)
         finding = _judge_samples(classifier, replays)
     except VedetteError as error:  # its message says what to do next
         finding = Finding("model", FAULT, str(error))
-    return ModelReport((finding,), _render_differences(replays), self_test.to_dict(replays))
+    table, data = _render_differences(replays), self_test.to_dict(replays)
+    return ModelReport((finding,), table, labels, data)
 
 
 def _render_differences(replays: Sequence[Replay]) -> Table | None:

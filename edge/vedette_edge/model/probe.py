@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vedette_edge.errors import ModelFileError
+from vedette_edge.files import find_state_directory
 from vedette_edge.model.interpreter import Runtime, Tensor, TFLiteModel, find_runtime
 from vedette_edge.model.sandbox import limit, run_sandboxed
 
@@ -51,9 +52,8 @@ def require_probed(model: bytes, threads: int, runtime: Runtime) -> None:
 
 def find_verdicts() -> Path:
     """The folder of verdicts: the service's, or else in the user's cache. Never a relative one."""
-    state = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]  # systemd's, with colons
-    if Path(state).is_absolute():
-        return Path(state, "probed")
+    if state := find_state_directory():
+        return state / "probed"
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "vedette" / "probed"
 

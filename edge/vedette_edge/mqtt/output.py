@@ -95,6 +95,18 @@ class MqttOutput:
         elif event in CAMERA_EVENTS:
             self._write_camera(record, CAMERA_EVENTS[event])
 
+    def notify(self, record: Mapping[str, Any], jpeg: bytes | None = None) -> None:
+        """Send a change that was held back: its snapshot and its event, but no state."""
+        if record.get("event") != "change":
+            return
+        if jpeg:
+            self._outbox.put_retained(self._topics.snapshot, jpeg)
+        region = str(record.get("region", ""))
+        fields = {"lasted_s": record.get("lasted_s"), "frame": record.get("frame")}
+        event = {"event_type": record.get("label"), **_describe_change(record), **fields}
+        self._outbox.put_event(self._topics.event(region), _encode(event))
+        self._publisher.wake()
+
     def publish_settings(self, settings: Mapping[str, object]) -> None:
         """Send the settings as they are: enter, leave, and whether the watch is paused."""
         self._put(self._topics.settings, settings)
@@ -105,18 +117,13 @@ class MqttOutput:
         return MqttCounters(self._publisher.connected, sent, dropped, self._refused)
 
     def _write_change(self, record: Mapping[str, Any], jpeg: bytes | None, notify: bool) -> None:
-        region, label = str(record.get("region", "")), record.get("label")
-        score = round(float(record.get("score") or 0), 4)
-        known = {"score": score, "previous": record.get("previous", "")}
         if jpeg:
             self._outbox.put_retained(self._topics.snapshot, jpeg)
-        state = {"label": label, **known, "since": record.get("time"), "region": region}
-        self._put(self._topics.state(region), state)
+        state = {"label": record.get("label"), **_describe_change(record)}
+        topic = self._topics.state(str(record.get("region", "")))
+        self._put(topic, {**state, "since": record.get("time")})
         if notify:
-            lasted = {"lasted_s": record.get("lasted_s"), "frame": record.get("frame")}
-            event = {"event_type": label, **known, **lasted, "region": region}
-            self._outbox.put_event(self._topics.event(region), _encode(event))
-            self._publisher.wake()
+            self.notify(record)
 
     def _write_camera(self, record: Mapping[str, Any], works: bool) -> None:
         """Send the latest heartbeat again, with the camera as it is now."""
@@ -159,6 +166,15 @@ class MqttOutput:
             return None
         name = message.topic.removeprefix(self._topics.command(""))
         return parse_command(name, message.payload)
+
+
+def _describe_change(record: Mapping[str, Any]) -> dict[str, object]:
+    """Describe what state and event of a change share."""
+    return {
+        "score": round(float(record.get("score") or 0), 4),
+        "previous": record.get("previous", ""),
+        "region": record.get("region", ""),
+    }
 
 
 def _encode(fields: Mapping[str, object]) -> bytes:

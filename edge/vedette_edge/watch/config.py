@@ -18,6 +18,7 @@ class CameraSettings:
     flip: str | None
     crop: str | None  # X,Y,W,H in px
     regions: tuple[str, ...]  # NAME=X,Y,W,H in px
+    masks: tuple[str, ...] = ()  # X,Y,W,H in px
     certificate: str | None = None  # PEM file of a network camera
     live: bool = False
     loop: bool = False

@@ -30,7 +30,9 @@ class Watch:
     sink: Sink
     heartbeat: Heartbeat
     stats: WatchStats = field(default_factory=WatchStats)
-    on_frame: Callable[[FrameTimings], None] = lambda timings: None  # after it is classified
+    on_frame: Callable[[FrameTimings], None] = lambda timings: None  # when it is done with
+    on_check: Callable[[], None] = lambda: None  # several times a second
+    is_paused: Callable[[], bool] = lambda: False  # then frames are taken and not classified
 
 
 def run_watch(watch: Watch, stop: int | None = None) -> None:
@@ -38,13 +40,17 @@ def run_watch(watch: Watch, stop: int | None = None) -> None:
     check_s = 0.0
     while not watch.camera.ended:
         frame = watch.camera.next_frame(IDLE_S, stop)
-        if frame and _process_frame(watch, frame).logged_s < check_s:
+        if frame and watch.is_paused():
+            watch.stats.add_paused(frame[0])
+            watch.on_frame(FrameTimings(frame[0]))
+        elif frame and _process_frame(watch, frame).logged_s < check_s:
             continue
         check_s = time.monotonic() + BUSY_S
         if stop is not None and select.select([stop], [], [], 0)[0]:
             return
         for record in watch.heartbeat.create_due(watch.stats, watch.regions, watch.camera.lost_s):
             watch.sink.write(record)
+        watch.on_check()
     watch.stats.add_skipped(*watch.camera.read_skipped())
 
 
@@ -115,4 +121,4 @@ def create_change_record(info: FrameInfo, change: LabelChange) -> Record:
     """Create the record of a change of the label."""
     known = {name: value for name, value in asdict(change).items() if value is not None}
     rounded = {name: round(it, 4) if isinstance(it, float) else it for name, it in known.items()}
-    return create_record("change", info.seen_at) | rounded
+    return create_record("change", info.seen_at) | {"frame": info.number} | rounded

@@ -86,6 +86,14 @@ class Signals:
         """From now on, leave it to the watch to stop once `stop` is readable."""
         self._watching = True
 
+    def request_restart(self) -> None:
+        """Restart as SIGHUP does, also without a configuration. For any thread."""
+        if self._check:
+            os.eventfd_write(self._check_event, 1)
+        else:
+            self._reload = True
+            os.eventfd_write(self.stop, 1)
+
     def _hang_up(self) -> None:
         if self._check:
             os.eventfd_write(self._check_event, 1)

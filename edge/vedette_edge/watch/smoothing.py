@@ -1,7 +1,7 @@
 """A stable label from the scores of each frame: smoothing, hysteresis and unknown."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class LabelChange:
     label: str  # or `unknown`
     best: str  # the label of the highest smoothed score, even where `label` is unknown
     score: float  # of `best` at the change, smoothed, 0..1
+    frame_score: float  # of `best` in the frame of the change alone
     previous: str  # empty at the start
     previous_score: float | None  # the highest that `previous` had; None if it was no output
     lasted_s: float  # duration of the previous label
@@ -42,11 +43,8 @@ class LabelSmoother:
         If `unknown` is one of the labels, it enters at any score when it is the best.
         """
         self._labels, self._config = labels, config
-        thresholds = np.array([confidence.threshold(label) for label in labels], np.float32)
-        self._enter = np.maximum(thresholds, np.float32(config.enter))
-        self._leave = np.maximum(thresholds, np.float32(config.leave))
-        if UNKNOWN in labels:
-            self._enter[labels.index(UNKNOWN)] = 0.0
+        self._thresholds = np.array([confidence.threshold(one) for one in labels], np.float32)
+        self.set_thresholds(config.enter, config.leave)
         self._smooth: NDArray[np.float32] | None = None
         self._seen_s = self._since_s = 0.0
         self._highest: float | None = None  # smoothed score of the current label so far
@@ -61,11 +59,34 @@ class LabelSmoother:
             self._note_score(smooth)
             return None
         lasted_s = now_s - self._since_s if self.label else 0.0
-        best, score = self._labels[int(smooth.argmax())], float(smooth.max())
-        change = LabelChange(label, best, score, self.label, self._highest, lasted_s)
+        best = int(smooth.argmax())
+        change = LabelChange(
+            label=label,
+            best=self._labels[best],
+            score=float(smooth[best]),
+            frame_score=float(scores[best]),
+            previous=self.label,
+            previous_score=self._highest,
+            lasted_s=lasted_s,
+        )
         self.label, self._since_s, self._highest = label, now_s, None
         self._note_score(smooth)
         return change
+
+    @property
+    def score(self) -> float | None:
+        """The smoothed score of the current label; None if it has none."""
+        if self._smooth is None or self.label not in self._labels:
+            return None
+        return float(self._smooth[self._labels.index(self.label)])
+
+    def set_thresholds(self, enter: float, leave: float) -> None:
+        """Use other thresholds from the next frame on. `leave` is at most `enter`."""
+        self._config = replace(self._config, enter=enter, leave=leave)
+        self._enter = np.maximum(self._thresholds, np.float32(enter))
+        self._leave = np.maximum(self._thresholds, np.float32(leave))
+        if UNKNOWN in self._labels:
+            self._enter[self._labels.index(UNKNOWN)] = 0.0
 
     def _note_score(self, smooth: NDArray[np.float32]) -> None:
         """Note the score of the current label; `unknown` has none unless it is an output."""

@@ -1,7 +1,7 @@
 """Statistics of a watch, and its heartbeat."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from vedette_edge.capture.frame_buffer import FrameInfo
@@ -62,6 +62,11 @@ class WatchStats:
         self._advance(timings.info.number, timings.info.skipped)
         self.age_ms = 1000 * (timings.logged_s - timings.info.taken_s)
 
+    def add_paused(self, info: FrameInfo) -> None:
+        """Count a frame that a paused watch does not classify as skipped."""
+        self._advance(info.number, info.skipped)
+        self.skipped += 1
+
     def add_skipped(self, number: int, skipped: int) -> None:
         """Count the frames that were skipped after the latest classified one, up to a number."""
         if number > self._last[0]:
@@ -95,6 +100,7 @@ class Heartbeat:
     every_s: float  # 0: none
     log: LogFile | None = None  # whose losses it reports
     last_s: float = field(default_factory=time.monotonic)
+    count_losses: Callable[[], Mapping[str, object]] = dict  # of other outputs
 
     def create_due(
         self, stats: WatchStats, regions: Sequence[RegionState], lost_s: float
@@ -105,6 +111,7 @@ class Heartbeat:
             return
         self.last_s = now_s
         counters = self.log.read_counters() if self.log else None
+        losses = self.count_losses()
         yield {
             **create_record("heartbeat"),
             "up_s": round(now_s - stats.began_s),
@@ -115,4 +122,5 @@ class Heartbeat:
             "state": {one.region: one.smoother.label for one in regions if one.smoother},
             **read_health().fields(),
             **({"log": asdict(counters)} if counters and counters.has_losses else {}),
+            **({"outputs": losses} if losses else {}),
         }

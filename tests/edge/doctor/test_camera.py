@@ -10,13 +10,13 @@ from tests.edge.video_files import write_video
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.orientation import Orientation
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.doctor.camera import check_camera
+from vedette_edge.doctor.camera import FrameSettings, check_camera
 
 
 def check(source: str | Path, *, live: bool = False, with_chart: bool = False) -> list[Finding]:
     """The findings about a camera."""
     config = CameraConfig(str(source), live=live)
-    return list(check_camera(config, Orientation(), with_chart=with_chart))
+    return list(check_camera(config, FrameSettings(Orientation()), with_chart=with_chart))
 
 
 def test_a_camera_delivers() -> None:
@@ -55,7 +55,7 @@ def test_a_picture_that_cannot_be_read_does_not_end_the_camera(tmp_path: Path) -
 
 def test_no_secret_of_a_stream_is_shown() -> None:
     config = CameraConfig("rtsp://me:secret@127.0.0.1:9/secret?key=secret")
-    (finding,) = check_camera(config, Orientation(), with_chart=False)
+    (finding,) = check_camera(config, FrameSettings(Orientation()), with_chart=False)
     assert finding.level == FAULT
     assert finding.fix.startswith("ffprobe -rtsp_transport tcp 'rtsp://127.0.0.1:9'")
     assert "secret" not in finding.fix + finding.detail

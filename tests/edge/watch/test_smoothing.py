@@ -1,5 +1,6 @@
 """Smoothing: a label enters when it is certain, stays while it may, and gives way to unknown."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +30,8 @@ def list_labels(smoother: LabelSmoother, seen: Sequence[tuple[float, float]]) ->
 def test_the_first_frame_brings_a_change_from_nothing() -> None:
     smoother = LabelSmoother(LABELS, ALL, SmoothingConfig())
     change = smoother.update(create_scores(0.9), 10.0)
-    assert change == LabelChange("fox", "fox", float(np.float32(0.9)), "", None, 0.0)
+    score = float(np.float32(0.9))
+    assert change == LabelChange("fox", "fox", score, score, "", None, 0.0)
     assert smoother.update(create_scores(0.9), 10.1) is None
 
 
@@ -148,9 +150,48 @@ def test_unknown_lasts_from_its_first_frame_whatever_brought_it() -> None:
     for now_s, one in enumerate([(0.1, 0.2, 0.7), (0.5, 0.4, 0.1), (0.2, 0.1, 0.7)]):
         smoother.update(np.array(one, np.float32), float(now_s))
     change = smoother.update(np.array((0.9, 0.1, 0.0), np.float32), 5.0)
-    assert change == LabelChange(
-        "fox", "fox", float(np.float32(0.9)), UNKNOWN, float(np.float32(0.7)), 5.0
-    )
+    score, unknown = float(np.float32(0.9)), float(np.float32(0.7))
+    assert change == LabelChange("fox", "fox", score, score, UNKNOWN, unknown, 5.0)
+
+
+def test_a_change_has_the_smoothed_score_and_that_of_its_frame_alone() -> None:
+    smoother = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=1.0, dwell_s=0))
+    smoother.update(create_scores(0.0), 0.0)
+    change = smoother.update(create_scores(0.97), 1.0)
+    assert change
+    assert change.score == pytest.approx(0.97 * (1 - math.exp(-1)))
+    assert change.frame_score == pytest.approx(0.97)
+
+
+def test_the_score_of_the_present_label_rises_after_its_change() -> None:
+    smoother = LabelSmoother(LABELS, ALL, SmoothingConfig(smoothing_s=1.0, dwell_s=0))
+    assert smoother.score is None
+    smoother.update(create_scores(0.0), 0.0)
+    assert smoother.score == pytest.approx(1.0)  # of hen
+    smoother.update(create_scores(0.97), 1.0)
+    smoother.update(create_scores(0.97), 4.0)
+    assert smoother.label == "fox"
+    assert smoother.score == pytest.approx(0.97, abs=0.03)
+
+
+def test_thresholds_that_are_set_later_count_from_the_next_frame_on() -> None:
+    smoother = LabelSmoother(LABELS, ALL, AT_ONCE)
+    assert list_labels(smoother, [(0, 0.6)]) == ["fox"]
+    smoother.set_thresholds(0.9, 0.7)
+    assert list_labels(smoother, [(1, 0.6), (2, 0.8), (3, 0.95), (4, 0.75)]) == [
+        UNKNOWN,
+        UNKNOWN,
+        "fox",
+        "fox",
+    ]
+
+
+def test_thresholds_that_are_set_later_leave_those_of_the_contract() -> None:
+    smoother = LabelSmoother((*LABELS, UNKNOWN), Confidence(1.0, 0.8), AT_ONCE)
+    smoother.set_thresholds(0.3, 0.2)
+    for scores, label in (((0.7, 0.2, 0.1), UNKNOWN), ((0.2, 0.1, 0.7), UNKNOWN)):
+        smoother.update(np.array(scores, np.float32), 1.0)
+        assert smoother.label == label
 
 
 def test_a_clock_that_stands_still_does_no_harm() -> None:

@@ -1,0 +1,177 @@
+"""The options of what a watch tells others: a broker, webhooks, snapshots, and the policy.
+
+Imports no numpy: `vedette check` must start where numpy is broken.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vedette_edge.cli.mqtt_options import mqtt_options
+from vedette_edge.cli.options import RuleTables, collect_options
+from vedette_edge.click_types import FiniteFloat
+from vedette_edge.errors import SettingError
+from vedette_edge.files import find_state_directory
+from vedette_edge.mqtt.config import MqttConfig, MqttSettings, build_config
+from vedette_edge.mqtt.settings_file import load_overrides
+from vedette_edge.policy.rule import Rule
+from vedette_edge.sinks.snapshot_files import SnapshotLimits
+from vedette_edge.watch.config import WatchConfig
+
+TOTAL_MB, FILES, MOST_FILES = 200.0, 1_000, 1_000_000
+SETTINGS_FILE = "settings.json"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """The outputs of a watch besides its log, and the rules for what they are sent."""
+
+    mqtt: MqttConfig | None = None
+    snapshots: Path | None = None  # folder
+    limits: SnapshotLimits = field(default_factory=SnapshotLimits)
+    marks_regions: bool = False  # a second copy of each snapshot has its region drawn
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def is_used(self) -> bool:
+        """True if there is an output."""
+        return bool(self.mqtt or self.snapshots or self.has_webhooks)
+
+    @property
+    def has_webhooks(self) -> bool:
+        """True if a rule has a webhook."""
+        return any(rule.webhook for rule in self.rules)
+
+    @property
+    def effective_rules(self) -> tuple[Rule, ...]:
+        """The rules; without any, each change with its snapshot."""
+        return self.rules or (Rule(snapshot=True),)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What the outputs need to know of a watch."""
+
+    labels: tuple[str, ...]
+    regions: tuple[str, ...]  # names
+    restart: Callable[[], None]
+
+
+def build_notify_config(
+    mqtt: MqttSettings,
+    snapshots: Path | None,
+    snapshot_limits: SnapshotLimits,
+    snapshots_regions: bool,
+    rules: tuple[Rule, ...],
+) -> NotifyConfig:
+    """Build the configuration. Raises SettingError if a rule can have no effect."""
+    config = NotifyConfig(build_config(mqtt), snapshots, snapshot_limits, snapshots_regions, rules)
+    if snapshots:
+        from vedette_edge.sinks.snapshot_folder import check_snapshot_folder  # what is off is free
+
+        check_snapshot_folder(snapshots)
+    for number, rule in enumerate(rules, 1):
+        if rule.webhook:
+            from vedette_edge.sinks.webhook_address import parse_webhook  # the same
+
+            parse_webhook(rule.webhook)
+        elif not _has_effect(rule, config):
+            raise SettingError(f"[[on]] {number}: tells nobody; {_suggest_output(rule)}")
+    return config
+
+
+def build_from_settings(settings: Mapping[str, Any]) -> NotifyConfig:
+    """Build the configuration from values by parameter name. Raises SettingError."""
+    own = {one.name: settings[one.name] for one in fields(MqttSettings) if one.name in settings}
+    limits = {one: settings[one] for one in signature(_build_limits).parameters if one in settings}
+    return build_notify_config(
+        MqttSettings(**own),
+        settings.get("snapshots"),
+        _build_limits(**limits),
+        settings.get("snapshots_regions", False),
+        settings.get("rules", ()),
+    )
+
+
+def apply_overrides(
+    config: NotifyConfig, watch: WatchConfig
+) -> tuple[WatchConfig, dict[str, object]]:
+    """Apply the settings that Home Assistant has set; return a field for the start record, too.
+
+    Settings that are damaged or contradict each other count for nothing, and a warning says so.
+    """
+    folder = find_state_directory()
+    if not (folder and config.mqtt and config.mqtt.commands):
+        return watch, {}
+    try:
+        overrides = load_overrides(folder / SETTINGS_FILE)
+        enter, leave = (overrides.get(name, getattr(watch, name)) for name in ("enter", "leave"))
+        changed = replace(watch, enter=enter, leave=leave)
+    except SettingError as error:
+        logger.warning("%s\nThe watch uses its own settings", error)
+        return watch, {}
+    for name, value in overrides.items():
+        configured = getattr(watch, name)
+        logger.info("%s is %g, set over MQTT, and not %g as configured", name, value, configured)
+    return changed, {"overrides": overrides} if overrides else {}
+
+
+def _has_effect(rule: Rule, config: NotifyConfig) -> bool:
+    """True if a rule without a webhook changes what an output is sent."""
+    if rule.event != "change":  # MQTT is told of the camera's state anyway
+        return False
+    return bool(config.mqtt or (config.snapshots and rule.snapshot))
+
+
+def _suggest_output(rule: Rule) -> str:
+    if rule.event != "change":
+        return 'add webhook = "http://..."'
+    return 'add webhook = "http://...", or set mqtt, or snapshots and snapshot = true'
+
+
+def _build_limits(
+    snapshots_total: float = TOTAL_MB, snapshots_files: int = FILES
+) -> SnapshotLimits:
+    return SnapshotLimits.from_megabytes(snapshots_total, snapshots_files)
+
+
+notify_options = collect_options(
+    "notify",
+    build_notify_config,
+    mqtt_options,
+    click.option(
+        "--snapshots",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Keep the picture of each change here.",
+    ),
+    collect_options(
+        "snapshot_limits",
+        _build_limits,
+        click.option(
+            "--snapshots-total",
+            type=FiniteFloat(0.1, 1e6),
+            default=TOTAL_MB,
+            help="Most MB of all snapshots; the oldest go.",
+        ),
+        click.option(
+            "--snapshots-files",
+            type=click.IntRange(1, MOST_FILES),
+            default=FILES,
+            help="Most snapshots; the oldest go.",
+        ),
+    ),
+    click.option(
+        "--snapshots-regions",
+        is_flag=True,
+        help="Keep a second copy with the region drawn.",
+    ),
+    click.option("--on", "rules", type=RuleTables(), default=(), hidden=True),
+)

@@ -1,0 +1,129 @@
+"""The outputs of a watch, opened and tied to it. Imported only if there are any."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+from vedette_edge.capture.region import Region
+from vedette_edge.cli.notify_options import SETTINGS_FILE, DeviceFacts, NotifyConfig
+from vedette_edge.files import find_state_directory
+from vedette_edge.model.contract import UNKNOWN
+from vedette_edge.mqtt.config import create_device_id
+from vedette_edge.mqtt.device import describe_device
+from vedette_edge.mqtt.output import MqttOutput
+from vedette_edge.policy.memory import PolicyMemory
+from vedette_edge.policy.policy import Policy
+from vedette_edge.policy.rule import check_labels
+from vedette_edge.sinks import Sink
+from vedette_edge.sinks.snapshot_folder import SnapshotFolder
+from vedette_edge.sinks.state_file import StateFile
+from vedette_edge.sinks.webhook import WebhookSender
+from vedette_edge.watch.config import WatchConfig
+from vedette_edge.watch.controls import Controls
+from vedette_edge.watch.dispatcher import Dispatcher, Outputs
+from vedette_edge.watch.loop import Watch
+from vedette_edge.watch.notifier import Notifier
+from vedette_edge.watch.stats import FrameTimings, Heartbeat
+
+HEALTH_S = 60.0  # between two reports of the watch's health to a broker
+POLICY_FILE = "policy.json"
+LOSSES = ("dropped", "failed", "refused")  # counters that show that something was lost
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOutputs:
+    """The outputs of a watch that is about to begin."""
+
+    config: NotifyConfig
+    notifier: Notifier
+    outputs: Outputs
+    controls: Controls
+
+    def attach(self, watch: Watch, regions: tuple[Region, ...]) -> Watch:
+        """Tie the outputs to a watch; return it with its hooks."""
+        snapshots = any(rule.snapshot for rule in self.config.effective_rules)
+        watch.camera.keep_originals(snapshots)
+        self.notifier.attach(
+            watch.camera.copy_original, regions, names_files=bool(self.config.snapshots)
+        )
+        self._publish_settings()
+        health = Heartbeat(HEALTH_S, last_s=-HEALTH_S)
+        return replace(
+            watch,
+            on_frame=partial(self._on_frame, watch),
+            on_check=partial(self._on_check, watch, health),
+            is_paused=lambda: self.controls.paused,
+        )
+
+    def count_losses(self) -> dict[str, object]:
+        """What the outputs lost since the start, for a heartbeat; empty if nothing."""
+        counters = {
+            "mqtt": self.outputs.mqtt,
+            "webhooks": self.outputs.webhooks,
+            "snapshots": self.outputs.snapshots,
+        }
+        fields = {name: asdict(one.read_counters()) for name, one in counters.items() if one}
+        return {name: one for name, one in fields.items() if _has_losses(one)}
+
+    def _on_frame(self, watch: Watch, timings: FrameTimings) -> None:
+        watch.on_frame(timings)
+        self.notifier.add_frame(timings, watch.regions)
+
+    def _on_check(self, watch: Watch, health: Heartbeat) -> None:
+        self.notifier.check()
+        if self.outputs.mqtt:
+            if self.controls.apply(watch.regions):
+                self._publish_settings()
+            self._publish_health(watch, health)
+
+    def _publish_settings(self) -> None:
+        if self.outputs.mqtt:
+            self.outputs.mqtt.publish_settings(self.controls.settings)
+
+    def _publish_health(self, watch: Watch, health: Heartbeat) -> None:
+        """Publish the state of the watch at intervals, from the first frame or outage on."""
+        lost_s = watch.camera.lost_s
+        if watch.stats.frames or watch.stats.skipped or lost_s:
+            for record in health.create_due(watch.stats, watch.regions, lost_s):
+                self.notifier.publish(record)
+
+
+def _has_losses(counters: Mapping[str, object]) -> bool:
+    return any(counters.get(name) for name in LOSSES)
+
+
+@contextmanager
+def open_outputs(
+    config: NotifyConfig, sink: Sink, watch: WatchConfig, facts: DeviceFacts
+) -> Iterator[WatchOutputs]:
+    """Open the outputs. Raises SettingError if they cannot be used."""
+    check_labels(config.rules, [*facts.labels, UNKNOWN])
+    folder = find_state_directory()
+    with ExitStack() as stack:
+        kept = StateFile(folder / SETTINGS_FILE if folder else None)
+        stack.callback(kept.close)
+        thresholds = {"enter": watch.enter, "leave": watch.leave}
+        controls = Controls(thresholds, kept, facts.restart)
+        outputs = _create_outputs(config, facts, controls)
+        dispatcher = stack.enter_context(Dispatcher(outputs))
+        path = folder / POLICY_FILE if folder else None
+        memory, remembered = PolicyMemory(path), StateFile(path)
+        stack.callback(remembered.close)
+        policy = Policy(config.effective_rules, memory)
+        notifier = Notifier(sink, policy, dispatcher, lambda: remembered.write(memory.format()))
+        yield WatchOutputs(config, notifier, outputs, controls)
+
+
+def _create_outputs(config: NotifyConfig, facts: DeviceFacts, controls: Controls) -> Outputs:
+    device_id = config.mqtt.device_id if config.mqtt else create_device_id()
+    mqtt = None
+    if config.mqtt:
+        device = describe_device(device_id, facts.labels, facts.regions, HEALTH_S)
+        mqtt = MqttOutput(config.mqtt, device, controls.put)
+    return Outputs(
+        mqtt=mqtt,
+        webhooks=WebhookSender(device_id) if config.has_webhooks else None,
+        snapshots=SnapshotFolder(config.snapshots, config.limits) if config.snapshots else None,
+        marked=config.marks_regions,
+    )

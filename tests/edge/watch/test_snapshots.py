@@ -1,0 +1,107 @@
+"""Snapshots of a watch: each shows the frame that its record names."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vedette_edge.images.preprocessing import Image
+
+HEIGHT, WIDTH, CELL, BITS = 64, 96, 16, 6 * 2
+COLOURS_RGB = ((220, 0, 0), (0, 220, 0), (0, 0, 220))
+PER_S = 100.0
+
+
+def draw_frame(number: int) -> Image:
+    """Draw a frame with its number in the upper half, a cell a bit, and a colour in the lower."""
+    image_rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    for bit in range(BITS):
+        row, column = divmod(bit, WIDTH // CELL)
+        cell = image_rgb[row * CELL : (row + 1) * CELL, column * CELL : (column + 1) * CELL]
+        cell[:] = 255 * (number >> bit & 1)
+    image_rgb[HEIGHT // 2 :] = COLOURS_RGB[number % 3]
+    return image_rgb
+
+
+def read_number(path: Path) -> int:
+    """Read the number of a frame out of a JPEG."""
+    grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert grey is not None
+    number = 0
+    for bit in range(BITS):
+        row, column = divmod(bit, WIDTH // CELL)
+        number |= int(grey[row * CELL + CELL // 2, column * CELL + CELL // 2] > 127) << bit
+    return number
+
+
+def watch_frames(model: Path, folder: Path, count: int, *flags: str) -> list[dict[str, object]]:
+    """Watch frames with numbers on standard input; return the changes."""
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--json", "--live"]
+    arguments = ["--camera", f"-:raw:{WIDTH}x{HEIGHT}", "--smoothing", "0", "--dwell", "0"]
+    with (folder / "out").open("wb") as out:
+        process = subprocess.Popen(
+            [*command, *arguments, "--snapshots", str(folder / "snapshots"), *flags],
+            stdin=subprocess.PIPE,
+            stdout=out,
+        )
+        assert process.stdin
+        begun_s = time.monotonic()
+        for number in range(1, count + 1):
+            process.stdin.write(draw_frame(number).tobytes())
+            process.stdin.flush()
+            time.sleep(max(0.0, begun_s + number / PER_S - time.monotonic()))
+        process.stdin.close()
+        assert process.wait(60) == 0
+    records = map(json.loads, (folder / "out").read_text("utf-8").splitlines())
+    return [record for record in records if record["event"] == "change"]
+
+
+def test_each_of_a_thousand_snapshots_shows_the_frame_that_its_record_names(
+    model: Path, tmp_path: Path
+) -> None:
+    changes = watch_frames(model, tmp_path, 1300, "--snapshots-files", "5000")
+    assert len(changes) >= 1000
+    for change in changes[:1000]:
+        assert read_number(tmp_path / "snapshots" / str(change["snapshot"])) == change["frame"]
+
+
+def test_a_snapshot_that_no_rule_lets_through_is_neither_kept_nor_named(
+    model: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[[on]]\nlabel = "red"\nsnapshot = true\n', "utf-8")
+    changes = watch_frames(model, tmp_path, 60, "--config", str(config))
+    assert {change["label"] for change in changes} == {"red", "green", "blue"}
+    names = {path.name for path in (tmp_path / "snapshots").iterdir()}
+    assert names == {change["snapshot"] for change in changes if change["label"] == "red"}
+    assert all("snapshot" not in change for change in changes if change["label"] != "red")
+
+
+def test_the_copy_with_the_region_drawn_is_a_second_file(model: Path, tmp_path: Path) -> None:
+    region = f"colour=0,{HEIGHT // 2},{WIDTH},{HEIGHT // 2}"
+    changes = watch_frames(model, tmp_path, 30, "--region", region, "--snapshots-regions")
+    change = changes[0]
+    name = str(change["snapshot"])
+    plain = cv2.imread(str(tmp_path / "snapshots" / name))
+    marked = cv2.imread(str(tmp_path / "snapshots" / name.replace(".jpg", "-region.jpg")))
+    assert plain is not None
+    assert marked is not None
+    difference = np.abs(plain.astype(int) - marked.astype(int)).max(2)
+    assert difference[HEIGHT // 2, WIDTH // 2] > 50
+    assert difference[: HEIGHT // 2 - 8].max() < 20
+
+
+@pytest.mark.parametrize("flags", [(), ("--every-frame",)])
+def test_a_snapshot_has_the_label_the_score_and_the_time_in_exif(
+    model: Path, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    changes = watch_frames(model, tmp_path, 10, *flags)
+    change = changes[0]
+    data = (tmp_path / "snapshots" / str(change["snapshot"])).read_bytes()
+    assert f"{change['label']} {change['score']:.2f}".encode() in data
+    assert b'"frame"' in data or b'"frame"'.decode().encode("utf-16-le") in data
