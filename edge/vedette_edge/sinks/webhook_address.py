@@ -32,7 +32,9 @@ def parse_webhook(url: str) -> WebhookAddress:
     """
     expected = "expected such as http://HOST:8123/api/webhook/NAME, or the same with https"
     if len(url) > MOST_LENGTH:
-        raise SettingError(f"webhook: an address of {len(url):,} characters, but at most 2,000 fit")
+        raise SettingError(
+            f"webhook: an address of {len(url):,} characters; expected at most {MOST_LENGTH:,}"
+        )
     if not url.isprintable():
         raise SettingError(f"webhook: an address with a control character; {expected}")
     try:
