@@ -13,7 +13,7 @@ import click
 
 from vedette_edge.capture.region import parse_region
 from vedette_edge.cli.config_file import load_settings
-from vedette_edge.cli.notify_options import NotifyConfig, notify_options
+from vedette_edge.cli.notify_options import notify_options
 from vedette_edge.cli.options import json_option, model_options, threads_option
 from vedette_edge.cli.watch_options import (
     camera_options,
@@ -26,12 +26,13 @@ from vedette_edge.console import Output, cli_session
 from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, print_findings
 from vedette_edge.doctor.disk import check_disk
 from vedette_edge.doctor.machine import check_machine, is_service_running
+from vedette_edge.doctor.outputs import check_outputs
 from vedette_edge.doctor.packages import check_packages, is_broken
 from vedette_edge.errors import SelfTestError, SettingError
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.overrides import ModelOverrides
-from vedette_edge.policy.rule import check_labels
 from vedette_edge.watch.config import CameraSettings
+from vedette_edge.watch.notify_config import NotifyConfig
 
 EXAMPLES = """\b
 Examples:
@@ -77,15 +78,14 @@ def check(
         raise click.UsageError("--test-chart needs --camera SOURCE, or a --config that names one")
     with cli_session() as terminal:
         if write_chart:
-            _write_chart(write_chart, terminal)
-            return
+            return _write_chart(write_chart, terminal)
         packages = list(check_packages(camera.source or ""))
         report = _check_model(model, packages, threads, overrides)
         findings = [*_check_settings(config, model, camera), *report.findings, *packages]
         findings += check_machine(camera.source or "")
         findings += check_disk(log, limits) if log else ()
         findings += _check_camera(camera, packages, with_chart=test_chart)
-        findings += _check_labels(notify, report.labels)
+        findings += check_outputs(notify, report.labels)
         _print_report(terminal, report, findings, as_json=as_json)
 
 
@@ -120,15 +120,6 @@ def _check_model(
     from vedette_edge.doctor.model import check_model  # imports numpy
 
     return check_model(path, threads, overrides)
-
-
-def _check_labels(notify: NotifyConfig, labels: Sequence[str]) -> Iterator[Finding]:
-    """Report rules for labels that the model does not have."""
-    try:
-        if labels:
-            check_labels(notify.rules, labels)
-    except SettingError as error:
-        yield Finding("policy", FAULT, str(error))
 
 
 def _check_camera(

@@ -1,17 +1,15 @@
 """The outputs of a watch, opened and tied to it. Imported only if there are any."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
-from vedette_edge.capture.region import Region
-from vedette_edge.cli.notify_options import SETTINGS_FILE, DeviceFacts, NotifyConfig
+from vedette_edge.cli.watch_plan import WatchPlan
 from vedette_edge.files import find_state_directory
 from vedette_edge.model.contract import UNKNOWN
 from vedette_edge.mqtt.config import create_device_id
 from vedette_edge.mqtt.device import describe_device
-from vedette_edge.mqtt.output import MqttOutput
 from vedette_edge.policy.memory import PolicyMemory
 from vedette_edge.policy.policy import Policy
 from vedette_edge.policy.rule import check_labels
@@ -19,11 +17,11 @@ from vedette_edge.sinks import Sink
 from vedette_edge.sinks.snapshot_folder import SnapshotFolder
 from vedette_edge.sinks.state_file import StateFile
 from vedette_edge.sinks.webhook import WebhookSender
-from vedette_edge.watch.config import WatchConfig
 from vedette_edge.watch.controls import Controls
 from vedette_edge.watch.dispatcher import Dispatcher, Outputs
 from vedette_edge.watch.loop import Watch
 from vedette_edge.watch.notifier import Notifier
+from vedette_edge.watch.notify_config import SETTINGS_FILE, NotifyConfig
 from vedette_edge.watch.stats import FrameTimings, Heartbeat
 
 HEALTH_S = 60.0  # between two reports of the watch's health to a broker
@@ -36,22 +34,31 @@ class WatchOutputs:
     """The outputs of a watch that is about to begin."""
 
     config: NotifyConfig
+    plan: WatchPlan
     notifier: Notifier
     outputs: Outputs
     controls: Controls
+    dispatcher: Dispatcher
 
-    def attach(self, watch: Watch, regions: tuple[Region, ...]) -> Watch:
+    @property
+    def sink(self) -> Notifier:
+        """The sink of the watch."""
+        return self.notifier
+
+    def attach(self, watch: Watch, on_frame: Callable[[FrameTimings], None]) -> Watch:
         """Tie the outputs to a watch; return it with its hooks."""
         snapshots = any(rule.snapshot for rule in self.config.effective_rules)
         watch.camera.keep_originals(snapshots)
         self.notifier.attach(
-            watch.camera.copy_original, regions, names_files=bool(self.config.snapshots)
+            watch.camera.copy_original,
+            self.plan.capture.regions,
+            names_files=bool(self.config.snapshots),
         )
         self._publish_settings()
         health = Heartbeat(HEALTH_S, last_s=-HEALTH_S)
         return replace(
             watch,
-            on_frame=partial(self._on_frame, watch),
+            on_frame=partial(self._on_frame, watch, on_frame),
             on_check=partial(self._on_check, watch, health),
             is_paused=lambda: self.controls.paused,
         )
@@ -64,10 +71,13 @@ class WatchOutputs:
             "snapshots": self.outputs.snapshots,
         }
         fields = {name: asdict(one.read_counters()) for name, one in counters.items() if one}
+        fields["watch"] = {"dropped": self.dispatcher.dropped, "refused": self.controls.refused}
         return {name: one for name, one in fields.items() if _has_losses(one)}
 
-    def _on_frame(self, watch: Watch, timings: FrameTimings) -> None:
-        watch.on_frame(timings)
+    def _on_frame(
+        self, watch: Watch, on_frame: Callable[[FrameTimings], None], timings: FrameTimings
+    ) -> None:
+        on_frame(timings)
         self.notifier.add_frame(timings, watch.regions)
 
     def _on_check(self, watch: Watch, health: Heartbeat) -> None:
@@ -95,31 +105,34 @@ def _has_losses(counters: Mapping[str, object]) -> bool:
 
 @contextmanager
 def open_outputs(
-    config: NotifyConfig, sink: Sink, watch: WatchConfig, facts: DeviceFacts
+    config: NotifyConfig, sink: Sink, plan: WatchPlan, restart: Callable[[], None]
 ) -> Iterator[WatchOutputs]:
     """Open the outputs. Raises SettingError if they cannot be used."""
-    check_labels(config.rules, [*facts.labels, UNKNOWN])
+    check_labels(config.rules, [*plan.classifier.contract.labels, UNKNOWN])
     folder = find_state_directory()
     with ExitStack() as stack:
         kept = StateFile(folder / SETTINGS_FILE if folder else None)
         stack.callback(kept.close)
-        thresholds = {"enter": watch.enter, "leave": watch.leave}
-        controls = Controls(thresholds, kept, facts.restart)
-        outputs = _create_outputs(config, facts, controls)
+        thresholds = {"enter": plan.config.enter, "leave": plan.config.leave}
+        controls = Controls(thresholds, kept, restart)
+        outputs = _create_outputs(config, plan, controls)
         dispatcher = stack.enter_context(Dispatcher(outputs))
         path = folder / POLICY_FILE if folder else None
         memory, remembered = PolicyMemory(path), StateFile(path)
         stack.callback(remembered.close)
         policy = Policy(config.effective_rules, memory)
         notifier = Notifier(sink, policy, dispatcher, lambda: remembered.write(memory.format()))
-        yield WatchOutputs(config, notifier, outputs, controls)
+        yield WatchOutputs(config, plan, notifier, outputs, controls, dispatcher)
 
 
-def _create_outputs(config: NotifyConfig, facts: DeviceFacts, controls: Controls) -> Outputs:
+def _create_outputs(config: NotifyConfig, plan: WatchPlan, controls: Controls) -> Outputs:
     device_id = config.mqtt.device_id if config.mqtt else create_device_id()
     mqtt = None
     if config.mqtt:
-        device = describe_device(device_id, facts.labels, facts.regions, HEALTH_S)
+        from vedette_edge.mqtt.output import MqttOutput  # paho-mqtt is an extra
+
+        regions = tuple(region.name for region in plan.capture.regions)
+        device = describe_device(device_id, plan.classifier.contract.labels, regions, HEALTH_S)
         mqtt = MqttOutput(config.mqtt, device, controls.put)
     return Outputs(
         mqtt=mqtt,

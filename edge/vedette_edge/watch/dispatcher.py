@@ -6,9 +6,9 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vedette_edge.log.records import Record
-from vedette_edge.mqtt.output import MqttOutput
 from vedette_edge.policy.policy import Notification
 from vedette_edge.sinks.snapshot import Snapshot
 from vedette_edge.sinks.snapshot_files import create_snapshot_name
@@ -19,6 +19,9 @@ MOST_DELIVERIES = 100  # waiting; the oldest is dropped
 MOST_ORIGINALS = 8  # waiting to be compressed; further snapshots are dropped
 CLOSE_S = 0.8  # to wait for all outputs at the end
 
+if TYPE_CHECKING:  # paho-mqtt is an extra
+    from vedette_edge.mqtt.output import MqttOutput
+
 logger = logging.getLogger(__name__)
 
 
@@ -26,7 +29,7 @@ logger = logging.getLogger(__name__)
 class Outputs:
     """The outputs of a watch; None for those that are not configured."""
 
-    mqtt: MqttOutput | None = None
+    mqtt: "MqttOutput | None" = None
     webhooks: WebhookSender | None = None
     snapshots: SnapshotFolder | None = None
     marked: bool = False  # a second copy of each snapshot has its region drawn
@@ -60,7 +63,7 @@ class Dispatcher:
         self._queue: deque[Delivery] = deque()
         self._originals = 0  # in the queue
         self._closing = False
-        self.dropped = 0  # deliveries
+        self.dropped = 0  # deliveries, and snapshots
         self._lock = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="outputs", daemon=True)
 
@@ -74,8 +77,11 @@ class Dispatcher:
         self.close()
 
     def has_room(self) -> bool:
-        """True if there is room for another original."""
-        return self._originals < MOST_ORIGINALS
+        """True if there is room for another original; counts one that there is no room for."""
+        if self._originals < MOST_ORIGINALS:
+            return True
+        self.dropped += 1
+        return False
 
     def put(self, delivery: Delivery) -> None:
         """Queue a delivery. Never waits."""

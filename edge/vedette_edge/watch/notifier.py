@@ -68,10 +68,8 @@ class Notifier:
 
     def _create_occurrence(self, record: Record) -> Occurrence:
         """Create the occurrence of a record, with the original of a change's frame."""
-        if record["event"] != "change" or not self._dispatcher.has_room():
-            return Occurrence(record)
-        image_rgb = self._copy_original()
-        if image_rgb is None:
+        image_rgb = self._copy_original() if record["event"] == "change" else None
+        if image_rgb is None or not self._dispatcher.has_room():
             return Occurrence(record)
         region = self._regions.get(record.get("region", ""), Region(""))
         rectangle = region.x, region.y, region.width, region.height

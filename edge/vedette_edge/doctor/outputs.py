@@ -1,0 +1,75 @@
+"""Checks of the outputs: the policy, the broker, webhooks, and settings from elsewhere."""
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from vedette_edge.doctor import FAULT, OK, WARNING, Finding
+from vedette_edge.doctor.broker import check_broker
+from vedette_edge.doctor.machine import is_service_running
+from vedette_edge.errors import SettingError
+from vedette_edge.mqtt.device import create_stable_id
+from vedette_edge.mqtt.settings_file import load_overrides
+from vedette_edge.policy.rule import check_labels
+from vedette_edge.sinks.webhook_address import parse_webhook
+from vedette_edge.watch.notify_config import SETTINGS_FILE, NotifyConfig
+
+SERVICE_STATE = Path("/var/lib/vedette")
+RESOLVE_S = 5.0  # to wait for a name server
+
+
+def check_outputs(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Finding]:
+    """Check what is configured. `labels` are the model's answers; empty if it does not load."""
+    yield from _check_rules(config, labels)
+    if config.mqtt:
+        yield from check_broker(config.mqtt, create_stable_id(), running=is_service_running())
+        if config.mqtt.commands:
+            yield from _check_overrides(SERVICE_STATE / SETTINGS_FILE)
+    for url in sorted({rule.webhook for rule in config.rules if rule.webhook}):
+        yield _check_webhook(url)
+
+
+def _check_rules(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Finding]:
+    if not config.rules or not labels:
+        return
+    try:
+        check_labels(config.rules, labels)
+        count = len(config.rules)
+        yield Finding("policy", OK, f"{count} rule{'s' * (count > 1)}, for labels of the model")
+    except SettingError as error:
+        yield Finding("policy", FAULT, str(error))
+
+
+def _check_overrides(path: Path) -> Iterator[Finding]:
+    """Report each setting that was set over MQTT."""
+    try:
+        for name, value in load_overrides(path).items():
+            detail = f"{name} is {value:g}, set over MQTT: it counts more than the settings"
+            yield Finding("settings", OK, detail, f"sudo rm {path}  # to use them again")
+    except SettingError as error:
+        yield Finding("settings", WARNING, str(error))
+
+
+def _check_webhook(url: str) -> Finding:
+    """Check that the name of a webhook's host is known; posts nothing."""
+    host = parse_webhook(url).host
+    if _resolves(host):
+        return Finding("webhook", OK, f"{host} has an address")
+    fix = "check the name and the network, or use an IP address"
+    return Finding("webhook", WARNING, f"{host} has no address", fix)
+
+
+def _resolves(host: str) -> bool:
+    """True if a name has an address. A name server that does not answer counts as none."""
+    known = []
+
+    def resolve() -> None:
+        with suppress(OSError, UnicodeError):
+            known.append(socket.getaddrinfo(host, None))
+
+    thread = threading.Thread(target=resolve, daemon=True)  # it has no time limit of its own
+    thread.start()
+    thread.join(RESOLVE_S)
+    return bool(known)
