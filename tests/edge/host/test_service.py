@@ -1,4 +1,4 @@
-"""The service's unit: systemd accepts it, and little is exposed. tests/systemd/ runs it."""
+"""The units: systemd accepts them, and little is exposed. tests/systemd/ runs them."""
 
 import shutil
 import subprocess
@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parents[3] / "edge" / "vedette.service"
+EDGE = Path(__file__).parents[3] / "edge"
 
 needs_systemd = pytest.mark.skipif(
     not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed"
 )
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Path:
-    """The unit with a command that is there."""
-    path = tmp_path / "vedette.service"
-    path.write_text(
-        UNIT.read_text("utf-8").replace("/opt/vedette/current/bin/vedette", "/bin/true"), "utf-8"
-    )
+@pytest.fixture(params=["vedette.service", "vedette-on@.service"])
+def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A unit with a command that is there."""
+    path, text = tmp_path / request.param, (EDGE / request.param).read_text("utf-8")
+    path.write_text(text.replace("/opt/vedette/current/bin/vedette", "/bin/true"), "utf-8")
     return path
 
 
@@ -37,11 +35,12 @@ def test_systemd_accepts_the_unit(unit: Path) -> None:
 
 
 @needs_systemd
+@pytest.mark.parametrize("unit", ["vedette.service"], indirect=True)
 def test_newer_systemds_accept_that_its_pauses_grow(unit: Path) -> None:
     version = subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True)
     if int(version.stdout.split()[1]) < 254:
         pytest.skip("this systemd knows no growing pauses (254 and newer do)")
-    shutil.copytree(UNIT.with_name("vedette.service.d"), unit.with_name("vedette.service.d"))
+    shutil.copytree(EDGE / "vedette.service.d", unit.with_name("vedette.service.d"))
     done = analyzed("verify", "--man=no", "--recursive-errors=yes", unit)
     assert (done.returncode, done.stderr) == (0, "")
 
