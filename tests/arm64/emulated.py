@@ -13,6 +13,7 @@ LEFT_OUT: Mapping[str, str] = {
     "capture/test_frame_buffer": "frames come at a camera's rate, too fast for this processor",
     "capture/test_patience": "processes start within seconds, too fast for this processor",
     "capture/test_supervisor": "processes start within seconds, too fast for this processor",
+    "cli/test_on": "processes start within seconds, too fast for this processor",
     "host/test_service": "there is no systemd here",
     "log/": "takes minutes here, and does not depend on the processor",
     "model/test_hostile": "takes minutes here, and does not depend on the processor",

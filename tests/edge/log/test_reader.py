@@ -244,6 +244,15 @@ def test_it_follows_through_full_files_removal_cuts_and_replacement(tmp_path: Pa
     assert damage.lines == 0
 
 
+def test_full_files_can_be_skipped_but_for_those_that_become_full_later(log: Path) -> None:
+    with Tail(log, Damage()) as tail:
+        tail.skip_full_files()
+        log.rename(log.with_name("watch.000011.jsonl"))
+        log.write_text(format_line(AT + 999, "start"), encoding="utf-8")
+        texts = [f"{record.text}\n" for record in tail.records()]
+    assert texts == [*MORNING[5:], format_line(AT + 999, "start")]
+
+
 def test_following_shows_the_latest_then_what_comes(tmp_path: Path) -> None:
     path = tmp_path / "watch.jsonl"
     append(path, *(format_change(AT, f"before-{number}") for number in range(50)))
