@@ -16,7 +16,8 @@ needs_systemd = pytest.mark.skipif(
 @pytest.fixture(params=["vedette.service", "vedette-on@.service"])
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A unit with a command that is there."""
-    path, text = tmp_path / request.param, (EDGE / request.param).read_text("utf-8")
+    name: str = request.param
+    path, text = tmp_path / name, (EDGE / name).read_text("utf-8")
     path.write_text(text.replace("/opt/vedette/current/bin/vedette", "/bin/true"), "utf-8")
     return path
 
