@@ -81,8 +81,7 @@ def run(
         reporter = _build_reporter(outputs.sink, terminal, plan)
         start = reporter.record_start_and_stop(plan.describe_start(), signals)
         stats = stack.enter_context(start)
-        restarts = plan.capture.endless
-        camera = stack.enter_context(Supervisor(plan.capture, reporter.report, restarts=restarts))
+        camera = stack.enter_context(_supervise_camera(plan.capture, reporter))
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
         signals.start_watch()
         systemd.notify("READY=1")
@@ -100,6 +99,10 @@ def _exit(signals: Signals, left_out: int) -> NoReturn:
     if signals.reload_requested:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     raise click.exceptions.Exit(UNREADABLE if left_out and not signals.stop_reason else 0)
+
+
+def _supervise_camera(capture: CaptureConfig, reporter: WatchReporter) -> Supervisor:
+    return Supervisor(capture, reporter.report, restarts=capture.endless)
 
 
 def _build_reporter(sink: Sink, terminal: BackgroundOutput, plan: WatchPlan) -> WatchReporter:

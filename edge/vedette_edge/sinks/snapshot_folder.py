@@ -13,7 +13,8 @@ from vedette_edge.errors import SettingError
 from vedette_edge.sinks.log_file import extend_pause
 from vedette_edge.sinks.snapshot_files import SnapshotFiles, SnapshotLimits, is_snapshot_name
 
-MOST_WAITING = 8  # snapshots that wait for the disk; the oldest beyond that are dropped
+MOST_WAITING = 100  # snapshots that wait for the disk; the oldest beyond that are dropped
+MOST_WAITING_BYTES = 8 << 20  # of all of them
 
 logger = logging.getLogger(__name__)
 
@@ -58,11 +59,11 @@ class SnapshotFolder:
             if self._closing or not fits:
                 self._dropped += 1
                 return
-            is_late = len(self._queue) >= MOST_WAITING
+            is_late = self._is_full()
         if is_late:
             self._report_failure("the disk is too slow")
         with self._lock:
-            if len(self._queue) >= MOST_WAITING:
+            if self._is_full():
                 self._queue.popleft()
                 self._dropped += 1
             self._queue.append((name, jpeg))
@@ -81,6 +82,11 @@ class SnapshotFolder:
         """Return the counters. Does not wait for the disk."""
         with self._lock:
             return SnapshotCounters(self._written, self._dropped, self._bytes, self._count)
+
+    def _is_full(self) -> bool:
+        """True if the queue has no room for another snapshot."""
+        waiting_bytes = sum(len(jpeg) for _, jpeg in self._queue)
+        return len(self._queue) >= MOST_WAITING or waiting_bytes >= MOST_WAITING_BYTES
 
     def _run(self) -> None:
         """Run the thread. It holds no lock while it writes."""
@@ -111,7 +117,7 @@ class SnapshotFolder:
         self._pause_s = extend_pause(self._pause_s)
         self._report_failure(error.strerror or str(error))
         with self._lock:
-            if self._closing or len(self._queue) >= MOST_WAITING:
+            if self._closing or self._is_full():
                 self._dropped += 1
             else:
                 self._queue.appendleft(snapshot)

@@ -5,7 +5,6 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from vedette_edge.cameras.address import hide_secrets
 from vedette_edge.errors import SettingError
 
 MOST_LENGTH = 2000  # characters
@@ -51,6 +50,8 @@ def parse_webhook(url: str) -> WebhookAddress:
 
 def show_webhook(url: str) -> str:
     """Return scheme, host and port, or nothing of an address that has no scheme."""
+    from vedette_edge.cameras.address import hide_secrets  # that room imports numpy
+
     return hide_secrets(url) if "://" in url else "webhook"
 
 

@@ -74,16 +74,17 @@ def test_a_full_disk_is_reported_once_and_used_again(small_disk: Path, caplog: C
     folder = SnapshotFolder(small_disk / "snapshots", LIMITS)
     folder.write(create_name(0), bytes(100_000))
     wait_until(lambda: "No space left on device" in caplog.text)
-    for number in range(1, 30):
-        folder.write(create_name(number, SEEN_AT + number), bytes(100_000))
+    for number in range(1, 3 * MOST_WAITING):
+        folder.write(create_name(number, SEEN_AT + number), bytes(10_000))
     assert list_names(small_disk / "snapshots") == []
     hog.unlink()
     wait_until(lambda: WORKS in caplog.text)
     close(folder)
-    newest = [create_name(number, SEEN_AT + number) for number in range(30 - MOST_WAITING, 30)]
+    latest = range(2 * MOST_WAITING, 3 * MOST_WAITING)
+    newest = [create_name(number, SEEN_AT + number) for number in latest]
     assert set(newest[1:]) <= set(list_names(small_disk / "snapshots"))
     counters = folder.read_counters()
-    assert counters.written + counters.dropped == 30
+    assert counters.written + counters.dropped == 3 * MOST_WAITING
     assert len(caplog.messages) == 2
     assert f" {counters.dropped} snapshots were lost" in caplog.messages[1]
 
@@ -105,7 +106,7 @@ def test_a_disk_that_stays_full_does_not_hold_up_the_end(small_disk: Path) -> No
     (small_disk / "hog").write_bytes(bytes(2 * 1024 * 1024))
     folder = SnapshotFolder(small_disk, LIMITS)
     for number in range(3):
-        folder.write(create_name(number), bytes(100_000))
+        folder.write(create_name(number), bytes(10_000))
     close(folder)
     assert folder.read_counters() == SnapshotCounters(0, 3, 0, 0)
     assert list_names(small_disk) == ["hog"]
@@ -140,16 +141,16 @@ def test_a_disk_that_hangs_holds_up_neither_watch_nor_end(tmp_path: Path, caplog
     files = HangingFiles(tmp_path)
     folder = SnapshotFolder(tmp_path, LIMITS, files)
     for number in range(1000):
-        folder.write(create_name(number, SEEN_AT + number), bytes(100_000))
+        folder.write(create_name(number, SEEN_AT + number), bytes(10_000))
     assert folder.read_counters() == SnapshotCounters(0, 1000 - MOST_WAITING, 0, 0)
     assert ["the disk is too slow" in text for text in caplog.messages] == [True]
     close(folder, 0.05)
     assert "does not answer" in caplog.messages[1]
     files.answer.set()
     wait_until(lambda: folder.read_counters().written == MOST_WAITING)
-    newest = [create_name(number, SEEN_AT + number) for number in range(992, 1000)]
+    newest = [create_name(number, SEEN_AT + number) for number in range(1000 - MOST_WAITING, 1000)]
     assert list_names(tmp_path) == newest
-    assert f" {992} snapshots were lost" in caplog.messages[2]
+    assert f" {1000 - MOST_WAITING} snapshots were lost" in caplog.messages[2]
 
 
 @pytest.mark.parametrize("name", ["file", "file/below/it", "link", "with\0null"])

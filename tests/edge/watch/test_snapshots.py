@@ -14,7 +14,6 @@ from vedette_edge.images.preprocessing import Image
 
 HEIGHT, WIDTH, CELL, BITS = 64, 96, 16, 6 * 2
 COLOURS_RGB = ((220, 0, 0), (0, 220, 0), (0, 0, 220))
-PER_S = 100.0
 
 
 def draw_frame(number: int) -> Image:
@@ -40,33 +39,39 @@ def read_number(path: Path) -> int:
 
 
 def watch_frames(model: Path, folder: Path, count: int, *flags: str) -> list[dict[str, object]]:
-    """Watch frames with numbers on standard input; return the changes."""
+    """Watch frames with numbers on standard input, each when the snapshot before is written.
+
+    Returns the changes.
+    """
     command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--json", "--live"]
     arguments = ["--camera", f"-:raw:{WIDTH}x{HEIGHT}", "--smoothing", "0", "--dwell", "0"]
-    with (folder / "out").open("wb") as out:
-        process = subprocess.Popen(
-            [*command, *arguments, "--snapshots", str(folder / "snapshots"), *flags],
-            stdin=subprocess.PIPE,
-            stdout=out,
-        )
+    snapshots, changes = folder / "snapshots", list[dict[str, object]]()
+    with subprocess.Popen(
+        [*command, *arguments, "--snapshots", str(snapshots), *flags],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
         assert process.stdin
-        begun_s = time.monotonic()
+        assert process.stdout
         for number in range(1, count + 1):
             process.stdin.write(draw_frame(number).tobytes())
             process.stdin.flush()
-            time.sleep(max(0.0, begun_s + number / PER_S - time.monotonic()))
+            while (record := json.loads(process.stdout.readline()))["event"] != "change":
+                pass
+            changes.append(record)
+            while "snapshot" in record and not (snapshots / record["snapshot"]).exists():
+                time.sleep(0.001)
         process.stdin.close()
         assert process.wait(60) == 0
-    records = map(json.loads, (folder / "out").read_text("utf-8").splitlines())
-    return [record for record in records if record["event"] == "change"]
+    return changes
 
 
 def test_each_of_a_thousand_snapshots_shows_the_frame_that_its_record_names(
     model: Path, tmp_path: Path
 ) -> None:
-    changes = watch_frames(model, tmp_path, 1300, "--snapshots-files", "5000")
-    assert len(changes) >= 1000
-    for change in changes[:1000]:
+    changes = watch_frames(model, tmp_path, 1000, "--snapshots-files", "1000")
+    assert [change["frame"] for change in changes] == list(range(1, 1001))
+    for change in changes:
         assert read_number(tmp_path / "snapshots" / str(change["snapshot"])) == change["frame"]
 
 
