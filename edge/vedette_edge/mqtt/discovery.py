@@ -20,6 +20,7 @@ EXPIRE_BEATS = 3  # an entity is unavailable after so many heartbeats that do no
 CHANGE = "change"  # type of the events where the labels are too many to list
 # Turns an event's type, which Home Assistant would have to know, into an attribute.
 _UNTYPED = f"{{{{ dict(value_json,label=value_json.event_type,event_type='{CHANGE}')|tojson }}}}"
+_PERCENT = "(value_json.score*100)|round(1)"
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _PLATFORMS = ("sensor", "binary_sensor", "event", "image", "number", "switch", "button")
 _DIAGNOSTIC = {"ent_cat": "diagnostic"}
@@ -117,7 +118,7 @@ def _describe_region(
     label = {"val_tpl": "{{ value_json.label }}", "json_attr_t": topics.state(region)}
     yield f"{key}label", {"p": "sensor", "name": _name(region, "Label"), **listed, **state, **label}
     share = {"unit_of_meas": "%", "sug_dsp_prc": 0}
-    score = {"val_tpl": "{{ (value_json.score*100)|round(1) }}", **share}
+    score = {"val_tpl": f"{{{{ {_PERCENT} if value_json.label else 'None' }}}}", **share}
     yield f"{key}score", {**_MEASURED, "name": _name(region, "Score"), **state, **score}
     types = {"evt_typ": labels} if detail else {"evt_typ": [CHANGE], "val_tpl": _UNTYPED}
     event = {"p": "event", "name": _name(region, "Change"), "stat_t": topics.event(region)}

@@ -17,6 +17,7 @@ from vedette_edge.mqtt.topics import Topics
 
 COMMANDS_PER_S, COMMANDS_AT_ONCE = 10.0, 20
 CAMERA_EVENTS = {"camera_opened": True, "camera_restored": True, "camera_lost": False}
+NO_STATE = {"label": None, "score": None, "previous": "", "since": None}
 OUTAGE_FIELDS = ("lost_s", "reason")
 
 logger = logging.getLogger(__name__)
@@ -52,9 +53,8 @@ class MqttOutput:
         self._topics = topics = Topics.from_config(config)
         self._commands, self._on_command = config.commands, on_command
         regions = device.regions or ("",)
-        states = map(topics.state, regions)
-        first = (topics.discovery, topics.available, topics.settings, topics.health)
-        self._outbox = Outbox((*first, topics.snapshot, *states))
+        first = (topics.discovery, topics.settings, topics.health, topics.snapshot)
+        self._outbox = Outbox((*first, *map(topics.state, regions), topics.available))
         self._bucket = TokenBucket(COMMANDS_PER_S, COMMANDS_AT_ONCE)
         self._refused = 0
         self._health: dict[str, object] = {}
@@ -62,6 +62,8 @@ class MqttOutput:
         self._discovery = create_discovery(device, topics, commands=config.commands)
         self._compared = False  # with the former description
         self._outbox.put_retained(topics.discovery, self._discovery)
+        for region in regions:  # or a broker would still have a label of the last watch
+            self._put(topics.state(region), NO_STATE | {"region": region})
         self._outbox.put_retained(topics.available, b"online")
 
     def __enter__(self) -> "MqttOutput":

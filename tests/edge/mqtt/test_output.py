@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,11 +66,12 @@ def events(payloads: list[bytes]) -> list[int]:
 def test_a_change_is_a_snapshot_then_a_state_then_an_event(broker: Mosquitto) -> None:
     with subscribe(broker.port) as listener, open_output(broker.port) as (output, _):
         wait_for_connection(output)
+        wait_until(lambda: output.read_counters().sent >= 3)
         wait_until(lambda: f"{ROOT}/available" in listener.topics())
         begin = len(listener.messages)
         for number in range(50):
             output.write(make_change("fox", number), JPEG + bytes([number]))
-            wait_until(lambda: output.read_counters().sent >= 2 + 3 * (number + 1))  # noqa: B023
+            wait_until(lambda: output.read_counters().sent >= 3 + 3 * (number + 1))  # noqa: B023
         wait_until(lambda: len(listener.messages) >= begin + 150)
         messages = listener.messages[begin:]
     names = [topic.removeprefix(f"{ROOT}/") for _, topic, _ in messages]
@@ -93,7 +95,7 @@ def test_states_are_retained_and_events_are_not(broker: Mosquitto) -> None:
         output.write(make_change("fox"), JPEG)
         output.write(create_record("heartbeat") | {"fps": 9.8})
         output.publish_settings({"enter": 0.5, "leave": 0.35, "paused": False})
-        wait_until(lambda: output.read_counters().sent >= 7)
+        wait_until(lambda: len(list_retained(broker.port)) == 6)
         kept = list_retained(broker.port)
     names = ("available", "health", "settings", "snapshot", "state")
     discovery = "homeassistant/device/vedette_door-pi/config"
@@ -102,6 +104,37 @@ def test_states_are_retained_and_events_are_not(broker: Mosquitto) -> None:
     assert json.loads(kept[f"{ROOT}/health"])["camera"] is True
     assert json.loads(kept[f"{ROOT}/settings"])["leave"] == 0.35
     assert list_retained(broker.port)[f"{ROOT}/available"] == b"offline"
+
+
+def test_a_new_watch_has_no_label_until_its_first_change(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _):
+        output.write(make_change("fox"), JPEG)
+        wait_until(lambda: output.read_counters().sent >= 5)
+    assert json.loads(list_retained(broker.port)[f"{ROOT}/state"])["label"] == "fox"
+    with subscribe(broker.port) as listener, open_output(broker.port):
+        wait_until(lambda: b"online" in listener.payloads(f"{ROOT}/available"))
+        topics = [topic for retained, topic, _ in listener.messages if not retained]
+    assert topics.index(f"{ROOT}/state") < topics.index(f"{ROOT}/available")
+    assert json.loads(listener.payloads(f"{ROOT}/state")[-1])["label"] is None
+
+
+def test_entities_of_labels_that_are_gone_are_removed(broker: Mosquitto) -> None:
+    discovery = "homeassistant/device/vedette_door-pi/config"
+
+    def read_entities() -> dict[str, dict[str, object]]:
+        entities: dict[str, dict[str, object]] = json.loads(
+            list_retained(broker.port).get(discovery, b'{"cmps": {}}')
+        )["cmps"]
+        return entities
+
+    with open_output(broker.port):
+        wait_until(lambda: "is_fox" in read_entities())
+    other = replace(DEVICE, labels=("hen", "cat"))
+    with open_output(broker.port, other):
+        wait_until(lambda: read_entities().get("is_fox") == {"p": "binary_sensor"})
+        assert len(read_entities()["is_cat"]) > 1
+    with open_output(broker.port, other):
+        wait_until(lambda: "is_fox" not in read_entities())
 
 
 def test_without_notice_a_change_is_no_event(broker: Mosquitto) -> None:
@@ -151,7 +184,7 @@ def test_after_an_outage_the_newest_state_is_there(broker: Mosquitto) -> None:
             output.write(make_change("fox" if number % 2 else "hen", number), JPEG)
         assert output.read_counters().dropped == 150
         broker.start()
-        wait_until(lambda: output.read_counters().sent >= 2 + 4 + 100)
+        wait_until(lambda: output.read_counters().sent >= 3 + 4 + 100)
         kept = list_retained(broker.port)
         assert json.loads(kept[f"{ROOT}/state"])["label"] == "hen"
         assert kept[f"{ROOT}/snapshot"] == JPEG
@@ -167,7 +200,7 @@ def test_events_arrive_in_order_behind_all_that_is_retained(broker: Mosquitto) -
         numbers = events(listener.payloads(f"{ROOT}/event"))
     assert numbers == list(range(151, 251))
     assert topics[0].endswith("/config")
-    assert topics[1:4] == [f"{ROOT}/{name}" for name in ("available", "snapshot", "state")]
+    assert topics[1:4] == [f"{ROOT}/{name}" for name in ("snapshot", "state", "available")]
     assert output.read_counters().dropped == 150
 
 
@@ -195,10 +228,10 @@ def test_when_home_assistant_starts_it_gets_everything_again(broker: Mosquitto) 
             begin = len(listener.messages)
             publish(broker.port, "homeassistant/status", b"offline")
             publish(broker.port, "homeassistant/status", b"online")
-            wait_until(lambda: f"{ROOT}/state" in [one for _, one, _ in listener.messages[begin:]])
+            wait_until(lambda: f"{ROOT}/available" in listener.topics()[begin:])
             topics = listener.topics()[begin:]
     assert topics[2].endswith("/config")
-    assert topics[3:] == [f"{ROOT}/{name}" for name in ("available", "snapshot", "state")]
+    assert topics[3:] == [f"{ROOT}/{name}" for name in ("snapshot", "state", "available")]
 
 
 def test_a_watch_that_is_killed_is_offline(broker: Mosquitto) -> None:
