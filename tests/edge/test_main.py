@@ -26,10 +26,16 @@ def find_imported(statement: str) -> set[str]:
     [
         "from vedette_edge.__main__ import main; main(['--help'], standalone_mode=False)",
         "import vedette_edge.cli.check",  # which must start where either is broken
+        "import vedette_edge.cli.mqtt, vedette_edge.doctor.broker",
     ],
 )
 def test_help_and_the_doctor_start_without_numpy_and_opencv(statement: str) -> None:
     assert {"numpy", "cv2"}.isdisjoint(find_imported(statement))
+
+
+def test_the_watch_starts_without_the_client_of_mqtt() -> None:
+    imported = find_imported("import vedette_edge.cli.run")
+    assert not any(name.split(".")[0] == "paho" for name in imported)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
