@@ -63,6 +63,10 @@ class _BoundedClient(paho.Client):
     most_bytes = LARGEST_PACKET
     tls: ssl.SSLContext | None = None
 
+    def __init__(self, client_id: str) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
+        self._reads = TokenBucket(MOST_READS, MOST_READS)
+
     def _create_socket(self) -> socket.socket:
         """Connect, past all proxies, and close the socket if TLS fails, as paho does not."""
         connection = socket.create_connection((self.host, self.port), CONNECT_S)
@@ -70,6 +74,13 @@ class _BoundedClient(paho.Client):
             return connection
         with connection:
             return self.tls.wrap_socket(connection, server_hostname=self.host)
+
+    def _packet_read(self) -> MQTTErrorCode:
+        """Read a packet, or what is there of it."""
+        if not self._reads.take():
+            self.fault = f"it sends more than {MOST_READS:,} packets a second"
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        return super()._packet_read()
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Read a part of a packet; paho asks for all that is left of it."""
@@ -108,7 +119,6 @@ class Connection:
         self._client.on_connect, self._client.on_disconnect = self._note_answer, self._note_end
         self._client.on_message, self._client.on_publish = self._pass_message, self._note_confirmed
         self._client.on_subscribe = self._note_subscribed
-        self._reads = TokenBucket(MOST_READS, MOST_READS)
         self._in_flight: dict[int, Message] = {}
         self._socket: socket.socket | None = None
         self._opened_s = 0.0
@@ -148,7 +158,7 @@ class Connection:
         reads = self._wait(timeout_s, wake)
         try:
             if reads:
-                self._read()
+                self._client.loop_read()
             if self._client.want_write():
                 self._client.loop_write()
             self._client.loop_misc()
@@ -185,12 +195,6 @@ class Connection:
         if wake and wake.fileno() in ready:
             wake.recv(4096)
         return not writes and self._socket.fileno() in ready
-
-    def _read(self) -> None:
-        if not self._reads.take():
-            text = f"it sends more than {MOST_READS:,} packets a second"
-            self._fail(text, "find out which client floods it")
-        self._client.loop_read()
 
     def _check(self) -> None:
         if self._failure:
@@ -232,12 +236,13 @@ class Connection:
 def _create_client(
     config: MqttConfig, client_id: str, will: str, most_bytes: int
 ) -> _BoundedClient:
-    client = _BoundedClient(CallbackAPIVersion.VERSION2, client_id, reconnect_on_failure=False)
+    client = _BoundedClient(client_id)
     client.most_bytes = most_bytes
     if config.broker.user:
         client.username_pw_set(config.broker.user, config.broker.password or None)
     if config.broker.tls:
         client.tls = create_tls_context(config.ca_file)
+        client.tls.options |= ssl.OP_NO_RENEGOTIATION  # during which writing would wait for reading
     if will:
         client.will_set(will, b"offline", QOS, retain=True)
     return client

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from vedette_edge.errors import BrokerError, VedetteError
+from vedette_edge.errors import BrokerError
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.connection import MOST_IN_FLIGHT, Connection, Received
 from vedette_edge.mqtt.outbox import LARGEST_BYTES, Message
@@ -86,12 +86,12 @@ def limit_time(work: Callable[[], Result], timeout_s: float) -> Result:
 
     A name server that does not answer can be waited for, but not interrupted.
     """
-    results: queue.SimpleQueue[tuple[Result | None, VedetteError | None]] = queue.SimpleQueue()
+    results: queue.SimpleQueue[tuple[Result | None, Exception | None]] = queue.SimpleQueue()
 
     def run() -> None:
         try:
             results.put((work(), None))
-        except VedetteError as error:
+        except Exception as error:  # raised again by who waits
             results.put((None, error))
 
     threading.Thread(target=run, name="mqtt visit", daemon=True).start()
