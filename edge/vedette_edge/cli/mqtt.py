@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vedette_edge.cli.mqtt_options import mqtt_options
+from vedette_edge.cli.mqtt_options import broker_options
 from vedette_edge.cli.options import json_option
 from vedette_edge.cli.watch_options import config_option
 from vedette_edge.click_types import usage_errors
@@ -28,7 +28,7 @@ def mqtt() -> None:
 
 @mqtt.command("remove", epilog=EXAMPLES)
 @config_option
-@mqtt_options
+@broker_options
 @json_option
 def remove(config: Path | None, mqtt: MqttSettings, as_json: bool) -> None:
     """Remove this device from the broker, and so from Home Assistant.

@@ -1,4 +1,4 @@
-"""The options of MQTT, which `vedette run` and `vedette mqtt` share.
+"""The options of MQTT, which several commands share; only the watch takes commands.
 
 Imports neither paho-mqtt nor numpy.
 """
@@ -49,9 +49,7 @@ def _check_broker(context: click.Context, option: click.Parameter, url: str | No
     return _check(parse_broker)(context, option, url)
 
 
-mqtt_options = collect_options(
-    "mqtt",
-    MqttSettings,
+_options = (
     click.option(
         "--mqtt",
         metavar="URL",
@@ -80,6 +78,12 @@ mqtt_options = collect_options(
         callback=_check(check_topic),
         help="Beginning of Home Assistant's own topics.",
     ),
+)
+broker_options = collect_options("mqtt", MqttSettings, *_options)
+mqtt_options = collect_options(
+    "mqtt",
+    MqttSettings,
+    *_options,
     click.option(
         "--commands/--no-commands",
         default=True,

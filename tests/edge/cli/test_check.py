@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.edge.model.packing import pack, unpack
+from tests.edge.mosquitto import Mosquitto
 from tests.edge.vedette_command import call_vedette
 from tests.edge.video_files import write_video
 
@@ -42,6 +43,24 @@ def test_check_takes_the_settings_of_the_service(model: Path, tmp_path: Path) ->
     assert f"{config}: enter 0.5 is below leave 0.6" in contradicting.stdout
     config.write_text("camra = 1", encoding="utf-8")
     assert "'camera'" in call_vedette("check", "--config", config).stderr
+
+
+def test_check_asks_the_broker_of_the_service(broker: Mosquitto, tmp_path: Path) -> None:
+    config, password = tmp_path / "config.toml", tmp_path / "password"
+
+    def check(text: str) -> list[dict[str, str]]:
+        config.write_text(text, encoding="utf-8")
+        result = call_vedette("check", "--config", config, "--json")
+        assert "hunter2" not in result.stdout + result.stderr
+        findings: list[dict[str, str]] = json.loads(result.stdout)["findings"]
+        return [one for one in findings if one["subject"] == "mqtt"]
+
+    assert check("fps = 2\n") == []
+    assert [one["level"] for one in check(f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n')] == [OK]
+    (fault,) = check('mqtt = "mqtt://me:hunter2@127.0.0.1:1"\ncommands = false\n')
+    assert (fault["level"], "nothing listens" in fault["detail"]) == (FAULT, True)
+    (fault,) = check(f'mqtt = "mqtt://me@127.0.0.1"\nmqtt-password-file = "{password}"\n')
+    assert (fault["level"], str(password) in fault["detail"]) == (FAULT, True)
 
 
 def test_a_missing_model_is_one_fault_among_the_findings(tmp_path: Path) -> None:
