@@ -233,11 +233,11 @@ def open_hostile_broker(
         hostile.close()
 
 
-def make_publish(topic: str, payload: bytes, qos: int = 0, mid: int = 1) -> bytes:
+def make_publish(topic: str, payload: bytes, qos: int = 0, *, retained: bool = False) -> bytes:
     """Make the packet of a message."""
     body = len(topic.encode()).to_bytes(2, "big") + topic.encode()
-    body += (mid.to_bytes(2, "big") if qos else b"") + payload
-    return bytes([0x30 | qos << 1]) + encode_length(len(body)) + body
+    body += (b"\x00\x01" if qos else b"") + payload
+    return bytes([0x30 | qos << 1 | retained]) + encode_length(len(body)) + body
 
 
 def encode_length(length: int) -> bytes:

@@ -13,6 +13,7 @@ from vedette_edge.mqtt.connection import MOST_IN_FLIGHT, Connection, Received
 from vedette_edge.mqtt.outbox import LARGEST_BYTES, Message
 
 MOST_TOPICS = 1000  # that are read
+MOST_BYTES = 1 << 20  # of their payloads together; those of further topics read as empty
 LARGEST_PACKET = LARGEST_BYTES + 1024  # bytes: our largest message, and its topic
 QUIET_S = 0.5  # without a message, all that is retained has arrived
 STEP_S = 0.05
@@ -31,7 +32,7 @@ class Visit:
         """Raises SettingError for a CA file that cannot be used."""
         self._name, self._end_s = config.broker.name, time.monotonic() + timeout_s
         self._kept: dict[str, bytes] = {}
-        self._heard_s = 0.0
+        self._heard_s, self._room = 0.0, MOST_BYTES
         client_id = f"vedette-visit-{os.urandom(6).hex()}"
         self._connection = Connection(config, client_id, self._keep, most_bytes=LARGEST_PACKET)
 
@@ -50,7 +51,7 @@ class Visit:
 
     def read_retained(self, filters: Sequence[str]) -> dict[str, bytes]:
         """Read all that is retained below topics."""
-        self._kept, self._heard_s = {}, time.monotonic()
+        self._kept, self._heard_s, self._room = {}, time.monotonic(), MOST_BYTES
         answers = self._connection.subscribed
         self._connection.subscribe(filters)
         self._wait(lambda: self._connection.subscribed > answers)
@@ -72,7 +73,8 @@ class Visit:
     def _keep(self, message: Received) -> None:
         if message.retained and message.payload and len(self._kept) < MOST_TOPICS:
             self._heard_s = time.monotonic()
-            self._kept[message.topic] = message.payload
+            self._room -= len(message.payload)
+            self._kept[message.topic] = message.payload if self._room >= 0 else b""
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         while not condition():

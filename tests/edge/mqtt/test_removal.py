@@ -1,6 +1,7 @@
 """The removal of a device: nothing is left on the broker, and nothing else is touched."""
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.edge.mosquitto import (
     StartBroker,
     list_retained,
     make_config,
+    make_publish,
     open_hostile_broker,
     publish,
     wait_until,
@@ -76,6 +78,21 @@ def test_a_broker_that_does_not_answer_takes_no_longer_than_the_limit() -> None:
         remove_device(make_config(silent.port), timeout_s=0.5)
     with open_hostile_broker() as mute, pytest.raises(BrokerError):
         remove_device(make_config(mute.port), timeout_s=0.5)
+
+
+def test_a_broker_that_never_ends_takes_no_more_than_the_limits() -> None:
+    packets = [
+        make_publish(f"vedette/door-pi/{number}", bytes(250_000), retained=True)
+        for number in range(100)
+    ]
+    highest_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with (
+        open_hostile_broker(b"\x90\x03\x00\x01\x01", *packets, times=1000) as endless,
+        pytest.raises(BrokerError),
+    ):
+        remove_device(make_config(endless.port), timeout_s=2)
+    assert endless.sent > 10_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - highest_kb < 30_000
 
 
 def test_the_command_removes_a_device(broker: Mosquitto, tmp_path: Path) -> None:
