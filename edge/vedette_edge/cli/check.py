@@ -13,7 +13,11 @@ import click
 
 from vedette_edge.capture.region import parse_region
 from vedette_edge.cli.config_file import load_settings
-from vedette_edge.cli.notify_options import notify_options
+from vedette_edge.cli.notify_options import (
+    NotifySettings,
+    build_notify_config,
+    notify_settings_options,
+)
 from vedette_edge.cli.options import json_option, model_options, threads_option
 from vedette_edge.cli.watch_options import (
     camera_options,
@@ -32,7 +36,6 @@ from vedette_edge.errors import SelfTestError, SettingError
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.watch.config import CameraSettings
-from vedette_edge.watch.notify_config import NotifyConfig
 
 EXAMPLES = """\b
 Examples:
@@ -53,7 +56,7 @@ _file = click.Path(path_type=Path)
 @click.option("--test-chart", is_flag=True, help="The camera sees the chart: check orientation.")
 @click.option("--write-chart", type=_file, help="Write the chart to a file, to print or show it.")
 @log_options
-@notify_options
+@notify_settings_options
 @json_option
 @threads_option
 @model_options
@@ -65,7 +68,7 @@ def check(
     write_chart: Path | None,
     log: Path | None,
     limits: LogLimits,
-    notify: NotifyConfig,
+    notify: NotifySettings,
     as_json: bool,
     threads: int | None,
     overrides: ModelOverrides,
@@ -85,7 +88,7 @@ def check(
         findings += check_machine(camera.source or "")
         findings += check_disk(log, limits) if log else ()
         findings += _check_camera(camera, packages, with_chart=test_chart)
-        findings += check_outputs(notify, report.labels)
+        findings += _check_outputs(notify, report.labels)
         _print_report(terminal, report, findings, as_json=as_json)
 
 
@@ -120,6 +123,15 @@ def _check_model(
     from vedette_edge.doctor.model import check_model  # imports numpy
 
     return check_model(path, threads, overrides)
+
+
+def _check_outputs(settings: NotifySettings, labels: Sequence[str]) -> Iterator[Finding]:
+    try:
+        config = build_notify_config(settings)
+    except SettingError as error:
+        yield Finding("settings", FAULT, str(error))
+    else:
+        yield from check_outputs(config, labels)
 
 
 def _check_camera(

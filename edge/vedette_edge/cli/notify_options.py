@@ -5,7 +5,7 @@ Imports no numpy: `vedette check` must start where numpy is broken.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,31 @@ SETTINGS_FILE = "settings.json"
 logger = logging.getLogger(__name__)
 
 
-def build_notify_config(
-    mqtt: MqttSettings,
-    snapshots: Path | None,
-    snapshot_limits: SnapshotLimits,
-    snapshots_regions: bool,
-    rules: tuple[Rule, ...],
-) -> NotifyConfig:
-    """Build the configuration. Raises SettingError if a rule can have no effect."""
-    config = NotifyConfig(build_config(mqtt), snapshots, snapshot_limits, snapshots_regions, rules)
-    if snapshots:
+@dataclass(frozen=True, slots=True)
+class NotifySettings:
+    """Settings of the outputs, as flags and TOML file have them."""
+
+    mqtt: MqttSettings
+    snapshots: Path | None
+    snapshot_limits: SnapshotLimits
+    snapshots_regions: bool
+    rules: tuple[Rule, ...]
+
+
+def build_notify_config(settings: NotifySettings) -> NotifyConfig:
+    """Build the configuration. Raises SettingError, also if a rule can have no effect."""
+    config = NotifyConfig(
+        build_config(settings.mqtt),
+        settings.snapshots,
+        settings.snapshot_limits,
+        settings.snapshots_regions,
+        settings.rules,
+    )
+    if config.snapshots:
         from vedette_edge.sinks.snapshot_folder import check_snapshot_folder  # what is off is free
 
-        check_snapshot_folder(snapshots)
-    for number, rule in enumerate(rules, 1):
+        check_snapshot_folder(config.snapshots)
+    for number, rule in enumerate(config.rules, 1):
         if rule.webhook:
             from vedette_edge.sinks.webhook_address import parse_webhook  # the same
 
@@ -55,11 +66,13 @@ def build_from_settings(settings: Mapping[str, Any]) -> NotifyConfig:
     own = {one.name: settings[one.name] for one in fields(MqttSettings) if one.name in settings}
     limits = {one: settings[one] for one in signature(_build_limits).parameters if one in settings}
     return build_notify_config(
-        MqttSettings(**own),
-        settings.get("snapshots"),
-        _build_limits(**limits),
-        settings.get("snapshots_regions", False),
-        settings.get("rules", ()),
+        NotifySettings(
+            MqttSettings(**own),
+            settings.get("snapshots"),
+            _build_limits(**limits),
+            settings.get("snapshots_regions", False),
+            settings.get("rules", ()),
+        )
     )
 
 
@@ -82,9 +95,18 @@ def _build_limits(
     return SnapshotLimits.from_megabytes(snapshots_total, snapshots_files)
 
 
-notify_options = collect_options(
-    "notify",
-    build_notify_config,
+def _build_at_once(
+    mqtt: MqttSettings,
+    snapshots: Path | None,
+    snapshot_limits: SnapshotLimits,
+    snapshots_regions: bool,
+    rules: tuple[Rule, ...],
+) -> NotifyConfig:
+    settings = NotifySettings(mqtt, snapshots, snapshot_limits, snapshots_regions, rules)
+    return build_notify_config(settings)
+
+
+_options = (
     mqtt_options,
     click.option(
         "--snapshots",
@@ -115,3 +137,6 @@ notify_options = collect_options(
     ),
     click.option("--on", "rules", type=RuleTables(), default=(), hidden=True),
 )
+# `vedette run` takes the configuration; `vedette check` the settings, to report what is wrong.
+notify_options = collect_options("notify", _build_at_once, *_options)
+notify_settings_options = collect_options("notify", NotifySettings, *_options)

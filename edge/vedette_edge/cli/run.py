@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from vedette_edge.capture.supervisor import Supervisor
+from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.cli.options import UNREADABLE
 from vedette_edge.cli.restart_check import check_restart
 from vedette_edge.cli.self_test import run_self_test

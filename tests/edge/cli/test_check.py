@@ -53,7 +53,7 @@ def test_check_asks_the_broker_of_the_service(broker: Mosquitto, tmp_path: Path)
         result = call_vedette("check", "--config", config, "--json")
         assert "hunter2" not in result.stdout + result.stderr
         findings: list[dict[str, str]] = json.loads(result.stdout)["findings"]
-        return [one for one in findings if one["subject"] == "mqtt"]
+        return [one for one in findings if one["subject"] in ("mqtt", "settings")]
 
     assert check("fps = 2\n") == []
     assert [one["level"] for one in check(f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n')] == [OK]

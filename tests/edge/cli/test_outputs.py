@@ -141,7 +141,7 @@ def test_a_change_is_a_snapshot_a_state_and_an_event_and_the_file_is_named_in_th
     changes = [record for record in records if record["event"] == "change"]
     mine = f"{ROOT}/snapshot", f"{ROOT}/state", f"{ROOT}/event"
     order = [topic for topic in subscriber.topics() if topic in mine]
-    assert order == list(mine) * len(changes)
+    assert order[1:] == list(mine) * len(changes)  # after a first state without a label
     events = [json.loads(payload) for payload in subscriber.payloads(f"{ROOT}/event")]
     assert [one["frame"] for one in events] == [one["frame"] for one in changes]
     assert [one["event_type"] for one in events] == [one["label"] for one in changes]
