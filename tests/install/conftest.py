@@ -16,12 +16,11 @@ import cv2
 import numpy as np
 import pytest
 from tests.conftest import Once, locked
-from tests.install.userland import BUILD, LackingError, Userland, bare, furnish
+from tests.install.userland import BUILD, NATIVE, LackingError, Userland, bare, furnish
 
 ROOT = Path(__file__).parents[2]
 SUITE = os.environ.get("SUITE", "bookworm")
-HERE = "arm64" if os.uname().machine == "aarch64" else "amd64"
-ARCHITECTURE = os.environ.get("ARCHITECTURE", HERE)
+ARCHITECTURE = os.environ.get("ARCHITECTURE", NATIVE)
 MODEL = ROOT / "tests" / "edge" / "colours.tflite"
 SETTINGS = """# mine
 model = "/etc/vedette/model.tflite"

@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "install"
 # What a Raspberry Pi's card has beforehand, as far as an installation meets it.
 PACKAGES = "adduser ca-certificates openssh-server passwd procps python3 python3-numpy sudo"
+NATIVE = "arm64" if os.uname().machine == "aarch64" else "amd64"
 
 # LiteRT looks for the processor, and the emulator shows it this machine's: a Pi 4's, or for 32 bits
 # a Pi 2's, instead. The emulator is told as well, since with its own choice, all that an Arm may
@@ -58,19 +59,20 @@ class LackingError(Exception):
     """What this machine does not have."""
 
 
-def bare(suite: str, architecture: str) -> Path:
+def bare(suite: str, architecture: str, packages: str = PACKAGES, build: Path = BUILD) -> Path:
     """The folder of a bare system. Raises LackingError where it cannot be had."""
-    root = BUILD / f"{suite}-{architecture}"
+    root = build / f"{suite}-{architecture}"
     if os.geteuid() != 0:
         raise LackingError("installing into a userland needs root")
     if not shutil.which("mmdebstrap"):
         raise LackingError("needs mmdebstrap: apt install mmdebstrap")
     if not root.exists():
-        BUILD.mkdir(parents=True, exist_ok=True)
+        build.mkdir(parents=True, exist_ok=True)
         making = root.with_suffix(".making")
         shutil.rmtree(making, ignore_errors=True)
-        include = f"--include={PACKAGES.replace(' ', ',')}"
+        include = f"--include={packages.replace(' ', ',')}"
         kind = ["--quiet", "--variant=apt", f"--architectures={architecture}", include]
+        kind.append('--aptopt=Acquire::Check-Valid-Until "false"')  # a mirror may be a past day's
         done = subprocess.run(
             ["mmdebstrap", *kind, suite, making, _mirror()],
             capture_output=True,
@@ -90,15 +92,20 @@ def _mirror() -> str:
     return next((one for one in known if one.endswith("/debian/")), "http://deb.debian.org/debian")
 
 
+def connect(userland: "Userland") -> None:
+    """The package index as this machine reaches it."""
+    for known in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
+        if Path(known).exists():
+            shutil.copy(known, userland.path(known))
+
+
 def furnish(userland: "Userland") -> None:
-    """A user as on a Pi, stand-ins for systemd's, the package index as this machine reaches it."""
+    """A user as on a Pi, stand-ins for systemd's, the package index."""
     shutil.copy(HERE / "systemctl", userland.path("/usr/local/bin/systemctl"))
     journal = userland.path("/usr/local/bin/journalctl")
     journal.write_text("#!/bin/sh\ntail -n 5 /run/units/vedette.output\n", "utf-8")
     journal.chmod(0o755)
-    for known in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
-        if Path(known).exists():
-            shutil.copy(known, userland.path(known))
+    connect(userland)
     userland.run("useradd", "--create-home", "--shell=/bin/bash", "--password=*", "pi")
     rights = "pi ALL=(ALL) NOPASSWD: ALL\n"
     userland.path("/etc/sudoers.d/pi").write_text(rights, "utf-8")

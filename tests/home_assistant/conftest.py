@@ -1,0 +1,51 @@
+"""A broker, Home Assistants that know it, and a device of ours."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.home_assistant.broker import Broker, free_port
+from tests.home_assistant.client import HomeAssistant
+from tests.home_assistant.device import Device
+from tests.home_assistant.releases import RELEASES, Release, install
+from tests.install.userland import LackingError, Userland
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if not program:
+        pytest.skip("needs mosquitto: apt install mosquitto")
+    with Broker(program, tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session", params=RELEASES, ids=lambda release: release.version)
+def hub(
+    request: pytest.FixtureRequest, broker: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HomeAssistant]:
+    """Home Assistant, started, and connected with the broker."""
+    release: Release = request.param
+    folder: Path = tmp_path_factory.mktemp(release.version)
+    try:
+        layers = install(release)
+    except LackingError as lacking:
+        pytest.skip(str(lacking))
+    with (
+        Userland(layers, folder / "userland") as userland,
+        HomeAssistant(userland, broker.port, free_port(), folder / "log") as hub,
+    ):
+        assert hub.version == release.version
+        print(f"{hub.version} runs after {hub.started_s:.1f} s, {hub.memory_mb} MB")  # noqa: T201
+        yield hub
+
+
+@pytest.fixture
+def watch(broker: Broker, hub: HomeAssistant) -> Iterator[Device]:
+    """A device that Home Assistant discovered, and that is removed at the end."""
+    hub.take_warnings()
+    with Device(broker.port) as device:
+        yield device
+        device.remove()
+        hub.wait(lambda entities: not entities)

@@ -1,0 +1,160 @@
+"""A device of ours in a real Home Assistant: discovered, shown, commanded and removed."""
+
+import hashlib
+import time
+
+import pytest
+from tests.home_assistant.client import Entity, HomeAssistant
+from tests.home_assistant.device import (
+    BASE,
+    DISCOVERY,
+    LABELS,
+    NAME,
+    STABLE_ID,
+    Device,
+    describe_device,
+)
+
+pytestmark = pytest.mark.timeout(900)  # of which installing Home Assistant takes the most
+
+ENABLED = {
+    "label": "hen",
+    "score": "90.0",
+    "label_gate": "hen",
+    "score_gate": "90.0",
+    "camera": "on",
+    "throttled": "off",
+    "temperature": "51.5",
+    "fps": "9.98",
+    "enter": "0.6",
+    "leave": "0.4",
+    "paused": "off",
+    "restart": "unknown",  # a button's state is when it was pressed
+}
+# Their state is a time.
+DATED = ("change", "change_gate", "snapshot")
+DISABLED = ("is_fox", "is_fox_gate")
+CHANGES = 200
+
+
+def find(entities: dict[str, Entity], key: str) -> Entity:
+    """The entity with a key of ours."""
+    return entities[f"{STABLE_ID}_{key}"]
+
+
+def wait_for(hub: HomeAssistant, **states: str) -> dict[str, Entity]:
+    """The entities, as soon as those with these keys have these states."""
+    expected = {f"{STABLE_ID}_{key}": state for key, state in states.items()}
+    return hub.wait(
+        lambda entities: all(
+            key in entities and entities[key].state == state for key, state in expected.items()
+        )
+    )
+
+
+def test_each_entity_is_discovered_with_its_state_and_without_a_warning(
+    hub: HomeAssistant, watch: Device
+) -> None:
+    entities = wait_for(hub, **ENABLED)
+    watch.show("fox", 0.97)
+    watch.show("fox", 0.5, "gate")
+    entities = wait_for(hub, label="fox", score="97.0", label_gate="fox", score_gate="50.0")
+    assert {entity.device for entity in entities.values()} == {NAME}
+    assert set(entities) == {f"{STABLE_ID}_{key}" for key in (*ENABLED, *DATED, *DISABLED)}
+    assert find(entities, "label").attributes["options"] == list(LABELS)
+    assert find(entities, "label").attributes["previous"] == "hen"
+    for key, score in (("change", 0.97), ("change_gate", 0.5)):
+        assert find(entities, key).attributes["event_type"] == "fox"
+        assert find(entities, key).attributes["score"] == score
+    assert hub.take_warnings() == []
+
+
+def test_entities_that_begin_disabled_have_the_right_state_once_enabled(
+    hub: HomeAssistant, watch: Device
+) -> None:
+    entities = wait_for(hub, **ENABLED)
+    assert {find(entities, key).disabled_by for key in DISABLED} == {"integration"}
+    watch.show("fox", 0.97)
+    hub.enable_all()
+    entities = wait_for(hub, is_fox="on", is_fox_gate="off", label="fox", label_gate="hen")
+    assert not [entity for entity in entities.values() if entity.disabled_by]
+    watch.show("hen", 0.9)
+    wait_for(hub, is_fox="off")
+    assert hub.take_warnings() == []
+
+
+def test_a_change_comes_with_its_picture(hub: HomeAssistant, watch: Device) -> None:
+    wait_for(hub, **ENABLED)
+    hub.take_changes()
+    shown = []
+    for number in range(CHANGES):
+        at, label = time.time(), LABELS[number % 2]
+        shown.append((label, hashlib.sha256(watch.show(label, 0.9)).hexdigest(), at))
+        time.sleep(0.02)
+    entities = wait_for(hub, label=shown[-1][0])
+    changes = [one for one in hub.take_changes() if one.unique_id == f"{STABLE_ID}_label"]
+    assert [(one.state, one.picture) for one in changes] == [one[:2] for one in shown]
+    delays = sorted(1000 * (one.at - at) for one, (_, _, at) in zip(changes, shown, strict=True))
+    p50, p95 = delays[CHANGES // 2], delays[CHANGES * 95 // 100]
+    print(f"{hub.version}: p50 {p50:.0f} ms, p95 {p95:.0f} ms")  # noqa: T201
+    content, content_type = hub.fetch_image(find(entities, "snapshot").entity_id)
+    assert (hashlib.sha256(content).hexdigest(), content_type) == (shown[-1][1], "image/jpeg")
+    assert hub.take_warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "service", "data", "command"),
+    [
+        ("enter", "number.set_value", {"value": 0.75}, ("enter", "0.75")),
+        ("leave", "number.set_value", {"value": 0.25}, ("leave", "0.25")),
+        ("paused", "switch.turn_on", {}, ("paused", "ON")),
+        ("paused", "switch.turn_off", {}, ("paused", "OFF")),
+        ("restart", "button.press", {}, ("restart", "restart")),
+    ],
+)
+def test_a_command_reaches_the_device(
+    hub: HomeAssistant,
+    watch: Device,
+    key: str,
+    service: str,
+    data: dict[str, float],
+    command: tuple[str, str],
+) -> None:
+    entities = wait_for(hub, **ENABLED)
+    hub.call_service(service, find(entities, key).entity_id, **data)
+    assert watch.take_command() == command
+    assert hub.take_warnings() == []
+
+
+def test_a_device_that_dies_is_unavailable_until_it_is_back(
+    hub: HomeAssistant, watch: Device
+) -> None:
+    wait_for(hub, **ENABLED)
+    watch.kill()
+    wait_for(hub, **dict.fromkeys((*ENABLED, *DATED), "unavailable"))
+    watch.connect()
+    wait_for(hub, **ENABLED)
+    assert hub.take_warnings() == []
+
+
+def test_a_removed_device_leaves_no_entity(hub: HomeAssistant, watch: Device) -> None:
+    wait_for(hub, **ENABLED)
+    watch.remove()
+    hub.wait(lambda entities: not entities)
+    assert hub.take_warnings() == []
+
+
+def test_other_labels_are_discovered_before_their_first_state(
+    hub: HomeAssistant, watch: Device
+) -> None:
+    wait_for(hub, **ENABLED)
+    watch.show("badger", 0.9)
+    hub.wait(lambda _: any("badger" in line for line in hub.take_warnings()))
+    assert find(hub.list_entities(), "label").state == "hen"
+    described = describe_device()
+    described["cmps"]["label"]["options"] = described["cmps"]["change"]["event_types"] = ["badger"]
+    watch.publish(DISCOVERY, described)
+    watch.publish(f"{BASE}/available", "online")
+    watch.show("badger", 0.9)
+    hub.take_warnings()
+    wait_for(hub, label="badger")
