@@ -16,10 +16,10 @@ FLAGS  ?=
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation test-coverage edge-environment test-edge test-bookworm test-bookworm-quick test-systemd test-install test-install-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
+.PHONY: help setup demo train recipe convert predict run deploy bundle check format lint types boundaries test test-workstation test-coverage edge-environment test-edge test-bookworm test-bookworm-quick test-systemd test-install test-install-quick test-home-assistant test-home-assistant-quick test-arm64 test-arm64-quick test-v4l2 fuzz endurance clean
 
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-25s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
 	@echo "            PI=user@host SYSTEM=bookworm-arm64 or trixie-arm64 (make bundle SYSTEM=? names all)"
@@ -126,7 +126,7 @@ test: test-edge test-workstation ## Run all tests but those of whole systems
 # The edge's tests measure time, so the others run at low priority. Idle threads of numeric libraries
 # spin, which slows down other processes.
 workstation_tests = OMP_NUM_THREADS=1 nice $(BIN)/$(1) --ignore tests/edge --ignore tests/install \
-  --ignore tests/systemd -n 2 --dist loadfile --no-loadscope-reorder
+  --ignore tests/systemd --ignore tests/home_assistant -n 2 --dist loadfile --no-loadscope-reorder
 test-workstation: $(READY) ## Run all tests but the edge's and those of whole systems
 	@if tests/proved check coverage; then $(call workstation_tests,pytest); \
 	  else tests/proved run coverage $(MAKE) --no-print-directory test-coverage; fi
@@ -187,6 +187,12 @@ test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [
 # With CI set, as skipped tests prove nothing.
 test-install-quick: $(READY) ## The same, unless tests/install.proved shows that it passed
 	@tests/proved run install env CI=1 $(MAKE) --no-print-directory test-install
+
+test-home-assistant: $(READY) ## Ask two real releases of Home Assistant what they see of a watch
+	$(BIN)/pytest tests/home_assistant
+
+test-home-assistant-quick: $(READY) ## The same, unless tests/home-assistant.proved shows that it passed
+	@tests/proved run home-assistant env CI=1 $(MAKE) --no-print-directory test-home-assistant
 
 test-arm64: $(READY) ## Compare an emulated Pi with this machine [SUITE=trixie, or all]
 	@nice tests/arm64/run $(or $(SUITE),bookworm)

@@ -30,7 +30,8 @@ class Broker:
         self._process = subprocess.Popen(self._command)
         end = time.monotonic() + PATIENCE_S
         while not self._listens():
-            assert time.monotonic() < end and self._process.poll() is None, "mosquitto is not up"
+            assert self._process.poll() is None, "mosquitto ended"
+            assert time.monotonic() < end, "mosquitto does not listen"
             time.sleep(0.02)
         return self
 

@@ -15,7 +15,7 @@ from typing import Any
 from tests.home_assistant.releases import PYTHON
 from tests.install.userland import Userland
 
-PATIENCE_S = 60.0  # for what takes a second on an idle computer
+PATIENCE_S = 30.0  # for what takes a second on an idle computer
 
 
 @dataclass(frozen=True, slots=True)

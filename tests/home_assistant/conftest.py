@@ -43,9 +43,10 @@ def hub(
 
 @pytest.fixture
 def watch(broker: Broker, hub: HomeAssistant) -> Iterator[Device]:
-    """A device that Home Assistant discovered, and that is removed at the end."""
+    """A device to be discovered, which is removed at the end. Nothing about it may be warned of."""
     hub.take_warnings()
     with Device(broker.port) as device:
         yield device
         device.remove()
         hub.wait(lambda entities: not entities)
+    assert hub.take_warnings() == []

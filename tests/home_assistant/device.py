@@ -1,4 +1,7 @@
-"""A device published by hand, as a watch publishes itself, with one region besides the whole frame."""
+"""A device published by hand, as a watch publishes itself.
+
+It has one region, and the whole frame besides.
+"""
 
 import json
 import time
@@ -115,14 +118,18 @@ def describe_health() -> Iterator[tuple[str, Json]]:
 def describe_controls() -> Iterator[tuple[str, Json]]:
     """The entities that Home Assistant may set."""
     for name in ("enter", "leave"):
-        yield name, describe_control(name) | {
-            "p": "number",
-            "min": 0,
-            "max": 1,
-            "step": 0.01,
-            "mode": "box",
-            "value_template": f"{{{{ value_json.{name} }}}}",
-        }
+        yield (
+            name,
+            describe_control(name)
+            | {
+                "p": "number",
+                "min": 0,
+                "max": 1,
+                "step": 0.01,
+                "mode": "box",
+                "value_template": f"{{{{ value_json.{name} }}}}",
+            },
+        )
     paused = {"p": "switch", "value_template": "{{ 'ON' if value_json.paused else 'OFF' }}"}
     yield "paused", describe_control("paused") | paused
     restart = describe_control("restart")

@@ -178,6 +178,7 @@ async def obey(hub: Hub) -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
     while line := await lines.readline():
         request = json.loads(line)
+        answer: dict[str, Any]
         try:
             answer = {"result": await COMMANDS[request["command"]](hub, request)}
         except Exception as error:
