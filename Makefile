@@ -189,7 +189,7 @@ test-install-quick: $(READY) ## The same, unless tests/install.proved shows that
 	@tests/proved run install env CI=1 $(MAKE) --no-print-directory test-install
 
 test-home-assistant: $(READY) ## Ask two real releases of Home Assistant what they see of a watch
-	$(BIN)/pytest tests/home_assistant
+	$(BIN)/pytest tests/home_assistant -s
 
 test-home-assistant-quick: $(READY) ## The same, unless tests/home-assistant.proved shows that it passed
 	@tests/proved run home-assistant env CI=1 $(MAKE) --no-print-directory test-home-assistant

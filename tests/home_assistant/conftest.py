@@ -11,6 +11,10 @@ from tests.home_assistant.device import Device
 from tests.home_assistant.releases import RELEASES, Release, install
 from tests.install.userland import LackingError, Userland
 
+# For each entity that is disabled when its device is removed, 2026.2.3 publishes the same removal
+# again, and warns of its own message.
+REMOVED_AGAIN = "No device components to cleanup"
+
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
@@ -43,10 +47,10 @@ def hub(
 
 @pytest.fixture
 def watch(broker: Broker, hub: HomeAssistant) -> Iterator[Device]:
-    """A device to be discovered, which is removed at the end. Nothing about it may be warned of."""
+    """A device to be discovered, which is removed at the end. Of all that, nothing is warned of."""
     hub.take_warnings()
     with Device(broker.port) as device:
         yield device
         device.remove()
         hub.wait(lambda entities: not entities)
-    assert hub.take_warnings() == []
+    assert [line for line in hub.take_warnings() if REMOVED_AGAIN not in line] == []

@@ -5,7 +5,7 @@ It has one region, and the whole frame besides.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from queue import Queue
 from typing import Any
 
@@ -26,7 +26,7 @@ SETTINGS = {"enter": 0.6, "leave": 0.4, "paused": False}
 Json = dict[str, Any]
 
 
-def describe_region(region: str) -> Iterator[tuple[str, Json]]:
+def describe_region(region: str, labels: Sequence[str]) -> Iterator[tuple[str, Json]]:
     """The entities that there is one of for each region."""
     topic, end = (f"{BASE}/{region}", f"_{region}") if region else (BASE, "")
     title = f"{region} " if region else ""
@@ -38,7 +38,7 @@ def describe_region(region: str) -> Iterator[tuple[str, Json]]:
             "p": "sensor",
             "name": f"{title}Label".capitalize(),
             "device_class": "enum",
-            "options": LABELS,
+            "options": labels,
             "value_template": "{{ value_json.label }}",
             "json_attributes_topic": f"{topic}/state",
         },
@@ -65,7 +65,7 @@ def describe_region(region: str) -> Iterator[tuple[str, Json]]:
             "enabled_by_default": False,
         },
     )
-    change = {"name": f"{title}Change".capitalize(), "event_types": LABELS}
+    change = {"name": f"{title}Change".capitalize(), "event_types": labels}
     yield f"change{end}", {"p": "event", "state_topic": f"{topic}/event"} | change
 
 
@@ -148,7 +148,7 @@ def describe_control(name: str) -> Json:
     }
 
 
-def describe_device() -> Json:
+def describe_device(labels: Sequence[str]) -> Json:
     """The payload of discovery."""
     components = dict(describe_health()) | dict(describe_controls())
     components["snapshot"] = {
@@ -158,7 +158,7 @@ def describe_device() -> Json:
         "content_type": "image/jpeg",
     }
     for region in REGIONS:
-        components |= describe_region(region)
+        components |= describe_region(region, labels)
     for key, component in components.items():
         component["unique_id"] = f"{STABLE_ID}_{key}"
     return {
@@ -203,7 +203,7 @@ class Device:
         self._client.connect("127.0.0.1", self._port)
         self._client.subscribe(f"{BASE}/set/+", qos=1)
         self._client.loop_start()
-        self.publish(DISCOVERY, describe_device())
+        self.publish(DISCOVERY, describe_device(LABELS))
         self.publish(f"{BASE}/available", "online")
         self.publish(f"{BASE}/health", HEALTH)
         self.publish(f"{BASE}/settings", SETTINGS)

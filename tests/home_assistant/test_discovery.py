@@ -8,8 +8,11 @@ from tests.home_assistant.client import Entity, HomeAssistant
 from tests.home_assistant.device import (
     BASE,
     DISCOVERY,
+    HEALTH,
     LABELS,
     NAME,
+    REGIONS,
+    SETTINGS,
     STABLE_ID,
     Device,
     describe_device,
@@ -33,6 +36,7 @@ ENABLED = {
 # Their state is the time of what happened last; Home Assistant remembers when a button was pressed.
 DATED = ("change", "change_gate", "snapshot", "restart")
 DISABLED = ("is_fox", "is_fox_gate")
+OTHER_LABELS = ("badger", "unknown")
 CHANGES = 200
 
 
@@ -143,17 +147,38 @@ def test_a_removed_device_leaves_no_entity(hub: HomeAssistant, watch: Device) ->
     hub.wait(lambda entities: not entities)
 
 
-def test_other_labels_are_discovered_before_their_first_state(
+def test_what_is_published_before_the_discovery_is_shown_after_it(
     hub: HomeAssistant, watch: Device
 ) -> None:
     wait_for(hub, **ENABLED)
-    watch.show("badger", 0.9)
-    hub.wait(lambda _: any("badger" in line for line in hub.take_warnings()))
-    assert find(hub.list_entities(), "label").state == "hen"
-    described = describe_device()
-    described["cmps"]["label"]["options"] = described["cmps"]["change"]["event_types"] = ["badger"]
-    watch.publish(DISCOVERY, described)
+    watch.remove()
+    hub.wait(lambda entities: not entities)
+    for region in REGIONS:
+        watch.show("fox", 0.8, region)
+    for name, payload in (("health", HEALTH), ("settings", SETTINGS), ("available", "online")):
+        watch.publish(f"{BASE}/{name}", payload)
+    watch.publish(DISCOVERY, describe_device(LABELS))
+    shown = {"label": "fox", "score": "80.0", "label_gate": "fox", "score_gate": "80.0"}
+    wait_for(hub, **ENABLED | shown)
+
+
+def test_a_label_that_was_not_discovered_is_warned_of_and_left_out(
+    hub: HomeAssistant, watch: Device
+) -> None:
+    wait_for(hub, **ENABLED)
+    watch.publish(f"{BASE}/state", {"label": "badger", "score": 0.8})
+    wait_for(hub, label="hen", score="80.0")
+    (warning,) = hub.take_warnings()
+    assert f"{BASE}/state" in warning
+
+
+def test_another_model_is_discovered_without_a_warning(hub: HomeAssistant, watch: Device) -> None:
+    wait_for(hub, **ENABLED)
+    watch.publish(f"{BASE}/available", "offline")
+    watch.publish(DISCOVERY, describe_device(OTHER_LABELS))
+    for region in REGIONS:
+        watch.show("badger", 0.8, region)
     watch.publish(f"{BASE}/available", "online")
-    watch.show("badger", 0.9)
-    hub.take_warnings()
-    wait_for(hub, label="badger")
+    entities = wait_for(hub, label="badger", label_gate="badger")
+    assert find(entities, "label").attributes["options"] == list(OTHER_LABELS)
+    wait_for_event(hub, "change", "badger")
