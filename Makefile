@@ -188,7 +188,7 @@ test-install: $(READY) ## Run install.sh in a Debian of its own [SUITE=trixie] [
 test-install-quick: $(READY) ## The same, unless tests/install.proved shows that it passed
 	@tests/proved run install env CI=1 $(MAKE) --no-print-directory test-install
 
-test-home-assistant: $(READY) ## Ask two real releases of Home Assistant what they see of a watch
+test-home-assistant: $(READY) ## Ask real Home Assistants, and Node-RED, what they see of a watch
 	$(BIN)/pytest tests/home_assistant -s
 
 test-home-assistant-quick: $(READY) ## The same, unless tests/home-assistant.proved shows that it passed

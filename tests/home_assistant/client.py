@@ -12,7 +12,7 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from tests.home_assistant.releases import PYTHON
+from tests.home_assistant.systems import PYTHON
 from tests.install.userland import Userland
 
 PATIENCE_S = 30.0  # for what takes a second on an idle computer

@@ -8,7 +8,7 @@ import pytest
 from tests.home_assistant.broker import Broker, free_port
 from tests.home_assistant.client import HomeAssistant
 from tests.home_assistant.device import Device
-from tests.home_assistant.releases import RELEASES, Release, install
+from tests.home_assistant.systems import RELEASES, Release, install_home_assistant
 from tests.install.userland import LackingError, Userland
 
 # For each entity that is disabled when its device is removed, 2026.2.3 publishes the same removal
@@ -33,7 +33,7 @@ def hub(
     release: Release = request.param
     folder: Path = tmp_path_factory.mktemp(release.version)
     try:
-        layers = install(release)
+        layers = install_home_assistant(release)
     except LackingError as lacking:
         pytest.skip(str(lacking))
     with (
