@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.home_assistant.broker import Broker, free_port
-from tests.home_assistant.client import HomeAssistant
-from tests.home_assistant.device import Device
+from tests.home_assistant.client import Entity, HomeAssistant
+from tests.home_assistant.device import WHOLE_FRAME, Device
 from tests.home_assistant.systems import RELEASES, Release, install_home_assistant
 from tests.install.userland import LackingError, Userland
 
@@ -45,11 +45,21 @@ def hub(
         yield hub
 
 
+def count_listening(entities: dict[str, Entity]) -> int:
+    """Count the entities that are ready for an event. One that comes earlier is lost."""
+    changes = [entity for key, entity in entities.items() if key.endswith("change")]
+    return sum(entity.state not in (None, "unavailable") for entity in changes)
+
+
 @pytest.fixture
-def watch(broker: Broker, hub: HomeAssistant) -> Iterator[Device]:
-    """A device to be discovered, which is removed at the end. Of all that, nothing is warned of."""
+def watch(request: pytest.FixtureRequest, broker: Broker, hub: HomeAssistant) -> Iterator[Device]:
+    """A device that is discovered, and removed at the end. Of all that, nothing is warned of.
+
+    A parameter, if there is one, is its regions.
+    """
     hub.take_warnings()
-    with Device(broker.port) as device:
+    with Device(broker.port, getattr(request, "param", WHOLE_FRAME)) as device:
+        hub.wait(lambda entities: count_listening(entities) == len(device.regions))
         yield device
         device.remove()
         hub.wait(lambda entities: not entities)

@@ -1,7 +1,4 @@
-"""A device published by hand, as a watch publishes itself.
-
-It has one region, and the whole frame besides.
-"""
+"""A device published by hand, as a watch publishes itself."""
 
 import json
 import time
@@ -17,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 PATIENCE_S = 10.0
 ID, STABLE_ID, NAME = "door-pi", "vedette_7c9e0a41b2d3", "door-pi"
 LABELS = ("fox", "hen", "unknown")
-REGIONS = ("", "gate")
+WHOLE_FRAME = ("",)
 BASE = f"vedette/{ID}"
 DISCOVERY = f"homeassistant/device/vedette_{ID}/config"
 HEALTH = {"camera": True, "temperature_c": 51.5, "fps": 9.98}
@@ -28,15 +25,15 @@ Json = dict[str, Any]
 
 def describe_region(region: str, labels: Sequence[str]) -> Iterator[tuple[str, Json]]:
     """The entities that there is one of for each region."""
-    topic, end = (f"{BASE}/{region}", f"_{region}") if region else (BASE, "")
+    topic, key = (f"{BASE}/{region}", f"{region}.") if region else (BASE, "")
     title = f"{region} " if region else ""
     state = {"state_topic": f"{topic}/state"}
     yield (
-        f"label{end}",
+        f"{key}label",
         state
         | {
             "p": "sensor",
-            "name": f"{title}Label".capitalize(),
+            "name": f"{title}Label",
             "device_class": "enum",
             "options": labels,
             "value_template": "{{ value_json.label }}",
@@ -44,11 +41,11 @@ def describe_region(region: str, labels: Sequence[str]) -> Iterator[tuple[str, J
         },
     )
     yield (
-        f"score{end}",
+        f"{key}score",
         state
         | {
             "p": "sensor",
-            "name": f"{title}Score".capitalize(),
+            "name": f"{title}Score",
             "value_template": "{{ (value_json.score * 100) | round(1) }}",
             "unit_of_measurement": "%",
             "state_class": "measurement",
@@ -56,7 +53,7 @@ def describe_region(region: str, labels: Sequence[str]) -> Iterator[tuple[str, J
         },
     )
     yield (
-        f"is_fox{end}",
+        f"{key}is_fox",
         state
         | {
             "p": "binary_sensor",
@@ -65,8 +62,8 @@ def describe_region(region: str, labels: Sequence[str]) -> Iterator[tuple[str, J
             "enabled_by_default": False,
         },
     )
-    change = {"name": f"{title}Change".capitalize(), "event_types": labels}
-    yield f"change{end}", {"p": "event", "state_topic": f"{topic}/event"} | change
+    change = {"name": f"{title}Change", "event_types": labels}
+    yield f"{key}change", {"p": "event", "state_topic": f"{topic}/event"} | change
 
 
 def describe_health() -> Iterator[tuple[str, Json]]:
@@ -148,7 +145,7 @@ def describe_control(name: str) -> Json:
     }
 
 
-def describe_device(labels: Sequence[str]) -> Json:
+def describe_device(labels: Sequence[str] = LABELS, regions: Sequence[str] = WHOLE_FRAME) -> Json:
     """The payload of discovery."""
     components = dict(describe_health()) | dict(describe_controls())
     components["snapshot"] = {
@@ -157,7 +154,7 @@ def describe_device(labels: Sequence[str]) -> Json:
         "image_topic": f"{BASE}/snapshot",
         "content_type": "image/jpeg",
     }
-    for region in REGIONS:
+    for region in regions:
         components |= describe_region(region, labels)
     for key, component in components.items():
         component["unique_id"] = f"{STABLE_ID}_{key}"
@@ -179,10 +176,10 @@ def draw_picture(number: int) -> bytes:
 class Device:
     """The device, from its first connection to its last."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, regions: Sequence[str] = WHOLE_FRAME) -> None:
+        self._port, self.regions = port, regions
         self._commands: Queue[tuple[str, str]] = Queue()
-        self._labels = dict.fromkeys(REGIONS, "unknown")
+        self._labels = dict.fromkeys(regions, "unknown")
         self._shown = 0
 
     def __enter__(self) -> "Device":
@@ -203,11 +200,11 @@ class Device:
         self._client.connect("127.0.0.1", self._port)
         self._client.subscribe(f"{BASE}/set/+", qos=1)
         self._client.loop_start()
-        self.publish(DISCOVERY, describe_device(LABELS))
+        self.publish(DISCOVERY, describe_device(regions=self.regions))
         self.publish(f"{BASE}/available", "online")
         self.publish(f"{BASE}/health", HEALTH)
         self.publish(f"{BASE}/settings", SETTINGS)
-        for region in REGIONS:
+        for region in self.regions:
             self.show("hen", 0.9, region)
 
     def show(self, label: str, score: float, region: str = "") -> bytes:
@@ -242,7 +239,7 @@ class Device:
     def remove(self) -> None:
         """Leave nothing behind at the broker."""
         topics = [f"{BASE}/{name}" for name in ("available", "health", "settings", "snapshot")]
-        topics += [f"{BASE}/{region}/state".replace("//", "/") for region in REGIONS]
+        topics += [f"{BASE}/{region}/state".replace("//", "/") for region in self.regions]
         for topic in (DISCOVERY, *topics):
             self.publish(topic, "")
 

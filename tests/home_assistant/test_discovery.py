@@ -11,7 +11,6 @@ from tests.home_assistant.device import (
     HEALTH,
     LABELS,
     NAME,
-    REGIONS,
     SETTINGS,
     STABLE_ID,
     Device,
@@ -23,8 +22,6 @@ pytestmark = pytest.mark.timeout(900)  # of which installing Home Assistant take
 ENABLED = {
     "label": "hen",
     "score": "90.0",
-    "label_gate": "hen",
-    "score_gate": "90.0",
     "camera": "on",
     "throttled": "off",
     "temperature": "51.5",
@@ -34,8 +31,8 @@ ENABLED = {
     "paused": "off",
 }
 # Their state is the time of what happened last; Home Assistant remembers when a button was pressed.
-DATED = ("change", "change_gate", "snapshot", "restart")
-DISABLED = ("is_fox", "is_fox_gate")
+DATED = ("change", "snapshot", "restart")
+DISABLED = ("is_fox",)
 OTHER_LABELS = ("badger", "unknown")
 CHANGES = 200
 
@@ -45,7 +42,7 @@ def find(entities: dict[str, Entity], key: str) -> Entity:
     return entities[f"{STABLE_ID}_{key}"]
 
 
-def wait_for(hub: HomeAssistant, **states: str) -> dict[str, Entity]:
+def wait_for(hub: HomeAssistant, states: dict[str, str]) -> dict[str, Entity]:
     """The entities, as soon as those with these keys have these states."""
     expected = {f"{STABLE_ID}_{key}": state for key, state in states.items()}
     return hub.wait(
@@ -63,42 +60,49 @@ def wait_for_event(hub: HomeAssistant, key: str, label: str) -> dict[str, Entity
 def test_each_entity_is_discovered_with_its_state_and_without_a_warning(
     hub: HomeAssistant, watch: Device
 ) -> None:
-    entities = wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
     watch.show("fox", 0.97)
-    watch.show("fox", 0.5, "gate")
-    entities = wait_for(hub, label="fox", score="97.0", label_gate="fox", score_gate="50.0")
+    wait_for(hub, {"label": "fox", "score": "97.0"})
+    entities = wait_for_event(hub, "change", "fox")
     assert {entity.device for entity in entities.values()} == {NAME}
     assert set(entities) == {f"{STABLE_ID}_{key}" for key in (*ENABLED, *DATED, *DISABLED)}
     assert find(entities, "label").attributes["options"] == list(LABELS)
     assert find(entities, "label").attributes["previous"] == "hen"
-    for key, score in (("change", 0.97), ("change_gate", 0.5)):
-        entities = wait_for_event(hub, key, "fox")
-        assert find(entities, key).attributes["score"] == score
+    assert find(entities, "change").attributes["score"] == 0.97
     assert hub.take_warnings() == []
+
+
+@pytest.mark.parametrize("watch", [("gate", "yard")], indirect=True)
+def test_each_region_has_its_label_score_and_change(hub: HomeAssistant, watch: Device) -> None:
+    wait_for(hub, {"gate.label": "hen", "yard.label": "hen"})
+    watch.show("fox", 0.97, "yard")
+    wait_for(hub, {"gate.label": "hen", "yard.label": "fox", "yard.score": "97.0"})
+    entities = wait_for_event(hub, "yard.change", "fox")
+    assert find(entities, "gate.change").attributes["event_type"] != "fox"
 
 
 def test_entities_that_begin_disabled_have_the_right_state_once_enabled(
     hub: HomeAssistant, watch: Device
 ) -> None:
-    entities = wait_for(hub, **ENABLED)
+    entities = wait_for(hub, ENABLED)
     assert {find(entities, key).disabled_by for key in DISABLED} == {"integration"}
     watch.show("fox", 0.97)
     hub.enable_all()
-    entities = wait_for(hub, is_fox="on", is_fox_gate="off", label="fox", label_gate="hen")
+    entities = wait_for(hub, {"is_fox": "on", "label": "fox"})
     assert not [entity for entity in entities.values() if entity.disabled_by]
     watch.show("hen", 0.9)
-    wait_for(hub, is_fox="off")
+    wait_for(hub, {"is_fox": "off"})
 
 
 def test_a_change_comes_with_its_picture(hub: HomeAssistant, watch: Device) -> None:
-    wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
     hub.take_changes()
     shown = []
     for number in range(CHANGES):
         at, label = time.time(), LABELS[number % 2]
         shown.append((label, hashlib.sha256(watch.show(label, 0.9)).hexdigest(), at))
         time.sleep(0.02)
-    entities = wait_for(hub, label=shown[-1][0])
+    entities = wait_for(hub, {"label": shown[-1][0]})
     changes = [one for one in hub.take_changes() if one.unique_id == f"{STABLE_ID}_label"]
     assert [(one.state, one.picture) for one in changes] == [one[:2] for one in shown]
     delays = sorted(1000 * (one.at - at) for one, (_, _, at) in zip(changes, shown, strict=True))
@@ -126,7 +130,7 @@ def test_a_command_reaches_the_device(
     data: dict[str, float],
     command: tuple[str, str],
 ) -> None:
-    entities = wait_for(hub, **ENABLED)
+    entities = wait_for(hub, ENABLED)
     hub.call_service(service, find(entities, key).entity_id, **data)
     assert watch.take_command() == command
 
@@ -134,15 +138,15 @@ def test_a_command_reaches_the_device(
 def test_a_device_that_dies_is_unavailable_until_it_is_back(
     hub: HomeAssistant, watch: Device
 ) -> None:
-    wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
     watch.kill()
-    wait_for(hub, **dict.fromkeys((*ENABLED, *DATED), "unavailable"))
+    wait_for(hub, dict.fromkeys((*ENABLED, *DATED), "unavailable"))
     watch.connect()
-    wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
 
 
 def test_a_removed_device_leaves_no_entity(hub: HomeAssistant, watch: Device) -> None:
-    wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
     watch.remove()
     hub.wait(lambda entities: not entities)
 
@@ -150,35 +154,32 @@ def test_a_removed_device_leaves_no_entity(hub: HomeAssistant, watch: Device) ->
 def test_what_is_published_before_the_discovery_is_shown_after_it(
     hub: HomeAssistant, watch: Device
 ) -> None:
-    wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
     watch.remove()
     hub.wait(lambda entities: not entities)
-    for region in REGIONS:
-        watch.show("fox", 0.8, region)
+    watch.show("fox", 0.8)
     for name, payload in (("health", HEALTH), ("settings", SETTINGS), ("available", "online")):
         watch.publish(f"{BASE}/{name}", payload)
-    watch.publish(DISCOVERY, describe_device(LABELS))
-    shown = {"label": "fox", "score": "80.0", "label_gate": "fox", "score_gate": "80.0"}
-    wait_for(hub, **ENABLED | shown)
+    watch.publish(DISCOVERY, describe_device())
+    wait_for(hub, ENABLED | {"label": "fox", "score": "80.0"})
 
 
 def test_a_label_that_was_not_discovered_is_warned_of_and_left_out(
     hub: HomeAssistant, watch: Device
 ) -> None:
-    wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
     watch.publish(f"{BASE}/state", {"label": "badger", "score": 0.8})
-    wait_for(hub, label="hen", score="80.0")
+    wait_for(hub, {"label": "hen", "score": "80.0"})
     (warning,) = hub.take_warnings()
     assert f"{BASE}/state" in warning
 
 
 def test_another_model_is_discovered_without_a_warning(hub: HomeAssistant, watch: Device) -> None:
-    wait_for(hub, **ENABLED)
+    wait_for(hub, ENABLED)
     watch.publish(f"{BASE}/available", "offline")
     watch.publish(DISCOVERY, describe_device(OTHER_LABELS))
-    for region in REGIONS:
-        watch.show("badger", 0.8, region)
+    watch.show("badger", 0.8)
     watch.publish(f"{BASE}/available", "online")
-    entities = wait_for(hub, label="badger", label_gate="badger")
+    entities = wait_for(hub, {"label": "badger"})
     assert find(entities, "label").attributes["options"] == list(OTHER_LABELS)
     wait_for_event(hub, "change", "badger")
