@@ -18,6 +18,14 @@ def format_timestamp(at: float | None = None) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def find_score(record: Mapping[str, Any]) -> float:
+    """Find the score that a person means: of the frame of a change alone, if it is known.
+
+    The smoothed one is that of the turn, little more than `enter`.
+    """
+    return float(record.get("frame_score", record.get("score", 0.0)))
+
+
 def create_record(event: str, at: float | None = None) -> Record:
     """Create a record with its first fields; `at` is in seconds since the epoch, now by default."""
     return {"time": format_timestamp(at), "event": event}

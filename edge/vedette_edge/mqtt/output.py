@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vedette_edge.log.records import find_score
 from vedette_edge.mqtt.commands import Command, TokenBucket, parse_command
 from vedette_edge.mqtt.config import USUAL_PAUSES, MqttConfig, Pauses
 from vedette_edge.mqtt.connection import Received
@@ -173,7 +174,7 @@ class MqttOutput:
 def _describe_change(record: Mapping[str, Any]) -> dict[str, object]:
     """Describe what state and event of a change share."""
     return {
-        "score": round(float(record.get("score") or 0), 4),
+        "score": round(find_score(record), 4),
         "previous": record.get("previous", ""),
         "region": record.get("region", ""),
     }

@@ -9,6 +9,7 @@ import cv2
 from vedette_edge.images.encoding import encode_jpeg, encode_jpeg_within
 from vedette_edge.images.exif import add_exif
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.log.records import find_score
 
 QUALITY = 90  # of the JPEG at full size
 SMALL_BYTES = 60_000  # of the JPEG for a broker, which keeps it in memory
@@ -56,7 +57,7 @@ class Snapshot:
 
     def _encode(self, image_rgb: Image) -> bytes:
         record = self.record
-        description = f"{record['label']} {record['score']:.2f}"
+        description = f"{record['label']} {find_score(record):.2f}"
         taken_at = datetime.fromisoformat(str(record["time"])).timestamp()
         comment = json.dumps(record, ensure_ascii=False)
         return add_exif(encode_jpeg(image_rgb, QUALITY), description, taken_at, comment)

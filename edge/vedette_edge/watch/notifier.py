@@ -83,7 +83,9 @@ class Notifier:
         def describe(record: Record) -> Occurrence:
             time_of_frame = format_timestamp(timings.info.seen_at)
             frame = {"time": time_of_frame, "frame": timings.info.number, "score": round(score, 4)}
-            return self._create_occurrence(record | frame)
+            alone = ("frame_score", "snapshot")  # of the change
+            kept = {name: value for name, value in record.items() if name not in alone}
+            return self._create_occurrence(kept | frame)
 
         return describe
 
