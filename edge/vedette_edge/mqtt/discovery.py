@@ -131,7 +131,9 @@ def _describe_region(
 
 def _describe_health(device: Device, topics: Topics) -> Iterator[tuple[str, Component]]:
     """Describe the heartbeat. Until the first one, and without a sensor, values are unknown."""
-    expiry = {"exp_aft": round(EXPIRE_BEATS * device.heartbeat_s)} if device.heartbeat_s else {}
+    expiry = (
+        {"exp_aft": max(1, round(EXPIRE_BEATS * device.heartbeat_s))} if device.heartbeat_s else {}
+    )
     health = {**_DIAGNOSTIC, "stat_t": topics.health, **expiry}
     camera = "{{ 'ON' if value_json.camera|default(false) else 'OFF' }}"
     binary = {"p": "binary_sensor", **health}

@@ -8,6 +8,7 @@ from vedette_edge.mqtt.topics import Topics
 from vedette_edge.mqtt.visit import Visit, limit_time
 
 TIMEOUT_S = 10.0
+SETTLE_S = 1.0  # for Home Assistant to forget the device; it would complain of empty states
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,10 @@ def _remove(config: MqttConfig, timeout_s: float) -> Removal:
     filters = (f"{topics.root}/#", topics.discovery)
     with Visit(config, timeout_s) as visit:
         kept = visit.read_retained(filters)
-        # Discovery first, or Home Assistant would complain about the rest.
-        visit.remove_retained(sorted(kept, key=lambda topic: topic != topics.discovery))
+        if topics.discovery in kept:
+            visit.remove_retained([topics.discovery])
+            visit.pause(SETTLE_S)
+        visit.remove_retained(sorted(kept.keys() - {topics.discovery}))
     with Visit(config, timeout_s) as visit:
         if left := visit.read_retained(filters):
             raise BrokerError(

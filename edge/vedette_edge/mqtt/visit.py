@@ -70,6 +70,11 @@ class Visit:
             self._connection.publish(Message(topic, b"", retained=True))
         self._wait(lambda: not self._connection.in_flight)
 
+    def pause(self, pause_s: float) -> None:
+        """Stay connected for a while."""
+        end_s = time.monotonic() + pause_s
+        self._wait(lambda: time.monotonic() > end_s)
+
     def _keep(self, message: Received) -> None:
         if message.retained and message.payload and len(self._kept) < MOST_TOPICS:
             self._heard_s = time.monotonic()

@@ -211,12 +211,12 @@ def test_events_arrive_in_order_behind_all_that_is_retained(broker: Mosquitto) -
 def test_a_broker_that_restarts_knows_everything_again(
     start_broker: StartBroker, persistence: str, tmp_path: Path
 ) -> None:
-    broker = start_broker(f"{persistence}\npersistence_location {tmp_path}/")
+    broker = start_broker(f"{persistence}\npersistence_location {tmp_path}/\nuser root")
     with open_output(broker.port) as (output, _):
         output.write(make_change("fox"), JPEG)
         wait_until(lambda: output.read_counters().sent >= 5)
         before = list_retained(broker.port)
-        broker.kill()
+        broker.stop()
         wait_until(lambda: not output.read_counters().connected)
         broker.start()
         wait_for_connection(output)

@@ -1,6 +1,7 @@
 """The publisher against brokers that refuse it, or are hostile."""
 
 import logging
+import re
 import resource
 import subprocess
 import threading
@@ -17,6 +18,7 @@ from tests.edge.mosquitto import (
     QUICK,
     Mosquitto,
     StartBroker,
+    list_retained,
     make_config,
     make_publish,
     open_hostile_broker,
@@ -29,7 +31,9 @@ from vedette_edge.log.records import create_record
 from vedette_edge.mqtt.commands import Command
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.output import MqttOutput
+from vedette_edge.mqtt.removal import remove_device
 
+ROOT = Path(__file__).parents[3]
 SET = "vedette/door-pi/set"
 
 
@@ -217,6 +221,32 @@ def test_a_thousand_commands_a_second_are_refused_but_for_a_few(broker: Mosquitt
         output.write(create_record("heartbeat"))
         wait_until(lambda: output.read_counters().sent >= 3)
         assert output.read_counters().connected
+
+
+def test_the_rules_that_the_document_gives_a_broker_suffice(
+    start_broker: StartBroker, tmp_path: Path
+) -> None:
+    lines = (ROOT / "docs" / "mqtt.md").read_text("utf-8").splitlines()
+    rules = [line.strip() for line in lines if re.match(r" {6}(user|topic) ", line)]
+    (tmp_path / "rules").write_text("\n".join(rules) + "\n")
+    for create, user in (("-c", "door-pi"), ("-b", "homeassistant")):
+        command = ["mosquitto_passwd", create, "-b", tmp_path / "passwords", user, PASSWORD]
+        subprocess.run(list(dict.fromkeys(command)), check=True)
+    files = f"password_file {tmp_path}/passwords\nacl_file {tmp_path}/rules"
+    server = start_broker(f"allow_anonymous false\n{files}\nuser root")
+    config, flags = make_config(server.port), ("-u", "homeassistant", "-P", PASSWORD)
+    config = replace(config, broker=replace(config.broker, user="door-pi", password=PASSWORD))
+    with open_output(config) as (output, commands):
+        output.publish_settings({"enter": 0.5, "leave": 0.35, "paused": False})
+        output.write(create_record("heartbeat"))
+        output.write(create_record("change") | {"label": "fox", "score": 0.9}, b"JPEG")
+        wait_until(lambda: len(list_retained(server.port, *flags)) == 6)
+        publish(server.port, f"{SET}/enter", b"0.7", *flags)
+        wait_until(lambda: commands)
+        sent = output.read_counters().sent
+        publish(server.port, "homeassistant/status", b"online", *flags)
+        wait_until(lambda: output.read_counters().sent >= sent + 6)
+    assert len(remove_device(config).topics) == 6
 
 
 def test_a_second_device_with_the_same_id_floods_no_log(
