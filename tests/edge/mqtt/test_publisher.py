@@ -229,9 +229,10 @@ def test_the_rules_that_the_document_gives_a_broker_suffice(
     lines = (ROOT / "docs" / "mqtt.md").read_text("utf-8").splitlines()
     rules = [line.strip() for line in lines if re.match(r" {6}(user|topic) ", line)]
     (tmp_path / "rules").write_text("\n".join(rules) + "\n")
-    for create, user in (("-c", "door-pi"), ("-b", "homeassistant")):
-        command = ["mosquitto_passwd", create, "-b", tmp_path / "passwords", user, PASSWORD]
-        subprocess.run(list(dict.fromkeys(command)), check=True)
+    (tmp_path / "passwords").touch()
+    for user in ("door-pi", "homeassistant"):
+        command = ["mosquitto_passwd", "-b", tmp_path / "passwords", user, PASSWORD]
+        subprocess.run(command, check=True)
     files = f"password_file {tmp_path}/passwords\nacl_file {tmp_path}/rules"
     server = start_broker(f"allow_anonymous false\n{files}\nuser root")
     config, flags = make_config(server.port), ("-u", "homeassistant", "-P", PASSWORD)
