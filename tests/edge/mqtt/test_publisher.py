@@ -231,7 +231,7 @@ def test_the_rules_that_the_document_gives_a_broker_suffice(
     (tmp_path / "rules").write_text("\n".join(rules) + "\n")
     (tmp_path / "passwords").touch()
     for user in ("door-pi", "homeassistant"):
-        command = ["mosquitto_passwd", "-b", tmp_path / "passwords", user, PASSWORD]
+        command = ["mosquitto_passwd", "-b", f"{tmp_path}/passwords", user, PASSWORD]
         subprocess.run(command, check=True)
     files = f"password_file {tmp_path}/passwords\nacl_file {tmp_path}/rules"
     server = start_broker(f"allow_anonymous false\n{files}\nuser root")
