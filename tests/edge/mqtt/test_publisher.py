@@ -196,6 +196,47 @@ def test_a_hostile_broker_changes_nothing(packet: bytes, caplog: pytest.LogCaptu
     assert "Traceback" not in caplog.text
 
 
+def test_a_topic_that_is_no_text_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    packets = [b"\x30\x04\x00\x02\xff\xff", make_publish(f"{SET}/enter", b"0.7")]
+    with (
+        open_hostile_broker(*packets) as hostile,
+        open_output(make_config(hostile.port)) as (_, commands),
+    ):
+        wait_until(lambda: commands)
+        assert hostile.connections == 1
+    assert not warnings(caplog)
+
+
+def test_a_broker_that_does_not_answer_is_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("vedette_edge.mqtt.connection.ANSWER_S", 0.2)
+    with (
+        open_hostile_broker(accepts=False) as silent,
+        open_output(make_config(silent.port)),
+    ):
+        wait_until(lambda: silent.connections >= 2)
+    assert "does not answer" in warnings(caplog)[0]
+
+
+def test_large_snapshots_pass_through_tls(
+    start_broker: StartBroker, certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    file, key = certificate
+    server = start_broker(f"certfile {file}\nkeyfile {key}\nuser root")
+    config = make_config(server.port)
+    config = replace(config, broker=replace(config.broker, tls=True), ca_file=str(file))
+    with open_output(config) as (output, _):
+        wait_for_connection(output)
+        for number in range(20):
+            picture = bytes([number]) * 250_000
+            output.write(create_record("change") | {"label": "fox", "score": 0.9}, picture)
+        flags = ("--cafile", str(file))
+        topic = "vedette/door-pi/snapshot"
+        wait_until(lambda: list_retained(server.port, *flags).get(topic) == picture)
+    assert not warnings(caplog)
+
+
 def test_a_broker_that_floods_is_left(caplog: pytest.LogCaptureFixture) -> None:
     packets = make_publish(f"{SET}/enter", b"0.7", qos=1) * 100
     with (

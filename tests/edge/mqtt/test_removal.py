@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.edge.mosquitto import (
     DEVICE,
     PASSWORD,
@@ -21,6 +22,7 @@ from tests.edge.mosquitto import (
 )
 from tests.edge.vedette_command import call_vedette
 
+from vedette_edge.__main__ import main
 from vedette_edge.errors import BrokerError
 from vedette_edge.log.records import create_record
 from vedette_edge.mqtt.output import MqttOutput
@@ -135,6 +137,23 @@ def test_the_command_takes_a_password_from_a_file_or_asks_and_refuses_one_in_the
     mistaken = call_vedette("mqtt", "remove", "--config", config)
     assert mistaken.exit_code == 1
     assert PASSWORD not in mistaken.stderr + mistaken.stdout
+
+
+def test_the_command_asks_for_a_password_without_showing_it(login: Mosquitto) -> None:
+    url = f"mqtt://me@127.0.0.1:{login.port}"
+    flags = ["mqtt", "remove", "--mqtt", url, "--mqtt-id", "door-pi"]
+    result = CliRunner().invoke(main, flags, input=f"{PASSWORD}\n")
+    assert (result.exit_code, PASSWORD in result.output) == (0, False), result.output
+    assert "0 retained topics removed" in result.stdout
+    assert CliRunner().invoke(main, flags, input="another\n").exit_code == 1
+
+
+def test_the_command_warns_of_a_watch_that_is_online(broker: Mosquitto) -> None:
+    url = f"mqtt://127.0.0.1:{broker.port}"
+    with MqttOutput(make_config(broker.port), DEVICE, print, QUICK) as output:
+        wait_until(lambda: output.read_counters().sent >= 3)
+        result = call_vedette("mqtt", "remove", "--mqtt", url, "--mqtt-id", "door-pi")
+    assert (result.exit_code, "online" in result.stderr) == (0, True)
 
 
 def test_the_command_names_what_is_missing() -> None:
