@@ -84,6 +84,14 @@ def hook() -> Iterator[Hook]:
     server.close()
 
 
+@pytest.fixture
+def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
+    """Hears everything on the broker."""
+    one = Subscriber(broker.port)
+    yield one
+    one.close()
+
+
 Configure = Callable[[str], Path]
 
 
@@ -127,11 +135,10 @@ def test_without_outputs_there_is_no_import_and_no_thread(
 
 
 def test_a_change_is_a_snapshot_a_state_and_an_event_and_the_file_is_named_in_the_log(
-    configure: Configure, broker: Mosquitto, tmp_path: Path
+    configure: Configure, broker: Mosquitto, tmp_path: Path, subscriber: Subscriber
 ) -> None:
     folder = tmp_path / "snapshots"
     config = configure(f'snapshots = "{folder}"\n')
-    subscriber = Subscriber(broker.port)
     with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
         wait_until(lambda: len(subscriber.payloads(f"{ROOT}/event")) >= 4)
         watch.send_signal(signal.SIGTERM)
@@ -150,10 +157,9 @@ def test_a_change_is_a_snapshot_a_state_and_an_event_and_the_file_is_named_in_th
 
 
 def test_a_rule_decides_about_the_event_and_the_state_hears_of_all(
-    configure: Configure, broker: Mosquitto, tmp_path: Path, hook: Hook
+    configure: Configure, broker: Mosquitto, tmp_path: Path, hook: Hook, subscriber: Subscriber
 ) -> None:
     rule = f'[[on]]\nlabel = "green"\nwebhook = "{hook.url}"\nsnapshot = true\nfor = 0.3\n'
-    subscriber = Subscriber(broker.port)
     with start_watch(configure(rule), STATE_DIRECTORY=str(tmp_path)) as watch:
         wait_until(lambda: len(subscriber.payloads(f"{ROOT}/event")) >= 2 and hook.posts)
         watch.send_signal(signal.SIGTERM)
@@ -171,8 +177,8 @@ def test_a_rule_decides_about_the_event_and_the_state_hears_of_all(
 class Remote:
     """Home Assistant's part: sends commands, and sees the settings."""
 
-    def __init__(self, port: int) -> None:
-        self._port, self._seen = port, Subscriber(port)
+    def __init__(self, port: int, seen: Subscriber) -> None:
+        self._port, self._seen = port, seen
 
     def send(self, name: str, payload: str) -> None:
         topic = f"{ROOT}/set/{name}"
@@ -193,9 +199,9 @@ class Remote:
 
 
 def test_a_threshold_that_arrives_is_kept_and_named_at_the_next_start(
-    configure: Configure, broker: Mosquitto, tmp_path: Path
+    configure: Configure, broker: Mosquitto, tmp_path: Path, subscriber: Subscriber
 ) -> None:
-    config, remote = configure(""), Remote(broker.port)
+    config, remote = configure(""), Remote(broker.port, subscriber)
     with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
         wait_until(remote.count_states)
         remote.send("enter", "0.77")
@@ -217,9 +223,9 @@ def test_a_threshold_that_arrives_is_kept_and_named_at_the_next_start(
 
 
 def test_a_pause_stops_classification_and_ends_with_the_watch(
-    configure: Configure, broker: Mosquitto, tmp_path: Path
+    configure: Configure, broker: Mosquitto, tmp_path: Path, subscriber: Subscriber
 ) -> None:
-    config, remote = configure("heartbeat = 0.5\n"), Remote(broker.port)
+    config, remote = configure("heartbeat = 0.5\n"), Remote(broker.port, subscriber)
     with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
         wait_until(remote.count_states)
         remote.send("paused", "ON")
@@ -265,11 +271,10 @@ def start_silent_server() -> Iterator[str]:
 
 
 def test_sigterm_ends_the_watch_while_broker_and_webhook_hang(
-    configure: Configure, broker: Mosquitto, tmp_path: Path
+    configure: Configure, broker: Mosquitto, tmp_path: Path, subscriber: Subscriber
 ) -> None:
     with start_silent_server() as address:
         config = configure(f'[[on]]\nwebhook = "http://{address}/"\nsnapshot = true\n')
-        subscriber = Subscriber(broker.port)
         with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
             wait_until(lambda: subscriber.payloads(f"{ROOT}/event"))
             broker.process.send_signal(signal.SIGSTOP)
