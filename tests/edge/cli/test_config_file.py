@@ -128,3 +128,27 @@ def test_the_example_is_a_configuration_and_so_is_what_it_only_suggests(
     settings = load_settings(write_config(text), run)
     assert settings["regions"] == ["door=200,80,240,360", "nest=0,0,160,120"]
     assert settings["motion"] == "0.01"
+
+
+def test_a_key_may_be_written_with_underscores_but_not_twice(write_config: WriteConfig) -> None:
+    settings = load_settings(write_config('log_day = 2\nmqtt_id = "door-pi"\n'), run)
+    assert (settings["day_mb"], settings["mqtt_id"]) == ("2", "door-pi")
+    with pytest.raises(SettingError, match="once with - and once with _; remove one"):
+        load_settings(write_config("log_day = 2\nlog-day = 3\n"), run)
+
+
+def test_rules_are_tables_and_none_of_them_is_ever_shown(write_config: WriteConfig) -> None:
+    settings = load_settings(write_config('[[on]]\nlabel = "red"\n[[on]]\n'), run)
+    assert settings["rules"] == [{"label": "red"}, {}]
+    text = '[[on]]\nwebhook = "http://me:secret@host/"\nlabel = 5\n'
+    with pytest.raises(SettingError) as error:
+        load_settings(write_config(text), run)
+    assert "[[on]] 1: label is 5: expected a label" in str(error.value)
+    assert "secret" not in str(error.value)
+    assert "begin each with a line [[on]]" in vedette_run("m.tflite", "--on", "label=red").stderr
+
+
+@pytest.mark.parametrize("mask", ["1,2", "0,0,0,5", "a,b,c,d"])
+def test_a_mask_that_is_not_valid_is_an_error(write_config: WriteConfig, mask: str) -> None:
+    with pytest.raises(SettingError, match=f"mask '{mask}' is not valid"):
+        load_settings(write_config(f'mask = ["0,0,5,5", "{mask}"]\n'), run)

@@ -1,0 +1,176 @@
+"""The gate between the watch and its outputs, and the thread that serves them."""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.capture.region import WHOLE, Region
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.log.records import Record, create_record
+from vedette_edge.model.contract import Confidence
+from vedette_edge.policy.memory import PolicyMemory
+from vedette_edge.policy.policy import Policy
+from vedette_edge.policy.rule import parse_rules
+from vedette_edge.sinks.snapshot_files import SnapshotLimits
+from vedette_edge.sinks.snapshot_folder import SnapshotFolder
+from vedette_edge.watch.dispatcher import MOST_DELIVERIES, MOST_ORIGINALS, Dispatcher, Outputs
+from vedette_edge.watch.notifier import Notifier
+from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
+from vedette_edge.watch.stats import FrameTimings, RegionState
+
+
+class Kept:
+    """A sink that keeps its records."""
+
+    def __init__(self) -> None:
+        self.records: list[dict[str, object]] = []
+
+    def write(self, record: object) -> None:
+        self.records.append(dict(record))  # type: ignore[call-overload]
+
+
+class HangingFolder(SnapshotFolder):
+    """A folder whose first picture holds up the thread that hands it over."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, SnapshotLimits())
+        self.answer = threading.Event()
+
+    def write(self, name: str, jpeg: bytes) -> None:
+        self.answer.wait()
+        super().write(name, jpeg)
+
+
+class Setup:
+    """A notifier with a folder for snapshots, and a camera that shows one grey."""
+
+    def __init__(self, folder: SnapshotFolder, rules: list[dict[str, object]]) -> None:
+        self.now_s, self.sink, self.sent = 0.0, Kept(), 0
+        self.dispatcher = Dispatcher(Outputs(snapshots=folder))
+        policy = Policy(parse_rules(rules), PolicyMemory(), lambda: self.now_s, lambda: 1.8e9)
+        self.notifier = Notifier(self.sink, policy, self.dispatcher, self.count)
+        self.notifier.attach(self.copy_original, [WHOLE], names_files=True)
+        self.grey, self.originals = 0, list[weakref.ref[Image]]()
+
+    def count(self) -> None:
+        self.sent += 1
+
+    def copy_original(self) -> Image:
+        image_rgb = np.full((48, 64, 3), self.grey, np.uint8)
+        self.originals.append(weakref.ref(image_rgb))
+        return image_rgb
+
+    def change(self, label: str, number: int, score: float = 0.9) -> dict[str, object]:
+        self.grey = number % 256
+        fields: Record = {"frame": number, "label": label, "best": label, "score": score}
+        self.notifier.write(create_record("change", 1.8e9 + number) | fields)
+        return self.sink.records[-1]
+
+
+Create = Callable[..., Setup]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SnapshotFolder:
+    return SnapshotFolder(tmp_path / "snapshots", SnapshotLimits())
+
+
+def list_greys(path: Path) -> list[int]:
+    """List the greys of the pictures, by name and so by time."""
+    images = [cv2.imread(str(one)) for one in sorted((path / "snapshots").iterdir())]
+    return [round(float(np.mean(image))) for image in images if image is not None]
+
+
+def test_the_record_names_the_snapshot_that_is_written(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    setup = Setup(folder, [{"label": "fox", "snapshot": True}])
+    with setup.dispatcher:
+        fox, hen = setup.change("fox", 100), setup.change("hen", 200)
+    assert "snapshot" not in hen
+    assert [path.name for path in (tmp_path / "snapshots").iterdir()] == [fox["snapshot"]]
+    assert list_greys(tmp_path) == [100]
+    assert setup.sent == 1
+
+
+def test_a_rule_that_waits_sends_the_picture_of_the_change_and_keeps_no_original(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    setup = Setup(folder, [{"label": "fox", "for": 5, "snapshot": True}])
+    with setup.dispatcher:
+        assert "snapshot" not in setup.change("fox", 100)
+        limit_s = time.monotonic() + 30
+        while setup.originals[0]() is not None:
+            assert time.monotonic() < limit_s
+            time.sleep(0.01)
+        setup.grey, setup.now_s = 200, 5.0
+        setup.notifier.check()
+    assert list_greys(tmp_path) == [100]
+
+
+def test_a_score_that_is_reached_later_sends_the_picture_of_that_frame(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    setup = Setup(folder, [{"label": "fox", "score": 0.8, "snapshot": True}])
+    smoothing = SmoothingConfig(smoothing_s=0, enter=0.5, leave=0.3, dwell_s=0)
+    smoother = LabelSmoother(("fox", "hen"), Confidence(1.0, 0.0), smoothing)
+    regions = [RegionState("", smoother, every_frame=False)]
+    with setup.dispatcher:
+        smoother.update(np.array([0.6, 0.4], np.float32), 0.0)
+        setup.change("fox", 100, 0.6)
+        for number, score in ((150, 0.7), (200, 0.85), (250, 0.95)):
+            smoother.update(np.array([score, 1 - score], np.float32), float(number))
+            setup.grey = number
+            info = FrameInfo(number, 1.8e9 + number, 0.0, 0.0, 0.0, 0, b"")
+            setup.notifier.add_frame(FrameTimings(info), regions)
+    assert list_greys(tmp_path) == [200]
+    (name,) = (path.name for path in (tmp_path / "snapshots").iterdir())
+    assert "-200-" in name
+
+
+def test_other_records_pass_and_are_not_decided_about(folder: SnapshotFolder) -> None:
+    setup = Setup(folder, [{"snapshot": True}])
+    with setup.dispatcher:
+        for event in ("start", "heartbeat", "frame", "note", "camera_lost"):
+            setup.notifier.write(create_record(event))
+    assert [record["event"] for record in setup.sink.records] == [
+        *("start", "heartbeat", "frame", "note", "camera_lost")
+    ]
+    assert (setup.sent, setup.originals) == (0, [])
+
+
+def test_outputs_that_hang_make_the_watch_wait_for_nothing(tmp_path: Path) -> None:
+    folder = HangingFolder(tmp_path / "snapshots")
+    setup = Setup(folder, [{"snapshot": True}])
+    with setup.dispatcher:
+        for number in range(1000):
+            setup.change("fox", number)
+        alive = [one for one in setup.originals if one() is not None]
+        assert len(alive) <= MOST_ORIGINALS + 1
+        assert setup.dispatcher.dropped >= 1000 - MOST_DELIVERIES
+        folder.answer.set()
+    assert len(setup.sink.records) == 1000
+
+
+def test_the_region_of_a_change_is_drawn_where_it_is(tmp_path: Path) -> None:
+    folder = SnapshotFolder(tmp_path / "snapshots", SnapshotLimits())
+    dispatcher = Dispatcher(Outputs(snapshots=folder, marked=True))
+    policy = Policy(parse_rules([{"snapshot": True}]), PolicyMemory())
+    notifier = Notifier(Kept(), policy, dispatcher, lambda: None)
+    regions = [Region("door", 8, 8, 24, 24), Region("nest", 40, 16, 16, 24)]
+    notifier.attach(lambda: np.full((48, 64, 3), 90, np.uint8), regions, names_files=True)
+    with dispatcher:
+        record = create_record("change") | {"label": "fox", "score": 0.9, "frame": 1}
+        notifier.write(record | {"region": "nest"})
+    (marked,) = (tmp_path / "snapshots").glob("*-region.jpg")
+    image_bgr = cv2.imread(str(marked))
+    assert image_bgr is not None
+    assert image_bgr[16:40, 40:42].max() > 180
+    assert image_bgr[:, :32].max() < 120
