@@ -127,7 +127,7 @@ def install(machine: Machine) -> None:
         f"ln -s {UNITS}/vedette.service {UNITS}/multi-user.target.wants/",
     ):
         machine.require(*command.split())
-    # The service sees no home folders, in which that Python's own library may lie: not the system's.
+    # The service sees no home folders, in which the library of that Python may lie.
     machine.write("/etc/ld.so.conf.d/000-python.conf", "/opt/python/lib\n")
     machine.require("ldconfig")
     packages = next(machine.path("/opt/vedette/1/lib").glob("python3*/site-packages"))
