@@ -14,6 +14,8 @@ def test_the_service_keeps_snapshots_and_what_rules_remember(
 ) -> None:
     folder = machine.path(f"{STATE}/snapshots")
     service = create(snapshots=f"{STATE}/snapshots", mqtt="mqtt://127.0.0.1:1", heartbeat=0.5)
+    with machine.path(service.settings).open("a", encoding="utf-8") as settings:
+        settings.write("[[on]]\nsnapshot = true\ncooldown = 600\n")
     service.control("start")
     change = service.wait("change")
     name = str(change["snapshot"])

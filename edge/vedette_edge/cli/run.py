@@ -54,7 +54,11 @@ Examples:
   vedette run model.tflite --camera frames/
   vedette run model.tflite --camera clip.mp4 --live --log watch.jsonl
   vedette run model.tflite --camera clip.mp4 --live --region door=200,80,240,360
+  vedette run model.tflite --camera picamera2 --mqtt mqtt://homeassistant.local --snapshots pictures
   vedette run --config /etc/vedette/config.toml
+
+\b
+Rules for what a broker, webhooks and snapshots are told are [[on]] tables in the file of --config.
 """
 
 

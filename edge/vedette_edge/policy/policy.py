@@ -162,7 +162,8 @@ class _RuleState:
             if period:
                 self._deferred.append((occurrence, period))
             return False
-        self._memory.note(label, period, now_s, now)
+        if period or self._rule.cooldown_s:
+            self._memory.note(label, period, now_s, now)
         return True
 
     def _is_known(self, label: str, period: str) -> bool:

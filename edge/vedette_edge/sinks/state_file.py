@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vedette_edge.files import write_text
 
+PAUSE_S = 10.0  # between two times of writing, for the sake of the card
 CLOSE_S = 0.3  # to wait for the disk at the end
 
 logger = logging.getLogger(__name__)
@@ -19,7 +20,8 @@ class StateFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._text: str | None = None
+        self._text: str | None = None  # to write
+        self._saved = ""
         self._closing = self._failing = False
         self._lock = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="state", daemon=True)
@@ -42,7 +44,10 @@ class StateFile:
 
     def _run(self) -> None:
         while (text := self._take()) is not None:
-            self._save(text)
+            if text != self._saved:
+                self._save(text)
+                with self._lock:
+                    self._lock.wait_for(lambda: self._closing, PAUSE_S)
 
     def _take(self) -> str | None:
         with self._lock:
@@ -54,7 +59,7 @@ class StateFile:
         try:
             assert self._path
             write_text(self._path, text, errors="backslashreplace")
-            self._failing = False
+            self._failing, self._saved = False, text
         except OSError as error:
             if not self._failing:
                 logger.warning(

@@ -42,3 +42,27 @@ def test_a_disk_that_hangs_holds_up_neither_the_watch_nor_its_end(
         file.write(str(number))
     file.close()
     assert time.monotonic() - begun_s < CLOSE_S + 5
+
+
+def test_a_card_is_written_seldom_however_often_the_state_changes(tmp_path: Path) -> None:
+    file, path = StateFile(tmp_path / "state.json"), tmp_path / "state.json"
+    file.write("1")
+    while not path.exists():
+        time.sleep(0.01)
+    for number in range(2, 100):
+        file.write(str(number))
+        time.sleep(0.01)
+    assert path.read_text("utf-8") == "1"
+    file.close()
+    assert path.read_text("utf-8") == "99"
+
+
+def test_the_same_text_is_written_once(tmp_path: Path) -> None:
+    file, path = StateFile(tmp_path / "state.json"), tmp_path / "state.json"
+    file.write("1")
+    while not path.exists():
+        time.sleep(0.01)
+    path.unlink()
+    file.write("1")
+    file.close()
+    assert not path.exists()
