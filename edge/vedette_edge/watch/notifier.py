@@ -43,8 +43,9 @@ class Notifier:
             return
         occurrence = self._create_occurrence(dict(record))
         notifications = self._policy.add(occurrence)
-        if self._names_files and any(one.rule.snapshot for one in notifications):
-            self._name_file(occurrence)
+        own = [one for one in notifications if one.occurrence is occurrence]
+        if self._names_files and occurrence.snapshot and any(one.rule.snapshot for one in own):
+            occurrence.record["snapshot"] = create_snapshot_name(occurrence.record)
         self._sink.write(occurrence.record)
         self._put(occurrence, notifications)
 
@@ -88,10 +89,6 @@ class Notifier:
             return self._create_occurrence(kept | frame)
 
         return describe
-
-    def _name_file(self, occurrence: Occurrence) -> None:
-        if occurrence.snapshot:
-            occurrence.record["snapshot"] = create_snapshot_name(occurrence.record)
 
     def _put(self, occurrence: Occurrence, notifications: Sequence[Notification]) -> None:
         waiting = occurrence.snapshot if self._policy.holds(occurrence) else None

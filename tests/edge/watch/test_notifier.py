@@ -115,6 +115,19 @@ def test_a_rule_that_waits_sends_the_picture_of_the_change_and_keeps_no_original
     assert list_greys(tmp_path) == [100]
 
 
+def test_a_record_names_no_file_when_that_of_another_is_due(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    setup = Setup(folder, [{"first": "day", "cooldown": 600, "snapshot": True}])
+    with setup.dispatcher:
+        setup.change("fox", 50)
+        setup.now_s = 10.0
+        assert "snapshot" not in setup.change("hen", 100)  # waits for the end of the cooldown
+        setup.now_s = 600.0
+        assert "snapshot" not in setup.change("fox", 150)
+    assert list_greys(tmp_path) == [50, 100]
+
+
 def test_a_score_that_is_reached_later_sends_the_picture_of_that_frame(
     folder: SnapshotFolder, tmp_path: Path
 ) -> None:
