@@ -34,6 +34,7 @@ EventKind = Literal[
     "frozen",  # frames come, but have been identical to the bit for minutes
     "skipped_file",  # detail: the file or image that cannot be read, and why
     "failed",  # detail: the error; the camera may work after a restart
+    "masked",  # detail: the size of the frames that the masks are for, such as "640x480"
     "misconfigured",  # detail: the error; a restart does not help
     "ended",
     "lost",  # detail: the reason; once per outage

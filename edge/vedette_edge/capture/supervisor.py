@@ -193,6 +193,8 @@ class Supervisor:
             self._state = State.ENDED
         elif event.kind == "looked":
             self._on_looked(event)
+        elif event.kind == "masked":  # also those of a camera that comes back with another size
+            self._config = replace(self._config, masked_size=event.detail)
         elif event.kind == "reading":
             self._reading = event.detail
         elif event.kind == "opened" and self._lost_since_s is not None:

@@ -63,6 +63,7 @@ class CaptureConfig:
     motion: float  # share of the image that must change for a frame to be published; 0: none
     every_frame: bool  # publish every frame, as of a folder, or only the newest
     masks: tuple[Region, ...] = ()  # made black in the upright frame, before anything uses it
+    masked_size: str = ""  # of the frames that the masks are for; empty: that of the first frame
 
     @property
     def endless(self) -> bool:
@@ -108,10 +109,15 @@ class FrameSelector:
 
 
 class FrameOrienter:
-    """Orients and masks frames, and passes over stray ones: those smaller than a crop or region."""
+    """Orients and masks frames, and passes over stray ones.
+
+    Those are smaller than a crop or region, or of another size than the masks are for: there, a
+    mask would lie over something else.
+    """
 
     def __init__(self, config: CaptureConfig) -> None:
         self._config, self._fitted = config, False
+        self._masked_size = config.masked_size
 
     def orient(self, frame: Frame, on_event: OnCameraEvent) -> Image | None:
         """Orient and mask a frame; None if it is stray.
@@ -121,6 +127,7 @@ class FrameOrienter:
         try:
             image_rgb = orient(frame.image_rgb, self._config.orientation)
             check_regions(image_rgb, (*self._config.regions, *self._config.masks))
+            self._check_masks(frame.image_rgb, on_event)
         except SettingError as error:
             if not self._fitted:
                 raise
@@ -129,6 +136,19 @@ class FrameOrienter:
             return None
         self._fitted = True
         return mask_regions(image_rgb, self._config.masks) if self._config.masks else image_rgb
+
+    def _check_masks(self, image_rgb: Image, on_event: OnCameraEvent) -> None:
+        """Raise SettingError if the masks are for frames of another size than this one."""
+        size = f"{image_rgb.shape[1]}x{image_rgb.shape[0]}"
+        if not self._config.masks or size == self._masked_size:
+            return
+        if self._masked_size:
+            raise SettingError(
+                f"the frame is {size}, but the masks are for {self._masked_size}; "
+                "let the camera deliver one size, or restart the watch with other masks"
+            )
+        self._masked_size = size
+        on_event(CameraEvent("masked", size))
 
 
 def main() -> None:

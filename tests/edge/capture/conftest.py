@@ -33,9 +33,11 @@ def configure(contract: Contract) -> ConfigFactory:
         regions: tuple[Region, ...] = (WHOLE,),
         max_fps: float = 0.0,
         masks: tuple[Region, ...] = (),
+        masked_size: str = "",
     ) -> CaptureConfig:
+        orientation, motion, masking = Orientation(), 0.0, (masks, masked_size)
         return CaptureConfig(
-            camera, Orientation(), contract, regions, max_fps, 0.0, every_frame, masks
+            camera, orientation, contract, regions, max_fps, motion, every_frame, *masking
         )
 
     return create
