@@ -53,12 +53,19 @@ def build_notify_config(settings: NotifySettings) -> NotifyConfig:
         check_snapshot_folder(config.snapshots)
     for number, rule in enumerate(config.rules, 1):
         if rule.webhook:
-            from vedette_edge.sinks.webhook_address import parse_webhook  # the same
-
-            parse_webhook(rule.webhook)
+            _check_webhook(number, rule.webhook)
         elif not _has_effect(rule, config):
             raise SettingError(f"[[on]] {number}: tells nobody; {_suggest_output(rule)}")
     return config
+
+
+def _check_webhook(number: int, url: str) -> None:
+    from vedette_edge.sinks.webhook_address import parse_webhook  # what is off is free
+
+    try:
+        parse_webhook(url)
+    except SettingError as error:
+        raise SettingError(f"[[on]] {number}: {error}") from error
 
 
 def build_from_settings(settings: Mapping[str, Any]) -> NotifyConfig:

@@ -31,7 +31,7 @@ CONNECT_S = 5.0  # to connect, and again to agree on keys
 ANSWER_S = 10.0  # from a connection until the broker accepts it
 MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
 MOST_READS = 2_000  # packets a second from the broker; with more, the connection ends
-LARGEST_PACKET = 64 * 1024  # from the broker, in bytes; the same
+LARGEST_PACKET = 64 * 1024  # bytes of a packet from the broker that are kept
 QOS = 1
 
 # What to do about each reason of a broker to refuse a client, by paho's code.
@@ -54,7 +54,7 @@ class Received:
 
 
 class _BoundedClient(paho.Client):
-    """A client that reads no packet that is larger, or of another kind, than it asks for.
+    """A client that keeps the beginning of a large packet, and reads none that it did not ask for.
 
     paho collects up to 256 MB of a packet, and any number of messages with QoS 2.
     """
@@ -83,11 +83,20 @@ class _BoundedClient(paho.Client):
         return super()._packet_read()
 
     def _sock_recv(self, bufsize: int) -> bytes:
-        """Read a part of a packet; paho asks for all that is left of it."""
-        if bufsize > self.most_bytes:
-            self.fault = f"it sends packets of more than {self.most_bytes:,} bytes"
-            raise ConnectionError(self.fault)
-        return super()._sock_recv(bufsize)
+        """Read a part of a packet, of which paho asks for all that is left.
+
+        What is too large ends after `most_bytes`: whoever may publish could keep a client away that
+        would leave instead. The rest is read and forgotten, but for the last byte, with which paho
+        goes on.
+        """
+        room = self.most_bytes - len(self._in_packet["packet"])
+        if room > 0 or bufsize == 1:
+            return super()._sock_recv(min(bufsize, max(1, room)))
+        rest = super()._sock_recv(min(bufsize - 1, self.most_bytes))
+        self._in_packet["to_process"] -= len(rest)
+        if rest:
+            raise BlockingIOError  # paho asks again
+        return rest  # the end of the connection
 
     def _handle_publish(self) -> MQTTErrorCode:
         """Handle a message; of its first byte, two bits are the QoS."""
@@ -110,7 +119,7 @@ class Connection:
     ) -> None:
         """`will` is the topic on which the broker publishes `offline` when the connection breaks.
 
-        `most_bytes` limits what the broker may send at once. Raises SettingError for a CA file
+        Of what the broker sends at once, `most_bytes` are kept. Raises SettingError for a CA file
         that cannot be used.
         """
         self._broker = config.broker

@@ -1,7 +1,6 @@
 """Rules: the `[[on]]` tables of the configuration, each a condition and what to send."""
 
 import hashlib
-import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ EVENTS = ("change", "camera_lost", "camera_restored")
 PERIODS = ("hour", "day", "ever")
 MOST_RULES = 100
 MOST_SECONDS = 366 * 86_400.0
+SECONDS = f"seconds from 0 to {MOST_SECONDS:,.0f}, a year"
+LONGEST = 200  # characters of a value in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ class Rule:
 def parse_rules(tables: object) -> tuple[Rule, ...]:
     """Parse the `[[on]]` tables. Raises SettingError that names all mistakes at once."""
     if not isinstance(tables, Sequence) or not all(isinstance(one, Mapping) for one in tables):
-        raise SettingError("on: expected tables; begin each with a line [[on]]")
+        raise SettingError("expected tables; begin each with a line [[on]]")
     if len(tables) > MOST_RULES:
-        raise SettingError(f"on: {len(tables)} tables, expected at most {MOST_RULES}")
+        raise SettingError(f"{len(tables)} tables, expected at most {MOST_RULES}")
     mistakes = [
         f"[[on]] {number}: {mistake}"
         for number, table in enumerate(tables, 1)
@@ -104,8 +105,7 @@ def _is_number(most: float) -> Callable[[Any], bool]:
     return lambda value: (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and math.isfinite(value)
-        and 0 <= value <= most
+        and 0 <= value <= most  # false for NaN
     )
 
 
@@ -130,9 +130,9 @@ _KEYS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "event": (lambda value: value in EVENTS, f"one of {', '.join(EVENTS)}"),
     "label": (_is_texts, "a label, or a list of labels"),
     "score": (_is_number(1.0), "a number from 0 to 1"),
-    "for": (_is_number(MOST_SECONDS), "seconds, 0 or more"),
+    "for": (_is_number(MOST_SECONDS), SECONDS),
     "first": (lambda value: value in PERIODS, f"one of {', '.join(PERIODS)}"),
-    "cooldown": (_is_number(MOST_SECONDS), "seconds, 0 or more"),
+    "cooldown": (_is_number(MOST_SECONDS), SECONDS),
     "hours": (_is_hours, 'two times such as "20:00-07:00"'),
     "webhook": (_is_text, "an address such as http://192.168.1.2:8123/api/webhook/fox"),
     "snapshot": (lambda value: isinstance(value, bool), "true or false"),
@@ -143,11 +143,11 @@ _OF_CHANGES = ("label", "score", "snapshot")  # keys that a camera's events do n
 def _list_mistakes(table: Mapping[str, object]) -> Iterator[str]:
     for key, value in table.items():
         if key not in _KEYS:
-            yield f"unknown key {key!r}; expected one of: {', '.join(_KEYS)}"
+            yield f"unknown key {key!r:.{LONGEST}}; expected one of: {', '.join(_KEYS)}"
             continue
         is_valid, expected = _KEYS[key]
         if not is_valid(value):
-            shown = "" if key == "webhook" else f" is {value!r}"  # which may hold a password
+            shown = "" if key == "webhook" else f" is {value!r:.{LONGEST}}"  # which may hold a password
             yield f"{key}{shown}: expected {expected}"
     event = table.get("event", "change")
     if event != "change" and event in EVENTS:

@@ -290,7 +290,7 @@ def test_sigterm_ends_the_watch_while_broker_and_webhook_hang(
         ('[[on]]\nlabel = "fox"\n', "the model has no label 'fox'; it has red, green, blue"),
         ("[[on]]\nscore = 2\n", "score is 2: expected a number from 0 to 1"),
         ('[[on]]\nevent = "camera_lost"\n', "tells nobody; add webhook"),
-        ('[[on]]\nwebhook = "ftp://secret@host/"\n', "webhook"),
+        XX
         ("on = 5\n", "begin each with a line [[on]]"),
     ],
 )

@@ -47,6 +47,9 @@ def test_every_key_reaches_the_rule() -> None:
         ({"score": float("nan")}, r"score is nan"),
         ({"for": -1}, r"for is -1: expected seconds"),
         ({"for": float("inf")}, r"for is inf"),
+        ({"for": 1e9}, r"for is 1000000000.0: expected seconds from 0 to 31,622,400, a year"),
+        ({"score": 10**400}, r"score is 1000"),
+        ({"cooldown": -(10**400)}, r"cooldown is -1000"),
         ({"first": "week"}, r"first is 'week': expected one of hour, day, ever"),
         ({"cooldown": "600"}, r"cooldown is '600'"),
         ({"hours": "20:00"}, r"hours is '20:00': expected two times"),
@@ -74,7 +77,7 @@ def test_all_mistakes_are_named_at_once() -> None:
 
 @pytest.mark.parametrize("tables", ["fox", {"label": "fox"}, ["fox"], 5, [{}] * 101])
 def test_what_is_not_a_list_of_tables_is_an_error(tables: object) -> None:
-    with pytest.raises(SettingError, match="on: "):
+    with pytest.raises(SettingError, match="expected"):
         parse_rules(tables)
 
 
@@ -84,3 +87,10 @@ def test_a_label_that_the_model_does_not_have_is_an_error() -> None:
     expected = r"\[\[on\]\] 2: the model has no label 'Fox'; it has hen, fox and unknown"
     with pytest.raises(SettingError, match=expected):
         check_labels(rules, ["hen", "fox", "unknown"])
+
+
+def test_a_value_of_any_length_fits_into_a_message() -> None:
+    table = {"hours": "2" * 500_000, "k" * 500_000: 1}
+    with pytest.raises(SettingError, match="hours is '2222") as caught:
+        parse_rules([table])
+    assert len(str(caught.value)) < 1000
