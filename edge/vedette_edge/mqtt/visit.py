@@ -76,6 +76,9 @@ class Visit:
         self._wait(lambda: time.monotonic() > end_s)
 
     def _keep(self, message: Received) -> None:
+        """Keep a message. No topic has a wildcard, unless the broker is hostile."""
+        if set("+#") & set(message.topic):
+            return
         if message.retained and message.payload and len(self._kept) < MOST_TOPICS:
             self._heard_s = time.monotonic()
             self._room -= len(message.payload)

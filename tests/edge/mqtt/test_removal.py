@@ -97,6 +97,14 @@ def test_a_broker_that_never_ends_takes_no_more_than_the_limits() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - highest_kb < 30_000
 
 
+def test_a_broker_that_sends_a_filter_as_a_topic_is_no_reason_to_fail() -> None:
+    packets = [
+        make_publish(f"vedette/door-pi/{wildcard}", b"1", retained=True) for wildcard in "+#"
+    ]
+    with open_hostile_broker(b"\x90\x04\x00\x01\x01\x01", *packets) as hostile:
+        assert remove_device(make_config(hostile.port)).topics == ()
+
+
 def test_the_command_removes_a_device(broker: Mosquitto, tmp_path: Path) -> None:
     leave_device(broker.port)
     url = f"mqtt://127.0.0.1:{broker.port}"
