@@ -72,7 +72,8 @@ def read_bounded(path: Path, most_bytes: int = MAX_BYTES) -> bytes:
             pieces.append(piece)
             left, size = left - len(piece), PIECE_BYTES
     if not left:
-        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", str(path))
+        most = f"{most_bytes >> 20} MiB" if most_bytes >> 20 else f"{most_bytes:,} bytes"
+        raise OSError(errno.EFBIG, f"larger than {most}", str(path))
     return b"".join(pieces)
 
 

@@ -46,7 +46,8 @@ def create_snapshot_name(record: Mapping[str, object]) -> str:
     """
     region, label = str(record.get("region", "")), str(record.get("label", ""))
     slug = _create_slug(region, REGION_LENGTH)
-    if slug != region:  # so that another region, of which the same is left, differs
+    # So that another region differs, of which the same is left, or which a label continues.
+    if slug != region or "-" in region:
         checksum = zlib.crc32(region.encode("utf-8", "replace"))
         slug = f"{slug[: REGION_LENGTH - 9]}-{checksum:08x}".lstrip("-")
     time_and_frame = re.sub("[-:]", "", str(record["time"])), str(record.get("frame", 0))

@@ -56,12 +56,15 @@ def apply_overrides(
     folder = find_state_directory()
     if not (folder and config.mqtt and config.mqtt.commands):
         return watch, {}
+    path = folder / SETTINGS_FILE
+    overrides = dict[str, float]()
     try:
-        overrides = load_overrides(folder / SETTINGS_FILE)
+        overrides = load_overrides(path)
         enter, leave = (overrides.get(name, getattr(watch, name)) for name in ("enter", "leave"))
         changed = replace(watch, enter=enter, leave=leave)
     except SettingError as error:
-        logger.warning("%s\nThe watch uses its own settings", error)
+        place = f"{path}: " if overrides else ""  # the two contradict each other
+        logger.warning("%s%s\nThe watch uses its own settings", place, error)
         return watch, {}
     for name, value in overrides.items():
         configured = getattr(watch, name)

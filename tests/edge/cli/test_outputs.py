@@ -260,7 +260,9 @@ def test_damaged_settings_do_not_keep_the_watch_from_starting(
         assert (start["event"], start["settings"]["enter"]) == ("start", 0.5)
         watch.send_signal(signal.SIGTERM)
         assert watch.stderr
-        assert "The watch uses its own settings" in watch.stderr.read()
+        reason, _, rest = watch.stderr.read().partition("\n")
+        assert "settings.json: " in reason
+        assert "The watch uses its own settings" in rest
 
 
 @contextmanager
@@ -290,7 +292,7 @@ def test_sigterm_ends_the_watch_while_broker_and_webhook_hang(
         ('[[on]]\nlabel = "fox"\n', "the model has no label 'fox'; it has red, green, blue"),
         ("[[on]]\nscore = 2\n", "score is 2: expected a number from 0 to 1"),
         ('[[on]]\nevent = "camera_lost"\n', "tells nobody; add webhook"),
-        XX
+        ('[[on]]\nwebhook = "ftp://secret@host/"\n', "[[on]] 1: ftp://host: not a valid address"),
         ("on = 5\n", "begin each with a line [[on]]"),
     ],
 )

@@ -59,6 +59,11 @@ def test_two_regions_of_a_frame_have_two_names(one: str, other: str) -> None:
     assert create_name(1, region=one) != create_name(1, region=other)
 
 
+def test_where_a_region_ends_and_a_label_begins_no_two_names_are_the_same() -> None:
+    one = create_name(1, region="door", label="left-fox")
+    assert one != create_name(1, region="door-left", label="fox")
+
+
 def test_names_sort_by_time() -> None:
     times = [SEEN_AT + step for step in (0.0, 0.001, 1, 3600, 86400 * 40)]
     names = [create_name(100 - number, at) for number, at in enumerate(times)]
