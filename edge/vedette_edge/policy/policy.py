@@ -145,7 +145,7 @@ class _RuleState:
                 del self._candidates[subject]
                 if self._admits(one.occurrence, now_s, now):
                     yield Notification(self._rule, one.occurrence)
-        if self._deferred and not self._is_cooling(now_s, now):
+        if self._deferred and not self._is_cooling(now_s, now) and self._is_within_hours(now):
             occurrence, period = self._deferred.popleft()
             self._memory.note(occurrence.label, period, now_s, now)
             yield Notification(self._rule, occurrence)
@@ -154,7 +154,7 @@ class _RuleState:
         """Decide by hours, period and cooldown, and remember it."""
         moment = datetime.fromtimestamp(now).astimezone()
         period, label = moment.strftime(_PERIOD_FORMS[self._rule.first]), occurrence.label
-        if self._rule.hours and not self._rule.hours.contain(moment):
+        if not self._is_within_hours(now):
             return False
         if period and self._is_known(label, period):
             return False
@@ -174,6 +174,10 @@ class _RuleState:
         """
         waiting = [one for one in self._deferred if one[0].label == label]
         return period == (waiting[-1][1] if waiting else self._memory.firsts.get(label))
+
+    def _is_within_hours(self, now: float) -> bool:
+        hours = self._rule.hours
+        return not hours or hours.contain(datetime.fromtimestamp(now).astimezone())
 
     def _is_cooling(self, now_s: float, now: float) -> bool:
         return self._memory.is_cooling(self._rule.cooldown_s, now_s, now)

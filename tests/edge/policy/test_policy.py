@@ -195,6 +195,18 @@ def test_hours_are_local_and_may_span_midnight(hours: str, clock: str, expected:
     assert bool(world.change("fox")) is expected
 
 
+def test_a_first_that_waits_for_a_cooldown_is_not_sent_outside_the_hours() -> None:
+    world = World({"first": "day", "cooldown": 3600, "hours": "08:00-20:00"})
+    world.wall = datetime(2026, 11, 26, 19, 58).timestamp()
+    assert world.change("fox")
+    world.pass_time(60)
+    assert not world.change("hen")
+    assert not world.pass_time(2 * 3600)
+    assert not world.pass_time(10 * 3600 - 1)
+    (sent,) = world.pass_time(61)
+    assert sent.occurrence.record["label"] == "hen"
+
+
 @pytest.fixture
 def berlin() -> Iterator[None]:
     """A time zone that sets its clocks back by an hour, at 3:00 of 2026-10-25."""
@@ -241,6 +253,18 @@ def test_the_memory_outlives_a_restart_and_a_boot(tmp_path: Path) -> None:
     assert not world.change("fox")
     world.wall += DAY_S
     assert world.change("fox")
+
+
+def test_the_firsts_of_all_labels_of_a_large_model_outlive_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    tables: list[dict[str, object]] = [{"first": "ever", "score": 0.01 * one} for one in range(30)]
+    world = World(*tables, memory=PolicyMemory(path))
+    labels = [f"label number {one:04} of a model" for one in range(1002)]
+    assert all(len(world.change(label)) == 30 for label in labels)
+    path.write_text(world.memory.format(), "utf-8")
+    world.memory = PolicyMemory(path)
+    world.restart(world.rules)
+    assert not any(world.change(label) for label in labels)
 
 
 def test_a_boot_shortly_after_a_notification_is_within_its_cooldown(tmp_path: Path) -> None:
