@@ -100,7 +100,7 @@ class Dispatcher:
             self._closing = True
             self._lock.notify()
         self._thread.join(CLOSE_S / 2)
-        for output in (self._outputs.webhooks, self._outputs.snapshots):
+        for output in (self._outputs.snapshots, self._outputs.webhooks):  # a disk is quicker
             if output:
                 output.close(until_s)
         if self._outputs.mqtt:
