@@ -193,14 +193,19 @@ class Supervisor:
             self._state = State.ENDED
         elif event.kind == "looked":
             self._on_looked(event)
-        elif event.kind == "masked":  # also those of a camera that comes back with another size
-            self._config = replace(self._config, masked_size=event.detail)
-        elif event.kind == "reading":
-            self._reading = event.detail
+        elif event.kind in ("masked", "reading"):
+            self._note(event)
         elif event.kind == "opened" and self._lost_since_s is not None:
             self._opened = event
         else:
             self._report(event)
+
+    def _note(self, event: CameraEvent) -> None:
+        """Note what the process reads, or for which size of frames the masks are, also later."""
+        if event.kind == "reading":
+            self._reading = event.detail
+        else:
+            self._config = replace(self._config, masked_size=event.detail)
 
     def _on_looked(self, event: CameraEvent) -> None:
         """Note how far the process has looked; its successor goes on from there."""

@@ -16,7 +16,9 @@ from typing import Any
 from vedette_edge.files import read_bounded
 
 MOST_BYTES = 16 << 20
-MOST_LABELS = 10_000  # of a model, and so more than most have, whose firsts a rule remembers; the oldest go
+MOST_LABELS = (
+    10_000  # of a model, and so more than most have, whose firsts a rule remembers; the oldest go
+)
 
 
 def read_boot_clock() -> float:
