@@ -53,6 +53,10 @@ class BrokerError(VedetteError, ConnectionError):
     """A broker that cannot be reached, that refuses us, or that breaks MQTT's rules."""
 
 
+class BrokerAbsentError(BrokerError):
+    """A broker that does not answer now: another try may succeed, with the same settings."""
+
+
 class SelfTestError(VedetteError, RuntimeError):
     """A model that gives other results on this machine than at conversion."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding
-from vedette_edge.errors import SettingError, VedetteError
+from vedette_edge.errors import BrokerAbsentError, SettingError, VedetteError
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.topics import Topics
 
@@ -23,6 +23,12 @@ def check_broker(config: MqttConfig, stable_id: str, *, running: bool) -> Iterat
     except SettingError as error:
         reason, _, fix = str(error).partition(": pip ")
         yield Finding("mqtt", FAULT, reason, f"pip {fix}" if fix else "")
+        return
+    except BrokerAbsentError as error:
+        reason, _, fix = str(error).partition("; ")
+        yield Finding(
+            "mqtt", WARNING, f"{reason}; the watch works without it, and tries again", fix
+        )
         return
     except VedetteError as error:
         reason, _, fix = str(error).partition("; ")

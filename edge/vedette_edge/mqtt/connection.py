@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vedette_edge.errors import BrokerError, SettingError
+from vedette_edge.errors import BrokerAbsentError, BrokerError, SettingError
 from vedette_edge.host.certificates import create_tls_context
 from vedette_edge.mqtt.commands import TokenBucket
 from vedette_edge.mqtt.config import Broker, MqttConfig
@@ -33,6 +33,7 @@ MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
 MOST_READS = 2_000  # packets a second from the broker; with more, the connection ends
 LARGEST_PACKET = 64 * 1024  # bytes of a packet from the broker that are kept
 QOS = 1
+UNAVAILABLE = 136  # paho's code of a broker that accepts nobody now
 
 # What to do about each reason of a broker to refuse a client, by paho's code.
 _REFUSALS = {
@@ -40,7 +41,7 @@ _REFUSALS = {
     133: ("it refuses the client's id", "choose another --mqtt-id"),
     134: ("it refuses user or password", "check both, and the broker's password file"),
     135: ("it refuses this user", "check user and password, and what the broker lets the user do"),
-    136: ("it is not available", "look into the broker's log"),
+    UNAVAILABLE: ("it is not available", "look into the broker's log"),
 }
 
 
@@ -174,7 +175,9 @@ class Connection:
         except Exception as error:  # paho raises many kinds for what is not MQTT
             self._fail("what it sends is not MQTT", "is it a broker, at this port?", error)
         if not self.accepted and time.monotonic() - self._opened_s > ANSWER_S:
-            self._fail("it does not answer", "is it a broker, at this port? Is it overloaded?")
+            fix = "is it a broker, at this port? Is it overloaded?"
+            text = f"{self._broker.name}: it does not answer; {fix}"
+            self._failure = self._failure or BrokerAbsentError(text)
         self._check()
 
     def disconnect(self) -> None:
@@ -219,7 +222,8 @@ class Connection:
         if code.is_failure:
             unknown = f"it refuses the connection ({code})", "look into the broker's log"
             reason, fix = _REFUSALS.get(code.value, unknown)
-            self._failure = BrokerError(f"{self._broker.name}: {reason}; {fix}")
+            kind = BrokerAbsentError if code.value == UNAVAILABLE else BrokerError
+            self._failure = kind(f"{self._broker.name}: {reason}; {fix}")
 
     def _note_end(self, *_: object) -> None:
         reason = self._client.fault or "the connection has ended"
@@ -279,4 +283,6 @@ def _explain_failure(broker: Broker, error: Exception) -> BrokerError:
     else:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         fix = "check host, port and network"
-    return BrokerError(f"{broker.name}: {reason}; {fix}")
+    lasting = isinstance(error, ssl.SSLError | ValueError)
+    kind = BrokerError if lasting else BrokerAbsentError
+    return kind(f"{broker.name}: {reason}; {fix}")

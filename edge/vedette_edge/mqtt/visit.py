@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from vedette_edge.errors import BrokerError
+from vedette_edge.errors import BrokerAbsentError, BrokerError
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.connection import MOST_IN_FLIGHT, Connection, Received
 from vedette_edge.mqtt.outbox import LARGEST_BYTES, Message
@@ -87,12 +87,13 @@ class Visit:
     def _wait(self, condition: Callable[[], bool]) -> None:
         while not condition():
             if time.monotonic() > self._end_s:
-                raise BrokerError(f"{self._name}: it does not answer in time; try again later")
+                text = f"{self._name}: it does not answer in time; try again later"
+                raise BrokerAbsentError(text)
             self._connection.step(STEP_S)
 
 
 def limit_time(work: Callable[[], Result], timeout_s: float) -> Result:
-    """Do work in a thread and return its result. Raises BrokerError if it takes too long.
+    """Do work in a thread and return its result. Raises BrokerAbsentError after the time.
 
     A name server that does not answer can be waited for, but not interrupted.
     """
@@ -109,7 +110,7 @@ def limit_time(work: Callable[[], Result], timeout_s: float) -> Result:
         result, error = results.get(timeout=timeout_s)
     except queue.Empty:
         text = "the broker or the name server does not answer in time; check host and network"
-        raise BrokerError(text) from None
+        raise BrokerAbsentError(text) from None
     if error:
         raise error
     return result  # type: ignore[return-value]  # there is one without an error

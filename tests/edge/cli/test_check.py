@@ -15,7 +15,7 @@ from tests.edge.vedette_command import call_vedette
 from tests.edge.video_files import write_video
 
 from vedette_edge import Contract
-from vedette_edge.doctor import FAULT, OK
+from vedette_edge.doctor import FAULT, OK, WARNING
 from vedette_edge.model.contract import serialize_contract
 from vedette_edge.model.golden_samples import INDEX
 
@@ -57,8 +57,8 @@ def test_check_asks_the_broker_of_the_service(broker: Mosquitto, tmp_path: Path)
 
     assert check("fps = 2\n") == []
     assert [one["level"] for one in check(f'mqtt = "mqtt://127.0.0.1:{broker.port}"\n')] == [OK]
-    (fault,) = check('mqtt = "mqtt://me:hunter2@127.0.0.1:1"\ncommands = false\n')
-    assert (fault["level"], "nothing listens" in fault["detail"]) == (FAULT, True)
+    (finding,) = check('mqtt = "mqtt://me:hunter2@127.0.0.1:1"\ncommands = false\n')
+    assert (finding["level"], "nothing listens" in finding["detail"]) == (WARNING, True)
     (fault,) = check(f'mqtt = "mqtt://me@127.0.0.1"\nmqtt-password-file = "{password}"\n')
     assert (fault["level"], str(password) in fault["detail"]) == (FAULT, True)
 

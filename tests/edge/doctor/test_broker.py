@@ -35,16 +35,24 @@ def test_a_broker_that_lets_us_in_is_ok(broker: Mosquitto) -> None:
     assert levels(check(make_config(broker.port))) == [OK]
 
 
-def test_a_broker_that_is_not_there_or_not_one_is_a_fault() -> None:
+def test_a_broker_that_does_not_answer_is_a_warning_as_the_watch_works_without_it() -> None:
     (finding,) = check(make_config(1))
-    assert finding.level == FAULT
+    assert finding.level == WARNING
     assert "nothing listens" in finding.detail
+    assert "the watch works without it" in finding.detail
     assert finding.fix
-    with open_hostile_broker(b"HTTP/1.0 400 Bad Request\r\n\r\n" * 20, accepts=False) as web:
-        assert levels(check(make_config(web.port))) == [FAULT]
     nowhere = make_config(1)
     nowhere = replace(nowhere, broker=replace(nowhere.broker, host="nowhere.invalid"))
-    assert levels(check(nowhere)) == [FAULT]
+    assert levels(check(nowhere)) == [WARNING]
+    with open_hostile_broker(accepts=False) as mute:
+        assert levels(check(make_config(mute.port))) == [WARNING]
+    with open_hostile_broker(b"\x20\x02\x00\x03", accepts=False) as unavailable:
+        assert levels(check(make_config(unavailable.port))) == [WARNING]
+
+
+def test_what_is_not_a_broker_is_a_fault() -> None:
+    with open_hostile_broker(b"HTTP/1.0 400 Bad Request\r\n\r\n" * 20, accepts=False) as web:
+        assert levels(check(make_config(web.port))) == [FAULT]
 
 
 def test_user_and_password_are_checked(login: Mosquitto) -> None:
