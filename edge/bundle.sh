@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # edge/bundle.sh [SYSTEM] [MODEL]: one archive that installs Vedette; prints its path.
 #
-# It contains install.sh, the edge's wheel and unit, the documents, and MODEL. With a SYSTEM (bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64, trixie-amd64)
+# It contains install.sh, the edge's wheel and units, the documents, and MODEL. With a SYSTEM (bookworm-arm64, trixie-arm64, bookworm-armhf, bookworm-amd64, trixie-amd64)
 # also all wheels for that system, so that the Pi needs no internet.
 # PYTHON runs pip; by default .venv's, which make sets up.
 set -euo pipefail
@@ -24,7 +24,7 @@ case $system in *-arm64) machine=aarch64 ;; *-armhf) machine=armv7l ;; *) machin
 [ -z "$model" ] || [ -f "$model" ] || fail "$model: file not found"
 
 mkdir -p "$folder/docs" build
-cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/config.example.toml \
+cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/vedette-on@.service edge/config.example.toml \
     edge/README.md "$folder/"
 cp docs/*.md docs/*.svg "$folder/docs/"
 [ -z "$model" ] || cp "$model" "$folder/model.tflite"

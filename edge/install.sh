@@ -1,17 +1,21 @@
 #!/bin/sh
-# Usage: sudo sh install.sh [--model FILE] [--camera SOURCE]
+# Usage: sudo sh install.sh [--model FILE] [--camera SOURCE] [--mqtt URL]
 #        sudo sh install.sh --uninstall
 #
 # Installs Vedette on a Raspberry Pi or any 64-bit Debian, runs the self-test, starts the service, and
-# waits for its first label. Run it again to upgrade, or to change the model or the camera. If the new
-# version fails, the previous one continues.
+# waits for its first label. Run it again to upgrade, or to change the model, the camera or the broker. If
+# the new version fails, the previous one continues.
 #
 #   --model FILE     the .tflite file; by default model.tflite next to this script, or the current one
 #   --camera SOURCE  picamera2, /dev/video0, rtsp://...; by default the current one, or picamera2
-#   --uninstall      remove everything except the logs in /var/log/vedette
+#   --mqtt URL       an MQTT broker to tell, such as Home Assistant's: mqtt://USER@HOST:PORT, or mqtts://
+#                    with TLS; asks for the password of USER if there is none yet
+#   --mqtt-password-file FILE
+#                    a file whose first line is that password, instead of asking
+#   --uninstall      remove everything except the logs, the snapshots and your own commands
 
 # Each installation has its own folder, /opt/vedette/1, /opt/vedette/2 and so on, with its
-# environment, model, settings and unit. The link /opt/vedette/current points to the one that runs. It
+# environment, model, settings, password and unit. The link /opt/vedette/current points to the one that runs. It
 # changes only after a self-test, and changes back if no first label arrives, for any reason but a
 # power cut: after that, the new version starts.
 set -eu
@@ -21,9 +25,11 @@ export TMPDIR=/var/tmp # pip unpacks there; /tmp is memory on trixie, and small 
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 versions=/opt/vedette settings=/etc/vedette unit=/etc/systemd/system/vedette.service
 command=/usr/local/bin/vedette python=/usr/bin/python3
+password=$settings/mqtt-password credentials=/run/credentials/ state=/var/lib/vedette
 wait_s=${VEDETTE_WAIT_S:-180} # for the first label
 lock_s=300 # for another apt
-model='' camera='' uninstall='' new='' old='' from_apt='' checking=''
+leave_s=10 # to leave a broker
+model='' camera='' mqtt='' password_file='' uninstall='' new='' old='' from_apt='' checking=''
 
 usage() { sed -n '/^# Usage:/,/^$/s/^# \{0,1\}//p' "$0"; }
 say() { printf '%s\n' "$(printable "$*")"; }
@@ -42,15 +48,35 @@ read_arguments() {
         case $1 in
             -h | --help) usage; exit 0 ;;
             --uninstall) uninstall=yes; shift; continue ;;
-            --model | --camera) [ -n "${2:-}" ] || fail "$1 needs a value; see --help" ;;
-            *) fail "unknown argument '$1'; see --help" ;;
+            --model | --camera | --mqtt | --mqtt-password-file) [ -n "${2:-}" ] || fail "$1 needs a value; see --help" ;;
+            --*=*) fail "write a space instead of = after ${1%%=*}" ;;
+            *) fail "unknown argument '${1%%:*}'; see --help" ;; # a URL may hold a password
         esac
-        if [ "$1" = --model ]; then model=$2; else camera=$2; fi
+        case $1 in
+            --model) model=$2 ;;
+            --camera) camera=$2 ;;
+            --mqtt) mqtt=$2 ;;
+            --mqtt-password-file) password_file=$2 ;;
+        esac
         shift 2
     done
     [ -n "$model" ] || [ ! -e "$here/model.tflite" ] || model=$here/model.tflite
     [ -z "$model" ] || [ -f "$model" ] || fail "$model: file not found"
     [ -z "$model" ] || model=$(realpath -- "$model")
+    check_broker
+}
+
+check_broker() {
+    case ${mqtt#*://} in
+        *:*@*) fail "a password in --mqtt shows in the list of processes; leave it out, and use --mqtt-password-file FILE" ;;
+    esac
+    case $mqtt in
+        '' | mqtt://?* | mqtts://?*) ;;
+        *) fail "--mqtt is no URL of a broker, expected mqtt://USER@HOST:PORT, or mqtts:// with TLS" ;;
+    esac
+    [ -n "$password_file" ] || return 0
+    [ -f "$password_file" ] || fail "$password_file: file not found"
+    password_file=$(realpath -- "$password_file")
 }
 
 begin() {
@@ -178,9 +204,12 @@ add_user() {
         useradd --system --gid vedette --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin vedette
     usermod --append --groups video vedette
     # As in the unit, so that the check has the service's rights.
-    install -d -m 750 /var/log/vedette
+    install -d -m 750 /var/log/vedette "$state"
     chown -R vedette:vedette /var/log/vedette/ # also if it is a link
+    chown vedette:vedette "$state/"
+    [ ! -e "$state/snapshots" ] || chown -R vedette:vedette "$state/snapshots/"
     chgrp vedette "$new/config.toml"
+    [ ! -e "$new/mqtt-password" ] || { chgrp vedette "$new/mqtt-password" && chmod 640 "$new/mqtt-password"; }
 }
 
 make_environment() {
@@ -222,22 +251,24 @@ constrain() {
 
 add_settings() {
     step "Model and settings"
-    for name in install.sh vedette.service vedette.service.d config.example.toml README.md docs; do
+    for name in install.sh vedette.service vedette.service.d vedette-on@.service config.example.toml README.md docs; do
         [ ! -e "$here/$name" ] || cp -r "$here/$name" "$new/"
     done
     if [ -e "$settings/config.toml" ]; then
         cp "$settings/config.toml" "$new/config.toml"
-        say "Keeping $settings/config.toml${camera:+, except the camera}"
+        say "Keeping $settings/config.toml${camera:+, except the camera}${mqtt:+, except the broker}"
     else
         cp "$here/config.example.toml" "$new/config.toml"
     fi
     chmod 640 "$new/config.toml" # it may hold a camera's password
     watched=$(setting camera)
-    [ -z "$camera" ] || set_camera
+    [ -z "$camera" ] || set_setting camera "$camera"
     [ -n "$camera$watched" ] || fail "$settings/config.toml names no camera; add --camera SOURCE"
     add_model
-    watched=$(setting camera)
-    say "Model $(setting model), camera $(printable "$watched" | shorten_address)"
+    add_broker
+    watched=$(setting camera) told=$(setting mqtt)
+    [ -z "$told" ] || told=", broker $(printable "$told" | shorten_address)"
+    say "Model $(setting model), camera $(printable "$watched" | shorten_address)$told"
 }
 
 # Scheme, host and port, as all else may hold a password; the scheme alone where an @ follows the host,
@@ -247,27 +278,31 @@ shorten_address() {
     sed -E "/^synthetic:[0-9x@.]+$/b; s|^($scheme)[^/?#]*[/?#].*@.*|\1...|; t; s|^($scheme)([^/?#]*@)?([^/?#]*).*|\1\3|; t; s|.*@.*|...|"
 }
 
-set_camera() {
-    "$python" - "$new/config.toml" "$camera" <<'END'
+# Sets a key of the new version to a text, or removes it if that is empty. A new line comes first, as no
+# table may precede it.
+set_setting() {
+    "$python" - "$new/config.toml" "$1" "$2" <<'END'
 import json, pathlib, re, sys
 
-path, camera = pathlib.Path(sys.argv[1]), sys.argv[2]
-if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", camera):
-    sys.exit("install.sh: --camera has a control character or is not UTF-8; type it again")
-line = "camera = " + json.dumps(camera, ensure_ascii=False)  # a string of JSON is one of TOML
-text, changed = re.subn(r"(?m)^[ \t]*camera[ \t]*=.*$", lambda _: line, path.read_text("utf-8-sig"), count=1)
-path.write_text(text if changed else f"{line}\n{text}", "utf-8")
+path, key, value = pathlib.Path(sys.argv[1]), *sys.argv[2:]
+if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", value):
+    sys.exit(f"install.sh: --{key} has a control character or is not UTF-8; type it again")
+# A string of JSON is one of TOML.
+line = f"{key} = {json.dumps(value, ensure_ascii=False)}\n" if value else ""
+known = rf"(?m)^[ \t]*[\"']?{key.replace('-', '[-_]')}[\"']?[ \t]*=.*\n?"
+text, changed = re.subn(known, lambda _: line, path.read_text("utf-8-sig"), count=1)
+path.write_text(text if changed else line + text, "utf-8")
 END
 }
 
-# A setting of the new version, empty if it has none.
+# A setting of the new version, or of another file; empty if it has none.
 setting() {
     "$python" -c '
 import sys, tomllib
 try:
     print(tomllib.loads(sys.stdin.buffer.read().decode("utf-8-sig")).get(sys.argv[1], ""))
 except ValueError as error:
-    sys.exit(str(error))' "$1" <"$new/config.toml" || fail "cannot read $settings/config.toml: see above, and fix it"
+    sys.exit(str(error))' "$1" <"${2:-$new/config.toml}" || fail "cannot read $settings/config.toml: see above, and fix it"
 }
 
 add_model() {
@@ -282,6 +317,42 @@ add_model() {
         fail "$settings/config.toml names another model, $named; change it to $settings/model.tflite," \
             "or omit --model (make deploy: MODEL=)"
     fi
+}
+
+# The password has a file of its own, and is in no variable and no argument, which others could read.
+add_broker() {
+    named=$(setting mqtt-password-file)
+    [ -n "$named" ] || named=$(setting mqtt_password_file)
+    [ -z "$password_file" ] || [ -n "$mqtt$(setting mqtt)" ] || fail "--mqtt-password-file needs a broker; add --mqtt URL"
+    [ -z "$mqtt" ] || set_setting mqtt "$mqtt"
+    umask 077
+    if [ -n "$password_file" ]; then
+        head -c 5000 -- "$password_file" | head -n 1 >"$new/mqtt-password"
+        grep -q . "$new/mqtt-password" || fail "$password_file: its first line is empty, expected the broker's password"
+        named=$password
+    elif [ -n "$mqtt" ] && [ "$mqtt" = "${mqtt#*@}" ]; then
+        named='' # without a user, no password
+    elif [ -n "$mqtt" ] && [ -z "$named" ]; then
+        ask_password >"$new/mqtt-password"
+        named=$password
+    elif [ -e "$password" ]; then
+        case $named in "$password" | "$credentials"*) cp "$password" "$new/mqtt-password" ;; esac
+    fi
+    umask 022
+    [ -z "$mqtt$password_file" ] || set_setting mqtt-password-file "$named"
+}
+
+ask_password() {
+    [ -t 0 ] || fail "the broker's user needs a password; add --mqtt-password-file FILE (make deploy: MQTT_PASSWORD_FILE=FILE)"
+    "$python" -c '
+import getpass, sys
+try:
+    password = getpass.getpass("Password of the broker: ")
+except (EOFError, KeyboardInterrupt):
+    password = ""
+if not password:
+    sys.exit("install.sh: no password; if the broker needs none, leave the user out of --mqtt")
+print(password)' || exit
 }
 
 # Without the camera, which the current version uses.
@@ -301,6 +372,7 @@ check_version() {
 # In a session of its own, as a damaged model could otherwise type commands into root's terminal; in the
 # background, as Ctrl-C reaches only this script then.
 run_check() {
+    [ ! -e "$new/mqtt-password" ] || set -- --mqtt-password-file "$new/mqtt-password" "$@"
     setsid runuser -u vedette -- "$new/bin/vedette" check --config "$new/config.toml" "$@" </dev/null 9>&- &
     checking=$!
     wait "$checking" || { code=$?; checking=''; return "$code"; }
@@ -321,6 +393,11 @@ start() {
 keep_changes() {
     [ -n "$old" ] || return 0
     [ ! -e "$settings/config.toml" ] || put "$settings/config.toml" "$versions/$old" -m 640 -g vedette
+    if [ -e "$password" ]; then
+        put "$password" "$versions/$old" -m 640 -g vedette
+    else
+        rm -f "$versions/$old/mqtt-password"
+    fi
     [ -L "$settings/model.tflite" ] || [ ! -e "$settings/model.tflite" ] ||
         put "$settings/model.tflite" "$versions/$old" -m 644
 }
@@ -329,9 +406,11 @@ keep_changes() {
 # run with the settings and the unit of the next one, so these come first, and are on the disk before
 # the link changes.
 switch_to() {
+    [ ! -e "$1/mqtt-password" ] || put_password "$1" # before the settings that name it
     put "$1/config.toml" "$settings" -m 640 -g vedette
     [ ! -e "$1/model.tflite" ] || link "$versions/current/model.tflite" "$settings/model.tflite"
     put "$1/vedette.service" "${unit%/*}" -m 644
+    [ ! -e "$1/vedette-on@.service" ] || put "$1/vedette-on@.service" "${unit%/*}" -m 644
     # Growing pauses between restarts; bookworm's systemd does not support them.
     [ "${system%-*}" = bookworm ] || put "$1/vedette.service.d/back-off.conf" "$unit.d" -m 644
     write_out
@@ -342,6 +421,15 @@ switch_to() {
     write_out
     systemctl stop vedette
     systemctl start --no-block vedette
+    systemctl try-restart --no-block 'vedette-on@*' 2>/dev/null || true
+}
+
+# If systemd hands it over, only root may read the file.
+put_password() {
+    rights='-m 640 -g vedette'
+    ! grep -q "^[^#]*$credentials" "$1/config.toml" || rights='-m 600 -g root'
+    # shellcheck disable=SC2086  # four words
+    put "$1/mqtt-password" "$settings" $rights
 }
 
 # Puts a file into a folder, or a link in its place: the old one or the new one is there, and whole.
@@ -380,6 +468,7 @@ go_back() {
     systemctl stop vedette
     run_check
     switch_to "$versions/${old:-${new##*/}}"
+    [ -z "$old" ] || [ -e "$versions/$old/mqtt-password" ] || rm -f "$password"
     [ -n "$old" ] || fail "installed, and keeps trying. Fix the faults above; for more: journalctl -u vedette"
     rm -rf "$new"
     fail "restarted the previous version. Fix the faults above; for more: journalctl -u vedette"
@@ -406,17 +495,51 @@ undo() {
 
 remove_all() {
     step "Removing Vedette"
+    systemctl stop 'vedette-on@*' 2>/dev/null || true
     systemctl disable --now --quiet vedette 2>/dev/null || true
+    leave_broker
     [ ! -L "$command" ] || rm -f "$command"
     # Where a folder is a link, its target may hold somebody's own files as well.
     for number in $(numbers); do rm -rf "${versions:?}/$number"; done
-    rm -rf "$versions/current" "$settings/config.toml" "$settings/model.tflite" /var/lib/vedette/probed
-    rm -rf "$unit" "$unit.new" "$unit.d" "$versions" "$settings" /var/lib/vedette
+    rm -rf "$versions/current" "$settings/config.toml" "$settings/model.tflite" "$password"
+    rm -rf "$state/probed" "$state/settings.json" "$state/policy.json"
+    rm -rf "$unit" "$unit.new" "$unit.d" "${unit%/*}"/vedette-on@* "$versions"
+    find "${unit%/*}" -path '*.wants/vedette-on@*' -type l -delete 2>/dev/null || true
+    kept="the logs in /var/log/vedette"
+    remove_all_but snapshots "$state" "the snapshots"
+    remove_all_but on.d "$settings" "your commands"
     systemctl daemon-reload
     ! getent passwd vedette >/dev/null || quietly userdel vedette || say "The user vedette stays"
     ! getent group vedette >/dev/null || quietly groupdel vedette || say "The group vedette stays"
     [ ! -d /var/log/vedette ] || chown -R root:root /var/log/vedette/
-    say "Done. Kept: the logs in /var/log/vedette, and Debian's packages."
+    [ ! -d "$state" ] || chown root:root "$state/"
+    [ ! -d "$state/snapshots" ] || chown -R root:root "$state/snapshots/"
+    say "Done. Kept: $kept, and Debian's packages."
+}
+
+# After the watch has ended, or it would come back, and before its password goes.
+leave_broker() {
+    told=$(setting mqtt "$settings/config.toml" 2>/dev/null) || return 0
+    [ -n "$told" ] && [ -x "$versions/current/bin/vedette" ] || return 0
+    say "Removing this device from the broker: at most $leave_s s"
+    set -- --config "$settings/config.toml"
+    if [ -e "$password" ] && grep -q "^[^#]*$credentials" "$settings/config.toml"; then
+        chgrp vedette "$password" && chmod 640 "$password" # systemd no longer hands it over
+        set -- "$@" --mqtt-password-file "$password"
+    fi
+    quietly setsid -w timeout -k 1 "$leave_s" runuser -u vedette -- "$versions/current/bin/vedette" mqtt remove "$@" \
+        </dev/null 9>&- && return
+    id=$(setting mqtt-id "$settings/config.toml")
+    say "The broker still knows this device. Delete it in Home Assistant, or, where Vedette is installed, run:" \
+        "vedette mqtt remove --mqtt $(printable "$told" | shorten_address) --mqtt-id ${id:-$(hostname)}"
+}
+
+# Removes a folder, but for one in it that holds something.
+remove_all_but() {
+    rmdir "$2/$1" 2>/dev/null || true
+    [ -e "$2/$1" ] || { rm -rf "$2"; return; }
+    [ -L "$2" ] || find "$2" -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf {} +
+    kept="$kept, $3 in $2/$1"
 }
 
 read_arguments "$@"

@@ -69,3 +69,27 @@ def test_a_watch_of_the_photographs_of_the_run_ends_with_a_warning(checkout: Pat
     assert "it was trained on" in done.stderr.splitlines()[-1]
     done = make(checkout, "run", "MODEL=m.tflite", "CAMERA=clip.mp4")
     assert done.stderr.splitlines()[-1] == "Log: m.watch.jsonl"
+
+
+def test_a_password_on_the_command_line_of_make_is_refused(checkout: Path) -> None:
+    done = make(checkout, "deploy", "PI=pi@pi", "MQTT=mqtts://me:hunter2@host:8883")
+    assert done.returncode == 2
+    assert "MQTT_PASSWORD_FILE=file" in done.stderr.splitlines()[0]
+    assert "hunter2" not in done.stdout + done.stderr
+    done = make(checkout, "deploy", "PI=pi@pi", "MQTT=mqtt://me@host", "MQTT_PASSWORD_FILE=gone")
+    assert done.stderr.splitlines()[0] == "gone: file not found"
+
+
+def test_a_broker_and_the_file_of_its_password_are_handed_to_the_pi(checkout: Path) -> None:
+    edge = checkout / "edge"
+    edge.mkdir()
+    for name, text in (("bundle.sh", "echo archive"), ("deploy.sh", "printf '%s\\n' \"$@\"")):
+        (edge / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (edge / name).chmod(0o755)
+    (checkout / "it's mine").touch()
+    broker = ("MQTT=mqtt://me@host", "MQTT_PASSWORD_FILE=it's mine")
+    done = make(checkout, "deploy", "PI=pi@pi", *broker)
+    flags = ["--mqtt", "mqtt://me@host", "--mqtt-password-file", "it's mine"]
+    assert done.stdout.splitlines() == ["archive", "pi@pi", *flags]
+    assert make(checkout, "deploy", "PI=pi@pi").stdout.splitlines() == ["archive", "pi@pi"]
+    assert "MQTT=mqtt://user@host MQTT_PASSWORD_FILE=file" in make(checkout, "help").stdout

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.install.conftest import INSTALL, OFFLINE, running
+from tests.install.conftest import INSTALL, OFFLINE, running, settings
 from tests.install.userland import Userland
 
 pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
@@ -30,6 +30,35 @@ def test_uninstalling_leaves_the_logs_and_makes_room_for_another(pi: Userland) -
     assert running(pi)
     done = pi.run(*OFFLINE, "--camera", "synthetic:640x480@30")
     assert done.returncode == 0, done.stdout
+
+
+def test_uninstalling_keeps_snapshots_and_commands_even_if_the_broker_does_not_answer(
+    pi: Userland,
+) -> None:
+    broker = 'mqtt = "mqtt://me:hunter2@127.0.0.1:1"\nmqtt-id = "door-pi"\n'
+    pi.path("/etc/vedette/config.toml").write_text(settings(pi) + broker, "utf-8")
+    picture, horn = "/var/lib/vedette/snapshots/red.jpg", "/etc/vedette/on.d/horn"
+    wants = "/etc/systemd/system/multi-user.target.wants"
+    drop_in = "/etc/systemd/system/vedette-on@horn.service.d/override.conf"
+    secret, link = "/etc/vedette/mqtt-password", f"{wants}/vedette-on@horn.service"
+    for name in (picture, horn, drop_in, secret, "/var/lib/vedette/settings.json"):
+        pi.path(name).parent.mkdir(parents=True, exist_ok=True)
+        pi.path(name).touch()
+    pi.run("chown", "-R", "vedette:", "/var/lib/vedette")
+    pi.path(wants).mkdir(exist_ok=True)
+    pi.path(link).symlink_to("/etc/systemd/system/vedette-on@.service")
+    done = pi.run("sh", "/opt/vedette/current/install.sh", "--uninstall")
+    assert done.returncode == 0, done.stdout
+    assert "nothing listens" in done.stdout
+    assert "vedette mqtt remove --mqtt mqtt://127.0.0.1:1 --mqtt-id door-pi" in done.stdout
+    assert "hunter2" not in done.stdout
+    assert "the snapshots in /var/lib/vedette/snapshots, your commands in /etc/vedette/on.d" in (
+        done.stdout
+    )
+    kept = "find /var/lib/vedette /etc/vedette -type f -printf '%p %U\n'"
+    assert pi.run("sh", "-c", kept).stdout == f"{picture} 0\n{horn} 0\n"
+    assert not pi.run("sh", "-c", "find /etc/systemd/system -name 'vedette*'").stdout
+    assert pi.run("stat", "-c", "%U", "/var/lib/vedette").stdout == "root\n"
 
 
 def test_uninstalling_follows_links_and_leaves_what_is_not_its_own(bare_pi: Userland) -> None:

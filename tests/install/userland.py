@@ -145,6 +145,10 @@ class Userland:
         """Where a file of the userland is to be found from outside."""
         return Path(f"/proc/{self._pid}/root{self.root}{name}")
 
+    def beside(self, *command: str | Path) -> list[str]:
+        """A command line of this machine's that is to use the network in here."""
+        return ["nsenter", "--target", self._pid, "--net", *map(str, command)]
+
     def run(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command as root; standard error comes with its output."""
         return subprocess.run(
