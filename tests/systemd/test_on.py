@@ -82,6 +82,21 @@ def test_it_outlives_the_watch_and_is_restarted(machine: Machine, watch: Service
     wait_for(machine, "following it", 3)
 
 
+def test_one_pattern_restarts_and_stops_what_runs_and_starts_nothing_else(
+    machine: Machine, watch: Service
+) -> None:
+    """As install.sh does after an upgrade, and before it removes the unit."""
+    starts = read_journal(machine).count("following it")
+    machine.require("systemctl", "try-restart", "--no-block", "vedette-on@*")
+    wait_for(machine, "following it", starts + 1)
+    machine.require("systemctl", "stop", "vedette-on@*")
+    assert machine.run("systemctl", "is-active", NAME).stdout == "inactive\n"
+    machine.require("systemctl", "try-restart", "--no-block", "vedette-on@*")
+    assert machine.run("systemctl", "is-active", NAME).stdout == "inactive\n"
+    machine.require("systemctl", "start", NAME)
+    wait_for(machine, "following it", starts + 2)
+
+
 def test_a_drop_in_runs_the_command_as_a_person_who_writes_into_the_home_folder(
     machine: Machine, watch: Service
 ) -> None:

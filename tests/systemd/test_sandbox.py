@@ -5,7 +5,7 @@ import re
 
 import pytest
 from tests.systemd.conftest import Create
-from tests.systemd.machine import HERE, Machine
+from tests.systemd.machine import HERE, Machine, wait_until
 from tests.systemd.service import Service
 
 Results = dict[str, dict[str, str]]
@@ -32,7 +32,7 @@ ExecStart=
 ExecStart=/opt/vedette/current/bin/python /opt/probe.py /var/log/{name} {folders} {files}
 """
 DOCS = HERE.parents[1] / "docs" / "service.md"
-CUT_OFF, WIDENED = (
+CUT_OFF, WIDENED, HANDED_OVER = (
     block.replace("    ", "").replace("/mnt/card/vedette", "/mnt/open")
     for block in re.findall(r"\[Service\]\n((?:    .*\n)+)", DOCS.read_text("utf-8"))
 )
@@ -144,6 +144,28 @@ def test_a_drop_in_takes_the_network_away_but_for_one_address(create: Create) ->
     allowed.wait("change")
     cut_off.wait("camera_lost")
     assert not cut_off.records("camera_opened")
+
+
+def test_systemd_hands_a_password_over_that_only_root_can_read_and_snapshots_are_kept(
+    opened: Machine, create: Create
+) -> None:
+    service, secret = create(), "/etc/vedette/mqtt-password"
+    opened.write(secret, "hunter2\n")
+    opened.path(secret).chmod(0o600)
+    service.change_unit("password", HANDED_OVER)
+    file = f"/run/credentials/{service.name}.service/mqtt-password"
+    broker = {"mqtt": "mqtt://me@127.0.0.1:1", "mqtt-password-file": file}
+    service.configure(snapshots="/var/lib/vedette/snapshots", **broker)
+    opened.require("systemctl", "daemon-reload")
+    service.control("start")
+    service.wait("change")
+    name = service.records("change")[-1]["snapshot"]
+    wait_until(lambda: opened.path(f"/var/lib/vedette/snapshots/{name}").exists())
+    command = "runuser -u vedette -- /opt/vedette/current/bin/vedette check --config".split()
+    checked = opened.run(*command, service.settings).stdout
+    assert "nothing listens" in checked  # so the password was read
+    service.control("stop")
+    assert f"{file}: " in opened.run(*command, service.settings).stdout
 
 
 def test_it_never_executes_memory_that_it_wrote(results: Results, unrestricted: Results) -> None:
