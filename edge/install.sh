@@ -531,7 +531,7 @@ leave_broker() {
         </dev/null 9>&- && return
     id=$(setting mqtt-id "$settings/config.toml")
     say "The broker still knows this device. Delete it in Home Assistant, or, where Vedette is installed, run:" \
-        "vedette mqtt remove --mqtt $(printable "$told" | shorten_address) --mqtt-id ${id:-$(hostname)}"
+        "vedette mqtt remove --mqtt $(printable "$told" | shorten_address) --mqtt-id ${id:-$(uname -n)}"
 }
 
 # Removes a folder, but for one in it that holds something.

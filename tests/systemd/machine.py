@@ -119,10 +119,7 @@ def wait_until(condition: Callable[[], object], said: Callable[[], object] = str
 
 def install(machine: Machine) -> None:
     """Install the program, its user, its unit and a camera, as install.sh and a network would."""
-    # The copy's own library, not another of the same name: a service sees no home folder with it.
-    machine.write("/etc/ld.so.conf.d/00-python.conf", "/opt/python/lib\n")
     for command in (
-        "ldconfig",
         "useradd --system --user-group --groups video vedette",
         "/opt/python/bin/python3 -m venv --without-pip /opt/vedette/1",
         "ln -s 1 /opt/vedette/current",

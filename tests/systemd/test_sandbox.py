@@ -5,7 +5,7 @@ import re
 
 import pytest
 from tests.systemd.conftest import Create
-from tests.systemd.machine import HERE, Machine, wait_until
+from tests.systemd.machine import HERE, Machine
 from tests.systemd.service import Service
 
 Results = dict[str, dict[str, str]]
@@ -146,7 +146,7 @@ def test_a_drop_in_takes_the_network_away_but_for_one_address(create: Create) ->
     assert not cut_off.records("camera_opened")
 
 
-def test_systemd_hands_a_password_over_that_only_root_can_read_and_snapshots_are_kept(
+def test_systemd_hands_a_password_over_that_only_root_can_read(
     opened: Machine, create: Create
 ) -> None:
     service, secret = create(), "/etc/vedette/mqtt-password"
@@ -154,13 +154,10 @@ def test_systemd_hands_a_password_over_that_only_root_can_read_and_snapshots_are
     opened.path(secret).chmod(0o600)
     service.change_unit("password", HANDED_OVER)
     file = f"/run/credentials/{service.name}.service/mqtt-password"
-    broker = {"mqtt": "mqtt://me@127.0.0.1:1", "mqtt-password-file": file}
-    service.configure(snapshots="/var/lib/vedette/snapshots", **broker)
+    service.configure(**{"mqtt": "mqtt://me@127.0.0.1:1", "mqtt-password-file": file})
     opened.require("systemctl", "daemon-reload")
     service.control("start")
     service.wait("change")
-    name = service.records("change")[-1]["snapshot"]
-    wait_until(lambda: opened.path(f"/var/lib/vedette/snapshots/{name}").exists())
     command = "runuser -u vedette -- /opt/vedette/current/bin/vedette check --config".split()
     checked = opened.run(*command, service.settings).stdout
     assert "nothing listens" in checked  # so the password was read
