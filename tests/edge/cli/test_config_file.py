@@ -12,6 +12,7 @@ from tests.edge.conftest import WriteConfig
 from vedette_edge.cli.config_file import load_settings
 from vedette_edge.cli.run import run
 from vedette_edge.errors import SettingError
+from vedette_edge.policy.rule import parse_rules
 
 
 def vedette_run(*arguments: str | Path) -> Result:
@@ -124,10 +125,13 @@ def test_the_example_is_a_configuration_and_so_is_what_it_only_suggests(
 ) -> None:
     example = Path(__file__).parents[3] / "edge" / "config.example.toml"
     assert load_settings(example, run)["heartbeat"] == "60.0"
-    text = re.sub(r"^# (?=\w+ = )", "", example.read_text("utf-8"), flags=re.MULTILINE)
+    suggested = r"^# (?=[\w-]+ = |\[\[)"
+    text = re.sub(suggested, "", example.read_text("utf-8"), flags=re.MULTILINE)
     settings = load_settings(write_config(text), run)
     assert settings["regions"] == ["door=200,80,240,360", "nest=0,0,160,120"]
     assert settings["motion"] == "0.01"
+    assert settings["mqtt_password_file"] == "/etc/vedette/mqtt-password"
+    assert parse_rules(settings["rules"])[0].labels == ("fox",)
 
 
 def test_a_key_may_be_written_with_underscores_but_not_twice(write_config: WriteConfig) -> None:
