@@ -321,25 +321,25 @@ add_model() {
 
 # The password has a file of its own, and is in no variable and no argument, which others could read.
 add_broker() {
-    named=$(setting mqtt-password-file)
-    [ -n "$named" ] || named=$(setting mqtt_password_file)
+    secret=$(setting mqtt-password-file)
+    [ -n "$secret" ] || secret=$(setting mqtt_password_file)
     [ -z "$password_file" ] || [ -n "$mqtt$(setting mqtt)" ] || fail "--mqtt-password-file needs a broker; add --mqtt URL"
     [ -z "$mqtt" ] || set_setting mqtt "$mqtt"
     umask 077
     if [ -n "$password_file" ]; then
         head -c 5000 -- "$password_file" | head -n 1 >"$new/mqtt-password"
         grep -q . "$new/mqtt-password" || fail "$password_file: its first line is empty, expected the broker's password"
-        named=$password
+        secret=$password
     elif [ -n "$mqtt" ] && [ "$mqtt" = "${mqtt#*@}" ]; then
-        named='' # without a user, no password
-    elif [ -n "$mqtt" ] && [ -z "$named" ]; then
+        secret='' # without a user, no password
+    elif [ -n "$mqtt" ] && [ -z "$secret" ]; then
         ask_password >"$new/mqtt-password"
-        named=$password
+        secret=$password
     elif [ -e "$password" ]; then
-        case $named in "$password" | "$credentials"*) cp "$password" "$new/mqtt-password" ;; esac
+        case $secret in "$password" | "$credentials"*) cp "$password" "$new/mqtt-password" ;; esac
     fi
     umask 022
-    [ -z "$mqtt$password_file" ] || set_setting mqtt-password-file "$named"
+    [ -z "$mqtt$password_file" ] || set_setting mqtt-password-file "$secret"
 }
 
 ask_password() {

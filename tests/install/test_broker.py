@@ -6,13 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from tests.install.conftest import INSTALL, OFFLINE, current, prepare, running, settings
 from tests.install.userland import Userland
 
 pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
-FILE, SECRET = "/etc/vedette/mqtt-password", "hunter2"
+FILE = "/etc/vedette/mqtt-password"
+SECRET = token_hex(8)  # which no other process of this machine names
 AWAY = "mqtt://me@127.0.0.1:1"  # nothing listens there
 NAMED = f'mqtt-password-file = "{FILE}"'
 
@@ -57,17 +59,17 @@ def test_what_would_show_a_password_is_refused(bare_pi: Userland) -> None:
         assert SECRET not in done.stdout
         return done.stdout
 
-    for url in ("mqtt://me:hunter2@host", "mqtts://:hunter2@host:8883", "me:hunter2@host"):
+    for url in (f"mqtt://me:{SECRET}@host", f"mqtts://:{SECRET}@host:1", f"me:{SECRET}@host"):
         assert "use --mqtt-password-file FILE" in said("--mqtt", url)
-    assert "a space instead of =" in said("--mqtt=mqtt://me:hunter2@host")
-    said("mqtt://me:hunter2@host")
+    assert "a space instead of =" in said(f"--mqtt=mqtt://me:{SECRET}@host")
+    said(f"mqtt://me:{SECRET}@host")
     assert "expected mqtt://USER@HOST" in said("--mqtt", "http://host")
     assert "/nowhere: file not found" in said("--mqtt-password-file", "/nowhere")
     prepare(bare_pi)
     model = ("--model", "/root/colours.tflite")
     alone = ("--mqtt-password-file", store(bare_pi, SECRET))
     assert "add --mqtt URL" in said(*model, *alone)
-    empty = ("--mqtt-password-file", store(bare_pi, "\nhunter2"))
+    empty = ("--mqtt-password-file", store(bare_pi, f"\n{SECRET}"))
     assert "its first line is empty" in said(*model, "--mqtt", AWAY, *empty)
     assert "add --mqtt-password-file FILE" in said(*model, "--mqtt", AWAY)
     assert not bare_pi.path("/opt/vedette").exists()
@@ -77,7 +79,7 @@ def test_a_password_ends_in_a_file_of_the_service_and_is_seen_nowhere(pi: Userla
     """And a broker that does not answer holds nothing up."""
     mine = settings(pi)
     pi.path("/etc/vedette/config.toml").write_text(
-        f'{mine}"mqtt" = "mqtt://me:hunter2@old"\n[[on]]\nlabel = "red"\n', "utf-8"
+        f'{mine}"mqtt" = "mqtt://me:{SECRET}@old"\n[[on]]\nlabel = "red"\n', "utf-8"
     )
     file = store(pi, f"{SECRET}\nand a note\n")
     with seen_by_all() as lines:

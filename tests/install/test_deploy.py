@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.install.conftest import ARCHITECTURE, MODEL, ROOT, SUITE
-from tests.install.test_broker import seen_by_all
+from tests.install.test_broker import SECRET, seen_by_all
 from tests.install.userland import Userland
 
 pytestmark = pytest.mark.timeout(1800)  # of which an emulated processor needs a good part
@@ -65,7 +65,7 @@ def test_deploying_over_ssh_ends_with_a_first_label_and_shows_no_password(
     archive = bundle(f"{SUITE}-{ARCHITECTURE}", MODEL)
     camera = ("--camera", "synthetic:640x480@30", "--mqtt", "mqtt://me@127.0.0.1:1")
     secret = tmp_path / "it's a secret"
-    secret.write_text("hunter2\n", "utf-8")
+    secret.write_text(f"{SECRET}\n", "utf-8")
     with seen_by_all() as lines:
         done = subprocess.run(
             ["edge/deploy.sh", archive, "hen-house", "--mqtt-password-file", secret, *camera],
@@ -76,10 +76,10 @@ def test_deploying_over_ssh_ends_with_a_first_label_and_shows_no_password(
             check=False,
         )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "hunter2" not in done.stdout + done.stderr
-    assert not any(b"hunter2" in line for line in lines)
+    assert SECRET not in done.stdout + done.stderr
+    assert not any(SECRET.encode() in line for line in lines)
     assert any(b"/vedette/install.sh" in line for line in lines)
-    assert bare_pi.path("/etc/vedette/mqtt-password").read_text("utf-8") == "hunter2\n"
+    assert bare_pi.path("/etc/vedette/mqtt-password").read_text("utf-8") == f"{SECRET}\n"
     assert "First label: unknown" in done.stdout
     assert "camera synthetic:640x480@30" in done.stdout
     text = bare_pi.path("/etc/vedette/config.toml").read_text("utf-8")
