@@ -3,6 +3,7 @@
 import base64
 import json
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,6 +17,14 @@ from tests.home_assistant.systems import PYTHON
 from tests.install.userland import Userland
 
 PATIENCE_S = 30.0  # for what takes a second on an idle computer
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +58,19 @@ class HomeAssistant:
         self.log = log
         self._command = [*userland.entered(), PYTHON, "/hub.py", "/config"]
         self._command += [str(broker_port), str(http_port)]
-        self._answers: Queue[str] = Queue()
+
+    def restart(self) -> None:
+        """Stop Home Assistant, and start it with what it has kept."""
+        self.__exit__()
+        self.__enter__()
 
     def __enter__(self) -> "HomeAssistant":
         began = time.monotonic()
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
+        self._answers: Queue[str] = Queue()
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
         running = self._receive()
@@ -133,4 +147,4 @@ class HomeAssistant:
         assert self._process.stdout
         for line in self._process.stdout:
             self._answers.put(line)
-        self._answers.put("")
+        self._answers.put("")  # its end

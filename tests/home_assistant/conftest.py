@@ -1,14 +1,14 @@
-"""A broker, Home Assistants that know it, and a device of ours."""
+"""A broker, Home Assistants that know it, and a watch of ours."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.home_assistant.broker import Broker, free_port
-from tests.home_assistant.client import Entity, HomeAssistant
-from tests.home_assistant.device import WHOLE_FRAME, Device
+from tests.edge.conftest import contract, model, repacked  # noqa: F401
+from tests.edge.mosquitto import MOSQUITTO, Mosquitto
+from tests.home_assistant.client import Entity, HomeAssistant, free_port
 from tests.home_assistant.systems import RELEASES, Release, install_home_assistant
+from tests.home_assistant.watch import Watch
 from tests.install.userland import LackingError, Userland
 
 # For each entity that is disabled when its device is removed, 2026.2.3 publishes the same removal
@@ -17,17 +17,19 @@ REMOVED_AGAIN = "No device components to cleanup"
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
-    if not program:
-        pytest.skip("needs mosquitto: apt install mosquitto")
-    with Broker(program, tmp_path_factory.mktemp("broker")) as broker:
-        yield broker
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A broker that forgets all when it ends."""
+    if not MOSQUITTO:
+        pytest.skip("needs mosquitto: apt install mosquitto mosquitto-clients")
+    broker = Mosquitto(tmp_path_factory.mktemp("broker"), "persistence false")
+    broker.start()
+    yield broker
+    broker.kill()
 
 
 @pytest.fixture(scope="session", params=RELEASES, ids=lambda release: release.version)
 def hub(
-    request: pytest.FixtureRequest, broker: Broker, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HomeAssistant]:
     """Home Assistant, started, and connected with the broker."""
     release: Release = request.param
@@ -45,22 +47,35 @@ def hub(
         yield hub
 
 
-def count_listening(entities: dict[str, Entity]) -> int:
-    """Count the entities that are ready for an event. One that comes earlier is lost."""
-    changes = [entity for key, entity in entities.items() if key.endswith("change")]
-    return sum(entity.state not in (None, "unavailable") for entity in changes)
+def is_ready(entities: dict[str, Entity]) -> bool:
+    """True if there is a label, and Home Assistant listens to events. Earlier ones are lost."""
+    states = {key: entity.state for key, entity in entities.items()}
+    changes = [state for key, state in states.items() if key.endswith("change")]
+    labels = [state for key, state in states.items() if key.endswith("label")]
+    missing = (None, "unavailable")
+    return bool(labels) and not {*missing, "unknown"} & {*labels} and not {*missing} & {*changes}
+
+
+@pytest.fixture(scope="session")
+def long_watch(
+    broker: Mosquitto,
+    hub: HomeAssistant,
+    model: Path,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Watch]:
+    """A watch that goes through all that befalls it, and is removed at the end."""
+    watch = Watch(broker.port, model, tmp_path_factory.mktemp("watch"))
+    yield watch
+    watch.stop()
+    watch.remove()
+    hub.wait(lambda entities: not entities)
 
 
 @pytest.fixture
-def watch(request: pytest.FixtureRequest, broker: Broker, hub: HomeAssistant) -> Iterator[Device]:
-    """A device that is discovered, and removed at the end. Of all that, nothing is warned of.
-
-    A parameter, if there is one, is its regions.
-    """
+def watch(hub: HomeAssistant, long_watch: Watch) -> Iterator[Watch]:
+    """A watch of the whole frame. Of all that happens, nothing is warned of."""
     hub.take_warnings()
-    with Device(broker.port, getattr(request, "param", WHOLE_FRAME)) as device:
-        hub.wait(lambda entities: count_listening(entities) == len(device.regions))
-        yield device
-        device.remove()
-        hub.wait(lambda entities: not entities)
+    long_watch.start()
+    hub.wait(is_ready)
+    yield long_watch
     assert [line for line in hub.take_warnings() if REMOVED_AGAIN not in line] == []

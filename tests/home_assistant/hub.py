@@ -46,11 +46,9 @@ class Warnings(logging.Handler):
 class Hub:
     """What the commands act on."""
 
-    def __init__(self, hass: core.HomeAssistant) -> None:
-        self.hass = hass
-        self.warnings = Warnings()
+    def __init__(self, hass: core.HomeAssistant, warnings: Warnings) -> None:
+        self.hass, self.warnings = hass, warnings
         self.changes: list[dict[str, Any]] = []
-        logging.getLogger().addHandler(self.warnings)
         hass.bus.async_listen(EVENT_STATE_CHANGED, self._note)
 
     async def _note(self, event: core.Event[Any]) -> None:
@@ -162,7 +160,9 @@ async def start(folder: Path, http_port: int) -> core.HomeAssistant:
 
 
 async def add_broker(hass: core.HomeAssistant, port: int) -> None:
-    """Add the integration MQTT as its dialogue does."""
+    """Add the integration MQTT as its dialogue does, unless it is there from an earlier start."""
+    if hass.config_entries.async_entries("mqtt"):
+        return
     answers: dict[str, Any] = {"broker": "127.0.0.1", "port": port}
     if (MAJOR_VERSION, MINOR_VERSION) >= (2026, 4):
         other = {"set_client_cert": False, "set_ca_cert": "off", "transport": "tcp"}
@@ -197,8 +197,10 @@ def tell(answer: dict[str, Any]) -> None:
 
 async def main(folder: Path, broker_port: int, http_port: int) -> None:
     """Start, answer, and stop."""
+    warnings = Warnings()
+    logging.getLogger().addHandler(warnings)
     hass = await start(folder, http_port)
-    hub = Hub(hass)
+    hub = Hub(hass, warnings)
     await add_broker(hass, broker_port)
     memory_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     tell({"result": {"version": __version__, "memory_mb": memory_kb // 1024}})
