@@ -11,10 +11,6 @@ from tests.home_assistant.systems import RELEASES, Release, install_home_assista
 from tests.home_assistant.watch import Watch
 from tests.install.userland import LackingError, Userland
 
-# For each entity that is disabled when its device is removed, 2026.2.3 publishes the same removal
-# again, and warns of its own message.
-REMOVED_AGAIN = "No device components to cleanup"
-
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
@@ -78,4 +74,4 @@ def watch(hub: HomeAssistant, long_watch: Watch) -> Iterator[Watch]:
     long_watch.start()
     hub.wait(is_ready)
     yield long_watch
-    assert [line for line in hub.take_warnings() if REMOVED_AGAIN not in line] == []
+    assert hub.take_warnings() == []

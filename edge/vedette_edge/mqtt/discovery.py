@@ -112,7 +112,8 @@ def _describe_region(
 ) -> Iterator[tuple[str, Component]]:
     """Describe what is seen in a region: label, score, changes, and each label as on or off."""
     key = f"{make_slug(region)}." if region else ""
-    labels = [*dict.fromkeys((*device.labels, UNKNOWN))]
+    stripped = (label.strip() for label in device.labels)  # as Home Assistant strips states
+    labels = [*dict.fromkeys((*stripped, UNKNOWN))]
     state = {"stat_t": topics.state(region)}
     listed = {"dev_cla": "enum", "ops": labels} if detail else {}
     label = {"val_tpl": "{{ value_json.label }}", "json_attr_t": topics.state(region)}

@@ -106,7 +106,7 @@ class MqttOutput:
             self._outbox.put_retained(self._topics.snapshot, jpeg)
         region = str(record.get("region", ""))
         fields = {"lasted_s": record.get("lasted_s"), "frame": record.get("frame")}
-        event = {"event_type": record.get("label"), **_describe_change(record), **fields}
+        event = {"event_type": _find_label(record), **_describe_change(record), **fields}
         self._outbox.put_event(self._topics.event(region), _encode(event))
         self._publisher.wake()
 
@@ -122,7 +122,7 @@ class MqttOutput:
     def _write_change(self, record: Mapping[str, Any], jpeg: bytes | None, notify: bool) -> None:
         if jpeg:
             self._outbox.put_retained(self._topics.snapshot, jpeg)
-        state = {"label": record.get("label"), **_describe_change(record)}
+        state = {"label": _find_label(record), **_describe_change(record)}
         topic = self._topics.state(str(record.get("region", "")))
         self._put(topic, {**state, "since": record.get("time")})
         if notify:
@@ -163,6 +163,7 @@ class MqttOutput:
             self._compared = True
             if payload := add_removals(self._discovery, message.payload):
                 self._outbox.put_retained(message.topic, payload)
+                self._outbox.repeat_retained()  # Home Assistant has now forgotten what expires
 
     def _parse(self, message: Received) -> Command | None:
         if not self._commands or not self._bucket.take():
@@ -175,9 +176,14 @@ def _describe_change(record: Mapping[str, Any]) -> dict[str, object]:
     """Describe what state and event of a change share."""
     return {
         "score": round(find_score(record), 4),
-        "previous": record.get("previous", ""),
+        "previous": _find_label(record, "previous"),
         "region": record.get("region", ""),
     }
+
+
+def _find_label(record: Mapping[str, Any], name: str = "label") -> str:
+    """Find a label in a record, as the discovery lists it."""
+    return str(record.get(name, "")).strip()
 
 
 def _encode(fields: Mapping[str, object]) -> bytes:

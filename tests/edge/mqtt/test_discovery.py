@@ -134,6 +134,15 @@ def test_unknown_is_an_option_once() -> None:
     ]
 
 
+def test_labels_have_no_outer_spaces_which_home_assistant_takes_off_a_state() -> None:
+    components = describe(replace(DEVICE, labels=("  red fox ", "hen", " hen")))["cmps"]
+    assert components["label"]["ops"] == ["red fox", "hen", "unknown"]
+    assert components["change"]["evt_typ"] == ["red fox", "hen", "unknown"]
+    sensors = [one for one in components.values() if one.get("en") is False]
+    assert [one["name"] for one in sensors] == ["red fox", "hen", "unknown"]
+    assert "=='red fox'" in sensors[0]["val_tpl"]
+
+
 def test_what_is_gone_is_marked_for_removal_once() -> None:
     old = create_discovery(replace(DEVICE, labels=("cat", "fox")), TOPICS, commands=True)
     new = create_discovery(DEVICE, TOPICS, commands=False)

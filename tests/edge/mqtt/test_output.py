@@ -93,6 +93,16 @@ def test_a_change_is_a_snapshot_then_a_state_then_an_event(broker: Mosquitto) ->
     }
 
 
+def test_labels_have_no_outer_spaces_as_in_the_discovery(broker: Mosquitto) -> None:
+    with open_output(broker.port) as (output, _), subscribe(broker.port) as listener:
+        output.write(make_change("  red fox ", previous=" hen"))
+        wait_until(lambda: listener.payloads(f"{ROOT}/event"))
+        state = json.loads(listener.payloads(f"{ROOT}/state")[-1])
+        event = json.loads(listener.payloads(f"{ROOT}/event")[-1])
+    assert (state["label"], state["previous"]) == ("red fox", "hen")
+    assert (event["event_type"], event["previous"]) == ("red fox", "hen")
+
+
 def test_states_are_retained_and_events_are_not(broker: Mosquitto) -> None:
     with open_output(broker.port) as (output, _):
         output.write(make_change("fox"), JPEG)
@@ -138,6 +148,21 @@ def test_entities_of_labels_that_are_gone_are_removed(broker: Mosquitto) -> None
         assert len(read_entities()["is_cat"]) > 1
     with open_output(broker.port, other):
         wait_until(lambda: "is_fox" not in read_entities())
+
+
+def test_the_health_follows_a_discovery_after_which_home_assistant_forgets_it(
+    broker: Mosquitto,
+) -> None:
+    discovery, health = "homeassistant/device/vedette_door-pi/config", f"{ROOT}/health"
+    with open_output(broker.port):
+        wait_until(lambda: discovery in list_retained(broker.port))
+    other = replace(DEVICE, labels=("hen", "cat"))
+    with subscribe(broker.port) as listener, open_output(broker.port, other) as (output, _):
+        output.write(create_record("heartbeat"))
+        # The former one, that of this watch, and the same with what it removes.
+        wait_until(lambda: len(listener.payloads(discovery)) >= 3)
+        removal = [n for n, topic in enumerate(listener.topics()) if topic == discovery][2]
+        wait_until(lambda: health in listener.topics()[removal:])
 
 
 def test_without_notice_a_change_is_no_event(broker: Mosquitto) -> None:
