@@ -20,16 +20,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 
-from tests.edge.mosquitto import Mosquitto
+from tests.edge.mosquitto import Mosquitto, wait_until
 from tests.edge.sinks.webhook_servers import receive
 from tests.scale.watches import say
 
 from vedette_edge.benchmark.recorder import ProcessUsage
 
-FPS, SETTLE_S = 30, 4.0
+FPS, SETTLE_S = 30, 3.0
 SIZES = ("640x480", "1920x1080")
 VARIANTS = ("none", "all")
 MOST_COST, MOST_DISK_MB = 0.03, 8.0
@@ -126,6 +127,7 @@ def measure(
     size, rate, seconds = camera
     source = f"synthetic:{size}" + (f"@{rate}" if rate else "")
     with start(model, servers, variant, source) as (process, log):
+        wait_until(lambda: log.exists() and b'"change"' in log.read_bytes())
         time.sleep(SETTLE_S)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii")
         pids = [process.pid, *map(int, children.split())]
@@ -135,9 +137,10 @@ def measure(
         own_mb = sum(map(measure_own_mb, pids))
         records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     beats = [one for one in records if one["event"] == "heartbeat"][-int(seconds) :]
-    frames, up_s = (beats[-1][name] - beats[0][name] for name in ("frames", "up_s"))
+    begin, end = (datetime.fromisoformat(beats[place]["time"]) for place in (0, -1))
+    measured = (beats[-1]["frames"] - beats[0]["frames"]) / (end - begin).total_seconds()
     changes = sum(one["event"] == "change" for one in records)
-    return Measured(frames / up_s, 1000 * cpu_s / seconds / (frames / up_s), own_mb, changes)
+    return Measured(measured, 1000 * cpu_s / seconds / measured, own_mb, changes)
 
 
 @contextmanager
