@@ -49,6 +49,7 @@ class Publisher:
         self._reported: set[str] = set()  # reasons of the present outage
         self._repeat_s = float("inf")  # when to repeat all retained messages
         self._repeated_s = float("-inf")
+        self._refusal_reported = False
         self.connected = False
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -109,6 +110,7 @@ class Publisher:
         while not self._is_over(connection):
             self._send(connection)
             connection.step(CLOSE_S / 8 if self._stop.is_set() else IDLE_S, self._inner)
+            self._report_refusal(connection)
             if time.monotonic() - begun_s > self._pauses.steady_s:
                 self._note_steady()
         connection.disconnect()
@@ -153,6 +155,18 @@ class Publisher:
         if reason not in self._reported and not self._stop.is_set():
             self._reported.add(reason)
             logger.warning("MQTT: %s. It is tried again; the watch goes on", reason)
+
+    def _report_refusal(self, connection: Connection) -> None:
+        """Report once that the broker lets us read nothing: no setting would ever arrive."""
+        if connection.refused_topics and not self._refusal_reported:
+            self._refusal_reported = True
+            logger.warning(
+                "MQTT: %s: it does not let this user read %s and %s; Home Assistant can set "
+                "nothing until the broker's ACL file allows it",
+                self._config.broker.name,
+                self._topics.command("+"),
+                self._topics.status,
+            )
 
     def _note_steady(self) -> None:
         self._pause_s = 0.0

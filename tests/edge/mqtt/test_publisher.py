@@ -323,6 +323,23 @@ def test_the_rules_that_the_document_gives_a_broker_suffice(
     assert len(remove_device(config).topics) == 6
 
 
+def test_a_broker_that_lets_us_read_nothing_is_reported_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refusal = b"\x90\x05\x00\x01\x80\x80\x80"
+    with (
+        open_hostile_broker(refusal, times=3) as strict,
+        open_output(make_config(strict.port)) as (output, _),
+    ):
+        wait_until(lambda: warnings(caplog))
+        output.write(create_record("heartbeat"))
+        time.sleep(0.2)
+        assert output.read_counters().connected
+    (refused,) = warnings(caplog)
+    assert "it does not let this user read" in refused
+    assert f"{SET}/+" in refused
+
+
 def test_a_second_device_with_the_same_id_floods_no_log(
     broker: Mosquitto, caplog: pytest.LogCaptureFixture
 ) -> None:
