@@ -17,7 +17,7 @@ from vedette_edge.sinks import Sink
 from vedette_edge.sinks.snapshot_folder import SnapshotFolder
 from vedette_edge.sinks.state_file import StateFile
 from vedette_edge.sinks.webhook import WebhookSender
-from vedette_edge.watch.controls import Controls
+from vedette_edge.watch.controls import Controls, Thresholds
 from vedette_edge.watch.dispatcher import Dispatcher, Outputs
 from vedette_edge.watch.loop import Watch
 from vedette_edge.watch.notifier import Notifier
@@ -113,8 +113,8 @@ def open_outputs(
     with ExitStack() as stack:
         kept = StateFile(folder / SETTINGS_FILE if folder else None)
         stack.callback(kept.close)
-        thresholds = {"enter": plan.config.enter, "leave": plan.config.leave}
-        controls = Controls(thresholds, kept, restart)
+        present = {"enter": plan.config.enter, "leave": plan.config.leave}
+        controls = Controls(Thresholds(present, plan.overrides), kept, restart)
         outputs = _create_outputs(config, plan, controls)
         dispatcher = stack.enter_context(Dispatcher(outputs))
         path = folder / POLICY_FILE if folder else None

@@ -1,11 +1,10 @@
 """The settings that Home Assistant has set: a file of values that count more than config.toml."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from vedette_edge.errors import SettingError
-from vedette_edge.files import read_bounded, write_text
+from vedette_edge.files import read_bounded
 from vedette_edge.mqtt.commands import RANGES
 
 LARGEST_BYTES = 4096
@@ -30,12 +29,6 @@ def load_overrides(path: Path) -> dict[str, float]:
             low, high = RANGES[name]
             raise _refuse(path, f"{name} is {value!r:.40}; expected {low:g} to {high:g}")
     return {name: float(value) for name, value in values.items()}
-
-
-def save_overrides(path: Path, values: Mapping[str, float]) -> None:
-    """Save the values, whole or not at all. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(dict(values), indent=2) + "\n")
 
 
 def _is_within(value: object, low: float, high: float) -> bool:

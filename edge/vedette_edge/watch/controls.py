@@ -4,6 +4,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from vedette_edge.mqtt.commands import Command
 from vedette_edge.sinks.state_file import StateFile
@@ -11,7 +12,14 @@ from vedette_edge.watch.stats import RegionState
 
 MOST_COMMANDS = 100  # waiting; further ones are refused
 MIN_UP_S = 60.0  # before a restart: a flood of commands must not keep the watch from watching
-THRESHOLDS = ("enter", "leave")
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The scores at which a label takes over and gives way: `enter` and `leave`."""
+
+    present: Mapping[str, float]
+    overrides: Mapping[str, float] = field(default_factory=dict)  # of these, set over MQTT
 
 
 class Controls:
@@ -19,13 +27,14 @@ class Controls:
 
     def __init__(
         self,
-        thresholds: Mapping[str, float],
+        thresholds: Thresholds,
         kept: StateFile,
         restart: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`thresholds` has `enter` and `leave`; changed ones are written to `kept`."""
-        self._thresholds, self._kept, self._restart = dict(thresholds), kept, restart
+        """Thresholds that are set here, now or by an earlier watch, are written to `kept`."""
+        self._thresholds, self._set = dict(thresholds.present), dict(thresholds.overrides)
+        self._kept, self._restart = kept, restart
         self._clock, self._begun_s = clock, clock()
         self._commands: deque[Command] = deque(maxlen=MOST_COMMANDS)
         self.paused = False
@@ -75,4 +84,5 @@ class Controls:
         for region in regions:
             if region.smoother:
                 region.smoother.set_thresholds(thresholds["enter"], thresholds["leave"])
-        self._kept.write(json.dumps(thresholds))
+        self._set[name] = value
+        self._kept.write(json.dumps(self._set))

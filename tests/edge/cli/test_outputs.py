@@ -211,11 +211,11 @@ def test_a_threshold_that_arrives_is_kept_and_named_at_the_next_start(
         watch.send_signal(signal.SIGTERM)
         assert watch.wait(10) == 0
     kept = json.loads((tmp_path / "settings.json").read_text("utf-8"))
-    assert kept == {"enter": 0.77, "leave": 0.35}
+    assert kept == {"enter": 0.77}
     with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
         assert watch.stdout
         start = json.loads(watch.stdout.readline())
-        assert start["overrides"] == {"enter": 0.77, "leave": 0.35}
+        assert start["overrides"] == {"enter": 0.77}
         assert start["settings"]["enter"] == 0.77
         watch.send_signal(signal.SIGTERM)
         assert watch.stderr

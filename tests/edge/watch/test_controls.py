@@ -9,7 +9,7 @@ import pytest
 from vedette_edge.model.contract import Confidence
 from vedette_edge.mqtt.commands import Command
 from vedette_edge.sinks.state_file import StateFile
-from vedette_edge.watch.controls import MOST_COMMANDS, Controls
+from vedette_edge.watch.controls import MOST_COMMANDS, Controls, Thresholds
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import RegionState
 
@@ -17,13 +17,13 @@ from vedette_edge.watch.stats import RegionState
 class Controlled:
     """Controls over one region, with a clock that a test sets."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, **overrides: float) -> None:
         smoothing = SmoothingConfig(smoothing_s=0, enter=0.5, leave=0.3, dwell_s=0)
         smoother = LabelSmoother(("fox", "hen"), Confidence(1.0, 0.0), smoothing)
         self.smoother, self.now_s, self.restarts = smoother, 100.0, 0
         self.regions = [RegionState("", smoother, every_frame=False)]
         self.kept = StateFile(path)
-        thresholds = {"enter": 0.5, "leave": 0.3}
+        thresholds = Thresholds({"enter": 0.5, "leave": 0.3}, overrides)
         self.controls = Controls(thresholds, self.kept, self.restart, lambda: self.now_s)
 
     def restart(self) -> None:
@@ -52,6 +52,18 @@ def test_a_threshold_is_applied_and_kept(controlled: Controlled, tmp_path: Path)
     controlled.kept.close()
     kept = json.loads((tmp_path / "settings.json").read_text("utf-8"))
     assert kept == {"enter": 0.9, "leave": 0.7}
+
+
+def test_only_what_was_set_is_kept_over_the_configuration(tmp_path: Path) -> None:
+    controlled = Controlled(tmp_path / "settings.json", leave=0.3)
+    controlled.send("enter", 0.9)
+    controlled.kept.close()
+    kept = json.loads((tmp_path / "settings.json").read_text("utf-8"))
+    assert kept == {"enter": 0.9, "leave": 0.3}
+    other = Controlled(tmp_path / "settings.json")
+    other.send("enter", 0.8)
+    other.kept.close()
+    assert json.loads((tmp_path / "settings.json").read_text("utf-8")) == {"enter": 0.8}
 
 
 def test_thresholds_that_contradict_each_other_are_refused(
