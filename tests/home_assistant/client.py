@@ -137,7 +137,7 @@ class HomeAssistant:
         end = time.monotonic() + PATIENCE_S
         while not condition(entities := self.list_entities()):
             assert time.monotonic() < end, (entities, self.take_warnings())
-            time.sleep(0.05)
+            time.sleep(0.02)
         return entities
 
     def _ask(self, command: str, **arguments: object) -> Any:
