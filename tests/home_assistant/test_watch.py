@@ -268,6 +268,7 @@ def test_a_watch_that_ends_is_unavailable_until_it_is_back(
 
 def test_each_region_has_its_label_score_and_change(hub: HomeAssistant, watch: Watch) -> None:
     hub.enable_all()  # or 2026.2.3 keeps what is gone for good
+    watch.show("red")
     wait_for(hub, {"is_red": "on"})
     watch.start(REGIONS)
     both = [f"{region}.{key}" for region in ("gate", "yard") for key in (*SEEN, *DISABLED)]
