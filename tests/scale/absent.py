@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.edge.mosquitto import DEVICE, Mosquitto, Subscriber, make_config, wait_until
-from tests.scale.watches import say
+from tests.scale.watches import Still, say
 
 from vedette_edge.capture.frame_buffer import FrameInfo
 from vedette_edge.capture.region import WHOLE
@@ -70,7 +70,8 @@ class Feed:
         self.dispatcher = self.parts.enter_context(Dispatcher(Outputs(mqtt=self.output)))
         policy = Policy([Rule(snapshot=True)], PolicyMemory())
         self._notifier = Notifier(FanOut(), policy, self.dispatcher, lambda: None)
-        self._notifier.attach(draw_test_pattern(1, 480, 640).copy, [WHOLE], names_files=False)
+        still = Still(draw_test_pattern(1, 480, 640))
+        self._notifier.attach(still, [WHOLE], names_files=False)
 
     def run(self, frames: int) -> Cost:
         """Feed some frames, each when the outputs have taken the one before."""

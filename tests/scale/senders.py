@@ -32,7 +32,7 @@ from tests.edge.mosquitto import (
     wait_until,
 )
 from tests.edge.video_files import write_video
-from tests.scale.watches import COLOURS, COLOURS_RGB, say
+from tests.scale.watches import COLOURS, COLOURS_RGB, Still, say
 
 from vedette_edge.benchmark.recorder import ProcessUsage
 from vedette_edge.capture.region import WHOLE
@@ -72,8 +72,8 @@ class Sender:
         self.dispatcher = self.parts.enter_context(Dispatcher(Outputs(mqtt=self.output)))
         policy = Policy([Rule(labels=TOLD, snapshot=True)], PolicyMemory())
         self._notifier = Notifier(FanOut(), policy, self.dispatcher, lambda: None)
-        picture = draw_test_pattern(self.place, 480, 640)
-        self._notifier.attach(picture.copy, [WHOLE], names_files=False)
+        still = Still(draw_test_pattern(self.place, 480, 640))
+        self._notifier.attach(still, [WHOLE], names_files=False)
 
     def send(self, changes: Sequence[dict[str, Any]]) -> None:
         """Send the next change of the recording, as of now."""

@@ -6,15 +6,33 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tests.edge.mosquitto import wait_until
 from tests.edge.video_files import write_video
 
+from vedette_edge.capture.frame_buffer import Originals
+from vedette_edge.images.preprocessing import Image
+
 COLOURS = Path(__file__).parents[1] / "edge" / "colours.tflite"
 COLOURS_RGB = ((220, 0, 0), (0, 220, 0), (0, 0, 220))
 START_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A camera that shows one picture: the originals of a Notifier."""
+
+    image_rgb: Image
+
+    def keep_originals(self, needed: Originals) -> None:
+        """Do nothing: they are always there."""
+
+    def copy_original(self) -> Image:
+        """Copy the picture."""
+        return self.image_rgb.copy()
 
 
 def say(line: str) -> None:

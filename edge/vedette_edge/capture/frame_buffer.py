@@ -4,8 +4,8 @@ Of three slots one is being written, one holds the newest frame, and one is bein
 swaps its slot for another under a file lock, which the kernel releases when its holder dies:
 neither side waits for the other, and a killed process leaves no lock.
 
-Each slot has room for the frame's original, too. The reader says whether it needs originals; memory
-is taken for them only once one is written.
+Each slot has room for the frame's original, too. The reader says which originals it needs; they
+take memory only once one is written.
 """
 
 import fcntl
@@ -15,6 +15,7 @@ import os
 import struct
 import time
 from contextlib import suppress
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,17 @@ LOCK_TIMEOUT_S = 0.01  # for a lock that is held for microseconds, unless its ho
 _SKIP = struct.Struct("<dqq")  # time and number of the last skipped frame, and their count
 _KEEP_OFFSET, _SKIP_OFFSET = 1, 8  # the state is at 0
 _INFO = struct.Struct("<qddddq464pdii")
+
+
+GAP_S = 0.25  # between two frames that are published
+
+
+class Originals(IntEnum):
+    """The frames whose originals the reader needs."""
+
+    NONE = 0
+    AFTER_GAPS = 1  # of frames that come GAP_S or more after the one before, or first
+    ALL = 2
 
 
 class FrameInfo(NamedTuple):
@@ -72,6 +84,7 @@ class FrameBuffer:
             for offset in range(originals, total, MAX_ORIGINAL_BYTES)
         ]
         self._read_info: FrameInfo | None = None  # of the frame that was read last
+        self._published_s = -math.inf  # when this process published its last frame
 
     def write_slot(self) -> Crops:
         """Return the array to write the next frame to."""
@@ -83,7 +96,9 @@ class FrameBuffer:
         One that is too large is reduced. Returns its height and width in px for FrameInfo, zeros if
         it was not written.
         """
-        if not self._memory[_KEEP_OFFSET]:
+        needed = self._memory[_KEEP_OFFSET]
+        follows = time.monotonic() - self._published_s < GAP_S
+        if needed == Originals.NONE or (needed == Originals.AFTER_GAPS and follows):
             return 0, 0
         if image_rgb.nbytes > MAX_ORIGINAL_BYTES:
             image_rgb = downscale(image_rgb, MAX_ORIGINAL_SIDE)
@@ -100,6 +115,7 @@ class FrameBuffer:
             self._memory[0] = _pack_state(newest, written, read, unread=1)
         finally:
             self._unlock()
+        self._published_s = time.monotonic()
         os.eventfd_write(self.published, 1)
 
     def read_latest(self) -> tuple[FrameInfo, Crops] | None:
@@ -121,9 +137,9 @@ class FrameBuffer:
         self._read_info = info
         return info, self._crops[newest]
 
-    def keep_originals(self, keep: bool) -> None:
-        """Say whether frames that are published from now on need their originals."""
-        self._memory[_KEEP_OFFSET] = keep
+    def keep_originals(self, needed: Originals) -> None:
+        """Say which frames that are published from now on need their originals."""
+        self._memory[_KEEP_OFFSET] = needed
 
     def copy_original(self) -> Image | None:
         """Copy the original of the frame that was read last; None if it is not here."""

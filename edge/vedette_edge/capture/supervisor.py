@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from vedette_edge.cameras.config import CameraEvent, OnCameraEvent
-from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
+from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo, Originals
 from vedette_edge.capture.process import CaptureProcess
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
@@ -126,9 +126,9 @@ class Supervisor:
             if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
                 return self._buffer.read_latest()
 
-    def keep_originals(self, keep: bool) -> None:
+    def keep_originals(self, needed: Originals) -> None:
         """As FrameBuffer.keep_originals; a new capture process goes on with it."""
-        self._buffer.keep_originals(keep)
+        self._buffer.keep_originals(needed)
 
     def copy_original(self) -> Image | None:
         """As FrameBuffer.copy_original."""

@@ -47,13 +47,9 @@ class WatchOutputs:
 
     def attach(self, watch: Watch, on_frame: Callable[[FrameTimings], None]) -> Watch:
         """Tie the outputs to a watch; return it with its hooks."""
-        snapshots = any(rule.snapshot for rule in self.config.effective_rules)
-        watch.camera.keep_originals(snapshots)
-        self.notifier.attach(
-            watch.camera.copy_original,
-            self.plan.capture.regions,
-            names_files=bool(self.config.snapshots),
-        )
+        if any(rule.snapshot for rule in self.config.effective_rules):
+            regions, names_files = self.plan.capture.regions, bool(self.config.snapshots)
+            self.notifier.attach(watch.camera, regions, names_files=names_files)
         self._publish_settings()
         health = Heartbeat(HEALTH_S, last_s=-HEALTH_S)
         return replace(

@@ -1,7 +1,9 @@
 """The gate between the watch and its outputs: asks the policy, and takes the snapshot."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
+from vedette_edge.capture.frame_buffer import GAP_S, Originals
 from vedette_edge.capture.region import Region
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.log.records import Record, format_timestamp
@@ -13,7 +15,15 @@ from vedette_edge.sinks.snapshot_files import create_snapshot_name
 from vedette_edge.watch.dispatcher import Delivery, Dispatcher
 from vedette_edge.watch.stats import FrameTimings, RegionState
 
-CopyOriginal = Callable[[], Image | None]
+# Frames that are on their way when originals are needed again, in intervals between two frames.
+ON_THEIR_WAY = 4
+
+
+class OriginalSource(Protocol):
+    """The camera, of which a Notifier needs originals."""
+
+    def keep_originals(self, needed: Originals) -> None: ...
+    def copy_original(self) -> Image | None: ...
 
 
 class Notifier:
@@ -25,16 +35,18 @@ class Notifier:
         """`on_sent` is called after the policy let something through."""
         self._sink, self._policy, self._dispatcher = sink, policy, dispatcher
         self._on_sent = on_sent
-        self._copy_original: CopyOriginal = lambda: None
+        self._source: OriginalSource | None = None  # None: no rule needs an original
+        self._taken_s = 0.0  # time of the latest frame
         self._regions: Mapping[str, Region] = {}
         self._names_files = False
 
     def attach(
-        self, copy_original: CopyOriginal, regions: Sequence[Region], *, names_files: bool
+        self, source: OriginalSource, regions: Sequence[Region], *, names_files: bool
     ) -> None:
-        """Set where originals come from. With `names_files`, a change names its snapshot's file."""
-        self._copy_original, self._names_files = copy_original, names_files
+        """Take originals from here. With `names_files`, a change names its snapshot's file."""
+        self._source, self._names_files = source, names_files
         self._regions = {region.name: region for region in regions}
+        source.keep_originals(Originals.ALL)
 
     def write(self, record: Mapping[str, object]) -> None:
         """Decide about a record, pass it on to the log, and to the outputs."""
@@ -50,7 +62,9 @@ class Notifier:
         self._put(occurrence, notifications)
 
     def add_frame(self, timings: FrameTimings, regions: Sequence[RegionState]) -> None:
-        """Let labels' scores rise, where a rule waits for one."""
+        """Say which originals are needed next; let labels' scores rise, where a rule waits."""
+        if self._source:
+            self._source.keep_originals(self._find_needed(timings.info.taken_s, regions))
         if not self._policy.waits_for_score:
             return
         for region in regions:
@@ -58,6 +72,19 @@ class Notifier:
             if score is not None:
                 describe = self._create_describe(timings, score)
                 self._send(self._policy.add_score(f"region {region.region}", score, describe))
+
+    def _find_needed(self, taken_s: float, regions: Sequence[RegionState]) -> Originals:
+        """Find which originals may be needed: none while no label can change, however it looks.
+
+        After a gap, a frame can change a label at once.
+        """
+        interval_s, self._taken_s = taken_s - self._taken_s, taken_s
+        until_s = taken_s + max(GAP_S, ON_THEIR_WAY * interval_s)
+        smoothers = [region.smoother for region in regions if region.smoother]
+        is_calm = not self._policy.waits_for_score and not any(
+            smoother.can_change_by(until_s) for smoother in smoothers
+        )
+        return Originals.AFTER_GAPS if is_calm else Originals.ALL
 
     def check(self) -> None:
         """Send what is due because a label has stood long enough."""
@@ -69,7 +96,8 @@ class Notifier:
 
     def _create_occurrence(self, record: Record) -> Occurrence:
         """Create the occurrence of a record, with the original of a change's frame."""
-        image_rgb = self._copy_original() if record["event"] == "change" else None
+        has_frame = self._source and record["event"] == "change"
+        image_rgb = self._source.copy_original() if self._source and has_frame else None
         if image_rgb is None or not self._dispatcher.has_room():
             return Occurrence(record)
         region = self._regions.get(record.get("region", ""), Region(""))

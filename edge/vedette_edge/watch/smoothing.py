@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from vedette_edge.model.contract import UNKNOWN, Confidence
 
+ROUNDING = np.float32(1e-4)
+
 
 @dataclass(frozen=True, slots=True)
 class SmoothingConfig:
@@ -87,6 +89,23 @@ class LabelSmoother:
         self._leave = np.maximum(self._thresholds, np.float32(leave))
         if UNKNOWN in self._labels:
             self._enter[self._labels.index(UNKNOWN)] = 0.0
+
+    def can_change_by(self, until_s: float) -> bool:
+        """True if frames up to this time could change the label, whatever their scores."""
+        if self._smooth is None or not self._config.smoothing_s:
+            return True
+        if until_s - self._since_s < self._config.dwell_s:
+            return False
+        weight = 1 - math.exp(-max(0.0, until_s - self._seen_s) / self._config.smoothing_s)
+        highest = self._smooth + np.float32(weight) * (1 - self._smooth)
+        lowest = self._smooth * np.float32(1 - weight)
+        # Another label enters only if it can be the best; a margin covers rounding.
+        enters = (highest + ROUNDING >= self._enter) & (highest + ROUNDING >= lowest.max())
+        if self.label not in self._labels:
+            return bool(enters.any())
+        current = self._labels.index(self.label)
+        enters[current] = False
+        return bool(enters.any() or lowest[current] - ROUNDING < self._leave[current])
 
     def _note_score(self, smooth: NDArray[np.float32]) -> None:
         """Note the score of the current label; `unknown` has none unless it is an output."""

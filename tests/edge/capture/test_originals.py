@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,10 +13,12 @@ from tests.edge.conftest import EventLog
 
 from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.capture.frame_buffer import (
+    GAP_S,
     MAX_ORIGINAL_BYTES,
     MAX_ORIGINAL_SIDE,
     FrameBuffer,
     FrameInfo,
+    Originals,
 )
 from vedette_edge.capture.region import Region
 from vedette_edge.capture.supervisor import Supervisor
@@ -56,7 +59,7 @@ def test_an_original_comes_with_its_frame_and_stays_when_newer_ones_come(
     buffer: FrameBuffer,
 ) -> None:
     images_rgb = [draw_test_pattern(number, 48, 64) for number in range(5)]
-    buffer.keep_originals(True)
+    buffer.keep_originals(Originals.ALL)
     publish(buffer, 1, images_rgb[1])
     assert buffer.read_latest()
     for number in (2, 3, 4):
@@ -75,12 +78,12 @@ def test_nothing_is_copied_and_no_memory_taken_until_originals_are_needed(
     assert buffer.copy_original() is None
     taken = os.fstat(buffer.descriptors[0]).st_blocks
     assert 512 * taken < 100_000
-    buffer.keep_originals(True)
+    buffer.keep_originals(Originals.ALL)
     assert buffer.copy_original() is None  # of a frame that was published before
     publish(buffer, 2, image_rgb)
     assert buffer.read_latest()
     assert np.array_equal(buffer.copy_original(), image_rgb)  # type: ignore[arg-type]
-    buffer.keep_originals(False)
+    buffer.keep_originals(Originals.NONE)
     publish(buffer, 3, image_rgb)
     assert buffer.read_latest()
     assert buffer.copy_original() is None
@@ -98,7 +101,7 @@ def test_nothing_is_copied_and_no_memory_taken_until_originals_are_needed(
 def test_an_original_that_is_too_large_is_reduced(
     buffer: FrameBuffer, shape: tuple[int, int], expected: tuple[int, int] | None
 ) -> None:
-    buffer.keep_originals(True)
+    buffer.keep_originals(Originals.ALL)
     publish(buffer, 1, np.full((*shape, 3), 7, np.uint8))
     assert buffer.read_latest()
     original = buffer.copy_original()
@@ -110,7 +113,7 @@ def test_an_original_that_is_too_large_is_reduced(
 
 
 def test_no_original_is_ever_torn_or_that_of_another_frame(buffer: FrameBuffer) -> None:
-    buffer.keep_originals(True)
+    buffer.keep_originals(Originals.ALL)
     command = [sys.executable, "-c", WRITER, *map(str, buffer.descriptors)]
     with subprocess.Popen(command, pass_fds=buffer.descriptors) as writer:
         try:
@@ -134,12 +137,12 @@ def test_originals_are_switched_on_and_off_while_the_same_process_captures(
         wait_for_frame(supervisor)
         pid = supervisor.pid
         assert supervisor.copy_original() is None
-        for keep in (True, False, True):
-            supervisor.keep_originals(keep)
+        for needed in (Originals.ALL, Originals.NONE, Originals.AFTER_GAPS, Originals.ALL):
+            supervisor.keep_originals(needed)
             for _ in range(3):  # two may have been published before
                 number = wait_for_frame(supervisor)
             original = supervisor.copy_original()
-            assert (original is not None) is keep
+            assert (original is not None) is (needed == Originals.ALL)
             if original is not None:
                 assert np.array_equal(original, draw_test_pattern(number % 8, 48, 64))
         assert supervisor.pid == pid
@@ -151,7 +154,7 @@ def test_originals_go_on_after_a_restart_of_the_capture_process(
 ) -> None:
     config = configure(CameraConfig("synthetic:64x48"))
     with Supervisor(config, event_log.add) as supervisor:
-        supervisor.keep_originals(True)
+        supervisor.keep_originals(Originals.ALL)
         wait_for_frame(supervisor)
         os.kill(supervisor.pid, 9)
         while "restored" not in event_log.kinds():
@@ -165,7 +168,7 @@ def test_a_mask_is_black_in_what_the_network_sees_and_in_the_original(
 ) -> None:
     whole = configure(CameraConfig("synthetic:64x48"), masks=(Region("mask", 0, 0, 64, 24),))
     with Supervisor(whole, event_log.add) as supervisor:
-        supervisor.keep_originals(True)
+        supervisor.keep_originals(Originals.ALL)
         until = [supervisor.next_frame(60.0) for _ in range(3)]
         assert until[-1]
         _, (crop,) = until[-1]
@@ -185,3 +188,14 @@ def test_a_mask_beyond_the_frame_is_an_error(configure: ConfigFactory, event_log
         Supervisor(config, event_log.add) as supervisor,
     ):
         wait_for_frame(supervisor)
+
+
+def test_after_gaps_only_the_original_of_the_first_frame_is_kept(buffer: FrameBuffer) -> None:
+    buffer.keep_originals(Originals.AFTER_GAPS)
+    image_rgb, kept = draw_test_pattern(1, 48, 64), []
+    for pause_s in (0.0, 0.0, GAP_S + 0.05, 0.0):
+        time.sleep(pause_s)
+        publish(buffer, 1, image_rgb)
+        assert buffer.read_latest()
+        kept.append(buffer.copy_original() is not None)
+    assert kept == [True, False, True, False]

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.capture.frame_buffer import FrameInfo, Originals
 from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.log.records import Record, create_record
@@ -48,6 +48,16 @@ class HangingFolder(SnapshotFolder):
         super().write(name, jpeg)
 
 
+class Grey:
+    """A camera that shows one grey."""
+
+    def keep_originals(self, needed: Originals) -> None:
+        pass
+
+    def copy_original(self) -> Image:
+        return np.full((48, 64, 3), 90, np.uint8)
+
+
 class Setup:
     """A notifier with a folder for snapshots, and a camera that shows one grey."""
 
@@ -56,11 +66,14 @@ class Setup:
         self.dispatcher = Dispatcher(Outputs(snapshots=folder))
         policy = Policy(parse_rules(rules), PolicyMemory(), lambda: self.now_s, lambda: 1.8e9)
         self.notifier = Notifier(self.sink, policy, self.dispatcher, self.count)
-        self.notifier.attach(self.copy_original, [WHOLE], names_files=True)
+        self.notifier.attach(self, [WHOLE], names_files=True)
         self.grey, self.originals = 0, list[weakref.ref[Image]]()
 
     def count(self) -> None:
         self.sent += 1
+
+    def keep_originals(self, needed: Originals) -> None:
+        self.needed = needed
 
     def copy_original(self) -> Image:
         image_rgb = np.full((48, 64, 3), self.grey, np.uint8)
@@ -178,7 +191,7 @@ def test_the_region_of_a_change_is_drawn_where_it_is(tmp_path: Path) -> None:
     policy = Policy(parse_rules([{"snapshot": True}]), PolicyMemory())
     notifier = Notifier(Kept(), policy, dispatcher, lambda: None)
     regions = [Region("door", 8, 8, 24, 24), Region("nest", 40, 16, 16, 24)]
-    notifier.attach(lambda: np.full((48, 64, 3), 90, np.uint8), regions, names_files=True)
+    notifier.attach(Grey(), regions, names_files=True)
     with dispatcher:
         record = create_record("change") | {"label": "fox", "score": 0.9, "frame": 1}
         notifier.write(record | {"region": "nest"})
@@ -187,3 +200,29 @@ def test_the_region_of_a_change_is_drawn_where_it_is(tmp_path: Path) -> None:
     assert image_bgr is not None
     assert image_bgr[16:40, 40:42].max() > 180
     assert image_bgr[:, :32].max() < 120
+
+
+def test_no_original_is_copied_while_no_label_can_change(folder: SnapshotFolder) -> None:
+    setup = Setup(folder, [{"snapshot": True}])
+    smoothing = SmoothingConfig(smoothing_s=1.0, enter=0.5, leave=0.35, dwell_s=0)
+    smoother = LabelSmoother(("fox", "hen"), Confidence(1.0, 0.0), smoothing)
+    regions = [RegionState("", smoother, every_frame=False)]
+    needed, labels = list[Originals](), list[str]()
+
+    def classify(number: int, fox: float) -> None:
+        taken_s = number / 30
+        smoother.update(np.array([fox, 1 - fox], np.float32), taken_s)
+        info = FrameInfo(number, 0.0, taken_s, 0.0, 0.0, 0, b"")
+        setup.notifier.add_frame(FrameTimings(info), regions)
+        needed.append(setup.needed)
+        labels.append(smoother.label)
+
+    with setup.dispatcher:
+        assert setup.needed == Originals.ALL
+        for number in range(1, 300):
+            classify(number, 0.95 if number < 200 else 0.05)
+    turn = labels.index("hen")
+    assert needed[198] == Originals.AFTER_GAPS
+    assert turn > 200
+    assert all(one == Originals.ALL for one in needed[turn - 5 : turn + 1])
+    assert needed[-1] == Originals.AFTER_GAPS

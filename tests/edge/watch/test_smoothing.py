@@ -210,3 +210,36 @@ def test_a_score_that_reaches_the_threshold_exactly_is_enough() -> None:
     ):
         smoother.update(np.array(scores, np.float32), 0.0)
         assert smoother.label == label
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_label_that_cannot_change_does_not_whatever_comes(seed: int) -> None:
+    """Through scores that jump, irregular frames, thresholds of labels, and an output unknown."""
+    chance = np.random.default_rng(seed)
+    labels = ("a", "b", "c", UNKNOWN)[: 3 + seed % 2]
+    config = SmoothingConfig(
+        smoothing_s=float(chance.choice([0.3, 1.0, 3.0])),
+        enter=float(chance.uniform(0.4, 0.9)),
+        leave=float(chance.uniform(0.0, 0.4)),
+        dwell_s=float(chance.choice([0.0, 1.0])),
+    )
+    confidence = Confidence(1.0, float(chance.uniform(0.0, 0.6)), {"a": float(chance.random())})
+    smoother, now_s, safe_until_s, safe_frames = (
+        LabelSmoother(labels, confidence, config),
+        0.0,
+        -1.0,
+        0,
+    )
+    favourite = 0
+    for _ in range(500):
+        now_s += float(chance.choice([0.03, 0.1, 0.3]))
+        favourite = int(chance.integers(len(labels))) if chance.random() < 0.05 else favourite
+        scores = chance.dirichlet(np.where(np.arange(len(labels)) == favourite, 50.0, 0.3))
+        changed = smoother.update(scores.astype(np.float32), now_s)
+        if now_s <= safe_until_s:
+            safe_frames += 1
+            assert not changed
+        horizon_s = float(chance.uniform(0.05, 0.5))
+        if not smoother.can_change_by(now_s + horizon_s):
+            safe_until_s = max(safe_until_s, now_s + horizon_s)
+    assert safe_frames > 0 or config.smoothing_s < 1.0
