@@ -18,7 +18,9 @@ from vedette_edge.mqtt.device import Device
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 TIMEOUT_S = 30.0
 PASSWORD = "hunter2"  # of the user `me`
-QUICK = Pauses(first_s=0.05, longest_s=0.4, steady_s=0.2, repeat_s=0.0, between_repeats_s=0.0)
+QUICK = Pauses(
+    first_s=0.05, absent_s=0.4, longest_s=0.4, steady_s=0.2, repeat_s=0.0, between_repeats_s=0.0
+)
 DEVICE = Device("7c9e0a41b2d3", "door-pi", "Raspberry Pi 4", "0.1.0", ("hen", "fox"))
 
 

@@ -40,7 +40,7 @@ from vedette_edge.watch.notifier import Notifier
 from vedette_edge.watch.stats import FrameTimings
 
 EACH, HEALTH_EACH = 10, 600  # frames from one change, or one report of health, to the next
-PAUSES = Pauses(first_s=0.02, longest_s=2.0, steady_s=0.1)  # an hour in a minute
+PAUSES = Pauses(first_s=0.02, absent_s=0.13, longest_s=2.0, steady_s=0.1)  # an hour in a minute
 FILTERS = ("-t", "vedette/+/state", "-t", "vedette/+/event")
 MOST_GROWN_MB, PATIENCE_S = 1.0, 120.0
 

@@ -13,7 +13,7 @@ import numpy as np
 from tests.edge.mosquitto import wait_until
 from tests.edge.video_files import write_video
 
-from vedette_edge.capture.frame_buffer import Originals
+from vedette_edge.capture.frame_buffer import Original, Originals
 from vedette_edge.images.preprocessing import Image
 
 COLOURS = Path(__file__).parents[1] / "edge" / "colours.tflite"
@@ -30,9 +30,9 @@ class Still:
     def keep_originals(self, needed: Originals) -> None:
         """Do nothing: they are always there."""
 
-    def copy_original(self) -> Image:
+    def copy_original(self) -> Original:
         """Copy the picture."""
-        return self.image_rgb.copy()
+        return Original(self.image_rgb.copy(), 1.0)
 
 
 def say(line: str) -> None:

@@ -32,7 +32,7 @@ MAX_ORIGINAL_SIDE = 2880  # px, to which larger originals are reduced: a square 
 LOCK_TIMEOUT_S = 0.01  # for a lock that is held for microseconds, unless its holder is stopped
 _SKIP = struct.Struct("<dqq")  # time and number of the last skipped frame, and their count
 _KEEP_OFFSET, _SKIP_OFFSET = 1, 8  # the state is at 0
-_INFO = struct.Struct("<qddddq464pdii")
+_INFO = struct.Struct("<qddddq464pdiid")
 
 
 GAP_S = 0.25  # between two frames that are published
@@ -59,6 +59,14 @@ class FrameInfo(NamedTuple):
     position_s: float = -1.0  # in a video file; negative for other sources
     original_height: int = 0  # px; 0 if the original is not here
     original_width: int = 0  # px
+    original_scale: float = 1.0  # below 1 if it was reduced
+
+
+class Original(NamedTuple):
+    """The original of a frame: upright, before crop and resize of its regions."""
+
+    image_rgb: Image
+    scale: float  # of the frame; below 1 if it was reduced
 
 
 class FrameBuffer:
@@ -90,21 +98,22 @@ class FrameBuffer:
         """Return the array to write the next frame to."""
         return self._crops[self._unpack_state()[0]]
 
-    def write_original(self, image_rgb: Image) -> tuple[int, int]:
+    def write_original(self, image_rgb: Image) -> tuple[int, int, float]:
         """Write the original of the next frame, if the reader needs it.
 
-        One that is too large is reduced. Returns its height and width in px for FrameInfo, zeros if
-        it was not written.
+        One that is too large is reduced. Returns its height and width in px and its scale for
+        FrameInfo; the size is 0 if it was not written.
         """
         needed = self._memory[_KEEP_OFFSET]
         follows = time.monotonic() - self._published_s < GAP_S
         if needed == Originals.NONE or (needed == Originals.AFTER_GAPS and follows):
-            return 0, 0
+            return 0, 0, 1.0
+        width = image_rgb.shape[1]
         if image_rgb.nbytes > MAX_ORIGINAL_BYTES:
             image_rgb = downscale(image_rgb, MAX_ORIGINAL_SIDE)
         room = self._originals[self._unpack_state()[0]][: image_rgb.nbytes]
         np.copyto(room.reshape(image_rgb.shape), image_rgb)
-        return image_rgb.shape[0], image_rgb.shape[1]
+        return image_rgb.shape[0], image_rgb.shape[1], image_rgb.shape[1] / width
 
     def publish(self, info: FrameInfo) -> None:
         """Make the written frame the newest, and make `published` readable."""
@@ -141,14 +150,15 @@ class FrameBuffer:
         """Say which frames that are published from now on need their originals."""
         self._memory[_KEEP_OFFSET] = needed
 
-    def copy_original(self) -> Image | None:
+    def copy_original(self) -> Original | None:
         """Copy the original of the frame that was read last; None if it is not here."""
         info = self._read_info
         if info is None or not info.original_height:
             return None
         shape = info.original_height, info.original_width, 3
         room = self._originals[self._unpack_state()[2]]
-        return room[: math.prod(shape)].reshape(shape).copy()
+        image_rgb = room[: math.prod(shape)].reshape(shape).copy()
+        return Original(image_rgb, info.original_scale)
 
     def mark_skipped(self, number: int, count: int) -> None:
         """Note that a frame was skipped: the camera is alive, but there is nothing to read."""

@@ -1,4 +1,4 @@
-"""What happens to a frame before anything else: it is rotated, flipped, cropped and masked."""
+"""The first steps with a frame: it is rotated, flipped, cropped and masked."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

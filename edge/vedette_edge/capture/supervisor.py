@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from vedette_edge.cameras.config import CameraEvent, OnCameraEvent
-from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo, Originals
+from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo, Original, Originals
 from vedette_edge.capture.process import CaptureProcess
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
-from vedette_edge.images.preprocessing import Image
 
 POLL_S = 0.25  # between two checks of a silent process; a frame needs no check
 
@@ -130,7 +129,7 @@ class Supervisor:
         """As FrameBuffer.keep_originals; a new capture process goes on with it."""
         self._buffer.keep_originals(needed)
 
-    def copy_original(self) -> Image | None:
+    def copy_original(self) -> Original | None:
         """As FrameBuffer.copy_original."""
         return self._buffer.copy_original()
 

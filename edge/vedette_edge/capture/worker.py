@@ -219,7 +219,7 @@ def _publish(
     taken_s, begin, crops = time.monotonic(), time.perf_counter(), buffer.write_slot()
     for slot, region in zip(crops, config.regions, strict=True):
         slot[:] = preprocess(crop_region(image_rgb, region), config.input_spec)
-    height, width = buffer.write_original(image_rgb)
+    height, width, scale = buffer.write_original(image_rgb)
     info = FrameInfo(
         number=frame.number,
         seen_at=frame.seen_at,
@@ -231,6 +231,7 @@ def _publish(
         position_s=frame.position_s,
         original_height=height,
         original_width=width,
+        original_scale=scale,
     )
     buffer.publish(info)
     return crops

@@ -1,12 +1,11 @@
-"""The options of what a watch tells others: a broker, webhooks, snapshots, and the policy.
+"""The options of the outputs besides the log: a broker, webhooks, snapshots, and the policy.
 
 Imports no numpy: `vedette check` must start where numpy is broken.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from inspect import signature
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,6 @@ from vedette_edge.sinks.snapshot_files import SnapshotLimits
 from vedette_edge.watch.notify_config import NotifyConfig
 
 TOTAL_MB, FILES, MOST_FILES = 200.0, 1_000, 1_000_000
-SETTINGS_FILE = "settings.json"
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +28,11 @@ class NotifySettings:
     """Settings of the outputs, as flags and TOML file have them."""
 
     mqtt: MqttSettings
-    snapshots: Path | None
-    snapshot_limits: SnapshotLimits
-    snapshots_regions: bool
-    rules: tuple[Rule, ...]
+    snapshots: Path | None = None
+    snapshots_total: float = TOTAL_MB
+    snapshots_files: int = FILES
+    snapshots_regions: bool = False
+    rules: tuple[Rule, ...] = ()
 
 
 def build_notify_config(settings: NotifySettings) -> NotifyConfig:
@@ -43,7 +40,7 @@ def build_notify_config(settings: NotifySettings) -> NotifyConfig:
     config = NotifyConfig(
         build_config(settings.mqtt),
         settings.snapshots,
-        settings.snapshot_limits,
+        SnapshotLimits.from_megabytes(settings.snapshots_total, settings.snapshots_files),
         settings.snapshots_regions,
         settings.rules,
     )
@@ -70,22 +67,16 @@ def _check_webhook(number: int, url: str) -> None:
 
 def build_from_settings(settings: Mapping[str, Any]) -> NotifyConfig:
     """Build the configuration from values by parameter name. Raises SettingError."""
-    own = {one.name: settings[one.name] for one in fields(MqttSettings) if one.name in settings}
-    limits = {one: settings[one] for one in signature(_build_limits).parameters if one in settings}
-    return build_notify_config(
-        NotifySettings(
-            MqttSettings(**own),
-            settings.get("snapshots"),
-            _build_limits(**limits),
-            settings.get("snapshots_regions", False),
-            settings.get("rules", ()),
-        )
+    of_mqtt, own = (
+        {one.name: settings[one.name] for one in fields(kind) if one.name in settings}
+        for kind in (MqttSettings, NotifySettings)
     )
+    return _build_at_once(**own | {"mqtt": MqttSettings(**of_mqtt)})
 
 
 def _has_effect(rule: Rule, config: NotifyConfig) -> bool:
     """True if a rule without a webhook changes what an output is sent."""
-    if rule.event != "change":  # MQTT is told of the camera's state anyway
+    if rule.event != "change":  # a broker gets the camera's state anyway
         return False
     return bool(config.mqtt or (config.snapshots and rule.snapshot))
 
@@ -96,21 +87,9 @@ def _suggest_output(rule: Rule) -> str:
     return 'add webhook = "http://...", or set mqtt, or snapshots and snapshot = true'
 
 
-def _build_limits(
-    snapshots_total: float = TOTAL_MB, snapshots_files: int = FILES
-) -> SnapshotLimits:
-    return SnapshotLimits.from_megabytes(snapshots_total, snapshots_files)
-
-
-def _build_at_once(
-    mqtt: MqttSettings,
-    snapshots: Path | None,
-    snapshot_limits: SnapshotLimits,
-    snapshots_regions: bool,
-    rules: tuple[Rule, ...],
-) -> NotifyConfig:
-    settings = NotifySettings(mqtt, snapshots, snapshot_limits, snapshots_regions, rules)
-    return build_notify_config(settings)
+@wraps(NotifySettings, updated=())  # with its parameters
+def _build_at_once(**settings: Any) -> NotifyConfig:
+    return build_notify_config(NotifySettings(**settings))
 
 
 _options = (
@@ -121,21 +100,17 @@ _options = (
         metavar="FOLDER",
         help="Keep the picture of each change here.",
     ),
-    collect_options(
-        "snapshot_limits",
-        _build_limits,
-        click.option(
-            "--snapshots-total",
-            type=FiniteFloat(0.1, 1e6),
-            default=TOTAL_MB,
-            help="Most MB of all snapshots; the oldest go.",
-        ),
-        click.option(
-            "--snapshots-files",
-            type=click.IntRange(1, MOST_FILES),
-            default=FILES,
-            help="Most snapshots; the oldest go.",
-        ),
+    click.option(
+        "--snapshots-total",
+        type=FiniteFloat(0.1, 1e6),
+        default=TOTAL_MB,
+        help="Most MB of all snapshots; the oldest go.",
+    ),
+    click.option(
+        "--snapshots-files",
+        type=click.IntRange(1, MOST_FILES),
+        default=FILES,
+        help="Most snapshots; the oldest go.",
     ),
     click.option(
         "--snapshots-regions",

@@ -60,7 +60,7 @@ class WatchOutputs:
         )
 
     def count_losses(self) -> dict[str, object]:
-        """What the outputs lost since the start, for a heartbeat; empty if nothing."""
+        """Count what the outputs lost since the start, for a heartbeat; empty if nothing."""
         counters = {
             "mqtt": self.outputs.mqtt,
             "webhooks": self.outputs.webhooks,
@@ -117,7 +117,7 @@ def open_outputs(
         memory, remembered = PolicyMemory(path), StateFile(path)
         stack.callback(remembered.close)
         policy = Policy(config.effective_rules, memory)
-        notifier = Notifier(sink, policy, dispatcher, lambda: remembered.write(memory.format()))
+        notifier = Notifier(sink, policy, dispatcher, lambda: remembered.write(memory.to_dict()))
         yield WatchOutputs(config, plan, notifier, outputs, controls, dispatcher)
 
 

@@ -58,7 +58,7 @@ Examples:
   vedette run --config /etc/vedette/config.toml
 
 \b
-Rules for what a broker, webhooks and snapshots are told are [[on]] tables in the file of --config.
+Rules for what a broker, webhooks and snapshots get are [[on]] tables in the file of --config.
 """
 
 
@@ -145,7 +145,7 @@ def _open_outputs(
         return NoOutputs(sink)
     if plan.capture.every_frame:
         raise SettingError(
-            f"{plan.capture.camera.name}: a broker, webhooks and snapshots are told of changes, "
+            f"{plan.capture.camera.name}: a broker, webhooks and snapshots get changes, "
             "but of files each picture is classified alone; add --live (live = true)"
         )
     from vedette_edge.cli.outputs import open_outputs  # what is off costs no import

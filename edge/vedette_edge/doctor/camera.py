@@ -63,7 +63,7 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class FrameSettings:
-    """What is done with a frame of the camera, before it is classified."""
+    """The settings of what happens to a frame before it is classified."""
 
     orientation: Orientation
     regions: tuple[Region, ...] = ()

@@ -1,1 +1,1 @@
-"""MQTT: what the watch tells a broker, and what Home Assistant may set."""
+"""MQTT: messages of the watch to a broker, and settings from Home Assistant."""

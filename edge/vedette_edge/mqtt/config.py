@@ -70,7 +70,8 @@ class Pauses:
     """Times of a connection, in seconds."""
 
     first_s: float = 1.0  # after a failure; each further pause is twice as long
-    longest_s: float = 120.0
+    absent_s: float = 8.0  # at most, while no broker answers: it may be back at any moment
+    longest_s: float = 120.0  # at most, if it refuses us, or ends the connection
     steady_s: float = 5.0  # after which a connection counts as one that works
     repeat_s: float = 10.0  # at most, at random, after Home Assistant has started
     between_repeats_s: float = 30.0

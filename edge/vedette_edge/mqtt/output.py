@@ -35,7 +35,7 @@ class MqttCounters:
 
 
 class MqttOutput:
-    """Tells a broker what the watch sees. Use it with `with`.
+    """The output that sends a broker what the watch sees. Use it with `with`.
 
     Nothing makes `write` wait or raise. It is for one thread; commands arrive in another.
     """
@@ -102,8 +102,7 @@ class MqttOutput:
         """Send a change that was held back: its snapshot and its event, but no state."""
         if record.get("event") != "change":
             return
-        if jpeg:
-            self._outbox.put_retained(self._topics.snapshot, jpeg)
+        self._put_snapshot(jpeg)
         region = str(record.get("region", ""))
         fields = {"lasted_s": record.get("lasted_s"), "frame": record.get("frame")}
         event = {"event_type": _find_label(record), **_describe_change(record), **fields}
@@ -120,13 +119,17 @@ class MqttOutput:
         return MqttCounters(self._publisher.connected, sent, dropped, self._refused)
 
     def _write_change(self, record: Mapping[str, Any], jpeg: bytes | None, notify: bool) -> None:
-        if jpeg:
-            self._outbox.put_retained(self._topics.snapshot, jpeg)
+        self._put_snapshot(jpeg)
         state = {"label": _find_label(record), **_describe_change(record)}
         topic = self._topics.state(str(record.get("region", "")))
         self._put(topic, {**state, "since": record.get("time")})
         if notify:
             self.notify(record)
+
+    def _put_snapshot(self, jpeg: bytes | None) -> None:
+        """Put a snapshot before the messages that say what it shows, which wake the publisher."""
+        if jpeg:
+            self._outbox.put_retained(self._topics.snapshot, jpeg)
 
     def _write_camera(self, record: Mapping[str, Any], works: bool) -> None:
         """Send the latest heartbeat again, with the camera as it is now."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-from vedette_edge.errors import BrokerError, SettingError
+from vedette_edge.errors import BrokerAbsentError, BrokerError, SettingError
 from vedette_edge.mqtt.config import USUAL_PAUSES, MqttConfig, Pauses
 from vedette_edge.mqtt.connection import MOST_IN_FLIGHT, Connection, Received
 from vedette_edge.mqtt.outbox import Outbox
@@ -79,16 +79,20 @@ class Publisher:
 
     def _keep_connected(self) -> None:
         while not self._stop.is_set():
+            longest_s = self._pauses.longest_s
             try:
                 connection = self._create_connection()
                 with closing(connection):
                     self._serve(connection)
+            except BrokerAbsentError as error:
+                longest_s = self._pauses.absent_s
+                self._report(str(error))
             except (BrokerError, SettingError) as error:
                 self._report(str(error))
             except Exception:  # a bug of ours; the watch does without MQTT rather than end
                 logger.exception("MQTT failed; it is tried again")
             self.connected = False
-            self._pause_s = min(self._pauses.longest_s, 2 * self._pause_s or self._pauses.first_s)
+            self._pause_s = min(longest_s, 2 * self._pause_s or self._pauses.first_s)
             self._stop.wait(self._pause_s * random.uniform(0.5, 1.0))  # not all devices at once
 
     def _create_connection(self) -> Connection:

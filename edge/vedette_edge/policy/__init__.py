@@ -1,1 +1,1 @@
-"""The policy: which records the outputs are told."""
+"""The policy: which records the outputs are sent."""

@@ -1,4 +1,4 @@
-"""What rules remember: the firsts that were sent, and when each rule sent last.
+"""The memory of rules: the firsts that were sent, and when each rule sent last.
 
 It outlives the watch, in a file, so that a watch that restarts often sends no more than one that
 does not. The file is for this machine alone and may be deleted: the rules begin anew then.
@@ -16,9 +16,7 @@ from typing import Any
 from vedette_edge.files import read_bounded
 
 MOST_BYTES = 16 << 20
-MOST_LABELS = (
-    10_000  # of a model, and so more than most have, whose firsts a rule remembers; the oldest go
-)
+MOST_LABELS = 10_000  # whose firsts a rule remembers, more than most models have; the oldest go
 
 
 def read_boot_clock() -> float:
@@ -75,10 +73,10 @@ class PolicyMemory:
         """Forget the rules that the configuration no longer has."""
         self._rules = {key: one for key, one in self._rules.items() if key in keys}
 
-    def format(self) -> str:
-        """Format the content of the file."""
+    def to_dict(self) -> dict[str, object]:
+        """Create the content of the file, which does not change with the memory."""
         rules = {key: _to_dict(one) for key, one in self._rules.items() if one.sent_at > -math.inf}
-        return json.dumps({"boot": self._boot, "rules": rules}, ensure_ascii=False)
+        return {"boot": self._boot, "rules": rules}
 
 
 def _parse_memory(data: Mapping[str, Any], *, same_boot: bool) -> RuleMemory:
@@ -90,7 +88,7 @@ def _parse_memory(data: Mapping[str, Any], *, same_boot: bool) -> RuleMemory:
 
 def _to_dict(memory: RuleMemory) -> dict[str, object]:
     return {
-        "firsts": memory.firsts,
+        "firsts": dict(memory.firsts),
         "sent_s": memory.sent_s,
         "sent_at": memory.sent_at,
         "before_boot": memory.before_boot,

@@ -24,13 +24,13 @@ class Occurrence:
 
     @property
     def subject(self) -> str:
-        """What the record is about: a region by its name, or the camera."""
+        """The region or the camera that the record is about."""
         is_change = self.record["event"] == "change"
-        return f"region {self.record.get('region', '')}" if is_change else "camera"
+        return _name_region(str(self.record.get("region", ""))) if is_change else "camera"
 
     @property
     def label(self) -> str:
-        """What a first is counted by: the label, or the event of the camera."""
+        """The label or the event of the camera, of which a rule counts the firsts."""
         return str(self.record.get("label", self.record["event"]))
 
 
@@ -83,14 +83,14 @@ class Policy:
         return self.take_due()
 
     def add_score(
-        self, subject: str, score: float, describe: Callable[[Record], Occurrence]
+        self, region: str, score: float, describe: Callable[[Record], Occurrence]
     ) -> list[Notification]:
-        """Add the score of the label that stands; return the notifications that it causes now.
+        """Add the score of a region's label; return the notifications that it causes now.
 
         `describe` creates the occurrence of this frame from the record of the change.
         """
         for state in self._states:
-            state.add_score(subject, score, describe)
+            state.add_score(_name_region(region), score, describe)
         return self.take_due()
 
     def holds(self, occurrence: Occurrence) -> bool:
@@ -101,6 +101,11 @@ class Policy:
         """Take the notifications that are due, as a label has stood long enough."""
         now_s, now = self._clock(), self._wall_clock()
         return [due for state in self._states for due in state.take_due(now_s, now)]
+
+
+def _name_region(region: str) -> str:
+    """Name a region as a subject; not even one called "camera" is taken for the camera."""
+    return f"region {region}"
 
 
 class _RuleState:
@@ -123,7 +128,7 @@ class _RuleState:
         return any(one is occurrence for one in (*waiting, *(first for first, _ in self._deferred)))
 
     def add(self, occurrence: Occurrence, now_s: float) -> None:
-        """Add a record: what stood before it stands no longer."""
+        """Add a record, in place of the one before about the same subject."""
         self._candidates.pop(occurrence.subject, None)
         if self._rule.matches(occurrence.record):
             reached = self._rule.is_reached(occurrence.record)

@@ -147,9 +147,8 @@ def _list_mistakes(table: Mapping[str, object]) -> Iterator[str]:
             continue
         is_valid, expected = _KEYS[key]
         if not is_valid(value):
-            shown = (
-                "" if key == "webhook" else f" is {value!r:.{LONGEST}}"
-            )  # which may hold a password
+            # The address of a webhook may hold a password.
+            shown = "" if key == "webhook" else f" is {value!r:.{LONGEST}}"
             yield f"{key}{shown}: expected {expected}"
     event = table.get("event", "change")
     if event != "change" and event in EVENTS:

@@ -1,6 +1,5 @@
 """Settings that may change while the watch runs: thresholds, and a pause."""
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -85,4 +84,4 @@ class Controls:
             if region.smoother:
                 region.smoother.set_thresholds(thresholds["enter"], thresholds["leave"])
         self._set[name] = value
-        self._kept.write(json.dumps(self._set))
+        self._kept.write(dict(self._set))

@@ -37,7 +37,7 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A record for the outputs that are told all, and the notifications that it causes."""
+    """A record for the outputs that get all, and the notifications that it causes."""
 
     record: Record | None = None
     notifications: Sequence[Notification] = ()

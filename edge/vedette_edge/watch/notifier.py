@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from vedette_edge.capture.frame_buffer import GAP_S, Originals
-from vedette_edge.capture.region import Region
-from vedette_edge.images.preprocessing import Image
+from vedette_edge.capture.frame_buffer import GAP_S, Original, Originals
+from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.log.records import Record, format_timestamp
 from vedette_edge.policy.policy import Notification, Occurrence, Policy
 from vedette_edge.policy.rule import EVENTS
@@ -23,7 +22,7 @@ class OriginalSource(Protocol):
     """The camera, of which a Notifier needs originals."""
 
     def keep_originals(self, needed: Originals) -> None: ...
-    def copy_original(self) -> Image | None: ...
+    def copy_original(self) -> Original | None: ...
 
 
 class Notifier:
@@ -71,7 +70,7 @@ class Notifier:
             score = region.smoother.score if region.smoother else None
             if score is not None:
                 describe = self._create_describe(timings, score)
-                self._send(self._policy.add_score(f"region {region.region}", score, describe))
+                self._send(self._policy.add_score(region.region, score, describe))
 
     def _find_needed(self, taken_s: float, regions: Sequence[RegionState]) -> Originals:
         """Find which originals may be needed: none while no label can change, however it looks.
@@ -97,12 +96,13 @@ class Notifier:
     def _create_occurrence(self, record: Record) -> Occurrence:
         """Create the occurrence of a record, with the original of a change's frame."""
         has_frame = self._source and record["event"] == "change"
-        image_rgb = self._source.copy_original() if self._source and has_frame else None
-        if image_rgb is None or not self._dispatcher.has_room():
+        original = self._source.copy_original() if self._source and has_frame else None
+        if original is None or not self._dispatcher.has_room():
             return Occurrence(record)
-        region = self._regions.get(record.get("region", ""), Region(""))
-        rectangle = region.x, region.y, region.width, region.height
-        return Occurrence(record, Snapshot(image_rgb, record, rectangle))
+        region = self._regions.get(record.get("region", ""), WHOLE)
+        edges = region.x, region.y, region.width, region.height
+        x, y, width, height = (round(original.scale * edge) for edge in edges)
+        return Occurrence(record, Snapshot(original.image_rgb, record, (x, y, width, height)))
 
     def _create_describe(
         self, timings: FrameTimings, score: float

@@ -55,6 +55,12 @@ def publish(buffer: FrameBuffer, number: int, image_rgb: Image) -> None:
     buffer.publish(FrameInfo(number, 0.0, 0.0, 0.0, 0.0, 0, b"", -1.0, *size))
 
 
+def copy_image(source: FrameBuffer | Supervisor) -> Image:
+    original = source.copy_original()
+    assert original is not None
+    return original.image_rgb
+
+
 def test_an_original_comes_with_its_frame_and_stays_when_newer_ones_come(
     buffer: FrameBuffer,
 ) -> None:
@@ -64,9 +70,9 @@ def test_an_original_comes_with_its_frame_and_stays_when_newer_ones_come(
     assert buffer.read_latest()
     for number in (2, 3, 4):
         publish(buffer, number, images_rgb[number])
-        assert np.array_equal(buffer.copy_original(), images_rgb[1])  # type: ignore[arg-type]
+        assert np.array_equal(copy_image(buffer), images_rgb[1])
     assert buffer.read_latest()
-    assert np.array_equal(buffer.copy_original(), images_rgb[4])  # type: ignore[arg-type]
+    assert np.array_equal(copy_image(buffer), images_rgb[4])
 
 
 def test_nothing_is_copied_and_no_memory_taken_until_originals_are_needed(
@@ -82,7 +88,7 @@ def test_nothing_is_copied_and_no_memory_taken_until_originals_are_needed(
     assert buffer.copy_original() is None  # of a frame that was published before
     publish(buffer, 2, image_rgb)
     assert buffer.read_latest()
-    assert np.array_equal(buffer.copy_original(), image_rgb)  # type: ignore[arg-type]
+    assert np.array_equal(copy_image(buffer), image_rgb)
     buffer.keep_originals(Originals.NONE)
     publish(buffer, 3, image_rgb)
     assert buffer.read_latest()
@@ -106,10 +112,11 @@ def test_an_original_that_is_too_large_is_reduced(
     assert buffer.read_latest()
     original = buffer.copy_original()
     assert original is not None
-    assert original.nbytes <= MAX_ORIGINAL_BYTES
-    assert (original == 7).all()
+    assert original.image_rgb.nbytes <= MAX_ORIGINAL_BYTES
+    assert (original.image_rgb == 7).all()
+    assert original.scale == original.image_rgb.shape[1] / shape[1]
     if expected:
-        assert original.shape[:2] == expected
+        assert original.image_rgb.shape[:2] == expected
 
 
 def test_no_original_is_ever_torn_or_that_of_another_frame(buffer: FrameBuffer) -> None:
@@ -121,8 +128,7 @@ def test_no_original_is_ever_torn_or_that_of_another_frame(buffer: FrameBuffer) 
             while read < 1000:
                 if frame := buffer.read_latest():
                     read += 1
-                    number, original = frame[0].number, buffer.copy_original()
-                    assert original is not None
+                    number, original = frame[0].number, copy_image(buffer)
                     assert original.shape == (100 + number % 3, 200, 3)
                     assert (original == number % 251).all()
         finally:
@@ -144,7 +150,7 @@ def test_originals_are_switched_on_and_off_while_the_same_process_captures(
             original = supervisor.copy_original()
             assert (original is not None) is (needed == Originals.ALL)
             if original is not None:
-                assert np.array_equal(original, draw_test_pattern(number % 8, 48, 64))
+                assert np.array_equal(original.image_rgb, draw_test_pattern(number % 8, 48, 64))
         assert supervisor.pid == pid
     assert event_log.kinds().count("opened") == 1
 
@@ -172,8 +178,7 @@ def test_a_mask_is_black_in_what_the_network_sees_and_in_the_original(
         until = [supervisor.next_frame(60.0) for _ in range(3)]
         assert until[-1]
         _, (crop,) = until[-1]
-        original = supervisor.copy_original()
-        assert original is not None
+        original = copy_image(supervisor)
         assert not original[:24].any()
         assert original[24:].any()
         half = crop.shape[0] // 2

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vedette_edge.capture.frame_buffer import FrameInfo, Originals
+from vedette_edge.capture.frame_buffer import FrameInfo, Original, Originals
 from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.log.records import Record, create_record
@@ -49,13 +49,16 @@ class HangingFolder(SnapshotFolder):
 
 
 class Grey:
-    """A camera that shows one grey."""
+    """A camera that shows one grey; `scale` is that of its originals."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
 
     def keep_originals(self, needed: Originals) -> None:
         pass
 
-    def copy_original(self) -> Image:
-        return np.full((48, 64, 3), 90, np.uint8)
+    def copy_original(self) -> Original:
+        return Original(np.full((48, 64, 3), 90, np.uint8), self.scale)
 
 
 class Setup:
@@ -75,10 +78,10 @@ class Setup:
     def keep_originals(self, needed: Originals) -> None:
         self.needed = needed
 
-    def copy_original(self) -> Image:
+    def copy_original(self) -> Original:
         image_rgb = np.full((48, 64, 3), self.grey, np.uint8)
         self.originals.append(weakref.ref(image_rgb))
-        return image_rgb
+        return Original(image_rgb, 1.0)
 
     def change(self, label: str, number: int, score: float = 0.9) -> dict[str, object]:
         self.grey = number % 256
@@ -185,13 +188,15 @@ def test_outputs_that_hang_make_the_watch_wait_for_nothing(tmp_path: Path) -> No
     assert len(setup.sink.records) == 1000
 
 
-def test_the_region_of_a_change_is_drawn_where_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_the_region_of_a_change_is_drawn_where_it_is(tmp_path: Path, scale: float) -> None:
     folder = SnapshotFolder(tmp_path / "snapshots", SnapshotLimits())
     dispatcher = Dispatcher(Outputs(snapshots=folder, marked=True))
     policy = Policy(parse_rules([{"snapshot": True}]), PolicyMemory())
     notifier = Notifier(Kept(), policy, dispatcher, lambda: None)
-    regions = [Region("door", 8, 8, 24, 24), Region("nest", 40, 16, 16, 24)]
-    notifier.attach(Grey(), regions, names_files=True)
+    rectangles = {"door": (8, 8, 24, 24), "nest": (40, 16, 16, 24)}  # in the original
+    regions = [Region(name, *(int(x / scale) for x in r)) for name, r in rectangles.items()]
+    notifier.attach(Grey(scale), regions, names_files=True)
     with dispatcher:
         record = create_record("change") | {"label": "fox", "score": 0.9, "frame": 1}
         notifier.write(record | {"region": "nest"})
