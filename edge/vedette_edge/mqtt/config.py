@@ -153,7 +153,9 @@ def read_password(path: Path) -> str:
         hint = "if it is the service's, run as its user: sudo -u vedette vedette ..."
         raise SettingError(f"{path}: {error.strerror}; {hint}") from error
     except OSError as error:
-        raise SettingError(f"{path}: {error.strerror or error}") from error
+        # Somebody may have written the password itself.
+        shown = path if "/" in str(path) else "the file of the broker's password"
+        raise SettingError(f"{shown}: {error.strerror or error}") from error
     except UnicodeDecodeError:
         raise SettingError(f"{path}: not UTF-8 text; expected a password") from None
     if not (password := text.partition("\n")[0].rstrip("\r")):

@@ -97,6 +97,13 @@ def test_a_password_may_stand_in_a_file(tmp_path: Path) -> None:
         build_config(MqttSettings("mqtt://me@broker", tmp_path / "gone"))
 
 
+@pytest.mark.parametrize("password", ["hunter2", "a" * 300])
+def test_a_password_in_the_place_of_its_file_is_not_shown(password: str) -> None:
+    with pytest.raises(SettingError, match=r"^the file of the broker's password: ") as refused:
+        build_config(MqttSettings("mqtt://me@broker", Path(password)))
+    assert password not in str(refused.value)
+
+
 def test_without_a_broker_there_is_no_configuration() -> None:
     assert build_config(MqttSettings()) is None
 
