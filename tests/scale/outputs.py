@@ -1,11 +1,11 @@
 """What all outputs together cost a watch, and what the extra for MQTT takes of memory and disk.
 
-    .venv/bin/python -m tests.scale.outputs model.tflite [--turns 5] [--seconds 10]
+    .venv/bin/python -m tests.scale.outputs model.tflite [--turns 5] [--seconds 10] [--shown 2]
 
 Watches with and without outputs run in turn, so that a busy machine slows both: at full speed for
 their rate, and at 30 frames/s for their CPU time a frame, with one thread. The camera is the
-synthetic one, but it shows the model's own samples, each for 2 s, so that the label changes. The
-outputs are a mosquitto, a webhook, snapshots, and a rule with a cooldown of 10 s.
+synthetic one, but it shows the model's own samples, each for some seconds, so that the label
+changes. The outputs are a mosquitto, a webhook, snapshots, and a rule with a cooldown of 10 s.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def draw_frames(height, width, rate, source):
         begin = time.perf_counter()
         limiter.wait()
         capture_ms = 1000 * (time.perf_counter() - begin)
-        shown = images[int(time.monotonic() / 2) % len(images)]
+        shown = images[int(time.monotonic() / float(os.environ["SHOWN_S"])) % len(images)]
         yield synthetic.Frame(number, shown, time.time(), capture_ms, source)
 
 synthetic._draw_frames = draw_frames
@@ -64,11 +64,12 @@ synthetic._draw_frames = draw_frames
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the outputs send to, and the folder of the measurement."""
+    """Where the outputs send to, the folder of the measurement, and how long a sample is shown."""
 
     folder: Path
     broker: str
     webhook: str
+    shown_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Measured:
     changes: int
 
 
-def main(model: Path, turns: int, seconds: float) -> int:
+def main(model: Path, turns: int, seconds: float, shown_s: float) -> int:
     """Print each turn and the medians; return 1 if the outputs cost too much."""
     worst = 0.0
     with tempfile.TemporaryDirectory() as name, ExitStack() as parts:
@@ -91,7 +92,8 @@ def main(model: Path, turns: int, seconds: float) -> int:
         broker.start()
         parts.callback(broker.kill)
         hook = parts.enter_context(receive(200))
-        servers = Servers(folder, f"mqtt://127.0.0.1:{broker.port}", f"{hook.address}/x")
+        address = f"mqtt://127.0.0.1:{broker.port}"
+        servers = Servers(folder, address, f"{hook.address}/x", shown_s)
         for size in SIZES:
             for rate in (0, FPS):
                 worst = max(worst, compare(model, servers, (size, rate, seconds), turns))
@@ -160,6 +162,7 @@ def start(
     (own / "config.toml").write_text(text)
     path = f"{servers.folder}:{os.environ.get('PYTHONPATH', '')}"
     environment = {"PYTHONPATH": path, "SHOWN": str(model), "STATE_DIRECTORY": str(own)}
+    environment["SHOWN_S"] = str(servers.shown_s)
     command = [sys.executable, "-m", "vedette_edge", "run", "--config", str(own / "config.toml")]
     with subprocess.Popen(
         command,
@@ -207,5 +210,7 @@ if __name__ == "__main__":
     parser.add_argument("model", type=Path)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--shown", type=float, default=2.0, help="seconds between two changes")
     arguments = parser.parse_args()
-    sys.exit(main(arguments.model.resolve(), arguments.turns, arguments.seconds))
+    model, turns = arguments.model.resolve(), arguments.turns
+    sys.exit(main(model, turns, arguments.seconds, arguments.shown))
