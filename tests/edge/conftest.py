@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,8 @@ Picture = NDArray[np.uint8]
 WriteConfig = Callable[[str], Path]
 SYSTEM_PYTHON = "/usr/bin/python3"  # has GStreamer's, if anybody
 STAND_INS = Path(__file__).parent / "stand_ins"
+
+needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 
 
 @pytest.fixture(scope="session")

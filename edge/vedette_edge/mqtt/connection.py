@@ -15,7 +15,13 @@ from typing import Any
 from vedette_edge.errors import BrokerAbsentError, BrokerError, SettingError
 from vedette_edge.host.certificates import create_tls_context
 from vedette_edge.mqtt.commands import TokenBucket
-from vedette_edge.mqtt.config import Broker, MqttConfig
+from vedette_edge.mqtt.config import MqttConfig
+from vedette_edge.mqtt.failures import (
+    OTHER_DEVICE,
+    OTHER_PORT,
+    explain_failure,
+    explain_refusal,
+)
 from vedette_edge.mqtt.outbox import Message
 
 try:
@@ -33,16 +39,6 @@ MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
 MOST_READS = 2_000  # packets a second from the broker; with more, the connection ends
 LARGEST_PACKET = 64 * 1024  # bytes of a packet from the broker that are kept
 QOS = 1
-UNAVAILABLE = 136  # paho's code of a broker that accepts nobody now
-
-# What to do about each reason of a broker to refuse a client, by paho's code.
-_REFUSALS = {
-    132: ("it does not speak MQTT 3.1.1", "use another broker, such as mosquitto"),
-    133: ("it refuses the client's id", "choose another --mqtt-id"),
-    134: ("it refuses user or password", "check both, and the broker's password file"),
-    135: ("it refuses this user", "check user and password, and what the broker lets the user do"),
-    UNAVAILABLE: ("it is not available", "look into the broker's log"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +144,7 @@ class Connection:
         try:
             self._client.connect(broker.host, broker.port, KEEPALIVE_S)
         except (OSError, ValueError) as error:
-            raise _explain_failure(broker, error) from error
+            raise explain_failure(broker, error) from error
         self._socket = self._client.socket()  # type: ignore[assignment]  # a Protocol of paho's
         self._opened_s = time.monotonic()
 
@@ -220,14 +216,11 @@ class Connection:
         code = answer[0]
         self.accepted = not code.is_failure
         if code.is_failure:
-            unknown = f"it refuses the connection ({code})", "look into the broker's log"
-            reason, fix = _REFUSALS.get(code.value, unknown)
-            kind = BrokerAbsentError if code.value == UNAVAILABLE else BrokerError
-            self._failure = kind(f"{self._broker.name}: {reason}; {fix}")
+            self._failure = explain_refusal(self._broker, code.value, str(code))
 
     def _note_end(self, *_: object) -> None:
         reason = self._client.fault or "the connection has ended"
-        fix = "look into the broker's log, and whether another device has the same --mqtt-id"
+        fix = OTHER_DEVICE if self.accepted or self._broker.tls else OTHER_PORT
         self._failure = self._failure or BrokerError(f"{self._broker.name}: {reason}; {fix}")
 
     def _note_confirmed(self, _client: object, _data: object, mid: int, *_: object) -> None:
@@ -263,26 +256,3 @@ def _create_client(
 
 def _ignore(message: Message) -> None:
     """Do nothing about a message that the broker has."""
-
-
-def _explain_failure(broker: Broker, error: Exception) -> BrokerError:
-    """Explain why there is no connection."""
-    where = f"{broker.host} port {broker.port}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        reason = f"its certificate is not trusted ({error.verify_message})"
-        fix = "set --mqtt-ca to a PEM file of the certificate, or of the authority that signed it"
-    elif isinstance(error, ssl.SSLError):
-        reason = f"no encrypted connection ({error.reason or 'it does not answer in TLS'})"
-        fix = "use a port of the broker that speaks TLS, or mqtt:// without"
-    elif isinstance(error, socket.gaierror):
-        reason, fix = "its host is not found", "check the name, or use an IP address"
-    elif isinstance(error, ConnectionRefusedError):
-        reason, fix = f"nothing listens at {where}", "start the broker, or check host and port"
-    elif isinstance(error, TimeoutError):
-        reason, fix = "it does not answer", "check that it is on, and that no firewall is between"
-    else:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        fix = "check host, port and network"
-    lasting = isinstance(error, ssl.SSLError | ValueError)
-    kind = BrokerError if lasting else BrokerAbsentError
-    return kind(f"{broker.name}: {reason}; {fix}")

@@ -143,7 +143,10 @@ _OF_CHANGES = ("label", "score", "snapshot")  # keys that a camera's events do n
 def _list_mistakes(table: Mapping[str, object]) -> Iterator[str]:
     for key, value in table.items():
         if key not in _KEYS:
-            yield f"unknown key {key!r:.{LONGEST}}; expected one of: {', '.join(_KEYS)}"
+            yield (
+                f"unknown key {key!r:.{LONGEST}}; expected one of: {', '.join(_KEYS)}; "
+                "settings of the watch belong above the first [[on]]"
+            )
             continue
         is_valid, expected = _KEYS[key]
         if not is_valid(value):

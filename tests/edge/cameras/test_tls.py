@@ -1,6 +1,5 @@
 """Encrypted cameras: a real server with certificates that the openssl command makes."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.edge.cameras.test_network_stream import SECRET, Webcam, free_port
-from tests.edge.conftest import EventLog, Serve
+from tests.edge.conftest import EventLog, Serve, needs_openssl
 from tests.edge.video_files import write_video
 
 from vedette_edge.cameras import network_stream, open_frames, tls
@@ -23,7 +22,7 @@ from vedette_edge.cameras.config import CameraConfig
 from vedette_edge.cameras.tls_relay import Relay, pump
 from vedette_edge.errors import CameraError, SettingError
 
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
+pytestmark = needs_openssl
 needs_options = pytest.mark.skipif(
     cv2.__version__ == "4.11.0", reason="this OpenCV ignores OPENCV_FFMPEG_CAPTURE_OPTIONS"
 )

@@ -1,6 +1,5 @@
 """Requests to servers that do what they should not, and to encrypted ones."""
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -8,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.edge.conftest import needs_openssl
 from tests.edge.sinks.webhook_servers import Behave, receive, serve_raw
 
 from vedette_edge.sinks.http_client import HttpClient
@@ -152,9 +152,6 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
         answer = HttpClient(60).post(parse_webhook(receiver.address), {}, b"{}")
     assert answer == (307, f"{target.address}/x")
     assert not target.requests
-
-
-needs_openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl command")
 
 
 @pytest.fixture
