@@ -21,6 +21,7 @@ PASSWORD = "hunter2"  # of the user `me`
 QUICK = Pauses(
     first_s=0.05, absent_s=0.4, longest_s=0.4, steady_s=0.2, repeat_s=0.0, between_repeats_s=0.0
 )
+ROOT = "vedette/door-pi"  # of its topics
 DEVICE = Device("7c9e0a41b2d3", "door-pi", "Raspberry Pi 4", "0.1.0", ("hen", "fox"))
 
 

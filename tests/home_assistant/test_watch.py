@@ -9,14 +9,22 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from tests.edge.mosquitto import Mosquitto, list_retained, publish, subscribe, wait_until
 from tests.edge.numbered_frames import read_number
-from tests.home_assistant.client import Change, Entity, HomeAssistant
-from tests.home_assistant.watch import DISCOVERY, ID, LABELS, REGIONS, ROOT, STABLE_ID, Shown, Watch
+from tests.home_assistant.client import HomeAssistant
+from tests.home_assistant.entities import (
+    find,
+    find_last,
+    report,
+    take_changes,
+    wait_for,
+    wait_for_event,
+    wait_for_keys,
+)
+from tests.home_assistant.watch import DISCOVERY, ID, LABELS, REGIONS, ROOT, STABLE_ID, Watch
 
 from vedette_edge import Contract
 from vedette_edge.model.contract import serialize_contract
@@ -30,61 +38,6 @@ SETTINGS = {"enter": "0.5", "leave": "0.35", "paused": "off"}
 OTHERS = ("snapshot", *HEALTH, *SETTINGS, "restart")
 OTHER_LABELS = ('  an "inn"  ', "{{ it's }}\\", "Füchse 🦊")
 CHANGES = 200
-
-
-def find(entities: dict[str, Entity], key: str) -> Entity:
-    """The entity with a key of ours."""
-    return entities[f"{STABLE_ID}_{key}"]
-
-
-def wait_for(hub: HomeAssistant, states: dict[str, str]) -> dict[str, Entity]:
-    """The entities, as soon as those with these keys have these states."""
-    expected = {f"{STABLE_ID}_{key}": state for key, state in states.items()}
-    return hub.wait(
-        lambda entities: all(
-            key in entities and entities[key].state == state for key, state in expected.items()
-        )
-    )
-
-
-def wait_for_event(hub: HomeAssistant, key: str, shown: Shown) -> dict[str, Entity]:
-    """The entities, as soon as one of them has the event of a frame, or of the one after it.
-
-    The watch may miss a frame, and the next one shows the same.
-    """
-
-    def has_it(entities: dict[str, Entity]) -> bool:
-        change = find(entities, key)
-        if change.state in (None, "unknown", "unavailable"):
-            return False
-        is_new = datetime.fromisoformat(change.state).timestamp() > shown.at - 0.001  # it has ms
-        return is_new and change.attributes["frame"] >= shown.number
-
-    return hub.wait(has_it)
-
-
-def wait_for_keys(hub: HomeAssistant, *keys: str) -> dict[str, Entity]:
-    """The entities, as soon as there are those with these keys, and no others."""
-    expected = {f"{STABLE_ID}_{key}" for key in keys}
-    return hub.wait(lambda entities: entities.keys() == expected)
-
-
-def take_changes(hub: HomeAssistant, key: str) -> list[Change]:
-    """The changes of one entity since the last call for any."""
-    return [one for one in hub.take_changes() if one.unique_id == f"{STABLE_ID}_{key}"]
-
-
-def find_last(hub: HomeAssistant, state: str) -> float:
-    """The time of the last change to a state since the last call for any."""
-    return max(one.at for one in hub.take_changes() if one.state == state)
-
-
-def report(hub: HomeAssistant, what: str, *times_s: float) -> None:
-    """Print times: the median, the 95th of 100, and the longest."""
-    ordered = sorted(1000 * one for one in times_s)
-    p50, p95 = (ordered[len(ordered) * share // 100] for share in (50, 95))
-    text = f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, at most " if len(ordered) > 1 else ""
-    print(f"{hub.version}: {what}: {text}{ordered[-1]:.0f} ms")  # noqa: T201
 
 
 def read_retained(broker: Mosquitto, topic: str) -> dict[str, object]:

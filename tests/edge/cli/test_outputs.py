@@ -8,20 +8,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from tests.edge.conftest import WriteConfig
-from tests.edge.mosquitto import Mosquitto, Subscriber, broker, start_broker, wait_until
+from tests.edge.cli.conftest import Configure
+from tests.edge.mosquitto import ROOT, Mosquitto, Subscriber, broker, start_broker, wait_until
 from tests.edge.vedette_command import call_vedette, start_watch
-from tests.edge.video_files import write_video
 
 __all__ = ["broker", "start_broker"]
 
-ROOT = "vedette/door-pi"
 OUTPUT_MODULES = (
     "http.client ssl paho.mqtt.client vedette_edge.cli.outputs vedette_edge.mqtt.output "
     "vedette_edge.policy.policy vedette_edge.sinks.snapshot vedette_edge.sinks.snapshot_folder "
@@ -41,14 +38,6 @@ finally:
     imported = [name for name in modules if name in sys.modules]
     print("SPY", ",".join(imported), ",".join(sorted(started)), file=sys.stderr)
 """
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    """Two seconds each of red, green and blue."""
-    colours_bgr = ((0, 0, 220), (0, 220, 0), (220, 0, 0))
-    frames = [np.full((60, 80, 3), one, np.uint8) for one in colours_bgr for _ in range(20)]
-    return write_video(tmp_path / "clip.avi", frames)
 
 
 class Hook:
@@ -82,32 +71,6 @@ def hook() -> Iterator[Hook]:
     server = Hook()
     yield server
     server.close()
-
-
-@pytest.fixture
-def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
-    """Hears everything on the broker."""
-    one = Subscriber(broker.port)
-    yield one
-    one.close()
-
-
-Configure = Callable[[str], Path]
-
-
-@pytest.fixture
-def configure(write_config: WriteConfig, model: Path, clip: Path, broker: Mosquitto) -> Configure:
-    """Writes a configuration of a watch with a broker."""
-
-    def write(more: str) -> Path:
-        text = (
-            f'model = "{model}"\ncamera = "{clip}"\nlive = true\nloop = true\njson = true\n'
-            f'smoothing = 0.0\ndwell = 0.0\nmqtt = "mqtt://127.0.0.1:{broker.port}"\n'
-            f'mqtt_id = "door-pi"\n{more}'
-        )
-        return write_config(text)
-
-    return write
 
 
 def spy(*arguments: str) -> tuple[str, str]:
@@ -172,97 +135,6 @@ def test_a_rule_decides_about_the_event_and_the_state_hears_of_all(
     assert headers["Content-Type"].startswith("multipart/form-data")
     assert b'"label":"green"' in body
     assert b"\xff\xd8\xff" in body
-
-
-class Remote:
-    """Home Assistant's part: sends commands, and sees the settings."""
-
-    def __init__(self, port: int, seen: Subscriber) -> None:
-        self._port, self._seen = port, seen
-
-    def send(self, name: str, payload: str) -> None:
-        topic = f"{ROOT}/set/{name}"
-        command = ["mosquitto_pub", "-p", str(self._port), "-t", topic, "-m", payload]
-        subprocess.run(command, check=True)
-
-    def count_states(self) -> int:
-        return len(self._seen.payloads(f"{ROOT}/state"))
-
-    def wait_for(self, name: str, value: object, times: int = 1) -> None:
-        """Wait until the settings were published with a value so many times."""
-
-        def is_there() -> bool:
-            settings = map(json.loads, self._seen.payloads(f"{ROOT}/settings"))
-            return [one.get(name) for one in settings].count(value) >= times
-
-        wait_until(is_there)
-
-
-def test_a_threshold_that_arrives_is_kept_and_named_at_the_next_start(
-    configure: Configure, broker: Mosquitto, tmp_path: Path, subscriber: Subscriber
-) -> None:
-    config, remote = configure(""), Remote(broker.port, subscriber)
-    with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
-        wait_until(remote.count_states)
-        remote.send("enter", "0.77")
-        remote.wait_for("enter", 0.77)
-        remote.send("leave", "0.9")  # above enter
-        remote.wait_for("leave", 0.35, times=3)
-        watch.send_signal(signal.SIGTERM)
-        assert watch.wait(10) == 0
-    kept = json.loads((tmp_path / "settings.json").read_text("utf-8"))
-    assert kept == {"enter": 0.77}
-    with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
-        assert watch.stdout
-        start = json.loads(watch.stdout.readline())
-        assert start["overrides"] == {"enter": 0.77}
-        assert start["settings"]["enter"] == 0.77
-        watch.send_signal(signal.SIGTERM)
-        assert watch.stderr
-        assert "enter is 0.77, set over MQTT, and not 0.5" in watch.stderr.read()
-
-
-def test_a_pause_stops_classification_and_ends_with_the_watch(
-    configure: Configure, broker: Mosquitto, tmp_path: Path, subscriber: Subscriber
-) -> None:
-    config, remote = configure("heartbeat = 0.5\n"), Remote(broker.port, subscriber)
-    with start_watch(config, STATE_DIRECTORY=str(tmp_path)) as watch:
-        wait_until(remote.count_states)
-        remote.send("paused", "ON")
-        remote.wait_for("paused", True)
-        assert watch.stdout
-        beats: list[dict[str, int]] = []
-        while len(beats) < 8:  # in which the label would change twice
-            record = json.loads(watch.stdout.readline())
-            beats += [record] if record["event"] == "heartbeat" else []
-        assert beats[-1]["frames"] == beats[-4]["frames"]
-        assert beats[-1]["skipped"] > beats[-4]["skipped"]
-        states = remote.count_states()
-        remote.send("paused", "OFF")
-        wait_until(lambda: remote.count_states() > states)
-        remote.send("paused", "ON")
-        remote.wait_for("paused", True, times=2)
-        watch.send_signal(signal.SIGTERM)
-        assert watch.wait(10) == 0
-    states = remote.count_states()
-    with start_watch(config, STATE_DIRECTORY=str(tmp_path)):
-        wait_until(lambda: remote.count_states() > states)
-
-
-@pytest.mark.parametrize("damage", ["{", '{"enter": 5}', '{"enter": 0.2}', "[]"])
-def test_damaged_settings_do_not_keep_the_watch_from_starting(
-    configure: Configure, tmp_path: Path, damage: str
-) -> None:
-    (tmp_path / "settings.json").write_text(damage, "utf-8")
-    with start_watch(configure(""), STATE_DIRECTORY=str(tmp_path)) as watch:
-        assert watch.stdout
-        start = json.loads(watch.stdout.readline())
-        assert (start["event"], start["settings"]["enter"]) == ("start", 0.5)
-        watch.send_signal(signal.SIGTERM)
-        assert watch.stderr
-        reason, _, rest = watch.stderr.read().partition("\n")
-        assert "settings.json: " in reason
-        assert "The watch uses its own settings" in rest
 
 
 @contextmanager

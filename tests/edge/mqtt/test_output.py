@@ -1,73 +1,30 @@
 """The output with a real broker: order, outages, and the end."""
 
 import json
-import signal
-import socket
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
 from tests.edge.mosquitto import (
     DEVICE,
-    QUICK,
+    ROOT,
     Mosquitto,
-    StartBroker,
     list_retained,
     make_config,
-    open_hostile_broker,
-    publish,
     subscribe,
     wait_until,
 )
+from tests.edge.mqtt.outputs import (
+    JPEG,
+    make_change,
+    open_output,
+    wait_for_connection,
+)
 
 from vedette_edge.log.records import create_record
-from vedette_edge.mqtt.commands import Command
-from vedette_edge.mqtt.config import Broker
 from vedette_edge.mqtt.device import Device
-from vedette_edge.mqtt.output import MqttOutput
-
-ROOT = "vedette/door-pi"
-JPEG = b"\xff\xd8picture\xff\xd9"
-WATCH = """
-import sys, time
-from tests.edge.mosquitto import DEVICE, make_config
-from vedette_edge.mqtt.output import MqttOutput
-with MqttOutput(make_config(int(sys.argv[1])), DEVICE, print):
-    time.sleep(60)
-"""
-
-
-@contextmanager
-def open_output(
-    port: int, device: Device = DEVICE, **changes: object
-) -> Iterator[tuple[MqttOutput, list[Command]]]:
-    commands: list[Command] = []
-    output = MqttOutput(make_config(port, **changes), device, commands.append, QUICK)
-    with output:
-        yield output, commands
-
-
-def wait_for_connection(output: MqttOutput) -> None:
-    wait_until(lambda: output.read_counters().connected)
-
-
-def make_change(label: str, number: int = 1, **fields: object) -> dict[str, object]:
-    change = {"label": label, "score": 0.97123, "previous": "hen", "lasted_s": 12.5}
-    return create_record("change") | change | {"frame": number} | fields
-
-
-def events(payloads: list[bytes]) -> list[int]:
-    return [json.loads(payload)["frame"] for payload in payloads]
 
 
 def test_a_change_is_a_snapshot_then_a_state_then_an_event(broker: Mosquitto) -> None:
-    with subscribe(broker.port) as listener, open_output(broker.port) as (output, _):
+    with subscribe(broker.port) as listener, open_output(make_config(broker.port)) as (output, _):
         wait_for_connection(output)
         wait_until(lambda: output.read_counters().sent >= 3)
         wait_until(lambda: f"{ROOT}/available" in listener.topics())
@@ -94,7 +51,7 @@ def test_a_change_is_a_snapshot_then_a_state_then_an_event(broker: Mosquitto) ->
 
 
 def test_labels_have_no_outer_spaces_as_in_the_discovery(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _), subscribe(broker.port) as listener:
+    with open_output(make_config(broker.port)) as (output, _), subscribe(broker.port) as listener:
         output.write(make_change("  red fox ", previous=" hen"))
         wait_until(lambda: listener.payloads(f"{ROOT}/event"))
         state = json.loads(listener.payloads(f"{ROOT}/state")[-1])
@@ -104,7 +61,7 @@ def test_labels_have_no_outer_spaces_as_in_the_discovery(broker: Mosquitto) -> N
 
 
 def test_states_are_retained_and_events_are_not(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _):
+    with open_output(make_config(broker.port)) as (output, _):
         output.write(make_change("fox"), JPEG)
         output.write(create_record("heartbeat") | {"fps": 9.8})
         output.publish_settings({"enter": 0.5, "leave": 0.35, "paused": False})
@@ -120,11 +77,11 @@ def test_states_are_retained_and_events_are_not(broker: Mosquitto) -> None:
 
 
 def test_a_new_watch_has_no_label_until_its_first_change(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _):
+    with open_output(make_config(broker.port)) as (output, _):
         output.write(make_change("fox"), JPEG)
         wait_until(lambda: output.read_counters().sent >= 5)
     assert json.loads(list_retained(broker.port)[f"{ROOT}/state"])["label"] == "fox"
-    with subscribe(broker.port) as listener, open_output(broker.port):
+    with subscribe(broker.port) as listener, open_output(make_config(broker.port)):
         wait_until(lambda: b"online" in listener.payloads(f"{ROOT}/available"))
         topics = [topic for retained, topic, _ in listener.messages if not retained]
     assert topics.index(f"{ROOT}/state") < topics.index(f"{ROOT}/available")
@@ -140,13 +97,13 @@ def test_entities_of_labels_that_are_gone_are_removed(broker: Mosquitto) -> None
         )["cmps"]
         return entities
 
-    with open_output(broker.port):
+    with open_output(make_config(broker.port)):
         wait_until(lambda: "is_fox" in read_entities())
     other = replace(DEVICE, labels=("hen", "cat"))
-    with open_output(broker.port, other):
+    with open_output(make_config(broker.port), other):
         wait_until(lambda: read_entities().get("is_fox") == {"p": "binary_sensor"})
         assert len(read_entities()["is_cat"]) > 1
-    with open_output(broker.port, other):
+    with open_output(make_config(broker.port), other):
         wait_until(lambda: "is_fox" not in read_entities())
 
 
@@ -154,10 +111,13 @@ def test_the_health_follows_a_discovery_after_which_home_assistant_forgets_it(
     broker: Mosquitto,
 ) -> None:
     discovery, health = "homeassistant/device/vedette_door-pi/config", f"{ROOT}/health"
-    with open_output(broker.port):
+    with open_output(make_config(broker.port)):
         wait_until(lambda: discovery in list_retained(broker.port))
     other = replace(DEVICE, labels=("hen", "cat"))
-    with subscribe(broker.port) as listener, open_output(broker.port, other) as (output, _):
+    with (
+        subscribe(broker.port) as listener,
+        open_output(make_config(broker.port), other) as (output, _),
+    ):
         output.write(create_record("heartbeat"))
         # The former one, that of this watch, and the same with what it removes.
         wait_until(lambda: len(listener.payloads(discovery)) >= 3)
@@ -166,7 +126,7 @@ def test_the_health_follows_a_discovery_after_which_home_assistant_forgets_it(
 
 
 def test_without_notice_a_change_is_no_event(broker: Mosquitto) -> None:
-    with subscribe(broker.port) as listener, open_output(broker.port) as (output, _):
+    with subscribe(broker.port) as listener, open_output(make_config(broker.port)) as (output, _):
         output.write(make_change("fox"), notify=False)
         output.write(make_change("hen"))
         wait_until(lambda: f"{ROOT}/event" in listener.topics())
@@ -176,7 +136,10 @@ def test_without_notice_a_change_is_no_event(broker: Mosquitto) -> None:
 
 def test_each_region_has_its_topics(broker: Mosquitto) -> None:
     device = Device("1", "door-pi", "", "0", ("hen",), ("set", "Tür"))
-    with subscribe(broker.port) as listener, open_output(broker.port, device) as (output, _):
+    with (
+        subscribe(broker.port) as listener,
+        open_output(make_config(broker.port), device) as (output, _),
+    ):
         output.write(make_change("hen", region="set"))
         output.write(make_change("hen", region="Tür"))
         wait_until(lambda: sum(topic.endswith("/event") for topic in listener.topics()) == 2)
@@ -187,7 +150,7 @@ def test_each_region_has_its_topics(broker: Mosquitto) -> None:
 
 
 def test_a_lost_camera_shows_at_once(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _), subscribe(broker.port) as listener:
+    with open_output(make_config(broker.port)) as (output, _), subscribe(broker.port) as listener:
         beat = create_record("heartbeat") | {"fps": 9.8}
         output.write(beat)
         output.write(create_record("camera_lost") | {"reason": "unplugged"})
@@ -203,141 +166,8 @@ def test_a_lost_camera_shows_at_once(broker: Mosquitto) -> None:
         assert json.loads(listener.payloads(f"{ROOT}/health")[-1])["camera"] is False
 
 
-def test_after_an_outage_the_newest_state_is_there(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _):
-        wait_for_connection(output)
-        broker.stop()
-        wait_until(lambda: not output.read_counters().connected)
-        for number in range(1, 251):
-            output.write(make_change("fox" if number % 2 else "hen", number), JPEG)
-        assert output.read_counters().dropped == 150
-        broker.start()
-        wait_until(lambda: output.read_counters().sent >= 3 + 4 + 100)
-        kept = list_retained(broker.port)
-        assert json.loads(kept[f"{ROOT}/state"])["label"] == "hen"
-        assert kept[f"{ROOT}/snapshot"] == JPEG
-
-
-def test_events_arrive_in_order_behind_all_that_is_retained(broker: Mosquitto) -> None:
-    output = MqttOutput(make_config(broker.port), DEVICE, print, QUICK)
-    for number in range(1, 251):
-        output.write(make_change("fox", number), JPEG)
-    with subscribe(broker.port) as listener, output:
-        wait_until(lambda: len(listener.payloads(f"{ROOT}/event")) == 100)
-        topics = [topic for topic in listener.topics() if not topic.startswith("mark/")]
-        numbers = events(listener.payloads(f"{ROOT}/event"))
-    assert numbers == list(range(151, 251))
-    assert topics[0].endswith("/config")
-    assert topics[1:4] == [f"{ROOT}/{name}" for name in ("snapshot", "state", "available")]
-    assert output.read_counters().dropped == 150
-
-
-@pytest.mark.parametrize("persistence", ["persistence false", "persistence true"])
-def test_a_broker_that_restarts_knows_everything_again(
-    start_broker: StartBroker, persistence: str, tmp_path: Path
-) -> None:
-    broker = start_broker(f"{persistence}\npersistence_location {tmp_path}/\nuser root")
-    with open_output(broker.port) as (output, _):
-        output.write(make_change("fox"), JPEG)
-        wait_until(lambda: output.read_counters().sent >= 5)
-        before = list_retained(broker.port)
-        broker.stop()
-        wait_until(lambda: not output.read_counters().connected)
-        broker.start()
-        wait_for_connection(output)
-        wait_until(lambda: list_retained(broker.port) == before)
-
-
-def test_when_home_assistant_starts_it_gets_everything_again(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _):
-        output.write(make_change("fox"), JPEG)
-        wait_until(lambda: output.read_counters().sent >= 5)
-        with subscribe(broker.port) as listener:
-            begin = len(listener.messages)
-            publish(broker.port, "homeassistant/status", b"offline")
-            publish(broker.port, "homeassistant/status", b"online")
-            wait_until(lambda: f"{ROOT}/available" in listener.topics()[begin:])
-            topics = listener.topics()[begin:]
-    assert topics[2].endswith("/config")
-    assert topics[3:] == [f"{ROOT}/{name}" for name in ("snapshot", "state", "available")]
-
-
-def test_a_watch_that_is_killed_is_offline(broker: Mosquitto) -> None:
-    with subscribe(broker.port) as listener:
-        command = [sys.executable, "-c", WATCH, str(broker.port)]
-        with subprocess.Popen(command) as watch:
-            wait_until(lambda: b"online" in listener.payloads(f"{ROOT}/available"))
-            watch.send_signal(signal.SIGKILL)
-        wait_until(lambda: listener.payloads(f"{ROOT}/available")[-1] == b"offline", 10)
-    assert list_retained(broker.port)[f"{ROOT}/available"] == b"offline"
-
-
-def test_what_is_left_is_sent_at_the_end(broker: Mosquitto) -> None:
-    with subscribe(broker.port) as listener:
-        with open_output(broker.port) as (output, _):
-            wait_for_connection(output)
-            for number in range(90):
-                output.write(make_change("fox", number))
-        wait_until(lambda: b"offline" in listener.payloads(f"{ROOT}/available"))
-        assert events(listener.payloads(f"{ROOT}/event")) == list(range(90))
-        assert listener.payloads(f"{ROOT}/available") == [b"online", b"offline"]
-
-
-def test_a_broker_that_hangs_holds_up_nothing(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _):
-        wait_for_connection(output)
-        broker.process.send_signal(signal.SIGSTOP)
-        begin_s = time.monotonic()
-        for number in range(1000):
-            output.write(make_change("fox", number), JPEG * 5000)
-        assert time.monotonic() - begin_s < 5
-        begin_s = time.monotonic()
-    assert time.monotonic() - begin_s < 1
-    broker.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: list_retained(broker.port).get(f"{ROOT}/available") == b"offline")
-
-
-def close_soon(port: int, host: str = "127.0.0.1", *, tls: bool = False) -> None:
-    """Open an output, and close it while it still tries to connect."""
-    with open_output(port, broker=Broker(host, port, tls)) as (output, _):
-        time.sleep(0.3)
-        assert not output.read_counters().connected
-        begin_s = time.monotonic()
-    assert time.monotonic() - begin_s < 1
-
-
-def test_the_end_waits_for_no_broker_that_is_silent_or_slow_with_tls() -> None:
-    with open_hostile_broker(accepts=False) as silent:
-        close_soon(silent.port)
-        close_soon(silent.port, tls=True)
-        assert silent.connections >= 2
-
-
-def test_the_end_waits_for_no_broker_behind_a_black_hole() -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
-        for _ in range(4):  # the kernel answers no more
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(full.getsockname())
-        close_soon(full.getsockname()[1])
-
-
-def test_the_end_waits_for_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    answered, threads = threading.Event(), set(threading.enumerate())
-
-    def hang(*_: object, **__: object) -> None:
-        answered.wait(60)
-        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
-
-    monkeypatch.setattr("socket.getaddrinfo", hang)
-    close_soon(1883, "broker.example")
-    answered.set()
-    for thread in set(threading.enumerate()) - threads:
-        thread.join(10)
-
-
 def test_a_message_that_is_too_large_is_dropped_and_counted(broker: Mosquitto) -> None:
-    with open_output(broker.port) as (output, _):
+    with open_output(make_config(broker.port)) as (output, _):
         output.write(make_change("fox"), bytes(300_000))
         wait_until(lambda: output.read_counters().sent >= 4)
         assert output.read_counters().dropped == 1

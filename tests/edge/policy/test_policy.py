@@ -1,50 +1,14 @@
 """The policy: each key of a rule, alone and together, and thirty days with clocks that change."""
 
-import json
-import os
 import random
-import time
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+from tests.edge.policy.world import DAY_S, World
 
 from vedette_edge.log.records import Record, create_record
-from vedette_edge.policy.memory import PolicyMemory
-from vedette_edge.policy.policy import Notification, Occurrence, Policy
-from vedette_edge.policy.rule import Rule, parse_rules
-
-DAY_S = 86_400.0
-NOON = datetime(2026, 11, 26, 12, 0).timestamp()
-
-
-class World:
-    """A machine's clocks, and the policy of a watch on it."""
-
-    def __init__(self, *tables: dict[str, object], memory: PolicyMemory | None = None) -> None:
-        self.boot_s, self.wall = 1000.0, NOON
-        self.memory = memory or PolicyMemory()
-        self.policy = self.restart(parse_rules(list(tables)))
-
-    def restart(self, rules: tuple[Rule, ...]) -> Policy:
-        self.rules = rules
-        self.policy = Policy(rules, self.memory, lambda: self.boot_s, lambda: self.wall)
-        return self.policy
-
-    def pass_time(self, seconds: float) -> list[Notification]:
-        self.boot_s += seconds
-        self.wall += seconds
-        return self.policy.take_due()
-
-    def change(self, label: str, score: float = 0.9, region: str = "") -> list[Notification]:
-        fields = {"label": label, "score": score, "frame_score": score}
-        record = create_record("change", self.wall) | fields
-        return self.add(record | ({"region": region} if region else {}))
-
-    def add(self, record: Record) -> list[Notification]:
-        return self.policy.add(Occurrence(record))
+from vedette_edge.policy.policy import Occurrence
 
 
 def test_a_rule_without_conditions_lets_every_change_through() -> None:
@@ -207,20 +171,6 @@ def test_a_first_that_waits_for_a_cooldown_is_not_sent_outside_the_hours() -> No
     assert sent.occurrence.record["label"] == "hen"
 
 
-@pytest.fixture
-def berlin() -> Iterator[None]:
-    """A time zone that sets its clocks back by an hour, at 3:00 of 2026-10-25."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = "CET-1CEST,M3.5.0,M10.5.0/3"
-    time.tzset()
-    yield
-    if before is None:
-        del os.environ["TZ"]
-    else:
-        os.environ["TZ"] = before
-    time.tzset()
-
-
 @pytest.mark.usefixtures("berlin")
 def test_an_hour_that_comes_twice_has_two_firsts() -> None:
     world = World({"first": "hour"}, {"first": "day"})
@@ -231,80 +181,6 @@ def test_an_hour_that_comes_twice_has_two_firsts() -> None:
     assert datetime.fromtimestamp(world.wall).hour == 2
     (sent,) = world.change("fox")
     assert sent.rule.first == "hour"
-
-
-def test_the_memory_outlives_a_restart_and_a_boot(tmp_path: Path) -> None:
-    path = tmp_path / "policy.json"
-    world = World({"first": "day", "cooldown": 600}, memory=PolicyMemory(path, lambda: "one"))
-    assert world.change("fox")
-    path.write_text(json.dumps(world.memory.to_dict()), "utf-8")
-
-    world.memory = PolicyMemory(path, lambda: "one")
-    world.restart(world.rules)
-    world.pass_time(60)
-    assert not world.change("fox")
-    assert not world.change("hen")
-    assert not world.pass_time(539)
-    assert [one.occurrence.label for one in world.pass_time(1)] == ["hen"]
-
-    world.memory = PolicyMemory(path, lambda: "two")
-    world.restart(world.rules)
-    world.boot_s = 20.0
-    assert not world.change("fox")
-    world.wall += DAY_S
-    assert world.change("fox")
-
-
-def test_the_firsts_of_all_labels_of_a_large_model_outlive_a_restart(tmp_path: Path) -> None:
-    path = tmp_path / "policy.json"
-    tables: list[dict[str, object]] = [{"first": "ever", "score": 0.01 * one} for one in range(30)]
-    world = World(*tables, memory=PolicyMemory(path))
-    labels = [f"label number {one:04} of a model" for one in range(1002)]
-    assert all(len(world.change(label)) == 30 for label in labels)
-    path.write_text(json.dumps(world.memory.to_dict()), "utf-8")
-    world.memory = PolicyMemory(path)
-    world.restart(world.rules)
-    assert not any(world.change(label) for label in labels)
-
-
-def test_a_boot_shortly_after_a_notification_is_within_its_cooldown(tmp_path: Path) -> None:
-    path = tmp_path / "policy.json"
-    world = World({"cooldown": 600}, memory=PolicyMemory(path, lambda: "one"))
-    assert world.change("fox")
-    path.write_text(json.dumps(world.memory.to_dict()), "utf-8")
-    world.memory = PolicyMemory(path, lambda: "two")
-    world.restart(world.rules)
-    world.boot_s = 20.0
-    world.wall -= 3600  # a clock without a battery
-    assert not world.change("fox")
-    world.pass_time(580)
-    assert world.change("fox")
-
-
-def test_a_changed_rule_forgets_and_the_others_remember(tmp_path: Path) -> None:
-    path = tmp_path / "policy.json"
-    tables: list[dict[str, object]] = [{"first": "ever"}, {"first": "ever", "label": "fox"}]
-    world = World(*tables, memory=PolicyMemory(path))
-    assert len(world.change("fox")) == 2
-    path.write_text(json.dumps(world.memory.to_dict()), "utf-8")
-    assert len(json.loads(path.read_text("utf-8"))["rules"]) == 2
-    tables[1]["label"] = ["fox", "hen"]
-    world.memory = PolicyMemory(path)
-    world.restart(parse_rules(tables))
-    (sent,) = world.change("fox")
-    assert sent.rule.labels == ("fox", "hen")
-    assert len(json.loads(json.dumps(world.memory.to_dict()))["rules"]) == 2
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"[]", b"\xff\xfe", b'{"boot": 1, "rules": {"a": 5}}', b"[" * 100_000],
-)
-def test_a_damaged_memory_counts_as_empty(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "policy.json"
-    path.write_bytes(content)
-    world = World({"first": "ever"}, memory=PolicyMemory(path))
-    assert world.change("fox")
 
 
 @pytest.mark.usefixtures("berlin")
