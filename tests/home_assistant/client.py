@@ -58,6 +58,16 @@ class Change:
     picture: str  # SHA-256 of its bytes, or nothing
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A message to a phone, and the picture that it fetches."""
+
+    title: str
+    message: str
+    data: dict[str, str]
+    picture: bytes  # a JPEG file
+
+
 class HomeAssistant:
     """A process in a userland that was entered, from its start to its end."""
 
@@ -131,6 +141,18 @@ class HomeAssistant:
     def take_changes(self) -> list[Change]:
         """The changes since the last call."""
         return [Change(**one) for one in self._ask("take_changes")]
+
+    def add_automations(
+        self, automation: str, blueprint: str, inputs: dict[str, object], service: str
+    ) -> None:
+        """Run an automation and a blueprint, YAML texts, that notify a phone by a service."""
+        texts = {"automation": automation, "blueprint": blueprint}
+        self._ask("add_automations", **texts, inputs=inputs, service=service)
+
+    def take_notices(self) -> list[Notice]:
+        """The messages to a phone since the last call."""
+        taken = self._ask("take_notices")
+        return [Notice(**one | {"picture": base64.b64decode(one["picture"])}) for one in taken]
 
     def wait(self, condition: Callable[[dict[str, Entity]], bool]) -> dict[str, Entity]:
         """The entities, as soon as they meet a condition."""

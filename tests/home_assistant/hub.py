@@ -22,8 +22,11 @@ from typing import Any
 
 from homeassistant import bootstrap, config_entries, core, runner
 from homeassistant.components import image
+from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHEMA
+from homeassistant.components.blueprint.models import Blueprint, BlueprintInputs
 from homeassistant.const import EVENT_STATE_CHANGED, MAJOR_VERSION, MINOR_VERSION, __version__
 from homeassistant.helpers import device_registry, entity_registry
+from homeassistant.util.yaml import parse_yaml
 
 LONGEST_LINE = 1 << 20
 # Home Assistant waits so many seconds after an entity is enabled, and then reloads MQTT.
@@ -49,6 +52,7 @@ class Hub:
     def __init__(self, hass: core.HomeAssistant, warnings: Warnings) -> None:
         self.hass, self.warnings = hass, warnings
         self.changes: list[dict[str, Any]] = []
+        self.notices: list[dict[str, Any]] = []
         hass.bus.async_listen(EVENT_STATE_CHANGED, self._note)
 
     async def _note(self, event: core.Event[Any]) -> None:
@@ -68,6 +72,13 @@ class Hub:
                 "picture": hashlib.sha256(picture).hexdigest() if picture else "",
             }
         )
+
+    async def keep_notice(self, call: core.ServiceCall) -> None:
+        """Keep what a phone is sent, with the picture that it fetches then."""
+        entity_id = call.data["data"]["image"].removeprefix("/api/image_proxy/")
+        picture = await image.async_get_image(self.hass, entity_id)
+        content = base64.b64encode(picture.content).decode()
+        self.notices.append({**call.data, "picture": content})
 
     async def _picture_of(self, device_id: str | None) -> bytes | None:
         component = self.hass.data.get("image")
@@ -135,6 +146,38 @@ async def take_changes(hub: Hub, _: dict[str, Any]) -> list[dict[str, Any]]:
     return taken
 
 
+async def add_automations(hub: Hub, request: dict[str, Any]) -> None:
+    """Run an automation, and a blueprint; both notify the phone of a service."""
+    automation = parse_yaml(request["automation"])
+    blueprint = Blueprint(
+        parse_yaml(request["blueprint"]),
+        expected_domain="automation",
+        schema=AUTOMATION_BLUEPRINT_SCHEMA,
+    )
+    assert not blueprint.validate(), blueprint.validate()
+    inputs = BlueprintInputs(
+        blueprint, {"use_blueprint": {"path": "test.yaml", "input": request["inputs"]}}
+    )
+    inputs.validate()
+    filled = inputs.async_substitute()
+    # What the action of a phone's device does.
+    content = {key: filled["actions"][-1][key] for key in ("title", "message", "data")}
+    filled["actions"][-1] = {"action": request["service"], "data": content}
+    domain, _, name = request["service"].partition(".")
+    hub.hass.services.async_register(domain, name, hub.keep_notice)
+    automations = [automation, {"alias": "Blueprint", **filled}]
+    configuration = Path(hub.hass.config.path("configuration.yaml"))
+    with configuration.open("a", encoding="utf-8") as file:
+        file.write(f"automation: {json.dumps(automations)}\n")  # JSON is YAML, too
+    await hub.hass.services.async_call("automation", "reload", blocking=True)
+
+
+async def take_notices(hub: Hub, _: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a phone was sent since the last call."""
+    taken, hub.notices = hub.notices, []
+    return taken
+
+
 COMMANDS: dict[str, Callable[[Hub, dict[str, Any]], Awaitable[Answer]]] = {
     "list_entities": list_entities,
     "enable_all": enable_all,
@@ -142,6 +185,8 @@ COMMANDS: dict[str, Callable[[Hub, dict[str, Any]], Awaitable[Answer]]] = {
     "fetch_image": fetch_image,
     "take_warnings": take_warnings,
     "take_changes": take_changes,
+    "add_automations": add_automations,
+    "take_notices": take_notices,
 }
 
 
