@@ -84,6 +84,7 @@ class LabelSmoother:
 
     def set_thresholds(self, enter: float, leave: float) -> None:
         """Use other thresholds from the next frame on. `leave` is at most `enter`."""
+        self._same_until_s = -math.inf  # no frame changes the label before
         self._config = replace(self._config, enter=enter, leave=leave)
         self._enter = np.maximum(self._thresholds, np.float32(enter))
         self._leave = np.maximum(self._thresholds, np.float32(leave))
@@ -92,20 +93,30 @@ class LabelSmoother:
 
     def can_change_by(self, until_s: float) -> bool:
         """True if frames up to this time could change the label, whatever their scores."""
+        if until_s >= self._same_until_s:  # else an earlier answer still holds
+            self._same_until_s = self._find_earliest_change()
+        return until_s >= self._same_until_s
+
+    def _find_earliest_change(self) -> float:
+        """Find when the label can change at the earliest.
+
+        As scores are 0 to 1, after a time that lets e^(-dt / smoothing_s) fall to d, a smoothed
+        score s is at least d * s and at most 1 - d * (1 - s). Solved for d, with a margin for
+        rounding: the largest d at which a label can reach `enter` and be the best, and at which the
+        current one can fall below `leave`.
+        """
         if self._smooth is None or not self._config.smoothing_s:
-            return True
-        if until_s - self._since_s < self._config.dwell_s:
-            return False
-        weight = 1 - math.exp(-max(0.0, until_s - self._seen_s) / self._config.smoothing_s)
-        highest = self._smooth + np.float32(weight) * (1 - self._smooth)
-        lowest = self._smooth * np.float32(1 - weight)
-        # Another label enters only if it can be the best; a margin covers rounding.
-        enters = (highest + ROUNDING >= self._enter) & (highest + ROUNDING >= lowest.max())
-        if self.label not in self._labels:
-            return bool(enters.any())
-        current = self._labels.index(self.label)
-        enters[current] = False
-        return bool(enters.any() or lowest[current] - ROUNDING < self._leave[current])
+            return -math.inf
+        smooth = self._smooth
+        reaches = (1 + ROUNDING - self._enter) / np.maximum(1 - smooth, ROUNDING)
+        leads = (1 + ROUNDING) / (1 + smooth.max() - smooth)
+        decays = np.minimum(reaches, leads)
+        if self.label in self._labels:
+            current = self._labels.index(self.label)
+            decays[current] = (self._leave[current] + ROUNDING) / max(smooth[current], ROUNDING)
+        decay = min(1.0, float(decays.max()))
+        wait_s = -self._config.smoothing_s * math.log(decay)
+        return max(self._seen_s + wait_s, self._since_s + self._config.dwell_s)
 
     def _note_score(self, smooth: NDArray[np.float32]) -> None:
         """Note the score of the current label; `unknown` has none unless it is an output."""

@@ -224,17 +224,15 @@ def test_a_label_that_cannot_change_does_not_whatever_comes(seed: int) -> None:
         dwell_s=float(chance.choice([0.0, 1.0])),
     )
     confidence = Confidence(1.0, float(chance.uniform(0.0, 0.6)), {"a": float(chance.random())})
-    smoother, now_s, safe_until_s, safe_frames = (
-        LabelSmoother(labels, confidence, config),
-        0.0,
-        -1.0,
-        0,
-    )
-    favourite = 0
+    smoother = LabelSmoother(labels, confidence, config)
+    now_s, safe_until_s, safe_frames, favourite = 0.0, -1.0, 0, 0
     for _ in range(500):
         now_s += float(chance.choice([0.03, 0.1, 0.3]))
         favourite = int(chance.integers(len(labels))) if chance.random() < 0.05 else favourite
         scores = chance.dirichlet(np.where(np.arange(len(labels)) == favourite, 50.0, 0.3))
+        if chance.random() < 0.01:
+            smoother.set_thresholds(float(chance.uniform(0.4, 0.9)), float(chance.uniform(0, 0.4)))
+            safe_until_s = -1.0
         changed = smoother.update(scores.astype(np.float32), now_s)
         if now_s <= safe_until_s:
             safe_frames += 1
