@@ -1,4 +1,4 @@
-"""The automation and the blueprint of docs/home-assistant.md, in a real Home Assistant."""
+"""The automation and the blueprint of docs/home-assistant.md, with a watch that others have used."""
 
 import re
 import time
