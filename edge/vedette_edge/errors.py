@@ -57,6 +57,10 @@ class BrokerAbsentError(BrokerError):
     """A broker that does not answer now: another try may succeed, with the same settings."""
 
 
+class ProtocolError(VedetteError, ValueError):
+    """A packet on the watch's socket that is not valid."""
+
+
 class SelfTestError(VedetteError, RuntimeError):
     """A model that gives other results on this machine than at conversion."""
 

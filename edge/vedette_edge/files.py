@@ -14,7 +14,17 @@ PIECE_BYTES = 1 << 16
 
 def find_state_directory() -> Path | None:
     """Find the folder that systemd keeps for the service's state; None outside the service."""
-    folder = Path(os.environ.get("STATE_DIRECTORY", "").partition(":")[0])  # several, with colons
+    return _find_directory("STATE_DIRECTORY")
+
+
+def find_socket() -> Path | None:
+    """Find the place of the service's socket; None outside the service."""
+    folder = _find_directory("RUNTIME_DIRECTORY")
+    return folder / "watch.sock" if folder else None
+
+
+def _find_directory(name: str) -> Path | None:
+    folder = Path(os.environ.get(name, "").partition(":")[0])  # several, with colons
     return folder if folder.is_absolute() else None
 
 

@@ -6,6 +6,8 @@ import stat
 from tests.systemd.conftest import Create
 from tests.systemd.machine import Machine, wait_until
 
+from vedette_edge.live.client import LiveClient
+
 STATE = "/var/lib/vedette"
 
 
@@ -29,3 +31,21 @@ def test_the_service_keeps_snapshots_and_what_rules_remember(
     service.control("stop")
     memory = json.loads(machine.path(f"{STATE}/policy.json").read_text("utf-8"))
     assert len(memory["rules"]) == 1
+
+
+def test_the_group_sees_a_running_service_at_its_socket(machine: Machine, create: Create) -> None:
+    place = machine.path("/run/vedette/watch.sock")
+    service = create()
+    service.control("start")
+    service.wait("change")
+    folder, log = place.parent.stat(), machine.path("/var/log/vedette").stat()
+    assert (stat.S_IMODE(place.stat().st_mode), stat.S_IMODE(folder.st_mode)) == (0o660, 0o750)
+    assert {place.stat().st_gid, folder.st_gid} == {log.st_gid}
+    service.control("reload")
+    service.wait("start", times=2)
+    wait_until(place.exists, service.explain)
+    with LiveClient(place) as viewer:
+        viewer.request(["frame"])
+        assert viewer.read().body[:2] == b"\xff\xd8"
+    service.control("stop")
+    assert not place.exists()

@@ -82,17 +82,17 @@ def run(
         classifier = Classifier(model, threads=threads, overrides=overrides)
         plan = build_plan(*apply_overrides(notify, watch), classifier)
         sink, log = _open_sinks(stack, terminal, output, plan, signals.stop)
+        add_viewers, sink = _open_live(stack, output.socket, sink, plan)
         outputs = _open_outputs(stack, notify, sink, plan, signals)
         reporter = _build_reporter(outputs.sink, terminal, plan)
-        start = reporter.record_start_and_stop(plan.describe_start(), signals)
-        stats = stack.enter_context(start)
+        stats = stack.enter_context(reporter.record_start_and_stop(plan.describe_start(), signals))
         camera = stack.enter_context(_supervise_camera(plan.capture, reporter))
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
         signals.start_watch()
         systemd.notify("READY=1")
         heartbeat = Heartbeat(watch.heartbeat, log, count_losses=outputs.count_losses)
         parts = Watch(classifier, camera, plan.build_regions(), outputs.sink, heartbeat, stats)
-        run_watch(outputs.attach(parts, reporter.feed_watchdog), signals.stop)
+        run_watch(add_viewers(outputs.attach(parts, reporter.feed_watchdog)), signals.stop)
     _exit(signals, left_out=reporter.skipped_count + stats.unclassified)
 
 
@@ -125,6 +125,22 @@ def _open_sinks(
         return FanOut(shown, status), None
     log = stack.enter_context(LogFile(output.log, output.limits))
     return FanOut(log, shown, status), log
+
+
+def _open_live(
+    stack: ExitStack, path: Path | None, sink: Sink, plan: WatchPlan
+) -> tuple[Callable[[Watch], Watch], Sink]:
+    """Open the socket for viewers, if there is to be one. Raises SettingError.
+
+    Returns what adds the viewers to the watch, and the sink that they share.
+    """
+    if not path:
+        return lambda watch: watch, sink
+    from vedette_edge.live.server import LiveServer  # what is off costs no import
+    from vedette_edge.watch.live_view import LiveView  # what is off costs no import
+
+    server = stack.enter_context(LiveServer(path, plan.describe_live()))
+    return LiveView(server).attach, FanOut(sink, server)
 
 
 def _build_terminal_sink(

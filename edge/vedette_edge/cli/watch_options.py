@@ -27,6 +27,7 @@ from vedette_edge.cli.options import (
 )
 from vedette_edge.click_types import FiniteFloat
 from vedette_edge.errors import SettingError
+from vedette_edge.files import find_socket
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.watch.config import CameraSettings, WatchConfig, check_hysteresis
 
@@ -50,9 +51,10 @@ class _Source(click.types.StringParamType):
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """The log file, its limits, and the form of the lines on the terminal."""
+    """The log file, its limits, the socket, and the form of the lines on the terminal."""
 
     log: Path | None
+    socket: Path | None
     limits: LogLimits
     as_json: bool
 
@@ -216,7 +218,19 @@ run_options = apply_options(
     model_argument,
     config_option,
     watch_options,
-    collect_options("output", OutputOptions, log_options, json_option),
+    collect_options(
+        "output",
+        OutputOptions,
+        log_options,
+        click.option(
+            "--socket",
+            type=click.Path(path_type=Path),
+            default=find_socket,
+            show_default="the service's, /run/vedette/watch.sock",
+            help="Show viewers frames and records at this Unix socket.",
+        ),
+        json_option,
+    ),
     notify_options,
     threads_option,
     no_self_test_option,

@@ -47,6 +47,12 @@ class WatchPlan:
             **({"overrides": self.overrides} if self.overrides else {}),
         }
 
+    def describe_live(self) -> dict[str, object]:
+        """Create what each viewer is sent first."""
+        regions = [region.name for region in self.capture.regions]
+        labels = list(self.classifier.contract.labels)
+        return {**self.describe_start(), "labels": labels, "regions": regions}
+
     def list_answers(self) -> Iterator[str]:
         """List all answers. A watch that reports changes has thresholds of its own."""
         contract = self.classifier.contract

@@ -18,13 +18,12 @@ def encode_jpeg(image_rgb: Image, quality: int) -> bytes:
     return cv2.imencode(".jpg", image_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
 
 
-def encode_jpeg_within(image_rgb: Image, most_bytes: int) -> bytes:
+def encode_jpeg_within(image_rgb: Image, most_bytes: int, longest_px: int = LONGEST_PX) -> bytes:
     """Encode an image (R G B) as a JPEG of at most so many bytes, from 1,000 on.
 
-    It has at most LONGEST_PX on its longer side. If it does not fit, its quality is lowered, and
+    It has at most `longest_px` on its longer side. If it does not fit, its quality is lowered, and
     then its size: five encodes are enough for almost all images.
     """
-    longest_px = LONGEST_PX
     image = downscale(image_rgb, longest_px)
     for quality in QUALITIES:
         jpeg = encode_jpeg(image, quality)

@@ -42,7 +42,7 @@ def run_watch(watch: Watch, stop: int | None = None) -> None:
         frame = watch.camera.next_frame(IDLE_S, stop)
         if frame and watch.is_paused():
             watch.stats.add_paused(frame[0])
-            watch.on_frame(FrameTimings(frame[0]))
+            watch.on_frame(FrameTimings(frame[0], crops=frame[1]))
         elif frame and _process_frame(watch, frame).logged_s < check_s:
             continue
         check_s = time.monotonic() + BUSY_S
@@ -56,7 +56,7 @@ def run_watch(watch: Watch, stop: int | None = None) -> None:
 
 def _process_frame(watch: Watch, frame: tuple[FrameInfo, Crops]) -> FrameTimings:
     """Write the records of a frame, and a note on the first one without scores."""
-    timings = FrameTimings(frame[0])
+    timings = FrameTimings(frame[0], crops=frame[1])
     for record in classify_frame(watch.classifier, frame, watch.regions, timings):
         watch.sink.write(record)
     if timings.failures and not watch.stats.unclassified:
@@ -86,8 +86,10 @@ def classify_frame(
             result = classifier.score(crop)
         except ScoresError as error:
             timings.failures.append(str(error))
+            timings.scores.append(None)
             continue
         invoked_s = time.monotonic()
+        timings.scores.append(result.scores)
         change = region.smoother.update(result.scores, info.taken_s) if region.smoother else None
         invoke_ms = 1000 * (invoked_s - begin_s)
         timings.invoke_ms += invoke_ms

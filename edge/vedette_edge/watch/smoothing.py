@@ -82,6 +82,27 @@ class LabelSmoother:
             return None
         return float(self._smooth[self._labels.index(self.label)])
 
+    @property
+    def smoothed(self) -> NDArray[np.float32] | None:
+        """A copy of the smoothed scores, 0..1; None before the first frame."""
+        return None if self._smooth is None else self._smooth.copy()
+
+    @property
+    def rules(self) -> dict[str, float]:
+        """The rules for a change as they are now, by the names of the watch's settings."""
+        config = self._config
+        return {
+            "enter": config.enter,
+            "leave": config.leave,
+            "dwell": config.dwell_s,
+            "smoothing": config.smoothing_s,
+        }
+
+    @property
+    def since_s(self) -> float:
+        """Time of the frame since which the label stands."""
+        return self._since_s
+
     def set_thresholds(self, enter: float, leave: float) -> None:
         """Use other thresholds from the next frame on. `leave` is at most `enter`."""
         self._same_until_s = -math.inf  # no frame changes the label before

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.capture.frame_buffer import Crops, FrameInfo
 from vedette_edge.host.raspberry_pi import read_health
 from vedette_edge.log.formatting import format_count
 from vedette_edge.log.records import Record, create_record
+from vedette_edge.model.classifier import Scores
 from vedette_edge.sinks.log_file import LogFile
 from vedette_edge.watch.smoothing import LabelSmoother
 
@@ -31,6 +32,8 @@ class FrameTimings:
     decide_ms: float = 0.0
     logged_s: float = 0.0  # when its last record was written
     failures: list[str] = field(default_factory=list)  # why regions have no finite scores
+    crops: Crops | None = None  # of the regions, valid until the next frame
+    scores: list[Scores | None] = field(default_factory=list)  # of the regions, in their order
 
 
 @dataclass(slots=True)

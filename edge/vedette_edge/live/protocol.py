@@ -1,0 +1,59 @@
+"""The protocol of the watch's socket, version 1: packets of a line of JSON, and bytes behind it.
+
+docs/socket.md describes it for other programs.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vedette_edge.errors import ProtocolError
+
+VERSION = 1
+LARGEST_REQUEST = 4096  # bytes of a packet to the watch
+LARGEST_PACKET = 400_000  # bytes of one from the watch, which fits the kernel's largest buffer
+PARTS = ("state", "frame", "input")  # that a request can ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet: its header, and what follows, such as a JPEG file."""
+
+    header: Mapping[str, object]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of a client: for all records from now on, or for parts of the next frame."""
+
+    records: bool = False
+    parts: frozenset[str] = field(default_factory=frozenset)  # of PARTS, all of one frame
+
+
+def encode_packet(packet: Packet) -> bytes:
+    """Encode a packet."""
+    header = json.dumps(packet.header, ensure_ascii=False, separators=(",", ":"), default=str)
+    return header.encode("utf-8", "backslashreplace") + b"\n" + packet.body
+
+
+def decode_packet(data: bytes) -> Packet:
+    """Decode a packet. Raises ProtocolError."""
+    line, _, body = data.partition(b"\n")
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("the packet does not begin with a line of JSON") from error
+    if not isinstance(header, dict):
+        raise ProtocolError("the packet does not begin with a JSON object")
+    return Packet(header, body)
+
+
+def parse_request(data: bytes) -> Request:
+    """Parse `{"request": ["records", "state", "frame", "input"]}`. Raises ProtocolError."""
+    names = decode_packet(data).header.get("request")
+    known = ("records", *PARTS)
+    if not isinstance(names, list) or not names or not all(name in known for name in names):
+        expected = f'{{"request": [...]}} with some of {", ".join(known)}'
+        raise ProtocolError(f"unknown request; expected {expected}")
+    return Request("records" in names, frozenset(names) - {"records"})

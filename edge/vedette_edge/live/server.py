@@ -1,0 +1,286 @@
+"""The watch's socket: a thread that answers viewers, for whom the watch never waits."""
+
+import errno
+import logging
+import os
+import selectors
+import socket
+import stat
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vedette_edge.errors import ProtocolError, SettingError
+from vedette_edge.live.frame import LiveFrame, create_frame, create_inputs, create_state
+from vedette_edge.live.protocol import (
+    LARGEST_PACKET,
+    LARGEST_REQUEST,
+    VERSION,
+    Packet,
+    Request,
+    encode_packet,
+    parse_request,
+)
+from vedette_edge.log.records import Record
+
+MOST_VIEWERS = 16
+MOST_RECORDS = 100  # waiting for the thread; further ones are dropped and counted
+MOST_REQUESTS = 200  # of a viewer, a second: then it is closed
+ORIGINALS_S = 2.0  # after a request for a picture, for which originals are kept
+CLOSE_S = 0.3  # to wait for the thread at the end
+MODE = 0o660
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCounters:
+    """Counters of the socket since the start."""
+
+    viewers: int  # now
+    sent: int  # packets
+    dropped: int  # packets for a viewer that does not read, and records that nobody took in time
+
+
+@dataclass(slots=True)
+class _Viewer:
+    """A connection of a viewer, and what it has asked for."""
+
+    connection: socket.socket
+    records: bool = False
+    parts: frozenset[str] = field(default_factory=frozenset)  # of the next frame
+    dropped: int = 0  # packets, since the last one that it was sent
+    begun_s: float = 0.0  # of the second in which its requests are counted
+    requests: int = 0
+
+
+class LiveServer:
+    """Serves records and frames on a Unix socket. Use it with `with`.
+
+    `write`, `wants_frame` and `put_frame` are for the watch's thread, and never wait.
+    """
+
+    def __init__(self, path: Path, hello: Mapping[str, object]) -> None:
+        """`hello` describes the watch to each viewer. Raises SettingError for an unusable path."""
+        self._path = path
+        self._hello = encode_packet(Packet({"type": "hello", "version": VERSION, **hello}))
+        self._listener = _listen(path)
+        self._selector = selectors.DefaultSelector()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake, selectors.EVENT_READ)
+        self._viewers: dict[int, _Viewer] = {}
+        self._records: deque[Record] = deque()
+        self._frame: LiveFrame | None = None
+        self._wants_records = self._wants_frame = False
+        self._originals_until_s = 0.0
+        self._sent = self._dropped = 0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+
+    def __enter__(self) -> "LiveServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def wants_frame(self) -> bool:
+        """True if a viewer waits for a frame."""
+        return self._wants_frame
+
+    @property
+    def wants_originals(self) -> bool:
+        """True if a viewer has asked for a picture just now."""
+        return time.monotonic() < self._originals_until_s
+
+    def write(self, record: Mapping[str, object]) -> None:
+        """Pass a record on to the viewers that have asked for records."""
+        if not self._wants_records:
+            return
+        if len(self._records) >= MOST_RECORDS:
+            self._dropped += 1
+            return
+        self._records.append(dict(record))
+        os.eventfd_write(self._wake, 1)
+
+    def put_frame(self, frame: LiveFrame) -> None:
+        """Pass the newest frame on to the viewers that wait for one."""
+        self._frame, self._wants_frame = frame, False  # until the thread has seen to it
+        os.eventfd_write(self._wake, 1)
+
+    def read_counters(self) -> LiveCounters:
+        """Return the counters."""
+        return LiveCounters(len(self._viewers), self._sent, self._dropped)
+
+    def close(self) -> None:
+        """Close all connections, and remove the socket."""
+        self._closing = True
+        os.eventfd_write(self._wake, 1)
+        if self._thread.ident:
+            self._thread.join(CLOSE_S)
+        with suppress(OSError):
+            self._path.unlink()
+        if not self._thread.is_alive():
+            for viewer in list(self._viewers.values()):
+                self._drop(viewer)
+            self._listener.close()
+            self._selector.close()
+            os.close(self._wake)
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                self._serve()
+            except Exception:  # a bug of ours; the watch goes on
+                logger.exception("the socket failed; the watch goes on")
+                time.sleep(1)
+
+    def _serve(self) -> None:
+        """Wait for something to do, and do it."""
+        for key, _ in self._selector.select():
+            if key.fd == self._wake:
+                with suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
+            elif key.fileobj is self._listener:
+                self._accept()
+            elif viewer := self._viewers.get(key.fd):
+                self._read(viewer)
+        while self._records:
+            packet = encode_packet(Packet({"type": "record", "record": self._records.popleft()}))
+            for viewer in [one for one in self._viewers.values() if one.records]:
+                self._send(viewer, packet)
+        frame, self._frame = self._frame, None
+        if frame:
+            self._show(frame)
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # it has gone, or the process has no descriptors left
+            connection, _ = self._listener.accept()
+            connection.setblocking(False)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST_PACKET)
+            viewer = _Viewer(connection)
+            if len(self._viewers) >= MOST_VIEWERS:
+                self._refuse(viewer, f"{MOST_VIEWERS} viewers are connected; try again later")
+                connection.close()
+                return
+            self._viewers[connection.fileno()] = viewer
+            self._selector.register(connection, selectors.EVENT_READ)
+            self._send(viewer, self._hello)
+
+    def _read(self, viewer: _Viewer) -> None:
+        """Read a request. A viewer that sends none, or too many, is closed."""
+        try:
+            data = viewer.connection.recv(LARGEST_REQUEST)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data or self._is_flooding(viewer):
+            self._drop(viewer)
+            return
+        try:
+            self._take(viewer, parse_request(data))
+        except ProtocolError as error:
+            self._refuse(viewer, str(error))
+
+    def _take(self, viewer: _Viewer, request: Request) -> None:
+        viewer.records = viewer.records or request.records
+        viewer.parts = request.parts or viewer.parts
+        if "frame" in request.parts:
+            self._originals_until_s = time.monotonic() + ORIGINALS_S
+        self._update_wants()
+
+    def _is_flooding(self, viewer: _Viewer) -> bool:
+        now_s = time.monotonic()
+        if now_s - viewer.begun_s >= 1:
+            viewer.begun_s, viewer.requests = now_s, 0
+        viewer.requests += 1
+        return viewer.requests > MOST_REQUESTS
+
+    def _show(self, frame: LiveFrame) -> None:
+        """Send a frame to the viewers that wait for one; each part is encoded once."""
+        encoded: dict[str, list[bytes]] = {}
+        for viewer in [one for one in self._viewers.values() if one.parts]:
+            if "frame" in viewer.parts and frame.image_rgb is None:
+                continue  # it was classified before its original was needed: the next one has it
+            parts, viewer.parts = viewer.parts, frozenset()
+            for part in sorted(parts):
+                if part not in encoded:
+                    encoded[part] = list(map(encode_packet, _create_packets(frame, part)))
+                for packet in encoded[part]:
+                    self._send(viewer, packet)
+        self._update_wants()
+
+    def _send(self, viewer: _Viewer, packet: bytes) -> None:
+        """Send a packet, or drop and count it if the viewer does not read."""
+        try:
+            viewer.connection.send(packet)
+            self._sent += 1
+            if viewer.dropped:
+                notice = encode_packet(Packet({"type": "dropped", "packets": viewer.dropped}))
+                viewer.connection.send(notice)
+                viewer.dropped = 0
+        except BlockingIOError:
+            viewer.dropped += 1
+            self._dropped += 1
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                self._refuse(viewer, f"{len(packet):,} bytes are too many for a packet")
+            else:
+                self._drop(viewer)
+
+    def _refuse(self, viewer: _Viewer, reason: str) -> None:
+        self._send(viewer, encode_packet(Packet({"type": "error", "error": reason})))
+
+    def _drop(self, viewer: _Viewer) -> None:
+        if self._viewers.pop(viewer.connection.fileno(), None):
+            self._selector.unregister(viewer.connection)
+        viewer.connection.close()
+        self._update_wants()
+
+    def _update_wants(self) -> None:
+        self._wants_records = any(one.records for one in self._viewers.values())
+        self._wants_frame = any(one.parts for one in self._viewers.values())
+
+
+def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
+    if part == "state":
+        yield create_state(frame)
+    elif part == "frame":
+        yield create_frame(frame)
+    else:
+        yield from create_inputs(frame)
+
+
+def _listen(path: Path) -> socket.socket:
+    """Listen at a path, in place of a socket that nobody listens at. Raises SettingError."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
+            raise SettingError(f"{path}: exists and is no socket; choose another name")
+        if _is_served(path):
+            raise SettingError(f"{path}: another watch serves it; choose another name")
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        path.chmod(MODE)
+        listener.listen()
+        listener.setblocking(False)
+    except (OSError, SettingError) as error:
+        listener.close()
+        if isinstance(error, SettingError):
+            raise
+        raise SettingError(f"{path}: {error.strerror or error}; expected a new socket") from error
+    return listener
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe, suppress(OSError):
+        probe.connect(str(path))
+        return True
+    return False

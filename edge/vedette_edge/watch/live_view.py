@@ -1,0 +1,73 @@
+"""The link between the watch and its viewers: hands them frames while they ask for some."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from vedette_edge.capture.frame_buffer import Originals
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.live.frame import LiveFrame, LiveRegion
+from vedette_edge.live.server import LiveServer
+from vedette_edge.model.classifier import Scores
+from vedette_edge.watch.loop import Watch
+from vedette_edge.watch.stats import FrameTimings, RegionState
+
+USER = "viewers"  # of originals
+
+
+class LiveView:
+    """Hands frames of a watch to the socket. For the watch's thread."""
+
+    def __init__(self, server: LiveServer) -> None:
+        self._server = server
+        self._keeps_originals = False
+
+    def attach(self, watch: Watch) -> Watch:
+        """Return the watch with a hook that looks for viewers after each frame."""
+
+        def on_frame(timings: FrameTimings, before: Callable[[FrameTimings], None]) -> None:
+            before(timings)
+            self._add_frame(watch, timings)
+
+        before = watch.on_frame
+        return replace(watch, on_frame=lambda timings: on_frame(timings, before))
+
+    def _add_frame(self, watch: Watch, timings: FrameTimings) -> None:
+        if self._server.wants_originals != self._keeps_originals:
+            self._keeps_originals = not self._keeps_originals
+            needed = Originals.ALL if self._keeps_originals else Originals.NONE
+            watch.camera.keep_originals(needed, USER)
+        if self._server.wants_frame and timings.crops is not None:
+            self._server.put_frame(self._create_frame(watch, timings))
+
+    def _create_frame(self, watch: Watch, timings: FrameTimings) -> LiveFrame:
+        """Copy a frame, whose arrays the watch uses again."""
+        original = watch.camera.copy_original() if self._keeps_originals else None
+        info = timings.info
+        return LiveFrame(
+            info.number,
+            info.seen_at,
+            1000 * (time.monotonic() - info.taken_s),
+            original.image_rgb if original else None,
+            _copy_regions(timings, watch.regions),
+        )
+
+
+def _copy_regions(timings: FrameTimings, regions: Sequence[RegionState]) -> list[LiveRegion]:
+    assert timings.crops is not None
+    scores = timings.scores or [None] * len(regions)  # of a paused watch
+    return [
+        _copy_region(region, crop.copy(), one, timings.info.taken_s)
+        for region, crop, one in zip(regions, timings.crops, scores, strict=True)
+    ]
+
+
+def _copy_region(
+    region: RegionState, input_rgb: Image, scores: Scores | None, now_s: float
+) -> LiveRegion:
+    smoother = region.smoother
+    if not smoother:  # each frame is classified alone
+        return LiveRegion(region.region, input_rgb, scores, None, "", 0.0, {})
+    stands_s, rules = max(0.0, now_s - smoother.since_s), smoother.rules
+    smoothed = smoother.smoothed
+    return LiveRegion(region.region, input_rgb, scores, smoothed, smoother.label, stands_s, rules)

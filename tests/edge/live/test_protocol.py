@@ -1,0 +1,51 @@
+"""The protocol of the watch's socket: packets, and requests that anybody may send."""
+
+import pytest
+
+from vedette_edge.errors import ProtocolError
+from vedette_edge.live.protocol import (
+    Packet,
+    Request,
+    decode_packet,
+    encode_packet,
+    parse_request,
+)
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b"\xff\xd8 a picture \n{}\n"])
+def test_a_packet_comes_back_as_it_was(body: bytes) -> None:
+    packet = Packet({"type": "frame", "label": "Füchse\n{}", "frame": 3}, body)
+    assert decode_packet(encode_packet(packet)) == packet
+
+
+def test_a_name_that_is_no_unicode_passes() -> None:
+    assert decode_packet(encode_packet(Packet({"source": "a\udcff"}))).header["source"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"{", b"[]", b"null\n", b"\xff\n", b"[" * 4000])
+def test_what_is_no_packet_is_an_error(data: bytes) -> None:
+    with pytest.raises(ProtocolError, match="does not begin with"):
+        decode_packet(data)
+
+
+def test_a_request_names_what_is_asked_for() -> None:
+    assert parse_request(b'{"request":["records"]}') == Request(records=True)
+    both = parse_request(b'{"request":["frame","state"]}\n')
+    assert both == Request(parts=frozenset({"frame", "state"}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b'{"request":[]}',
+        b'{"request":"state"}',
+        b'{"request":["stat"]}',
+        b'{"request":[["state"]]}',
+        b'{"request":[1]}',
+        b'{"request":{"state":1}}',
+    ],
+)
+def test_an_unknown_request_is_an_error_that_names_the_known_ones(data: bytes) -> None:
+    with pytest.raises(ProtocolError, match="records, state, frame, input"):
+        parse_request(data)

@@ -1,0 +1,238 @@
+"""The watch's socket with real viewers: those that read, that do not, and that are hostile."""
+
+import os
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.edge.mosquitto import wait_until
+
+from vedette_edge.errors import SettingError
+from vedette_edge.images.test_pattern import draw_test_pattern
+from vedette_edge.live.client import LiveClient
+from vedette_edge.live.frame import LiveFrame, LiveRegion
+from vedette_edge.live.protocol import LARGEST_PACKET
+from vedette_edge.live.server import MOST_RECORDS, MOST_VIEWERS, LiveServer
+from vedette_edge.log.records import create_record
+
+HELLO = {"model": "m.tflite", "labels": ["fox", "hen"]}
+SCORES = np.array([0.75, 0.25], np.float32)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "watch.sock"
+
+
+@pytest.fixture
+def server(path: Path) -> Iterator[LiveServer]:
+    with LiveServer(path, HELLO) as server:
+        yield server
+
+
+@pytest.fixture
+def viewer(server: LiveServer, path: Path) -> Iterator[LiveClient]:
+    with LiveClient(path) as viewer:
+        yield viewer
+
+
+def make_frame(number: int = 7, *, original: bool = True, size: int = 96) -> LiveFrame:
+    input_rgb = draw_test_pattern(number, size, size)
+    region = LiveRegion("door", input_rgb, SCORES, 1 - SCORES, "fox", 4.25, {"enter": 0.5})
+    image_rgb = draw_test_pattern(number, 1080, 1920) if original else None
+    return LiveFrame(number, 1.8e9, 12.34, image_rgb, [region])
+
+
+def open_raw(path: Path) -> socket.socket:
+    raw = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    raw.settimeout(10)
+    raw.connect(str(path))
+    return raw
+
+
+def test_a_viewer_is_sent_what_the_watch_is_at_once(viewer: LiveClient) -> None:
+    assert viewer.hello == {"type": "hello", "version": 1, **HELLO}
+
+
+def test_records_come_as_they_happen_from_the_request_on(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    server.write(create_record("note") | {"text": "before"})
+    viewer.request(["records"])
+    wait_until(lambda: server._wants_records)
+    records = [create_record("change") | {"label": "fox", "frame": n} for n in range(5)]
+    for record in records:
+        server.write(record)
+    assert [viewer.read().header["record"] for _ in records] == records
+
+
+def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: LiveClient) -> None:
+    viewer.request(["state", "frame", "input"])
+    wait_until(lambda: server.wants_frame and server.wants_originals)
+    server.put_frame(make_frame())
+    packets = {packet.header["type"]: packet for packet in (viewer.read() for _ in range(3))}
+    assert {one.header["frame"] for one in packets.values()} == {7}
+    state = packets["state"].header["regions"]
+    assert state == [
+        {
+            "region": "door",
+            "label": "fox",
+            "stands_s": 4.25,
+            "enter": 0.5,
+            "scores": [0.75, 0.25],
+            "smoothed": [0.25, 0.75],
+        }
+    ]
+    decoded = cv2.imdecode(np.frombuffer(packets["input"].body, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    assert np.array_equal(decoded[..., ::-1], draw_test_pattern(7, 96, 96))
+    shown = cv2.imdecode(np.frombuffer(packets["frame"].body, np.uint8), cv2.IMREAD_COLOR)
+    assert shown is not None
+    assert shown.shape == (720, 1280, 3)
+    assert packets["frame"].header["width"] == 1920
+
+
+def test_nothing_is_asked_of_the_watch_until_a_viewer_asks(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    assert not server.wants_frame
+    viewer.request(["state"])
+    wait_until(lambda: server.wants_frame)
+    assert not server.wants_originals
+    server.put_frame(make_frame(original=False))
+    assert viewer.read().header["type"] == "state"
+    wait_until(lambda: not server.wants_frame)
+
+
+def test_a_picture_is_waited_for_until_its_original_is_kept(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    viewer.request(["frame"])
+    wait_until(lambda: server.wants_frame)
+    server.put_frame(make_frame(1, original=False))
+    time.sleep(0.1)
+    server.put_frame(make_frame(2))
+    assert viewer.read().header["frame"] == 2
+
+
+def test_a_viewer_that_never_reads_loses_packets_and_holds_up_nobody(
+    server: LiveServer, viewer: LiveClient, path: Path
+) -> None:
+    with open_raw(path) as idle:
+        idle.send(b'{"request":["records"]}')
+        viewer.request(["records"])
+        wait_until(lambda: sum(one.records for one in server._viewers.values()) == 2)
+        count = 3000
+        for number in range(count):
+            server.write(create_record("note") | {"text": "x" * 1000, "frame": number})
+            assert viewer.read().header["record"]["frame"] == number  # type: ignore[index]
+        dropped = server.read_counters().dropped
+        assert dropped > count / 2
+        received, data = 0, b"."
+        while b'"dropped"' not in data:
+            data = idle.recv(LARGEST_PACKET)
+            received += b'"record"' in data
+            server.write(create_record("note"))
+            viewer.read()
+        assert received < count - dropped + 100
+
+
+def test_records_that_the_thread_does_not_take_are_counted(path: Path) -> None:
+    server = LiveServer(path, HELLO)  # its thread does not run
+    server._wants_records = True
+    for _ in range(MOST_RECORDS + 5):
+        server.write(create_record("note"))
+    assert server.read_counters().dropped == 5
+    server.close()
+
+
+@pytest.mark.parametrize(
+    "data", [b"x", b"{}", b'{"request":["all"]}', b"[" * 4000, b"\xff" * 4000, b"x" * 100_000]
+)
+def test_a_request_that_is_not_valid_is_answered_with_an_error(
+    server: LiveServer, path: Path, data: bytes
+) -> None:
+    with open_raw(path) as raw:
+        raw.recv(LARGEST_PACKET)
+        raw.send(data)
+        assert b'"type":"error"' in raw.recv(LARGEST_PACKET)
+        raw.send(b'{"request":["state"]}')
+        wait_until(lambda: server.wants_frame)
+        server.put_frame(make_frame())
+        assert b'"type":"state"' in raw.recv(LARGEST_PACKET)
+
+
+def test_a_viewer_that_floods_is_closed(server: LiveServer, path: Path) -> None:
+    with open_raw(path) as raw, suppress(ConnectionError):
+        for _ in range(10_000):
+            raw.send(b'{"request":["state"]}')
+    wait_until(lambda: not server._viewers)
+
+
+def test_more_viewers_than_there_may_be_are_refused(server: LiveServer, path: Path) -> None:
+    with ExitStack() as stack:
+        viewers = [stack.enter_context(LiveClient(path)) for _ in range(MOST_VIEWERS)]
+        raw = stack.enter_context(open_raw(path))
+        assert b"16 viewers are connected" in raw.recv(LARGEST_PACKET)
+        viewers[0].close()
+        wait_until(lambda: len(server._viewers) < MOST_VIEWERS)
+        stack.enter_context(LiveClient(path))
+
+
+def test_viewers_that_come_and_go_leave_nothing_behind(server: LiveServer, path: Path) -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  one that vanishes is no error
+
+    before = count()
+    for number in range(300):
+        with LiveClient(path) as viewer:
+            if number % 2:
+                viewer.request(["records", "frame"])
+    wait_until(lambda: not server._viewers and count() <= before)
+    assert not server.wants_frame
+
+
+def test_an_input_that_is_too_large_for_a_packet_is_an_error(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    noise_rgb = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
+    region = LiveRegion("", noise_rgb, None, None, "", 0.0, {})
+    viewer.request(["input"])
+    wait_until(lambda: server.wants_frame)
+    server.put_frame(LiveFrame(1, 0.0, 0.0, None, [region]))
+    packet = viewer.read()
+    assert packet.header["type"] == "error"
+    assert "too many for a packet" in str(packet.header["error"])
+
+
+def test_the_socket_is_for_the_user_and_the_group_and_goes_with_the_watch(path: Path) -> None:
+    with LiveServer(path, HELLO):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert not path.exists()
+
+
+def test_a_socket_that_is_left_behind_is_replaced_and_one_that_is_served_is_not(
+    path: Path,
+) -> None:
+    left = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    left.bind(str(path))
+    left.close()
+    with LiveServer(path, HELLO):
+        with pytest.raises(SettingError, match="another watch serves it"):
+            LiveServer(path, HELLO)
+        LiveClient(path).close()
+
+
+def test_a_place_where_no_socket_can_be_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    for path in (file, tmp_path, tmp_path / "gone" / "watch.sock", tmp_path / ("x" * 200)):
+        with pytest.raises(SettingError, match=str(path)):
+            LiveServer(path, HELLO)
+    assert file.read_text() == "mine"
