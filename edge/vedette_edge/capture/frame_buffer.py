@@ -31,7 +31,7 @@ MAX_ORIGINAL_BYTES = 3 * 3840 * 2160
 MAX_ORIGINAL_SIDE = 2880  # px, to which larger originals are reduced: a square of it just fits
 LOCK_TIMEOUT_S = 0.01  # for a lock that is held for microseconds, unless its holder is stopped
 _SKIP = struct.Struct("<dqq")  # time and number of the last skipped frame, and their count
-_KEEP_OFFSET, _SKIP_OFFSET = 1, 8  # the state is at 0
+_KEEP_OFFSET, _ONCE_OFFSET, _SKIP_OFFSET = 1, 2, 8  # the state is at 0
 _INFO = struct.Struct("<qddddq464pdiid")
 
 
@@ -104,9 +104,10 @@ class FrameBuffer:
         One that is too large is reduced. Returns its height and width in px and its scale for
         FrameInfo; the size is 0 if it was not written.
         """
-        needed = self._memory[_KEEP_OFFSET]
-        follows = time.monotonic() - self._published_s < GAP_S
-        if needed == Originals.NONE or (needed == Originals.AFTER_GAPS and follows):
+        requested, needed = self._memory[_ONCE_OFFSET], self._memory[_KEEP_OFFSET]
+        is_first = time.monotonic() - self._published_s >= GAP_S
+        is_kept = needed == Originals.ALL or (needed == Originals.AFTER_GAPS and is_first)
+        if not (requested or is_kept):
             return 0, 0, 1.0
         width = image_rgb.shape[1]
         if image_rgb.nbytes > MAX_ORIGINAL_BYTES:
@@ -150,11 +151,16 @@ class FrameBuffer:
         """Say which frames that are published from now on need their originals."""
         self._memory[_KEEP_OFFSET] = needed
 
+    def request_original(self) -> None:
+        """Ask for one original: frames have theirs until one is copied."""
+        self._memory[_ONCE_OFFSET] = 1
+
     def copy_original(self) -> Original | None:
         """Copy the original of the frame that was read last; None if it is not here."""
         info = self._read_info
         if info is None or not info.original_height:
             return None
+        self._memory[_ONCE_OFFSET] = 0
         shape = info.original_height, info.original_width, 3
         room = self._originals[self._unpack_state()[2]]
         image_rgb = room[: math.prod(shape)].reshape(shape).copy()

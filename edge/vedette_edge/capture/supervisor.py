@@ -79,7 +79,6 @@ class Supervisor:
         self._first_frame_s = math.inf  # when the present process delivered its first frame
         self._delivered = False  # a frame, so that the settings suit the camera
         self._lost_since_s: float | None = None  # time of the last frame before an outage
-        self._needs: dict[str, Originals] = {}  # of originals, by user
         self._reading = ""  # the file that the present process reads, or has read last
         self._opened: CameraEvent | None = None  # in an outage; held back until a frame comes
 
@@ -126,13 +125,13 @@ class Supervisor:
             if self.ended or now_s >= until_s or self._wait(until_s - now_s, wake):
                 return self._buffer.read_latest()
 
-    def keep_originals(self, needed: Originals, user: str = "outputs") -> None:
-        """Say which originals a user needs; what the most demanding one needs is kept.
+    def keep_originals(self, needed: Originals) -> None:
+        """As FrameBuffer.keep_originals; a new capture process goes on with it."""
+        self._buffer.keep_originals(needed)
 
-        As FrameBuffer.keep_originals; a new capture process goes on with it.
-        """
-        self._needs[user] = needed
-        self._buffer.keep_originals(max(self._needs.values()))
+    def request_original(self) -> None:
+        """As FrameBuffer.request_original."""
+        self._buffer.request_original()
 
     def copy_original(self) -> Original | None:
         """As FrameBuffer.copy_original."""

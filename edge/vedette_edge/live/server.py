@@ -30,7 +30,7 @@ from vedette_edge.log.records import Record
 MOST_VIEWERS = 16
 MOST_RECORDS = 100  # waiting for the thread; further ones are dropped and counted
 MOST_REQUESTS = 200  # of a viewer, a second: then it is closed
-ORIGINALS_S = 2.0  # after a request for a picture, for which originals are kept
+RETRY_S = 0.1  # after a viewer that could not be accepted
 CLOSE_S = 0.3  # to wait for the thread at the end
 MODE = 0o660
 
@@ -76,8 +76,7 @@ class LiveServer:
         self._viewers: dict[int, _Viewer] = {}
         self._records: deque[Record] = deque()
         self._frame: LiveFrame | None = None
-        self._wants_records = self._wants_frame = False
-        self._originals_until_s = 0.0
+        self._wants_records = self._wants_frame = self._wants_picture = False
         self._sent = self._dropped = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
@@ -95,9 +94,9 @@ class LiveServer:
         return self._wants_frame
 
     @property
-    def wants_originals(self) -> bool:
-        """True if a viewer has asked for a picture just now."""
-        return time.monotonic() < self._originals_until_s
+    def wants_picture(self) -> bool:
+        """True if one waits for a frame's original."""
+        return self._wants_picture
 
     def write(self, record: Mapping[str, object]) -> None:
         """Pass a record on to the viewers that have asked for records."""
@@ -160,18 +159,21 @@ class LiveServer:
             self._show(frame)
 
     def _accept(self) -> None:
-        with suppress(OSError):  # it has gone, or the process has no descriptors left
+        try:
             connection, _ = self._listener.accept()
-            connection.setblocking(False)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST_PACKET)
-            viewer = _Viewer(connection)
-            if len(self._viewers) >= MOST_VIEWERS:
-                self._refuse(viewer, f"{MOST_VIEWERS} viewers are connected; try again later")
-                connection.close()
-                return
-            self._viewers[connection.fileno()] = viewer
-            self._selector.register(connection, selectors.EVENT_READ)
-            self._send(viewer, self._hello)
+        except OSError:  # it has gone, or the process has no descriptors left
+            time.sleep(RETRY_S)
+            return
+        connection.setblocking(False)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST_PACKET)
+        viewer = _Viewer(connection)
+        if len(self._viewers) >= MOST_VIEWERS:
+            self._refuse(viewer, f"{MOST_VIEWERS} viewers are connected; try again later")
+            connection.close()
+            return
+        self._viewers[connection.fileno()] = viewer
+        self._selector.register(connection, selectors.EVENT_READ)
+        self._send(viewer, self._hello)
 
     def _read(self, viewer: _Viewer) -> None:
         """Read a request. A viewer that sends none, or too many, is closed."""
@@ -192,8 +194,6 @@ class LiveServer:
     def _take(self, viewer: _Viewer, request: Request) -> None:
         viewer.records = viewer.records or request.records
         viewer.parts = request.parts or viewer.parts
-        if "frame" in request.parts:
-            self._originals_until_s = time.monotonic() + ORIGINALS_S
         self._update_wants()
 
     def _is_flooding(self, viewer: _Viewer) -> bool:
@@ -208,7 +208,7 @@ class LiveServer:
         encoded: dict[str, list[bytes]] = {}
         for viewer in [one for one in self._viewers.values() if one.parts]:
             if "frame" in viewer.parts and frame.image_rgb is None:
-                continue  # it was classified before its original was needed: the next one has it
+                continue  # one of the next frames has it
             parts, viewer.parts = viewer.parts, frozenset()
             for part in sorted(parts):
                 if part not in encoded:
@@ -220,12 +220,12 @@ class LiveServer:
     def _send(self, viewer: _Viewer, packet: bytes) -> None:
         """Send a packet, or drop and count it if the viewer does not read."""
         try:
-            viewer.connection.send(packet)
-            self._sent += 1
             if viewer.dropped:
                 notice = encode_packet(Packet({"type": "dropped", "packets": viewer.dropped}))
                 viewer.connection.send(notice)
                 viewer.dropped = 0
+            viewer.connection.send(packet)
+            self._sent += 1
         except BlockingIOError:
             viewer.dropped += 1
             self._dropped += 1
@@ -246,6 +246,7 @@ class LiveServer:
 
     def _update_wants(self) -> None:
         self._wants_records = any(one.records for one in self._viewers.values())
+        self._wants_picture = any("frame" in one.parts for one in self._viewers.values())
         self._wants_frame = any(one.parts for one in self._viewers.values())
 
 
@@ -262,11 +263,7 @@ def _listen(path: Path) -> socket.socket:
     """Listen at a path, in place of a socket that nobody listens at. Raises SettingError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        if path.exists() and not stat.S_ISSOCK(path.lstat().st_mode):
-            raise SettingError(f"{path}: exists and is no socket; choose another name")
-        if _is_served(path):
-            raise SettingError(f"{path}: another watch serves it; choose another name")
-        path.unlink(missing_ok=True)
+        _remove_left(path)
         listener.bind(str(path))
         path.chmod(MODE)
         listener.listen()
@@ -279,8 +276,13 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _is_served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe, suppress(OSError):
-        probe.connect(str(path))
-        return True
-    return False
+def _remove_left(path: Path) -> None:
+    """Remove the socket of a watch that was killed. Raises SettingError for anything else."""
+    if not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(path.lstat().st_mode):
+        raise SettingError(f"{path}: exists and is no socket; choose another name")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
+            raise SettingError(f"{path}: another program serves it; choose another name")
+    path.unlink()

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from vedette_edge.capture.frame_buffer import Originals
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.server import LiveServer
@@ -12,15 +11,12 @@ from vedette_edge.model.classifier import Scores
 from vedette_edge.watch.loop import Watch
 from vedette_edge.watch.stats import FrameTimings, RegionState
 
-USER = "viewers"  # of originals
-
 
 class LiveView:
     """Hands frames of a watch to the socket. For the watch's thread."""
 
     def __init__(self, server: LiveServer) -> None:
         self._server = server
-        self._keeps_originals = False
 
     def attach(self, watch: Watch) -> Watch:
         """Return the watch with a hook that looks for viewers after each frame."""
@@ -33,28 +29,29 @@ class LiveView:
         return replace(watch, on_frame=lambda timings: on_frame(timings, before))
 
     def _add_frame(self, watch: Watch, timings: FrameTimings) -> None:
-        if self._server.wants_originals != self._keeps_originals:
-            self._keeps_originals = not self._keeps_originals
-            needed = Originals.ALL if self._keeps_originals else Originals.NONE
-            watch.camera.keep_originals(needed, USER)
-        if self._server.wants_frame and timings.crops is not None:
-            self._server.put_frame(self._create_frame(watch, timings))
+        if not self._server.wants_frame:
+            return
+        original = None
+        if self._server.wants_picture:
+            original = watch.camera.copy_original()
+            if original is None:  # one of the next frames has it
+                watch.camera.request_original()
+        image_rgb = original.image_rgb if original else None
+        self._server.put_frame(_copy_frame(timings, watch.regions, image_rgb))
 
-    def _create_frame(self, watch: Watch, timings: FrameTimings) -> LiveFrame:
-        """Copy a frame, whose arrays the watch uses again."""
-        original = watch.camera.copy_original() if self._keeps_originals else None
-        info = timings.info
-        return LiveFrame(
-            info.number,
-            info.seen_at,
-            1000 * (time.monotonic() - info.taken_s),
-            original.image_rgb if original else None,
-            _copy_regions(timings, watch.regions),
-        )
+
+def _copy_frame(
+    timings: FrameTimings, regions: Sequence[RegionState], image_rgb: Image | None
+) -> LiveFrame:
+    """Copy a frame, whose arrays the watch uses again."""
+    info = timings.info
+    age_ms = 1000 * (time.monotonic() - info.taken_s)
+    copied = _copy_regions(timings, regions)
+    return LiveFrame(info.number, info.seen_at, age_ms, image_rgb, copied)
 
 
 def _copy_regions(timings: FrameTimings, regions: Sequence[RegionState]) -> list[LiveRegion]:
-    assert timings.crops is not None
+    assert timings.crops is not None  # the watch has them
     scores = timings.scores or [None] * len(regions)  # of a paused watch
     return [
         _copy_region(region, crop.copy(), one, timings.info.taken_s)

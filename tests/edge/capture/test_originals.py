@@ -95,6 +95,18 @@ def test_nothing_is_copied_and_no_memory_taken_until_originals_are_needed(
     assert buffer.copy_original() is None
 
 
+def test_a_request_is_for_one_original(buffer: FrameBuffer) -> None:
+    image_rgb, kept = draw_test_pattern(1, 48, 64), []
+    for number in range(6):
+        if number in (1, 2, 4):
+            buffer.request_original()
+        for _ in range(3):  # of which the reader misses the first two
+            publish(buffer, number, image_rgb)
+        assert buffer.read_latest()
+        kept.append(buffer.copy_original() is not None)
+    assert kept == [False, True, True, False, True, False]
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [

@@ -74,7 +74,7 @@ def test_records_come_as_they_happen_from_the_request_on(
 
 def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: LiveClient) -> None:
     viewer.request(["state", "frame", "input"])
-    wait_until(lambda: server.wants_frame and server.wants_originals)
+    wait_until(lambda: server.wants_frame and server.wants_picture)
     server.put_frame(make_frame())
     packets = {packet.header["type"]: packet for packet in (viewer.read() for _ in range(3))}
     assert {one.header["frame"] for one in packets.values()} == {7}
@@ -104,7 +104,7 @@ def test_nothing_is_asked_of_the_watch_until_a_viewer_asks(
     assert not server.wants_frame
     viewer.request(["state"])
     wait_until(lambda: server.wants_frame)
-    assert not server.wants_originals
+    assert not server.wants_picture
     server.put_frame(make_frame(original=False))
     assert viewer.read().header["type"] == "state"
     wait_until(lambda: not server.wants_frame)
@@ -224,9 +224,23 @@ def test_a_socket_that_is_left_behind_is_replaced_and_one_that_is_served_is_not(
     left.bind(str(path))
     left.close()
     with LiveServer(path, HELLO):
-        with pytest.raises(SettingError, match="another watch serves it"):
+        with pytest.raises(SettingError, match="another program serves it"):
             LiveServer(path, HELLO)
         LiveClient(path).close()
+
+
+def test_a_socket_of_another_program_stays(tmp_path: Path) -> None:
+    path, link = tmp_path / "other.sock", tmp_path / "link"
+    link.symlink_to(tmp_path / "gone")
+    with socket.socket(socket.AF_UNIX) as other:  # of another type
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(SettingError, match="another program serves it"):
+            LiveServer(path, HELLO)
+    with pytest.raises(SettingError, match="is no socket"):
+        LiveServer(link, HELLO)
+    assert path.is_socket()
+    assert link.is_symlink()
 
 
 def test_a_place_where_no_socket_can_be_is_an_error(tmp_path: Path) -> None:
