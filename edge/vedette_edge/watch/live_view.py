@@ -1,7 +1,7 @@
 """The link between the watch and its viewers: hands them frames while they ask for some."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from vedette_edge.images.preprocessing import Image
@@ -20,13 +20,13 @@ class LiveView:
 
     def attach(self, watch: Watch) -> Watch:
         """Return the watch with a hook that looks for viewers after each frame."""
+        before = watch.on_frame
 
-        def on_frame(timings: FrameTimings, before: Callable[[FrameTimings], None]) -> None:
+        def on_frame(timings: FrameTimings) -> None:
             before(timings)
             self._add_frame(watch, timings)
 
-        before = watch.on_frame
-        return replace(watch, on_frame=lambda timings: on_frame(timings, before))
+        return replace(watch, on_frame=on_frame)
 
     def _add_frame(self, watch: Watch, timings: FrameTimings) -> None:
         if not self._server.wants_frame:
