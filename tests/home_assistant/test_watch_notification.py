@@ -1,4 +1,4 @@
-"""The automation and the blueprint of docs/home-assistant.md, with a watch that others have used."""
+"""The automation and the blueprint of docs/home-assistant.md, after all other tests."""
 
 import re
 import time

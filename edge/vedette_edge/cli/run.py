@@ -26,6 +26,7 @@ from vedette_edge.cli.watch_options import (
 from vedette_edge.cli.watch_plan import WatchPlan, build_plan
 from vedette_edge.console import Output, cli_session, escape_lines
 from vedette_edge.errors import SettingError
+from vedette_edge.files import find_socket
 from vedette_edge.host import systemd
 from vedette_edge.log.formatting import RecordFormatter
 from vedette_edge.model.classifier import Classifier
@@ -44,6 +45,8 @@ from vedette_edge.watch.stats import FrameTimings, Heartbeat
 
 if TYPE_CHECKING:
     from vedette_edge.cli.outputs import WatchOutputs
+
+logger = logging.getLogger(__name__)
 
 SOURCES_AND_EXAMPLES = f"""\b
 {SOURCES}
@@ -130,16 +133,23 @@ def _open_sinks(
 def _open_live(
     stack: ExitStack, path: Path | None, sink: Sink, plan: WatchPlan
 ) -> tuple[Callable[[Watch], Watch], Sink]:
-    """Open the socket for viewers, if there is to be one. Raises SettingError.
+    """Open the socket for viewers, if there is to be one.
 
-    Returns what adds the viewers to the watch, and the sink that they share.
+    Returns what adds the viewers to the watch, and the sink that they share. Raises SettingError,
+    but not for the service's own socket, which another service may have.
     """
-    if not path:
+    if not (place := path or find_socket()):
         return lambda watch: watch, sink
     from vedette_edge.live.server import LiveServer  # what is off costs no import
     from vedette_edge.watch.live_view import LiveView  # what is off costs no import
 
-    server = stack.enter_context(LiveServer(path, plan.describe_live()))
+    try:
+        server = stack.enter_context(LiveServer(place, plan.describe_live()))
+    except SettingError as error:
+        if path:
+            raise
+        logger.warning("%s. The watch goes on without viewers", error)
+        return lambda watch: watch, sink
     return LiveView(server).attach, FanOut(sink, server)
 
 

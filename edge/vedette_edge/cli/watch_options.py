@@ -27,7 +27,6 @@ from vedette_edge.cli.options import (
 )
 from vedette_edge.click_types import FiniteFloat
 from vedette_edge.errors import SettingError
-from vedette_edge.files import find_socket
 from vedette_edge.log.rotation import LogLimits
 from vedette_edge.watch.config import CameraSettings, WatchConfig, check_hysteresis
 
@@ -225,7 +224,6 @@ run_options = apply_options(
         click.option(
             "--socket",
             type=click.Path(path_type=Path),
-            default=find_socket,
             show_default="the service's, /run/vedette/watch.sock",
             help="Show viewers frames and records at this Unix socket.",
         ),

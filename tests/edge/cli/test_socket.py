@@ -129,6 +129,21 @@ def test_the_service_serves_it_without_a_setting(
             read_parts(viewer, "frame")
 
 
+def test_a_service_whose_socket_another_one_has_watches_without(
+    write_config: WriteConfig, model: Path, tmp_path: Path
+) -> None:
+    config = write_config(f'model = "{model}"\ncamera = "synthetic:64x48@10"\njson = true\n')
+    with start_watch(config, RUNTIME_DIRECTORY=str(tmp_path)) as first:
+        read_events(first, "change")
+        with start_watch(config, RUNTIME_DIRECTORY=str(tmp_path)) as second:
+            read_events(second, "change")
+            second.send_signal(signal.SIGTERM)
+            warnings = second.communicate()[1]
+        assert "another program serves it; choose another name. The watch goes on" in warnings
+        with LiveClient(tmp_path / "watch.sock") as viewer:
+            read_parts(viewer, "state")
+
+
 def test_a_hundred_viewers_that_are_killed_or_never_read_lose_the_watch_nothing(
     config: Path, path: Path
 ) -> None:
