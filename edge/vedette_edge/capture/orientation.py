@@ -73,7 +73,8 @@ def check_regions(image_rgb: Image, regions: Iterable[Region]) -> None:
     for region in regions:
         right, bottom = region.x + region.width, region.y + region.height
         if right > width or bottom > height:
+            kind = "" if region.name in ("crop", "mask") else "region "
             raise SettingError(
-                f"region {region.name} reaches to {right}, {bottom}; "
+                f"{kind}{region.name} reaches to {right}, {bottom}; "
                 f"the frame ends at {width}, {height}"
             )

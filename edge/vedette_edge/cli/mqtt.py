@@ -46,6 +46,9 @@ def remove(config: Path | None, mqtt: MqttSettings, as_json: bool) -> None:
             return
         count = f"{len(removal.topics)} retained topics removed"
         terminal.print_line(f"{broker.device_id}: {count}")
+        if not removal.topics:
+            text = "Nothing was found: check --mqtt-id, and that this user may read its topics."
+            terminal.err.print(text, style="yellow")
         if removal.was_online:
             text = "A watch with this id was online: stop it, or it comes back."
             terminal.err.print(text, style="yellow")

@@ -87,7 +87,8 @@ def check_camera(
         detail = seen.details.get("lost") or seen.details.get("skipped_file") or silence
         if not detail.startswith(config.name):
             detail = f"{config.name}: {detail}"
-        yield Finding("camera", FAULT, detail, _suggest_fix(config))
+        fix = "" if "misconfigured" in seen.details else _suggest_fix(config)
+        yield Finding("camera", FAULT, detail, fix)
         return
     yield _check_rate(config, seen)
     yield _check_image(seen)
@@ -109,7 +110,9 @@ def _watch_frames(plan: CaptureConfig) -> _Seen:
                     info, (image_rgb, *_) = frame
                     seen.add_frame(info, image_rgb)
                     until_s = seen.times_s[0] + LOOK_S
-    except (CameraError, SettingError) as error:
+    except SettingError as error:  # which says what to change
+        seen.details["lost"] = seen.details["misconfigured"] = str(error)
+    except CameraError as error:
         seen.details["lost"] = str(error)
     return seen
 

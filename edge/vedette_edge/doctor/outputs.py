@@ -1,5 +1,6 @@
 """Checks of the outputs: the policy, the broker, webhooks, and settings from elsewhere."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -27,8 +28,11 @@ def check_outputs(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Findi
         yield from check_broker(config.mqtt, create_stable_id(), running=is_service_running())
         if config.mqtt.commands:
             yield from _check_overrides(SERVICE_STATE / SETTINGS_FILE)
-    for url in sorted({rule.webhook for rule in config.rules if rule.webhook}):
-        yield _check_webhook(url)
+    if config.snapshots:
+        yield _check_snapshots(config.snapshots)
+    urls = [rule.webhook for rule in config.rules if rule.webhook]
+    for host in sorted({parse_webhook(url).host for url in urls}):
+        yield _check_webhook(host)
 
 
 def _check_rules(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Finding]:
@@ -52,9 +56,18 @@ def _check_overrides(path: Path) -> Iterator[Finding]:
         yield Finding("settings", WARNING, str(error))
 
 
-def _check_webhook(url: str) -> Finding:
+def _check_snapshots(folder: Path) -> Finding:
+    """Check that snapshots can be written, into the folder or into one that is yet to be made."""
+    place = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    if os.access(place, os.W_OK | os.X_OK):
+        return Finding("snapshots", OK, f"{folder} can be written")
+    detail = f"{folder}: no permission to write in {place}"
+    fix = "name a folder of the watch's user, such as /var/lib/vedette/snapshots"
+    return Finding("snapshots", FAULT, detail, fix)
+
+
+def _check_webhook(host: str) -> Finding:
     """Check that the name of a webhook's host is known; posts nothing."""
-    host = parse_webhook(url).host
     if _resolves(host):
         return Finding("webhook", OK, f"{host} has an address")
     fix = "check the name and the network, or use an IP address"

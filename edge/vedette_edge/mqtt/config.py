@@ -155,7 +155,8 @@ def read_password(path: Path) -> str:
     except OSError as error:
         # Somebody may have written the password itself.
         shown = path if "/" in str(path) else "the file of the broker's password"
-        raise SettingError(f"{shown}: {error.strerror or error}") from error
+        expected = "expected the broker's password in the first line of this file"
+        raise SettingError(f"{shown}: {error.strerror or error}; {expected}") from error
     except UnicodeDecodeError:
         raise SettingError(f"{path}: not UTF-8 text; expected a password") from None
     if not (password := text.partition("\n")[0].rstrip("\r")):

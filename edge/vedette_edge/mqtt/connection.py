@@ -17,8 +17,10 @@ from vedette_edge.host.certificates import create_tls_context
 from vedette_edge.mqtt.commands import TokenBucket
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.mqtt.failures import (
+    NO_BROKER,
     OTHER_DEVICE,
     OTHER_PORT,
+    OTHER_SERVER,
     explain_failure,
     explain_refusal,
 )
@@ -39,6 +41,7 @@ MOST_IN_FLIGHT = 20  # messages that the broker has not confirmed
 MOST_READS = 2_000  # packets a second from the broker; with more, the connection ends
 LARGEST_PACKET = 64 * 1024  # bytes of a packet from the broker that are kept
 QOS = 1
+CONNACK = 2  # the upper half of the first byte that a broker sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class _BoundedClient(paho.Client):
     """
 
     fault = ""  # the reason for which it refused what the broker sent
+    greeted = False  # by a packet, of which the first must be CONNACK
     most_bytes = LARGEST_PACKET
     tls: ssl.SSLContext | None = None
 
@@ -88,12 +92,22 @@ class _BoundedClient(paho.Client):
         """
         room = self.most_bytes - len(self._in_packet["packet"])
         if room > 0 or bufsize == 1:
-            return super()._sock_recv(min(bufsize, max(1, room)))
+            data = super()._sock_recv(min(bufsize, max(1, room)))
+            self._check_greeting(data)
+            return data
         rest = super()._sock_recv(min(bufsize - 1, self.most_bytes))
         self._in_packet["to_process"] -= len(rest)
         if rest:
             raise BlockingIOError  # paho asks again
         return rest  # the end of the connection
+
+    def _check_greeting(self, data: bytes) -> None:
+        """Refuse what begins with anything but CONNACK, as a web server's answer does."""
+        if data and not self.greeted:
+            self.greeted = True
+            if data[0] >> 4 != CONNACK:
+                self.fault = NO_BROKER
+                raise ConnectionError(NO_BROKER)
 
     def _handle_publish(self) -> MQTTErrorCode:
         """Handle a message; of its first byte, two bits are the QoS."""
@@ -169,7 +183,7 @@ class Connection:
                 self._client.loop_write()
             self._client.loop_misc()
         except Exception as error:  # paho raises many kinds for what is not MQTT
-            self._fail("what it sends is not MQTT", "is it a broker, at this port?", error)
+            self._fail(NO_BROKER, OTHER_SERVER, error)
         if not self.accepted and time.monotonic() - self._opened_s > ANSWER_S:
             fix = "is it a broker, at this port? Is it overloaded?"
             text = f"{self._broker.name}: it does not answer; {fix}"
@@ -221,6 +235,7 @@ class Connection:
     def _note_end(self, *_: object) -> None:
         reason = self._client.fault or "the connection has ended"
         fix = OTHER_DEVICE if self.accepted or self._broker.tls else OTHER_PORT
+        fix = OTHER_SERVER if reason == NO_BROKER else fix
         self._failure = self._failure or BrokerError(f"{self._broker.name}: {reason}; {fix}")
 
     def _note_confirmed(self, _client: object, _data: object, mid: int, *_: object) -> None:

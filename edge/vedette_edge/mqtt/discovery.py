@@ -21,6 +21,7 @@ CHANGE = "change"  # type of the events where the labels are too many to list
 # Turns an event's type, which Home Assistant would have to know, into an attribute.
 _UNTYPED = f"{{{{ dict(value_json,label=value_json.event_type,event_type='{CHANGE}')|tojson }}}}"
 _PERCENT = "(value_json.score*100)|round(1)"
+MOST_GONE = 100  # topics of a former description that are removed
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _PLATFORMS = ("sensor", "binary_sensor", "event", "image", "number", "switch", "button")
 _DIAGNOSTIC = {"ent_cat": "diagnostic"}
@@ -60,6 +61,21 @@ def add_removals(payload: bytes, former: bytes) -> bytes | None:
     current["cmps"] = {**gone, **current["cmps"]}
     marked = _to_json(current)
     return marked if len(marked) <= LARGEST_BYTES else None
+
+
+def list_gone_states(payload: bytes, former: bytes, root: str) -> list[str]:
+    """List the topics of regions' states that a former payload had and this one lacks.
+
+    Anybody may have written the former payload, so no topic outside `root` counts.
+    """
+    state = re.compile(rf"{re.escape(root)}/(?:[A-Za-z0-9_-]{{1,100}}/)?state")
+    try:
+        components = json.loads(former)["cmps"].values()
+        topics = {str(one["stat_t"]) for one in components if "stat_t" in one}
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return []
+    current = {one.get("stat_t") for one in json.loads(payload)["cmps"].values()}
+    return sorted(filter(state.fullmatch, topics - current))[:MOST_GONE]
 
 
 def _encode(device: Device, topics: Topics, commands: bool, detail: int) -> bytes:

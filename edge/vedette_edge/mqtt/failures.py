@@ -8,6 +8,8 @@ from vedette_edge.mqtt.config import Broker
 
 OTHER_DEVICE = "look into the broker's log, and whether another device has the same --mqtt-id"
 OTHER_PORT = "if this is the broker's port for TLS, use mqtts://; else look into the broker's log"
+NO_BROKER = "what it sends is not MQTT"
+OTHER_SERVER = "is it a broker, at this port? A web page has another"
 UNAVAILABLE = 136  # paho's code of a broker that accepts nobody now
 
 # By paho's code.

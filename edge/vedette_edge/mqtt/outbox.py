@@ -47,6 +47,13 @@ class Outbox:
             self._newest[topic] = payload
             self._waiting.setdefault(topic, self._turn)
 
+    def remove_retained(self, topics: Sequence[str]) -> None:
+        """Let the broker forget topics that are no longer used."""
+        with self._lock:
+            self._order += tuple(topics)
+        for topic in topics:
+            self.put_retained(topic, b"")
+
     def put_event(self, topic: str, payload: bytes) -> None:
         """Add an event. If too many wait, the oldest is dropped and counted."""
         with self._lock:

@@ -11,7 +11,7 @@ from vedette_edge.mqtt.commands import Command, TokenBucket, parse_command
 from vedette_edge.mqtt.config import USUAL_PAUSES, MqttConfig, Pauses
 from vedette_edge.mqtt.connection import Received
 from vedette_edge.mqtt.device import Device
-from vedette_edge.mqtt.discovery import add_removals, create_discovery
+from vedette_edge.mqtt.discovery import add_removals, create_discovery, list_gone_states
 from vedette_edge.mqtt.outbox import Outbox
 from vedette_edge.mqtt.publisher import Publisher
 from vedette_edge.mqtt.topics import Topics
@@ -164,6 +164,8 @@ class MqttOutput:
         """Remove what the last watch had described, and this one does not have, such as labels."""
         if message.retained and not self._compared:
             self._compared = True
+            gone = list_gone_states(self._discovery, message.payload, self._topics.root)
+            self._outbox.remove_retained(gone)
             if payload := add_removals(self._discovery, message.payload):
                 self._outbox.put_retained(message.topic, payload)
                 self._outbox.repeat_retained()  # Home Assistant has now forgotten what expires

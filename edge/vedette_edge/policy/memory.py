@@ -7,7 +7,7 @@ does not. The file is for this machine alone and may be deleted: the rules begin
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from vedette_edge.files import read_bounded
 
 MOST_BYTES = 16 << 20
+MOST_GONE, FORGET_S = 100, 30 * 86_400  # rules that are gone from the configuration
 MOST_LABELS = 10_000  # whose firsts a rule remembers, more than most models have; the oldest go
 
 
@@ -69,9 +70,12 @@ class PolicyMemory:
         """The memory of the rule with this key."""
         return self._rules.setdefault(key, RuleMemory())
 
-    def forget_others(self, keys: set[str]) -> None:
-        """Forget the rules that the configuration no longer has."""
-        self._rules = {key: one for key, one in self._rules.items() if key in keys}
+    def forget_others(self, keys: Collection[str], now: float) -> None:
+        """Forget rules that the configuration no longer has, after a while: they may come back."""
+        gone = {key: one for key, one in self._rules.items() if key not in keys}
+        latest = sorted(gone, key=lambda key: gone[key].sent_at)[-MOST_GONE:]
+        kept = {key for key in latest if now - gone[key].sent_at < FORGET_S}
+        self._rules = {key: one for key, one in self._rules.items() if key in {*keys, *kept}}
 
     def to_dict(self) -> dict[str, object]:
         """Create the content of the file, which does not change with the memory."""

@@ -1,7 +1,7 @@
 """The policy: decides which records the outputs are sent, by the rules of the configuration."""
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,8 +65,9 @@ class Policy:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock` gives seconds since the boot, `wall_clock` seconds since the epoch."""
-        memory.forget_others({rule.key for rule in rules})
-        self._states = [_RuleState(rule, memory) for rule in rules]
+        keys = list(_number_keys(rules))
+        memory.forget_others(keys, wall_clock())
+        self._states = [_RuleState(*one, memory) for one in zip(rules, keys, strict=True)]
         self._clock, self._wall_clock = clock, wall_clock
 
     @property
@@ -108,11 +109,19 @@ def _name_region(region: str) -> str:
     return f"region {region}"
 
 
+def _number_keys(rules: Sequence[Rule]) -> Iterator[str]:
+    """Yield a key for each rule's memory; of those with the same condition, each has its own."""
+    counts = Counter[str]()
+    for rule in rules:
+        counts[rule.key] += 1
+        yield f"{rule.key}-{counts[rule.key]}"
+
+
 class _RuleState:
     """A rule, and the records that it waits with."""
 
-    def __init__(self, rule: Rule, memory: PolicyMemory) -> None:
-        self._rule, self._memory = rule, memory.of(rule.key)
+    def __init__(self, rule: Rule, key: str, memory: PolicyMemory) -> None:
+        self._rule, self._memory = rule, memory.of(key)
         self._candidates: dict[str, _Candidate] = {}  # by subject
         # Firsts that came in a cooldown: none is missed. With their periods.
         self._deferred: deque[tuple[Occurrence, str]] = deque(maxlen=MOST_DEFERRED)
@@ -165,11 +174,18 @@ class _RuleState:
             return False
         if self._is_cooling(now_s, now):
             if period:
-                self._deferred.append((occurrence, period))
+                self._defer(occurrence, period)
             return False
         if period or self._rule.cooldown_s:
             self._memory.note(label, period, now_s, now)
         return True
+
+    def _defer(self, occurrence: Occurrence, period: str) -> None:
+        """Let a first wait, in place of one of an earlier period of its label."""
+        earlier = [one for one in self._deferred if one[0].label == occurrence.label]
+        for one in earlier:
+            self._deferred.remove(one)
+        self._deferred.append((occurrence, period))
 
     def _is_known(self, label: str, period: str) -> bool:
         """True if the first of a period was sent, or waits.

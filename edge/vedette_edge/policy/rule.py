@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -49,8 +49,9 @@ class Rule:
 
     @property
     def key(self) -> str:
-        """A name for the rule's memory: the same after a restart, as long as the rule is."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        """A name for the rule's memory: the same as long as its condition is, whatever it sends."""
+        condition = replace(self, webhook="", snapshot=False)
+        return hashlib.sha256(repr(condition).encode()).hexdigest()[:16]
 
     def matches(self, record: Record) -> bool:
         """True for a record of this event and label."""
@@ -133,7 +134,7 @@ _KEYS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "for": (_is_number(MOST_SECONDS), SECONDS),
     "first": (lambda value: value in PERIODS, f"one of {', '.join(PERIODS)}"),
     "cooldown": (_is_number(MOST_SECONDS), SECONDS),
-    "hours": (_is_hours, 'two times such as "20:00-07:00"'),
+    "hours": (_is_hours, 'two different times such as "20:00-07:00"'),
     "webhook": (_is_text, "an address such as http://192.168.1.2:8123/api/webhook/fox"),
     "snapshot": (lambda value: isinstance(value, bool), "true or false"),
 }

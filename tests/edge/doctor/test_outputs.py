@@ -31,6 +31,19 @@ def test_rules_for_labels_of_the_model_are_fine() -> None:
     assert (fault.level, "no label 'Fox'" in fault.detail) == (FAULT, True)
 
 
+def test_a_folder_for_snapshots_must_be_one_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path, tmp_path / "new" / "below"):
+        (finding,) = check(snapshots=folder)
+        assert (finding.subject, finding.level) == ("snapshots", OK)
+        assert not (tmp_path / "new").exists()
+    monkeypatch.setattr("os.access", lambda *_: False)  # as for any user but root
+    (fault,) = check(snapshots=tmp_path / "new")
+    assert fault.level == FAULT
+    assert f"no permission to write in {tmp_path}" in fault.detail
+
+
 def test_labels_are_not_judged_where_the_model_does_not_load() -> None:
     config = NotifyConfig(rules=parse_rules([{"label": "Fox"}]))
     assert list(check_outputs(config, ())) == []

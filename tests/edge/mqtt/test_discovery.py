@@ -9,7 +9,12 @@ import pytest
 from tests.edge.mosquitto import DEVICE
 
 from vedette_edge.mqtt.device import Device
-from vedette_edge.mqtt.discovery import LARGEST_BYTES, add_removals, create_discovery
+from vedette_edge.mqtt.discovery import (
+    LARGEST_BYTES,
+    add_removals,
+    create_discovery,
+    list_gone_states,
+)
 from vedette_edge.mqtt.topics import Topics
 
 TOPICS = Topics("vedette/door-pi", "homeassistant", "door-pi")
@@ -180,3 +185,20 @@ def test_what_is_gone_is_marked_for_removal_once() -> None:
 )
 def test_a_hostile_former_description_is_ignored(former: bytes) -> None:
     assert add_removals(create_discovery(DEVICE, TOPICS, commands=True), former) is None
+
+
+def test_of_a_former_description_only_states_of_this_device_are_gone() -> None:
+    former = {
+        "a": {"stat_t": "vedette/pi/yard/state"},
+        "b": {"stat_t": "vedette/pi/door/state"},
+        "c": {"stat_t": "vedette/other/state"},
+        "d": {"stat_t": "vedette/pi/health"},
+        "e": {"stat_t": "vedette/pi/#/state"},
+        "f": {"stat_t": 5},
+        "g": {"stat_t": "vedette/pi/a/b/state"},
+    }
+    payload = json.dumps({"cmps": {"b": {"stat_t": "vedette/pi/door/state"}}}).encode()
+    gone = list_gone_states(payload, json.dumps({"cmps": former}).encode(), "vedette/pi")
+    assert gone == ["vedette/pi/yard/state"]
+    for hostile in (b"", b"[]", b'{"cmps": 5}', b'{"cmps": {"a": 5}}', b"[" * 50_000):
+        assert list_gone_states(payload, hostile, "vedette/pi") == []

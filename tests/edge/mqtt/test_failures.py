@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.edge.conftest import needs_openssl
 from tests.edge.mosquitto import StartBroker, make_config
+from tests.edge.sinks.webhook_servers import serve_raw
 
 from vedette_edge.errors import BrokerError
 from vedette_edge.mqtt.config import Broker
@@ -78,3 +79,12 @@ def test_a_port_for_tls_is_suspected_where_a_connection_ends_at_once(
     with pytest.raises(BrokerError, match="port for TLS, use mqtts://"):
         connect(broker.port, tls=False)
     connect(broker.port, tls=True, ca_file=file)
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"HTTP", b"SSH-2.0-x\r\n"])
+def test_another_server_in_place_of_a_broker_is_no_broker(answer: bytes) -> None:
+    with (
+        serve_raw(lambda connection: connection.sendall(answer)) as server,
+        pytest.raises(BrokerError, match="not MQTT; is it a broker"),
+    ):
+        connect(int(server.rpartition(":")[2]), tls=False)

@@ -9,6 +9,7 @@ from tests.edge.mosquitto import (
     Mosquitto,
     list_retained,
     make_config,
+    publish,
     subscribe,
     wait_until,
 )
@@ -21,6 +22,7 @@ from tests.edge.mqtt.outputs import (
 
 from vedette_edge.log.records import create_record
 from vedette_edge.mqtt.device import Device
+from vedette_edge.mqtt.topics import make_slug
 
 
 def test_a_change_is_a_snapshot_then_a_state_then_an_event(broker: Mosquitto) -> None:
@@ -105,6 +107,23 @@ def test_entities_of_labels_that_are_gone_are_removed(broker: Mosquitto) -> None
         assert len(read_entities()["is_cat"]) > 1
     with open_output(make_config(broker.port), other):
         wait_until(lambda: "is_fox" not in read_entities())
+
+
+def test_states_of_regions_that_are_gone_are_removed(broker: Mosquitto) -> None:
+    def read_states() -> set[str]:
+        topics = list_retained(broker.port)
+        return {topic.removeprefix(f"{ROOT}/") for topic in topics if topic.endswith("/state")}
+
+    publish(broker.port, "vedette/other/state", b"{}", "-r")
+    publish(broker.port, f"{ROOT}/own/state", b"{}", "-r")
+    kept = {"vedette/other/state", "own/state"}
+    for regions, states in (
+        (("door", "the yard"), {"door/state", f"{make_slug('the yard')}/state"}),
+        (("door",), {"door/state"}),
+        ((), {"state"}),
+    ):
+        with open_output(make_config(broker.port), replace(DEVICE, regions=regions)):
+            wait_until(lambda states=states: read_states() == states | kept)  # type: ignore[misc]
 
 
 def test_the_health_follows_a_discovery_after_which_home_assistant_forgets_it(

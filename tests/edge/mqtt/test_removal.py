@@ -164,6 +164,13 @@ def test_the_command_warns_of_a_watch_that_is_online(broker: Mosquitto) -> None:
     assert (result.exit_code, "online" in result.stderr) == (0, True)
 
 
+def test_the_command_doubts_an_id_of_which_nothing_is_kept(broker: Mosquitto) -> None:
+    url = f"mqtt://127.0.0.1:{broker.port}"
+    result = call_vedette("mqtt", "remove", "--mqtt", url, "--mqtt-id", "other")
+    assert result.exit_code == 0
+    assert "Nothing was found: check --mqtt-id" in result.stderr
+
+
 def test_the_command_names_what_is_missing() -> None:
     result = call_vedette("mqtt", "remove")
     assert (result.exit_code, "--mqtt" in result.stderr) == (2, True)

@@ -70,7 +70,30 @@ def test_a_changed_rule_forgets_and_the_others_remember(tmp_path: Path) -> None:
     world.restart(parse_rules(tables))
     (sent,) = world.change("fox")
     assert sent.rule.labels == ("fox", "hen")
-    assert len(json.loads(json.dumps(world.memory.to_dict()))["rules"]) == 2
+    assert len(json.loads(json.dumps(world.memory.to_dict()))["rules"]) == 3
+
+
+def test_a_rule_that_comes_back_remembers_for_a_month() -> None:
+    tables: list[dict[str, object]] = [{"first": "ever", "label": "fox"}]
+    world = World(*tables)
+    assert world.change("fox")
+    for days, sent in ((29, 0), (31, 1)):
+        world.restart(parse_rules([]))
+        world.pass_time(days * DAY_S)
+        world.restart(parse_rules([]))
+        world.restart(parse_rules(tables))
+        assert len(world.change("fox")) == sent
+
+
+def test_what_a_rule_sends_may_change_and_equal_conditions_have_memories_of_their_own() -> None:
+    tables: list[dict[str, object]] = [{"first": "ever", "webhook": "http://one"}] * 2
+    world = World(*tables)
+    assert len(world.change("fox")) == 2
+    other: dict[str, object] = {"first": "ever", "webhook": "http://two", "snapshot": True}
+    world.restart(parse_rules([tables[0], other]))
+    assert not world.change("fox")
+    world.restart(parse_rules([*tables, other]))
+    assert len(world.change("fox")) == 1
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,17 @@ def test_a_first_within_a_cooldown_is_sent_when_it_ends() -> None:
     assert sent.occurrence.record["label"] == "empty"
 
 
+def test_of_a_label_only_the_latest_first_waits_for_a_cooldown() -> None:
+    world = World({"first": "hour", "cooldown": 5 * 3600})
+    assert world.change("fox")
+    for number in range(4):
+        world.pass_time(3600)
+        assert not world.change("fox", score=number / 10)
+    (sent,) = world.pass_time(3600)
+    assert sent.occurrence.record["score"] == 0.3
+    assert not world.pass_time(48 * 3600)
+
+
 @pytest.mark.parametrize(
     ("hours", "clock", "expected"),
     [

@@ -52,7 +52,7 @@ def test_every_key_reaches_the_rule() -> None:
         ({"cooldown": -(10**400)}, r"cooldown is -1000"),
         ({"first": "week"}, r"first is 'week': expected one of hour, day, ever"),
         ({"cooldown": "600"}, r"cooldown is '600'"),
-        ({"hours": "20:00"}, r"hours is '20:00': expected two times"),
+        ({"hours": "20:00"}, r"hours is '20:00': expected two different times"),
         ({"hours": "20:00-20:00"}, r"hours is '20:00-20:00'"),
         ({"hours": "20:00-24:30"}, r"hours is '20:00-24:30'"),
         ({"hours": 20}, r"hours is 20"),
