@@ -80,6 +80,7 @@ class WatchOutputs:
         self.notifier.check()
         if self.outputs.mqtt:
             if self.controls.apply(watch.regions):
+                self.notifier.expect_changes()
                 self._publish_settings()
             self._publish_health(watch, health)
 

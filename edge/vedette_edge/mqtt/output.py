@@ -17,7 +17,7 @@ from vedette_edge.mqtt.publisher import Publisher
 from vedette_edge.mqtt.topics import Topics
 
 COMMANDS_PER_S, COMMANDS_AT_ONCE = 10.0, 20
-CAMERA_EVENTS = {"camera_opened": True, "camera_restored": True, "camera_lost": False}
+CAMERA_EVENTS = {"camera_restored": True, "camera_lost": False}
 NO_STATE = {"label": None, "score": None, "previous": "", "since": None}
 OUTAGE_FIELDS = ("lost_s", "reason")
 

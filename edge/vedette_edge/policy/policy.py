@@ -3,7 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from vedette_edge.log.records import Record
 from vedette_edge.policy.memory import PolicyMemory, read_boot_clock
 from vedette_edge.policy.rule import EVENTS, Rule
 
-MOST_DEFERRED = 32  # firsts of a rule that wait for the end of a cooldown
+MOST_PICTURES = 32  # of a rule's firsts that wait for the end of a cooldown; others go without
 _PERIOD_FORMS = {"": "", "hour": "%Y-%m-%dT%H%z", "day": "%Y-%m-%d", "ever": "ever"}
 
 
@@ -94,6 +94,12 @@ class Policy:
             state.add_score(_name_region(region), score, describe)
         return self.take_due()
 
+    def find_awaited_score(self, region: str) -> float | None:
+        """Find the lowest score that a rule waits for in a region; None if none waits."""
+        subject = _name_region(region)
+        scores = [state.find_awaited_score(subject) for state in self._states]
+        return min((score for score in scores if score is not None), default=None)
+
     def holds(self, occurrence: Occurrence) -> bool:
         """True if a rule waits with this record, to send it later."""
         return any(state.holds(occurrence) for state in self._states)
@@ -124,12 +130,17 @@ class _RuleState:
         self._rule, self._memory = rule, memory.of(key)
         self._candidates: dict[str, _Candidate] = {}  # by subject
         # Firsts that came in a cooldown: none is missed. With their periods.
-        self._deferred: deque[tuple[Occurrence, str]] = deque(maxlen=MOST_DEFERRED)
+        self._deferred: deque[tuple[Occurrence, str]] = deque()  # one for each label
 
     @property
     def waits_for_score(self) -> bool:
         """True if a label stands whose score is too low so far."""
         return any(not one.reached for one in self._candidates.values())
+
+    def find_awaited_score(self, subject: str) -> float | None:
+        """Find the score that the label which stands has not reached; None without one."""
+        candidate = self._candidates.get(subject)
+        return self._rule.score if candidate and not candidate.reached else None
 
     def holds(self, occurrence: Occurrence) -> bool:
         """True if the record waits."""
@@ -176,16 +187,23 @@ class _RuleState:
             if period:
                 self._defer(occurrence, period)
             return False
+        if period:
+            self._drop_deferred(label)
         if period or self._rule.cooldown_s:
             self._memory.note(label, period, now_s, now)
         return True
 
     def _defer(self, occurrence: Occurrence, period: str) -> None:
-        """Let a first wait, in place of one of an earlier period of its label."""
-        earlier = [one for one in self._deferred if one[0].label == occurrence.label]
-        for one in earlier:
-            self._deferred.remove(one)
+        """Let a first wait. Of many, only the latest keep their pictures."""
+        self._drop_deferred(occurrence.label)
         self._deferred.append((occurrence, period))
+        if len(self._deferred) > MOST_PICTURES:
+            early, its_period = self._deferred[-MOST_PICTURES - 1]
+            self._deferred[-MOST_PICTURES - 1] = replace(early, snapshot=None), its_period
+
+    def _drop_deferred(self, label: str) -> None:
+        """Drop the first of an earlier period, in whose place a later one is sent or waits."""
+        self._deferred = deque(one for one in self._deferred if one[0].label != label)
 
     def _is_known(self, label: str, period: str) -> bool:
         """True if the first of a period was sent, or waits.

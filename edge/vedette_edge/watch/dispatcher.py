@@ -64,6 +64,7 @@ class Dispatcher:
         self._originals = 0  # in the queue
         self._closing = False
         self.dropped = 0  # deliveries, and snapshots
+        self._done: deque[tuple[str, object]] = deque(maxlen=MOST_DELIVERIES)
         self._lock = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="outputs", daemon=True)
 
@@ -137,7 +138,7 @@ class Dispatcher:
             self._post(notification)
 
     def _keep(self, snapshot: Snapshot) -> None:
-        if self._outputs.snapshots:
+        if self._outputs.snapshots and self._is_new("snapshots", snapshot.record):
             name = create_snapshot_name(snapshot.record)
             self._outputs.snapshots.write(name, snapshot.full)
             if snapshot.marked:
@@ -152,10 +153,18 @@ class Dispatcher:
         if delivery.record:
             own = [one for one in occurrences.values() if one.record is delivery.record]
             jpeg = pictures.get(id(own[0].snapshot)) if own else None
-            mqtt.write(delivery.record, jpeg, notify=bool(own))
+            notify = bool(own) and self._is_new("mqtt", delivery.record)
+            mqtt.write(delivery.record, jpeg, notify=notify)
         for occurrence in occurrences.values():
-            if occurrence.record is not delivery.record:
+            if self._is_new("mqtt", occurrence.record):
                 mqtt.notify(occurrence.record, pictures.get(id(occurrence.snapshot)))
+
+    def _is_new(self, output: str, record: object) -> bool:
+        """True for a record that the output has not had because of another rule."""
+        if any(output == its and record is one for its, one in self._done):
+            return False
+        self._done.append((output, record))
+        return True
 
     def _post(self, notification: Notification) -> None:
         occurrence, rule = notification.occurrence, notification.rule

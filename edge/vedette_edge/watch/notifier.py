@@ -69,8 +69,7 @@ class Notifier:
         for region in regions:
             score = region.smoother.score if region.smoother else None
             if score is not None:
-                describe = self._create_describe(timings, score)
-                self._send(self._policy.add_score(region.region, score, describe))
+                self._add_score(timings, region.region, score)
 
     def _find_needed(self, taken_s: float, regions: Sequence[RegionState]) -> Originals:
         """Find which originals may be needed: none while no label can change, however it looks.
@@ -79,11 +78,35 @@ class Notifier:
         """
         interval_s, self._taken_s = taken_s - self._taken_s, taken_s
         until_s = taken_s + max(GAP_S, ON_THEIR_WAY * interval_s)
-        smoothers = [region.smoother for region in regions if region.smoother]
-        is_calm = not self._policy.waits_for_score and not any(
-            smoother.can_change_by(until_s) for smoother in smoothers
-        )
+        is_calm = not any(self._can_notify(region, until_s) for region in regions)
         return Originals.AFTER_GAPS if is_calm else Originals.ALL
+
+    def _can_notify(self, region: RegionState, until_s: float) -> bool:
+        """True if a frame up to this time could change a label, or raise it to an awaited score."""
+        if not region.smoother:
+            return False
+        awaited = self._policy.find_awaited_score(region.region)
+        reaches = awaited is not None and region.smoother.can_reach(awaited, until_s)
+        return reaches or region.smoother.can_change_by(until_s)
+
+    def expect_changes(self) -> None:
+        """Keep the originals of the frames to come, as thresholds have changed."""
+        if self._source:
+            self._source.keep_originals(Originals.ALL)
+
+    def _add_score(self, timings: FrameTimings, region: str, score: float) -> None:
+        """Let the score of a region's label rise; compress the picture if its rule still waits."""
+        described: dict[int, Occurrence] = {}  # by change: several rules may wait with it
+
+        def describe(record: Record) -> Occurrence:
+            if id(record) not in described:
+                described[id(record)] = self._describe_frame(timings, score, record)
+            return described[id(record)]
+
+        self._send(self._policy.add_score(region, score, describe))
+        for occurrence in described.values():
+            if occurrence.snapshot and self._policy.holds(occurrence):
+                self._dispatcher.put(Delivery(waiting=occurrence.snapshot))
 
     def check(self) -> None:
         """Send what is due because a label has stood long enough."""
@@ -104,19 +127,13 @@ class Notifier:
         x, y, width, height = (round(original.scale * edge) for edge in edges)
         return Occurrence(record, Snapshot(original.image_rgb, record, (x, y, width, height)))
 
-    def _create_describe(
-        self, timings: FrameTimings, score: float
-    ) -> Callable[[Record], Occurrence]:
+    def _describe_frame(self, timings: FrameTimings, score: float, record: Record) -> Occurrence:
         """Describe a frame in which a label's score is high enough, by the record of its change."""
-
-        def describe(record: Record) -> Occurrence:
-            time_of_frame = format_timestamp(timings.info.seen_at)
-            frame = {"time": time_of_frame, "frame": timings.info.number, "score": round(score, 4)}
-            alone = ("frame_score", "snapshot")  # of the change
-            kept = {name: value for name, value in record.items() if name not in alone}
-            return self._create_occurrence(kept | frame)
-
-        return describe
+        time_of_frame = format_timestamp(timings.info.seen_at)
+        frame = {"time": time_of_frame, "frame": timings.info.number, "score": round(score, 4)}
+        alone = ("frame_score", "snapshot")  # of the change
+        kept = {name: value for name, value in record.items() if name not in alone}
+        return self._create_occurrence(kept | frame)
 
     def _put(self, occurrence: Occurrence, notifications: Sequence[Notification]) -> None:
         waiting = occurrence.snapshot if self._policy.holds(occurrence) else None

@@ -140,6 +140,24 @@ def test_a_first_within_a_cooldown_is_sent_when_it_ends() -> None:
     assert sent.occurrence.record["label"] == "empty"
 
 
+def test_many_firsts_wait_for_a_cooldown_and_none_is_missed() -> None:
+    world = World({"first": "day", "cooldown": 600, "snapshot": True})
+    labels = [f"label {number}" for number in range(100)]
+    sent = [one.occurrence.label for label in labels for one in world.change(label)]
+    for _ in labels:
+        sent += [one.occurrence.label for one in world.pass_time(600)]
+    assert sent == labels
+
+
+def test_of_firsts_that_wait_only_the_latest_keep_their_pictures() -> None:
+    world = World({"first": "day", "cooldown": 600, "snapshot": True})
+    record = create_record("change", world.wall) | {"score": 0.9}
+    for number in range(40):
+        world.policy.add(Occurrence(record | {"label": f"label {number}"}, f"picture {number}"))
+    sent = [one.occurrence.snapshot for _ in range(39) for one in world.pass_time(600)]
+    assert sent == [None] * 7 + [f"picture {number}" for number in range(8, 40)]
+
+
 def test_of_a_label_only_the_latest_first_waits_for_a_cooldown() -> None:
     world = World({"first": "hour", "cooldown": 5 * 3600})
     assert world.change("fox")

@@ -231,3 +231,80 @@ def test_no_original_is_copied_while_no_label_can_change(folder: SnapshotFolder)
     assert turn > 200
     assert all(one == Originals.ALL for one in needed[turn - 5 : turn + 1])
     assert needed[-1] == Originals.AFTER_GAPS
+
+
+class Scene:
+    """A scene of a few labels, for which a notifier decides at 30 frames a second."""
+
+    def __init__(self, setup: Setup, labels: tuple[str, ...]) -> None:
+        smoothing = SmoothingConfig(smoothing_s=1.0, enter=0.5, leave=0.35, dwell_s=0)
+        self.smoother = LabelSmoother(labels, Confidence(1.0, 0.0), smoothing)
+        self.setup, self.labels, self.number = setup, labels, 0
+        self.regions = [RegionState("", self.smoother, every_frame=False)]
+
+    def show(self, label: str, score: float, frames: int) -> Originals:
+        """Show frames with a label at a score; return which originals are needed then."""
+        rest = (1 - score) / (len(self.labels) - 1)
+        scores = np.array([score if one == label else rest for one in self.labels], np.float32)
+        for _ in range(frames):
+            self.number += 1
+            taken_s = self.number / 30
+            change = self.smoother.update(scores, taken_s)
+            if change:
+                self.setup.change(change.label, self.number, change.score)
+            info = FrameInfo(self.number, 1.8e9 + taken_s, taken_s, 0.0, 0.0, 0, b"")
+            self.setup.notifier.add_frame(FrameTimings(info), self.regions)
+        return self.setup.needed
+
+
+def test_a_rule_that_waits_for_a_score_keeps_no_original(folder: SnapshotFolder) -> None:
+    """Not even where the score is reached, and a cooldown or `for` holds it back."""
+    labels = tuple(f"label {number}" for number in range(12))
+    rule: dict[str, object] = {"first": "day", "score": 0.8, "cooldown": 600, "snapshot": True}
+    setup = Setup(folder, [rule, rule | {"for": 900}])
+    scene = Scene(setup, labels)
+    with setup.dispatcher:
+        for label in labels:
+            scene.show(label, 0.95, 120)
+        limit_s = time.monotonic() + 30
+        while any(one() is not None for one in setup.originals):
+            assert time.monotonic() < limit_s
+            time.sleep(0.01)
+    assert len(setup.originals) <= 2 * len(labels)
+
+
+def test_a_score_that_cannot_be_reached_yet_needs_no_original(folder: SnapshotFolder) -> None:
+    setup = Setup(folder, [{"score": 0.9, "snapshot": True}])
+    scene = Scene(setup, ("fox", "hen", "empty"))
+    with setup.dispatcher:
+        assert scene.show("fox", 0.34, 100) == Originals.AFTER_GAPS  # unknown stands
+        assert scene.smoother.label == "unknown"
+        assert scene.show("fox", 0.75, 200) == Originals.AFTER_GAPS
+        assert scene.smoother.label == "fox"
+        assert setup.sent == 0
+        assert scene.show("fox", 0.88, 100) == Originals.ALL  # the next frames may reach it
+        scene.show("fox", 0.95, 100)
+        assert setup.sent == 1
+        assert scene.show("fox", 0.95, 100) == Originals.AFTER_GAPS
+
+
+def test_after_a_change_of_thresholds_originals_are_kept(folder: SnapshotFolder) -> None:
+    setup = Setup(folder, [{"snapshot": True}])
+    scene = Scene(setup, ("fox", "hen"))
+    with setup.dispatcher:
+        assert scene.show("fox", 0.95, 200) == Originals.AFTER_GAPS
+        setup.notifier.expect_changes()
+        assert setup.needed == Originals.ALL
+
+
+def test_two_rules_that_fire_one_after_the_other_write_one_picture(
+    folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    setup = Setup(folder, [{"snapshot": True}, {"for": 5, "snapshot": True}])
+    with setup.dispatcher:
+        setup.change("fox", 100)
+        setup.now_s = 5.0
+        setup.notifier.check()
+    assert setup.sent == 2
+    assert folder.read_counters().written == 1
+    assert list_greys(tmp_path) == [100]
