@@ -64,7 +64,7 @@ synthetic._draw_frames = draw_frames
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the outputs send to, the folder of the measurement, and how long a sample is shown."""
+    """The addresses of the outputs, the folder of the measurement, and the time of each sample."""
 
     folder: Path
     broker: str
