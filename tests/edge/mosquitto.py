@@ -128,6 +128,7 @@ class Subscriber:
         form = ["-F", "%r %t %x", *(flags or ("-t", "#"))]
         self._process = subprocess.Popen([*command, *form], stdout=subprocess.PIPE, text=True)
         self.messages: list[tuple[bool, str, bytes]] = []  # retained, topic, payload
+        self.marks: set[str] = set()  # topics of our own, which are no messages
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -135,7 +136,10 @@ class Subscriber:
         assert self._process.stdout
         for line in self._process.stdout:
             retained, topic, *payload = line.rstrip("\n").split(" ")
-            self.messages.append((retained == "1", topic, bytes.fromhex("".join(payload))))
+            if topic.startswith("mark/"):
+                self.marks.add(topic)
+            else:
+                self.messages.append((retained == "1", topic, bytes.fromhex("".join(payload))))
 
     def topics(self) -> list[str]:
         return [topic for _, topic, _ in self.messages]
@@ -143,10 +147,10 @@ class Subscriber:
     def payloads(self, topic: str) -> list[bytes]:
         return [payload for _, one, payload in self.messages if one == topic]
 
-    def hears(self, port: int, topic: str) -> bool:
-        """Publish on a topic; true if this arrived, or the same before."""
-        publish(port, topic, b"x")
-        return topic in self.topics()
+    def hears(self, port: int, mark: str) -> bool:
+        """Publish on a topic of our own; true if this arrived, or the same before."""
+        publish(port, mark, b"x")
+        return mark in self.marks
 
     def close(self) -> None:
         self._process.kill()

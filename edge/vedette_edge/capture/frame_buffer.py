@@ -128,12 +128,16 @@ class FrameBuffer:
         self._published_s = time.monotonic()
         os.eventfd_write(self.published, 1)
 
+    def has_unread(self) -> bool:
+        """True if the newest frame has not been taken."""
+        return bool(self._memory[0] >> 6)
+
     def read_latest(self) -> tuple[FrameInfo, Crops] | None:
         """Take the newest frame; None if it has been taken. It is valid until the next call."""
-        if not self._has_unread():
+        if not self.has_unread():
             with suppress(BlockingIOError):  # before the second check, so that no frame is missed
                 os.eventfd_read(self.published)
-            if not self._has_unread():
+            if not self.has_unread():
                 return None
         if not self._lock(LOCK_TIMEOUT_S):
             return None
@@ -155,12 +159,16 @@ class FrameBuffer:
         """Ask for one original: frames have theirs until one is copied."""
         self._memory[_ONCE_OFFSET] = 1
 
+    def cancel_request(self) -> None:
+        """Take back a request for an original."""
+        self._memory[_ONCE_OFFSET] = 0
+
     def copy_original(self) -> Original | None:
         """Copy the original of the frame that was read last; None if it is not here."""
         info = self._read_info
         if info is None or not info.original_height:
             return None
-        self._memory[_ONCE_OFFSET] = 0
+        self.cancel_request()
         shape = info.original_height, info.original_width, 3
         room = self._originals[self._unpack_state()[2]]
         image_rgb = room[: math.prod(shape)].reshape(shape).copy()
@@ -182,7 +190,7 @@ class FrameBuffer:
 
     def wait_until_taken(self) -> None:
         """Wait until the newest frame has been taken."""
-        while self._has_unread():
+        while self.has_unread():
             os.read(self._taken, 8)
 
     def discard(self) -> None:
@@ -205,9 +213,6 @@ class FrameBuffer:
 
     def _unpack_skip(self) -> tuple[float, int, int]:
         return _SKIP.unpack(os.pread(self._file, _SKIP.size, _SKIP_OFFSET))
-
-    def _has_unread(self) -> int:
-        return self._memory[0] >> 6
 
     def _lock(self, timeout_s: float) -> bool:
         """Lock the state. False after the time-out: the holder of the lock may be stopped."""

@@ -92,8 +92,8 @@ class Supervisor:
 
     @property
     def ended(self) -> bool:
-        """True if the source has no more frames."""
-        return self._state is State.ENDED
+        """True if the source has no more frames, and the last one has been taken."""
+        return self._state is State.ENDED and not self._buffer.has_unread()
 
     @property
     def pid(self) -> int:
@@ -133,6 +133,10 @@ class Supervisor:
         """As FrameBuffer.request_original."""
         self._buffer.request_original()
 
+    def cancel_request(self) -> None:
+        """As FrameBuffer.cancel_request."""
+        self._buffer.cancel_request()
+
     def copy_original(self) -> Original | None:
         """As FrameBuffer.copy_original."""
         return self._buffer.copy_original()
@@ -165,7 +169,7 @@ class Supervisor:
         """Note that a frame arrived: the camera works, still or again."""
         if self._state is State.OPENING:
             self._read_events()  # reports that the camera opened, before its first frame
-            if self._state is not State.OPENING:  # that frame was also its last
+            if self._state is not State.OPENING:  # it has ended since
                 return
         self._delivered = True
         self._on_sign_of_life()

@@ -1,10 +1,17 @@
 """A viewer's side of the watch's socket, for programs of ours."""
 
+import mmap
+import os
 import socket
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from vedette_edge.errors import ProtocolError
+from vedette_edge.images.preprocessing import Image
 from vedette_edge.live.protocol import LARGEST_PACKET, VERSION, Packet, decode_packet, encode_packet
 
 
@@ -45,7 +52,24 @@ class LiveClient:
 
     def read(self) -> Packet:
         """Read the next packet; waits for it up to the time limit. Raises EOFError at the end."""
-        data = self._socket.recv(LARGEST_PACKET + 1)
+        flags = socket.MSG_CMSG_CLOEXEC
+        data, files, _, _ = socket.recv_fds(self._socket, LARGEST_PACKET + 1, 1, flags)
         if not data:
             raise EOFError("the watch has ended")
-        return decode_packet(data)
+        return replace(decode_packet(data), descriptor=files[0] if files else None)
+
+
+def load_pixels(packet: Packet) -> Image:
+    """Map the image of a packet of the type `pixels`; closes its file. Raises ProtocolError.
+
+    The image is read-only, and its memory is freed with it.
+    """
+    if packet.descriptor is None:
+        raise ProtocolError("the packet has no file; expected the pixels of a frame")
+    with closing(os.fdopen(packet.descriptor, "rb")) as file:
+        try:
+            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            shape = int(str(packet.header["height"])), int(str(packet.header["width"])), 3
+            return np.frombuffer(memory, np.uint8).reshape(shape)
+        except (KeyError, OSError, ValueError) as error:
+            raise ProtocolError("the pixels do not have the size that the packet says") from error

@@ -1,5 +1,7 @@
 """A frame as viewers see it, and the packets that show it."""
 
+import fcntl
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +16,7 @@ from vedette_edge.log.records import format_timestamp
 
 LARGEST_JPEG = LARGEST_PACKET - 4096  # room for the header
 FRAME_PX = 1280  # of the longer side of a frame's JPEG
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,17 @@ def create_frame(frame: LiveFrame) -> Packet:
     jpeg = encode_jpeg_within(frame.image_rgb, LARGEST_JPEG, FRAME_PX)
     shape = {"width": width, "height": height}  # of the original
     return Packet({"type": "frame", **frame.describe(), "media": "image/jpeg", **shape}, jpeg)
+
+
+def create_pixels(frame: LiveFrame) -> Packet:
+    """Create the packet of the original itself, in a file in memory that nobody can change."""
+    assert frame.image_rgb is not None
+    height, width, _ = frame.image_rgb.shape
+    descriptor = os.memfd_create("vedette-frame", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(descriptor, frame.image_rgb)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+    fields = {"media": "image/x-rgb", "width": width, "height": height}
+    return Packet({"type": "pixels", **frame.describe(), **fields}, b"", descriptor)
 
 
 def create_inputs(frame: LiveFrame) -> Iterator[Packet]:

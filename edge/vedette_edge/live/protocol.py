@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vedette_edge.errors import ProtocolError
+from vedette_edge.log.records import encode_record
 
 VERSION = 1
 LARGEST_REQUEST = 4096  # bytes of a packet to the watch
 LARGEST_PACKET = 400_000  # bytes of one from the watch, which fits the kernel's largest buffer
-PARTS = ("state", "frame", "input")  # that a request can ask for
+PARTS = ("state", "frame", "pixels", "input")  # that a request can ask for
+PICTURES = frozenset({"frame", "pixels"})  # of these, the parts that need the original
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class Packet:
 
     header: Mapping[str, object]
     body: bytes = b""
+    descriptor: int | None = None  # of a file that comes with it, which the receiver closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,8 @@ class Request:
 
 
 def encode_packet(packet: Packet) -> bytes:
-    """Encode a packet."""
-    header = json.dumps(packet.header, ensure_ascii=False, separators=(",", ":"), default=str)
-    return header.encode("utf-8", "backslashreplace") + b"\n" + packet.body
+    """Encode a packet, but for its file."""
+    return encode_record(packet.header) + b"\n" + packet.body
 
 
 def decode_packet(data: bytes) -> Packet:

@@ -5,20 +5,27 @@ import logging
 import os
 import selectors
 import socket
-import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vedette_edge.errors import ProtocolError, SettingError
-from vedette_edge.live.frame import LiveFrame, create_frame, create_inputs, create_state
+from vedette_edge.errors import ProtocolError
+from vedette_edge.live.frame import (
+    LiveFrame,
+    create_frame,
+    create_inputs,
+    create_pixels,
+    create_state,
+)
+from vedette_edge.live.listener import listen
 from vedette_edge.live.protocol import (
     LARGEST_PACKET,
     LARGEST_REQUEST,
+    PICTURES,
     VERSION,
     Packet,
     Request,
@@ -32,7 +39,6 @@ MOST_RECORDS = 100  # waiting for the thread; further ones are dropped and count
 MOST_REQUESTS = 200  # of a viewer, a second: then it is closed
 RETRY_S = 0.1  # after a viewer that could not be accepted
 CLOSE_S = 0.3  # to wait for the thread at the end
-MODE = 0o660
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +74,7 @@ class LiveServer:
         """`hello` describes the watch to each viewer. Raises SettingError for an unusable path."""
         self._path = path
         self._hello = encode_packet(Packet({"type": "hello", "version": VERSION, **hello}))
-        self._listener = _listen(path)
+        self._listener = listen(path)
         self._selector = selectors.DefaultSelector()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -204,27 +210,28 @@ class LiveServer:
         return viewer.requests > MOST_REQUESTS
 
     def _show(self, frame: LiveFrame) -> None:
-        """Send a frame to the viewers that wait for one; each part is encoded once."""
-        encoded: dict[str, list[bytes]] = {}
-        for viewer in [one for one in self._viewers.values() if one.parts]:
-            if "frame" in viewer.parts and frame.image_rgb is None:
-                continue  # one of the next frames has it
-            parts, viewer.parts = viewer.parts, frozenset()
-            for part in sorted(parts):
-                if part not in encoded:
-                    encoded[part] = list(map(encode_packet, _create_packets(frame, part)))
-                for packet in encoded[part]:
-                    self._send(viewer, packet)
+        """Send a frame to the viewers that wait for one; each part is created once."""
+        with ExitStack() as stack:
+            created: dict[str, list[tuple[bytes, list[int]]]] = {}
+            for viewer in [one for one in self._viewers.values() if one.parts]:
+                if viewer.parts & PICTURES and frame.image_rgb is None:
+                    continue  # one of the next frames has it
+                parts, viewer.parts = viewer.parts, frozenset()
+                for part in sorted(parts):
+                    if part not in created:
+                        created[part] = list(_encode_part(frame, part, stack))
+                    for packet, files in created[part]:
+                        self._send(viewer, packet, files)
         self._update_wants()
 
-    def _send(self, viewer: _Viewer, packet: bytes) -> None:
+    def _send(self, viewer: _Viewer, packet: bytes, files: Sequence[int] = ()) -> None:
         """Send a packet, or drop and count it if the viewer does not read."""
         try:
             if viewer.dropped:
                 notice = encode_packet(Packet({"type": "dropped", "packets": viewer.dropped}))
                 viewer.connection.send(notice)
                 viewer.dropped = 0
-            viewer.connection.send(packet)
+            socket.send_fds(viewer.connection, [packet], files)
             self._sent += 1
         except BlockingIOError:
             viewer.dropped += 1
@@ -246,7 +253,7 @@ class LiveServer:
 
     def _update_wants(self) -> None:
         self._wants_records = any(one.records for one in self._viewers.values())
-        self._wants_picture = any("frame" in one.parts for one in self._viewers.values())
+        self._wants_picture = any(one.parts & PICTURES for one in self._viewers.values())
         self._wants_frame = any(one.parts for one in self._viewers.values())
 
 
@@ -255,34 +262,18 @@ def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
         yield create_state(frame)
     elif part == "frame":
         yield create_frame(frame)
+    elif part == "pixels":
+        yield create_pixels(frame)
     else:
         yield from create_inputs(frame)
 
 
-def _listen(path: Path) -> socket.socket:
-    """Listen at a path, in place of a socket that nobody listens at. Raises SettingError."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        _remove_left(path)
-        listener.bind(str(path))
-        path.chmod(MODE)
-        listener.listen()
-        listener.setblocking(False)
-    except (OSError, SettingError) as error:
-        listener.close()
-        if isinstance(error, SettingError):
-            raise
-        raise SettingError(f"{path}: {error.strerror or error}; expected a new socket") from error
-    return listener
-
-
-def _remove_left(path: Path) -> None:
-    """Remove the socket of a watch that was killed. Raises SettingError for anything else."""
-    if not os.path.lexists(path):
-        return
-    if not stat.S_ISSOCK(path.lstat().st_mode):
-        raise SettingError(f"{path}: exists and is no socket; choose another name")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
-            raise SettingError(f"{path}: another program serves it; choose another name")
-    path.unlink()
+def _encode_part(
+    frame: LiveFrame, part: str, stack: ExitStack
+) -> Iterator[tuple[bytes, list[int]]]:
+    """Encode the packets of a part, each with its file, which the stack closes."""
+    for packet in _create_packets(frame, part):
+        files = [] if packet.descriptor is None else [packet.descriptor]
+        for descriptor in files:
+            stack.callback(os.close, descriptor)
+        yield encode_packet(packet), files

@@ -1,12 +1,11 @@
 """The output that the watch uses: records become messages, and messages become commands."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vedette_edge.log.records import find_score
+from vedette_edge.log.records import encode_record, find_score
 from vedette_edge.mqtt.commands import Command, TokenBucket, parse_command
 from vedette_edge.mqtt.config import USUAL_PAUSES, MqttConfig, Pauses
 from vedette_edge.mqtt.connection import Received
@@ -106,7 +105,7 @@ class MqttOutput:
         region = str(record.get("region", ""))
         fields = {"lasted_s": record.get("lasted_s"), "frame": record.get("frame")}
         event = {"event_type": _find_label(record), **_describe_change(record), **fields}
-        self._outbox.put_event(self._topics.event(region), _encode(event))
+        self._outbox.put_event(self._topics.event(region), encode_record(event))
         self._publisher.wake()
 
     def publish_settings(self, settings: Mapping[str, object]) -> None:
@@ -143,7 +142,7 @@ class MqttOutput:
         self._put(self._topics.health, fields)
 
     def _put(self, topic: str, fields: Mapping[str, object]) -> None:
-        self._outbox.put_retained(topic, _encode(fields))
+        self._outbox.put_retained(topic, encode_record(fields))
         self._publisher.wake()
 
     def _receive(self, message: Received) -> None:
@@ -189,8 +188,3 @@ def _describe_change(record: Mapping[str, Any]) -> dict[str, object]:
 def _find_label(record: Mapping[str, Any], name: str = "label") -> str:
     """Find a label in a record, as the discovery lists it."""
     return str(record.get(name, "")).strip()
-
-
-def _encode(fields: Mapping[str, object]) -> bytes:
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), default=str)
-    return text.encode("utf-8", "replace")

@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from vedette_edge.capture.frame_buffer import Original
+from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.server import LiveServer
@@ -17,6 +19,7 @@ class LiveView:
 
     def __init__(self, server: LiveServer) -> None:
         self._server = server
+        self._requested = False  # an original
 
     def attach(self, watch: Watch) -> Watch:
         """Return the watch with a hook that looks for viewers after each frame."""
@@ -29,15 +32,22 @@ class LiveView:
         return replace(watch, on_frame=on_frame)
 
     def _add_frame(self, watch: Watch, timings: FrameTimings) -> None:
-        if not self._server.wants_frame:
-            return
-        original = None
-        if self._server.wants_picture:
-            original = watch.camera.copy_original()
-            if original is None:  # one of the next frames has it
-                watch.camera.request_original()
-        image_rgb = original.image_rgb if original else None
-        self._server.put_frame(_copy_frame(timings, watch.regions, image_rgb))
+        wants_picture = self._server.wants_picture
+        if self._requested and not wants_picture:  # its viewer has gone
+            watch.camera.cancel_request()
+            self._requested = False
+        if self._server.wants_frame:
+            original = self._take_original(watch.camera) if wants_picture else None
+            image_rgb = original.image_rgb if original else None
+            self._server.put_frame(_copy_frame(timings, watch.regions, image_rgb))
+
+    def _take_original(self, camera: Supervisor) -> Original | None:
+        """Copy the frame's original; if it is not here, ask for that of one of the next frames."""
+        original = camera.copy_original()
+        self._requested = original is None
+        if self._requested:
+            camera.request_original()
+        return original
 
 
 def _copy_frame(

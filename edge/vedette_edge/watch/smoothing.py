@@ -84,10 +84,11 @@ class LabelSmoother:
 
     def can_reach(self, score: float, until_s: float) -> bool:
         """True if frames up to this time could raise the label's score so far."""
-        if self.score is None or not self._config.smoothing_s:
-            return self.score is not None
+        present = self.score
+        if present is None or not self._config.smoothing_s:
+            return present is not None
         decay = math.exp(-max(0.0, until_s - self._seen_s) / self._config.smoothing_s)
-        return bool(1 + ROUNDING - decay * (1 - self.score) >= score)
+        return bool(1 + ROUNDING - decay * (1 - present) >= score)
 
     @property
     def smoothed(self) -> NDArray[np.float32] | None:

@@ -107,6 +107,14 @@ def test_a_request_is_for_one_original(buffer: FrameBuffer) -> None:
     assert kept == [False, True, True, False, True, False]
 
 
+def test_a_request_that_is_taken_back_keeps_no_original(buffer: FrameBuffer) -> None:
+    buffer.request_original()
+    buffer.cancel_request()
+    publish(buffer, 1, draw_test_pattern(1, 48, 64))
+    assert buffer.read_latest()
+    assert buffer.copy_original() is None
+
+
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [

@@ -46,6 +46,26 @@ def test_every_image_of_a_folder_is_delivered_in_order(
     assert not list_children()
 
 
+def test_the_last_image_is_delivered_though_the_source_ends_while_the_first_one_is_taken(
+    photos: Path, configure: ConfigFactory, event_log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        shutil.copy(photos / "a-red.jpg", photos / f"d-{number}.jpg")
+    config, numbers = configure(CameraConfig(str(photos), live=True)), []
+    with Supervisor(config, event_log.add, restarts=False) as supervisor:
+        note = supervisor._on_frame
+
+        def note_late() -> None:
+            os.waitid(os.P_PID, supervisor.pid, os.WEXITED | os.WNOWAIT)
+            note()
+
+        monkeypatch.setattr(supervisor, "_on_frame", note_late)
+        while not supervisor.ended:
+            if frame := supervisor.next_frame(5.0):
+                numbers.append(frame[0].number)
+    assert numbers[-1] == 53
+
+
 def test_a_killed_capture_process_is_replaced_and_reported_once(
     clip: Path, configure: ConfigFactory, event_log: EventLog
 ) -> None:

@@ -153,7 +153,7 @@ def test_a_hundred_viewers_that_are_killed_or_never_read_lose_the_watch_nothing(
         for number in range(100):
             try:
                 viewer = LiveClient(path)
-                viewer.request(["records", "frame", "state", "input"])
+                viewer.request(["records", "frame", "pixels", "state", "input"])
                 viewers.append(viewer)
             except (OSError, VedetteError, EOFError):
                 pass

@@ -47,5 +47,5 @@ def test_a_request_names_what_is_asked_for() -> None:
     ],
 )
 def test_an_unknown_request_is_an_error_that_names_the_known_ones(data: bytes) -> None:
-    with pytest.raises(ProtocolError, match="records, state, frame, input"):
+    with pytest.raises(ProtocolError, match="records, state, frame, pixels, input"):
         parse_request(data)

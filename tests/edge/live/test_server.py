@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from tests.edge.mosquitto import wait_until
 
-from vedette_edge.errors import SettingError
+from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.images.test_pattern import draw_test_pattern
-from vedette_edge.live.client import LiveClient
+from vedette_edge.live.client import LiveClient, load_pixels
 from vedette_edge.live.frame import LiveFrame, LiveRegion
-from vedette_edge.live.protocol import LARGEST_PACKET
+from vedette_edge.live.protocol import LARGEST_PACKET, Packet
 from vedette_edge.live.server import MOST_RECORDS, MOST_VIEWERS, LiveServer
 from vedette_edge.log.records import create_record
 
@@ -96,6 +96,36 @@ def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: 
     assert shown is not None
     assert shown.shape == (720, 1280, 3)
     assert packets["frame"].header["width"] == 1920
+
+
+def test_pixels_are_exact_and_in_a_file_that_nobody_can_change(
+    server: LiveServer, viewer: LiveClient, path: Path
+) -> None:
+    with LiveClient(path) as another:
+        for one in (viewer, another):
+            one.request(["pixels"])
+        wait_until(lambda: sum(bool(one.parts) for one in server._viewers.values()) == 2)
+        server.put_frame(make_frame())
+        for one in (viewer, another):
+            packet = one.read()
+            assert packet.descriptor is not None
+            with pytest.raises(PermissionError):
+                os.pwrite(packet.descriptor, b"x", 0)
+            with pytest.raises(PermissionError):
+                os.truncate(packet.descriptor, 0)
+            assert np.array_equal(load_pixels(packet), draw_test_pattern(7, 1080, 1920))
+
+
+@pytest.mark.parametrize("header", [{}, {"height": 2, "width": 2}, {"height": "x", "width": 1}])
+def test_pixels_of_another_size_than_the_packet_says_are_an_error(
+    header: dict[str, object],
+) -> None:
+    descriptor = os.memfd_create("pixels")
+    os.write(descriptor, bytes(13))
+    with pytest.raises(ProtocolError, match="size"):
+        load_pixels(Packet(header, b"", descriptor))
+    with pytest.raises(ProtocolError, match="no file"):
+        load_pixels(Packet(header))
 
 
 def test_nothing_is_asked_of_the_watch_until_a_viewer_asks(
@@ -193,7 +223,7 @@ def test_viewers_that_come_and_go_leave_nothing_behind(server: LiveServer, path:
     for number in range(300):
         with LiveClient(path) as viewer:
             if number % 2:
-                viewer.request(["records", "frame"])
+                viewer.request(["records", "frame", "pixels"])
     wait_until(lambda: not server._viewers and count() <= before)
     assert not server.wants_frame
 
