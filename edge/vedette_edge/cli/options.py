@@ -1,10 +1,10 @@
 """Arguments and options that several commands share, also for models from other tools."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -16,6 +16,7 @@ from vedette_edge.policy.rule import Rule, parse_rules
 
 Command = Callable[..., None]
 Decorator = Callable[[Command], Command]
+T = TypeVar("T")
 
 MOST_NAMES = 40  # in a message
 UNREADABLE = 4  # exit code: some pictures could not be read or scored, all others were classified
@@ -80,6 +81,14 @@ def collect_options(name: str, build: Callable[..., object], *options: Decorator
         return apply_options(*options)(call_with_argument)
 
     return decorate
+
+
+def parse_each(parse: Callable[[str], T], texts: Iterable[str]) -> tuple[T, ...]:
+    """Parse texts; a SettingError becomes an error of the command line."""
+    try:
+        return tuple(parse(text) for text in texts)
+    except SettingError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def suggest_name(name: str, known: Collection[str]) -> str:

@@ -85,7 +85,7 @@ def run(
         classifier = Classifier(model, threads=threads, overrides=overrides)
         plan = build_plan(*apply_overrides(notify, watch), classifier)
         sink, log = _open_sinks(stack, terminal, output, plan, signals.stop)
-        add_viewers, sink = _open_live(stack, output.socket, sink, plan)
+        add_viewers, sink = _open_live(stack, output, notify.snapshots, sink, plan)
         outputs = _open_outputs(stack, notify, sink, plan, signals)
         reporter = _build_reporter(outputs.sink, terminal, plan)
         stats = stack.enter_context(reporter.record_start_and_stop(plan.describe_start(), signals))
@@ -131,22 +131,23 @@ def _open_sinks(
 
 
 def _open_live(
-    stack: ExitStack, path: Path | None, sink: Sink, plan: WatchPlan
+    stack: ExitStack, output: OutputOptions, snapshots: Path | None, sink: Sink, plan: WatchPlan
 ) -> tuple[Callable[[Watch], Watch], Sink]:
     """Open the socket for viewers, if there is to be one.
 
     Returns what adds the viewers to the watch, and the sink that they share. Raises SettingError,
     but not for the service's own socket, which another service may have.
     """
-    if not (place := path or find_socket()):
+    if not (place := output.socket or find_socket()):
         return lambda watch: watch, sink
     from vedette_edge.live.server import LiveServer  # what is off costs no import
     from vedette_edge.watch.live_view import LiveView  # what is off costs no import
 
     try:
-        server = stack.enter_context(LiveServer(place, plan.describe_live()))
+        hello = plan.describe_live(output.log, snapshots)
+        server = stack.enter_context(LiveServer(place, hello))
     except SettingError as error:
-        if path:
+        if output.socket:
             raise
         logger.warning("%s. The watch goes on without viewers", error)
         return lambda watch: watch, sink

@@ -4,7 +4,7 @@ Imports no numpy: `vedette check` must start where numpy is broken.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from vedette_edge.cli.options import (
     model_argument,
     model_options,
     no_self_test_option,
+    parse_each,
     threads_option,
 )
 from vedette_edge.click_types import FiniteFloat
@@ -77,23 +78,15 @@ def _parse_size(context: click.Context, option: click.Parameter, text: str) -> t
     return int(match[1]), int(match[2])
 
 
-def _parse_each(parse: Callable[[str], Any], texts: Iterable[str]) -> list[Any]:
-    """Parse texts; a SettingError becomes an error of the command line."""
-    try:
-        return [parse(text) for text in texts]
-    except SettingError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 def _validate_crop(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
-    _parse_each(parse_crop, [text] if text else [])
+    parse_each(parse_crop, [text] if text else [])
     return text
 
 
 def _validate_regions(
     context: click.Context, option: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    names = [region.name for region in _parse_each(parse_region, texts)]
+    names = [region.name for region in parse_each(parse_region, texts)]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise click.BadParameter(f"duplicate region name {min(repeated)!r}")
     return texts
@@ -102,7 +95,7 @@ def _validate_regions(
 def _validate_masks(
     context: click.Context, option: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
-    _parse_each(partial(parse_crop, name="mask"), texts)
+    parse_each(partial(parse_crop, name="mask"), texts)
     return texts
 
 

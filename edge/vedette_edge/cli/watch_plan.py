@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.cli.capture_config import build_capture_config
@@ -47,11 +48,17 @@ class WatchPlan:
             **({"overrides": self.overrides} if self.overrides else {}),
         }
 
-    def describe_live(self) -> dict[str, object]:
-        """Create what each viewer is sent first."""
-        regions = [region.name for region in self.capture.regions]
-        labels = list(self.classifier.contract.labels)
-        return {**self.describe_start(), "labels": labels, "regions": regions}
+    def describe_live(self, log: Path | None, snapshots: Path | None) -> dict[str, object]:
+        """Create what each viewer is sent first, with the places of its log and snapshots."""
+        contract = self.classifier.contract
+        places = {"log": log, "snapshots": snapshots}
+        return {
+            **self.describe_start(),
+            "labels": list(contract.labels),
+            "thresholds": [contract.confidence.threshold(label) for label in contract.labels],
+            "regions": [region.name for region in self.capture.regions],
+            **{name: str(path.absolute()) if path else None for name, path in places.items()},
+        }
 
     def list_answers(self) -> Iterator[str]:
         """List all answers. A watch that reports changes has thresholds of its own."""

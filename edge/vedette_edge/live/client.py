@@ -2,9 +2,9 @@
 
 import mmap
 import os
+import select
 import socket
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +46,10 @@ class LiveClient:
         """The descriptor, to wait until there is something to read."""
         return self._socket.fileno()
 
+    def has_packet(self) -> bool:
+        """True if there is a packet, or the end, to read without waiting."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
     def request(self, names: Sequence[str]) -> None:
         """Ask for records from now on, or for parts of the next frame."""
         self._socket.send(encode_packet(Packet({"request": list(names)})))
@@ -56,20 +60,24 @@ class LiveClient:
         data, files, _, _ = socket.recv_fds(self._socket, LARGEST_PACKET + 1, 1, flags)
         if not data:
             raise EOFError("the watch has ended")
-        return replace(decode_packet(data), descriptor=files[0] if files else None)
+        packet = decode_packet(data)
+        return replace(packet, body=_map_file(files[0]), in_file=True) if files else packet
 
 
 def load_pixels(packet: Packet) -> Image:
-    """Map the image of a packet of the type `pixels`; closes its file. Raises ProtocolError.
+    """Return the image of a packet of the type `pixels`, read-only. Raises ProtocolError."""
+    try:
+        shape = int(str(packet.header["height"])), int(str(packet.header["width"])), 3
+        return np.frombuffer(packet.body, np.uint8).reshape(shape)
+    except (KeyError, ValueError) as error:
+        raise ProtocolError("the pixels do not have the size that the packet says") from error
 
-    The image is read-only, and its memory is freed with it.
-    """
-    if packet.descriptor is None:
-        raise ProtocolError("the packet has no file; expected the pixels of a frame")
-    with closing(os.fdopen(packet.descriptor, "rb")) as file:
-        try:
-            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            shape = int(str(packet.header["height"])), int(str(packet.header["width"])), 3
-            return np.frombuffer(memory, np.uint8).reshape(shape)
-        except (KeyError, OSError, ValueError) as error:
-            raise ProtocolError("the pixels do not have the size that the packet says") from error
+
+def _map_file(descriptor: int) -> memoryview:
+    """Map a file that came with a packet, and close it. Raises ProtocolError."""
+    try:
+        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise ProtocolError("the file of a packet cannot be read") from error
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,5 @@
 """A frame as viewers see it, and the packets that show it."""
 
-import fcntl
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +14,6 @@ from vedette_edge.log.records import format_timestamp
 
 LARGEST_JPEG = LARGEST_PACKET - 4096  # room for the header
 FRAME_PX = 1280  # of the longer side of a frame's JPEG
-SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +38,7 @@ class LiveFrame:
     age_ms: float  # when it was handed over
     image_rgb: Image | None  # the original; None if it was not kept
     regions: Sequence[LiveRegion]
+    scale: float = 1.0  # of the original; below 1 if it was reduced
 
     def describe(self) -> dict[str, object]:
         """The fields that all packets of a frame share."""
@@ -59,19 +57,17 @@ def create_frame(frame: LiveFrame) -> Packet:
     assert frame.image_rgb is not None
     height, width, _ = frame.image_rgb.shape
     jpeg = encode_jpeg_within(frame.image_rgb, LARGEST_JPEG, FRAME_PX)
-    shape = {"width": width, "height": height}  # of the original
+    shape = {"width": width, "height": height, "scale": frame.scale}  # of the original
     return Packet({"type": "frame", **frame.describe(), "media": "image/jpeg", **shape}, jpeg)
 
 
 def create_pixels(frame: LiveFrame) -> Packet:
-    """Create the packet of the original itself, in a file in memory that nobody can change."""
+    """Create the packet of the original itself, which travels in a file."""
     assert frame.image_rgb is not None
     height, width, _ = frame.image_rgb.shape
-    descriptor = os.memfd_create("vedette-frame", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.write(descriptor, frame.image_rgb)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
-    fields = {"media": "image/x-rgb", "width": width, "height": height}
-    return Packet({"type": "pixels", **frame.describe(), **fields}, b"", descriptor)
+    fields = {"media": "image/x-rgb", "width": width, "height": height, "scale": frame.scale}
+    header = {"type": "pixels", **frame.describe(), **fields}
+    return Packet(header, frame.image_rgb.data, in_file=True)
 
 
 def create_inputs(frame: LiveFrame) -> Iterator[Packet]:

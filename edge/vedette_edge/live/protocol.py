@@ -3,7 +3,9 @@
 docs/socket.md describes it for other programs.
 """
 
+import fcntl
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,8 +15,9 @@ from vedette_edge.log.records import encode_record
 VERSION = 1
 LARGEST_REQUEST = 4096  # bytes of a packet to the watch
 LARGEST_PACKET = 400_000  # bytes of one from the watch, which fits the kernel's largest buffer
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 PARTS = ("state", "frame", "pixels", "input")  # that a request can ask for
-PICTURES = frozenset({"frame", "pixels"})  # of these, the parts that need the original
+PICTURES = frozenset({"frame", "pixels"})  # of these, those that need the original
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,8 @@ class Packet:
     """A packet: its header, and what follows, such as a JPEG file."""
 
     header: Mapping[str, object]
-    body: bytes = b""
-    descriptor: int | None = None  # of a file that comes with it, which the receiver closes
+    body: bytes | memoryview = b""
+    in_file: bool = False  # the body is too large for a packet, and travels in a file beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,16 @@ class Request:
 
 
 def encode_packet(packet: Packet) -> bytes:
-    """Encode a packet, but for its file."""
-    return encode_record(packet.header) + b"\n" + packet.body
+    """Encode a packet, without a body that is in a file."""
+    return encode_record(packet.header) + b"\n" + (b"" if packet.in_file else bytes(packet.body))
+
+
+def create_file(body: bytes | memoryview) -> int:
+    """Create a file in memory that nobody can change; return its descriptor."""
+    descriptor = os.memfd_create("vedette-packet", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(descriptor, body)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+    return descriptor
 
 
 def decode_packet(data: bytes) -> Packet:

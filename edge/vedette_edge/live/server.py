@@ -29,6 +29,7 @@ from vedette_edge.live.protocol import (
     VERSION,
     Packet,
     Request,
+    create_file,
     encode_packet,
     parse_request,
 )
@@ -273,7 +274,7 @@ def _encode_part(
 ) -> Iterator[tuple[bytes, list[int]]]:
     """Encode the packets of a part, each with its file, which the stack closes."""
     for packet in _create_packets(frame, part):
-        files = [] if packet.descriptor is None else [packet.descriptor]
+        files = [create_file(packet.body)] if packet.in_file else []
         for descriptor in files:
             stack.callback(os.close, descriptor)
         yield encode_packet(packet), files

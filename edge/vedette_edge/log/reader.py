@@ -150,6 +150,13 @@ class Tail:
         """Go to the newest file before the first call of `records`, which yields no older ones."""
         self._last_number = max(self._find_full_files(), default=0)
 
+    def skip_files_before(self, since: float) -> None:
+        """Pass over the full files that were last written before a time, in seconds UTC."""
+        for number, path in self._find_full_files().items():
+            with suppress(OSError):
+                if path.stat().st_mtime < since:
+                    self._last_number = number
+
     def records(self) -> Iterator[LoggedRecord]:
         """Yield the records that have come since the last call."""
         more = True

@@ -38,8 +38,7 @@ class LiveView:
             self._requested = False
         if self._server.wants_frame:
             original = self._take_original(watch.camera) if wants_picture else None
-            image_rgb = original.image_rgb if original else None
-            self._server.put_frame(_copy_frame(timings, watch.regions, image_rgb))
+            self._server.put_frame(_copy_frame(timings, watch.regions, original))
 
     def _take_original(self, camera: Supervisor) -> Original | None:
         """Copy the frame's original; if it is not here, ask for that of one of the next frames."""
@@ -51,13 +50,14 @@ class LiveView:
 
 
 def _copy_frame(
-    timings: FrameTimings, regions: Sequence[RegionState], image_rgb: Image | None
+    timings: FrameTimings, regions: Sequence[RegionState], original: Original | None
 ) -> LiveFrame:
     """Copy a frame, whose arrays the watch uses again."""
     info = timings.info
     age_ms = 1000 * (time.monotonic() - info.taken_s)
     copied = _copy_regions(timings, regions)
-    return LiveFrame(info.number, info.seen_at, age_ms, image_rgb, copied)
+    image_rgb, scale = original or (None, 1.0)
+    return LiveFrame(info.number, info.seen_at, age_ms, image_rgb, copied, scale)
 
 
 def _copy_regions(timings: FrameTimings, regions: Sequence[RegionState]) -> list[LiveRegion]:

@@ -1,0 +1,150 @@
+"""`vedette page`: the live page of a watch, in a process of its own."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from vedette_edge.cli.options import collect_options, parse_each
+from vedette_edge.click_types import FiniteFloat
+from vedette_edge.console import cli_session
+from vedette_edge.errors import SettingError
+from vedette_edge.page.config import Address, PageConfig, parse_address, parse_origin
+
+SERVICE_SOCKET = Path("/run/vedette/watch.sock")
+START_S = 60.0  # for a watch to open its socket
+CHECK_S = 0.05
+EXAMPLES = """\b
+Examples:
+  vedette page                                   # the service's watch
+  vedette page --socket watch.sock --bind 8080
+  vedette page --bind 0.0.0.0:8470 --token-file token
+  vedette page --open model.tflite --camera clip.mp4
+"""
+
+
+def _parse_bind(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[Address, ...]:
+    return parse_each(parse_address, texts)
+
+
+def _parse_origins(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    return parse_each(parse_origin, texts)
+
+
+page_options = collect_options(
+    "config",
+    PageConfig,
+    click.option(
+        "--socket",
+        type=click.Path(path_type=Path),
+        default=SERVICE_SOCKET,
+        help="Socket of the watch.",
+    ),
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path),
+        help="File with the token that viewers must give.",
+    ),
+    click.option(
+        "--host", "hosts", multiple=True, metavar="NAME", help="Another name of this machine."
+    ),
+    click.option(
+        "--frame-ancestor",
+        "framers",
+        multiple=True,
+        metavar="ORIGIN",
+        callback=_parse_origins,
+        help="Let pages from there show this one in a frame.",
+    ),
+    click.option(
+        "--idle-exit",
+        "idle_s",
+        type=FiniteFloat(0),
+        default=0.0,
+        help="End after so many seconds without a viewer; 0: never.",
+    ),
+)
+
+
+@click.command("page", epilog=EXAMPLES)
+@click.option(
+    "--bind",
+    "addresses",
+    multiple=True,
+    metavar="ADDRESS:PORT",
+    callback=_parse_bind,
+    show_default="8470 on this machine alone",
+    help="Address to serve the page on.",
+)
+@page_options
+@click.option(
+    "--open",
+    "model",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Start a watch with this model, too, for a first look.",
+)
+@click.option("--camera", metavar="SOURCE", help="Camera of that watch.")
+def page(
+    addresses: tuple[Address, ...], config: PageConfig, model: Path | None, camera: str | None
+) -> None:
+    """Show what a watch sees, and why, on a page for a browser.
+
+    The page is for this machine alone, unless --bind says otherwise; then it needs a token.
+    """
+    if bool(model) != bool(camera):
+        raise click.UsageError("--open and --camera belong together: a model, and where to look")
+    with cli_session() as terminal:
+        try:
+            from vedette_edge.page.run import run_page  # starlette and uvicorn are an extra
+            from vedette_edge.page.server import list_addresses, open_sockets  # the same
+        except ImportError as error:
+            advice = "pip install 'vedette-edge[page]'"
+            raise SettingError(f"the page needs starlette and uvicorn: {advice}") from error
+        with open_sockets(addresses) as sockets, _open_watch(model, camera) as own:
+            for address in list_addresses(sockets):
+                terminal.err.print(f"http://{address}/")
+            run_page(replace(config, socket=own) if own else config, sockets)
+
+
+@contextmanager
+def _open_watch(model: Path | None, camera: str | None) -> Iterator[Path | None]:
+    """Run a watch while the context lasts, if there is a model; yields its socket.
+
+    Raises click.exceptions.Exit if the watch ends at once: it has said why.
+    """
+    if not (model and camera):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="vedette-") as name:
+        folder = Path(name)
+        outputs = ["--socket", "watch.sock", "--log", "watch.jsonl", "--snapshots", "snapshots"]
+        places = [text if text.startswith("-") else str(folder / text) for text in outputs]
+        again = ["--loop"] if Path(camera).exists() else []
+        command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", camera]
+        with subprocess.Popen([*command, "--live", *again, *places]) as watch:
+            try:
+                yield _wait_for_socket(watch, folder / "watch.sock")
+            finally:
+                watch.terminate()
+
+
+def _wait_for_socket(watch: "subprocess.Popen[bytes]", path: Path) -> Path:
+    until_s = time.monotonic() + START_S
+    while not path.exists():
+        if watch.poll() is not None:
+            raise click.exceptions.Exit(watch.returncode or 1)
+        if time.monotonic() > until_s:
+            raise SettingError(f"the watch has not begun after {START_S:.0f} s; see what it says")
+        time.sleep(CHECK_S)
+    return path

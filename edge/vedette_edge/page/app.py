@@ -1,0 +1,175 @@
+"""The page's addresses: the page itself, pictures, events, and JSON for other programs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from importlib.resources import files
+from urllib.parse import parse_qs
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    JSONResponse,
+    PlainTextResponse,
+    Response,
+    StreamingResponse,
+)
+from starlette.routing import Route
+
+from vedette_edge.errors import SettingError
+from vedette_edge.page.access import Access, AccessMiddleware
+from vedette_edge.page.events import EventStream
+from vedette_edge.page.history import History
+from vedette_edge.page.hub import MOST_VIEWERS, Hub
+from vedette_edge.page.view import View
+from vedette_edge.page.watch_link import WatchLink
+
+VIEW_S = 5.0  # to wait for a frame
+READY_S = 60.0  # to wait for one before the watch counts as not ready
+MOST_FORM_BYTES = 1000
+FORM_S = 10.0  # to wait for a form
+MEDIA = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+NO_STORE = {"cache-control": "no-store"}
+BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
+
+
+class Page:
+    """The answers to requests."""
+
+    def __init__(self, hub: Hub, access: Access) -> None:
+        self._hub, self._access = hub, access
+
+    async def show_file(self, request: Request) -> Response:
+        """Send the page, its style or its program."""
+        name = request.url.path.strip("/") or "page.html"
+        name = "login.html" if name == "login" else name
+        text = (files("vedette_edge.page") / "static" / name).read_text("utf-8")
+        return Response(text, media_type=MEDIA[name.rpartition(".")[2]], headers=NO_STORE)
+
+    async def log_in(self, request: Request) -> Response:
+        """Take the token from the form."""
+        body = b""
+        async with asyncio.timeout(FORM_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_FORM_BYTES:
+                    return PlainTextResponse("Too long\n", 413)
+        token = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
+        return self._access.log_in(request, token.strip())
+
+    async def send_frame(self, request: Request) -> Response:
+        """Send the newest frame."""
+        if self._hub.viewers >= MOST_VIEWERS:
+            return PlainTextResponse(BUSY, 503)
+        view = await self._hub.wait_for_view(VIEW_S, pictures=True)
+        if view is None:
+            return PlainTextResponse(f"No frame: {self._hub.reason}\n", 503)
+        return Response(view.jpeg, media_type="image/jpeg", headers=NO_STORE)
+
+    async def stream_frames(self, request: Request) -> Response:
+        """Send frames one after the other, as cameras do."""
+        if self._hub.viewers >= MOST_VIEWERS:
+            return PlainTextResponse(BUSY, 503)
+        media = "multipart/x-mixed-replace; boundary=frame"
+        return StreamingResponse(self._encode_frames(), media_type=media, headers=NO_STORE)
+
+    async def _encode_frames(self) -> AsyncIterator[bytes]:
+        """Yield JPEG files, each with the boundary behind it, for which a browser waits."""
+        sent: View | None = None
+        yield b"--frame\r\n"
+        with self._hub.watch(pictures=True):
+            while True:
+                view = self._hub.view
+                if view and view.jpeg and view is not sent:
+                    sent = view
+                    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(view.jpeg)}\r\n\r\n"
+                    yield head.encode() + view.jpeg + b"\r\n--frame\r\n"
+                await self._hub.wait(VIEW_S)
+
+    async def stream_events(self, request: Request) -> Response:
+        """Send views and records as server-sent events; with `pictures=1`, pictures too."""
+        if self._hub.viewers >= MOST_VIEWERS:
+            return PlainTextResponse(BUSY, 503)
+        pictures = request.query_params.get("pictures") == "1"
+        last_id = request.headers.get("last-event-id", "")
+        events = EventStream(self._hub, last_id, pictures=pictures).run()
+        return StreamingResponse(events, media_type="text/event-stream", headers=NO_STORE)
+
+    async def send_state(self, request: Request) -> Response:
+        """Send the watch, and the scores and labels of its newest frame."""
+        view = await self._hub.wait_for_view(VIEW_S, pictures=False)
+        return JSONResponse({**self._hub.describe(), "frame": view.state if view else None})
+
+    async def send_history(self, request: Request) -> Response:
+        """Send records of the log, of today or `since` a time."""
+        try:
+            since = _parse_time(request.query_params.get("since", ""))
+            history = History.from_hello(self._hub.info.fields if self._hub.info else {})
+            records = await asyncio.to_thread(history.read, since)
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except OSError as error:
+            return JSONResponse({"error": f"the log cannot be read: {error}"}, 503)
+        return JSONResponse({"since": since, "records": records}, headers=NO_STORE)
+
+    async def send_snapshot(self, request: Request) -> Response:
+        """Send the picture of a change."""
+        try:
+            history = History.from_hello(self._hub.info.fields if self._hub.info else {})
+            path = history.find_snapshot(request.path_params["name"])
+        except SettingError:
+            return PlainTextResponse("No such snapshot\n", 404)
+        return FileResponse(path, media_type="image/jpeg")
+
+    async def report_health(self, request: Request) -> Response:
+        """Say that the page works."""
+        return PlainTextResponse("ok\n")
+
+    async def report_readiness(self, request: Request) -> Response:
+        """Say whether the watch classifies frames."""
+        view = await self._hub.wait_for_view(READY_S if self._hub.info else VIEW_S, pictures=False)
+        if view:
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse(f"no frame: {self._hub.reason}\n", 503)
+
+
+def _parse_time(text: str) -> float:
+    """Parse seconds since the epoch or ISO 8601; empty for the beginning of today."""
+    if not text:
+        return datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    with suppress(ValueError):
+        return float(text)
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError) as error:
+        expected = "seconds since the epoch, or a time such as 2026-11-22T08:00"
+        raise ValueError(f"since: expected {expected}") from error
+
+
+def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[str]) -> Starlette:
+    """Create the application. `framers` are the origins whose pages may show it in a frame."""
+
+    @asynccontextmanager
+    async def run_link(app: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(link.run())
+        yield
+        task.cancel()
+
+    page = Page(hub, access)
+    routes = [
+        *(Route(path, page.show_file) for path in ("/", "/page.js", "/page.css", "/login")),
+        Route("/login", page.log_in, methods=["POST"]),
+        Route("/frame.jpg", page.send_frame),
+        Route("/stream.mjpg", page.stream_frames),
+        Route("/events", page.stream_events),
+        Route("/api/state", page.send_state),
+        Route("/api/history", page.send_history),
+        Route("/snapshots/{name}", page.send_snapshot),
+        Route("/healthz", page.report_health),
+        Route("/readyz", page.report_readiness),
+    ]
+    middleware = [Middleware(AccessMiddleware, access=access, framers=framers)]
+    return Starlette(routes=routes, middleware=middleware, lifespan=run_link)

@@ -1,0 +1,53 @@
+"""Today's changes, from the log of the watch, and their snapshots."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette_edge.errors import SettingError
+from vedette_edge.log.reader import Damage, Tail, find_log
+from vedette_edge.sinks.snapshot_files import is_snapshot_name
+
+EVENTS = frozenset("start stop camera_opened camera_lost camera_restored change note".split())
+MOST_RECORDS = 1000
+READ_S = 3.0  # that a log may take
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The log and the snapshots of a watch; None for what it does not keep."""
+
+    log: Path | None
+    snapshots: Path | None
+
+    @classmethod
+    def from_hello(cls, fields: Mapping[str, object]) -> "History":
+        """The places that a watch names when a viewer connects."""
+        log, snapshots = fields.get("log"), fields.get("snapshots")
+        return cls(Path(str(log)) if log else None, Path(str(snapshots)) if snapshots else None)
+
+    def read(self, since: float) -> list[Mapping[str, object]]:
+        """Read the newest records since a time, in seconds UTC: MOST_RECORDS at most.
+
+        A log that takes more than READ_S is read no further. Raises OSError and SettingError.
+        """
+        if not self.log:
+            return []
+        kept, until_s = deque[Mapping[str, object]](maxlen=MOST_RECORDS), time.monotonic() + READ_S
+        with Tail(find_log(self.log), Damage()) as tail:
+            tail.skip_files_before(since)
+            for record in tail.records():
+                if record.event in EVENTS and record.at >= since:
+                    kept.append(record.fields)
+                if time.monotonic() > until_s:
+                    break
+        return list(kept)
+
+    def find_snapshot(self, name: str) -> Path:
+        """Find the file of a snapshot. Raises SettingError if it is not there."""
+        path = self.snapshots / name if self.snapshots and is_snapshot_name(name) else None
+        if not path or path.is_symlink() or not path.is_file():
+            raise SettingError(f"{name}: no such snapshot")
+        return path

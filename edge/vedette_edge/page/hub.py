@@ -1,0 +1,106 @@
+"""The newest view and the latest records, for all viewers of the page."""
+
+import asyncio
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from vedette_edge.page.view import View, WatchInfo
+
+MOST_RECORDS = 200  # that a viewer who was away can have missed
+MOST_VIEWERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedRecord:
+    """A record with a number that only grows, also from one start of the page to the next."""
+
+    number: int
+    record: Mapping[str, object]
+
+
+class Hub:
+    """Holds what the watch shows. For the event loop's thread."""
+
+    def __init__(self) -> None:
+        self.info: WatchInfo | None = None  # None: no watch
+        self.reason = "connecting"  # why there is none
+        self.view: View | None = None
+        self.view_count = 0
+        self._records: deque[NumberedRecord] = deque(maxlen=MOST_RECORDS)
+        self.viewers = self.pictures_wanted = 0
+        self.wake = asyncio.Event()  # there is something to do: somebody begins to look
+        self._changed = asyncio.Condition()
+        self.active_s = time.monotonic()  # when somebody last asked for something
+
+    @property
+    def last_number(self) -> int:
+        """The number of the newest record."""
+        return self._records[-1].number if self._records else 0
+
+    def list_records(self, after: int) -> list[NumberedRecord]:
+        """List the records after a number, of the latest ones that are kept."""
+        return [one for one in self._records if one.number > after]
+
+    def describe(self) -> dict[str, object]:
+        """Describe the watch as JSON, or say why there is none."""
+        if self.info is None:
+            return {"watch": None, "reason": self.reason}
+        return {"watch": {"name": socket.gethostname(), **self.info.describe()}}
+
+    @contextmanager
+    def watch(self, *, pictures: bool) -> Iterator[None]:
+        """Have views made while the context lasts."""
+        self.viewers += 1
+        self.pictures_wanted += pictures
+        self.wake.set()
+        try:
+            yield
+        finally:
+            self.viewers -= 1
+            self.pictures_wanted -= pictures
+            self.active_s = time.monotonic()
+
+    async def put_info(self, info: WatchInfo | None, reason: str = "") -> None:
+        """Note that a watch is there, or why none is."""
+        self.info, self.reason = info, reason
+        if info is None:
+            self.view = None
+        await self._notify()
+
+    async def put_view(self, view: View) -> None:
+        """Show a view to all who look."""
+        self.view, self.view_count = view, self.view_count + 1
+        await self._notify()
+
+    async def put_record(self, record: Mapping[str, object]) -> None:
+        """Pass a record on."""
+        number = max(self.last_number + 1, time.time_ns() // 1000)
+        self._records.append(NumberedRecord(number, record))
+        await self._notify()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for the next change. False after the time-out."""
+        try:
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def wait_for_view(self, timeout_s: float, *, pictures: bool) -> View | None:
+        """Wait for the next view, with a picture if need be; None if none comes in time."""
+        count, until_s = self.view_count, time.monotonic() + timeout_s
+        with self.watch(pictures=pictures):
+            while (left_s := until_s - time.monotonic()) > 0:
+                await self.wait(left_s)
+                if self.view_count > count and self.view and (self.view.jpeg or not pictures):
+                    return self.view
+        return None
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

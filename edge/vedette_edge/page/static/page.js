@@ -1,0 +1,376 @@
+// The live page: shows what the watch sends on /events, and today's changes from /api/history.
+
+const MOST_ROWS = 12; // of labels, until all are asked for
+const CHANGES_STEP = 24; // shown at once
+const STALE_S = 3; // without a frame, after which the picture is grey
+const DAY_S = 86400;
+
+const byId = (id) => document.getElementById(id);
+const state = {
+  watch: null, reason: "", connected: false, view: null, viewAt: 0,
+  lost: null, changes: [], shownChanges: CHANGES_STEP, allLabels: false, rowsAt: 0,
+  frames: [], region: "",
+};
+
+function make(tag, fields = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), fields);
+  element.append(...children);
+  return element;
+}
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const colourOf = (label) => {
+  const index = state.watch ? state.watch.labels.indexOf(label) : -1;
+  return index < 0 ? "var(--soft)" : `hsl(${(200 + index * 137.5) % 360} 55% 50%)`;
+};
+
+function formatDuration(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+const formatTime = (moment) =>
+  moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+// --- What the camera sees -------------------------------------------------
+
+function scoreOf(region) {
+  const scores = region.smoothed || region.scores;
+  const index = state.watch.labels.indexOf(region.label);
+  return scores && index >= 0 ? scores[index].toFixed(2) : "";
+}
+
+function drawVerdicts(view) {
+  const place = byId("verdicts");
+  place.classList.toggle("many", view.regions.length > 1);
+  while (place.children.length > view.regions.length) place.lastChild.remove();
+  view.regions.forEach((region, index) => {
+    const box = place.children[index] || place.appendChild(makeVerdict());
+    const [name, label, sentence] = box.children;
+    name.hidden = !region.region;
+    setText(name, region.region);
+    setText(label.firstChild.firstChild, bestLabel(region));
+    setText(label.lastChild, scoreOf({ ...region, label: bestLabel(region) }));
+    setText(sentence, region.explanation);
+  });
+}
+
+// The label is announced when it changes; scores, which change all the time, are not.
+function makeVerdict() {
+  const label = make("span", { ariaLive: "polite" }, make("b"));
+  label.style.cssText = "font: inherit; color: inherit; margin: 0";
+  label.firstChild.style.fontWeight = "inherit";
+  return make("div", { className: "verdict" }, make("h2"),
+    make("p", { className: "label" }, label, make("span")), make("p", { className: "sentence" }));
+}
+
+function bestLabel(region) {
+  if (region.label || !region.scores) return region.label || "no scores";
+  return state.watch.labels[region.scores.indexOf(Math.max(...region.scores))];
+}
+
+function drawFrame(view) {
+  byId("picture").src = view.picture;
+  const age = Math.max(0, (Date.now() - Date.parse(view.time)) / 1000);
+  setText(byId("frame-caption"),
+    `Frame ${view.frame.toLocaleString()}, ${formatTime(new Date(view.time))}, ${view.width} x ${view.height}`
+    + (age > STALE_S ? `, ${formatDuration(age)} ago by this device's clock` : ""));
+  const areas = view.regions.length && state.watch.areas.filter((area) => area.name) || [];
+  const place = byId("areas");
+  while (place.children.length > areas.length) place.lastChild.remove();
+  areas.forEach((area, index) => {
+    const box = place.children[index] || place.appendChild(make("div", {}, make("span")));
+    const [x, y] = [view.scale / view.width, view.scale / view.height].map((it) => 100 * it);
+    Object.assign(box.style, {
+      left: `${area.x * x}%`, top: `${area.y * y}%`,
+      width: `${area.width * x}%`, height: `${area.height * y}%`,
+    });
+    const region = view.regions.find((one) => one.region === area.name);
+    setText(box.firstChild, region ? `${area.name}: ${bestLabel(region)}` : area.name);
+  });
+}
+
+// --- Why ------------------------------------------------------------------
+
+function drawWhy(view) {
+  const region = view.regions.find((one) => one.region === state.region) || view.regions[0];
+  if (!region) return;
+  const input = byId("input");
+  if (view.inputs[region.region]) input.src = view.inputs[region.region];
+  if (input.naturalWidth) {
+    setText(byId("input-caption"), "What the network gets, exactly: "
+      + `${input.naturalWidth} x ${input.naturalHeight} pixels`);
+  }
+  drawRules(region);
+  const many = state.watch.labels.length > MOST_ROWS;
+  const button = byId("all-labels");
+  button.hidden = !many;
+  button.setAttribute("aria-pressed", state.allLabels);
+  setText(button, state.allLabels ? `Show the ${MOST_ROWS} best labels`
+    : `Show all ${state.watch.labels.length.toLocaleString()} labels`);
+  if (many && Date.now() - state.rowsAt < 1000) return;
+  state.rowsAt = Date.now();
+  drawScores(region, many);
+}
+
+function drawRules(region) {
+  let text = "Dot: the score of this frame alone.";
+  if (region.smoothed) {
+    text = `Bar: score smoothed over ${region.smoothing} s. ${text} Solid line: here a label takes `
+      + `over (${region.enter}). Dotted line: below it, the label is given up (${region.leave}). `
+      + `If none reaches its line, the label is unknown. A label stays ${region.dwell} s at least.`;
+  }
+  setText(byId("rules"), text);
+}
+
+function drawScores(region, many) {
+  const { labels, thresholds } = state.watch;
+  const scores = region.smoothed || region.scores || [];
+  let order = labels.map((_, index) => index);
+  if (many) {
+    order.sort((one, other) => (scores[other] || 0) - (scores[one] || 0));
+    if (!state.allLabels) order = order.slice(0, MOST_ROWS);
+  }
+  const body = byId("scores");
+  while (body.children.length > order.length) body.lastChild.remove();
+  order.forEach((index, place) => {
+    const row = body.children[place] || body.appendChild(makeRow());
+    const [name, bar, smoothed, alone] = row.children;
+    const track = bar.firstChild;
+    const [own, raw] = [region.smoothed?.[index], region.scores?.[index]];
+    row.classList.toggle("current", labels[index] === bestLabel(region));
+    setText(name, labels[index]);
+    setText(smoothed, own === undefined ? "" : own.toFixed(2));
+    setText(alone, raw === undefined ? "" : raw.toFixed(2));
+    const isUnknown = labels[index] === "unknown";
+    const lines = { enter: Math.max(region.enter, thresholds[index]), leave: Math.max(region.leave, thresholds[index]) };
+    track.dataset.alone = raw === undefined ? "" : "1";
+    track.dataset.rules = own === undefined || isUnknown ? "" : "1";
+    const values = { smoothed: own ?? raw ?? 0, alone: raw ?? 0, ...lines };
+    for (const [key, value] of Object.entries(values)) track.style.setProperty(`--${key}`, value || 0);
+  });
+}
+
+function makeRow() {
+  const track = make("div", { className: "track", ariaHidden: "true" }, make("i"), make("u"), make("s"), make("b"));
+  return make("tr", {}, make("th", { scope: "row" }), make("td", {}, track),
+    make("td", { className: "n" }), make("td", { className: "n" }));
+}
+
+function drawRegionChoice() {
+  const names = state.watch.areas.map((area) => area.name).filter(Boolean);
+  byId("region-choice").hidden = names.length < 2;
+  byId("region").replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+  if (!names.includes(state.region)) state.region = names[0] || "";
+  byId("region").value = state.region;
+}
+
+// --- Today ----------------------------------------------------------------
+
+const midnight = () => new Date().setHours(0, 0, 0, 0) / 1000;
+
+function drawToday() {
+  const begin = midnight();
+  const changes = state.changes.filter((one) => one.event === "change" && one.at >= begin);
+  drawStrips(begin);
+  const newest = changes.slice(-state.shownChanges).reverse();
+  byId("changes").replaceChildren(...newest.map(makeChange));
+  byId("no-changes").hidden = changes.length > 0;
+  byId("more-changes").hidden = changes.length <= state.shownChanges;
+}
+
+function makeChange(change) {
+  const item = make("li");
+  item.style.setProperty("--colour", colourOf(change.label));
+  const moment = new Date(change.time);
+  const score = change.frame_score ?? change.score;
+  item.append(
+    make("time", { dateTime: change.time, textContent: formatTime(moment) }),
+    make("b", { textContent: (change.region ? `${change.region}: ` : "") + change.label }),
+    ` ${change.label === "unknown" && change.best ? `(${change.best} ${score.toFixed(2)})` : score.toFixed(2)}`,
+  );
+  if (change.snapshot) {
+    const alt = `Frame of the change to ${change.label}`;
+    item.append(make("img", { src: `/snapshots/${encodeURIComponent(change.snapshot)}`, alt, loading: "lazy" }));
+  }
+  return item;
+}
+
+// A strip for each region: its labels from midnight to midnight.
+function drawStrips(begin) {
+  const now = Date.now() / 1000;
+  const regions = [...new Set(state.changes.filter((one) => one.event === "change").map((one) => one.region || ""))];
+  const strips = (regions.length ? regions : [""]).map((name) => {
+    const strip = make("div", { className: "strip" });
+    const spans = listSpans(name, begin, now);
+    for (const span of spans) {
+      const part = make("i", { title: `${span.label}, ${formatTime(new Date(span.from * 1000))}` });
+      Object.assign(part.style, {
+        left: `${100 * (span.from - begin) / DAY_S}%`, width: `${100 * (span.until - span.from) / DAY_S}%`,
+        background: colourOf(span.label), minWidth: "1px",
+      });
+      strip.append(part);
+    }
+    strip.setAttribute("role", "img");
+    strip.setAttribute("aria-label", `${name ? `${name}: ` : ""}labels of today; the list below has the latest`);
+    return strip;
+  });
+  const hours = make("div", { className: "hours", ariaHidden: "true" },
+    ...["0", "6", "12", "18", "24"].map((hour) => make("span", { textContent: `${hour} h` })));
+  byId("strips").replaceChildren(...strips, hours);
+}
+
+function listSpans(region, begin, now) {
+  const spans = [];
+  let open = null;
+  const close = (until) => {
+    if (open && until > begin) spans.push({ ...open, from: Math.max(begin, open.from), until });
+    open = null;
+  };
+  for (const one of state.changes) {
+    if (one.event === "change" && (one.region || "") === region) {
+      close(one.at);
+      open = { label: one.label, from: one.at };
+    } else if (["camera_lost", "stop", "start"].includes(one.event)) {
+      close(one.at);
+    }
+  }
+  close(now);
+  return spans;
+}
+
+function addRecord(record) {
+  record.at = Date.parse(record.time) / 1000;
+  if (record.event === "camera_lost") state.lost = record;
+  if (["camera_restored", "camera_opened", "start"].includes(record.event)) state.lost = null;
+  if (["change", "camera_lost", "start", "stop"].includes(record.event)) {
+    state.changes.push(record);
+    if (state.changes.length > 5000) state.changes.shift();
+    drawToday();
+  }
+}
+
+async function loadHistory() {
+  const answer = await fetch(`/api/history?since=${midnight() - 3600}`);
+  if (!answer.ok) return;
+  const { records } = await answer.json();
+  state.changes = [];
+  state.lost = null;
+  for (const record of records) {
+    record.at = Date.parse(record.time) / 1000;
+    if (["change", "camera_lost", "start", "stop"].includes(record.event)) state.changes.push(record);
+    if (record.event === "camera_lost") state.lost = record;
+    if (["camera_restored", "start"].includes(record.event)) state.lost = null;
+  }
+  drawToday();
+}
+
+// --- How the watch does ---------------------------------------------------
+
+function drawFacts(view) {
+  state.frames.push([Date.parse(view.time) / 1000, view.frame]);
+  if (state.frames.length > 40) state.frames.shift();
+  const [first, last] = [state.frames[0], state.frames.at(-1)];
+  const rate = last[0] - first[0] > 1 ? (last[1] - first[1]) / (last[0] - first[0]) : null;
+  const facts = [
+    ["Camera", state.watch.camera], ["Model", state.watch.model],
+    ["Frames a second", rate === null ? "" : rate.toFixed(1)],
+    ["Age of a frame when classified", `${view.age_ms.toFixed(0)} ms`],
+  ];
+  const place = byId("facts");
+  if (place.children.length !== facts.length) {
+    place.replaceChildren(...facts.map(() => make("div", {}, make("dt"), make("dd"))));
+  }
+  facts.forEach(([name, value], index) => {
+    setText(place.children[index].children[0], name);
+    setText(place.children[index].children[1], value);
+  });
+}
+
+function drawStatus() {
+  const [text, kind] = findStatus();
+  const status = byId("status");
+  setText(status, text);
+  status.className = `status ${kind}`;
+  byId("stage").classList.toggle("stale", kind === "bad");
+}
+
+function findStatus() {
+  if (!state.connected) return ["No connection to the page; trying again", "bad"];
+  if (!state.watch) return [`No watch: ${state.reason}`, "bad"];
+  if (state.lost) {
+    const since = formatDuration(Date.now() / 1000 - state.lost.at);
+    return [`Camera lost for ${since}: ${state.lost.reason}`, "bad"];
+  }
+  const age = (Date.now() - state.viewAt) / 1000;
+  if (!state.view || age > STALE_S) return ["Waiting for a frame", ""];
+  return ["Watching", "good"];
+}
+
+// --- Events ---------------------------------------------------------------
+
+function onWatch(event) {
+  const { watch, reason } = JSON.parse(event.data);
+  Object.assign(state, { watch, reason, frames: [] });
+  if (watch) {
+    setText(byId("name"), watch.name);
+    document.title = `${watch.name}: Vedette`;
+    drawRegionChoice();
+    loadHistory();
+  }
+  drawStatus();
+}
+
+function onView(event) {
+  const view = JSON.parse(event.data);
+  if (!state.watch) return;
+  Object.assign(state, { view, viewAt: Date.now() });
+  if (document.hidden) return;
+  drawVerdicts(view);
+  drawFrame(view);
+  drawWhy(view);
+  drawFacts(view);
+  drawStatus();
+}
+
+function connect() {
+  const events = new EventSource("/events?pictures=1");
+  events.addEventListener("watch", onWatch);
+  events.addEventListener("view", onView);
+  events.addEventListener("record", (event) => addRecord(JSON.parse(event.data)));
+  events.onopen = () => { state.connected = true; drawStatus(); };
+  events.onerror = () => {
+    state.connected = false;
+    drawStatus();
+    if (events.readyState === EventSource.CLOSED) setTimeout(retry, 3000);
+  };
+}
+
+// A refusal ends an EventSource for good: find out why, and try again.
+async function retry() {
+  const answer = await fetch("/healthz").catch(() => null);
+  const state = answer && await fetch("/api/history").catch(() => null);
+  if (state && state.status === 401) location.assign("/login");
+  else connect();
+}
+
+byId("region").addEventListener("change", (event) => {
+  state.region = event.target.value;
+  if (state.view) drawWhy(state.view);
+});
+byId("all-labels").addEventListener("click", () => {
+  state.allLabels = !state.allLabels;
+  state.rowsAt = 0;
+  if (state.view) drawWhy(state.view);
+});
+byId("more-changes").addEventListener("click", () => {
+  state.shownChanges += CHANGES_STEP;
+  drawToday();
+});
+setInterval(drawStatus, 1000);
+connect();

@@ -1,0 +1,100 @@
+"""The page's connection to the watch: asks for a frame only while somebody looks."""
+
+import asyncio
+import math
+import time
+from pathlib import Path
+
+from vedette_edge.errors import ProtocolError
+from vedette_edge.live.client import LiveClient
+from vedette_edge.live.protocol import Packet
+from vedette_edge.page.hub import Hub
+from vedette_edge.page.view import WatchInfo, create_view
+
+INTERVAL_S = 0.12  # between two views
+ANSWER_S = 1.0  # to wait for an answer, which the watch may leave out
+RETRY_S = 1.0  # between two attempts to connect
+
+
+class WatchLink:
+    """Follows a watch on its socket, and fills a hub with what it shows."""
+
+    def __init__(self, path: Path, hub: Hub) -> None:
+        self._path, self._hub = path, hub
+        self._packets: list[Packet] = []  # of the frame that arrives
+        self._asked_s = -math.inf  # when a frame was asked for
+        self._waits = False  # for the answer
+        self._expected = 0  # packets of the answer
+
+    async def run(self) -> None:
+        """Follow the watch, also the next one, until the task is cancelled."""
+        while True:
+            try:
+                client = await asyncio.to_thread(LiveClient, self._path)
+                with client:
+                    await self._follow(client)
+            except (OSError, ProtocolError, EOFError) as error:
+                await self._hub.put_info(None, _describe(error, self._path))
+            await asyncio.sleep(RETRY_S)
+
+    async def _follow(self, client: LiveClient) -> None:
+        """Follow a watch until it ends. Raises OSError, ProtocolError and EOFError."""
+        loop, info = asyncio.get_running_loop(), WatchInfo(client.hello)
+        await self._hub.put_info(info)
+        client.request(["records"])
+        self._packets, self._waits = [], False
+        loop.add_reader(client.fileno(), self._hub.wake.set)
+        try:
+            while True:
+                await self._wait()
+                self._ask(client, info)
+                if client.has_packet():
+                    await self._take(client.read(), info)
+        finally:
+            loop.remove_reader(client.fileno())
+
+    async def _wait(self) -> None:
+        """Wait for a packet, for somebody who begins to look, or for the time of the next view."""
+        is_due = self._hub.viewers > 0
+        due_s = self._asked_s + (ANSWER_S if self._waits else INTERVAL_S)
+        wait_s = max(0.0, due_s - time.monotonic()) if is_due else None
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._hub.wake.wait()
+        except TimeoutError:
+            return
+        self._hub.wake.clear()
+
+    def _ask(self, client: LiveClient, info: WatchInfo) -> None:
+        """Ask for the next frame if somebody looks and it is time."""
+        now_s = time.monotonic()
+        interval_s = ANSWER_S if self._waits else INTERVAL_S
+        if not self._hub.viewers or now_s - self._asked_s < interval_s:
+            return
+        pictures = ["pixels", "input"] if self._hub.pictures_wanted else []
+        client.request(["state", *pictures])
+        self._expected = 1 + (1 + len(info.regions) if pictures else 0)
+        self._asked_s, self._waits, self._packets = now_s, True, []
+
+    async def _take(self, packet: Packet, info: WatchInfo) -> None:
+        kind = packet.header.get("type")
+        if kind == "record" and isinstance(record := packet.header.get("record"), dict):
+            await self._hub.put_record(record)
+        if kind not in ("state", "pixels", "input"):
+            return
+        if self._packets and packet.header.get("frame") != self._packets[0].header.get("frame"):
+            self._packets = []
+        self._packets.append(packet)
+        if len(self._packets) == self._expected:
+            packets, self._packets, self._waits = self._packets, [], False
+            await self._hub.put_view(await asyncio.to_thread(create_view, info, packets))
+
+
+def _describe(error: Exception, path: Path) -> str:
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return f"no watch at {path}"
+    if isinstance(error, EOFError):
+        return "the watch has ended"
+    if isinstance(error, PermissionError):
+        return f"{path}: no permission; join the group: sudo usermod -aG vedette $USER"
+    return f"{path}: {error}"
