@@ -1,5 +1,6 @@
 """`vedette page`: the live page of a watch, in a process of its own."""
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import click
 
 from vedette_edge.cli.options import collect_options, parse_each
 from vedette_edge.click_types import FiniteFloat
-from vedette_edge.console import cli_session
+from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError
 from vedette_edge.page.config import Address, PageConfig, parse_address, parse_origin
 
@@ -105,20 +106,21 @@ def page(
     if bool(model) != bool(camera):
         raise click.UsageError("--open and --camera belong together: a model, and where to look")
     with cli_session() as terminal:
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # in order, as Ctrl-C
         try:
             from vedette_edge.page.run import run_page  # starlette and uvicorn are an extra
             from vedette_edge.page.server import list_addresses, open_sockets  # the same
         except ImportError as error:
             advice = "pip install 'vedette-edge[page]'"
             raise SettingError(f"the page needs starlette and uvicorn: {advice}") from error
-        with open_sockets(addresses) as sockets, _open_watch(model, camera) as own:
+        with open_sockets(addresses) as sockets, _open_watch(model, camera, terminal) as own:
             for address in list_addresses(sockets):
                 terminal.err.print(f"http://{address}/")
             run_page(replace(config, socket=own) if own else config, sockets)
 
 
 @contextmanager
-def _open_watch(model: Path | None, camera: str | None) -> Iterator[Path | None]:
+def _open_watch(model: Path | None, camera: str | None, terminal: Output) -> Iterator[Path | None]:
     """Run a watch while the context lasts, if there is a model; yields its socket.
 
     Raises click.exceptions.Exit if the watch ends at once: it has said why.
@@ -132,7 +134,10 @@ def _open_watch(model: Path | None, camera: str | None) -> Iterator[Path | None]
         places = [text if text.startswith("-") else str(folder / text) for text in outputs]
         again = ["--loop"] if Path(camera).exists() else []
         command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", camera]
-        with subprocess.Popen([*command, "--live", *again, *places]) as watch:
+        words = terminal.err.file.fileno()
+        with subprocess.Popen(
+            [*command, "--live", *again, *places], stdout=words, stderr=words
+        ) as watch:
             try:
                 yield _wait_for_socket(watch, folder / "watch.sock")
             finally:

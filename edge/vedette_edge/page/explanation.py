@@ -32,7 +32,8 @@ def explain_label(
     wait_s = _find_wait(max(smoothed), smoothed[rival], enters[rival], region)
     if lacks[rival] <= 0:
         return f"{stands}; {labels[rival]} takes over in {wait_s:.1f} s."
-    reason = ": no score is high enough" if label == UNKNOWN and label not in labels else ""
+    is_low = label == UNKNOWN and labels[max(range(len(labels)), key=smoothed.__getitem__)] != label
+    reason = ": no score is high enough" if is_low else ""
     least = f" for {wait_s:.1f} s" if wait_s >= 0.05 else ""
     return f"{stands}{reason}; {labels[rival]} would need {lacks[rival]:.2f} more{least}."
 

@@ -33,7 +33,7 @@ class History:
 
         A log that takes more than READ_S is read no further. Raises OSError and SettingError.
         """
-        if not self.log:
+        if not self.log or not self.log.exists():  # it is written some seconds later
             return []
         kept, until_s = deque[Mapping[str, object]](maxlen=MOST_RECORDS), time.monotonic() + READ_S
         with Tail(find_log(self.log), Damage()) as tail:

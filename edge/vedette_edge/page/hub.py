@@ -34,7 +34,6 @@ class Hub:
         self.viewers = self.pictures_wanted = 0
         self.wake = asyncio.Event()  # there is something to do: somebody begins to look
         self._changed = asyncio.Condition()
-        self.active_s = time.monotonic()  # when somebody last asked for something
 
     @property
     def last_number(self) -> int:
@@ -62,7 +61,6 @@ class Hub:
         finally:
             self.viewers -= 1
             self.pictures_wanted -= pictures
-            self.active_s = time.monotonic()
 
     async def put_info(self, info: WatchInfo | None, reason: str = "") -> None:
         """Note that a watch is there, or why none is."""

@@ -96,9 +96,12 @@ def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Hub, idle_s: floa
 
 
 async def _end_when_idle(server: uvicorn.Server, hub: Hub, idle_s: float) -> None:
+    answered, active_s = 0, time.monotonic()
     while idle_s:
         await asyncio.sleep(IDLE_CHECK_S)
-        if not hub.viewers and time.monotonic() - hub.active_s > idle_s:
+        if hub.viewers or server.server_state.total_requests > answered:
+            answered, active_s = server.server_state.total_requests, time.monotonic()
+        elif time.monotonic() - active_s > idle_s:
             server.should_exit = True
 
 
@@ -134,4 +137,4 @@ def _listen(address: Address) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
         advice = "choose another one: --bind ADDRESS:PORT"
-        raise SettingError(f"{address}: {error.strerror or error}; {advice}") from error
+        raise SettingError(f"{address}: {os.strerror(error.errno or 0)}; {advice}") from error

@@ -24,7 +24,7 @@ function setText(element, text) {
 
 const colourOf = (label) => {
   const index = state.watch ? state.watch.labels.indexOf(label) : -1;
-  return index < 0 ? "var(--soft)" : `hsl(${(200 + index * 137.5) % 360} 55% 50%)`;
+  return index < 0 || label === "unknown" ? "var(--soft)" : `hsl(${(200 + index * 137.5) % 360} 55% 50%)`;
 };
 
 function formatDuration(seconds) {
@@ -39,10 +39,16 @@ const formatTime = (moment) =>
 
 // --- What the camera sees -------------------------------------------------
 
-function scoreOf(region) {
+// The score of the label; if it is unknown as none is high enough, the best label and its score.
+function describeScore(region) {
   const scores = region.smoothed || region.scores;
-  const index = state.watch.labels.indexOf(region.label);
-  return scores && index >= 0 ? scores[index].toFixed(2) : "";
+  if (!scores) return "";
+  const best = scores.indexOf(Math.max(...scores));
+  const index = state.watch.labels.indexOf(shownLabel(region));
+  if (shownLabel(region) === "unknown" && best !== index) {
+    return `${state.watch.labels[best]} ${scores[best].toFixed(2)}`;
+  }
+  return index < 0 ? "" : scores[index].toFixed(2);
 }
 
 function drawVerdicts(view) {
@@ -54,8 +60,8 @@ function drawVerdicts(view) {
     const [name, label, sentence] = box.children;
     name.hidden = !region.region;
     setText(name, region.region);
-    setText(label.firstChild.firstChild, bestLabel(region));
-    setText(label.lastChild, scoreOf({ ...region, label: bestLabel(region) }));
+    setText(label.firstChild.firstChild, shownLabel(region));
+    setText(label.lastChild, describeScore(region));
     setText(sentence, region.explanation);
   });
 }
@@ -69,13 +75,15 @@ function makeVerdict() {
     make("p", { className: "label" }, label, make("span")), make("p", { className: "sentence" }));
 }
 
-function bestLabel(region) {
+function shownLabel(region) {
   if (region.label || !region.scores) return region.label || "no scores";
   return state.watch.labels[region.scores.indexOf(Math.max(...region.scores))];
 }
 
 function drawFrame(view) {
-  byId("picture").src = view.picture;
+  const picture = byId("picture");
+  picture.src = view.picture;
+  picture.hidden = false;
   const age = Math.max(0, (Date.now() - Date.parse(view.time)) / 1000);
   setText(byId("frame-caption"),
     `Frame ${view.frame.toLocaleString()}, ${formatTime(new Date(view.time))}, ${view.width} x ${view.height}`
@@ -91,7 +99,7 @@ function drawFrame(view) {
       width: `${area.width * x}%`, height: `${area.height * y}%`,
     });
     const region = view.regions.find((one) => one.region === area.name);
-    setText(box.firstChild, region ? `${area.name}: ${bestLabel(region)}` : area.name);
+    setText(box.firstChild, region ? `${area.name}: ${shownLabel(region)}` : area.name);
   });
 }
 
@@ -102,6 +110,7 @@ function drawWhy(view) {
   if (!region) return;
   const input = byId("input");
   if (view.inputs[region.region]) input.src = view.inputs[region.region];
+  input.hidden = !input.src;
   if (input.naturalWidth) {
     setText(byId("input-caption"), "What the network gets, exactly: "
       + `${input.naturalWidth} x ${input.naturalHeight} pixels`);
@@ -121,11 +130,18 @@ function drawWhy(view) {
 function drawRules(region) {
   let text = "Dot: the score of this frame alone.";
   if (region.smoothed) {
-    text = `Bar: score smoothed over ${region.smoothing} s. ${text} Solid line: here a label takes `
-      + `over (${region.enter}). Dotted line: below it, the label is given up (${region.leave}). `
-      + `If none reaches its line, the label is unknown. A label stays ${region.dwell} s at least.`;
+    const [enter, leave] = [region.enter, region.leave].map(listLines);
+    text = `Bar: score smoothed over ${region.smoothing} s. ${text} Solid line${enter}: here a label `
+      + `takes over. Dotted line${leave}: below it, the label is given up. If none reaches its line, `
+      + `the label is unknown. A label stays ${region.dwell} s at least.`;
   }
   setText(byId("rules"), text);
+}
+
+// A line's value, if it is the same for all labels.
+function listLines(setting) {
+  const lines = new Set(state.watch.thresholds.map((threshold) => Math.max(setting, threshold)));
+  return lines.size === 1 ? ` at ${[...lines][0].toFixed(2)}` : "";
 }
 
 function drawScores(region, many) {
@@ -143,8 +159,9 @@ function drawScores(region, many) {
     const [name, bar, smoothed, alone] = row.children;
     const track = bar.firstChild;
     const [own, raw] = [region.smoothed?.[index], region.scores?.[index]];
-    row.classList.toggle("current", labels[index] === bestLabel(region));
+    row.classList.toggle("current", labels[index] === shownLabel(region));
     setText(name, labels[index]);
+    name.title = labels[index];
     setText(smoothed, own === undefined ? "" : own.toFixed(2));
     setText(alone, raw === undefined ? "" : raw.toFixed(2));
     const isUnknown = labels[index] === "unknown";
@@ -159,7 +176,7 @@ function drawScores(region, many) {
 function makeRow() {
   const track = make("div", { className: "track", ariaHidden: "true" }, make("i"), make("u"), make("s"), make("b"));
   return make("tr", {}, make("th", { scope: "row" }), make("td", {}, track),
-    make("td", { className: "n" }), make("td", { className: "n" }));
+    make("td", { className: "n" }), make("td", { className: "n alone" }));
 }
 
 function drawRegionChoice() {
@@ -188,11 +205,12 @@ function makeChange(change) {
   const item = make("li");
   item.style.setProperty("--colour", colourOf(change.label));
   const moment = new Date(change.time);
-  const score = change.frame_score ?? change.score;
+  const isLow = change.label === "unknown" && change.best !== "unknown";
   item.append(
     make("time", { dateTime: change.time, textContent: formatTime(moment) }),
     make("b", { textContent: (change.region ? `${change.region}: ` : "") + change.label }),
-    ` ${change.label === "unknown" && change.best ? `(${change.best} ${score.toFixed(2)})` : score.toFixed(2)}`,
+    make("span", { textContent: isLow ? `${change.best} ${change.score.toFixed(2)}`
+      : (change.frame_score ?? change.score).toFixed(2) }),
   );
   if (change.snapshot) {
     const alt = `Frame of the change to ${change.label}`;
@@ -244,30 +262,29 @@ function listSpans(region, begin, now) {
   return spans;
 }
 
-function addRecord(record) {
-  record.at = Date.parse(record.time) / 1000;
-  if (record.event === "camera_lost") state.lost = record;
-  if (["camera_restored", "camera_opened", "start"].includes(record.event)) state.lost = null;
-  if (["change", "camera_lost", "start", "stop"].includes(record.event)) {
-    state.changes.push(record);
-    if (state.changes.length > 5000) state.changes.shift();
-    drawToday();
-  }
-}
+const kept = new Set(["change", "camera_lost", "camera_restored", "start", "stop"]);
 
-async function loadHistory() {
-  const answer = await fetch(`/api/history?since=${midnight() - 3600}`);
-  if (!answer.ok) return;
-  const { records } = await answer.json();
-  state.changes = [];
-  state.lost = null;
+function addRecords(records) {
+  const known = new Map(state.changes.map((one) => [keyOf(one), one]));
   for (const record of records) {
-    record.at = Date.parse(record.time) / 1000;
-    if (["change", "camera_lost", "start", "stop"].includes(record.event)) state.changes.push(record);
-    if (record.event === "camera_lost") state.lost = record;
-    if (["camera_restored", "start"].includes(record.event)) state.lost = null;
+    if (kept.has(record.event)) known.set(keyOf(record), { ...record, at: Date.parse(record.time) / 1000 });
+  }
+  state.changes = [...known.values()].sort((one, other) => one.at - other.at).slice(-5000);
+  state.lost = null;
+  for (const one of state.changes) {
+    if (one.event === "camera_lost") state.lost = one;
+    else if (one.event !== "stop") state.lost = null;
   }
   drawToday();
+}
+
+const keyOf = (record) => `${record.time} ${record.event} ${record.region || ""}`;
+
+// The log lags some seconds behind, so it is read once more.
+async function loadHistory(again = true) {
+  const answer = await fetch(`/api/history?since=${midnight() - 3600}`).catch(() => null);
+  if (answer?.ok) addRecords((await answer.json()).records);
+  if (again) setTimeout(() => loadHistory(false), 8000);
 }
 
 // --- How the watch does ---------------------------------------------------
@@ -342,7 +359,7 @@ function connect() {
   const events = new EventSource("/events?pictures=1");
   events.addEventListener("watch", onWatch);
   events.addEventListener("view", onView);
-  events.addEventListener("record", (event) => addRecord(JSON.parse(event.data)));
+  events.addEventListener("record", (event) => addRecords([JSON.parse(event.data)]));
   events.onopen = () => { state.connected = true; drawStatus(); };
   events.onerror = () => {
     state.connected = false;
