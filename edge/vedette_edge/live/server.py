@@ -9,7 +9,7 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,9 +64,17 @@ class LiveServer:
     `write`, `wants_frame` and `put_frame` are for the watch's thread, and never wait.
     """
 
-    def __init__(self, path: Path, hello: Mapping[str, object]) -> None:
-        """`hello` describes the watch to each viewer. Raises SettingError for an unusable path."""
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        hello: Mapping[str, object],
+        read_metrics: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        """`hello` describes the watch to each viewer; `read_metrics` is called by the thread.
+
+        Raises SettingError for an unusable path.
+        """
+        self._path, self._read_metrics = path, read_metrics
         self._hello = encode_packet(Packet({"type": "hello", "version": VERSION, **hello}))
         self._listener = _listen(path)
         self._selector = selectors.DefaultSelector()
@@ -195,6 +203,8 @@ class LiveServer:
         viewer.records = viewer.records or request.records
         viewer.parts = request.parts or viewer.parts
         self._update_wants()
+        if request.metrics:
+            self._send(viewer, encode_packet(Packet({"type": "metrics", **self._read_metrics()})))
 
     def _is_flooding(self, viewer: _Viewer) -> bool:
         now_s = time.monotonic()
