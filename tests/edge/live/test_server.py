@@ -98,6 +98,27 @@ def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: 
     assert packets["frame"].header["width"] == 1920
 
 
+def test_the_figures_come_at_once_and_ask_nothing_of_the_watch(path: Path) -> None:
+    figures = iter([{"frames": {"classified": 1}}, {"frames": {"classified": 2}}])
+    with LiveServer(path, HELLO, lambda: next(figures)) as server, LiveClient(path) as viewer:
+        for count in (1, 2):
+            viewer.request(["metrics"])
+            assert viewer.read().header == {"type": "metrics", "frames": {"classified": count}}
+        assert not server.wants_frame
+
+
+def test_figures_that_cannot_be_read_do_not_end_the_socket(path: Path) -> None:
+    def fail() -> dict[str, object]:
+        raise ZeroDivisionError
+
+    with LiveServer(path, HELLO, fail) as server, LiveClient(path) as viewer:
+        viewer.request(["metrics"])
+        viewer.request(["state"])
+        wait_until(lambda: server.wants_frame)
+        server.put_frame(make_frame())
+        assert viewer.read().header["type"] == "state"
+
+
 def test_nothing_is_asked_of_the_watch_until_a_viewer_asks(
     server: LiveServer, viewer: LiveClient
 ) -> None:
