@@ -88,11 +88,9 @@ def check(
         packages = list(check_packages(camera.source or ""))
         report = _check_model(model, packages, threads, overrides)
         findings = [*_check_settings(config, model, camera), *report.findings, *packages]
-        findings += check_machine(camera.source or "")
-        findings += check_disk(log, limits) if log else ()
+        findings += [*check_machine(camera.source or ""), *(check_disk(log, limits) if log else ())]
         findings += _check_camera(camera, packages, with_chart=test_chart)
-        findings += _check_outputs(notify, report.labels)
-        findings += [check_metrics_file(metrics_file)] if metrics_file else ()
+        findings += _check_outputs(notify, report.labels, metrics_file)
         _print_report(terminal, report, findings, as_json=as_json)
 
 
@@ -129,13 +127,17 @@ def _check_model(
     return check_model(path, threads, overrides)
 
 
-def _check_outputs(settings: NotifySettings, labels: Sequence[str]) -> Iterator[Finding]:
+def _check_outputs(
+    settings: NotifySettings, labels: Sequence[str], metrics_file: Path | None
+) -> Iterator[Finding]:
     try:
         config = build_notify_config(settings)
     except SettingError as error:
         yield Finding("settings", FAULT, str(error))
     else:
         yield from check_outputs(config, labels)
+    if metrics_file:
+        yield check_metrics_file(metrics_file)
 
 
 def _check_camera(

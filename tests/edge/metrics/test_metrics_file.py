@@ -19,11 +19,12 @@ from vedette_edge.metrics.metrics_file import CLOSE_S, MetricsFile
 WORKS = "can be written again"
 
 
-def fill(filler: Path) -> None:
-    """Fill a disk."""
+def fill(filler: Path) -> bool:
+    """Fill a disk; False: what is there may make room again."""
     with suppress(OSError), filler.open("ab", buffering=0) as file:
-        while True:
-            file.write(b"x" * 4096)
+        while file.write(b"x" * 4096):
+            pass
+    return False
 
 
 @pytest.fixture
