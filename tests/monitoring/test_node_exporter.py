@@ -58,7 +58,14 @@ def test_a_link_from_the_folder_of_node_exporter_is_followed(
     folder = tmp_path / "node-exporter"
     folder.mkdir()
     (folder / "vedette.prom").symlink_to(tmp_path / "run" / "vedette.prom")
+    (folder / "other.prom").write_text("other 1\n")
     with run_node_exporter(folder) as url:
         page = read_page(url)
         assert WELL in page
         assert "\nvedette_build_info{" in page
+        watch.terminate()
+        watch.wait(30)
+        page = read_page(url)
+        assert "node_textfile_scrape_error 1" in page
+        assert "\nvedette_" not in page
+        assert "\nother 1" in page
