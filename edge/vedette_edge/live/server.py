@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vedette_edge.errors import ProtocolError, SettingError
+from vedette_edge.live.cached_packet import CachedPacket
 from vedette_edge.live.frame import LiveFrame, create_frame, create_inputs, create_state
 from vedette_edge.live.protocol import (
     LARGEST_PACKET,
@@ -74,7 +75,7 @@ class LiveServer:
 
         Raises SettingError for an unusable path.
         """
-        self._path, self._read_metrics = path, read_metrics
+        self._path, self._metrics = path, CachedPacket("metrics", read_metrics)
         self._hello = encode_packet(Packet({"type": "hello", "version": VERSION, **hello}))
         self._listener = _listen(path)
         self._selector = selectors.DefaultSelector()
@@ -204,7 +205,7 @@ class LiveServer:
         viewer.parts = request.parts or viewer.parts
         self._update_wants()
         if request.metrics:
-            self._send(viewer, encode_packet(Packet({"type": "metrics", **self._read_metrics()})))
+            self._send(viewer, self._metrics.encode())
 
     def _is_flooding(self, viewer: _Viewer) -> bool:
         now_s = time.monotonic()

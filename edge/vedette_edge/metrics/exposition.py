@@ -88,7 +88,9 @@ def _collect_labels(snapshot: Snapshot) -> Iterator[Metric]:
     stands = {(one["region"], one["label"]) for one in regions}
     pairs = [(one["region"], one["label"]) for one in changes]
     labels = [(pair, float(pair in stands)) for pair in pairs]
-    yield _gauge("label", "1 for the label that stands, 0 for those that have.", names, labels)
+    yield _gauge(
+        "label", "1 for the label that stands, 0 for those that stood before.", names, labels
+    )
     known = [one for one in regions if one["score"] is not None]
     scores = [([one["region"]], one["score"]) for one in known]
     text = "Smoothed score of the label that stands, 0 to 1."

@@ -10,6 +10,7 @@ from pathlib import Path
 from vedette_edge.metrics.exposition import generate_metrics
 
 EVERY_S = 15.0  # as often as Prometheus usually asks
+SECOND_S = 2.0  # until the second time, when the camera has usually opened
 CLOSE_S = 0.3  # to wait for the disk at the end
 MODE = 0o644  # node_exporter has a user of its own
 
@@ -58,7 +59,7 @@ class MetricsFile:
             except Exception:  # a bug of ours; the watch goes on
                 self._failed += 1
                 logger.exception("the metrics failed; the watch goes on")
-            self._closing.wait(EVERY_S)
+            self._closing.wait(EVERY_S if self._written > 1 else min(SECOND_S, EVERY_S))
         with suppress(OSError):
             self._find_target().unlink()
 

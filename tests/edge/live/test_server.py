@@ -15,10 +15,11 @@ from tests.edge.mosquitto import wait_until
 
 from vedette_edge.errors import SettingError
 from vedette_edge.images.test_pattern import draw_test_pattern
+from vedette_edge.live.cached_packet import FRESH_S
 from vedette_edge.live.client import LiveClient
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.protocol import LARGEST_PACKET
-from vedette_edge.live.server import MOST_RECORDS, MOST_VIEWERS, LiveServer
+from vedette_edge.live.server import MOST_RECORDS, MOST_REQUESTS, MOST_VIEWERS, LiveServer
 from vedette_edge.log.records import create_record
 
 HELLO = {"model": "m.tflite", "labels": ["fox", "hen"]}
@@ -99,12 +100,25 @@ def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: 
 
 
 def test_the_figures_come_at_once_and_ask_nothing_of_the_watch(path: Path) -> None:
-    figures = iter([{"frames": {"classified": 1}}, {"frames": {"classified": 2}}])
-    with LiveServer(path, HELLO, lambda: next(figures)) as server, LiveClient(path) as viewer:
-        for count in (1, 2):
-            viewer.request(["metrics"])
-            assert viewer.read().header == {"type": "metrics", "frames": {"classified": count}}
+    counts = iter(range(1, 1000))
+    with LiveServer(path, HELLO, lambda: {"count": next(counts)}) as server:
+        with LiveClient(path) as viewer:
+            for count in (1, 2):
+                viewer.request(["metrics"])
+                assert viewer.read().header == {"type": "metrics", "count": count}
+                time.sleep(2 * FRESH_S)
         assert not server.wants_frame
+
+
+def test_a_flood_of_requests_for_figures_reads_them_seldom(path: Path) -> None:
+    counts = iter(range(1, 1000))
+    with LiveServer(path, HELLO, lambda: {"count": next(counts)}), LiveClient(path) as viewer:
+        begun_s = time.monotonic()
+        for _ in range(MOST_REQUESTS - 1):
+            viewer.request(["metrics"])
+            viewer.read()
+        lasted_s = time.monotonic() - begun_s
+    assert next(counts) <= 2 + lasted_s / FRESH_S
 
 
 def test_figures_that_cannot_be_read_do_not_end_the_socket(path: Path) -> None:
