@@ -5,7 +5,10 @@ import re
 import subprocess
 
 import pytest
+from tests.edge.metrics.snapshots import create_snapshot
 from tests.monitoring.prometheus import MONITORING, PROMTOOL, needs_prometheus
+
+from vedette_edge.metrics.exposition import generate_metrics
 
 ALERTS = re.findall(r"- alert: (\w+)", (MONITORING / "alerts.yml").read_text("utf-8"))
 
@@ -42,6 +45,24 @@ def test_each_alert_names_the_instance_and_the_next_step(alert: str) -> None:
     assert re.search(r"severity: (critical|warning|info)\n", rule)
     assert 'summary: "{{ $labels.instance }}: ' in rule
     assert re.search(r'description: ".{20,}"', rule)
+
+
+def test_the_document_lists_each_metric_and_each_alert_and_no_others() -> None:
+    page = (MONITORING.parent / "docs" / "metrics.md").read_text("utf-8")
+    tables = dict(re.findall(r"^## (Names|Alerts)\n(.*?)(?=^## )", page, re.DOTALL | re.MULTILINE))
+    assert set(re.findall(r"^\| `(\w+)`", tables["Alerts"], re.MULTILINE)) == set(ALERTS)
+    text = generate_metrics(create_snapshot()).decode()
+    names = {name.removeprefix("vedette_") for name in re.findall(r"^# TYPE (\S+)", text, re.M)}
+    assert set(re.findall(r"^\| `(\w+)`", tables["Names"], re.MULTILINE)) == names
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_the_document_has_the_severity_of_each_alert(alert: str) -> None:
+    page = (MONITORING.parent / "docs" / "metrics.md").read_text("utf-8")
+    rules = (MONITORING / "alerts.yml").read_text("utf-8")
+    severity = re.search(rf"- alert: {alert}\n.*?severity: (\w+)", rules, re.DOTALL)
+    assert severity
+    assert re.search(rf"^\| `{alert}` \|.*\| {severity[1]} \|$", page, re.MULTILINE)
 
 
 def test_the_dashboard_is_valid_json_whose_panels_have_their_own_places() -> None:
