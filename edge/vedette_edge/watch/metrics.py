@@ -93,8 +93,8 @@ class MetricsRecorder:
             return
         region, label = str(record.get("region", "")), str(record["label"])
         if label != self._labels.get(region):
-            self._labels[region] = label
             self._changes[region, label] = self._changes.get((region, label), 0) + 1
+            self._labels[region] = label  # afterwards: a label that stands has been counted
 
     def snapshot(self) -> dict[str, object]:
         """Copy all figures, as values that JSON knows. For any thread."""
