@@ -33,9 +33,9 @@ def test_help_and_the_doctor_start_without_numpy_and_opencv(statement: str) -> N
     assert {"numpy", "cv2"}.isdisjoint(find_imported(statement))
 
 
-def test_the_watch_starts_without_the_client_of_mqtt() -> None:
+def test_the_watch_starts_without_the_clients_of_mqtt_and_prometheus() -> None:
     imported = find_imported("import vedette_edge.cli.run")
-    assert not any(name.split(".")[0] == "paho" for name in imported)
+    assert {"paho", "prometheus_client"}.isdisjoint(name.split(".")[0] for name in imported)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -49,3 +49,16 @@ def test_the_group_sees_a_running_service_at_its_socket(machine: Machine, create
         assert viewer.read().body[:2] == b"\xff\xd8"
     service.control("stop")
     assert not place.exists()
+
+
+def test_the_service_keeps_figures_for_everybody_in_the_groups_folder(
+    machine: Machine, create: Create
+) -> None:
+    place = machine.path("/run/vedette/vedette.prom")
+    service = create(**{"metrics-file": "/run/vedette/vedette.prom"})
+    service.control("start")
+    service.wait("change")
+    wait_until(place.exists, service.explain)
+    assert stat.S_IMODE(place.stat().st_mode) == 0o644  # the folder lets in the group alone
+    service.control("stop")
+    assert not place.exists()

@@ -107,6 +107,16 @@ class Supervisor:
         """The seconds since the camera was lost; 0 if it is not."""
         return 0.0 if self._lost_since_s is None else self._clock() - self._lost_since_s
 
+    @property
+    def delivers(self) -> bool:
+        """True while the camera delivers frames, or looks at a folder without new ones."""
+        return self._state is State.DELIVERING
+
+    @property
+    def silent_s(self) -> float:
+        """The seconds since it last delivered a frame, even one that was skipped."""
+        return self._clock() - self._last_sign_s
+
     def next_frame(
         self, timeout_s: float, wake: int | None = None
     ) -> tuple[FrameInfo, Crops] | None:

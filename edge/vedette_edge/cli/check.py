@@ -24,13 +24,14 @@ from vedette_edge.cli.watch_options import (
     check_contradictions,
     config_option,
     log_options,
+    metrics_file_option,
     run_settings,
 )
 from vedette_edge.console import Output, cli_session
 from vedette_edge.doctor import FAULT, WARNING, Finding, ModelReport, print_findings
 from vedette_edge.doctor.disk import check_disk
 from vedette_edge.doctor.machine import check_machine, is_service_running
-from vedette_edge.doctor.outputs import check_outputs
+from vedette_edge.doctor.outputs import check_metrics_file, check_outputs
 from vedette_edge.doctor.packages import check_packages, is_broken
 from vedette_edge.errors import SelfTestError, SettingError
 from vedette_edge.log.rotation import LogLimits
@@ -56,6 +57,7 @@ _file = click.Path(path_type=Path)
 @click.option("--test-chart", is_flag=True, help="The camera sees the chart: check orientation.")
 @click.option("--write-chart", type=_file, help="Write the chart to a file, to print or show it.")
 @log_options
+@metrics_file_option
 @notify_settings_options
 @json_option
 @threads_option
@@ -68,6 +70,7 @@ def check(
     write_chart: Path | None,
     log: Path | None,
     limits: LogLimits,
+    metrics_file: Path | None,
     notify: NotifySettings,
     as_json: bool,
     threads: int | None,
@@ -85,10 +88,9 @@ def check(
         packages = list(check_packages(camera.source or ""))
         report = _check_model(model, packages, threads, overrides)
         findings = [*_check_settings(config, model, camera), *report.findings, *packages]
-        findings += check_machine(camera.source or "")
-        findings += check_disk(log, limits) if log else ()
+        findings += [*check_machine(camera.source or ""), *(check_disk(log, limits) if log else ())]
         findings += _check_camera(camera, packages, with_chart=test_chart)
-        findings += _check_outputs(notify, report.labels)
+        findings += _check_outputs(notify, report.labels, metrics_file)
         _print_report(terminal, report, findings, as_json=as_json)
 
 
@@ -125,13 +127,17 @@ def _check_model(
     return check_model(path, threads, overrides)
 
 
-def _check_outputs(settings: NotifySettings, labels: Sequence[str]) -> Iterator[Finding]:
+def _check_outputs(
+    settings: NotifySettings, labels: Sequence[str], metrics_file: Path | None
+) -> Iterator[Finding]:
     try:
         config = build_notify_config(settings)
     except SettingError as error:
         yield Finding("settings", FAULT, str(error))
     else:
         yield from check_outputs(config, labels)
+    if metrics_file:
+        yield check_metrics_file(metrics_file)
 
 
 def _check_camera(

@@ -1,6 +1,6 @@
 """The outputs of a watch, opened and tied to it. Imported only if there are any."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -26,7 +26,6 @@ from vedette_edge.watch.stats import FrameTimings, Heartbeat
 
 HEALTH_S = 60.0  # between two reports of the watch's health to a broker
 POLICY_FILE = "policy.json"
-LOSSES = ("dropped", "failed", "refused")  # counters that show that something was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +58,16 @@ class WatchOutputs:
             is_paused=lambda: self.controls.paused,
         )
 
-    def count_losses(self) -> dict[str, object]:
-        """Count what the outputs lost since the start, for a heartbeat; empty if nothing."""
+    def read_counters(self) -> dict[str, dict[str, object]]:
+        """Read the counters of each output since the start."""
         counters = {
             "mqtt": self.outputs.mqtt,
             "webhooks": self.outputs.webhooks,
             "snapshots": self.outputs.snapshots,
         }
         fields = {name: asdict(one.read_counters()) for name, one in counters.items() if one}
-        fields["watch"] = {"dropped": self.dispatcher.dropped, "refused": self.controls.refused}
-        return {name: one for name, one in fields.items() if _has_losses(one)}
+        own = {"dropped": self.dispatcher.dropped, "refused": self.controls.refused}
+        return {**fields, "watch": own}
 
     def _on_frame(
         self, watch: Watch, on_frame: Callable[[FrameTimings], None], timings: FrameTimings
@@ -94,10 +93,6 @@ class WatchOutputs:
         if watch.stats.frames or watch.stats.skipped or lost_s:
             for record in health.create_due(watch.stats, watch.regions, lost_s):
                 self.notifier.publish(record)
-
-
-def _has_losses(counters: Mapping[str, object]) -> bool:
-    return any(counters.get(name) for name in LOSSES)
 
 
 @contextmanager

@@ -49,6 +49,8 @@ def _check_files(settings: Mapping[str, Any]) -> None:
     find_camera(CameraConfig(settings["source"]))
     if "log" in settings:
         check_log(settings["log"])
+    if "metrics_file" in settings:
+        import vedette_edge.metrics.exposition  # noqa: F401  # what is off costs no import
 
 
 def _check_model(settings: Mapping[str, Any], rules: Sequence[Rule]) -> None:

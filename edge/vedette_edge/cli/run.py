@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,6 +45,8 @@ from vedette_edge.watch.stats import FrameTimings, Heartbeat
 
 if TYPE_CHECKING:
     from vedette_edge.cli.outputs import WatchOutputs
+    from vedette_edge.live.server import LiveServer
+    from vedette_edge.watch.metrics import MetricsRecorder
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ def run(
         run_self_test(classifier, terminal, skip=no_self_test)  # while the camera opens
         signals.start_watch()
         systemd.notify("READY=1")
-        heartbeat = Heartbeat(watch.heartbeat, log, count_losses=outputs.count_losses)
+        heartbeat = Heartbeat(watch.heartbeat, log, read_outputs=outputs.read_counters)
         parts = Watch(classifier, camera, plan.build_regions(), outputs.sink, heartbeat, stats)
         run_watch(add_viewers(outputs.attach(parts, reporter.feed_watchdog)), signals.stop)
     _exit(signals, left_out=reporter.skipped_count + stats.unclassified)
@@ -133,25 +135,50 @@ def _open_sinks(
 def _open_live(
     stack: ExitStack, output: OutputOptions, snapshots: Path | None, sink: Sink, plan: WatchPlan
 ) -> tuple[Callable[[Watch], Watch], Sink]:
-    """Open the socket for viewers, if there is to be one.
+    """Open the socket for viewers and the metrics file, if there are to be any.
 
-    Returns what adds the viewers to the watch, and the sink that they share. Raises SettingError,
-    but not for the service's own socket, which another service may have.
+    Returns what adds them to the watch, and the sink that they share. Raises SettingError, but not
+    for the service's own socket, which another service may have.
     """
-    if not (place := output.socket or find_socket()):
+    place = output.socket or find_socket()
+    if not (place or output.metrics_file):
         return lambda watch: watch, sink
-    from vedette_edge.live.server import LiveServer  # what is off costs no import
+    from vedette_edge.watch.metrics import MetricsRecorder  # what is off costs no import
+
+    recorder = MetricsRecorder(plan.classifier, "frame" if plan.capture.every_frame else "change")
+    sink = FanOut(sink, recorder)
+    if output.metrics_file:
+        from vedette_edge.metrics.metrics_file import MetricsFile  # prometheus-client is an extra
+
+        file = stack.enter_context(MetricsFile(output.metrics_file, recorder.snapshot))
+        recorder.add_output("metrics_file", file.read_counters)
+    hello = plan.describe_live(output.log, snapshots)
+    if not (server := _open_socket(stack, output, hello, recorder)):
+        return recorder.attach, sink
     from vedette_edge.watch.live_view import LiveView  # what is off costs no import
 
+    view = LiveView(server)
+    return lambda watch: view.attach(recorder.attach(watch)), FanOut(sink, server)
+
+
+def _open_socket(
+    stack: ExitStack,
+    output: OutputOptions,
+    hello: Mapping[str, object],
+    recorder: "MetricsRecorder",
+) -> "LiveServer | None":
+    """Open the socket, if there is to be one and the service's is free. Raises SettingError."""
+    if not (place := output.socket or find_socket()):
+        return None
+    from vedette_edge.live.server import LiveServer  # what is off costs no import
+
     try:
-        hello = plan.describe_live(output.log, snapshots)
-        server = stack.enter_context(LiveServer(place, hello))
+        return stack.enter_context(LiveServer(place, hello, recorder.snapshot))
     except SettingError as error:
         if output.socket:
             raise
         logger.warning("%s. The watch goes on without viewers", error)
-        return lambda watch: watch, sink
-    return LiveView(server).attach, FanOut(sink, server)
+        return None
 
 
 def _build_terminal_sink(
@@ -190,8 +217,8 @@ class NoOutputs:
         """Return the watch with its hook."""
         return replace(watch, on_frame=on_frame)
 
-    def count_losses(self) -> dict[str, object]:
-        """Return nothing: there are no losses."""
+    def read_counters(self) -> dict[str, dict[str, object]]:
+        """Return nothing: there are no outputs."""
         return {}
 
 

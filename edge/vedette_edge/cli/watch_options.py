@@ -51,10 +51,11 @@ class _Source(click.types.StringParamType):
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """The log file, its limits, the socket, and the form of the lines on the terminal."""
+    """The log file, its limits, socket, metrics file, and the form of the lines on the terminal."""
 
     log: Path | None
     socket: Path | None
+    metrics_file: Path | None
     limits: LogLimits
     as_json: bool
 
@@ -97,6 +98,17 @@ def _validate_masks(
 ) -> tuple[str, ...]:
     parse_each(partial(parse_crop, name="mask"), texts)
     return texts
+
+
+def _validate_metrics_file(
+    context: click.Context, option: click.Parameter, path: Path | None
+) -> Path | None:
+    """Refuse other files, which the watch would replace."""
+    if path and path.suffix != ".prom":
+        raise click.BadParameter(
+            f"{str(path)!r} does not end in .prom; node_exporter reads no other files"
+        )
+    return path
 
 
 def _add_number(names: str, kind: click.FloatRange, default: float, text: str) -> Decorator:
@@ -175,6 +187,12 @@ log_options = apply_options(
         ),
     ),
 )
+metrics_file_option = click.option(
+    "--metrics-file",
+    type=click.Path(path_type=Path),
+    callback=_validate_metrics_file,
+    help="Keep figures for Prometheus in this file, which ends in .prom.",
+)
 watch_options = apply_options(
     collect_options(
         "camera",
@@ -220,6 +238,7 @@ run_options = apply_options(
             show_default="the service's, /run/vedette/watch.sock",
             help="Show viewers frames and records at this Unix socket.",
         ),
+        metrics_file_option,
         json_option,
     ),
     notify_options,

@@ -35,6 +35,23 @@ def check_outputs(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Findi
         yield _check_webhook(host)
 
 
+def check_metrics_file(path: Path) -> Finding:
+    """Check that the metrics can be written to a file, which need not exist yet."""
+    try:
+        import vedette_edge.metrics.exposition  # noqa: F401  # imports prometheus-client
+    except SettingError as error:
+        reason, _, fix = str(error).partition(": ")
+        return Finding("metrics", FAULT, reason, fix)
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        detail = f"{folder} does not exist; the watch tries again until it does"
+        return Finding("metrics", WARNING, detail, "/run/vedette is there while the service runs")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        fix = "name a file in a folder of the watch's user, such as /run/vedette/vedette.prom"
+        return Finding("metrics", FAULT, f"{path}: no permission to write in {folder}", fix)
+    return Finding("metrics", OK, f"{path} can be written")
+
+
 def _check_rules(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Finding]:
     if not config.rules or not labels:
         return

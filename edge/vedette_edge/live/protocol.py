@@ -31,9 +31,10 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request of a client: for all records from now on, or for parts of the next frame."""
+    """A request of a client: for all records from now on, figures, or parts of the next frame."""
 
     records: bool = False
+    metrics: bool = False
     parts: frozenset[str] = field(default_factory=frozenset)  # of PARTS, all of one frame
 
 
@@ -63,10 +64,13 @@ def decode_packet(data: bytes) -> Packet:
 
 
 def parse_request(data: bytes) -> Request:
-    """Parse `{"request": ["records", "state", "frame", "input"]}`. Raises ProtocolError."""
+    """Parse `{"request": ["records", "metrics", "state", "frame", "input"]}`.
+
+    Raises ProtocolError.
+    """
     names = decode_packet(data).header.get("request")
-    known = ("records", *PARTS)
+    known = ("records", "metrics", *PARTS)
     if not isinstance(names, list) or not names or not all(name in known for name in names):
         expected = f'{{"request": [...]}} with some of {", ".join(known)}'
         raise ProtocolError(f"unknown request; expected {expected}")
-    return Request("records" in names, frozenset(names) - {"records"})
+    return Request("records" in names, "metrics" in names, frozenset(names) & frozenset(PARTS))

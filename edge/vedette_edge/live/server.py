@@ -8,12 +8,13 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vedette_edge.errors import ProtocolError
+from vedette_edge.live.cached_packet import CachedPacket
 from vedette_edge.live.frame import (
     LiveFrame,
     create_frame,
@@ -71,9 +72,17 @@ class LiveServer:
     `write`, `wants_frame` and `put_frame` are for the watch's thread, and never wait.
     """
 
-    def __init__(self, path: Path, hello: Mapping[str, object]) -> None:
-        """`hello` describes the watch to each viewer. Raises SettingError for an unusable path."""
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        hello: Mapping[str, object],
+        read_metrics: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        """`hello` describes the watch to each viewer; `read_metrics` is called by the thread.
+
+        Raises SettingError for an unusable path.
+        """
+        self._path, self._metrics = path, CachedPacket("metrics", read_metrics)
         self._hello = encode_packet(Packet({"type": "hello", "version": VERSION, **hello}))
         self._listener = listen(path)
         self._selector = selectors.DefaultSelector()
@@ -202,6 +211,8 @@ class LiveServer:
         viewer.records = viewer.records or request.records
         viewer.parts = request.parts or viewer.parts
         self._update_wants()
+        if request.metrics:
+            self._send(viewer, self._metrics.encode())
 
     def _is_flooding(self, viewer: _Viewer) -> bool:
         now_s = time.monotonic()

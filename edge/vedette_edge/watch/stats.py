@@ -12,6 +12,8 @@ from vedette_edge.model.classifier import Scores
 from vedette_edge.sinks.log_file import LogFile
 from vedette_edge.watch.smoothing import LabelSmoother
 
+LOSSES = ("dropped", "failed", "refused")  # counters that show that an output lost something
+
 
 @dataclass(frozen=True, slots=True)
 class RegionState:
@@ -103,7 +105,7 @@ class Heartbeat:
     every_s: float  # 0: none
     log: LogFile | None = None  # whose losses it reports
     last_s: float = field(default_factory=time.monotonic)
-    count_losses: Callable[[], Mapping[str, object]] = dict  # of other outputs
+    read_outputs: Callable[[], Mapping[str, Mapping[str, object]]] = dict  # counters, by output
 
     def create_due(
         self, stats: WatchStats, regions: Sequence[RegionState], lost_s: float
@@ -114,7 +116,8 @@ class Heartbeat:
             return
         self.last_s = now_s
         counters = self.log.read_counters() if self.log else None
-        losses = self.count_losses()
+        outputs = self.read_outputs().items()
+        losses = {name: one for name, one in outputs if any(map(one.get, LOSSES))}
         yield {
             **create_record("heartbeat"),
             "up_s": round(now_s - stats.began_s),

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,31 @@ def test_a_killed_capture_process_is_replaced_and_reported_once(
             wait_for_frame(supervisor)
     assert event_log.kinds() == ["opened", *["lost", "opened", "restored"] * 10]
     assert all("died" in reason for reason in event_log.details("lost"))
+
+
+def test_a_camera_delivers_from_its_first_frame_until_it_is_lost(
+    clip: Path, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    with Supervisor(configure(play_live(clip)), event_log.add, timeouts=QUICK) as supervisor:
+        assert not supervisor.delivers  # it opens
+        for _ in range(2):
+            wait_for_frame(supervisor)
+            assert supervisor.delivers
+            assert supervisor.silent_s < 1
+            kill(supervisor, event_log)
+            assert not supervisor.delivers
+
+
+def test_a_frame_that_is_skipped_ends_the_silence_too(
+    clip: Path, configure: ConfigFactory, event_log: EventLog
+) -> None:
+    config = replace(configure(play_live(clip)), motion=1.0)  # after the first, none moves enough
+    with Supervisor(config, event_log.add) as supervisor:
+        wait_for_frame(supervisor)
+        until_s = time.monotonic() + 1.5
+        while time.monotonic() < until_s:
+            assert supervisor.next_frame(0.1) is None
+        assert supervisor.silent_s < 1
 
 
 def test_a_camera_that_blocks_for_ever_is_killed_and_restarted(

@@ -23,7 +23,7 @@ OUTPUT_MODULES = (
     "http.client ssl paho.mqtt.client vedette_edge.cli.outputs vedette_edge.mqtt.output "
     "vedette_edge.policy.policy vedette_edge.sinks.snapshot vedette_edge.sinks.snapshot_folder "
     "vedette_edge.sinks.webhook vedette_edge.watch.dispatcher vedette_edge.watch.notifier "
-    "vedette_edge.live.server"
+    "vedette_edge.live.server vedette_edge.watch.metrics prometheus_client"
 ).split()
 # Runs `vedette` and prints which of the modules it imported, and its threads at the end.
 SPY = """

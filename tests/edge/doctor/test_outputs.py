@@ -1,12 +1,13 @@
 """Checks of rules, webhooks and settings that were set over MQTT."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from vedette_edge.doctor import FAULT, OK, WARNING, Finding, outputs
-from vedette_edge.doctor.outputs import check_outputs
+from vedette_edge.doctor.outputs import check_metrics_file, check_outputs
 from vedette_edge.mqtt.config import Broker, MqttConfig
 from vedette_edge.policy.rule import parse_rules
 from vedette_edge.watch.notify_config import NotifyConfig
@@ -42,6 +43,26 @@ def test_a_folder_for_snapshots_must_be_one_that_can_be_written(
     (fault,) = check(snapshots=tmp_path / "new")
     assert fault.level == FAULT
     assert f"no permission to write in {tmp_path}" in fault.detail
+
+
+def test_a_metrics_file_needs_its_package_and_a_folder_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vedette.prom"
+    assert check_metrics_file(path) == Finding("metrics", OK, f"{path} can be written")
+    warning = check_metrics_file(tmp_path / "gone" / "vedette.prom")
+    assert (warning.level, f"{tmp_path / 'gone'} does not exist" in warning.detail) == (
+        WARNING,
+        True,
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)  # as for any user but root
+        fault = check_metrics_file(path)
+    assert (fault.level, f"no permission to write in {tmp_path}" in fault.detail) == (FAULT, True)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "vedette_edge.metrics.exposition", raising=False)
+    fault = check_metrics_file(path)
+    assert (fault.level, fault.fix) == (FAULT, "pip install 'vedette-edge[metrics]'")
 
 
 def test_labels_are_not_judged_where_the_model_does_not_load() -> None:

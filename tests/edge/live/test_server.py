@@ -15,10 +15,11 @@ from tests.edge.mosquitto import wait_until
 
 from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.images.test_pattern import draw_test_pattern
+from vedette_edge.live.cached_packet import FRESH_S
 from vedette_edge.live.client import LiveClient, load_pixels
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.protocol import LARGEST_PACKET, Packet, create_file
-from vedette_edge.live.server import MOST_RECORDS, MOST_VIEWERS, LiveServer
+from vedette_edge.live.server import MOST_RECORDS, MOST_REQUESTS, MOST_VIEWERS, LiveServer
 from vedette_edge.log.records import create_record
 
 HELLO = {"model": "m.tflite", "labels": ["fox", "hen"]}
@@ -98,9 +99,7 @@ def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: 
     assert packets["frame"].header["width"] == 1920
 
 
-def test_pixels_are_exact(
-    server: LiveServer, viewer: LiveClient, path: Path
-) -> None:
+def test_pixels_are_exact(server: LiveServer, viewer: LiveClient, path: Path) -> None:
     with LiveClient(path) as another:
         for one in (viewer, another):
             one.request(["pixels"])
@@ -128,6 +127,40 @@ def test_pixels_of_another_size_than_the_packet_says_are_an_error(
 ) -> None:
     with pytest.raises(ProtocolError, match="size"):
         load_pixels(Packet(header, bytes(13)))
+
+
+def test_the_figures_come_at_once_and_ask_nothing_of_the_watch(path: Path) -> None:
+    counts = iter(range(1, 1000))
+    with LiveServer(path, HELLO, lambda: {"count": next(counts)}) as server:
+        with LiveClient(path) as viewer:
+            for count in (1, 2):
+                viewer.request(["metrics"])
+                assert viewer.read().header == {"type": "metrics", "count": count}
+                time.sleep(2 * FRESH_S)
+        assert not server.wants_frame
+
+
+def test_a_flood_of_requests_for_figures_reads_them_seldom(path: Path) -> None:
+    counts = iter(range(1, 1000))
+    with LiveServer(path, HELLO, lambda: {"count": next(counts)}), LiveClient(path) as viewer:
+        begun_s = time.monotonic()
+        for _ in range(MOST_REQUESTS - 1):
+            viewer.request(["metrics"])
+            viewer.read()
+        lasted_s = time.monotonic() - begun_s
+    assert next(counts) <= 2 + lasted_s / FRESH_S
+
+
+def test_figures_that_cannot_be_read_do_not_end_the_socket(path: Path) -> None:
+    def fail() -> dict[str, object]:
+        raise ZeroDivisionError
+
+    with LiveServer(path, HELLO, fail) as server, LiveClient(path) as viewer:
+        viewer.request(["metrics"])
+        viewer.request(["state"])
+        wait_until(lambda: server.wants_frame)
+        server.put_frame(make_frame())
+        assert viewer.read().header["type"] == "state"
 
 
 def test_nothing_is_asked_of_the_watch_until_a_viewer_asks(

@@ -1,0 +1,1 @@
+"""Prometheus: a watch's figures as text, and a file for node_exporter."""
