@@ -1,6 +1,7 @@
 """The page's addresses: the page itself, pictures, events, and JSON for other programs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -28,7 +29,8 @@ from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
 
 VIEW_S = 5.0  # to wait for a frame
-READY_S = 60.0  # to wait for one before the watch counts as not ready
+READY_S = 60.0  # without a frame, after which the watch is not ready
+ANSWER_S = 2.0  # to wait for figures of the watch
 MOST_FORM_BYTES = 1000
 FORM_S = 10.0  # to wait for a form
 MEDIA = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
@@ -129,11 +131,23 @@ class Page:
         return PlainTextResponse("ok\n")
 
     async def report_readiness(self, request: Request) -> Response:
-        """Say whether the watch classifies frames."""
-        view = await self._hub.wait_for_view(READY_S if self._hub.info else VIEW_S, pictures=False)
-        if view:
+        """Say whether the watch has had a frame within READY_S."""
+        metrics = await self._hub.read_metrics(ANSWER_S)
+        seen_at = metrics["last_frame_at"] if metrics else None
+        if seen_at is not None and time.time() - seen_at < READY_S:
             return PlainTextResponse("ok\n")
-        return PlainTextResponse(f"no frame: {self._hub.reason}\n", 503)
+        reason = f"no frame for {READY_S:.0f} s" if metrics else self._hub.reason or "no answer"
+        return PlainTextResponse(f"{reason}\n", 503)
+
+    async def send_metrics(self, request: Request) -> Response:
+        """Send the figures of the watch in Prometheus' text format."""
+        from vedette_edge.metrics.exposition import CONTENT_TYPE, generate_metrics  # seldom asked
+
+        metrics = await self._hub.read_metrics(ANSWER_S)
+        if metrics is None:
+            return PlainTextResponse(f"{self._hub.reason or 'no answer'}\n", 503)
+        text = await asyncio.to_thread(generate_metrics, metrics)
+        return Response(text, headers={"content-type": CONTENT_TYPE} | NO_STORE)
 
 
 def _parse_time(text: str) -> float:
@@ -170,6 +184,7 @@ def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[st
         Route("/snapshots/{name}", page.send_snapshot),
         Route("/healthz", page.report_health),
         Route("/readyz", page.report_readiness),
+        Route("/metrics", page.send_metrics),
     ]
     middleware = [Middleware(AccessMiddleware, access=access, framers=framers)]
     return Starlette(routes=routes, middleware=middleware, lifespan=run_link)

@@ -1,7 +1,8 @@
 """Server-sent events: the watch, its records and its views, for one viewer."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import View, WatchInfo
@@ -19,6 +20,7 @@ class EventStream:
         self._number = int(last_id) if is_number else hub.last_number
         self._watch: WatchInfo | str | None = None  # that it knows; or why there is none
         self._view: View | None = None
+        self._metrics: Mapping[str, Any] | None = None
 
     async def run(self) -> AsyncIterator[str]:
         """Yield events until the viewer has gone."""
@@ -38,6 +40,9 @@ class EventStream:
         for one in hub.list_records(self._number):
             self._number = one.number
             events += _encode_event("record", json.dumps(one.record), one.number)
+        if hub.metrics and hub.metrics is not self._metrics:
+            self._metrics = hub.metrics
+            events += _encode_event("metrics", json.dumps(hub.metrics))
         if hub.view and hub.view is not self._view and (hub.view.jpeg or not self._pictures):
             self._view = hub.view
             data = hub.view.full_message if self._pictures else hub.view.message

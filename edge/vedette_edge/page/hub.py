@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from vedette_edge.page.view import View, WatchInfo
 
@@ -30,6 +31,8 @@ class Hub:
         self.reason = "connecting"  # why there is none
         self.view: View | None = None
         self.view_count = 0
+        self.metrics: Mapping[str, Any] | None = None  # as MetricsRecorder.snapshot gives them
+        self.wants_metrics = False
         self._records: deque[NumberedRecord] = deque(maxlen=MOST_RECORDS)
         self.viewers = self.pictures_wanted = 0
         self.wake = asyncio.Event()  # there is something to do: somebody begins to look
@@ -66,13 +69,29 @@ class Hub:
         """Note that a watch is there, or why none is."""
         self.info, self.reason = info, reason
         if info is None:
-            self.view = None
+            self.view = self.metrics = None
         await self._notify()
 
     async def put_view(self, view: View) -> None:
         """Show a view to all who look."""
         self.view, self.view_count = view, self.view_count + 1
         await self._notify()
+
+    async def put_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Note the figures of the watch."""
+        self.metrics, self.wants_metrics = metrics, False
+        await self._notify()
+
+    async def read_metrics(self, timeout_s: float) -> Mapping[str, Any] | None:
+        """Ask the watch for its figures; None if it is not there, or does not answer in time."""
+        before, until_s = self.metrics, time.monotonic() + timeout_s
+        self.wants_metrics = True
+        self.wake.set()
+        while self.info and (left_s := until_s - time.monotonic()) > 0:
+            if self.metrics is not before:
+                return self.metrics
+            await self.wait(left_s)
+        return None
 
     async def put_record(self, record: Mapping[str, object]) -> None:
         """Pass a record on."""

@@ -16,6 +16,7 @@ from vedette_edge.page.config import LOOPBACK, Address
 from vedette_edge.page.hub import Hub
 
 MOST_CONNECTIONS = 100
+BACKLOG = 500  # connections that wait, and that are accepted at once
 MOST_HEADER_BYTES = 16_384
 HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on
@@ -79,6 +80,7 @@ def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Hub, idle_s: floa
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        backlog=BACKLOG,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=MOST_HEADER_BYTES,

@@ -12,6 +12,7 @@ from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import WatchInfo, create_view
 
 INTERVAL_S = 0.12  # between two views
+METRICS_S = 2.0  # between two requests for figures
 ANSWER_S = 1.0  # to wait for an answer, which the watch may leave out
 RETRY_S = 1.0  # between two attempts to connect
 
@@ -23,6 +24,7 @@ class WatchLink:
         self._path, self._hub = path, hub
         self._packets: list[Packet] = []  # of the frame that arrives
         self._asked_s = -math.inf  # when a frame was asked for
+        self._metrics_s = -math.inf  # when figures were asked for
         self._waits = False  # for the answer
         self._expected = 0  # packets of the answer
 
@@ -66,8 +68,12 @@ class WatchLink:
         self._hub.wake.clear()
 
     def _ask(self, client: LiveClient, info: WatchInfo) -> None:
-        """Ask for the next frame if somebody looks and it is time."""
+        """Ask for figures and for the next frame, if somebody looks and it is time."""
         now_s = time.monotonic()
+        is_due = self._hub.viewers and now_s - self._metrics_s >= METRICS_S
+        if self._hub.wants_metrics or is_due:
+            client.request(["metrics"])
+            self._metrics_s, self._hub.wants_metrics = now_s, False
         interval_s = ANSWER_S if self._waits else INTERVAL_S
         if not self._hub.viewers or now_s - self._asked_s < interval_s:
             return
@@ -80,6 +86,8 @@ class WatchLink:
         kind = packet.header.get("type")
         if kind == "record" and isinstance(record := packet.header.get("record"), dict):
             await self._hub.put_record(record)
+        elif kind == "metrics":
+            await self._hub.put_metrics(packet.header)
         if kind not in ("state", "pixels", "input"):
             return
         if self._packets and packet.header.get("frame") != self._packets[0].header.get("frame"):

@@ -15,9 +15,9 @@ from vedette_edge.page.access import WrongTokens
 
 ALL = (
     "/", "/page.js", "/frame.jpg", "/stream.mjpg", "/events", "/api/state", "/api/history",
-    "/snapshots/x.jpg", "/healthz", "/readyz", "/login", "/nothing",
+    "/snapshots/x.jpg", "/healthz", "/readyz", "/metrics", "/login", "/nothing",
 )  # fmt: skip
-BEHIND_THE_TOKEN = [path for path in ALL if path not in ("/healthz", "/readyz", "/login")]
+BEHIND_THE_TOKEN = [path for path in ALL if path not in ("/healthz", "/readyz", "/metrics", "/login")]
 
 
 NUMBERS = itertools.count(2)

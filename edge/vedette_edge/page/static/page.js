@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 const state = {
   watch: null, reason: "", connected: false, view: null, viewAt: 0,
   lost: null, changes: [], shownChanges: CHANGES_STEP, allLabels: false, rowsAt: 0,
-  frames: [], region: "",
+  metrics: [], region: "",
 };
 
 function make(tag, fields = {}, ...children) {
@@ -234,6 +234,7 @@ function drawStrips(begin) {
       });
       strip.append(part);
     }
+    if (name) strip.append(make("b", { textContent: name }));
     strip.setAttribute("role", "img");
     strip.setAttribute("aria-label", `${name ? `${name}: ` : ""}labels of today; the list below has the latest`);
     return strip;
@@ -289,24 +290,54 @@ async function loadHistory(again = true) {
 
 // --- How the watch does ---------------------------------------------------
 
-function drawFacts(view) {
-  state.frames.push([Date.parse(view.time) / 1000, view.frame]);
-  if (state.frames.length > 40) state.frames.shift();
-  const [first, last] = [state.frames[0], state.frames.at(-1)];
-  const rate = last[0] - first[0] > 1 ? (last[1] - first[1]) / (last[0] - first[0]) : null;
+// Counters only grow, so a rate is what two snapshots of them differ by.
+function onMetrics(event) {
+  const metrics = { ...JSON.parse(event.data), at: performance.now() / 1000 };
+  state.metrics = [...state.metrics.filter((one) => metrics.at - one.at < 30), metrics];
+  drawFacts(state.metrics[0], metrics);
+  drawStatus();
+}
+
+function drawFacts(first, last) {
+  const seconds = last.at - first.at;
+  const rateOf = (name) => ((last.frames[name] - first.frames[name]) / seconds).toFixed(1);
+  const frames = last.age.counts.reduce((sum, one) => sum + one, 0) - first.age.counts.reduce((sum, one) => sum + one, 0);
+  const age = frames > 0 ? `${(1000 * (last.age.sum - first.age.sum) / frames).toFixed(0)} ms` : "";
   const facts = [
-    ["Camera", state.watch.camera], ["Model", state.watch.model],
-    ["Frames a second", rate === null ? "" : rate.toFixed(1)],
-    ["Age of a frame when classified", `${view.age_ms.toFixed(0)} ms`],
+    ["Camera", last.camera.up ? state.watch?.camera ?? "" : "no picture", !last.camera.up],
+    ["Model", last.build.model],
+    ["Frames classified", seconds > 0 ? `${rateOf("classified")} a second` : ""],
+    ["Frames dropped", seconds > 0 ? `${rateOf("dropped")} a second` : ""],
+    ["Age of a frame when classified", age],
+    ["Times the camera was lost", last.camera.losses.toLocaleString(), last.camera.losses > 0],
+    ["Watching since", new Date(1000 * last.started_at).toLocaleString()],
+    ...listHealth(last), ...listLosses(last),
   ];
   const place = byId("facts");
   if (place.children.length !== facts.length) {
     place.replaceChildren(...facts.map(() => make("div", {}, make("dt"), make("dd"))));
   }
-  facts.forEach(([name, value], index) => {
-    setText(place.children[index].children[0], name);
-    setText(place.children[index].children[1], value);
+  facts.forEach(([name, value, bad], index) => {
+    const box = place.children[index];
+    box.classList.toggle("bad", Boolean(bad));
+    setText(box.children[0], name);
+    setText(box.children[1], value);
   });
+}
+
+function listHealth({ health }) {
+  const facts = [];
+  const { temperature_c: temperature, now } = health;
+  if (temperature !== null) facts.push(["Temperature", `${temperature.toFixed(0)} °C`, temperature >= 80]);
+  if (now.length) facts.push(["Power and heat", now.join(", "), true]);
+  return facts;
+}
+
+function listLosses({ log, outputs }) {
+  const counts = { "the log": log?.dropped ?? 0 };
+  for (const [name, one] of Object.entries(outputs)) counts[name] = (one.dropped ?? 0) + (one.failed ?? 0);
+  const lost = Object.entries(counts).filter(([, count]) => count > 0);
+  return [["Lost records", lost.map(([name, count]) => `${count} (${name})`).join(", ") || "none", lost.length > 0]];
 }
 
 function drawStatus() {
@@ -314,16 +345,20 @@ function drawStatus() {
   const status = byId("status");
   setText(status, text);
   status.className = `status ${kind}`;
-  byId("stage").classList.toggle("stale", kind === "bad");
+  for (const name of ["stage", "verdicts"]) byId(name).classList.toggle("stale", kind === "bad");
+  byId("present").hidden = !state.watch;
+  byId("absent").hidden = Boolean(state.watch) || !state.reason;
+  setText(byId("absent-reason"), state.reason ? state.reason[0].toUpperCase() + state.reason.slice(1) : "");
 }
 
 function findStatus() {
   if (!state.connected) return ["No connection to the page; trying again", "bad"];
-  if (!state.watch) return [`No watch: ${state.reason}`, "bad"];
+  if (!state.watch) return ["No watch", "bad"];
   if (state.lost) {
     const since = formatDuration(Date.now() / 1000 - state.lost.at);
     return [`Camera lost for ${since}: ${state.lost.reason}`, "bad"];
   }
+  if (state.metrics.length && !state.metrics.at(-1).camera.up) return ["No picture from the camera", "bad"];
   const age = (Date.now() - state.viewAt) / 1000;
   if (!state.view || age > STALE_S) return ["Waiting for a frame", ""];
   return ["Watching", "good"];
@@ -333,7 +368,7 @@ function findStatus() {
 
 function onWatch(event) {
   const { watch, reason } = JSON.parse(event.data);
-  Object.assign(state, { watch, reason, frames: [] });
+  Object.assign(state, { watch, reason, metrics: [] });
   if (watch) {
     setText(byId("name"), watch.name);
     document.title = `${watch.name}: Vedette`;
@@ -351,7 +386,6 @@ function onView(event) {
   drawVerdicts(view);
   drawFrame(view);
   drawWhy(view);
-  drawFacts(view);
   drawStatus();
 }
 
@@ -359,6 +393,7 @@ function connect() {
   const events = new EventSource("/events?pictures=1");
   events.addEventListener("watch", onWatch);
   events.addEventListener("view", onView);
+  events.addEventListener("metrics", onMetrics);
   events.addEventListener("record", (event) => addRecords([JSON.parse(event.data)]));
   events.onopen = () => { state.connected = true; drawStatus(); };
   events.onerror = () => {
