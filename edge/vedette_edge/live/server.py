@@ -135,6 +135,8 @@ class LiveServer:
 
     def close(self) -> None:
         """Close all connections, and remove the socket."""
+        if self._closing:
+            return
         self._closing = True
         os.eventfd_write(self._wake, 1)
         if self._thread.ident:

@@ -25,7 +25,7 @@ WAIT_S = 60.0
 MOST_ADDRESSES = 1000  # whose wrong tokens are remembered
 OPEN_TO_THIS_MACHINE = ("/healthz", "/readyz", "/metrics")  # without a token, for monitoring
 TOO_MANY = f"Too many wrong tokens; wait {WAIT_S:.0f} s"
-PUBLIC = ("/login", "/page.css")
+PUBLIC = ("/login", "/login.js", "/page.css")
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -154,7 +154,9 @@ class AccessMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._headers]
+                own = list(message.get("headers", ()))
+                names = {name for name, _ in own}
+                message["headers"] = own + [one for one in self._headers if one[0] not in names]
             await send(message)
 
         if scope["type"] != "http":

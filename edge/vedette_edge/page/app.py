@@ -33,6 +33,7 @@ READY_S = 60.0  # without a frame, after which the watch is not ready
 ANSWER_S = 2.0  # to wait for figures of the watch
 MOST_FORM_BYTES = 1000
 FORM_S = 10.0  # to wait for a form
+FILES = ("/", "/page.js", "/page.css", "/login", "/login.js")
 MEDIA = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 NO_STORE = {"cache-control": "no-store"}
 BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
@@ -47,9 +48,11 @@ class Page:
     async def show_file(self, request: Request) -> Response:
         """Send the page, its style or its program."""
         name = request.url.path.strip("/") or "page.html"
-        name = "login.html" if name == "login" else name
+        headers = NO_STORE
+        if name == "login":  # without a referrer, browsers send a form's Origin as null
+            name, headers = "login.html", NO_STORE | {"referrer-policy": "same-origin"}
         text = (files("vedette_edge.page") / "static" / name).read_text("utf-8")
-        return Response(text, media_type=MEDIA[name.rpartition(".")[2]], headers=NO_STORE)
+        return Response(text, media_type=MEDIA[name.rpartition(".")[2]], headers=headers)
 
     async def log_in(self, request: Request) -> Response:
         """Take the token from the form."""
@@ -174,7 +177,7 @@ def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[st
 
     page = Page(hub, access)
     routes = [
-        *(Route(path, page.show_file) for path in ("/", "/page.js", "/page.css", "/login")),
+        *(Route(path, page.show_file) for path in FILES),
         Route("/login", page.log_in, methods=["POST"]),
         Route("/frame.jpg", page.send_frame),
         Route("/stream.mjpg", page.stream_frames),
