@@ -1,4 +1,4 @@
-"""Encode images as JPEG, in full or as thumbnails for a report."""
+"""Encode images: as JPEG, in full or as thumbnails for a report, and as PNG."""
 
 import base64
 import math
@@ -16,6 +16,12 @@ def encode_jpeg(image_rgb: Image, quality: int) -> bytes:
     """Encode an image (R G B) as a JPEG file of a quality from 0 to 100."""
     image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", image_bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1].tobytes()
+
+
+def encode_png(image_rgb: Image) -> bytes:
+    """Encode an image (R G B) as a PNG file, exact to the bit."""
+    image_bgr = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", image_bgr, (cv2.IMWRITE_PNG_COMPRESSION, 1))[1].tobytes()
 
 
 def encode_jpeg_within(image_rgb: Image, most_bytes: int, longest_px: int = LONGEST_PX) -> bytes:

@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.images.encoding import encode_jpeg_within
+from vedette_edge.images.encoding import encode_jpeg_within, encode_png
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.live.protocol import LARGEST_PACKET, Packet
 from vedette_edge.log.records import format_timestamp
@@ -64,18 +63,28 @@ def create_frame(frame: LiveFrame) -> Packet:
 def create_pixels(frame: LiveFrame) -> Packet:
     """Create the packet of the original itself, which travels in a file."""
     assert frame.image_rgb is not None
-    height, width, _ = frame.image_rgb.shape
-    fields = {"media": "image/x-rgb", "width": width, "height": height, "scale": frame.scale}
-    header = {"type": "pixels", **frame.describe(), **fields}
-    return Packet(header, frame.image_rgb.data, in_file=True)
+    header = {"type": "pixels", **frame.describe(), "scale": frame.scale}
+    return _put_pixels(header, frame.image_rgb)
+
+
+def create_input_pixels(frame: LiveFrame) -> Iterator[Packet]:
+    """Create a packet for each region's input itself, which travels in a file."""
+    for region in frame.regions:
+        header = {"type": "input_pixels", **frame.describe(), "region": region.name}
+        yield _put_pixels(header, region.input_rgb)
+
+
+def _put_pixels(header: Mapping[str, object], image_rgb: Image) -> Packet:
+    height, width, _ = image_rgb.shape
+    fields = {"media": "image/x-rgb", "width": width, "height": height}
+    return Packet({**header, **fields}, image_rgb.data, in_file=True)
 
 
 def create_inputs(frame: LiveFrame) -> Iterator[Packet]:
     """Create a packet for each region's input: a PNG file, so each pixel is as it was."""
     for region in frame.regions:
         height, width, _ = region.input_rgb.shape
-        image_bgr = cv2.cvtColor(region.input_rgb, cv2.COLOR_RGB2BGR)
-        png = cv2.imencode(".png", image_bgr, (cv2.IMWRITE_PNG_COMPRESSION, 1))[1].tobytes()
+        png = encode_png(region.input_rgb)
         shape = {"region": region.name, "width": width, "height": height}
         yield Packet({"type": "input", **frame.describe(), "media": "image/png", **shape}, png)
 

@@ -18,6 +18,7 @@ from vedette_edge.live.cached_packet import CachedPacket
 from vedette_edge.live.frame import (
     LiveFrame,
     create_frame,
+    create_input_pixels,
     create_inputs,
     create_pixels,
     create_state,
@@ -278,8 +279,10 @@ def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
         yield create_frame(frame)
     elif part == "pixels":
         yield create_pixels(frame)
-    else:
+    elif part == "input":
         yield from create_inputs(frame)
+    else:
+        yield from create_input_pixels(frame)
 
 
 def _encode_part(

@@ -4,6 +4,7 @@ A token is demanded as soon as there is one. Without one, only this machine is s
 docs/page.md for the attacks that each rule is there for.
 """
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -11,6 +12,7 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -133,10 +135,9 @@ class Access:
 
     def _is_authorized(self, request: HTTPConnection) -> bool:
         """True for a request with the token, or with the cookie of somebody who has given it."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = _find_token(request.headers.get("authorization", ""))
         cookie = request.cookies.get(COOKIE, "")
-        is_bearer = scheme.lower() == "bearer" and _is_equal(token.strip(), self._config.token)
-        return is_bearer or _is_equal(cookie, self._config.session)
+        return _is_equal(token, self._config.token) or _is_equal(cookie, self._config.session)
 
 
 class AccessMiddleware:
@@ -185,6 +186,17 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _find_token(authorization: str) -> str:
+    """Find the token: Bearer TOKEN, or the password of Basic, which is all that cameras know."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    return ""
 
 
 def _is_same_origin(headers: Headers) -> bool:

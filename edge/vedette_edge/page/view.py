@@ -9,7 +9,7 @@ from typing import Any
 
 from vedette_edge.capture.region import parse_region
 from vedette_edge.errors import ProtocolError, SettingError
-from vedette_edge.images.encoding import encode_jpeg_within
+from vedette_edge.images.encoding import encode_jpeg_within, encode_png
 from vedette_edge.live.client import load_pixels
 from vedette_edge.live.protocol import Packet
 from vedette_edge.page.explanation import explain_label
@@ -91,8 +91,8 @@ def create_view(info: WatchInfo, packets: Sequence[Packet]) -> View:
     for packet in packets:
         if packet.header.get("type") == "state":
             state |= _explain(info, packet.header)
-        elif packet.header.get("type") == "input":
-            inputs[str(packet.header.get("region", ""))] = bytes(packet.body)
+        elif packet.header.get("type") == "input_pixels":
+            inputs[str(packet.header.get("region", ""))] = encode_png(load_pixels(packet))
         elif packet.header.get("type") == "pixels":
             state |= {name: packet.header.get(name) for name in ("width", "height", "scale")}
             picture = encode_jpeg_within(load_pixels(packet), LARGEST_JPEG, FRAME_PX)

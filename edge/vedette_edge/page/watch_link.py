@@ -11,7 +11,7 @@ from vedette_edge.live.protocol import Packet
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import WatchInfo, create_view
 
-INTERVAL_S = 0.12  # between two views
+INTERVAL_S = 0.2  # between two views
 METRICS_S = 2.0  # between two requests for figures
 ANSWER_S = 1.0  # to wait for an answer, which the watch may leave out
 RETRY_S = 1.0  # between two attempts to connect
@@ -77,7 +77,7 @@ class WatchLink:
         interval_s = ANSWER_S if self._waits else INTERVAL_S
         if not self._hub.viewers or now_s - self._asked_s < interval_s:
             return
-        pictures = ["pixels", "input"] if self._hub.pictures_wanted else []
+        pictures = ["pixels", "input_pixels"] if self._hub.pictures_wanted else []
         client.request(["state", *pictures])
         self._expected = 1 + (1 + len(info.regions) if pictures else 0)
         self._asked_s, self._waits, self._packets = now_s, True, []
@@ -88,7 +88,7 @@ class WatchLink:
             await self._hub.put_record(record)
         elif kind == "metrics":
             await self._hub.put_metrics(packet.header)
-        if kind not in ("state", "pixels", "input"):
+        if kind not in ("state", "pixels", "input_pixels"):
             return
         if self._packets and packet.header.get("frame") != self._packets[0].header.get("frame"):
             self._packets = []

@@ -102,10 +102,12 @@ def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: 
 def test_pixels_are_exact(server: LiveServer, viewer: LiveClient, path: Path) -> None:
     with LiveClient(path) as another:
         for one in (viewer, another):
-            one.request(["pixels"])
+            one.request(["pixels", "input_pixels"])
         wait_until(lambda: sum(bool(one.parts) for one in server._viewers.values()) == 2)
         server.put_frame(make_frame())
         for one in (viewer, another):
+            packet = one.read()  # of the input
+            assert np.array_equal(load_pixels(packet), draw_test_pattern(7, 96, 96))
             packet = one.read()
             assert packet.in_file
             assert np.array_equal(load_pixels(packet), draw_test_pattern(7, 1080, 1920))

@@ -1,5 +1,6 @@
 """A scripted attacker gets nothing."""
 
+import base64
 import itertools
 import socket
 import time
@@ -103,6 +104,8 @@ def test_without_the_token_nothing_is_shown(
 
 def test_the_token_opens_everything(guarded: Page) -> None:
     assert guarded.get("/page.js", Authorization=f"bearer  {TOKEN}").status == 200
+    basic = base64.b64encode(f"camera:{TOKEN}".encode()).decode()
+    assert guarded.get("/page.js", Authorization=f"Basic {basic}").status == 200
     answer = guarded.post("/login", f"token={TOKEN}")
     assert (answer.status, answer.headers["location"]) == (303, "/")
     cookie = answer.headers["set-cookie"]
