@@ -11,9 +11,11 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from itertools import product
 from pathlib import Path
 
+import cv2
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -54,8 +56,9 @@ def main() -> None:
         page.write_text(
             console.export_html(theme=THEME, code_format=PAGE, inline_styles=True), "utf-8"
         )
-        draw_page(page, "terminal", 910, 1300)
-        draw_page(Path(folder, "runs", "chess", "report.html"), "report", 1100, 900)
+        draw_page(page.as_uri(), "terminal", 910, 1300)
+        draw_page(Path(folder, "runs", "chess", "report.html").as_uri(), "report", 1100, 900)
+        draw_live_page(Path(folder))
 
 
 def draw_frames() -> None:
@@ -94,13 +97,32 @@ def run_in_terminal(command: str, folder: str) -> str:
     return f"\x1b[1m$ {command}\x1b[0m\n{screen.rstrip()}\n"
 
 
-def draw_page(page: Path, name: str, width: int, highest: int) -> None:
+def draw_live_page(folder: Path) -> None:
+    """Draw the live page of a watch that has seen each class for two seconds."""
+    clip = folder / "clip.avi"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (640, 480))
+    for name in (*CLASSES, CLASSES[0]):
+        picture_rgb = decoding.read_image(discovery.find_images(folder / "frames" / name)[0])
+        frame_bgr = cv2.resize(picture_rgb, (640, 480), interpolation=cv2.INTER_AREA)[..., ::-1]
+        for _ in range(60):
+            writer.write(frame_bgr)
+    writer.release()
+    command = [str(ROOT / ".venv/bin/vedette"), "page", "--bind", "8479", "--camera", str(clip)]
+    with subprocess.Popen([*command, "--open", str(folder / "chess.tflite")]) as page:
+        time.sleep(40)
+        draw_page("http://127.0.0.1:8479/", "page", 1400, 1160, wait_s=4)
+        page.terminate()
+
+
+def draw_page(url: str, name: str, width: int, highest: int, wait_s: float = 0) -> None:
     """Draw what a browser shows of a page, of so many px at most."""
     options = ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
         options.add_argument(argument)
     with Chrome(options=options) as chrome:
-        chrome.get(page.as_uri())
+        chrome.set_window_size(width, highest + 150)
+        chrome.get(url)
+        time.sleep(wait_s)
         height = int(chrome.execute_script("return document.documentElement.scrollHeight"))
         chrome.set_window_size(width, min(highest, height) + 150)
         png = chrome.get_screenshot_as_png()

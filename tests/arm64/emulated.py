@@ -30,6 +30,7 @@ LEFT_OUT: Mapping[str, str] = {
     "model/test_hostile": "takes minutes here, and does not depend on the processor",
     "model/test_uncontracted": "starts a process for each graph: minutes here",
     "mqtt/": "there is no MQTT broker here, and the rest does not depend on the processor",
+    "page/": "processes start within seconds, too fast for this processor",
     "policy/": "takes minutes here, and does not depend on the processor",
     "sinks/": "takes minutes here, and does not depend on the processor",
     "survival/": "processes start within seconds, too fast for this processor",
