@@ -45,6 +45,7 @@ class AccessConfig:
 
     token: str | None = None
     hosts: Collection[str] = ()  # further names under which the page is reached
+    cookie: str = COOKIE  # two pages of one host need two: browsers do not look at the port
 
     @property
     def session(self) -> str:
@@ -101,7 +102,11 @@ class Access:
         answer = Response(status_code=303, headers={"location": "/"})
         is_secure = request.headers.get("origin", "").startswith("https:")
         answer.set_cookie(
-            COOKIE, self._config.session, httponly=True, samesite="strict", secure=is_secure
+            self._config.cookie,
+            self._config.session,
+            httponly=True,
+            samesite="strict",
+            secure=is_secure,
         )
         return answer
 
@@ -134,7 +139,7 @@ class Access:
     def _is_authorized(self, request: HTTPConnection) -> bool:
         """True for a request with the token, or with the cookie of somebody who has given it."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(self._config.cookie, "")
         is_bearer = scheme.lower() == "bearer" and _is_equal(token.strip(), self._config.token)
         return is_bearer or _is_equal(cookie, self._config.session)
 

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,7 +14,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vedette_edge.errors import SettingError
 from vedette_edge.page.config import LOOPBACK, Address
-from vedette_edge.page.hub import Hub
 
 MOST_CONNECTIONS = 100
 MOST_HEADER_BYTES = 16_384
@@ -21,6 +21,13 @@ HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on
 IDLE_CHECK_S = 1.0
 FIRST_DESCRIPTOR = 3  # that systemd passes, see sd_listen_fds(3)
+
+
+class Audience(Protocol):
+    """Those who look at a page."""
+
+    viewers: int
+    active_s: float  # when somebody last asked for something, on the monotonic clock
 
 
 class BoundedProtocol(H11Protocol):
@@ -68,7 +75,7 @@ class BoundedProtocol(H11Protocol):
             self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
 
-def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Hub, idle_s: float) -> None:
+def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Audience, idle_s: float) -> None:
     """Serve the page until a signal, or until nobody has asked for it for `idle_s` (0: never)."""
     config = uvicorn.Config(
         app,
@@ -95,7 +102,7 @@ def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Hub, idle_s: floa
     asyncio.run(run())
 
 
-async def _end_when_idle(server: uvicorn.Server, hub: Hub, idle_s: float) -> None:
+async def _end_when_idle(server: uvicorn.Server, hub: Audience, idle_s: float) -> None:
     while idle_s:
         await asyncio.sleep(IDLE_CHECK_S)
         if not hub.viewers and time.monotonic() - hub.active_s > idle_s:
@@ -103,14 +110,16 @@ async def _end_when_idle(server: uvicorn.Server, hub: Hub, idle_s: float) -> Non
 
 
 @contextmanager
-def open_sockets(addresses: Sequence[Address]) -> Iterator[list[socket.socket]]:
+def open_sockets(
+    addresses: Sequence[Address], usual: Sequence[Address] = LOOPBACK
+) -> Iterator[list[socket.socket]]:
     """Listen on addresses, or take the sockets that systemd passes. Raises SettingError.
 
-    Of the default's two addresses, that of IPv6 may be missing.
+    Without addresses, it listens on the `usual` ones, of which only the first must be there.
     """
     with ExitStack() as stack:
         sockets = [stack.enter_context(one) for one in _take_passed_sockets()]
-        for address in () if sockets else addresses or LOOPBACK:
+        for address in () if sockets else addresses or usual:
             with suppress(SettingError) if sockets and not addresses else nullcontext():
                 sockets.append(stack.enter_context(_listen(address)))
         yield sockets
