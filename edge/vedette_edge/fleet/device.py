@@ -1,7 +1,7 @@
 """The state of a device, as far as its messages tell, and what is wrong with it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from vedette_edge.fleet.messages import (
     Description,
@@ -49,6 +49,7 @@ class Problem:
     kind: str  # of RANKS
     text: str
     since: float | None = None  # s since the epoch; None if it is not known
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +143,9 @@ def list_problems(state: DeviceState, now: Moment) -> list[Problem]:
 def _list_camera_problems(state: DeviceState) -> Iterator[Problem]:
     health = state.health
     if health.camera is False:
-        text = f"Camera lost: {health.reason}" if health.reason else "Camera lost"
         begin = health.at if state.health_arrived is None else state.health_arrived
         since = None if begin is None else begin - (health.lost_s or 0.0)
-        yield Problem("camera", text, since)
+        yield Problem("camera", "Camera lost", since, health.reason)
 
 
 def _list_silence(state: DeviceState, now: Moment) -> Iterator[Problem]:
@@ -162,11 +162,11 @@ def _list_machine(state: DeviceState) -> Iterator[Problem]:
     if (health.temperature_c or 0.0) >= HOT_C:
         yield Problem("hot", f"Hot: {health.temperature_c:.0f} °C")
     if health.throttled:
-        yield Problem("throttled", f"Throttled: {', '.join(health.throttled)}")
+        yield Problem("throttled", ", ".join(health.throttled).capitalize())
     if health.log_fails:
         yield Problem("losses", "Its log cannot be written")
     elif state.losing:
-        yield Problem("losses", f"Loses records or messages: {health.losses:,} since its start")
+        yield Problem("losses", f"Loses records or messages, {health.losses:,} since its start")
 
 
 def rank_problems(problems: list[Problem]) -> tuple[float, float]:
@@ -192,7 +192,7 @@ def describe_device(state: DeviceState, problems: list[Problem]) -> dict[str, ob
             | {"since": one.since}
             for level, one in labels
         ],
-        "problems": [{"kind": one.kind, "text": one.text, "since": one.since} for one in problems],
+        "problems": [asdict(one) for one in problems],
         "fps": health.fps,
         "camera": health.camera,
         "model": health.model,

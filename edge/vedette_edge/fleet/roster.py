@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from vedette_edge.fleet.device import (
@@ -32,6 +33,7 @@ class ShownDevice:
 
     fields: dict[str, object]
     rank: tuple[float, float]
+    sort_name: Sequence[str | int]  # with numbers as such: pi-9 stands before pi-10
     version: int  # of the roster when it changed last
 
 
@@ -79,8 +81,8 @@ class Roster:
 
     def list_order(self) -> list[str]:
         """List the ids: those in trouble first, the worst and newest of them; then by name."""
-        keys = {key: (*one.rank, str(one.fields["name"])) for key, one in self._shown.items()}
-        return sorted(keys, key=lambda key: (*keys[key], key))
+        shown = self._shown
+        return sorted(shown, key=lambda key: (shown[key].rank, shown[key].sort_name, key))
 
     def list_devices(self, after: int = -1) -> list[dict[str, object]]:
         """List the devices in their order, of those that changed after a version."""
@@ -135,7 +137,11 @@ class Roster:
         if before and before.fields == fields:
             return before
         self.version += 1
-        return ShownDevice(fields, rank_problems(problems), self.version)
+        sort_name = [
+            int(part) if part.isdecimal() else part
+            for part in re.split(r"(\d+)", state.name.casefold())
+        ]
+        return ShownDevice(fields, rank_problems(problems), sort_name, self.version)
 
 
 def list_filters(config: MqttConfig) -> list[str]:

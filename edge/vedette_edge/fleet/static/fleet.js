@@ -39,7 +39,7 @@ function formatMoment(seconds) {
 
 function makeTile(id) {
   const tile = make("li", { className: "tile" }, make("h3"), make("div"),
-    make("div"), make("ul", { className: "problems" }), make("p", { className: "facts-line" }));
+    make("div"), make("ul", { className: "problems" }), make("div"));
   tile.dataset.id = id;
   return tile;
 }
@@ -55,7 +55,7 @@ function drawTile(device) {
   labels.replaceChildren(...makeLabels(device));
   problems.replaceChildren(...device.problems.map((problem) => make("li", { textContent: describeProblem(problem) })));
   problems.hidden = !kinds.length;
-  facts.replaceChildren(...listFacts(device).map((text) => make("span", { textContent: text })));
+  facts.replaceChildren(...makeFacts(device));
 }
 
 function drawTitle(title, device) {
@@ -82,36 +82,42 @@ function makeLabels(device) {
   if (!device.labels.some((one) => one.label)) {
     return [make("p", { className: "seen unlabelled", textContent: "no label yet" })];
   }
-  const several = device.labels.length > 1;
-  const rows = device.labels.slice(0, MOST_LABELS).map((one) => {
-    const row = make("p", { className: several ? "seen several" : "seen" });
-    if (one.region) row.append(make("i", { textContent: one.region }));
-    row.append(one.label || "no label yet");
-    if (one.label && one.score !== null) row.append(make("small", { textContent: `${Math.round(100 * one.score)} %` }));
-    if (one.label && one.since) row.append(make("small", { textContent: `since ${formatMoment(one.since)}` }));
-    return row;
-  });
-  const left = device.labels.length - rows.length;
+  const rows = device.labels.slice(0, MOST_LABELS).flatMap(makeLabel);
+  const left = device.labels.length - MOST_LABELS;
   if (left > 0) rows.push(make("p", { className: "soft", textContent: `and ${count(left, "region")} more` }));
   return rows;
 }
 
-function describeProblem(problem) {
-  if (problem.since === null) return problem.text;
-  return `${problem.text} for ${formatDuration(Date.now() / 1000 + state.ahead - problem.since)}`;
+function makeLabel(one) {
+  const row = make("p", { className: "seen" }, one.label || "no label yet");
+  if (one.label && one.score !== null) row.append(make("small", { textContent: `${Math.round(100 * one.score)} %` }));
+  const rows = one.region ? [make("p", { className: "region", textContent: one.region }), row] : [row];
+  if (one.label && one.since) rows.push(make("p", { className: "since", textContent: `since ${formatMoment(one.since)}` }));
+  return rows;
 }
 
-function listFacts(device) {
+function describeProblem({ text, detail, since }) {
+  const lasts = since === null ? "" : ` for ${formatDuration(Date.now() / 1000 + state.ahead - since)}`;
+  return `${text}${lasts}${detail ? `: ${detail}` : ""}`;
+}
+
+function makeFacts(device) {
+  const measured = listMeasured(device).map((text) => make("span", { textContent: text }));
+  const lines = [make("p", { className: "facts-line" }, ...measured)];
+  if (device.model) lines.push(make("p", { className: "facts-line", textContent: device.model }));
+  if (device.hardware) lines.push(make("p", { className: "facts-line hardware", textContent: device.hardware }));
+  return lines;
+}
+
+function listMeasured(device) {
   const facts = [];
   if (device.online === false && device.reported) facts.push(`last heard ${formatMoment(device.reported)}`);
   if (device.paused) facts.push("paused");
   if (device.online !== false) {
     if (device.fps !== null) facts.push(`${device.fps.toFixed(1)} frames/s`);
-    if (device.camera) facts.push("camera works");
     if (device.temperature_c !== null) facts.push(`${Math.round(device.temperature_c)} °C`);
+    if (device.camera) facts.push("camera works");
   }
-  if (device.model) facts.push(device.model);
-  if (device.hardware) facts.push(device.hardware);
   return facts;
 }
 
@@ -140,6 +146,7 @@ function drawFleet() {
   const bad = state.order.filter((id) => state.devices.get(id).problems.length);
   const well = state.order.filter((id) => !state.devices.get(id).problems.length);
   const total = state.order.length;
+  document.body.classList.toggle("one", total === 1);
   document.body.classList.toggle("few", total <= FEW);
   document.body.classList.toggle("many", total > MANY);
   for (const [name, title, ids] of [["trouble", "In trouble", bad], ["well", total && !bad.length ? "All well" : "Well", well]]) {
