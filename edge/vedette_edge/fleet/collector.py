@@ -128,14 +128,14 @@ class Pace:
         self._emptied_s = self._flooded_s = -math.inf  # the latest time, and the first of a flood
 
     def keep(self) -> None:
-        """Wait a little after a message, if there are too many. After FLOOD_S it does not."""
-        if self._bucket.take():
-            return
-        now_s = time.monotonic()
-        if now_s - self._emptied_s > CALM_S:
-            self._flooded_s = now_s
-        self._emptied_s = now_s
-        if now_s - self._flooded_s < FLOOD_S:
+        """Wait after a message while there are too many. After FLOOD_S of that it does not."""
+        while not self._bucket.take():
+            now_s = time.monotonic()
+            if now_s - self._emptied_s > CALM_S:
+                self._flooded_s = now_s
+            self._emptied_s = now_s
+            if now_s - self._flooded_s > FLOOD_S:
+                return
             time.sleep(1 / MOST_PER_S)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
+from vedette_edge.errors import ProtocolError
 from vedette_edge.fleet.messages import (
     Description,
     Health,
@@ -80,7 +81,7 @@ class DeviceState:
 
 
 def take_arrival(state: DeviceState, arrival: Arrival) -> DeviceState:
-    """Return the state after a message. Raises ValueError for one that is not valid."""
+    """Return the state after a message. Raises ProtocolError for one that is not valid."""
     state = TAKERS[arrival.part](state, arrival)
     return state if arrival.retained else replace(state, heard=arrival.moment)
 
@@ -96,7 +97,7 @@ def _take_available(state: DeviceState, arrival: Arrival) -> DeviceState:
 def _take_label(state: DeviceState, arrival: Arrival) -> DeviceState:
     label = parse_label(arrival.payload)
     if arrival.region not in state.labels and len(state.labels) >= MOST_REGIONS:
-        raise ValueError("too many regions")
+        raise ProtocolError("too many regions")
     return replace(state, labels={**state.labels, arrival.region: label})
 
 

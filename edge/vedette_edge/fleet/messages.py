@@ -1,6 +1,6 @@
 """The messages of devices, parsed and bounded. Anybody may have sent them.
 
-Raises ValueError for each that is not valid.
+Raises ProtocolError for each that is not valid.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from vedette_edge.errors import ImageError
+from vedette_edge.errors import ImageError, ProtocolError
 from vedette_edge.images.image_header import count_pixels, detect_format
 from vedette_edge.mqtt.discovery import EXPIRE_BEATS
 
@@ -76,7 +76,7 @@ class Picture:
 def parse_available(payload: bytes) -> bool:
     """Parse whether a device is online."""
     if payload not in (b"online", b"offline"):
-        raise ValueError("neither online nor offline")
+        raise ProtocolError("neither online nor offline")
     return payload == b"online"
 
 
@@ -119,7 +119,7 @@ def parse_description(payload: bytes) -> Description:
     fields = _parse_object(payload)
     device, parts = fields.get("dev"), fields.get("cmps")
     if not (isinstance(device, dict) and isinstance(parts, dict)):
-        raise ValueError("no description of a device")
+        raise ProtocolError("no description of a device")
     camera = parts.get("camera")
     expiry = _get_number(camera, "exp_aft", 1.0, 1e6) if isinstance(camera, dict) else None
     return Description(
@@ -144,19 +144,19 @@ def parse_picture(payload: bytes) -> Picture:
     try:
         is_small = count_pixels(payload) <= MOST_PICTURE_PIXELS
     except ImageError as error:
-        raise ValueError(str(error)) from error
+        raise ProtocolError(str(error)) from error
     if not (detect_format(payload) == "JPEG" and is_small and len(payload) <= MOST_PICTURE_BYTES):
-        raise ValueError("no JPEG, or one that is too large")
+        raise ProtocolError("no JPEG, or one that is too large")
     return Picture(payload, hashlib.sha256(payload).hexdigest()[:12])
 
 
 def _parse_object(payload: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(payload)
-    except RecursionError as error:
-        raise ValueError("too deep") from error
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError("no JSON") from error
     if not isinstance(fields, dict):
-        raise ValueError("no JSON object")
+        raise ProtocolError("no JSON object")
     return fields
 
 

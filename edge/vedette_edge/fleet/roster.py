@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from vedette_edge.errors import ProtocolError
 from vedette_edge.fleet.device import (
     TAKERS,
     Arrival,
@@ -108,7 +109,7 @@ class Roster:
         state = self._states.get(device_id) or DeviceState(device_id, arrival.moment)
         try:
             state = take_arrival(state, arrival)
-        except ValueError:
+        except ProtocolError:
             self.ignored += 1
             return
         described = state.description

@@ -90,7 +90,7 @@ function makeLabels(device) {
 
 function makeLabel(one) {
   const row = make("p", { className: "seen" }, one.label || "no label yet");
-  if (one.label && one.score !== null) row.append(make("small", { textContent: `${Math.round(100 * one.score)} %` }));
+  if (one.label && one.score !== null) row.append(" ", make("small", { textContent: `${Math.round(100 * one.score)} %` }));
   const rows = one.region ? [make("p", { className: "region", textContent: one.region }), row] : [row];
   if (one.label && one.since) rows.push(make("p", { className: "since", textContent: `since ${formatMoment(one.since)}` }));
   return rows;
@@ -102,8 +102,8 @@ function describeProblem({ text, detail, since }) {
 }
 
 function makeFacts(device) {
-  const measured = listMeasured(device).map((text) => make("span", { textContent: text }));
-  const lines = [make("p", { className: "facts-line" }, ...measured)];
+  const measured = listMeasured(device).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
+  const lines = measured ? [make("p", { className: "facts-line", textContent: measured })] : [];
   if (device.model) lines.push(make("p", { className: "facts-line", textContent: device.model }));
   if (device.hardware) lines.push(make("p", { className: "facts-line hardware", textContent: device.hardware }));
   return lines;
@@ -151,7 +151,7 @@ function drawFleet() {
   document.body.classList.toggle("many", total > MANY);
   for (const [name, title, ids] of [["trouble", "In trouble", bad], ["well", total && !bad.length ? "All well" : "Well", well]]) {
     byId(name).hidden = !ids.length;
-    byId(`${name}-title`).replaceChildren(title, make("span", { textContent: ids.length.toLocaleString() }));
+    byId(`${name}-title`).replaceChildren(title, " ", make("span", { textContent: ids.length.toLocaleString() }));
     arrange(byId(`${name}-tiles`), ids);
   }
   byId("find").hidden = total < FIND_FROM;
