@@ -17,7 +17,7 @@ from vedette_edge.fleet.hub import FleetHub
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.page.access import Access, AccessMiddleware
 from vedette_edge.page.entry import NO_STORE, Entry
-from vedette_edge.page.hub import MOST_VIEWERS
+from vedette_edge.page.server import MOST_VIEWERS
 
 BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 KEEP = {"cache-control": "private, max-age=86400, immutable"}  # of a picture, by its name
@@ -59,7 +59,7 @@ class FleetPage:
     async def report_readiness(self, request: Request) -> Response:
         """Say whether there is a connection to the broker."""
         if problem := self._hub.roster.problem:
-            return PlainTextResponse(f"no broker: {problem}\n", 503)
+            return PlainTextResponse(f"broker: {problem}\n", 503)
         return PlainTextResponse("ok\n")
 
 

@@ -15,6 +15,7 @@ from vedette_edge.fleet.roster import Roster, list_filters
 from vedette_edge.mqtt.commands import TokenBucket
 from vedette_edge.mqtt.config import USUAL_PAUSES, MqttConfig, Pauses
 from vedette_edge.mqtt.connection import Connection, Received
+from vedette_edge.mqtt.failures import OTHER_DEVICE
 from vedette_edge.mqtt.visit import Visit, limit_time
 
 STEP_S = 0.5  # at most, until the end is noticed
@@ -27,7 +28,7 @@ QUIET_S = 0.05  # without a message, all that is kept of a topic has arrived
 MOST_PER_S = 1_800  # messages that are read; a connection ends at slightly more
 FLOOD_S = 10.0  # after which a broker that goes on is left
 CALM_S = 1.0  # without waiting, after which a flood is over
-ACL_HINT = "the broker does not let this user read some topics; its ACL file can allow it"
+ACL_HINT = "it does not let this user read some topics; its ACL file can allow it"
 
 logger = logging.getLogger(__name__)
 
@@ -70,9 +71,9 @@ class Collector:
                     self._listen(connection)
             except BrokerAbsentError as error:
                 longest_s = self._pauses.absent_s
-                self._note(str(error))
+                self._note(_explain(error))
             except BrokerError as error:
-                self._note(str(error))
+                self._note(_explain(error))
             except Exception:  # a bug of ours; the page says so, and goes on
                 logger.exception("MQTT failed; it is tried again")
                 self._note("a fault of the page's own; its log has more")
@@ -118,6 +119,11 @@ class Collector:
             self._on_change()
             if problem and not self._stop.is_set():
                 logger.warning("MQTT: %s. It is tried again", problem)
+
+
+def _explain(error: BrokerError) -> str:
+    """Explain an error without advice on an id, which this client draws anew each time."""
+    return str(error).replace(OTHER_DEVICE, "look into the broker's log")
 
 
 class Pace:

@@ -23,7 +23,8 @@ from vedette_edge.page.access import Access, AccessMiddleware
 from vedette_edge.page.entry import NO_STORE, Entry
 from vedette_edge.page.events import EventStream
 from vedette_edge.page.history import History
-from vedette_edge.page.hub import MOST_VIEWERS, Hub
+from vedette_edge.page.hub import Hub
+from vedette_edge.page.server import MOST_VIEWERS
 from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
 

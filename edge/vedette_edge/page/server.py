@@ -16,6 +16,7 @@ from vedette_edge.errors import SettingError
 from vedette_edge.page.config import LOOPBACK, Address
 
 MOST_CONNECTIONS = 100
+MOST_VIEWERS = 8  # that an application serves events and streams to
 MOST_HEADER_BYTES = 16_384
 HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on

@@ -158,7 +158,7 @@ def test_the_page_reconnects_and_says_so_meanwhile(
         assert "vedette run" in text(browser, "#empty")
         address = page.url.removeprefix("http://")
         broker.stop()
-        wait_for_status(browser, "No broker")
+        wait_for_status(browser, "Broker:")
         broker.start()
         wait_for_status(browser, "Listening")
     wait_for_status(browser, "No connection")

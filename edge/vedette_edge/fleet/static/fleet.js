@@ -181,7 +181,7 @@ function drawStatus(bad = state.order.filter((id) => state.devices.get(id).probl
 
 function describeStatus(bad) {
   if (!state.connected) return [state.fleet ? "No connection to the page; trying again" : "Connecting", state.fleet ? "bad" : ""];
-  if (state.fleet?.problem) return [`No broker: ${state.fleet.problem}`, "bad"];
+  if (state.fleet?.problem) return [`Broker: ${state.fleet.problem}`, "bad"];
   const total = count(state.order.length, "device");
   if (bad) return [`${bad.toLocaleString()} of ${total} in trouble`, "bad"];
   return [state.order.length ? `${total}, all well` : "Listening", "good"];
