@@ -106,12 +106,12 @@ def measure_offline(
     for number in range(TIMES):
         begun_s = time.monotonic()
         devices[7 * number].__exit__()
-        wait_for(chrome, FIRST, lambda first, own=f"pi-{7 * number:03}": first == own)
+        wait_for(chrome, FIRST, f"pi-{7 * number:03}".__eq__)
         times.append(time.monotonic() - begun_s)
     say(f"offline until first on screen, {TIMES} times: {min(times):.2f} to {max(times):.2f} s")
     begun_s = time.monotonic()
     victim.kill()
-    wait_for(chrome, FIRST, lambda first: first == "victim")
+    wait_for(chrome, FIRST, "victim".__eq__)
     say(f"killed until first on screen: {time.monotonic() - begun_s:.2f} s")
 
 

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from tests.edge.conftest import WriteConfig
 from tests.edge.fleet.devices import SimulatedDevice, draw_jpeg, run_devices
 from tests.edge.fleet.pages import FleetPage, serve_fleet
 from tests.edge.mosquitto import (
@@ -23,7 +26,8 @@ from tests.edge.mosquitto import (
     publish,
     wait_until,
 )
-from tests.edge.vedette_command import call_vedette
+from tests.edge.vedette_command import call_vedette, start_watch
+from tests.edge.video_files import write_video
 
 from vedette_edge.fleet.roster import MOST_DEVICES
 
@@ -54,11 +58,11 @@ def test_a_device_appears_changes_goes_offline_and_comes_back(
     with run_process(broker.port, "barn") as process:
         page.wait(lambda devices: devices.get("barn", {}).get("online"))
         page.wait(lambda devices: devices["barn"]["labels"][0]["label"] == "fox")
-        device = page.devices()["barn"]
-        shown = {name: device[name] for name in ("fps", "temperature_c", "camera", "model")}
+        barn = page.devices()["barn"]
+        shown = {name: barn[name] for name in ("fps", "temperature_c", "camera", "model")}
         expected = {"fps": 9.8, "temperature_c": 51.5, "camera": True, "model": "birds.tflite"}
-        assert (shown, device["problems"]) == (expected, [])
-        assert page.get(f"/pictures/barn.jpg?{device['picture']}") == (200, draw_jpeg(0))
+        assert (shown, barn["problems"]) == (expected, [])
+        assert page.get(f"/pictures/barn.jpg?{barn['picture']}") == (200, draw_jpeg(0))
         process.kill()
         page.wait(lambda devices: page.kinds("barn") == ["offline"])
     assert page.devices()["barn"]["problems"][0]["since"] == pytest.approx(time.time(), abs=30)
@@ -73,6 +77,26 @@ def test_a_device_appears_changes_goes_offline_and_comes_back(
         page.wait(lambda devices: page.kinds("barn") == [])
         device.pause()
         page.wait(lambda devices: devices["barn"]["paused"])
+
+
+def test_a_real_watch_names_its_model_and_shows_what_it_sees(
+    broker: Mosquitto, page: FleetPage, write_config: WriteConfig, model: Path, tmp_path: Path
+) -> None:
+    colours_bgr = ((0, 0, 220), (0, 220, 0))
+    frames = [np.full((60, 80, 3), one, np.uint8) for one in colours_bgr for _ in range(5)]
+    clip = write_video(tmp_path / "clip.avi", frames)
+    config = write_config(
+        f'model = "{model}"\ncamera = "{clip}"\nlive = true\nloop = true\njson = true\n'
+        f'smoothing = 0\ndwell = 0\nmqtt = "mqtt://127.0.0.1:{broker.port}"\nmqtt-id = "barn"\n'
+    )
+    with start_watch(config):
+        page.wait(lambda devices: {devices["barn"]["labels"][0]["label"]} <= {"red", "green"})
+        page.wait(lambda devices: devices["barn"]["model"] == model.name)
+        page.wait(lambda devices: devices["barn"]["camera"] and devices["barn"]["fps"])
+        page.wait(lambda devices: devices["barn"]["picture"])
+    picture = cv2.imdecode(np.frombuffer(page.get("/pictures/barn.jpg")[1], np.uint8), 1)
+    assert picture is not None
+    assert picture.shape == (60, 80, 3)
 
 
 def test_those_in_trouble_stand_first(broker: Mosquitto, page: FleetPage) -> None:
@@ -146,7 +170,7 @@ def test_two_fleets_and_a_device_of_any_name_leave_each_other_alone(
 
 def test_garbage_is_ignored_and_harms_nobody(broker: Mosquitto, page: FleetPage) -> None:
     with run_devices(broker.port, ["barn"]):
-        page.wait(lambda devices: page.kinds("barn") == [])
+        page.wait(lambda devices: devices["barn"]["hardware"])  # of the last topic it asks for
         for topic, payload in (
             ("vedette/barn/state", b"[" * 60_000),
             ("vedette/barn/health", b"\xff\x00"),
@@ -178,7 +202,7 @@ def test_a_burst_of_messages_neither_ends_the_connection_nor_hides_a_change(
     broker: Mosquitto, page: FleetPage
 ) -> None:
     with run_devices(broker.port, ["barn"]) as devices:
-        page.wait(lambda shown: page.kinds("barn") == [])
+        page.wait(lambda shown: shown["barn"]["hardware"])
         send(broker.port, [make_publish("vedette/barn/health", b"{}")] * 5_000)
         devices[0].change("hen")
         page.wait(lambda shown: shown["barn"]["labels"][0]["label"] == "hen")
@@ -217,7 +241,7 @@ def test_a_broker_that_comes_later_is_found(start_broker: StartBroker, tmp_path:
 def test_a_wrong_password_ends_the_command_with_a_message(login: Mosquitto, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("wrong\n")
-    flags = ["--mqtt", f"mqtt://me@127.0.0.1:{login.port}", "--mqtt-password-file", secret]
+    flags = ("--mqtt", f"mqtt://me@127.0.0.1:{login.port}", "--mqtt-password-file", str(secret))
     result = call_vedette("fleet", "--bind", "127.0.0.1:0", *flags)
     assert (result.exit_code, "wrong" in result.stderr) == (1, False)
     assert "refuses" in result.stderr

@@ -98,9 +98,7 @@ def test_all_parts_of_a_request_show_the_same_frame(server: LiveServer, viewer: 
     assert packets["frame"].header["width"] == 1920
 
 
-def test_pixels_are_exact(
-    server: LiveServer, viewer: LiveClient, path: Path
-) -> None:
+def test_pixels_are_exact(server: LiveServer, viewer: LiveClient, path: Path) -> None:
     with LiveClient(path) as another:
         for one in (viewer, another):
             one.request(["pixels"])
