@@ -69,7 +69,7 @@ def test_a_tile_says_what_a_device_sees_and_how_it_does(
         assert lines[0] == "barn"
         assert lines[1:3] == ["feeder", "fox 97 %"]
         assert "hen 50 %" in lines
-        assert "birds.tflite" in lines
+        assert "camera\xa0works · birds.tflite" in lines
         assert all(word in text(browser, ".tile") for word in ("9.8\xa0frames/s", "52\xa0°C"))
         assert text(browser, "#status") == "1 device, all well"
         barn.lose_camera("unplugged")

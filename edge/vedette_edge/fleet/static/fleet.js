@@ -102,9 +102,10 @@ function describeProblem({ text, detail, since }) {
 }
 
 function makeFacts(device) {
-  const measured = listMeasured(device).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · ");
-  const lines = measured ? [make("p", { className: "facts-line", textContent: measured })] : [];
-  if (device.model) lines.push(make("p", { className: "facts-line", textContent: device.model }));
+  const camera = device.camera && device.online !== false ? "camera works" : "";
+  const lines = [listMeasured(device), [camera, device.model]]
+    .map((facts) => facts.filter(Boolean).map((fact) => fact.replaceAll(" ", "\u00a0")).join(" · "))
+    .filter(Boolean).map((text) => make("p", { className: "facts-line", textContent: text }));
   if (device.hardware) lines.push(make("p", { className: "facts-line hardware", textContent: device.hardware }));
   return lines;
 }
@@ -116,7 +117,6 @@ function listMeasured(device) {
   if (device.online !== false) {
     if (device.fps !== null) facts.push(`${device.fps.toFixed(1)} frames/s`);
     if (device.temperature_c !== null) facts.push(`${Math.round(device.temperature_c)} °C`);
-    if (device.camera) facts.push("camera works");
   }
   return facts;
 }
