@@ -161,7 +161,7 @@ edge-environment: ## Install the edge's wheel alone in .venv-edge, where its tes
 	  --build-constraint constraints.txt --wheel-dir $(EDGE_WHEEL) ./edge
 	$(EDGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint $(EDGE_VERSIONS) "$$(echo $(EDGE_WHEEL)/*.whl)[litert,mqtt,page]" \
-	  coverage hypothesis pytest pytest-timeout pytest-xdist selenium
+	  coverage hypothesis pytest pytest-timeout pytest-xdist
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
 
 # These tests, and those of the service, wait more than they work.

@@ -4,18 +4,15 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from selenium.webdriver import Chrome
+from tests.browser import contrast, logged, luminance, style, text
 from tests.edge.fleet.devices import SimulatedDevice, draw_jpeg, run_devices
 from tests.edge.fleet.pages import FleetPage, serve_fleet
-from tests.edge.mosquitto import Mosquitto, publish
+from tests.edge.mosquitto import Mosquitto, broker, publish, start_broker
 
-pytest.importorskip("selenium", reason="needs selenium: pip install selenium")
-from tests.browser import contrast, logged, luminance, style, text
-
-if TYPE_CHECKING:
-    from selenium.webdriver import Chrome
+__all__ = ["broker", "start_broker"]
 
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\"><script>document.title='hacked'</script>"
 
@@ -28,7 +25,7 @@ def page(broker: Mosquitto, tmp_path: Path) -> Iterator[FleetPage]:
         yield page
 
 
-def look(chrome: "Chrome", page: FleetPage, width: int = 1280, scheme: str = "light") -> None:
+def look(chrome: Chrome, page: FleetPage, width: int = 1280, scheme: str = "light") -> None:
     """Open the page in a window of a width and a colour scheme."""
     logged(chrome, "browser")  # what was there before
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -38,14 +35,14 @@ def look(chrome: "Chrome", page: FleetPage, width: int = 1280, scheme: str = "li
     chrome.get(page.url)
 
 
-def tiles(chrome: "Chrome", selector: str = ".tile") -> list[str]:
+def tiles(chrome: Chrome, selector: str = ".tile") -> list[str]:
     """The ids of the tiles that show, in their order."""
     script = """return [...document.querySelectorAll(arguments[0])]
         .filter((one) => one.offsetParent).map((one) => one.dataset.id)"""
     return list(chrome.execute_script(script, selector))
 
 
-def wait_for(chrome: "Chrome", selector: str, ids: list[str]) -> None:
+def wait_for(chrome: Chrome, selector: str, ids: list[str]) -> None:
     limit_s = time.monotonic() + 30
     while (shown := tiles(chrome, selector)) != ids:
         assert time.monotonic() < limit_s, (shown, text(chrome))
@@ -53,7 +50,7 @@ def wait_for(chrome: "Chrome", selector: str, ids: list[str]) -> None:
 
 
 def test_a_tile_says_what_a_device_sees_and_how_it_does(
-    broker: Mosquitto, page: FleetPage, browser: "Chrome"
+    broker: Mosquitto, page: FleetPage, browser: Chrome
 ) -> None:
     with SimulatedDevice(broker.port, "barn", ("feeder", "path")) as barn:
         look(browser, page)
@@ -80,7 +77,7 @@ def test_a_tile_says_what_a_device_sees_and_how_it_does(
 
 
 def test_a_page_of_200_devices_shows_them_and_one_that_goes_offline_first(
-    broker: Mosquitto, page: FleetPage, browser: "Chrome"
+    broker: Mosquitto, page: FleetPage, browser: Chrome
 ) -> None:
     names = [f"pi-{number}" for number in range(200)]
     with run_devices(broker.port, names) as devices:
@@ -101,7 +98,7 @@ def test_a_page_of_200_devices_shows_them_and_one_that_goes_offline_first(
 
 
 def test_names_and_labels_are_text_and_run_nothing(
-    broker: Mosquitto, page: FleetPage, browser: "Chrome"
+    broker: Mosquitto, page: FleetPage, browser: Chrome
 ) -> None:
     fields = {"label": HOSTILE, "region": HOSTILE, "score": 0.5}
     publish(broker.port, "vedette/barn/state", json.dumps(fields).encode())
@@ -122,7 +119,7 @@ def test_names_and_labels_are_text_and_run_nothing(
 
 
 def test_a_device_with_a_page_of_its_own_is_a_link(
-    broker: Mosquitto, page: FleetPage, browser: "Chrome"
+    broker: Mosquitto, page: FleetPage, browser: Chrome
 ) -> None:
     publish(broker.port, "vedette/barn/health", b'{"page": "http://barn.local:8470/"}')
     page.wait(lambda shown: shown["barn"]["page"])
@@ -136,7 +133,7 @@ def test_a_device_with_a_page_of_its_own_is_a_link(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_have_contrast(
-    broker: Mosquitto, page: FleetPage, browser: "Chrome", scheme: str
+    broker: Mosquitto, page: FleetPage, browser: Chrome, scheme: str
 ) -> None:
     with SimulatedDevice(broker.port, "barn") as barn:
         barn.beat(temperature_c=85.0)
@@ -150,7 +147,7 @@ def test_texts_have_contrast(
 
 
 def test_the_page_reconnects_and_says_so_meanwhile(
-    broker: Mosquitto, tmp_path: Path, browser: "Chrome"
+    broker: Mosquitto, tmp_path: Path, browser: Chrome
 ) -> None:
     with serve_fleet(tmp_path, broker.port) as page:
         look(browser, page)
@@ -166,7 +163,7 @@ def test_the_page_reconnects_and_says_so_meanwhile(
         wait_for_status(browser, "Listening")
 
 
-def wait_for_status(chrome: "Chrome", begin: str) -> None:
+def wait_for_status(chrome: Chrome, begin: str) -> None:
     limit_s = time.monotonic() + 30
     while not text(chrome, "#status").startswith(begin):
         assert time.monotonic() < limit_s, text(chrome)
