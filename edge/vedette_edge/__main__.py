@@ -13,6 +13,7 @@ COMMANDS = {
     "log": ("vedette_edge.cli.log:log", "Show what the watch has logged."),
     "on": ("vedette_edge.cli.on:on", "Run a command when the label changes."),
     "page": ("vedette_edge.cli.page:page", "Show a watch, and why it says so, in a browser."),
+    "fleet": ("vedette_edge.cli.fleet:fleet", "Show all devices of an MQTT broker on one page."),
     "inspect": ("vedette_edge.cli.inspect:inspect", "Show what a model file contains."),
     "check": ("vedette_edge.cli.check:check", "Find what is wrong, and how to fix it."),
     "mqtt": ("vedette_edge.cli.mqtt:mqtt", "Remove this device from an MQTT broker."),

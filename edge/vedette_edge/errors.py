@@ -58,7 +58,7 @@ class BrokerAbsentError(BrokerError):
 
 
 class ProtocolError(VedetteError, ValueError):
-    """A packet on the watch's socket that is not valid."""
+    """A packet on the watch's socket, or a message of a device, that is not valid."""
 
 
 class SelfTestError(VedetteError, RuntimeError):

@@ -22,6 +22,7 @@ LEFT_OUT: Mapping[str, str] = {
     "cli/test_socket": "processes start within seconds, too fast for this processor",
     "doctor/test_broker": "there is no MQTT broker here",
     "doctor/test_outputs": "nobody knows the name localhost here",
+    "fleet/": "there is no MQTT broker and no browser here, and processes start within seconds",
     "host/test_service": "there is no systemd here",
     "host/test_systemd": "processes start within seconds, too fast for this processor",
     "live/test_server": "threads answer within seconds, too fast for this processor",

@@ -49,7 +49,7 @@ def _check_broker(context: click.Context, option: click.Parameter, url: str | No
     return _check(parse_broker)(context, option, url)
 
 
-_options = (
+_connection = (
     click.option(
         "--mqtt",
         metavar="URL",
@@ -60,12 +60,14 @@ _options = (
     click.option(
         "--mqtt-ca", type=_file, help="PEM file of the broker's certificate, or its authority's."
     ),
-    click.option(
-        "--mqtt-id",
-        callback=_check(check_device_id),
-        show_default="the host name",
-        help="Name of this device in topics.",
-    ),
+)
+_id = click.option(
+    "--mqtt-id",
+    callback=_check(check_device_id),
+    show_default="the host name",
+    help="Name of this device in topics.",
+)
+_topics = (
     click.option(
         "--mqtt-topic",
         default="vedette",
@@ -79,7 +81,9 @@ _options = (
         help="Beginning of Home Assistant's own topics.",
     ),
 )
+_options = (*_connection, _id, *_topics)
 broker_options = collect_options("mqtt", MqttSettings, *_options)
+listener_options = collect_options("mqtt", MqttSettings, *_connection, *_topics)
 mqtt_options = collect_options(
     "mqtt",
     MqttSettings,

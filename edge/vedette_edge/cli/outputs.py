@@ -50,7 +50,7 @@ class WatchOutputs:
             regions, names_files = self.plan.capture.regions, bool(self.config.snapshots)
             self.notifier.attach(watch.camera, regions, names_files=names_files)
         self._publish_settings()
-        health = Heartbeat(HEALTH_S, last_s=-HEALTH_S)
+        health = replace(watch.heartbeat, every_s=HEALTH_S, last_s=-HEALTH_S)
         return replace(
             watch,
             on_frame=partial(self._on_frame, watch, on_frame),
@@ -124,7 +124,8 @@ def _create_outputs(config: NotifyConfig, plan: WatchPlan, controls: Controls) -
         from vedette_edge.mqtt.output import MqttOutput  # paho-mqtt is an extra
 
         regions = tuple(region.name for region in plan.capture.regions)
-        device = describe_device(device_id, plan.classifier.contract.labels, regions, HEALTH_S)
+        labels, name = plan.classifier.contract.labels, plan.classifier.model.path.name
+        device = describe_device(device_id, labels, regions, HEALTH_S, name)
         mqtt = MqttOutput(config.mqtt, device, controls.put)
     return Outputs(
         mqtt=mqtt,

@@ -42,15 +42,7 @@ def _parse_origins(
     return parse_each(parse_origin, texts)
 
 
-page_options = collect_options(
-    "config",
-    PageConfig,
-    click.option(
-        "--socket",
-        type=click.Path(path_type=Path),
-        default=SERVICE_SOCKET,
-        help="Socket of the watch.",
-    ),
+access_options = (
     click.option(
         "--token-file",
         type=click.Path(path_type=Path),
@@ -74,6 +66,17 @@ page_options = collect_options(
         default=0.0,
         help="End after so many seconds without a viewer; 0: never.",
     ),
+)
+page_options = collect_options(
+    "config",
+    PageConfig,
+    click.option(
+        "--socket",
+        type=click.Path(path_type=Path),
+        default=SERVICE_SOCKET,
+        help="Socket of the watch.",
+    ),
+    *access_options,
 )
 
 

@@ -168,9 +168,9 @@ class Connection:
         self._in_flight[info.mid] = message
         self._check()
 
-    def subscribe(self, filters: Sequence[str]) -> None:
+    def subscribe(self, filters: Sequence[str], qos: int = QOS) -> None:
         """Ask for the messages of topics."""
-        self._client.subscribe([(one, QOS) for one in filters])
+        self._client.subscribe([(one, qos) for one in filters])
         self._check()
 
     def step(self, timeout_s: float, wake: socket.socket | None = None) -> None:

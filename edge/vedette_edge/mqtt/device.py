@@ -22,10 +22,15 @@ class Device:
     labels: tuple[str, ...]
     regions: tuple[str, ...] = ()  # names; none: the whole frame
     heartbeat_s: float = 60.0  # 0: none
+    model: str = ""  # name of its file
 
 
 def describe_device(
-    name: str, labels: tuple[str, ...], regions: tuple[str, ...], heartbeat_s: float
+    name: str,
+    labels: tuple[str, ...],
+    regions: tuple[str, ...],
+    heartbeat_s: float,
+    model: str = "",
 ) -> Device:
     """Describe this machine. `regions` are names; an empty name stands for the whole frame."""
     return Device(
@@ -36,6 +41,7 @@ def describe_device(
         labels=labels,
         regions=tuple(filter(None, regions)),
         heartbeat_s=heartbeat_s,
+        model=model,
     )
 
 

@@ -57,6 +57,7 @@ class MqttOutput:
         self._outbox = Outbox((*first, *map(topics.state, regions), topics.available))
         self._bucket = TokenBucket(COMMANDS_PER_S, COMMANDS_AT_ONCE)
         self._refused = 0
+        self._model = {"model": device.model} if device.model else {}
         self._health: dict[str, object] = {}
         self._publisher = Publisher(config, self._outbox, self._receive, pauses)
         self._discovery = create_discovery(device, topics, commands=config.commands)
@@ -139,7 +140,7 @@ class MqttOutput:
     def _write_health(self, health: dict[str, object]) -> None:
         self._health = health
         fields = {name: value for name, value in health.items() if name != "event"}
-        self._put(self._topics.health, fields)
+        self._put(self._topics.health, fields | self._model)
 
     def _put(self, topic: str, fields: Mapping[str, object]) -> None:
         self._outbox.put_retained(topic, encode_record(fields))

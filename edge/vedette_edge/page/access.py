@@ -47,6 +47,7 @@ class AccessConfig:
 
     token: str | None = None
     hosts: Collection[str] = ()  # further names under which the page is reached
+    cookie: str = COOKIE  # two pages of one host need two: browsers do not look at the port
 
     @property
     def session(self) -> str:
@@ -103,7 +104,11 @@ class Access:
         answer = Response(status_code=303, headers={"location": "/"})
         is_secure = request.headers.get("origin", "").startswith("https:")
         answer.set_cookie(
-            COOKIE, self._config.session, httponly=True, samesite="strict", secure=is_secure
+            self._config.cookie,
+            self._config.session,
+            httponly=True,
+            samesite="strict",
+            secure=is_secure,
         )
         return answer
 
@@ -136,7 +141,7 @@ class Access:
     def _is_authorized(self, request: HTTPConnection) -> bool:
         """True for a request with the token, or with the cookie of somebody who has given it."""
         token = _find_token(request.headers.get("authorization", ""))
-        cookie = request.cookies.get(COOKIE, "")
+        cookie = request.cookies.get(self._config.cookie, "")
         return _is_equal(token, self._config.token) or _is_equal(cookie, self._config.session)
 
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from importlib.resources import files
-from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,48 +21,25 @@ from starlette.routing import Route
 
 from vedette_edge.errors import SettingError
 from vedette_edge.page.access import Access, AccessMiddleware
+from vedette_edge.page.entry import NO_STORE, Entry
 from vedette_edge.page.events import EventStream
 from vedette_edge.page.history import History
-from vedette_edge.page.hub import MOST_VIEWERS, Hub
+from vedette_edge.page.hub import Hub
+from vedette_edge.page.server import MOST_VIEWERS
 from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
 
 VIEW_S = 5.0  # to wait for a frame
 READY_S = 60.0  # without a frame, after which the watch is not ready
 ANSWER_S = 2.0  # to wait for figures of the watch
-MOST_FORM_BYTES = 1000
-FORM_S = 10.0  # to wait for a form
-FILES = ("/", "/page.js", "/page.css", "/login", "/login.js")
-MEDIA = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
-NO_STORE = {"cache-control": "no-store"}
 BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 
 
 class Page:
     """The answers to requests."""
 
-    def __init__(self, hub: Hub, access: Access) -> None:
-        self._hub, self._access = hub, access
-
-    async def show_file(self, request: Request) -> Response:
-        """Send the page, its style or its program."""
-        name = request.url.path.strip("/") or "page.html"
-        headers = NO_STORE
-        if name == "login":  # without a referrer, browsers send a form's Origin as null
-            name, headers = "login.html", NO_STORE | {"referrer-policy": "same-origin"}
-        text = (files("vedette_edge.page") / "static" / name).read_text("utf-8")
-        return Response(text, media_type=MEDIA[name.rpartition(".")[2]], headers=headers)
-
-    async def log_in(self, request: Request) -> Response:
-        """Take the token from the form."""
-        body = b""
-        async with asyncio.timeout(FORM_S):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MOST_FORM_BYTES:
-                    return PlainTextResponse("Too long\n", 413)
-        token = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
-        return self._access.log_in(request, token.strip())
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
 
     async def send_frame(self, request: Request) -> Response:
         """Send the newest frame."""
@@ -175,10 +151,9 @@ def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[st
         yield
         task.cancel()
 
-    page = Page(hub, access)
+    page, folder = Page(hub), files("vedette_edge.page") / "static"
     routes = [
-        *(Route(path, page.show_file) for path in FILES),
-        Route("/login", page.log_in, methods=["POST"]),
+        *Entry(access, {"/": folder / "page.html", "/page.js": folder / "page.js"}).list_routes(),
         Route("/frame.jpg", page.send_frame),
         Route("/stream.mjpg", page.stream_frames),
         Route("/events", page.stream_events),

@@ -47,17 +47,17 @@ class PageConfig:
     idle_s: float = 0.0  # after which it ends if nobody looks; 0: never
 
 
-def parse_address(text: str) -> Address:
-    """Parse ADDRESS:PORT, ADDRESS or PORT. Raises SettingError."""
+def parse_address(text: str, port: int = PORT) -> Address:
+    """Parse ADDRESS:PORT, ADDRESS or PORT; `port` is the usual one. Raises SettingError."""
     try:
         if text.isdigit():
             return Address("127.0.0.1", _check_port(int(text)))
         parts = urlsplit(f"//{text}")
         host = "127.0.0.1" if parts.hostname == "localhost" else parts.hostname or ""
         ipaddress.ip_address(host)
-        return Address(host, _check_port(PORT if parts.port is None else parts.port))
+        return Address(host, _check_port(port if parts.port is None else parts.port))
     except ValueError as error:
-        expected = f"an address and a port, such as 0.0.0.0:{PORT} or [::]:{PORT}"
+        expected = f"an address and a port, such as 0.0.0.0:{port} or [::]:{port}"
         raise SettingError(f"{text!r} is not valid; expected {expected}") from error
 
 

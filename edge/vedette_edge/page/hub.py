@@ -12,7 +12,6 @@ from typing import Any
 from vedette_edge.page.view import View, WatchInfo
 
 MOST_RECORDS = 200  # that a viewer who was away can have missed
-MOST_VIEWERS = 8
 
 
 @dataclass(frozen=True, slots=True)

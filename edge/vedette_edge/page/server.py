@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -13,15 +14,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vedette_edge.errors import SettingError
 from vedette_edge.page.config import LOOPBACK, Address
-from vedette_edge.page.hub import Hub
 
 MOST_CONNECTIONS = 100
 BACKLOG = 500  # connections that wait, and that are accepted at once
+MOST_VIEWERS = 8  # that an application serves events and streams to
 MOST_HEADER_BYTES = 16_384
 HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on
 IDLE_CHECK_S = 1.0
 FIRST_DESCRIPTOR = 3  # that systemd passes, see sd_listen_fds(3)
+
+
+class Audience(Protocol):
+    """Those who look at a page."""
+
+    viewers: int
 
 
 class BoundedProtocol(H11Protocol):
@@ -69,7 +76,7 @@ class BoundedProtocol(H11Protocol):
             self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
 
-def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Hub, idle_s: float) -> None:
+def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Audience, idle_s: float) -> None:
     """Serve the page until a signal, or until nobody has asked for it for `idle_s` (0: never)."""
     config = uvicorn.Config(
         app,
@@ -97,7 +104,7 @@ def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Hub, idle_s: floa
     asyncio.run(run())
 
 
-async def _end_when_idle(server: uvicorn.Server, hub: Hub, idle_s: float) -> None:
+async def _end_when_idle(server: uvicorn.Server, hub: Audience, idle_s: float) -> None:
     answered, active_s = 0, time.monotonic()
     while idle_s:
         await asyncio.sleep(IDLE_CHECK_S)
@@ -108,14 +115,16 @@ async def _end_when_idle(server: uvicorn.Server, hub: Hub, idle_s: float) -> Non
 
 
 @contextmanager
-def open_sockets(addresses: Sequence[Address]) -> Iterator[list[socket.socket]]:
+def open_sockets(
+    addresses: Sequence[Address], usual: Sequence[Address] = LOOPBACK
+) -> Iterator[list[socket.socket]]:
     """Listen on addresses, or take the sockets that systemd passes. Raises SettingError.
 
-    Of the default's two addresses, that of IPv6 may be missing.
+    Without addresses, it listens on the `usual` ones, of which only the first must be there.
     """
     with ExitStack() as stack:
         sockets = [stack.enter_context(one) for one in _take_passed_sockets()]
-        for address in () if sockets else addresses or LOOPBACK:
+        for address in () if sockets else addresses or usual:
             with suppress(SettingError) if sockets and not addresses else nullcontext():
                 sockets.append(stack.enter_context(_listen(address)))
         yield sockets

@@ -5,7 +5,6 @@ import math
 import time
 from pathlib import Path
 
-from vedette_edge.errors import ProtocolError
 from vedette_edge.live.client import LiveClient
 from vedette_edge.live.protocol import Packet
 from vedette_edge.page.hub import Hub
@@ -35,12 +34,12 @@ class WatchLink:
                 client = await asyncio.to_thread(LiveClient, self._path)
                 with client:
                     await self._follow(client)
-            except (OSError, ProtocolError, EOFError) as error:
+            except (OSError, ValueError, EOFError) as error:
                 await self._hub.put_info(None, _describe(error, self._path))
             await asyncio.sleep(RETRY_S)
 
     async def _follow(self, client: LiveClient) -> None:
-        """Follow a watch until it ends. Raises OSError, ProtocolError and EOFError."""
+        """Follow a watch until it ends. Raises OSError, ValueError and EOFError."""
         loop, info = asyncio.get_running_loop(), WatchInfo(client.hello)
         await self._hub.put_info(info)
         client.request(["records"])
@@ -101,7 +100,7 @@ class WatchLink:
 def _describe(error: Exception, path: Path) -> str:
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return f"no watch at {path}"
-    if isinstance(error, EOFError):
+    if isinstance(error, EOFError | ConnectionResetError | BrokenPipeError):
         return "the watch has ended"
     if isinstance(error, PermissionError):
         return f"{path}: no permission; join the group: sudo usermod -aG vedette $USER"

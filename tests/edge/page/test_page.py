@@ -16,7 +16,7 @@ from tests.edge.vedette_command import call_vedette
 from vedette_edge import Classifier
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.live.server import LiveServer
-from vedette_edge.page.hub import MOST_VIEWERS
+from vedette_edge.page.server import MOST_VIEWERS
 
 
 def decode(data: bytes) -> Image:

@@ -1,0 +1,102 @@
+"""The addresses of a fleet's page: the page itself, pictures, events, and JSON for programs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from vedette_edge.fleet.collector import Collector
+from vedette_edge.fleet.events import FleetStream
+from vedette_edge.fleet.hub import FleetHub
+from vedette_edge.mqtt.config import MqttConfig
+from vedette_edge.page.access import Access, AccessMiddleware
+from vedette_edge.page.entry import NO_STORE, Entry
+from vedette_edge.page.server import MOST_VIEWERS
+
+BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
+KEEP = {"cache-control": "private, max-age=86400, immutable"}  # of a picture, by its name
+
+
+class FleetPage:
+    """The answers to requests."""
+
+    def __init__(self, hub: FleetHub) -> None:
+        self._hub = hub
+
+    async def stream_events(self, request: Request) -> Response:
+        """Send the devices as server-sent events."""
+        if self._hub.viewers >= MOST_VIEWERS:
+            return PlainTextResponse(BUSY, 503)
+        events = FleetStream(self._hub).run()
+        return StreamingResponse(events, media_type="text/event-stream", headers=NO_STORE)
+
+    async def send_fleet(self, request: Request) -> Response:
+        """Send all devices, those in trouble first."""
+        roster = self._hub.roster
+        with self._hub.watch():
+            fleet = {**roster.describe(), "devices": roster.list_devices()}
+        return JSONResponse(fleet, headers=NO_STORE)
+
+    async def send_picture(self, request: Request) -> Response:
+        """Send the newest picture of a device; browsers keep it by its name."""
+        picture = self._hub.roster.find_picture(request.path_params["device"])
+        if not picture:
+            return PlainTextResponse("No such picture\n", 404)
+        is_asked_for = request.url.query == picture.name
+        headers = KEEP if is_asked_for else NO_STORE
+        return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
+
+    async def report_health(self, request: Request) -> Response:
+        """Say that the page works."""
+        return PlainTextResponse("ok\n")
+
+    async def report_readiness(self, request: Request) -> Response:
+        """Say whether there is a connection to the broker."""
+        if problem := self._hub.roster.problem:
+            return PlainTextResponse(f"broker: {problem}\n", 503)
+        return PlainTextResponse("ok\n")
+
+
+def create_app(
+    broker: MqttConfig, hub: FleetHub, access: Access, framers: Collection[str]
+) -> Starlette:
+    """Create the application. `framers` are the origins whose pages may show it in a frame."""
+
+    @asynccontextmanager
+    async def run_collector(app: Starlette) -> AsyncIterator[None]:
+        wake = Waker(asyncio.get_running_loop(), hub)
+        task = asyncio.create_task(hub.run())
+        with Collector(broker, hub.roster, wake):
+            yield
+        task.cancel()
+
+    page, folder = FleetPage(hub), files("vedette_edge.fleet") / "static"
+    names = {"/": "fleet.html", "/fleet.js": "fleet.js", "/fleet.css": "fleet.css"}
+    routes = [
+        *Entry(access, {path: folder / name for path, name in names.items()}).list_routes(),
+        Route("/events", page.stream_events),
+        Route("/api/fleet", page.send_fleet),
+        Route("/pictures/{device}.jpg", page.send_picture),
+        Route("/healthz", page.report_health),
+        Route("/readyz", page.report_readiness),
+    ]
+    middleware = [Middleware(AccessMiddleware, access=access, framers=framers)]
+    return Starlette(routes=routes, middleware=middleware, lifespan=run_collector)
+
+
+class Waker:
+    """Wakes a hub from another thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, hub: FleetHub) -> None:
+        self._loop, self._hub = loop, hub
+
+    def __call__(self) -> None:
+        """Wake the hub, unless it is awake."""
+        if not self._hub.wake.is_set():
+            self._loop.call_soon_threadsafe(self._hub.wake.set)

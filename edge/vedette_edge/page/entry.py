@@ -1,0 +1,57 @@
+"""The files of a page, and the form that takes its token."""
+
+import asyncio
+from collections.abc import Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from vedette_edge.page.access import Access
+
+MOST_FORM_BYTES = 1000
+FORM_S = 10.0  # to wait for a form
+MEDIA = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+NO_STORE = {"cache-control": "no-store"}
+_STATIC = files("vedette_edge.page") / "static"
+SHARED: Mapping[str, Traversable] = {
+    "/login": _STATIC / "login.html",
+    "/login.js": _STATIC / "login.js",
+    "/page.css": _STATIC / "page.css",
+}
+
+
+class Entry:
+    """Sends the files of a page, and lets in those who have its token."""
+
+    def __init__(self, access: Access, own: Mapping[str, Traversable]) -> None:
+        """`own` are the files of this page, by path; all pages share some others."""
+        self._access, self._files = access, {**SHARED, **own}
+
+    def list_routes(self) -> list[Route]:
+        """List the routes of the files, and of the form."""
+        paths = [Route(path, self.show_file) for path in self._files]
+        return [*paths, Route("/login", self.log_in, methods=["POST"])]
+
+    async def show_file(self, request: Request) -> Response:
+        """Send the page, its style or its program."""
+        file = self._files[request.url.path]
+        media = MEDIA[file.name.rpartition(".")[2]]
+        headers = NO_STORE
+        if file.name == "login.html":  # without a referrer, browsers send a form's Origin as null
+            headers = NO_STORE | {"referrer-policy": "same-origin"}
+        return Response(file.read_text("utf-8"), media_type=media, headers=headers)
+
+    async def log_in(self, request: Request) -> Response:
+        """Take the token from the form."""
+        body = b""
+        async with asyncio.timeout(FORM_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_FORM_BYTES:
+                    return PlainTextResponse("Too long\n", 413)
+        token = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
+        return self._access.log_in(request, token.strip())
