@@ -101,15 +101,16 @@ def test_names_and_labels_are_text_and_run_nothing(
     broker: Mosquitto, page: FleetPage, browser: Chrome
 ) -> None:
     fields = {"label": HOSTILE, "region": HOSTILE, "score": 0.5}
-    publish(broker.port, "vedette/barn/state", json.dumps(fields).encode())
+    publish(broker.port, "vedette/barn/state", json.dumps(fields).encode(), "-r")
     health = {"model": HOSTILE, "camera": False, "reason": HOSTILE, "page": "javascript:alert(1)"}
-    publish(broker.port, "vedette/barn/health", json.dumps(health).encode())
+    publish(broker.port, "vedette/barn/health", json.dumps(health).encode(), "-r")
     device = {"name": HOSTILE, "mdl": HOSTILE, "cu": "javascript:alert(1)"}
     description = {"dev": device, "cmps": {}, "avty": [{"t": "vedette/barn/available"}]}
     publish(
         broker.port, "homeassistant/device/vedette_barn/config", json.dumps(description).encode()
     )
-    page.wait(lambda shown: shown["barn"]["name"] == HOSTILE)
+    page.wait(lambda shown: shown["barn"]["name"] == shown["barn"]["model"] == HOSTILE)
+    page.wait(lambda shown: shown["barn"]["labels"][0]["label"] == HOSTILE)
     look(browser, page)
     wait_for(browser, ".tile", ["barn"])
     assert text(browser, ".tile").count("<script>") == 6
@@ -121,7 +122,7 @@ def test_names_and_labels_are_text_and_run_nothing(
 def test_a_device_with_a_page_of_its_own_is_a_link(
     broker: Mosquitto, page: FleetPage, browser: Chrome
 ) -> None:
-    publish(broker.port, "vedette/barn/health", b'{"page": "http://barn.local:8470/"}')
+    publish(broker.port, "vedette/barn/health", b'{"page": "http://barn.local:8470/"}', "-r")
     page.wait(lambda shown: shown["barn"]["page"])
     look(browser, page)
     wait_for(browser, ".tile", ["barn"])
