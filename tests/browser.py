@@ -17,6 +17,14 @@ def logged(chrome: Chrome, log: str) -> list[Any]:
     return list(chrome.get_log(log))  # type: ignore[no-untyped-call]  # selenium gives no types
 
 
+def find_violations(chrome: Chrome, axe: str) -> list[str]:
+    """Find what axe-core has to say of the accessibility of the page."""
+    chrome.execute_script(axe)
+    run = "const done = arguments[0]; axe.run().then((result) => done(result.violations))"
+    violations: list[dict[str, Any]] = chrome.execute_async_script(run)
+    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in violations]
+
+
 def style(chrome: Chrome, selector: str, name: str) -> str:
     """A computed property of the first element that matches."""
     script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,7 @@ MAY_BE_SKIPPED = (
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 SHAPES = ("bar", "disc", "square")
+AXE = "axe-playwright-python==0.1.8"  # of which only axe-core itself is used
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -225,6 +227,21 @@ def browser() -> Iterator["Chrome"]:
     chrome = Chrome(options, ChromeService(driver))
     yield chrome
     chrome.quit()
+
+
+@pytest.fixture(scope="session")
+def axe(once: Once) -> str:
+    """The accessibility checker axe-core, a script for the browser."""
+
+    def download(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+        done = subprocess.run([*pip, str(folder), AXE], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"{AXE} cannot be downloaded: {done.stderr.strip()[-200:]}")
+
+    (wheel,) = once("axe", download).glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.read("axe_playwright_python/axe.min.js").decode()
 
 
 @contextmanager

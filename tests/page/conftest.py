@@ -1,10 +1,7 @@
 """A watch that a test directs, its page, and a browser that looks at it."""
 
-import subprocess
-import sys
 import threading
 import time
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
-from tests.conftest import Once
 from tests.edge.page.conftest import Page, start_page
 
 from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.server import LiveServer
 
-AXE = "axe-playwright-python==0.1.8"  # of which only axe-core itself is used
 RULES = {"enter": 0.5, "leave": 0.35, "dwell": 1.0, "smoothing": 1.0}
 METRICS: dict[str, Any] = {
     "build": {"version": "1", "interpreter": "x", "model": "hens.tflite", "model_sha256": "0"},
@@ -88,18 +82,3 @@ def direct(
         finally:
             ended.set()
             thread.join()
-
-
-@pytest.fixture(scope="session")
-def axe(once: Once) -> str:
-    """The accessibility checker axe-core, a script for the browser."""
-
-    def download(folder: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
-        done = subprocess.run([*pip, str(folder), AXE], capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"{AXE} cannot be downloaded: {done.stderr.strip()[-200:]}")
-
-    (wheel,) = once("axe", download).glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        return archive.read("axe_playwright_python/axe.min.js").decode()

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser import logged, text
+from tests.browser import find_violations, logged, text
 from tests.edge.mosquitto import wait_until
 from tests.edge.page.conftest import TOKEN, Page, start_page
 from tests.page.conftest import Director, direct
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 HELLO = {"model": "hens.tflite", "camera": "picamera2"}
-RUN_AXE = "const done = arguments[0]; axe.run().then((found) => done(found.violations))"
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +47,6 @@ def open_page(chrome: "Chrome", page: Page) -> None:
     wait_until(lambda: "Watching" in text(chrome, "#status"))
 
 
-def check_accessibility(chrome: "Chrome", axe: str) -> list[str]:
-    """List what axe-core finds."""
-    chrome.execute_script(axe)
-    violations: list[dict[str, Any]] = chrome.execute_async_script(RUN_AXE)
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in violations]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 800, 1600])
 def test_it_fits_all_screens_and_has_no_finding_of_axe(
@@ -64,7 +56,7 @@ def test_it_fits_all_screens_and_has_no_finding_of_axe(
     open_page(chrome, scene[1])
     wait_until(lambda: "°C" in text(chrome, "#facts"))
     assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
-    assert check_accessibility(chrome, axe) == []
+    assert find_violations(chrome, axe) == []
     assert logged(chrome, "browser") == []
 
 
@@ -107,14 +99,14 @@ def test_a_lost_camera_and_a_lost_watch_are_told(
         director.server.write(create_record("camera_lost") | lost)
         wait_until(lambda: "Camera lost for" in text(chrome, "#status"))
         assert "the cable is loose" in text(chrome, "#status")
-        assert check_accessibility(chrome, axe) == []
+        assert find_violations(chrome, axe) == []
         director.paused = False
         director.server.write(create_record("camera_restored") | {"lost_s": 1.0})
         wait_until(lambda: text(chrome, "#status") == "Watching")
         director.server.close()
         wait_until(lambda: text(chrome, "#status") == "No watch")
         assert "vedette run --socket" in text(chrome, "#absent")
-        assert check_accessibility(chrome, axe) == []
+        assert find_violations(chrome, axe) == []
     wait_until(lambda: "No connection to the page" in text(chrome, "#status"))
 
 
@@ -151,7 +143,7 @@ def test_the_token_is_asked_for(tmp_path: Path, chrome: "Chrome", axe: str) -> N
     with start_page("--socket", tmp_path / "watch.sock", "--token-file", path) as page:
         chrome.get(f"http://127.0.0.1:{page.port}/")
         assert chrome.current_url.endswith("/login")
-        assert check_accessibility(chrome, axe) == []
+        assert find_violations(chrome, axe) == []
         submit = "document.querySelector('#token').value = arguments[0]; document.forms[0].submit()"
         chrome.execute_script(submit, "wrong" * 5)
         wait_until(lambda: "wrong" in chrome.current_url)

@@ -26,7 +26,7 @@ class EventStream:
         """Yield events until the viewer has gone."""
         with self._hub.watch(pictures=self._pictures):
             while True:
-                if text := self._take():
+                while text := self._take():  # what has come while the last was being sent
                     yield text
                 if not await self._hub.wait(PING_S):
                     yield ": still here\n\n"

@@ -46,7 +46,7 @@ with MqttOutput(make_config(int(sys.argv[1])), DEVICE, print):
 
 def test_after_an_outage_the_newest_state_is_there(broker: Mosquitto) -> None:
     with open_output(make_config(broker.port)) as (output, _):
-        wait_for_connection(output)
+        wait_until(lambda: output.read_counters().sent >= 3)
         broker.stop()
         wait_until(lambda: not output.read_counters().connected)
         for number in range(1, 251):

@@ -133,7 +133,7 @@ def test_a_change_has_its_snapshot(page: Page, folder: Path) -> None:
     assert answer.body == (folder / "snapshots" / name).read_bytes()
 
 
-def test_more_viewers_than_there_may_be_are_infos_so(page: Page) -> None:
+def test_more_viewers_than_there_may_be_are_refused(page: Page) -> None:
     with ExitStack() as stack:
         for _ in range(MOST_VIEWERS):
             stack.enter_context(page.open("/events"))
