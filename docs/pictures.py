@@ -99,7 +99,7 @@ def run_in_terminal(command: str, folder: str) -> str:
 
 def draw_live_page(folder: Path) -> None:
     """Draw the live page of a watch that has seen each class for two seconds."""
-    clip = folder / "clip.avi"
+    clip = folder / "door.avi"
     writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 10, (640, 480))
     for name in (*CLASSES, CLASSES[0]):
         picture_rgb = decoding.read_image(discovery.find_images(folder / "frames" / name)[0])
@@ -107,10 +107,10 @@ def draw_live_page(folder: Path) -> None:
         for _ in range(60):
             writer.write(frame_bgr)
     writer.release()
-    command = [str(ROOT / ".venv/bin/vedette"), "page", "--bind", "8479", "--camera", str(clip)]
-    with subprocess.Popen([*command, "--open", str(folder / "chess.tflite")]) as page:
+    command = "page --bind 8479 --open chess.tflite --camera door.avi".split()
+    with subprocess.Popen([ROOT / ".venv" / "bin" / "vedette", *command], cwd=folder) as page:
         time.sleep(40)
-        draw_page("http://127.0.0.1:8479/", "page", 1400, 1160, wait_s=4)
+        draw_page("http://127.0.0.1:8479/", "page", 1400, 1190, wait_s=8)
         page.terminate()
 
 

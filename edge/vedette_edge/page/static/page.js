@@ -213,10 +213,18 @@ function makeChange(change) {
       : (change.frame_score ?? change.score).toFixed(2) }),
   );
   if (change.snapshot) {
-    const alt = `Frame of the change to ${change.label}`;
-    item.append(make("img", { src: `/snapshots/${encodeURIComponent(change.snapshot)}`, alt, loading: "lazy" }));
+    item.append(makeSnapshot(change));
   }
   return item;
+}
+
+// A snapshot is written a moment after its record.
+function makeSnapshot(change) {
+  const src = `/snapshots/${encodeURIComponent(change.snapshot)}`;
+  const image = make("img", { src, alt: `Frame of the change to ${change.label}`, loading: "lazy" });
+  let tries = 0;
+  image.onerror = () => { if (tries++ < 3) setTimeout(() => { image.src = src; }, 1000); };
+  return image;
 }
 
 // A strip for each region: its labels from midnight to midnight.
