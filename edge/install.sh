@@ -428,7 +428,7 @@ switch_to() {
     write_out
     systemctl stop vedette
     systemctl start --no-block vedette
-    systemctl try-restart --no-block vedette-page.service 'vedette-on@*' 2>/dev/null || true
+    systemctl try-restart --no-block vedette-page.socket 'vedette-on@*' 2>/dev/null || true
 }
 
 # If systemd hands it over, only root may read the file.

@@ -145,12 +145,13 @@ def test_an_upgrade_restarts_one_that_runs_and_starts_no_other(
     """As install.sh does."""
     ask(machine, "/healthz")
     pid = show(machine, "MainPID")
-    machine.require("systemctl", "try-restart", f"{NAME}.service")
+    machine.require("systemctl", "try-restart", f"{NAME}.socket")
     assert show(machine, "MainPID") not in (pid, "0")
     assert ask(machine, "/frame.jpg").startswith(b"\xff\xd8")
     machine.require("systemctl", "stop", f"{NAME}.service")
-    machine.require("systemctl", "try-restart", f"{NAME}.service")
+    machine.require("systemctl", "try-restart", f"{NAME}.socket")
     assert show(machine, "ActiveState") == "inactive"
+    assert ask(machine, "/frame.jpg").startswith(b"\xff\xd8")
 
 
 def test_a_drop_in_opens_it_to_other_machines(machine: Machine, watch: Service) -> None:
@@ -159,10 +160,10 @@ def test_a_drop_in_opens_it_to_other_machines(machine: Machine, watch: Service) 
     listening = ("ss", "--no-header", "--listening", "--numeric", "--tcp", "sport = :8470")
     local = {line.split()[3] for line in machine.require(*listening).splitlines()}
     assert local == {"127.0.0.1:8470", "[::1]:8470"}
+    ask(machine, "/healthz")
     drop_in = UNIT.with_name(f"{NAME}.socket.d") / "network.conf"
     machine.write(f"{folder}/network.conf", drop_in.read_bytes())
     machine.require("systemctl", "daemon-reload")
-    ask(machine, "/healthz")
     machine.require("systemctl", "restart", f"{NAME}.socket")
     everywhere = {line.split()[3] for line in machine.require(*listening).splitlines()}
     assert everywhere == {"0.0.0.0:8470", "[::]:8470"}
