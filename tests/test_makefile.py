@@ -80,7 +80,7 @@ def test_a_password_on_the_command_line_of_make_is_refused(checkout: Path) -> No
     assert done.stderr.splitlines()[0] == "gone: file not found"
 
 
-def test_a_broker_the_file_of_its_password_and_the_page_are_handed_to_the_pi(checkout: Path) -> None:
+def test_a_broker_its_password_s_file_and_the_page_are_handed_to_the_pi(checkout: Path) -> None:
     edge = checkout / "edge"
     edge.mkdir()
     for name, text in (("bundle.sh", "echo archive"), ("deploy.sh", "printf '%s\\n' \"$@\"")):

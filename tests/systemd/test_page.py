@@ -88,6 +88,7 @@ def test_the_first_request_starts_it_and_it_shows_the_watch(
 ) -> None:
     assert show(machine, "ActiveState") == "inactive"
     picture = cv2.imdecode(np.frombuffer(ask(machine, "/frame.jpg"), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
     blue, green, red = picture[24, 32]
     assert red > 180 > 60 > max(blue, green)
     assert show(machine, "ActiveState") == "active"
