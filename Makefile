@@ -14,6 +14,7 @@ IMAGES ?=
 FLAGS  ?=
 MQTT   ?=
 MQTT_PASSWORD_FILE ?=
+PAGE   ?=
 
 comma := ,
 
@@ -26,6 +27,7 @@ help: ## Explain every target
 	@echo "  Settings: DATA=folder RUN=folder MODEL=file CAMERA=source IMAGES='files or folders'"
 	@echo "            PI=user@host SYSTEM=bookworm-arm64 or trixie-arm64 (make bundle SYSTEM=? names all)"
 	@echo "            MQTT=mqtt://user@host MQTT_PASSWORD_FILE=file, of the broker that a Pi tells"
+	@echo "            PAGE=1, for the page of the watch in the Pi's network"
 	@echo "            (names with spaces in further quotes: IMAGES=\"'my photo.jpg' b.jpg\")"
 	@echo "            FLAGS='further flags', e.g. make train DATA=photos FLAGS='--size 192'"
 	@echo "  After make train DATA=photos, make convert and make run use the last run."
@@ -101,7 +103,7 @@ run: $(READY) ## Watch with the last model: [MODEL=file] [CAMERA=folder or video
 # MODEL, or else the last model, if there is one.
 along = model="$(MODEL)"; [ "$(origin MODEL)" != file ] || [ -e "$$model" ] || model=; \
   echo "Model to install: $${model:-none, the Pi keeps its own}" >&2
-deploy: $(READY) ## Install on a Pi over ssh: make deploy PI=pi@raspberrypi [MODEL=file] [CAMERA=source] [MQTT=url] [SYSTEM]
+deploy: $(READY) ## Install on a Pi over ssh: make deploy PI=pi@raspberrypi [MODEL=file] [CAMERA=source] [MQTT=url] [PAGE=1] [SYSTEM]
 	@test -n "$(PI)" || { echo "Name the Pi: make deploy PI=pi@raspberrypi" >&2; exit 2; }
 	@case "$$MQTT" in *//*:*@*) echo "MQTT: a password shows in the list of processes;" \
 	  "leave it out, and name its file: MQTT_PASSWORD_FILE=file" >&2; exit 2 ;; esac
@@ -110,7 +112,7 @@ deploy: $(READY) ## Install on a Pi over ssh: make deploy PI=pi@raspberrypi [MOD
 	@$(along); archive=$$(edge/bundle.sh "$(SYSTEM)" "$$model") && \
 	  edge/deploy.sh "$$archive" "$(PI)" $(if $(filter file,$(origin CAMERA)),,--camera "$(CAMERA)") \
 	    $(if $(MQTT),--mqtt "$$MQTT") \
-	    $(if $(MQTT_PASSWORD_FILE),--mqtt-password-file "$$MQTT_PASSWORD_FILE")
+	    $(if $(MQTT_PASSWORD_FILE),--mqtt-password-file "$$MQTT_PASSWORD_FILE") $(if $(PAGE),--page)
 
 bundle: $(READY) ## Make one archive that installs without internet: make bundle SYSTEM=bookworm-arm64
 	@test -n "$(SYSTEM)" || { echo "Name the system: make bundle SYSTEM=bookworm-arm64" >&2; exit 2; }

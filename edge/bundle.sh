@@ -24,8 +24,8 @@ case $system in *-arm64) machine=aarch64 ;; *-armhf) machine=armv7l ;; *) machin
 [ -z "$model" ] || [ -f "$model" ] || fail "$model: file not found"
 
 mkdir -p "$folder/docs" build
-cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/vedette-on@.service edge/config.example.toml \
-    edge/README.md "$folder/"
+cp -r edge/install.sh edge/constraints-*.txt edge/vedette.service{,.d} edge/vedette-on@.service \
+    edge/vedette-page.{service,socket{,.d}} edge/config.example.toml edge/README.md "$folder/"
 cp docs/*.md docs/*.svg "$folder/docs/"
 [ -z "$model" ] || cp "$model" "$folder/model.tflite"
 "${pip[@]}" wheel --no-deps --build-constraint constraints.txt --wheel-dir "$folder" ./edge

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Usage: sudo sh install.sh [--model FILE] [--camera SOURCE] [--mqtt URL]
+# Usage: sudo sh install.sh [--model FILE] [--camera SOURCE] [--mqtt URL] [--page]
 #        sudo sh install.sh --uninstall
 #
 # Installs Vedette on a Raspberry Pi or any 64-bit Debian, runs the self-test, starts the service, and
@@ -12,6 +12,8 @@
 #                    with TLS; asks for the password of USER if there is none yet
 #   --mqtt-password-file FILE
 #                    a file whose first line is that password, instead of asking
+#   --page           serve the page of the watch to the network, on port 8470, to those who have the token
+#                    that the installation prints
 #   --uninstall      remove everything except the logs, the snapshots and your own commands
 
 # Each installation has its own folder, /opt/vedette/1, /opt/vedette/2 and so on, with its
@@ -24,12 +26,13 @@ unset CDPATH PYTHONHOME PYTHONPATH
 export TMPDIR=/var/tmp # pip unpacks there; /tmp is memory on trixie, and small Pis have little
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 versions=/opt/vedette settings=/etc/vedette unit=/etc/systemd/system/vedette.service
+page_unit=${unit%.service}-page
 command=/usr/local/bin/vedette python=/usr/bin/python3
-password=$settings/mqtt-password credentials=/run/credentials/ state=/var/lib/vedette
+password=$settings/mqtt-password token=$settings/token credentials=/run/credentials/ state=/var/lib/vedette
 wait_s=${VEDETTE_WAIT_S:-180} # for the first label
 lock_s=300 # for another apt
 leave_s=10 # to leave a broker
-model='' camera='' mqtt='' password_file='' uninstall='' new='' old='' from_apt='' checking=''
+model='' camera='' mqtt='' password_file='' page='' uninstall='' new='' old='' from_apt='' checking=''
 
 usage() { sed -n '/^# Usage:/,/^$/s/^# \{0,1\}//p' "$0"; }
 say() { printf '%s\n' "$(printable "$*")"; }
@@ -47,6 +50,7 @@ read_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
             -h | --help) usage; exit 0 ;;
+            --page) page=yes; shift; continue ;;
             --uninstall) uninstall=yes; shift; continue ;;
             --model | --camera | --mqtt | --mqtt-password-file) [ -n "${2:-}" ] || fail "$1 needs a value; see --help" ;;
             --*=*) fail "write a space instead of = after ${1%%=*}" ;;
@@ -251,7 +255,8 @@ constrain() {
 
 add_settings() {
     step "Model and settings"
-    for name in install.sh vedette.service vedette.service.d vedette-on@.service config.example.toml README.md docs; do
+    for name in install.sh vedette.service vedette.service.d vedette-on@.service vedette-page.service vedette-page.socket \
+        vedette-page.socket.d config.example.toml README.md docs; do
         [ ! -e "$here/$name" ] || cp -r "$here/$name" "$new/"
     done
     if [ -e "$settings/config.toml" ]; then
@@ -410,7 +415,9 @@ switch_to() {
     put "$1/config.toml" "$settings" -m 640 -g vedette
     [ ! -e "$1/model.tflite" ] || link "$versions/current/model.tflite" "$settings/model.tflite"
     put "$1/vedette.service" "${unit%/*}" -m 644
-    [ ! -e "$1/vedette-on@.service" ] || put "$1/vedette-on@.service" "${unit%/*}" -m 644
+    for name in vedette-on@.service vedette-page.service vedette-page.socket; do
+        [ ! -e "$1/$name" ] || put "$1/$name" "${unit%/*}" -m 644
+    done
     # Growing pauses between restarts; bookworm's systemd does not support them.
     [ "${system%-*}" = bookworm ] || put "$1/vedette.service.d/back-off.conf" "$unit.d" -m 644
     write_out
@@ -421,7 +428,7 @@ switch_to() {
     write_out
     systemctl stop vedette
     systemctl start --no-block vedette
-    systemctl try-restart --no-block 'vedette-on@*' 2>/dev/null || true
+    systemctl try-restart --no-block vedette-page.socket 'vedette-on@*' 2>/dev/null || true
 }
 
 # If systemd hands it over, only root may read the file.
@@ -457,6 +464,32 @@ await_label() {
         waited_s=$((waited_s + 2))
     done
     say "First label: $label"
+}
+
+# systemd listens for the page, and starts it at the first request.
+open_page() {
+    [ -n "$page" ] || return 0
+    step "Opening the page"
+    put "$new/vedette-page.socket.d/network.conf" "$page_unit.socket.d" -m 644
+    shown="in $token"
+    [ -s "$token" ] || { make_token; shown="shown this once: $(cat "$token")"; }
+    write_out
+    systemctl daemon-reload
+    systemctl enable --quiet vedette-page.socket
+    systemctl stop vedette-page.socket # which has other addresses, perhaps
+    systemctl start vedette-page.socket ||
+        fail "Vedette runs, but nothing can listen on port 8470; see: systemctl status vedette-page.socket"
+    name=$(uname -n)
+    case $name in *.*) ;; *) name=$name.local ;; esac
+    say "http://$name:8470/ asks for the token, $shown"
+}
+
+make_token() {
+    umask 077
+    "$python" -c 'import secrets; print(secrets.token_hex(16))' >"$new/token"
+    umask 022
+    put "$new/token" "$settings" -m 640 -g vedette
+    rm "$new/token"
 }
 
 # Runs whatever ends the wait for a label, even a lost connection.
@@ -496,14 +529,15 @@ undo() {
 remove_all() {
     step "Removing Vedette"
     systemctl stop 'vedette-on@*' 2>/dev/null || true
+    systemctl disable --now --quiet vedette-page.socket 2>/dev/null || true # and the page with it
     systemctl disable --now --quiet vedette 2>/dev/null || true
     leave_broker
     [ ! -L "$command" ] || rm -f "$command"
     # Where a folder is a link, its target may hold somebody's own files as well.
     for number in $(numbers); do rm -rf "${versions:?}/$number"; done
-    rm -rf "$versions/current" "$settings/config.toml" "$settings/model.tflite" "$password"
+    rm -rf "$versions/current" "$settings/config.toml" "$settings/model.tflite" "$password" "$token" "$settings/page.conf"
     rm -rf "$state/probed" "$state/settings.json" "$state/policy.json"
-    rm -rf "$unit" "$unit.new" "$unit.d" "${unit%/*}"/vedette-on@* "$versions"
+    rm -rf "$unit" "$unit.new" "$unit.d" "${unit%/*}"/vedette-on@* "$page_unit".* "$versions"
     find "${unit%/*}" -path '*.wants/vedette-on@*' -type l -delete 2>/dev/null || true
     kept="the logs in /var/log/vedette"
     remove_all_but snapshots "$state" "the snapshots"
@@ -558,6 +592,7 @@ make_environment
 check_version
 start
 remove_old
+open_page
 write_out
 step "Vedette runs now, and starts with this machine"
 say "To follow its labels: sudo vedette log --follow"

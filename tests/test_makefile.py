@@ -80,7 +80,7 @@ def test_a_password_on_the_command_line_of_make_is_refused(checkout: Path) -> No
     assert done.stderr.splitlines()[0] == "gone: file not found"
 
 
-def test_a_broker_and_the_file_of_its_password_are_handed_to_the_pi(checkout: Path) -> None:
+def test_a_broker_its_password_s_file_and_the_page_are_handed_to_the_pi(checkout: Path) -> None:
     edge = checkout / "edge"
     edge.mkdir()
     for name, text in (("bundle.sh", "echo archive"), ("deploy.sh", "printf '%s\\n' \"$@\"")):
@@ -88,8 +88,8 @@ def test_a_broker_and_the_file_of_its_password_are_handed_to_the_pi(checkout: Pa
         (edge / name).chmod(0o755)
     (checkout / "it's mine").touch()
     broker = ("MQTT=mqtt://me@host", "MQTT_PASSWORD_FILE=it's mine")
-    done = make(checkout, "deploy", "PI=pi@pi", *broker)
-    flags = ["--mqtt", "mqtt://me@host", "--mqtt-password-file", "it's mine"]
+    done = make(checkout, "deploy", "PI=pi@pi", *broker, "PAGE=1")
+    flags = ["--mqtt", "mqtt://me@host", "--mqtt-password-file", "it's mine", "--page"]
     assert done.stdout.splitlines() == ["archive", "pi@pi", *flags]
     assert make(checkout, "deploy", "PI=pi@pi").stdout.splitlines() == ["archive", "pi@pi"]
     assert "MQTT=mqtt://user@host MQTT_PASSWORD_FILE=file" in make(checkout, "help").stdout

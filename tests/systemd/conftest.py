@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.systemd.machine import LackingError, Machine, install
+from tests.systemd.opened import open_everything
 from tests.systemd.service import Service
 
 Create = Callable[..., Service]
@@ -35,6 +36,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         machine.require("systemctl", "stop", "vedette")
         machine.require("systemctl", "start", "camera@8000", "camera@8001")
         yield machine
+
+
+@pytest.fixture(scope="session")
+def opened(machine: Machine) -> Machine:
+    """The same machine, with folders, files and devices that are open to everybody."""
+    open_everything(machine)
+    return machine
 
 
 @pytest.fixture

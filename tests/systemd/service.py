@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.systemd.machine import SETTINGS, UNIT, UNITS, Machine, wait_until
@@ -12,11 +13,11 @@ CAMERA = "http://127.0.0.1:8000/stream"
 class Service:
     """The service vedette, or a copy of its unit under another name with settings of its own."""
 
-    def __init__(self, machine: Machine, name: str = "vedette") -> None:
+    def __init__(self, machine: Machine, name: str = "vedette", unit: Path = UNIT) -> None:
         self._machine, self.name = machine, name
         self.settings = f"{SETTINGS}/{'config' if name == 'vedette' else name}.toml"
         self.log = f"/var/log/{name}/watch.jsonl"
-        machine.write(f"{UNITS}/{name}.service", UNIT.read_bytes())
+        machine.write(f"{UNITS}/{name}.service", unit.read_bytes())
         own = f"LogsDirectory=\nLogsDirectory={name}\nLogsDirectoryMode=0750\nExecStart=\n"
         own += f"ExecStart=/opt/vedette/current/bin/vedette run --config {self.settings}\n"
         self.change_unit("name", own if name != "vedette" else "")

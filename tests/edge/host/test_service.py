@@ -13,10 +13,11 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=["vedette.service", "vedette-on@.service"])
+@pytest.fixture(params=["vedette.service", "vedette-on@.service", "vedette-page.service"])
 def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A unit with a command that is there."""
+    """A unit with a command that is there, and what it requires."""
     name: str = request.param
+    shutil.copy(EDGE / "vedette-page.socket", tmp_path)
     path, text = tmp_path / name, (EDGE / name).read_text("utf-8")
     path.write_text(text.replace("/opt/vedette/current/bin/vedette", "/bin/true"), "utf-8")
     return path
@@ -47,7 +48,17 @@ def test_newer_systemds_accept_that_its_pauses_grow(unit: Path) -> None:
 
 
 @needs_systemd
-def test_its_exposure_is_2_or_better(unit: Path) -> None:
-    done = analyzed("security", "--offline=true", "--threshold=20", unit)
+@pytest.mark.parametrize("unit", ["vedette-page.service"], indirect=True)
+def test_a_drop_in_opens_the_page_to_the_network(tmp_path: Path, unit: Path) -> None:
+    socket = tmp_path / "vedette-page.socket"
+    shutil.copytree(EDGE / "vedette-page.socket.d", tmp_path / "vedette-page.socket.d")
+    done = analyzed("verify", "--man=no", "--recursive-errors=yes", unit, socket)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_systemd
+def test_its_exposure_is_2_or_better_and_that_of_the_page_1(unit: Path) -> None:
+    most, least = (10, 5) if unit.name == "vedette-page.service" else (20, 10)
+    done = analyzed("security", "--offline=true", f"--threshold={most}", unit)
     assert done.returncode == 0, done.stdout
-    assert analyzed("security", "--offline=true", "--threshold=10", unit).returncode != 0
+    assert analyzed("security", "--offline=true", f"--threshold={least}", unit).returncode != 0
