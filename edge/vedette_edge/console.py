@@ -153,6 +153,30 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
             raise click.exceptions.Exit(INTERRUPTED) from None
 
 
+@contextmanager
+def show_log(console: Console, *names: str) -> Iterator[None]:
+    """Show the messages of loggers from INFO on, warnings in yellow, while the context lasts."""
+    import logging  # a command that shows none starts faster without it
+
+    class ConsoleHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            style = "yellow" if record.levelno >= logging.WARNING else None
+            with suppress(OSError):  # the terminal may be closed
+                console.print(escape_lines(self.format(record)), style=style)
+
+    handler, loggers = ConsoleHandler(), [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
+
 def _is_read(stream: TextIO) -> bool:
     """False if writing would wait for a reader that does not read."""
     with suppress(io.UnsupportedOperation):

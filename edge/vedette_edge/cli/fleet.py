@@ -6,7 +6,7 @@ from vedette_edge.cli.mqtt_options import listener_options
 from vedette_edge.cli.options import collect_options, parse_each
 from vedette_edge.cli.page import access_options
 from vedette_edge.click_types import usage_errors
-from vedette_edge.console import cli_session
+from vedette_edge.console import cli_session, show_log
 from vedette_edge.errors import SettingError
 from vedette_edge.fleet.config import LOOPBACK, PORT, FleetConfig, parse_fleet_address
 from vedette_edge.mqtt.config import MqttSettings, build_config
@@ -49,7 +49,7 @@ def fleet(mqtt: MqttSettings, addresses: tuple[Address, ...], config: FleetConfi
         broker = build_config(mqtt)
     if not broker:
         raise click.UsageError("no broker: set --mqtt URL, such as mqtt://broker.local")
-    with cli_session() as terminal:
+    with cli_session() as terminal, show_log(terminal.err, "vedette_edge", "uvicorn.error"):
         try:
             from vedette_edge.fleet.run import run_fleet  # starlette and uvicorn are an extra
             from vedette_edge.page.server import list_addresses, open_sockets  # the same

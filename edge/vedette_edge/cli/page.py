@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,14 @@ import click
 
 from vedette_edge.cli.options import collect_options, parse_each
 from vedette_edge.click_types import FiniteFloat
-from vedette_edge.console import Output, cli_session
+from vedette_edge.console import Output, cli_session, show_log
 from vedette_edge.errors import SettingError
 from vedette_edge.page.config import Address, PageConfig, parse_address, parse_origin
 
 SERVICE_SOCKET = Path("/run/vedette/watch.sock")
 START_S = 60.0  # for a watch to open its socket
 CHECK_S = 0.05
+END_S = 5.0  # for a watch to end
 EXAMPLES = """\b
 Examples:
   vedette page                                   # the service's watch
@@ -108,7 +109,7 @@ def page(
     """
     if bool(model) != bool(camera):
         raise click.UsageError("--open and --camera belong together: a model, and where to look")
-    with cli_session() as terminal:
+    with cli_session() as terminal, show_log(terminal.err, "vedette_edge", "uvicorn.error"):
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # in order, as Ctrl-C
         try:
             from vedette_edge.page.run import run_page  # starlette and uvicorn are an extra
@@ -135,7 +136,8 @@ def _open_watch(model: Path | None, camera: str | None, terminal: Output) -> Ite
         folder = Path(name)
         outputs = ["--socket", "watch.sock", "--log", "watch.jsonl", "--snapshots", "snapshots"]
         places = [text if text.startswith("-") else str(folder / text) for text in outputs]
-        again = ["--loop"] if Path(camera).exists() else []
+        is_recorded = Path(camera).is_file() or Path(camera).is_dir()
+        again = ["--loop"] if is_recorded else []
         command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", camera]
         words = terminal.err.file.fileno()
         with subprocess.Popen(
@@ -145,6 +147,9 @@ def _open_watch(model: Path | None, camera: str | None, terminal: Output) -> Ite
                 yield _wait_for_socket(watch, folder / "watch.sock")
             finally:
                 watch.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    watch.wait(END_S)
+                watch.kill()
 
 
 def _wait_for_socket(watch: "subprocess.Popen[bytes]", path: Path) -> Path:

@@ -4,14 +4,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-from rich.console import Console
 
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.capture.worker import CaptureConfig
@@ -24,7 +23,7 @@ from vedette_edge.cli.watch_options import (
     run_options,
 )
 from vedette_edge.cli.watch_plan import WatchPlan, build_plan
-from vedette_edge.console import Output, cli_session, escape_lines
+from vedette_edge.console import Output, cli_session, show_log
 from vedette_edge.errors import SettingError
 from vedette_edge.files import find_socket
 from vedette_edge.host import systemd
@@ -222,31 +221,8 @@ class NoOutputs:
         return {}
 
 
-class _ConsoleHandler(logging.Handler):
-    """Prints log messages on a console, warnings in yellow."""
-
-    def __init__(self, console: Console) -> None:
-        super().__init__()
-        self._console = console
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a message."""
-        style = "yellow" if record.levelno >= logging.WARNING else None
-        with suppress(OSError):  # the terminal may be closed
-            self._console.print(escape_lines(self.format(record)), style=style)
-
-
 @contextmanager
 def _open_terminal(session: Output) -> Iterator[BackgroundOutput]:
     """Write in the background, also the messages of Vedette's loggers, from INFO on."""
-    logger = logging.getLogger("vedette_edge")
-    level = logger.level
-    logger.setLevel(logging.INFO)
-    with write_in_background(session) as terminal:
-        handler = _ConsoleHandler(terminal.err)
-        logger.addHandler(handler)
-        try:
-            yield terminal
-        finally:
-            logger.removeHandler(handler)
-            logger.setLevel(level)
+    with write_in_background(session) as terminal, show_log(terminal.err, "vedette_edge"):
+        yield terminal

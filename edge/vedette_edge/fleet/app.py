@@ -8,7 +8,7 @@ from importlib.resources import files
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from vedette_edge.fleet.collector import Collector
@@ -17,7 +17,7 @@ from vedette_edge.fleet.hub import FleetHub
 from vedette_edge.mqtt.config import MqttConfig
 from vedette_edge.page.access import Access, AccessMiddleware
 from vedette_edge.page.entry import NO_STORE, Entry
-from vedette_edge.page.server import MOST_VIEWERS
+from vedette_edge.page.server import MOST_VIEWERS, ViewerResponse
 
 BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 KEEP = {"cache-control": "private, max-age=86400, immutable"}  # of a picture, by its name
@@ -34,7 +34,7 @@ class FleetPage:
         if self._hub.viewers >= MOST_VIEWERS:
             return PlainTextResponse(BUSY, 503)
         events = FleetStream(self._hub).run()
-        return StreamingResponse(events, media_type="text/event-stream", headers=NO_STORE)
+        return ViewerResponse(events, self._hub.watch(), "text/event-stream")
 
     async def send_fleet(self, request: Request) -> Response:
         """Send all devices, those in trouble first."""

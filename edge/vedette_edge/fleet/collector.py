@@ -25,6 +25,7 @@ LARGEST_PACKET = MOST_PICTURE_BYTES + 1024  # bytes: a picture, and its topic
 # it sends all, and asks for no confirmation.
 QOS = 0
 QUIET_S = 0.05  # without a message, all that is kept of a topic has arrived
+LONGEST_QUIET_S = 2.0  # to wait for it, where somebody publishes all the time
 MOST_PER_S = 1_800  # messages that are read; a connection ends at slightly more
 FLOOD_S = 10.0  # after which a broker that goes on is left
 CALM_S = 1.0  # without waiting, after which a flood is over
@@ -48,6 +49,7 @@ class Collector:
         self._pauses, self._pause_s = pauses, 0.0
         self._stop = threading.Event()
         self._heard_s = 0.0
+        self._asked_s = 0.0  # for the topics of the latest filter
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def __enter__(self) -> "Collector":
@@ -93,7 +95,7 @@ class Collector:
         begun_s, pace = time.monotonic(), Pace()
         while not self._stop.is_set():
             if filters and self._is_quiet(connection, asked):
-                asked += 1
+                asked, self._asked_s = asked + 1, time.monotonic()
                 connection.subscribe([filters.pop(0)], QOS)
             connection.step(QUIET_S if filters else STEP_S)
             pace.keep()
@@ -105,8 +107,9 @@ class Collector:
 
     def _is_quiet(self, connection: Connection, asked: int) -> bool:
         """True if all that is kept of the topics so far has arrived: no queue has to hold all."""
-        is_answered = connection.subscribed == asked
-        return is_answered and time.monotonic() - self._heard_s > QUIET_S
+        now_s, is_answered = time.monotonic(), connection.subscribed == asked
+        is_quiet = now_s - self._heard_s > QUIET_S or now_s - self._asked_s > LONGEST_QUIET_S
+        return is_answered and is_quiet
 
     def _take(self, message: Received) -> None:
         self._heard_s = time.monotonic()

@@ -20,12 +20,11 @@ class FleetStream:
 
     async def run(self) -> AsyncIterator[str]:
         """Yield events until the viewer has gone."""
-        with self._hub.watch():
-            while True:
-                while text := self._take():  # again, for what changed while it was sent
-                    yield text
-                if not await self._hub.wait(PING_S):
-                    yield ": still here\n\n"
+        while True:
+            while text := self._take():  # again, for what changed while it was sent
+                yield text
+            if not await self._hub.wait(PING_S):
+                yield ": still here\n\n"
 
     def _take(self) -> str:
         """Take what is new; empty if nothing is."""

@@ -1,5 +1,6 @@
 """A viewer's side of the watch's socket, for programs of ours."""
 
+import fcntl
 import mmap
 import os
 import select
@@ -12,7 +13,14 @@ import numpy as np
 
 from vedette_edge.errors import ProtocolError
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.live.protocol import LARGEST_PACKET, VERSION, Packet, decode_packet, encode_packet
+from vedette_edge.live.protocol import (
+    LARGEST_PACKET,
+    SEALS,
+    VERSION,
+    Packet,
+    decode_packet,
+    encode_packet,
+)
 
 
 class LiveClient:
@@ -25,6 +33,8 @@ class LiveClient:
         try:
             self._socket.connect(str(path))
             self.hello = self.read().header
+            if self.hello.get("type") == "error":
+                raise ProtocolError(f"{path}: {self.hello.get('error')}")
             if self.hello.get("version") != VERSION:
                 version = self.hello.get("version")
                 raise ProtocolError(f"{path}: version {version} of the protocol, not {VERSION}")
@@ -51,8 +61,12 @@ class LiveClient:
         return bool(select.select([self._socket], [], [], 0)[0])
 
     def request(self, names: Sequence[str]) -> None:
-        """Ask for records from now on, or for parts of the next frame."""
-        self._socket.send(encode_packet(Packet({"request": list(names)})))
+        """Ask for records from now on, figures, or parts of the next frame.
+
+        Never waits: a watch that does not read is a BlockingIOError.
+        """
+        packet = encode_packet(Packet({"request": list(names)}))
+        self._socket.send(packet, socket.MSG_DONTWAIT)
 
     def read(self) -> Packet:
         """Read the next packet; waits for it up to the time limit. Raises EOFError at the end."""
@@ -76,8 +90,12 @@ def load_pixels(packet: Packet) -> Image:
 def _map_file(descriptor: int) -> memoryview:
     """Map a file that came with a packet, and close it. Raises ProtocolError."""
     try:
-        return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
+        is_sealed = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS == SEALS
+        memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise ProtocolError("the file of a packet cannot be read") from error
     finally:
         os.close(descriptor)
+    if not is_sealed:
+        raise ProtocolError("the file of a packet is not sealed: it could shrink under us")
+    return memoryview(memory)

@@ -17,6 +17,7 @@ LARGEST_REQUEST = 4096  # bytes of a packet to the watch
 LARGEST_PACKET = 400_000  # bytes of one from the watch, which fits the kernel's largest buffer
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 PARTS = ("state", "frame", "pixels", "input", "input_pixels")  # that a request can ask for
+IN_FILES = frozenset({"pixels", "input_pixels"})  # of these, those that travel in files
 PICTURES = frozenset({"frame", "pixels"})  # of these, those that need the original
 
 

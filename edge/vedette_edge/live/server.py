@@ -8,30 +8,24 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vedette_edge.errors import ProtocolError
 from vedette_edge.live.cached_packet import CachedPacket
-from vedette_edge.live.frame import (
-    LiveFrame,
-    create_frame,
-    create_input_pixels,
-    create_inputs,
-    create_pixels,
-    create_state,
-)
+from vedette_edge.live.frame import LiveFrame
 from vedette_edge.live.listener import listen
+from vedette_edge.live.parts import encode_part, has_unread
 from vedette_edge.live.protocol import (
+    IN_FILES,
     LARGEST_PACKET,
     LARGEST_REQUEST,
     PICTURES,
     VERSION,
     Packet,
     Request,
-    create_file,
     encode_packet,
     parse_request,
 )
@@ -232,9 +226,13 @@ class LiveServer:
                 if viewer.parts & PICTURES and frame.image_rgb is None:
                     continue  # one of the next frames has it
                 parts, viewer.parts = viewer.parts, frozenset()
+                if parts & IN_FILES and has_unread(viewer.connection):
+                    viewer.dropped += 1  # its files would fill the memory
+                    self._dropped += 1
+                    continue
                 for part in sorted(parts):
                     if part not in created:
-                        created[part] = list(_encode_part(frame, part, stack))
+                        created[part] = list(encode_part(frame, part, stack))
                     for packet, files in created[part]:
                         self._send(viewer, packet, files)
         self._update_wants()
@@ -270,27 +268,3 @@ class LiveServer:
         self._wants_records = any(one.records for one in self._viewers.values())
         self._wants_picture = any(one.parts & PICTURES for one in self._viewers.values())
         self._wants_frame = any(one.parts for one in self._viewers.values())
-
-
-def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
-    if part == "state":
-        yield create_state(frame)
-    elif part == "frame":
-        yield create_frame(frame)
-    elif part == "pixels":
-        yield create_pixels(frame)
-    elif part == "input":
-        yield from create_inputs(frame)
-    else:
-        yield from create_input_pixels(frame)
-
-
-def _encode_part(
-    frame: LiveFrame, part: str, stack: ExitStack
-) -> Iterator[tuple[bytes, list[int]]]:
-    """Encode the packets of a part, each with its file, which the stack closes."""
-    for packet in _create_packets(frame, part):
-        files = [create_file(packet.body)] if packet.in_file else []
-        for descriptor in files:
-            stack.callback(os.close, descriptor)
-        yield encode_packet(packet), files

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -21,12 +22,16 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from vedette_edge.page.config import is_loopback
+
 COOKIE = "vedette_session"
 MOST_WRONG = 5  # tokens from one address, until it has to wait
 WAIT_S = 60.0
 MOST_ADDRESSES = 1000  # whose wrong tokens are remembered
 OPEN_TO_THIS_MACHINE = ("/healthz", "/readyz", "/metrics")  # without a token, for monitoring
 TOO_MANY = f"Too many wrong tokens; wait {WAIT_S:.0f} s"
+FOR_CAMERAS = ("/frame.jpg", "/stream.mjpg")  # whose programs know Basic alone
+NOT_IN_HOSTS = set("/?#@\\ \t")
 PUBLIC = ("/login", "/login.js", "/page.css")
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -41,7 +46,7 @@ POLICY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccessConfig:
     """Settings of the access."""
 
@@ -49,10 +54,12 @@ class AccessConfig:
     hosts: Collection[str] = ()  # further names under which the page is reached
     cookie: str = COOKIE  # two pages of one host need two: browsers do not look at the port
 
-    @property
+    @cached_property
     def session(self) -> str:
-        """The value of the cookie of those who have given the token."""
-        return hashlib.sha256(f"session {self.token}".encode()).hexdigest() if self.token else ""
+        """The value of the cookie of those who have given the token; as hard to guess as that."""
+        if not self.token:
+            return ""
+        return hashlib.scrypt(self.token.encode(), salt=b"vedette session", n=2**14, r=8, p=1).hex()
 
 
 class WrongTokens:
@@ -114,6 +121,8 @@ class Access:
 
     def _is_known_host(self, host: str) -> bool:
         """True for our own names and for addresses: a name that is not ours may be rebound."""
+        if set(host) & NOT_IN_HOSTS:  # from which a library may read another path
+            return False
         try:
             name = urlsplit(f"//{host}").hostname or ""
         except ValueError:
@@ -121,28 +130,35 @@ class Access:
         return name in self._hosts or is_address(name)
 
     def _check_token(self, request: HTTPConnection) -> Response | None:
-        path, changes = request.url.path, request.scope["method"] == "POST"
+        path, changes = request.scope["path"], request.scope["method"] == "POST"
         if path in PUBLIC or (path in OPEN_TO_THIS_MACHINE and is_from_here(request)):
             return None
         if not self._config.token:
             text = "Changes need a token; start the page with --token-file\n"
             return PlainTextResponse(text, 403) if changes else None
+        return self._check_credentials(request, has_form=path == "/" and not changes)
+
+    def _check_credentials(self, request: HTTPConnection, *, has_form: bool) -> Response | None:
+        """Check the token or the cookie; without either, a person gets the form."""
+        cookie = request.cookies.get(self._config.cookie, "")
+        if _is_equal(cookie, self._config.session):  # also while others behind a proxy guess
+            return None
         if self._wrong.must_wait(get_address(request)):
             return _refuse_token(TOO_MANY, 429)
-        if self._is_authorized(request):
+        authorization = request.headers.get("authorization", "")
+        if _is_equal(_find_token(authorization), self._config.token):
             return None
-        if request.headers.get("authorization"):
+        if authorization or cookie:
             self._wrong.add(get_address(request))
-            return _refuse_token("Wrong token", 401)
-        if path == "/" and not changes:
-            return Response(status_code=303, headers={"location": "/login"})
-        return _refuse_token("Send the token: Authorization: Bearer TOKEN", 401)
-
-    def _is_authorized(self, request: HTTPConnection) -> bool:
-        """True for a request with the token, or with the cookie of somebody who has given it."""
-        token = _find_token(request.headers.get("authorization", ""))
-        cookie = request.cookies.get(self._config.cookie, "")
-        return _is_equal(token, self._config.token) or _is_equal(cookie, self._config.session)
+        if has_form and not authorization:
+            refusal = Response(status_code=303, headers={"location": "/login"})
+        else:
+            refusal = _refuse_token("Send the token: Authorization: Bearer TOKEN", 401)
+        if request.scope["path"] in FOR_CAMERAS:
+            refusal.headers["www-authenticate"] = 'Basic realm="Vedette"'
+        if cookie:
+            refusal.delete_cookie(self._config.cookie)
+        return refusal
 
 
 class AccessMiddleware:
@@ -180,8 +196,7 @@ def get_address(request: HTTPConnection) -> str:
 def is_from_here(request: HTTPConnection) -> bool:
     """True if a request comes from this machine, and not through a proxy on it."""
     forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
-    address = get_address(request)
-    return not forwarded and is_address(address) and ipaddress.ip_address(address).is_loopback
+    return not forwarded and is_loopback(get_address(request))
 
 
 def is_address(name: str) -> bool:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.resources import files
 
@@ -15,17 +15,18 @@ from starlette.responses import (
     JSONResponse,
     PlainTextResponse,
     Response,
-    StreamingResponse,
 )
 from starlette.routing import Route
 
 from vedette_edge.errors import SettingError
+from vedette_edge.log.reader import LATEST_S
+from vedette_edge.log.records import encode_record
 from vedette_edge.page.access import Access, AccessMiddleware
 from vedette_edge.page.entry import NO_STORE, Entry
 from vedette_edge.page.events import EventStream
 from vedette_edge.page.history import History
 from vedette_edge.page.hub import Hub
-from vedette_edge.page.server import MOST_VIEWERS
+from vedette_edge.page.server import MOST_VIEWERS, ViewerResponse
 from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
 
@@ -35,11 +36,19 @@ ANSWER_S = 2.0  # to wait for figures of the watch
 BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 
 
+class RecordResponse(JSONResponse):
+    """JSON that may have names which are no Unicode, and scores that are no numbers."""
+
+    def render(self, content: Mapping[str, object]) -> bytes:
+        """Encode the content as the log does."""
+        return encode_record(content)
+
+
 class Page:
     """The answers to requests."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self._hub, self._reading = hub, asyncio.Lock()
 
     async def send_frame(self, request: Request) -> Response:
         """Send the newest frame."""
@@ -47,7 +56,8 @@ class Page:
             return PlainTextResponse(BUSY, 503)
         view = await self._hub.wait_for_view(VIEW_S, pictures=True)
         if view is None:
-            return PlainTextResponse(f"No frame: {self._hub.reason}\n", 503)
+            reason = self._hub.reason or "the camera delivers none"
+            return PlainTextResponse(f"No frame: {reason}\n", 503)
         return Response(view.jpeg, media_type="image/jpeg", headers=NO_STORE)
 
     async def stream_frames(self, request: Request) -> Response:
@@ -55,20 +65,19 @@ class Page:
         if self._hub.viewers >= MOST_VIEWERS:
             return PlainTextResponse(BUSY, 503)
         media = "multipart/x-mixed-replace; boundary=frame"
-        return StreamingResponse(self._encode_frames(), media_type=media, headers=NO_STORE)
+        return ViewerResponse(self._encode_frames(), self._hub.watch(pictures=True), media)
 
     async def _encode_frames(self) -> AsyncIterator[bytes]:
         """Yield JPEG files, each with the boundary behind it, for which a browser waits."""
         sent: View | None = None
         yield b"--frame\r\n"
-        with self._hub.watch(pictures=True):
-            while True:
-                view = self._hub.view
-                if view and view.jpeg and view is not sent:
-                    sent = view
-                    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(view.jpeg)}\r\n\r\n"
-                    yield head.encode() + view.jpeg + b"\r\n--frame\r\n"
-                await self._hub.wait(VIEW_S)
+        while True:
+            view = self._hub.view
+            if view and view.jpeg and view is not sent:
+                sent = view
+                head = f"Content-Type: image/jpeg\r\nContent-Length: {len(view.jpeg)}\r\n\r\n"
+                yield head.encode() + view.jpeg + b"\r\n--frame\r\n"
+            await self._hub.wait(VIEW_S)
 
     async def stream_events(self, request: Request) -> Response:
         """Send views and records as server-sent events; with `pictures=1`, pictures too."""
@@ -77,30 +86,34 @@ class Page:
         pictures = request.query_params.get("pictures") == "1"
         last_id = request.headers.get("last-event-id", "")
         events = EventStream(self._hub, last_id, pictures=pictures).run()
-        return StreamingResponse(events, media_type="text/event-stream", headers=NO_STORE)
+        return ViewerResponse(events, self._hub.watch(pictures=pictures), "text/event-stream")
 
     async def send_state(self, request: Request) -> Response:
         """Send the watch, and the scores and labels of its newest frame."""
         view = await self._hub.wait_for_view(VIEW_S, pictures=False)
-        return JSONResponse({**self._hub.describe(), "frame": view.state if view else None})
+        return RecordResponse({**self._hub.describe(), "frame": view.state if view else None})
 
     async def send_history(self, request: Request) -> Response:
         """Send records of the log, of today or `since` a time."""
         try:
             since = _parse_time(request.query_params.get("since", ""))
-            history = History.from_hello(self._hub.info.fields if self._hub.info else {})
-            records = await asyncio.to_thread(history.read, since)
+            async with self._reading:  # one at a time: all cores are needed for pictures
+                history = self._find_history()
+                records, is_complete = await asyncio.to_thread(history.read, since)
         except ValueError as error:
-            return JSONResponse({"error": str(error)}, 400)
+            return RecordResponse({"error": str(error)}, 400)
         except OSError as error:
-            return JSONResponse({"error": f"the log cannot be read: {error}"}, 503)
-        return JSONResponse({"since": since, "records": records}, headers=NO_STORE)
+            return RecordResponse({"error": f"the log cannot be read: {error}"}, 503)
+        content = {"since": since, "complete": is_complete, "records": records}
+        return RecordResponse(content, headers=NO_STORE)
+
+    def _find_history(self) -> History:
+        return History.from_hello(self._hub.info.fields if self._hub.info else {})
 
     async def send_snapshot(self, request: Request) -> Response:
         """Send the picture of a change."""
         try:
-            history = History.from_hello(self._hub.info.fields if self._hub.info else {})
-            path = history.find_snapshot(request.path_params["name"])
+            path = self._find_history().find_snapshot(request.path_params["name"])
         except SettingError:
             return PlainTextResponse("No such snapshot\n", 404)
         return FileResponse(path, media_type="image/jpeg")
@@ -133,13 +146,13 @@ def _parse_time(text: str) -> float:
     """Parse seconds since the epoch or ISO 8601; empty for the beginning of today."""
     if not text:
         return datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-    with suppress(ValueError):
-        return float(text)
     try:
-        return datetime.fromisoformat(text).timestamp()
+        is_number = text.replace(".", "", 1).isdecimal()
+        seconds = float(text) if is_number else datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as error:
         expected = "seconds since the epoch, or a time such as 2026-11-22T08:00"
         raise ValueError(f"since: expected {expected}") from error
+    return min(seconds, LATEST_S)
 
 
 def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[str]) -> Starlette:

@@ -26,11 +26,20 @@ class Address:
     @property
     def is_local(self) -> bool:
         """True if only this machine can reach it."""
-        return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """True for an address of this machine alone, also an IPv4 one that is written as IPv6."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 LOOPBACK = (Address("127.0.0.1", PORT), Address("::1", PORT))

@@ -6,7 +6,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from urllib.parse import parse_qs
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -38,7 +38,7 @@ class Entry:
 
     async def show_file(self, request: Request) -> Response:
         """Send the page, its style or its program."""
-        file = self._files[request.url.path]
+        file = self._files[request.scope["path"]]
         media = MEDIA[file.name.rpartition(".")[2]]
         headers = NO_STORE
         if file.name == "login.html":  # without a referrer, browsers send a form's Origin as null
@@ -48,10 +48,13 @@ class Entry:
     async def log_in(self, request: Request) -> Response:
         """Take the token from the form."""
         body = b""
-        async with asyncio.timeout(FORM_S):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MOST_FORM_BYTES:
-                    return PlainTextResponse("Too long\n", 413)
+        try:
+            async with asyncio.timeout(FORM_S):
+                async for piece in request.stream():
+                    body += piece
+                    if len(body) > MOST_FORM_BYTES:
+                        return PlainTextResponse("Too long\n", 413)
+        except (TimeoutError, ClientDisconnect):
+            return PlainTextResponse("Too slow\n", 408)
         token = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
         return self._access.log_in(request, token.strip())

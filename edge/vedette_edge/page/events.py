@@ -16,20 +16,19 @@ class EventStream:
     def __init__(self, hub: Hub, last_id: str, *, pictures: bool) -> None:
         """`last_id` is the number of the last record that the viewer has had, or empty."""
         self._hub, self._pictures = hub, pictures
-        is_number = last_id.isdecimal() and len(last_id) < 20
-        self._number = int(last_id) if is_number else hub.last_number
+        is_number = last_id.isascii() and last_id.isdecimal() and len(last_id) < 20
+        self._number = min(int(last_id), hub.last_number) if is_number else hub.last_number
         self._watch: WatchInfo | str | None = None  # that it knows; or why there is none
         self._view: View | None = None
         self._metrics: Mapping[str, Any] | None = None
 
     async def run(self) -> AsyncIterator[str]:
         """Yield events until the viewer has gone."""
-        with self._hub.watch(pictures=self._pictures):
-            while True:
-                while text := self._take():  # what has come while the last was being sent
-                    yield text
-                if not await self._hub.wait(PING_S):
-                    yield ": still here\n\n"
+        while True:
+            while text := self._take():  # what has come while the last was being sent
+                yield text
+            if not await self._hub.wait(PING_S):
+                yield ": still here\n\n"
 
     def _take(self) -> str:
         """Take what is new."""

@@ -28,13 +28,14 @@ class History:
         log, snapshots = fields.get("log"), fields.get("snapshots")
         return cls(Path(str(log)) if log else None, Path(str(snapshots)) if snapshots else None)
 
-    def read(self, since: float) -> list[Mapping[str, object]]:
-        """Read the newest records since a time, in seconds UTC: MOST_RECORDS at most.
+    def read(self, since: float) -> tuple[list[Mapping[str, object]], bool]:
+        """Read records since a time, in seconds UTC: the newest MOST_RECORDS.
 
-        A log that takes more than READ_S is read no further. Raises OSError and SettingError.
+        A log that takes more than READ_S is read no further; then the second value is False.
+        Raises OSError and SettingError.
         """
         if not self.log or not self.log.exists():  # it is written some seconds later
-            return []
+            return [], True
         kept, until_s = deque[Mapping[str, object]](maxlen=MOST_RECORDS), time.monotonic() + READ_S
         with Tail(find_log(self.log), Damage()) as tail:
             tail.skip_files_before(since)
@@ -42,8 +43,8 @@ class History:
                 if record.event in EVENTS and record.at >= since:
                     kept.append(record.fields)
                 if time.monotonic() > until_s:
-                    break
-        return list(kept)
+                    return list(kept), False
+        return list(kept), True
 
     def find_snapshot(self, name: str) -> Path:
         """Find the file of a snapshot. Raises SettingError if it is not there."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from vedette_edge.page.view import View, WatchInfo
 
+CONNECTING = "connecting"
 MOST_RECORDS = 200  # that a viewer who was away can have missed
 
 
@@ -27,7 +28,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.info: WatchInfo | None = None  # None: no watch
-        self.reason = "connecting"  # why there is none
+        self.reason = CONNECTING  # why there is none
         self.view: View | None = None
         self.view_count = 0
         self.metrics: Mapping[str, Any] | None = None  # as MetricsRecorder.snapshot gives them
@@ -63,6 +64,8 @@ class Hub:
         finally:
             self.viewers -= 1
             self.pictures_wanted -= pictures
+            if not self.viewers:
+                self.view = None  # the next viewer does not take it for a new one
 
     async def put_info(self, info: WatchInfo | None, reason: str = "") -> None:
         """Note that a watch is there, or why none is."""
@@ -86,7 +89,7 @@ class Hub:
         before, until_s = self.metrics, time.monotonic() + timeout_s
         self.wants_metrics = True
         self.wake.set()
-        while self.info and (left_s := until_s - time.monotonic()) > 0:
+        while self.may_answer and (left_s := until_s - time.monotonic()) > 0:
             if self.metrics is not before:
                 return self.metrics
             await self.wait(left_s)
@@ -97,6 +100,11 @@ class Hub:
         number = max(self.last_number + 1, time.time_ns() // 1000)
         self._records.append(NumberedRecord(number, record))
         await self._notify()
+
+    @property
+    def may_answer(self) -> bool:
+        """False if there is no watch."""
+        return bool(self.info) or self.reason == CONNECTING
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for the next change. False after the time-out."""
@@ -111,7 +119,7 @@ class Hub:
         """Wait for the next view, with a picture if need be; None if none comes in time."""
         count, until_s = self.view_count, time.monotonic() + timeout_s
         with self.watch(pictures=pictures):
-            while (left_s := until_s - time.monotonic()) > 0:
+            while self.may_answer and (left_s := until_s - time.monotonic()) > 0:
                 await self.wait(left_s)
                 if self.view_count > count and self.view and (self.view.jpeg or not pictures):
                     return self.view

@@ -4,24 +4,28 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import Protocol
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vedette_edge.errors import SettingError
 from vedette_edge.page.config import LOOPBACK, Address
 
 MOST_CONNECTIONS = 100
+MOST_PER_ADDRESS = 50
+SEND_BUFFER_BYTES = 262_144  # of the kernel, for a connection
 BACKLOG = 500  # connections that wait, and that are accepted at once
 MOST_VIEWERS = 8  # that an application serves events and streams to
 MOST_HEADER_BYTES = 16_384
 HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on
 IDLE_CHECK_S = 1.0
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
 FIRST_DESCRIPTOR = 3  # that systemd passes, see sd_listen_fds(3)
 
 
@@ -34,46 +38,68 @@ class Audience(Protocol):
 class BoundedProtocol(H11Protocol):
     """HTTP with limits that uvicorn does not have: on connections, and on slow clients."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    host = ""  # of the client
+    _head: asyncio.TimerHandle | None = None  # ends a connection without a complete request
+    _stall: asyncio.TimerHandle | None = None  # ends one whose client does not read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it if there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        self.host = transport.get_extra_info("peername")[0]
+        others = (one for one in self.connections if isinstance(one, BoundedProtocol))
+        same = sum(one.host == self.host for one in others)
+        if len(self.connections) > MOST_CONNECTIONS or same > MOST_PER_ADDRESS:
             transport.abort()
-        else:
-            self._limit(HEAD_S)
+            return
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self._head = self.loop.call_later(HEAD_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Take a part of a request; it must be complete in time."""
         super().data_received(data)
         if self.cycle and not self.cycle.response_complete:
-            self._limit(None)
-        elif not self._deadline:
-            self._limit(HEAD_S)
+            self._head = self._cancel(self._head)
+        elif not self._head:
+            self._head = self.loop.call_later(HEAD_S, self.transport.abort)
 
     def pause_writing(self) -> None:
         """Note that the client does not read; it has some time to go on."""
         super().pause_writing()
-        self._limit(STALL_S)
+        self._cancel(self._stall)
+        self._stall = self.loop.call_later(STALL_S, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Note that the client reads again."""
         super().resume_writing()
-        self._limit(None)
+        self._stall = self._cancel(self._stall)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection has gone."""
-        self._limit(None)
+        self._head, self._stall = self._cancel(self._head), self._cancel(self._stall)
         super().connection_lost(exc)
 
-    def _limit(self, seconds: float | None) -> None:
-        """End the connection after a time, unless this is called again."""
-        if self._deadline:
-            self._deadline.cancel()
-        self._deadline = None
-        if seconds is not None:
-            self._deadline = self.loop.call_later(seconds, self.transport.abort)
+    @staticmethod
+    def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+        if timer:
+            timer.cancel()
+        return None
+
+
+class ViewerResponse(StreamingResponse):
+    """A stream whose viewer is counted for as long as it lasts."""
+
+    def __init__(
+        self, content: AsyncIterator[str | bytes], viewer: AbstractContextManager[None], media: str
+    ) -> None:
+        """`viewer` is entered before anything is awaited, so that no two take the last place."""
+        super().__init__(content, media_type=media, headers={"cache-control": "no-store"})
+        self._viewer = viewer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        with self._viewer:
+            await super().__call__(scope, receive, send)
 
 
 def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Audience, idle_s: float) -> None:
@@ -84,6 +110,7 @@ def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Audience, idle_s:
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
@@ -139,7 +166,12 @@ def _take_passed_sockets() -> Iterator[socket.socket]:
     if os.environ.get("LISTEN_PID") == str(os.getpid()):
         count = int(os.environ.get("LISTEN_FDS", "0"))
         for descriptor in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + count):
-            yield socket.socket(fileno=descriptor)
+            passed = socket.socket(fileno=descriptor)
+            if passed.family not in FAMILIES or passed.type != socket.SOCK_STREAM:
+                raise SettingError(
+                    "systemd passes a socket that is no TCP socket; see ListenStream="
+                )
+            yield passed
 
 
 def _listen(address: Address) -> socket.socket:

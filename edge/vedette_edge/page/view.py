@@ -68,14 +68,14 @@ class View:
     @cached_property
     def message(self) -> str:
         """The view without pictures, as JSON."""
-        return json.dumps(self.state, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(self.state, separators=(",", ":"))
 
     @cached_property
     def full_message(self) -> str:
         """The view with its pictures as `data:` URIs, as JSON."""
         inputs = {name: _to_uri("png", png) for name, png in self.inputs.items()}
         pictures = {"picture": _to_uri("jpeg", self.jpeg), "inputs": inputs}
-        return json.dumps({**self.state, **pictures}, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps({**self.state, **pictures}, separators=(",", ":"))
 
 
 def _to_uri(kind: str, data: bytes) -> str:

@@ -1,14 +1,18 @@
 """The page's connection to the watch: asks for a frame only while somebody looks."""
 
 import asyncio
+import logging
 import math
 import time
 from pathlib import Path
 
+from vedette_edge.errors import ProtocolError
 from vedette_edge.live.client import LiveClient
 from vedette_edge.live.protocol import Packet
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import WatchInfo, create_view
+
+logger = logging.getLogger(__name__)
 
 INTERVAL_S = 0.2  # between two views
 METRICS_S = 2.0  # between two requests for figures
@@ -34,12 +38,15 @@ class WatchLink:
                 client = await asyncio.to_thread(LiveClient, self._path)
                 with client:
                     await self._follow(client)
-            except (OSError, ValueError, EOFError) as error:
+            except (OSError, ProtocolError, EOFError) as error:
                 await self._hub.put_info(None, _describe(error, self._path))
+            except Exception as error:  # nonsense from the watch: the page goes on
+                logger.exception("cannot follow the watch")
+                await self._hub.put_info(None, f"{self._path}: {error!r}")
             await asyncio.sleep(RETRY_S)
 
     async def _follow(self, client: LiveClient) -> None:
-        """Follow a watch until it ends. Raises OSError, ValueError and EOFError."""
+        """Follow a watch until it ends. Raises OSError, ProtocolError and EOFError."""
         loop, info = asyncio.get_running_loop(), WatchInfo(client.hello)
         await self._hub.put_info(info)
         client.request(["records"])

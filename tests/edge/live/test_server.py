@@ -15,6 +15,7 @@ from tests.edge.mosquitto import wait_until
 
 from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.images.test_pattern import draw_test_pattern
+from vedette_edge.live import client
 from vedette_edge.live.cached_packet import FRESH_S
 from vedette_edge.live.client import LiveClient, load_pixels
 from vedette_edge.live.frame import LiveFrame, LiveRegion
@@ -111,6 +112,27 @@ def test_pixels_are_exact(server: LiveServer, viewer: LiveClient, path: Path) ->
             packet = one.read()
             assert packet.in_file
             assert np.array_equal(load_pixels(packet), draw_test_pattern(7, 1080, 1920))
+
+
+def test_files_for_a_viewer_that_never_reads_do_not_gather(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    for number in range(20):
+        viewer.request(["state", "pixels"])
+        wait_until(lambda: server.wants_frame)
+        server.put_frame(make_frame(number))
+        wait_until(lambda: not any(one.parts for one in server._viewers.values()))
+    assert server.read_counters().dropped == 19
+    assert {viewer.read().header["frame"] for _ in range(2)} == {0}
+
+
+def test_a_file_that_may_shrink_is_refused() -> None:
+    loose = os.memfd_create("loose", os.MFD_ALLOW_SEALING)
+    os.write(loose, b"pixels")
+    with pytest.raises(ProtocolError, match="not sealed"):
+        client._map_file(loose)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(loose)
 
 
 def test_a_file_of_a_packet_cannot_be_changed() -> None:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.requests import HTTPConnection
 from tests.edge.page.conftest import TOKEN, Page, StartPage, start_page
 from tests.edge.vedette_command import call_vedette
 
-from vedette_edge.page.access import WrongTokens
+from vedette_edge.page.access import Access, AccessConfig, WrongTokens
 
 ALL = (
     "/", "/page.js", "/frame.jpg", "/stream.mjpg", "/events", "/api/state", "/api/history",
@@ -40,7 +41,17 @@ def guarded(page_with_token: Page) -> Page:
 
 @pytest.mark.parametrize("path", ALL)
 @pytest.mark.parametrize(
-    "host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "", "[", "a b"]
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil@localhost",
+        "localhost?",
+        "",
+        "[",
+        "a b",
+    ],
 )
 def test_a_name_that_may_be_rebound_is_refused(page: Page, path: str, host: str) -> None:
     answer = page.get(path, Host=host)
@@ -100,6 +111,34 @@ def test_without_the_token_nothing_is_shown(
     else:
         assert answer.status == 401
         assert list(answer.json) == ["error"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1/login?", "localhost#/login", "127.0.0.1\\\\/login"])
+@pytest.mark.parametrize("path", ["/frame.jpg", "/metrics"])
+def test_a_host_that_hides_the_path_opens_nothing(host: str, path: str) -> None:
+    headers = [(b"host", host.encode()), (b"x-forwarded-for", b"1.2.3.4")]
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "scheme": "http"}
+    scope |= {"headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80)}
+    refusal = Access(AccessConfig(TOKEN)).check(HTTPConnection(scope))
+    assert refusal is not None
+    assert refusal.status_code == 400
+    scope["headers"] = [(b"host", b"localhost"), headers[1]]
+    refusal = Access(AccessConfig(TOKEN)).check(HTTPConnection(scope))
+    assert refusal is not None
+    assert refusal.status_code == 401
+
+
+def test_guesses_of_the_cookie_slow_down_too_but_nobody_who_has_the_right_one(
+    guarded: Page,
+) -> None:
+    right = guarded.post("/login", f"token={TOKEN}").headers["set-cookie"].partition(";")[0]
+    for number in range(5):
+        answer = guarded.get("/page.js", Cookie=f"vedette_session={number}")
+        assert answer.status == 401
+        assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert guarded.get("/page.js", Cookie="vedette_session=6").status == 429
+    assert guarded.get("/page.js", Authorization=f"Bearer {TOKEN}").status == 429
+    assert guarded.get("/page.js", Cookie=right).status == 200
 
 
 def test_the_token_opens_everything(guarded: Page) -> None:

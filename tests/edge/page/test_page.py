@@ -15,6 +15,7 @@ from tests.edge.vedette_command import call_vedette
 
 from vedette_edge import Classifier
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.live.client import LiveClient
 from vedette_edge.live.server import LiveServer
 from vedette_edge.page.server import MOST_VIEWERS
 
@@ -104,6 +105,8 @@ def test_records_come_with_ids_and_go_on_where_a_viewer_left(page: Page) -> None
     first = take(3)
     again = take(2, Last_Event_ID=str(first[0][0]))
     assert again == first[1:]
+    later = take(1, Last_Event_ID="9" * 19)  # of a clock that was ahead
+    assert later[0][0] > first[-1][0]
     assert all(one["event"] in ("change", "heartbeat") for _, one in first)
 
 
@@ -120,8 +123,9 @@ def test_programs_get_the_state_and_the_history(page: Page, folder: Path) -> Non
     later = page.get(f"/api/history?since={changes[1]['time']}").json["records"]
     expected = [one for one in records if one["time"] >= changes[1]["time"]]
     assert later[: len(expected)] == expected
-    assert page.get("/api/history?since=tomorrow").status == 400
-    assert page.get("/api/history?since=9e99").json["records"] == []
+    for wrong in ("tomorrow", "nan", "inf", "-1", "1e999"):
+        assert page.get(f"/api/history?since={wrong}").status == 400
+    assert page.get(f"/api/history?since={'9' * 5000}").json["records"] == []
 
 
 def test_a_change_has_its_snapshot(page: Page, folder: Path) -> None:
@@ -200,6 +204,27 @@ def test_another_version_of_the_protocol_is_named(tmp_path: Path) -> None:
     path = tmp_path / "watch.sock"
     with LiveServer(path, {"version": 99}), start_page("--socket", path) as page:
         wait_until(lambda: "version 99" in page.get("/api/state").json["reason"])
+
+
+def test_a_watch_that_sends_nonsense_is_followed_by_a_good_one(tmp_path: Path) -> None:
+    path = tmp_path / "watch.sock"
+    with start_page("--socket", path) as page:
+        with LiveServer(path, {"regions": 5, "labels": ["fox"]}):
+            assert page.get("/api/state").status == 200
+            assert page.get("/api/state?again").status == 200
+        with LiveServer(path, {"labels": ["hen"], "model": "a\udcff"}):
+            wait_until(
+                lambda: (page.get("/api/state").json["watch"] or {}).get("labels") == ["hen"]
+            )
+
+
+def test_a_watch_with_too_many_viewers_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "watch.sock"
+    with LiveServer(path, {}), ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(LiveClient(path))
+        with start_page("--socket", path) as page:
+            wait_until(lambda: "viewers are connected" in page.get("/api/state").json["reason"])
 
 
 @pytest.mark.parametrize("arguments", [["--open", "model.tflite"], ["--camera", "clip.avi"]])

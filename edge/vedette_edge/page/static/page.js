@@ -261,6 +261,7 @@ function listSpans(region, begin, now) {
   };
   for (const one of state.changes) {
     if (one.event === "change" && (one.region || "") === region) {
+      if (!open && one.previous && one.lasted_s) open = { label: one.previous, from: one.at - one.lasted_s };
       close(one.at);
       open = { label: one.label, from: one.at };
     } else if (["camera_lost", "stop", "start"].includes(one.event)) {
@@ -275,8 +276,10 @@ const kept = new Set(["change", "camera_lost", "camera_restored", "start", "stop
 
 function addRecords(records) {
   const known = new Map(state.changes.map((one) => [keyOf(one), one]));
+  if (!records.some((record) => kept.has(record.event))) return;
+  const receivedAt = Date.now();
   for (const record of records) {
-    if (kept.has(record.event)) known.set(keyOf(record), { ...record, at: Date.parse(record.time) / 1000 });
+    if (kept.has(record.event)) known.set(keyOf(record), { ...record, at: Date.parse(record.time) / 1000, receivedAt });
   }
   state.changes = [...known.values()].sort((one, other) => one.at - other.at).slice(-5000);
   state.lost = null;
@@ -300,7 +303,8 @@ async function loadHistory(again = true) {
 
 // Counters only grow, so a rate is what two snapshots of them differ by.
 function onMetrics(event) {
-  const metrics = { ...JSON.parse(event.data), at: performance.now() / 1000 };
+  const moment = { at: performance.now() / 1000, receivedAt: Date.now() };
+  const metrics = { ...JSON.parse(event.data), ...moment };
   state.metrics = [...state.metrics.filter((one) => metrics.at - one.at < 30), metrics];
   drawFacts(state.metrics[0], metrics);
   drawStatus();
@@ -362,11 +366,13 @@ function drawStatus() {
 function findStatus() {
   if (!state.connected) return ["No connection to the page; trying again", "bad"];
   if (!state.watch) return ["No watch", "bad"];
-  if (state.lost) {
+  const metrics = state.metrics.at(-1);
+  if (metrics?.paused) return ["Paused", "bad"];
+  if (state.lost && state.viewAt <= state.lost.receivedAt) {
     const since = formatDuration(Date.now() / 1000 - state.lost.at);
     return [`Camera lost for ${since}: ${state.lost.reason}`, "bad"];
   }
-  if (state.metrics.length && !state.metrics.at(-1).camera.up) return ["No picture from the camera", "bad"];
+  if (metrics && !metrics.camera.up && state.viewAt <= metrics.receivedAt) return ["No picture from the camera", "bad"];
   const age = (Date.now() - state.viewAt) / 1000;
   if (!state.view || age > STALE_S) return ["Waiting for a frame", ""];
   return ["Watching", "good"];
@@ -390,15 +396,17 @@ function onView(event) {
   const view = JSON.parse(event.data);
   if (!state.watch) return;
   Object.assign(state, { view, viewAt: Date.now() });
-  if (document.hidden) return;
   drawVerdicts(view);
   drawFrame(view);
   drawWhy(view);
   drawStatus();
 }
 
+let events = null;
+
 function connect() {
-  const events = new EventSource("/events?pictures=1");
+  if (events || document.hidden) return;
+  events = new EventSource("/events?pictures=1");
   events.addEventListener("watch", onWatch);
   events.addEventListener("view", onView);
   events.addEventListener("metrics", onMetrics);
@@ -407,18 +415,27 @@ function connect() {
   events.onerror = () => {
     state.connected = false;
     drawStatus();
-    if (events.readyState === EventSource.CLOSED) setTimeout(retry, 3000);
+    if (events?.readyState === EventSource.CLOSED) {
+      disconnect();
+      setTimeout(retry, 3000);
+    }
   };
+}
+
+function disconnect() {
+  events?.close();
+  events = null;
 }
 
 // A refusal ends an EventSource for good: find out why, and try again.
 async function retry() {
-  const answer = await fetch("/healthz").catch(() => null);
-  const state = answer && await fetch("/api/history").catch(() => null);
-  if (state && state.status === 401) location.assign("/login");
+  const answer = await fetch(`/api/history?since=${Date.now() / 1000}`).catch(() => null);
+  if (answer?.status === 401) location.assign("/login");
   else connect();
 }
 
+// A page that nobody looks at costs nothing.
+document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));
 byId("region").addEventListener("change", (event) => {
   state.region = event.target.value;
   if (state.view) drawWhy(state.view);

@@ -1,0 +1,48 @@
+"""The answers to viewers: the packets of each part of a frame, and their files."""
+
+import array
+import fcntl
+import os
+import socket
+import termios
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+from vedette_edge.live.frame import (
+    LiveFrame,
+    create_frame,
+    create_input_pixels,
+    create_inputs,
+    create_pixels,
+    create_state,
+)
+from vedette_edge.live.protocol import Packet, create_file, encode_packet
+
+
+def has_unread(connection: socket.socket) -> bool:
+    """True if packets wait that the viewer has not read."""
+    waiting = array.array("i", [0])
+    fcntl.ioctl(connection, termios.TIOCOUTQ, waiting)
+    return bool(waiting[0])
+
+
+def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
+    if part == "state":
+        yield create_state(frame)
+    elif part == "frame":
+        yield create_frame(frame)
+    elif part == "pixels":
+        yield create_pixels(frame)
+    elif part == "input":
+        yield from create_inputs(frame)
+    else:
+        yield from create_input_pixels(frame)
+
+
+def encode_part(frame: LiveFrame, part: str, stack: ExitStack) -> Iterator[tuple[bytes, list[int]]]:
+    """Encode the packets of a part, each with its file, which the stack closes."""
+    for packet in _create_packets(frame, part):
+        files = [create_file(packet.body)] if packet.in_file else []
+        for descriptor in files:
+            stack.callback(os.close, descriptor)
+        yield encode_packet(packet), files
