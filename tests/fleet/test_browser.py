@@ -106,9 +106,8 @@ def test_names_and_labels_are_text_and_run_nothing(
     publish(broker.port, "vedette/barn/health", json.dumps(health).encode(), "-r")
     device = {"name": HOSTILE, "mdl": HOSTILE, "cu": "javascript:alert(1)"}
     description = {"dev": device, "cmps": {}, "avty": [{"t": "vedette/barn/available"}]}
-    publish(
-        broker.port, "homeassistant/device/vedette_barn/config", json.dumps(description).encode()
-    )
+    topic = "homeassistant/device/vedette_barn/config"
+    publish(broker.port, topic, json.dumps(description).encode(), "-r")  # as watches do
     page.wait(lambda shown: shown["barn"]["name"] == shown["barn"]["model"] == HOSTILE)
     page.wait(lambda shown: shown["barn"]["labels"][0]["label"] == HOSTILE)
     look(browser, page)

@@ -28,7 +28,7 @@ from tests.scale.watches import say
 from vedette_edge.benchmark.recorder import ProcessUsage
 from vedette_edge.live.client import LiveClient
 
-TURNS, SECONDS, SETTLE_S = 4, 8.0, 2.0
+TURNS, SECONDS, SETTLE_S = 4, 6.0, 2.0
 VIEWERS = 8
 SHOWN = "const it = document.querySelector('#picture'); return it.complete && it.naturalWidth"
 LISTEN = """
