@@ -40,7 +40,7 @@ def find_port() -> int:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until something holds; what is not there yet raises OSError."""
+    """Wait until a condition is true. An OSError counts as false: the server may still start."""
     limit_s = time.monotonic() + TIMEOUT_S
     while True:
         with suppress(OSError):
