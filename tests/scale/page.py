@@ -28,7 +28,7 @@ from tests.scale.watches import say
 from vedette_edge.benchmark.recorder import ProcessUsage
 from vedette_edge.live.client import LiveClient
 
-TURNS, SECONDS, SETTLE_S = 4, 6.0, 2.0
+TURNS, SECONDS, SETTLE_S = 12, 4.0, 1.0
 VIEWERS = 8
 SHOWN = "const it = document.querySelector('#picture'); return it.complete && it.naturalWidth"
 LISTEN = """
@@ -116,11 +116,11 @@ def measure_cost(watch: "subprocess.Popen[bytes]", path: Path, title: str) -> No
         rates, costs = zip(*windows, strict=True)
         say(f"{title}, {viewers} viewers: {format_range(rates)} frames/s, "
             f"{format_range(costs)} ms of CPU a frame")  # fmt: skip
-    before, after = (
-        [*map(statistics.median, zip(*measured[one], strict=True))] for one in measured
-    )
-    changes = [after[place] / before[place] - 1 for place in range(2)]
-    say(f"{title}, medians: rate {changes[0]:+.1%}, CPU a frame {changes[1]:+.1%}")
+    pairs = [*zip(measured[0], measured[VIEWERS], strict=True)]
+    changes = [
+        statistics.median(late[it] / early[it] - 1 for early, late in pairs) for it in (0, 1)
+    ]
+    say(f"{title}, median of {TURNS} pairs: rate {changes[0]:+.1%}, CPU a frame {changes[1]:+.1%}")
 
 
 def measure(watch: "subprocess.Popen[bytes]", client: LiveClient) -> tuple[int, float]:
@@ -138,6 +138,7 @@ def look(page: Page, viewers: int) -> Iterator[None]:
     ended = threading.Event()
 
     def read() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)  # viewers are elsewhere
         with page.open("/events?pictures=1") as answer:
             while not ended.is_set():
                 answer.read1(1 << 16)

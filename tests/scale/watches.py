@@ -13,7 +13,7 @@ import numpy as np
 from tests.edge.mosquitto import wait_until
 from tests.edge.video_files import write_video
 
-from vedette_edge.capture.frame_buffer import Original, Originals
+from vedette_edge.capture.originals import Original, Originals
 from vedette_edge.images.preprocessing import Image
 
 COLOURS = Path(__file__).parents[1] / "edge" / "colours.tflite"

@@ -4,8 +4,8 @@ Of three slots one is being written, one holds the newest frame, and one is bein
 swaps its slot for another under a file lock, which the kernel releases when its holder dies:
 neither side waits for the other, and a killed process leaves no lock.
 
-Each slot has room for the frame's original, too. The reader says which originals it needs; they
-take memory only once one is written.
+Each slot has room for the frame's original, too, in a file of its own. The reader says which
+originals it needs.
 """
 
 import fcntl
@@ -14,36 +14,25 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.images.encoding import downscale
+from vedette_edge.capture.originals import Original, Originals, OriginalsFile
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.shared_picture import SharedPicture
 
 Crops = NDArray[np.uint8]  # regions x height x width x 3, each preprocessed
 
 SLOTS = 3
-MAX_ORIGINAL_BYTES = 3 * 3840 * 2160
-MAX_ORIGINAL_SIDE = 2880  # px, to which larger originals are reduced: a square of it just fits
+GAP_S = 0.25  # between two frames, from which on the later one comes after a gap
 LOCK_TIMEOUT_S = 0.01  # for a lock that is held for microseconds, unless its holder is stopped
 _SKIP = struct.Struct("<dqq")  # time and number of the last skipped frame, and their count
 _KEEP_OFFSET, _ONCE_OFFSET, _SKIP_OFFSET = 1, 2, 8  # the state is at 0
 _INFO = struct.Struct("<qddddq464pdiid")
-
-
-GAP_S = 0.25  # between two frames that are published
-
-
-class Originals(IntEnum):
-    """The frames whose originals the reader needs."""
-
-    NONE = 0
-    AFTER_GAPS = 1  # of frames that come GAP_S or more after the one before, or first
-    ALL = 2
 
 
 class FrameInfo(NamedTuple):
@@ -62,37 +51,28 @@ class FrameInfo(NamedTuple):
     original_scale: float = 1.0  # below 1 if it was reduced
 
 
-class Original(NamedTuple):
-    """The original of a frame: upright, before crop and resize of its regions."""
-
-    image_rgb: Image
-    scale: float  # of the frame; below 1 if it was reduced
-
-
 class FrameBuffer:
     """A buffer for three frames. One process publishes, another reads."""
 
-    def __init__(
-        self, shape: tuple[int, ...], descriptors: tuple[int, int, int] | None = None
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], descriptors: Sequence[int] | None = None) -> None:
         """`shape` is that of Crops; `descriptors` come from the process that created the buffer."""
         size = math.prod(shape)
-        originals = mmap.PAGESIZE + SLOTS * (size + _INFO.size)
-        total = originals + SLOTS * MAX_ORIGINAL_BYTES
-        self.descriptors = descriptors or _create_shared(total)
-        self._file, self.published, self._taken = self.descriptors
+        total = mmap.PAGESIZE + SLOTS * (size + _INFO.size)
+        self._file, self.published, self._taken, *rest = descriptors or _create_shared(total)
+        self._originals = OriginalsFile(SLOTS, *rest)
         self._memory = mmap.mmap(self._file, total)
-        self._offsets = range(mmap.PAGESIZE, originals, size + _INFO.size)
+        self._offsets = range(mmap.PAGESIZE, total, size + _INFO.size)
         self._crops = [
             np.frombuffer(self._memory, np.uint8, size, offset + _INFO.size).reshape(shape)
             for offset in self._offsets
         ]
-        self._originals = [
-            np.frombuffer(self._memory, np.uint8, MAX_ORIGINAL_BYTES, offset)
-            for offset in range(originals, total, MAX_ORIGINAL_BYTES)
-        ]
         self._read_info: FrameInfo | None = None  # of the frame that was read last
         self._published_s = -math.inf  # when this process published its last frame
+
+    @property
+    def descriptors(self) -> tuple[int, int, int, int]:
+        """The files and events that another process needs."""
+        return self._file, self.published, self._taken, self._originals.descriptor
 
     def write_slot(self) -> Crops:
         """Return the array to write the next frame to."""
@@ -109,18 +89,15 @@ class FrameBuffer:
         is_kept = needed == Originals.ALL or (needed == Originals.AFTER_GAPS and is_first)
         if not (requested or is_kept):
             return 0, 0, 1.0
-        width = image_rgb.shape[1]
-        if image_rgb.nbytes > MAX_ORIGINAL_BYTES:
-            image_rgb = downscale(image_rgb, MAX_ORIGINAL_SIDE)
-        room = self._originals[self._unpack_state()[0]][: image_rgb.nbytes]
-        np.copyto(room.reshape(image_rgb.shape), image_rgb)
-        return image_rgb.shape[0], image_rgb.shape[1], image_rgb.shape[1] / width
+        return self._originals.write(self._unpack_state()[0], image_rgb)
 
     def publish(self, info: FrameInfo) -> None:
         """Make the written frame the newest, and make `published` readable."""
         self._lock(math.inf)
         try:
             written, newest, read = self._unpack_state()
+            if info.original_height:
+                self._originals.finish(written, info.number)
             _INFO.pack_into(self._memory, self._offsets[written], *info)
             self._memory[0] = _pack_state(newest, written, read, unread=1)
         finally:
@@ -165,14 +142,27 @@ class FrameBuffer:
 
     def copy_original(self) -> Original | None:
         """Copy the original of the frame that was read last; None if it is not here."""
+        info = self._take_request()
+        if not info:
+            return None
+        slot, size = self._unpack_state()[2], (info.original_height, info.original_width)
+        return Original(self._originals.view(slot, *size).copy(), info.original_scale)
+
+    def lend_original(self) -> SharedPicture | None:
+        """Return the place of the same original, where viewers can read it; None as above."""
+        info = self._take_request()
+        if not info:
+            return None
+        slot, size = self._unpack_state()[2], (info.original_height, info.original_width)
+        return self._originals.lend(slot, info.number, size, info.original_scale)
+
+    def _take_request(self) -> FrameInfo | None:
+        """Return the frame that was read last, if its original is here; a request is met then."""
         info = self._read_info
-        if info is None or not info.original_height:
+        if not (info and info.original_height):
             return None
         self.cancel_request()
-        shape = info.original_height, info.original_width, 3
-        room = self._originals[self._unpack_state()[2]]
-        image_rgb = room[: math.prod(shape)].reshape(shape).copy()
-        return Original(image_rgb, info.original_scale)
+        return info
 
     def mark_skipped(self, number: int, count: int) -> None:
         """Note that a frame was skipped: the camera is alive, but there is nothing to read."""
@@ -200,10 +190,10 @@ class FrameBuffer:
     def close(self) -> None:
         """Release the memory; the kernel frees it when no frame is in use any more."""
         self._crops.clear()
-        self._originals.clear()
+        self._originals.close()
         with suppress(BufferError):
             self._memory.close()
-        for descriptor in self.descriptors:
+        for descriptor in (self._file, self.published, self._taken):
             os.close(descriptor)
 
     def _unpack_state(self) -> tuple[int, ...]:

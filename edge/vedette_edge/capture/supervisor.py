@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from vedette_edge.cameras.config import CameraEvent, OnCameraEvent
-from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo, Original, Originals
+from vedette_edge.capture.frame_buffer import Crops, FrameBuffer, FrameInfo
+from vedette_edge.capture.originals import Original, Originals
 from vedette_edge.capture.process import CaptureProcess
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.errors import CameraError, SettingError
+from vedette_edge.images.shared_picture import SharedPicture
 
 POLL_S = 0.25  # between two checks of a silent process; a frame needs no check
 
@@ -150,6 +152,10 @@ class Supervisor:
     def copy_original(self) -> Original | None:
         """As FrameBuffer.copy_original."""
         return self._buffer.copy_original()
+
+    def lend_original(self) -> SharedPicture | None:
+        """As FrameBuffer.lend_original."""
+        return self._buffer.lend_original()
 
     def read_skipped(self) -> tuple[int, int]:
         """As FrameBuffer.read_skipped, of a source that has ended."""

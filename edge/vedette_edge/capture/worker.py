@@ -152,11 +152,11 @@ class FrameOrienter:
 
 
 def main() -> None:
-    """Run `python -m vedette_edge.capture.worker CONFIG EVENTS MEMORY PUBLISHED TAKEN`.
+    """Run `python -m vedette_edge.capture.worker CONFIG EVENTS SHARED...`.
 
-    The arguments are file descriptors: two pipes, and those of the FrameBuffer.
+    The arguments are file descriptors: two pipes, and those of FrameBuffer.descriptors.
     """
-    config_pipe, event_pipe, memory, published, taken = map(int, sys.argv[1:])
+    config_pipe, event_pipe, *shared = map(int, sys.argv[1:])
     with suppress(EOFError), open(config_pipe, "rb", closefd=False) as pipe:
         config: CaptureConfig = pickle.load(pipe)
     begin_limits()
@@ -166,7 +166,7 @@ def main() -> None:
     def send(event: CameraEvent) -> None:
         os.write(event_pipe, json.dumps(asdict(event)).encode() + b"\n")
 
-    buffer = FrameBuffer(config.shape, (memory, published, taken))
+    buffer = FrameBuffer(config.shape, shared)
     try:
         capture(config, buffer, send)
     except SettingError as error:

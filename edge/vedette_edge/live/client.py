@@ -5,7 +5,7 @@ import mmap
 import os
 import select
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from vedette_edge.errors import ProtocolError
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.shared_picture import LARGEST_BYTES, SharedPicture
 from vedette_edge.live.protocol import (
     LARGEST_PACKET,
     SEALS,
@@ -74,28 +75,53 @@ class LiveClient:
         data, files, _, _ = socket.recv_fds(self._socket, LARGEST_PACKET + 1, 1, flags)
         if not data:
             raise EOFError("the watch has ended")
-        packet = decode_packet(data)
-        return replace(packet, body=_map_file(files[0]), in_file=True) if files else packet
+        try:
+            packet = decode_packet(data)
+            read_file = _read_shared if packet.header.get("type") == "pixels" else _map_file
+            body = read_file(files[0], packet.header) if files else packet.body
+        finally:
+            for descriptor in files:
+                os.close(descriptor)
+        return replace(packet, body=body, in_file=bool(files))
 
 
-def load_pixels(packet: Packet) -> Image:
-    """Return the image of a packet of the type `pixels`, read-only. Raises ProtocolError."""
+def load_pixels(packet: Packet) -> Image | None:
+    """Return the image of a packet of the type `pixels` or `input_pixels`, read-only.
+
+    None if a newer frame has taken its place: ask for the next one. Raises ProtocolError.
+    """
+    if not packet.body:
+        return None
     try:
-        shape = int(str(packet.header["height"])), int(str(packet.header["width"])), 3
-        return np.frombuffer(packet.body, np.uint8).reshape(shape)
+        return np.frombuffer(packet.body, np.uint8).reshape(_find_shape(packet.header))
     except (KeyError, ValueError) as error:
         raise ProtocolError("the pixels do not have the size that the packet says") from error
 
 
-def _map_file(descriptor: int) -> memoryview:
-    """Map a file that came with a packet, and close it. Raises ProtocolError."""
+def _find_shape(header: Mapping[str, object]) -> tuple[int, int, int]:
+    return int(str(header["height"])), int(str(header["width"])), 3
+
+
+def _read_shared(descriptor: int, header: Mapping[str, object]) -> memoryview:
+    """Read the picture that a packet names, or nothing if it is not there any more."""
+    try:
+        (height, width, _), offset = _find_shape(header), int(str(header["offset"]))
+        if not (height > 0 and width > 0 and height * width * 3 <= LARGEST_BYTES):
+            raise ValueError
+        picture = SharedPicture(descriptor, offset, int(str(header["frame"])), height, width)
+        image_rgb = picture.read()
+    except (KeyError, ValueError, OverflowError, OSError) as error:
+        raise ProtocolError("the picture of a packet cannot be read") from error
+    return memoryview(b"" if image_rgb is None else image_rgb.reshape(-1).data)
+
+
+def _map_file(descriptor: int, header: Mapping[str, object]) -> memoryview:
+    """Map a file that came with a packet. Raises ProtocolError."""
     try:
         is_sealed = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS == SEALS
         memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise ProtocolError("the file of a packet cannot be read") from error
-    finally:
-        os.close(descriptor)
     if not is_sealed:
         raise ProtocolError("the file of a packet is not sealed: it could shrink under us")
     return memoryview(memory)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from vedette_edge.images.encoding import encode_jpeg_within, encode_png
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.shared_picture import SharedPicture
 from vedette_edge.live.protocol import LARGEST_PACKET, Packet
 from vedette_edge.log.records import format_timestamp
 
-LARGEST_JPEG = LARGEST_PACKET - 4096  # room for the header
+LARGEST_BODY = LARGEST_PACKET - 4096  # which leaves room for the header
 FRAME_PX = 1280  # of the longer side of a frame's JPEG
 
 
@@ -35,9 +36,8 @@ class LiveFrame:
     number: int
     seen_at: float  # seconds since the epoch
     age_ms: float  # when it was handed over
-    image_rgb: Image | None  # the original; None if it was not kept
+    original: SharedPicture | None  # None if it was not kept
     regions: Sequence[LiveRegion]
-    scale: float = 1.0  # of the original; below 1 if it was reduced
 
     def describe(self) -> dict[str, object]:
         """The fields that all packets of a frame share."""
@@ -51,42 +51,50 @@ def create_state(frame: LiveFrame) -> Packet:
     return Packet({"type": "state", **frame.describe(), **fields})
 
 
-def create_frame(frame: LiveFrame) -> Packet:
-    """Create the packet of the picture, a JPEG file that may be smaller than the original."""
-    assert frame.image_rgb is not None
-    height, width, _ = frame.image_rgb.shape
-    jpeg = encode_jpeg_within(frame.image_rgb, LARGEST_JPEG, FRAME_PX)
-    shape = {"width": width, "height": height, "scale": frame.scale}  # of the original
-    return Packet({"type": "frame", **frame.describe(), "media": "image/jpeg", **shape}, jpeg)
+def create_frame(frame: LiveFrame) -> Iterator[Packet]:
+    """Create the packet of the picture, a JPEG file that may be smaller than the original.
+
+    There is none if a newer frame has taken the place of the original.
+    """
+    assert frame.original is not None
+    image_rgb = frame.original.read()
+    if image_rgb is not None:
+        jpeg = encode_jpeg_within(image_rgb, LARGEST_BODY, FRAME_PX)
+        header = {"type": "frame", **frame.describe(), "media": "image/jpeg"}
+        yield Packet({**header, **_describe_original(frame.original)}, jpeg)
 
 
 def create_pixels(frame: LiveFrame) -> Packet:
-    """Create the packet of the original itself, which travels in a file."""
-    assert frame.image_rgb is not None
-    header = {"type": "pixels", **frame.describe(), "scale": frame.scale}
-    return _put_pixels(header, frame.image_rgb)
+    """Create the packet of the place where the original is, in the file beside it."""
+    original = frame.original
+    assert original is not None
+    header = {"type": "pixels", **frame.describe(), "media": "image/x-rgb"}
+    fields = {**_describe_original(original), "offset": original.offset}
+    return Packet({**header, **fields}, file=original.file)
 
 
 def create_input_pixels(frame: LiveFrame) -> Iterator[Packet]:
-    """Create a packet for each region's input itself, which travels in a file."""
+    """Create a packet for each region's input itself; large ones travel in a file."""
     for region in frame.regions:
-        header = {"type": "input_pixels", **frame.describe(), "region": region.name}
-        yield _put_pixels(header, region.input_rgb)
-
-
-def _put_pixels(header: Mapping[str, object], image_rgb: Image) -> Packet:
-    height, width, _ = image_rgb.shape
-    fields = {"media": "image/x-rgb", "width": width, "height": height}
-    return Packet({**header, **fields}, image_rgb.data, in_file=True)
+        header = {"type": "input_pixels", **frame.describe(), "media": "image/x-rgb"}
+        pixels = region.input_rgb.data
+        yield Packet(header | _describe_input(region), pixels, in_file=pixels.nbytes > LARGEST_BODY)
 
 
 def create_inputs(frame: LiveFrame) -> Iterator[Packet]:
     """Create a packet for each region's input: a PNG file, so each pixel is as it was."""
     for region in frame.regions:
-        height, width, _ = region.input_rgb.shape
-        png = encode_png(region.input_rgb)
-        shape = {"region": region.name, "width": width, "height": height}
-        yield Packet({"type": "input", **frame.describe(), "media": "image/png", **shape}, png)
+        header = {"type": "input", **frame.describe(), "media": "image/png"}
+        yield Packet(header | _describe_input(region), encode_png(region.input_rgb))
+
+
+def _describe_original(original: SharedPicture) -> dict[str, object]:
+    return {"width": original.width, "height": original.height, "scale": original.scale}
+
+
+def _describe_input(region: LiveRegion) -> dict[str, object]:
+    height, width, _ = region.input_rgb.shape
+    return {"region": region.name, "width": width, "height": height}
 
 
 def _describe_region(region: LiveRegion) -> dict[str, object]:
@@ -101,4 +109,4 @@ def _describe_region(region: LiveRegion) -> dict[str, object]:
 
 
 def _round(scores: NDArray[np.float32] | None) -> list[float] | None:
-    return None if scores is None else [round(float(score), 4) for score in scores]
+    return None if scores is None else scores.astype(np.float64).round(4).tolist()

@@ -30,7 +30,7 @@ def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
     if part == "state":
         yield create_state(frame)
     elif part == "frame":
-        yield create_frame(frame)
+        yield from create_frame(frame)
     elif part == "pixels":
         yield create_pixels(frame)
     elif part == "input":
@@ -40,9 +40,10 @@ def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
 
 
 def encode_part(frame: LiveFrame, part: str, stack: ExitStack) -> Iterator[tuple[bytes, list[int]]]:
-    """Encode the packets of a part, each with its file, which the stack closes."""
+    """Encode the packets of a part, each with its file; new ones are closed by the stack."""
     for packet in _create_packets(frame, part):
-        files = [create_file(packet.body)] if packet.in_file else []
-        for descriptor in files:
-            stack.callback(os.close, descriptor)
+        files = [] if packet.file is None else [packet.file]
+        if packet.in_file:
+            files = [create_file(packet.body)]
+            stack.callback(os.close, *files)
         yield encode_packet(packet), files

@@ -28,6 +28,7 @@ class Packet:
     header: Mapping[str, object]
     body: bytes | memoryview = b""
     in_file: bool = False  # the body is too large for a packet, and travels in a file beside it
+    file: int | None = None  # a descriptor that goes with it, of a file that is there already
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ class LiveServer:
         with ExitStack() as stack:
             created: dict[str, list[tuple[bytes, list[int]]]] = {}
             for viewer in [one for one in self._viewers.values() if one.parts]:
-                if viewer.parts & PICTURES and frame.image_rgb is None:
+                if viewer.parts & PICTURES and frame.original is None:
                     continue  # one of the next frames has it
                 parts, viewer.parts = viewer.parts, frozenset()
                 if parts & IN_FILES and has_unread(viewer.connection):

@@ -82,20 +82,23 @@ def _to_uri(kind: str, data: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def create_view(info: WatchInfo, packets: Sequence[Packet]) -> View:
+def create_view(info: WatchInfo, packets: Sequence[Packet]) -> View | None:
     """Create the view of the packets of one frame. Compresses its picture, which takes a while.
 
-    Raises ProtocolError if they are not those of a frame.
+    None if a newer frame has taken the place of the picture. Raises ProtocolError if they are not
+    those of a frame.
     """
     state, picture, inputs = dict[str, Any](), b"", dict[str, bytes]()
     for packet in packets:
         if packet.header.get("type") == "state":
             state |= _explain(info, packet.header)
+        elif (image_rgb := load_pixels(packet)) is None:
+            return None
         elif packet.header.get("type") == "input_pixels":
-            inputs[str(packet.header.get("region", ""))] = encode_png(load_pixels(packet))
-        elif packet.header.get("type") == "pixels":
+            inputs[str(packet.header.get("region", ""))] = encode_png(image_rgb)
+        else:
             state |= {name: packet.header.get(name) for name in ("width", "height", "scale")}
-            picture = encode_jpeg_within(load_pixels(packet), LARGEST_JPEG, FRAME_PX)
+            picture = encode_jpeg_within(image_rgb, LARGEST_JPEG, FRAME_PX)
     return View(state, picture, inputs)
 
 

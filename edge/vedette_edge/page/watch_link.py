@@ -101,7 +101,11 @@ class WatchLink:
         self._packets.append(packet)
         if len(self._packets) == self._expected:
             packets, self._packets, self._waits = self._packets, [], False
-            await self._hub.put_view(await asyncio.to_thread(create_view, info, packets))
+            view = await asyncio.to_thread(create_view, info, packets)
+            if view:
+                await self._hub.put_view(view)
+            else:  # the picture was replaced before it was read
+                self._asked_s = -math.inf
 
 
 def _describe(error: Exception, path: Path) -> str:

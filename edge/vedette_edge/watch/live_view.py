@@ -4,9 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from vedette_edge.capture.frame_buffer import Original
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.shared_picture import SharedPicture
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.server import LiveServer
 from vedette_edge.model.classifier import Scores
@@ -37,12 +37,12 @@ class LiveView:
             watch.camera.cancel_request()
             self._requested = False
         if self._server.wants_frame:
-            original = self._take_original(watch.camera) if wants_picture else None
+            original = self._find_original(watch.camera) if wants_picture else None
             self._server.put_frame(_copy_frame(timings, watch.regions, original))
 
-    def _take_original(self, camera: Supervisor) -> Original | None:
-        """Copy the frame's original; if it is not here, ask for that of one of the next frames."""
-        original = camera.copy_original()
+    def _find_original(self, camera: Supervisor) -> SharedPicture | None:
+        """Find the frame's original; if it is not here, ask for that of one of the next frames."""
+        original = camera.lend_original()
         self._requested = original is None
         if self._requested:
             camera.request_original()
@@ -50,14 +50,13 @@ class LiveView:
 
 
 def _copy_frame(
-    timings: FrameTimings, regions: Sequence[RegionState], original: Original | None
+    timings: FrameTimings, regions: Sequence[RegionState], original: SharedPicture | None
 ) -> LiveFrame:
-    """Copy a frame, whose arrays the watch uses again."""
+    """Copy a frame, whose arrays the watch uses again, but for its original."""
     info = timings.info
     age_ms = 1000 * (time.monotonic() - info.taken_s)
     copied = _copy_regions(timings, regions)
-    image_rgb, scale = original or (None, 1.0)
-    return LiveFrame(info.number, info.seen_at, age_ms, image_rgb, copied, scale)
+    return LiveFrame(info.number, info.seen_at, age_ms, original, copied)
 
 
 def _copy_regions(timings: FrameTimings, regions: Sequence[RegionState]) -> list[LiveRegion]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from vedette_edge.capture.frame_buffer import GAP_S, Original, Originals
+from vedette_edge.capture.frame_buffer import GAP_S
+from vedette_edge.capture.originals import Original, Originals
 from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.log.records import Record, format_timestamp
 from vedette_edge.policy.policy import Notification, Occurrence, Policy

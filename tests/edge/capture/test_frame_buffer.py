@@ -17,8 +17,8 @@ SHAPE = (2, 50, 40, 3)
 WRITER = """
 import sys, time
 from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
-buffer = FrameBuffer((2, 50, 40, 3), tuple(map(int, sys.argv[1:4])))
-number = int(sys.argv[4])
+buffer = FrameBuffer((2, 50, 40, 3), tuple(map(int, sys.argv[1:5])))
+number = int(sys.argv[5])
 while True:
     number += 1
     buffer.write_slot()[:] = number % 251

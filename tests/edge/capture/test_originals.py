@@ -1,6 +1,8 @@
 """The original of a frame, beside what was prepared of it: there when needed, and free when not."""
 
+import mmap
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -12,18 +14,13 @@ from tests.edge.capture.conftest import ConfigFactory, wait_for_frame
 from tests.edge.conftest import EventLog
 
 from vedette_edge.cameras.config import CameraConfig
-from vedette_edge.capture.frame_buffer import (
-    GAP_S,
-    MAX_ORIGINAL_BYTES,
-    MAX_ORIGINAL_SIDE,
-    FrameBuffer,
-    FrameInfo,
-    Originals,
-)
+from vedette_edge.capture.frame_buffer import GAP_S, FrameBuffer, FrameInfo
+from vedette_edge.capture.originals import MAX_SIDE, Originals
 from vedette_edge.capture.region import Region
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.errors import SettingError
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.shared_picture import LARGEST_BYTES
 from vedette_edge.images.test_pattern import draw_test_pattern
 
 SHAPE = (1, 20, 30, 3)
@@ -31,7 +28,7 @@ WRITER = """
 import sys, time
 import numpy as np
 from vedette_edge.capture.frame_buffer import FrameBuffer, FrameInfo
-buffer = FrameBuffer((1, 20, 30, 3), tuple(map(int, sys.argv[1:4])))
+buffer = FrameBuffer((1, 20, 30, 3), tuple(map(int, sys.argv[1:5])))
 number = 0
 while True:
     number += 1
@@ -82,7 +79,7 @@ def test_nothing_is_copied_and_no_memory_taken_until_originals_are_needed(
     publish(buffer, 1, image_rgb)
     assert buffer.read_latest()
     assert buffer.copy_original() is None
-    taken = os.fstat(buffer.descriptors[0]).st_blocks
+    taken = sum(os.fstat(one).st_blocks for one in buffer.descriptors)
     assert 512 * taken < 100_000
     buffer.keep_originals(Originals.ALL)
     assert buffer.copy_original() is None  # of a frame that was published before
@@ -107,6 +104,52 @@ def test_a_request_is_for_one_original(buffer: FrameBuffer) -> None:
     assert kept == [False, True, True, False, True, False]
 
 
+def test_viewers_can_read_the_place_of_an_original_and_not_write_there(
+    buffer: FrameBuffer,
+) -> None:
+    image_rgb = draw_test_pattern(1, 48, 64)
+    buffer.request_original()
+    publish(buffer, 1, image_rgb)
+    assert buffer.read_latest()
+    picture = buffer.lend_original()
+    assert picture is not None
+    shared_rgb = picture.read()
+    assert shared_rgb is not None
+    assert np.array_equal(shared_rgb, image_rgb)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.pwrite(picture.file, b"x", picture.offset)
+    with pytest.raises(PermissionError):
+        mmap.mmap(picture.file, 0)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.truncate(picture.file, 0)
+    assert stat.S_IMODE(os.fstat(picture.file).st_mode) == 0o400
+
+
+def test_a_picture_that_is_replaced_while_it_is_read_is_not_taken(buffer: FrameBuffer) -> None:
+    buffer.keep_originals(Originals.ALL)
+    command = [sys.executable, "-c", WRITER, *map(str, buffer.descriptors)]
+    with subprocess.Popen(command, pass_fds=buffer.descriptors) as writer:
+        whole = replaced = 0
+        until_s = time.monotonic() + 60
+        while (whole < 50 or replaced < 50) and time.monotonic() < until_s:
+            if not buffer.read_latest():
+                continue
+            picture = buffer.lend_original()
+            assert picture is not None
+            if replaced < 50:  # the slot is written again after the frame after the next
+                buffer.read_latest()
+                time.sleep(0.0002 * (whole % 5))
+            image_rgb = picture.read()
+            if image_rgb is None:
+                replaced += 1
+                continue
+            whole += 1
+            assert (image_rgb == picture.number % 251).all()
+            assert image_rgb.shape == (100 + picture.number % 3, 200, 3)
+        writer.kill()
+    assert (whole >= 50, replaced >= 50) == (True, True)
+
+
 def test_a_request_that_is_taken_back_keeps_no_original(buffer: FrameBuffer) -> None:
     buffer.request_original()
     buffer.cancel_request()
@@ -119,9 +162,9 @@ def test_a_request_that_is_taken_back_keeps_no_original(buffer: FrameBuffer) -> 
     ("shape", "expected"),
     [
         ((2160, 3840), (2160, 3840)),  # just fits
-        ((2161, 3840), (1621, MAX_ORIGINAL_SIDE)),
+        ((2161, 3840), (1621, MAX_SIDE)),
         ((30, 300_000), None),
-        ((4000, 4000), (MAX_ORIGINAL_SIDE, MAX_ORIGINAL_SIDE)),
+        ((4000, 4000), (MAX_SIDE, MAX_SIDE)),
     ],
 )
 def test_an_original_that_is_too_large_is_reduced(
@@ -132,7 +175,7 @@ def test_an_original_that_is_too_large_is_reduced(
     assert buffer.read_latest()
     original = buffer.copy_original()
     assert original is not None
-    assert original.image_rgb.nbytes <= MAX_ORIGINAL_BYTES
+    assert original.image_rgb.nbytes <= LARGEST_BYTES
     assert (original.image_rgb == 7).all()
     assert original.scale == original.image_rgb.shape[1] / shape[1]
     if expected:

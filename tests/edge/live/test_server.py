@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from tests.edge.mosquitto import wait_until
 
+from vedette_edge.capture.originals import OriginalsFile
 from vedette_edge.errors import ProtocolError, SettingError
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.shared_picture import SharedPicture
 from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.live import client
 from vedette_edge.live.cached_packet import FRESH_S
@@ -25,6 +28,7 @@ from vedette_edge.log.records import create_record
 
 HELLO = {"model": "m.tflite", "labels": ["fox", "hen"]}
 SCORES = np.array([0.75, 0.25], np.float32)
+ORIGINALS = OriginalsFile(1)
 
 
 @pytest.fixture
@@ -47,8 +51,20 @@ def viewer(server: LiveServer, path: Path) -> Iterator[LiveClient]:
 def make_frame(number: int = 7, *, original: bool = True, size: int = 96) -> LiveFrame:
     input_rgb = draw_test_pattern(number, size, size)
     region = LiveRegion("door", input_rgb, SCORES, 1 - SCORES, "fox", 4.25, {"enter": 0.5})
-    image_rgb = draw_test_pattern(number, 1080, 1920) if original else None
-    return LiveFrame(number, 1.8e9, 12.34, image_rgb, [region])
+    picture = share(number, draw_test_pattern(number, 1080, 1920)) if original else None
+    return LiveFrame(number, 1.8e9, 12.34, picture, [region])
+
+
+def share(number: int, image_rgb: Image) -> SharedPicture:
+    """Share the picture of a frame, in the place of the one before."""
+    height, width, scale = ORIGINALS.write(0, image_rgb)
+    ORIGINALS.finish(0, number)
+    return ORIGINALS.lend(0, number, (height, width), scale)
+
+
+def has_pixels(packet: Packet, expected: Image) -> bool:
+    image_rgb = load_pixels(packet)
+    return image_rgb is not None and np.array_equal(image_rgb, expected)
 
 
 def open_raw(path: Path) -> socket.socket:
@@ -108,10 +124,9 @@ def test_pixels_are_exact(server: LiveServer, viewer: LiveClient, path: Path) ->
         server.put_frame(make_frame())
         for one in (viewer, another):
             packet = one.read()  # of the input
-            assert np.array_equal(load_pixels(packet), draw_test_pattern(7, 96, 96))
+            assert has_pixels(packet, draw_test_pattern(7, 96, 96))
             packet = one.read()
-            assert packet.in_file
-            assert np.array_equal(load_pixels(packet), draw_test_pattern(7, 1080, 1920))
+            assert has_pixels(packet, draw_test_pattern(7, 1080, 1920))
 
 
 def test_files_for_a_viewer_that_never_reads_do_not_gather(
@@ -130,9 +145,59 @@ def test_a_file_that_may_shrink_is_refused() -> None:
     loose = os.memfd_create("loose", os.MFD_ALLOW_SEALING)
     os.write(loose, b"pixels")
     with pytest.raises(ProtocolError, match="not sealed"):
-        client._map_file(loose)
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(loose)
+        client._map_file(loose, {})
+    os.close(loose)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"height": 0},
+        {"height": -1, "width": -1},
+        {"height": 10**6, "width": 10**6},
+        {"offset": -9},
+        {"offset": 10**30},
+        {"frame": "x"},
+    ],
+)
+def test_a_shared_picture_that_is_described_wrongly_is_refused(fields: dict[str, object]) -> None:
+    right = {"frame": 7, "offset": share(7, draw_test_pattern(7)).offset} if fields else {}
+    header = {**right, **({"height": 48, "width": 64} if fields else {}), **fields}
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        client._read_shared(share(7, draw_test_pattern(7)).file, header)
+
+
+def test_a_picture_that_a_newer_frame_has_replaced_is_not_shown(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    viewer.request(["pixels"])
+    wait_until(lambda: server.wants_picture)
+    late, _ = make_frame(7), make_frame(8)
+    server.put_frame(late)
+    assert load_pixels(viewer.read()) is None
+    viewer.request(["frame", "state"])
+    wait_until(lambda: server.wants_picture)
+    server.put_frame(late)
+    assert viewer.read().header["type"] == "state"
+    viewer.request(["frame"])
+    wait_until(lambda: server.wants_picture)
+    server.put_frame(make_frame(9))
+    assert viewer.read().header["frame"] == 9
+
+
+def test_a_viewer_leaves_no_descriptor_open(server: LiveServer, viewer: LiveClient) -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  one that vanishes is no error
+
+    make_frame()
+    before = count()
+    for _ in range(5):
+        viewer.request(["pixels"])
+        wait_until(lambda: server.wants_picture)
+        server.put_frame(make_frame())
+        assert load_pixels(viewer.read()) is not None
+    assert count() == before
 
 
 def test_a_file_of_a_packet_cannot_be_changed() -> None:

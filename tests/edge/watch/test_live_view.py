@@ -58,7 +58,9 @@ def test_the_pixels_are_those_of_the_frame_that_the_packet_names(
                 pass_frame(watch)
             packet = viewer.read()
             expected = draw_test_pattern(int(str(packet.header["frame"])) % 8, 48, 64)
-            assert np.array_equal(load_pixels(packet), expected)
+            image_rgb = load_pixels(packet)
+            assert image_rgb is not None
+            assert np.array_equal(image_rgb, expected)
 
 
 def test_no_originals_are_kept_for_a_viewer_that_has_gone(

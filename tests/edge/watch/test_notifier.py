@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vedette_edge.capture.frame_buffer import FrameInfo, Original, Originals
+from vedette_edge.capture.frame_buffer import FrameInfo
+from vedette_edge.capture.originals import Original, Originals
 from vedette_edge.capture.region import WHOLE, Region
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.log.records import Record, create_record

@@ -1,0 +1,98 @@
+"""The originals of frames, in a file of their own beside the frame buffer.
+
+Viewers may read this file, and nothing else of the watch: with it, nobody needs to copy a frame
+for them. It takes memory only once an original is written.
+"""
+
+import fcntl
+import mmap
+import os
+from contextlib import suppress
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from vedette_edge.images.encoding import downscale
+from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.shared_picture import LARGEST_BYTES, NUMBER, SharedPicture
+
+MAX_SIDE = 2880  # px, to which larger originals are reduced: a square of it just fits
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+_ROOM = mmap.PAGESIZE + LARGEST_BYTES  # the number is at the end of the first page
+_INVALID = -1  # number of a picture that is being written
+
+
+class Originals(IntEnum):
+    """The frames whose originals the reader needs."""
+
+    NONE = 0
+    AFTER_GAPS = 1  # of frames that come a while after the one before, or first
+    ALL = 2
+
+
+class Original(NamedTuple):
+    """The original of a frame: upright, before crop and resize of its regions."""
+
+    image_rgb: Image
+    scale: float  # of the frame; below 1 if it was reduced
+
+
+class OriginalsFile:
+    """Room for the original of each slot of a frame buffer."""
+
+    def __init__(self, slots: int, descriptor: int | None = None) -> None:
+        """`descriptor` comes from the process that created the file."""
+        total = slots * _ROOM
+        self.descriptor = _create_file(total) if descriptor is None else descriptor
+        self._memory = mmap.mmap(self.descriptor, total)
+        self._reading: int | None = None  # a descriptor for viewers
+
+    def write(self, slot: int, image_rgb: Image) -> tuple[int, int, float]:
+        """Write an original, reduced if it is too large; its number follows with `finish`.
+
+        Returns its height and width in px, and its scale.
+        """
+        width = image_rgb.shape[1]
+        if image_rgb.nbytes > LARGEST_BYTES:
+            image_rgb = downscale(image_rgb, MAX_SIDE)
+        self.finish(slot, _INVALID)
+        np.copyto(self.view(slot, *image_rgb.shape[:2]), image_rgb)
+        return image_rgb.shape[0], image_rgb.shape[1], image_rgb.shape[1] / width
+
+    def finish(self, slot: int, number: int) -> None:
+        """Write the number of the frame: its original is whole."""
+        NUMBER.pack_into(self._memory, _find_offset(slot) - NUMBER.size, number)
+
+    def view(self, slot: int, height: int, width: int) -> Image:
+        """Return the original of a slot, which is valid until the slot is written again."""
+        size = height * width * 3
+        pixels = np.frombuffer(self._memory, np.uint8, size, _find_offset(slot))
+        return pixels.reshape(height, width, 3)
+
+    def lend(self, slot: int, number: int, size: tuple[int, int], scale: float) -> SharedPicture:
+        """Return the place of an original for viewers, who can only read."""
+        if self._reading is None:
+            os.fchmod(self.descriptor, 0o400)  # nobody can open it for writing
+            self._reading = os.open(f"/proc/self/fd/{self.descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        return SharedPicture(self._reading, _find_offset(slot), number, *size, scale)
+
+    def close(self) -> None:
+        """Release the memory; the kernel frees it when no picture is in use any more."""
+        with suppress(BufferError):
+            self._memory.close()
+        for descriptor in (self.descriptor, self._reading):
+            if descriptor is not None:
+                os.close(descriptor)
+
+
+def _find_offset(slot: int) -> int:
+    """Find the first pixel of a slot's original."""
+    return slot * _ROOM + mmap.PAGESIZE
+
+
+def _create_file(total: int) -> int:
+    file = os.memfd_create("vedette-originals", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.truncate(file, total)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEALS)
+    return file
