@@ -17,11 +17,11 @@ from vedette_edge.sinks import Sink
 from vedette_edge.sinks.snapshot_folder import SnapshotFolder
 from vedette_edge.sinks.state_file import StateFile
 from vedette_edge.sinks.webhook import WebhookSender
-from vedette_edge.watch.controls import Controls, Thresholds
+from vedette_edge.watch.controls import Controls
 from vedette_edge.watch.dispatcher import Dispatcher, Outputs
 from vedette_edge.watch.loop import Watch
 from vedette_edge.watch.notifier import Notifier
-from vedette_edge.watch.notify_config import SETTINGS_FILE, NotifyConfig
+from vedette_edge.watch.notify_config import NotifyConfig
 from vedette_edge.watch.stats import FrameTimings, Heartbeat
 
 HEALTH_S = 60.0  # between two reports of the watch's health to a broker
@@ -55,7 +55,8 @@ class WatchOutputs:
             watch,
             on_frame=partial(self._on_frame, watch, on_frame),
             on_check=partial(self._on_check, watch, health),
-            is_paused=lambda: self.controls.paused,
+            controls=self.controls,
+            on_settings=self._on_settings,
         )
 
     def read_counters(self) -> dict[str, dict[str, object]]:
@@ -78,10 +79,11 @@ class WatchOutputs:
     def _on_check(self, watch: Watch, health: Heartbeat) -> None:
         self.notifier.check()
         if self.outputs.mqtt:
-            if self.controls.apply(watch.regions):
-                self.notifier.expect_changes()
-                self._publish_settings()
             self._publish_health(watch, health)
+
+    def _on_settings(self) -> None:
+        self.notifier.expect_changes()
+        self._publish_settings()
 
     def _publish_settings(self) -> None:
         if self.outputs.mqtt:
@@ -97,16 +99,12 @@ class WatchOutputs:
 
 @contextmanager
 def open_outputs(
-    config: NotifyConfig, sink: Sink, plan: WatchPlan, restart: Callable[[], None]
+    config: NotifyConfig, sink: Sink, plan: WatchPlan, controls: Controls
 ) -> Iterator[WatchOutputs]:
     """Open the outputs. Raises SettingError if they cannot be used."""
     check_labels(config.rules, [*plan.classifier.contract.labels, UNKNOWN])
     folder = find_state_directory()
     with ExitStack() as stack:
-        kept = StateFile(folder / SETTINGS_FILE if folder else None)
-        stack.callback(kept.close)
-        present = {"enter": plan.config.enter, "leave": plan.config.leave}
-        controls = Controls(Thresholds(present, plan.overrides), kept, restart)
         outputs = _create_outputs(config, plan, controls)
         dispatcher = stack.enter_context(Dispatcher(outputs))
         path = folder / POLICY_FILE if folder else None

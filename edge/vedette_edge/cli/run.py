@@ -25,7 +25,7 @@ from vedette_edge.cli.watch_options import (
 from vedette_edge.cli.watch_plan import WatchPlan, build_plan
 from vedette_edge.console import Output, cli_session, show_log
 from vedette_edge.errors import SettingError
-from vedette_edge.files import find_socket
+from vedette_edge.files import find_socket, find_state_directory
 from vedette_edge.host import systemd
 from vedette_edge.log.formatting import RecordFormatter
 from vedette_edge.model.classifier import Classifier
@@ -33,14 +33,17 @@ from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.sinks import FanOut, Sink
 from vedette_edge.sinks.background import BackgroundOutput, write_in_background
 from vedette_edge.sinks.log_file import LogFile
+from vedette_edge.sinks.state_file import StateFile
 from vedette_edge.sinks.systemd_status import SystemdStatus
 from vedette_edge.sinks.terminal import TerminalSink
 from vedette_edge.watch.config import WatchConfig
+from vedette_edge.watch.controls import Controls
 from vedette_edge.watch.loop import Watch, run_watch
-from vedette_edge.watch.notify_config import NotifyConfig, apply_overrides
+from vedette_edge.watch.notify_config import NotifyConfig
 from vedette_edge.watch.reporter import WatchReporter
 from vedette_edge.watch.signals import Signals
 from vedette_edge.watch.stats import FrameTimings, Heartbeat
+from vedette_edge.watch.thresholds import SETTINGS_FILE
 
 if TYPE_CHECKING:
     from vedette_edge.cli.outputs import WatchOutputs
@@ -81,13 +84,13 @@ def run(
     """Watch a camera: classify what it sees and report changes."""
     with cli_session() as session, ExitStack() as stack:
         terminal = stack.enter_context(_open_terminal(session))
-        check = partial(check_restart, click.get_current_context(), config)
-        signals = stack.enter_context(Signals(check if config else None))
+        signals = stack.enter_context(_open_signals(config))
         classifier = Classifier(model, threads=threads, overrides=overrides)
-        plan = build_plan(*apply_overrides(notify, watch), classifier)
+        plan = build_plan(watch, classifier)
+        controls = _open_controls(stack, plan, signals.request_restart)
         sink, log = _open_sinks(stack, terminal, output, plan, signals.stop)
         add_viewers, sink = _open_live(stack, output, notify.snapshots, sink, plan)
-        outputs = _open_outputs(stack, notify, sink, plan, signals)
+        outputs = _open_outputs(stack, notify, sink, plan, controls)
         reporter = _build_reporter(outputs.sink, terminal, plan)
         stats = stack.enter_context(reporter.record_start_and_stop(plan.describe_start(), signals))
         camera = stack.enter_context(_supervise_camera(plan.capture, reporter))
@@ -108,6 +111,20 @@ def _exit(signals: Signals, left_out: int) -> NoReturn:
     if signals.reload_requested:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     raise click.exceptions.Exit(UNREADABLE if left_out and not signals.stop_reason else 0)
+
+
+def _open_signals(config: Path | None) -> Signals:
+    """Handle signals. A watch with a configuration file can restart with the present one."""
+    check = partial(check_restart, click.get_current_context(), config)
+    return Signals(check if config else None)
+
+
+def _open_controls(stack: ExitStack, plan: WatchPlan, restart: Callable[[], None]) -> Controls:
+    """Open what can be set while the watch runs, and the file that keeps it."""
+    folder = find_state_directory()
+    kept = StateFile(folder / SETTINGS_FILE if folder else None)
+    stack.callback(kept.close)
+    return Controls(plan.thresholds, kept, restart)
 
 
 def _supervise_camera(capture: CaptureConfig, reporter: WatchReporter) -> Supervisor:
@@ -191,11 +208,11 @@ def _build_terminal_sink(
 
 
 def _open_outputs(
-    stack: ExitStack, notify: NotifyConfig, sink: Sink, plan: WatchPlan, signals: Signals
+    stack: ExitStack, notify: NotifyConfig, sink: Sink, plan: WatchPlan, controls: Controls
 ) -> "WatchOutputs | NoOutputs":
     """Open the outputs besides the log, if there are any. Raises SettingError."""
     if not notify.is_used:
-        return NoOutputs(sink)
+        return NoOutputs(sink, controls)
     if plan.capture.every_frame:
         raise SettingError(
             f"{plan.capture.camera.name}: a broker, webhooks and snapshots get changes, "
@@ -203,7 +220,7 @@ def _open_outputs(
         )
     from vedette_edge.cli.outputs import open_outputs  # what is off costs no import
 
-    return stack.enter_context(open_outputs(notify, sink, plan, signals.request_restart))
+    return stack.enter_context(open_outputs(notify, sink, plan, controls))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +228,11 @@ class NoOutputs:
     """A watch without outputs besides its log, terminal and status."""
 
     sink: Sink
+    controls: Controls
 
     def attach(self, watch: Watch, on_frame: Callable[[FrameTimings], None]) -> Watch:
-        """Return the watch with its hook."""
-        return replace(watch, on_frame=on_frame)
+        """Return the watch with its hook and its controls."""
+        return replace(watch, on_frame=on_frame, controls=self.controls)
 
     def read_counters(self) -> dict[str, dict[str, object]]:
         """Return nothing: there are no outputs."""

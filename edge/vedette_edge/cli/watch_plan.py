@@ -1,7 +1,7 @@
 """A watch before it begins: its settings, its model, and the configuration of its capture."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vedette_edge.capture.worker import CaptureConfig
@@ -13,6 +13,7 @@ from vedette_edge.model.contract import UNKNOWN
 from vedette_edge.watch.config import WatchConfig
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import RegionState
+from vedette_edge.watch.thresholds import Thresholds, load_thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class WatchPlan:
     config: WatchConfig
     capture: CaptureConfig
     classifier: Classifier
-    overrides: Mapping[str, float]  # settings that were set over MQTT
+    thresholds: Thresholds
 
     def build_regions(self) -> list[RegionState]:
         """Build the state of each region."""
@@ -45,7 +46,7 @@ class WatchPlan:
             "camera": self.capture.camera.name,
             **({"mounting": orientation} if orientation else {}),
             "settings": self.config.to_settings(),
-            **({"overrides": self.overrides} if self.overrides else {}),
+            **({"overrides": self.thresholds.overrides} if self.thresholds.overrides else {}),
         }
 
     def describe_live(self, log: Path | None, snapshots: Path | None) -> dict[str, object]:
@@ -71,9 +72,10 @@ class WatchPlan:
             yield from (format_label(region.name, answer) for answer in answers)
 
 
-def build_plan(
-    config: WatchConfig, overrides: Mapping[str, float], classifier: Classifier
-) -> WatchPlan:
-    """Build the plan of a watch. Raises SettingError."""
+def build_plan(config: WatchConfig, classifier: Classifier) -> WatchPlan:
+    """Build the plan of a watch, with the thresholds that it was set to. Raises SettingError."""
+    thresholds = load_thresholds(config)
+    present = thresholds.present
+    config = replace(config, enter=present["enter"], leave=present["leave"])
     capture = build_capture_config(config, classifier.contract)
-    return WatchPlan(config, capture, classifier, overrides)
+    return WatchPlan(config, capture, classifier, thresholds)

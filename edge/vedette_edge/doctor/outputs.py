@@ -12,10 +12,10 @@ from vedette_edge.doctor.broker import check_broker
 from vedette_edge.doctor.machine import is_service_running
 from vedette_edge.errors import SettingError
 from vedette_edge.mqtt.device import create_stable_id
-from vedette_edge.mqtt.settings_file import load_overrides
 from vedette_edge.policy.rule import check_labels
 from vedette_edge.sinks.webhook_address import parse_webhook
-from vedette_edge.watch.notify_config import SETTINGS_FILE, NotifyConfig
+from vedette_edge.watch.notify_config import NotifyConfig
+from vedette_edge.watch.thresholds import SETTINGS_FILE, load_overrides
 
 SERVICE_STATE = Path("/var/lib/vedette")
 RESOLVE_S = 5.0  # to wait for a name server
@@ -24,10 +24,9 @@ RESOLVE_S = 5.0  # to wait for a name server
 def check_outputs(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Finding]:
     """Check what is configured. `labels` are the model's answers; empty if it does not load."""
     yield from _check_rules(config, labels)
+    yield from _check_overrides(SERVICE_STATE / SETTINGS_FILE)
     if config.mqtt:
         yield from check_broker(config.mqtt, create_stable_id(), running=is_service_running())
-        if config.mqtt.commands:
-            yield from _check_overrides(SERVICE_STATE / SETTINGS_FILE)
     if config.snapshots:
         yield _check_snapshots(config.snapshots)
     urls = [rule.webhook for rule in config.rules if rule.webhook]
@@ -64,10 +63,10 @@ def _check_rules(config: NotifyConfig, labels: Sequence[str]) -> Iterator[Findin
 
 
 def _check_overrides(path: Path) -> Iterator[Finding]:
-    """Report each setting that was set over MQTT."""
+    """Report each setting that was set while a watch ran."""
     try:
         for name, value in load_overrides(path).items():
-            detail = f"{name} is {value:g}, set over MQTT: it counts more than the settings"
+            detail = f"{name} is {value:g}, as it was set: that counts more than the configuration"
             yield Finding("settings", OK, detail, f"sudo rm {path}  # to use them again")
     except SettingError as error:
         yield Finding("settings", WARNING, str(error))

@@ -27,22 +27,23 @@ class StateFile:
         self._saved: Mapping[str, object] | None = None
         self._closing = self._failing = False
         self._lock = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="state", daemon=True)
-        if path:
-            self._thread.start()
+        self._thread: threading.Thread | None = None  # from the first state on
 
     def write(self, state: Mapping[str, object]) -> None:
         """Write a state soon, which must not change any more. Does not wait for the disk."""
         with self._lock:
             self._state = state
             self._lock.notify()
+        if self._path and not self._thread:
+            self._thread = threading.Thread(target=self._run, name="state", daemon=True)
+            self._thread.start()
 
     def close(self) -> None:
         """Write the last state and stop the thread. Waits for the disk up to CLOSE_S."""
         with self._lock:
             self._closing = True
             self._lock.notify()
-        if self._path:
+        if self._thread:
             self._thread.join(CLOSE_S)
 
     def _run(self) -> None:

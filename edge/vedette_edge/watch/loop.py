@@ -12,6 +12,7 @@ from vedette_edge.errors import ScoresError
 from vedette_edge.log.records import Record, create_record
 from vedette_edge.model.classifier import Classification, Classifier
 from vedette_edge.sinks import Sink
+from vedette_edge.watch.controls import Controls
 from vedette_edge.watch.smoothing import LabelChange
 from vedette_edge.watch.stats import FrameTimings, Heartbeat, RegionState, WatchStats
 
@@ -32,7 +33,8 @@ class Watch:
     stats: WatchStats = field(default_factory=WatchStats)
     on_frame: Callable[[FrameTimings], None] = lambda timings: None  # when it is done with
     on_check: Callable[[], None] = lambda: None  # several times a second
-    is_paused: Callable[[], bool] = lambda: False  # then frames are taken and not classified
+    controls: Controls = field(default_factory=Controls)  # while paused, frames are only taken
+    on_settings: Callable[[], None] = lambda: None  # when something was set
 
 
 def run_watch(watch: Watch, stop: int | None = None) -> None:
@@ -40,7 +42,7 @@ def run_watch(watch: Watch, stop: int | None = None) -> None:
     check_s = 0.0
     while not watch.camera.ended:
         frame = watch.camera.next_frame(IDLE_S, stop)
-        if frame and watch.is_paused():
+        if frame and watch.controls.paused:
             watch.stats.add_paused(frame[0])
             watch.on_frame(FrameTimings(frame[0], crops=frame[1]))
         elif frame and _process_frame(watch, frame).logged_s < check_s:
@@ -50,8 +52,27 @@ def run_watch(watch: Watch, stop: int | None = None) -> None:
             return
         for record in watch.heartbeat.create_due(watch.stats, watch.regions, watch.camera.lost_s):
             watch.sink.write(record)
+        _apply_controls(watch)
         watch.on_check()
     watch.stats.add_skipped(*watch.camera.read_skipped())
+
+
+def _apply_controls(watch: Watch) -> None:
+    """Apply what was set meanwhile; a note says what has changed."""
+    before = watch.controls.settings
+    if watch.controls.apply(watch.regions):
+        settings = watch.controls.settings
+        changed = [_describe_setting(*one) for one in settings.items() if one not in before.items()]
+        if changed:
+            text = f"set while the watch runs: {', '.join(changed)}"
+            watch.sink.write(create_record("note") | {"text": text})
+        watch.on_settings()
+
+
+def _describe_setting(name: str, value: float | bool) -> str:
+    if name == "paused":
+        return "paused" if value else "not paused"
+    return f"{name} {value:g}"
 
 
 def _process_frame(watch: Watch, frame: tuple[FrameInfo, Crops]) -> FrameTimings:

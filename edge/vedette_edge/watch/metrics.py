@@ -156,7 +156,7 @@ class MetricsRecorder:
             last_frame_at=time.time() - camera.silent_s
             if camera.delivers
             else before.last_frame_at,
-            paused=watch.is_paused(),
+            paused=watch.controls.paused,
         )
 
     @cached_property

@@ -56,7 +56,7 @@ def test_a_threshold_that_arrives_is_kept_and_named_at_the_next_start(
         assert start["settings"]["enter"] == 0.77
         watch.send_signal(signal.SIGTERM)
         assert watch.stderr
-        assert "enter is 0.77, set over MQTT, and not 0.5" in watch.stderr.read()
+        assert "enter is 0.77, as it was set, and not 0.5" in watch.stderr.read()
 
 
 def test_a_pause_stops_classification_and_ends_with_the_watch(

@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vedette_edge.errors import SettingError
 from vedette_edge.model.contract import Confidence
 from vedette_edge.mqtt.commands import Command
 from vedette_edge.sinks.state_file import StateFile
-from vedette_edge.watch.controls import MOST_COMMANDS, Controls, Thresholds
+from vedette_edge.watch.controls import MOST_CHANGES, Controls
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import RegionState
+from vedette_edge.watch.thresholds import Thresholds
 
 
 class Controlled:
@@ -76,6 +78,56 @@ def test_thresholds_that_contradict_each_other_are_refused(
     assert not (tmp_path / "settings.json").exists()
 
 
+def test_two_thresholds_are_set_together_and_go_back_to_the_configured_ones(
+    controlled: Controlled, tmp_path: Path
+) -> None:
+    controls = controlled.controls
+    for changes, expected in (
+        ({"enter": 0.2, "leave": 0.1}, {"enter": 0.2, "leave": 0.1}),  # below both before
+        ({"enter": 0.9}, {"enter": 0.9, "leave": 0.1}),
+        ({"enter": None, "leave": None}, {"enter": 0.5, "leave": 0.3}),
+    ):
+        controls.set_thresholds(changes)
+        assert controls.apply(controlled.regions)
+        assert controls.settings == {**expected, "paused": False}
+    assert controlled.classify(0.6) == "fox"
+    controlled.kept.close()
+    assert json.loads((tmp_path / "settings.json").read_text("utf-8")) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enter": 0.2},  # below leave
+        {"leave": 0.6},
+        {"enter": 0.04},
+        {"enter": 1.01},
+        {"enter": "0.6"},
+        {"enter": True},
+        {"enter": float("nan")},
+        {"enter": [0.6]},
+        {"dwell": 1},
+        {"enter": 0.6, "restart": True},
+    ],
+)
+def test_thresholds_that_are_not_valid_are_refused_as_a_whole(
+    controlled: Controlled, changes: dict[str, object]
+) -> None:
+    with pytest.raises(SettingError):
+        controlled.controls.set_thresholds(changes)
+    assert not controlled.controls.apply(controlled.regions)
+    assert controlled.controls.settings == {"enter": 0.5, "leave": 0.3, "paused": False}
+
+
+def test_thresholds_that_come_faster_than_they_are_applied_are_refused(
+    controlled: Controlled,
+) -> None:
+    for _ in range(MOST_CHANGES):
+        controlled.controls.set_thresholds({"enter": 0.9})
+    with pytest.raises(SettingError, match="try again later"):
+        controlled.controls.set_thresholds({"enter": 0.9})
+
+
 def test_a_pause_is_not_kept(controlled: Controlled, tmp_path: Path) -> None:
     assert controlled.send("paused", True)
     assert controlled.controls.paused
@@ -96,7 +148,7 @@ def test_a_restart_waits_until_the_watch_has_watched_for_a_minute(controlled: Co
 def test_a_flood_of_commands_is_bounded_and_counted(controlled: Controlled) -> None:
     for _ in range(5000):
         controlled.controls.put(Command("enter", 0.9))
-    assert controlled.controls.refused == 5000 - MOST_COMMANDS
+    assert controlled.controls.refused == 5000 - MOST_CHANGES
     assert controlled.controls.apply(controlled.regions)
     assert not controlled.controls.apply(controlled.regions)
 

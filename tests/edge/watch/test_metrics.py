@@ -17,6 +17,7 @@ from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.log.records import create_record
 from vedette_edge.sinks import FanOut
+from vedette_edge.watch.controls import Controls
 from vedette_edge.watch.loop import Watch
 from vedette_edge.watch.metrics import Histogram, MetricsRecorder
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
@@ -39,7 +40,7 @@ class Rig:
         contract = classifier.contract
         smoother = LabelSmoother(contract.labels, contract.confidence, SmoothingConfig(0, 0.5))
         self.recorder, self.camera = MetricsRecorder(classifier, "change"), Camera()
-        self.stats, self.smoother, self.paused = WatchStats(), smoother, False
+        self.stats, self.smoother, self.controls = WatchStats(), smoother, Controls()
         watch = Watch(
             classifier,
             cast(Supervisor, self.camera),
@@ -47,7 +48,7 @@ class Rig:
             FanOut(),
             Heartbeat(0),
             self.stats,
-            is_paused=lambda: self.paused,
+            controls=self.controls,
         )
         self.watch = self.recorder.attach(watch)
 
@@ -201,7 +202,7 @@ def test_of_files_the_label_of_each_image_counts_when_it_changes(model: Path) ->
 
 
 def test_a_frame_of_a_paused_watch_has_no_times(rig: Rig) -> None:
-    rig.paused = True
+    rig.controls.paused = True
     info = FrameInfo(1, time.time(), 100.0, 5.0, 2.0, 0, b"camera")
     rig.stats.add_paused(info)
     rig.watch.on_frame(FrameTimings(info))

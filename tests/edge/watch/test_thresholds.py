@@ -1,4 +1,4 @@
-"""The settings that Home Assistant has set."""
+"""The thresholds that are kept from one watch to the next."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vedette_edge.errors import SettingError
-from vedette_edge.mqtt.settings_file import load_overrides
+from vedette_edge.watch.thresholds import load_overrides
 
 
 def test_values_are_loaded_and_without_a_file_there_are_none(tmp_path: Path) -> None:
