@@ -1,6 +1,7 @@
-"""Read files of a limited size, and write files whole or not at all."""
+"""Read files of a limited size, write files whole or not at all, and share memory as files."""
 
 import errno
+import fcntl
 import os
 import stat
 import threading
@@ -94,3 +95,19 @@ def _refuse_devices(status: os.stat_result, path: Path) -> None:
 
 def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def create_memory_file(name: str, size: int) -> int:
+    """Create a file in memory, of zeros, whose size stays; return its descriptor."""
+    file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.truncate(file, size)
+    fcntl.fcntl(
+        file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    )
+    return file
+
+
+def reopen_for_reading(file: int) -> int:
+    """Open a file in memory again, to read; nobody can open it for writing any more."""
+    os.fchmod(file, 0o400)
+    return os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)

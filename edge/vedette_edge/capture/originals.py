@@ -4,7 +4,6 @@ Viewers may read this file, and nothing else of the watch: with it, nobody needs
 for them. It takes memory only once an original is written.
 """
 
-import fcntl
 import mmap
 import os
 from contextlib import suppress
@@ -13,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vedette_edge.files import create_memory_file, reopen_for_reading
 from vedette_edge.images.encoding import downscale
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.images.shared_picture import LARGEST_BYTES, NUMBER, SharedPicture
 
 MAX_SIDE = 2880  # px, to which larger originals are reduced: a square of it just fits
-SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _ROOM = mmap.PAGESIZE + LARGEST_BYTES  # the number is at the end of the first page
 _INVALID = -1  # number of a picture that is being written
 
@@ -44,7 +43,8 @@ class OriginalsFile:
     def __init__(self, slots: int, descriptor: int | None = None) -> None:
         """`descriptor` comes from the process that created the file."""
         total = slots * _ROOM
-        self.descriptor = _create_file(total) if descriptor is None else descriptor
+        name = "vedette-originals"
+        self.descriptor = create_memory_file(name, total) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, total)
         self._reading: int | None = None  # a descriptor for viewers
 
@@ -73,8 +73,7 @@ class OriginalsFile:
     def lend(self, slot: int, number: int, size: tuple[int, int], scale: float) -> SharedPicture:
         """Return the place of an original for viewers, who can only read."""
         if self._reading is None:
-            os.fchmod(self.descriptor, 0o400)  # nobody can open it for writing
-            self._reading = os.open(f"/proc/self/fd/{self.descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+            self._reading = reopen_for_reading(self.descriptor)
         return SharedPicture(self._reading, _find_offset(slot), number, *size, scale)
 
     def close(self) -> None:
@@ -89,10 +88,3 @@ class OriginalsFile:
 def _find_offset(slot: int) -> int:
     """Find the first pixel of a slot's original."""
     return slot * _ROOM + mmap.PAGESIZE
-
-
-def _create_file(total: int) -> int:
-    file = os.memfd_create("vedette-originals", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.truncate(file, total)
-    fcntl.fcntl(file, fcntl.F_ADD_SEALS, SEALS)
-    return file

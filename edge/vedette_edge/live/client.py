@@ -22,6 +22,7 @@ from vedette_edge.live.protocol import (
     decode_packet,
     encode_packet,
 )
+from vedette_edge.live.score_history import LARGEST_BYTES as LARGEST_HISTORY
 
 
 class LiveClient:
@@ -69,6 +70,10 @@ class LiveClient:
         packet = encode_packet(Packet({"request": list(names)}))
         self._socket.send(packet, socket.MSG_DONTWAIT)
 
+    def set_thresholds(self, changes: Mapping[str, object]) -> None:
+        """Set `enter`, `leave` or both; None for the configured value. Never waits; see `read`."""
+        self._socket.send(encode_packet(Packet({"set": dict(changes)})), socket.MSG_DONTWAIT)
+
     def read(self) -> Packet:
         """Read the next packet; waits for it up to the time limit. Raises EOFError at the end."""
         flags = socket.MSG_CMSG_CLOEXEC
@@ -77,7 +82,7 @@ class LiveClient:
             raise EOFError("the watch has ended")
         try:
             packet = decode_packet(data)
-            read_file = _read_shared if packet.header.get("type") == "pixels" else _map_file
+            read_file = READERS.get(str(packet.header.get("type")), _map_file)
             body = read_file(files[0], packet.header) if files else packet.body
         finally:
             for descriptor in files:
@@ -115,6 +120,14 @@ def _read_shared(descriptor: int, header: Mapping[str, object]) -> memoryview:
     return memoryview(b"" if image_rgb is None else image_rgb.reshape(-1).data)
 
 
+def _read_scores(descriptor: int, header: Mapping[str, object]) -> memoryview:
+    """Read a score history, which goes on being written. Raises ProtocolError."""
+    try:
+        return memoryview(os.pread(descriptor, LARGEST_HISTORY, 0))
+    except OSError as error:
+        raise ProtocolError("the scores of a packet cannot be read") from error
+
+
 def _map_file(descriptor: int, header: Mapping[str, object]) -> memoryview:
     """Map a file that came with a packet. Raises ProtocolError."""
     try:
@@ -125,3 +138,6 @@ def _map_file(descriptor: int, header: Mapping[str, object]) -> memoryview:
     if not is_sealed:
         raise ProtocolError("the file of a packet is not sealed: it could shrink under us")
     return memoryview(memory)
+
+
+READERS = {"pixels": _read_shared, "score_history": _read_scores}  # by the type of the packet

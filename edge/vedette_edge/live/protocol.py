@@ -17,6 +17,7 @@ LARGEST_REQUEST = 4096  # bytes of a packet to the watch
 LARGEST_PACKET = 400_000  # bytes of one from the watch, which fits the kernel's largest buffer
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 PARTS = ("state", "frame", "pixels", "input", "input_pixels")  # that a request can ask for
+ANSWERS = ("metrics", "score_history")  # that it can ask for at once
 IN_FILES = frozenset({"pixels", "input_pixels"})  # of these, those that travel in files
 PICTURES = frozenset({"frame", "pixels"})  # of these, those that need the original
 
@@ -33,11 +34,15 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request of a client: for all records from now on, figures, or parts of the next frame."""
+    """A request of a client: for all records from now on, figures, or parts of the next frame.
+
+    Or for other thresholds, in `thresholds`, as they came.
+    """
 
     records: bool = False
-    metrics: bool = False
+    answers: frozenset[str] = field(default_factory=frozenset)  # of ANSWERS
     parts: frozenset[str] = field(default_factory=frozenset)  # of PARTS, all of one frame
+    thresholds: Mapping[str, object] = field(default_factory=dict)
 
 
 def encode_packet(packet: Packet) -> bytes:
@@ -66,13 +71,17 @@ def decode_packet(data: bytes) -> Packet:
 
 
 def parse_request(data: bytes) -> Request:
-    """Parse `{"request": ["records", "metrics", "state", "frame", "input"]}`.
+    """Parse `{"request": ["records", "metrics", "state"]}` or `{"set": {"enter": 0.6}}`.
 
     Raises ProtocolError.
     """
-    names = decode_packet(data).header.get("request")
-    known = ("records", "metrics", *PARTS)
+    header = decode_packet(data).header
+    thresholds = header.get("set")
+    if isinstance(thresholds, dict) and thresholds:
+        return Request(thresholds=thresholds)
+    names, known = header.get("request"), ("records", *ANSWERS, *PARTS)
     if not isinstance(names, list) or not names or not all(name in known for name in names):
         expected = f'{{"request": [...]}} with some of {", ".join(known)}'
         raise ProtocolError(f"unknown request; expected {expected}")
-    return Request("records" in names, "metrics" in names, frozenset(names) & frozenset(PARTS))
+    asked = frozenset(names)
+    return Request("records" in asked, asked & frozenset(ANSWERS), asked & frozenset(PARTS))

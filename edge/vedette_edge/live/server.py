@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vedette_edge.errors import ProtocolError
+from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.live.cached_packet import CachedPacket
 from vedette_edge.live.frame import LiveFrame
 from vedette_edge.live.listener import listen
@@ -36,6 +36,8 @@ MOST_RECORDS = 100  # waiting for the thread; further ones are dropped and count
 MOST_REQUESTS = 200  # of a viewer, a second: then it is closed
 RETRY_S = 0.1  # after a viewer that could not be accepted
 CLOSE_S = 0.3  # to wait for the thread at the end
+NO_HISTORY = "this watch keeps no scores: it classifies each picture alone, or has no page"
+NO_THRESHOLDS = "this watch has no thresholds to set: it classifies each picture alone"
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +91,8 @@ class LiveServer:
         self._frame: LiveFrame | None = None
         self._wants_records = self._wants_frame = self._wants_picture = False
         self._sent = self._dropped = 0
+        self.create_score_history: Callable[[], Packet] | None = None  # set where there is one
+        self.set_thresholds: Callable[[Mapping[str, object]], None] | None = None  # the same
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
@@ -208,8 +212,29 @@ class LiveServer:
         viewer.records = viewer.records or request.records
         viewer.parts = request.parts or viewer.parts
         self._update_wants()
-        if request.metrics:
+        if "metrics" in request.answers:
             self._send(viewer, self._metrics.encode())
+        if "score_history" in request.answers:
+            self._send_score_history(viewer)
+        if request.thresholds:
+            self._set_thresholds(viewer, request.thresholds)
+
+    def _send_score_history(self, viewer: _Viewer) -> None:
+        if self.create_score_history is None:
+            self._refuse(viewer, NO_HISTORY)
+            return
+        packet = self.create_score_history()
+        if packet.file is not None and not self._is_behind(viewer):
+            self._send(viewer, encode_packet(packet), [packet.file])
+
+    def _set_thresholds(self, viewer: _Viewer, thresholds: Mapping[str, object]) -> None:
+        try:
+            if self.set_thresholds is None:
+                raise SettingError(NO_THRESHOLDS)
+            self.set_thresholds(thresholds)
+            self._send(viewer, encode_packet(Packet({"type": "set"})))
+        except SettingError as error:
+            self._refuse(viewer, str(error))
 
     def _is_flooding(self, viewer: _Viewer) -> bool:
         now_s = time.monotonic()
@@ -226,9 +251,7 @@ class LiveServer:
                 if viewer.parts & PICTURES and frame.original is None:
                     continue  # one of the next frames has it
                 parts, viewer.parts = viewer.parts, frozenset()
-                if parts & IN_FILES and has_unread(viewer.connection):
-                    viewer.dropped += 1  # its files would fill the memory
-                    self._dropped += 1
+                if parts & IN_FILES and self._is_behind(viewer):
                     continue
                 for part in sorted(parts):
                     if part not in created:
@@ -236,6 +259,14 @@ class LiveServer:
                     for packet, files in created[part]:
                         self._send(viewer, packet, files)
         self._update_wants()
+
+    def _is_behind(self, viewer: _Viewer) -> bool:
+        """Leave an answer out for a viewer that has not read the last one: files would gather."""
+        if not has_unread(viewer.connection):
+            return False
+        viewer.dropped += 1
+        self._dropped += 1
+        return True
 
     def _send(self, viewer: _Viewer, packet: bytes, files: Sequence[int] = ()) -> None:
         """Send a packet, or drop and count it if the viewer does not read."""

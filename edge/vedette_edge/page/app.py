@@ -27,6 +27,7 @@ from vedette_edge.page.events import EventStream
 from vedette_edge.page.history import History
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.server import MOST_VIEWERS, ViewerResponse
+from vedette_edge.page.thresholds import ThresholdRoutes
 from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
 
@@ -176,6 +177,7 @@ def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[st
         Route("/healthz", page.report_health),
         Route("/readyz", page.report_readiness),
         Route("/metrics", page.send_metrics),
+        *ThresholdRoutes(hub, link.path).list_routes(),
     ]
     middleware = [Middleware(AccessMiddleware, access=access, framers=framers)]
     return Starlette(routes=routes, middleware=middleware, lifespan=run_link)

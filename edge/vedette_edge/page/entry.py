@@ -47,14 +47,22 @@ class Entry:
 
     async def log_in(self, request: Request) -> Response:
         """Take the token from the form."""
-        body = b""
-        try:
-            async with asyncio.timeout(FORM_S):
-                async for piece in request.stream():
-                    body += piece
-                    if len(body) > MOST_FORM_BYTES:
-                        return PlainTextResponse("Too long\n", 413)
-        except (TimeoutError, ClientDisconnect):
-            return PlainTextResponse("Too slow\n", 408)
+        body = await read_body(request)
+        if isinstance(body, Response):
+            return body
         token = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0]
         return self._access.log_in(request, token.strip())
+
+
+async def read_body(request: Request) -> bytes | Response:
+    """Read the body of a request; return the answer if it is too long or too slow."""
+    body = b""
+    try:
+        async with asyncio.timeout(FORM_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_FORM_BYTES:
+                    return PlainTextResponse("Too long\n", 413)
+    except (TimeoutError, ClientDisconnect):
+        return PlainTextResponse("Too slow\n", 408)
+    return body

@@ -26,7 +26,9 @@ class NumberedRecord:
 class Hub:
     """Holds what the watch shows. For the event loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_change: bool = False) -> None:
+        """`may_change` says that viewers can have a token, so that they may change thresholds."""
+        self._may_change = may_change
         self.info: WatchInfo | None = None  # None: no watch
         self.reason = CONNECTING  # why there is none
         self.view: View | None = None
@@ -51,7 +53,8 @@ class Hub:
         """Describe the watch as JSON, or say why there is none."""
         if self.info is None:
             return {"watch": None, "reason": self.reason}
-        return {"watch": {"name": socket.gethostname(), **self.info.describe()}}
+        own = {"name": socket.gethostname(), "may_change": self._may_change}
+        return {"watch": {**own, **self.info.describe()}}
 
     @contextmanager
     def watch(self, *, pictures: bool) -> Iterator[None]:

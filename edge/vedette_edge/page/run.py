@@ -15,7 +15,7 @@ def run_page(config: PageConfig, sockets: Sequence[socket]) -> None:
     """Serve the page on sockets that listen, until a signal or idleness. Raises SettingError."""
     token = read_token(config.token_file) if config.token_file else None
     check_exposure(list_addresses(sockets), token)
-    hub = Hub()
+    hub = Hub(may_change=bool(token))
     access = Access(AccessConfig(token, config.hosts))
     app = create_app(hub, access, WatchLink(config.socket, hub), config.framers)
     serve(app, sockets, hub, config.idle_s)

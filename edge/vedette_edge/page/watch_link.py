@@ -24,7 +24,7 @@ class WatchLink:
     """Follows a watch on its socket, and fills a hub with what it shows."""
 
     def __init__(self, path: Path, hub: Hub) -> None:
-        self._path, self._hub = path, hub
+        self.path, self._hub = path, hub
         self._packets: list[Packet] = []  # of the frame that arrives
         self._asked_s = -math.inf  # when a frame was asked for
         self._metrics_s = -math.inf  # when figures were asked for
@@ -35,14 +35,14 @@ class WatchLink:
         """Follow the watch, also the next one, until the task is cancelled."""
         while True:
             try:
-                client = await asyncio.to_thread(LiveClient, self._path)
+                client = await asyncio.to_thread(LiveClient, self.path)
                 with client:
                     await self._follow(client)
             except (OSError, ProtocolError, EOFError) as error:
-                await self._hub.put_info(None, _describe(error, self._path))
+                await self._hub.put_info(None, _describe(error, self.path))
             except Exception as error:  # nonsense from the watch: the page goes on
                 logger.exception("cannot follow the watch")
-                await self._hub.put_info(None, f"{self._path}: {error!r}")
+                await self._hub.put_info(None, f"{self.path}: {error!r}")
             await asyncio.sleep(RETRY_S)
 
     async def _follow(self, client: LiveClient) -> None:

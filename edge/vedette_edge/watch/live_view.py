@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 
 from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.images.preprocessing import Image
@@ -11,6 +12,7 @@ from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.server import LiveServer
 from vedette_edge.model.classifier import Scores
 from vedette_edge.watch.loop import Watch
+from vedette_edge.watch.score_recorder import ScoreRecorder
 from vedette_edge.watch.stats import FrameTimings, RegionState
 
 
@@ -20,14 +22,22 @@ class LiveView:
     def __init__(self, server: LiveServer) -> None:
         self._server = server
         self._requested = False  # an original
+        self._recorder: ScoreRecorder | None = None  # where there is a page to show its scores
 
     def attach(self, watch: Watch) -> Watch:
         """Return the watch with a hook that looks for viewers after each frame."""
         before = watch.on_frame
+        if any(region.smoother for region in watch.regions):
+            self._server.set_thresholds = watch.controls.set_thresholds
+            if find_spec("starlette"):  # the page's extra is here
+                self._recorder = ScoreRecorder(watch.regions)
+                self._server.create_score_history = self._recorder.create_packet
 
         def on_frame(timings: FrameTimings) -> None:
             before(timings)
             self._add_frame(watch, timings)
+            if self._recorder and timings.scores:  # none while the watch is paused
+                self._recorder.add(timings.info.taken_s)
 
         return replace(watch, on_frame=on_frame)
 

@@ -32,7 +32,9 @@ def test_a_request_names_what_is_asked_for() -> None:
     assert parse_request(b'{"request":["records"]}') == Request(records=True)
     both = parse_request(b'{"request":["frame","state"]}\n')
     assert both == Request(parts=frozenset({"frame", "state"}))
-    assert parse_request(b'{"request":["metrics"]}') == Request(metrics=True)
+    assert parse_request(b'{"request":["metrics"]}') == Request(answers=frozenset({"metrics"}))
+    changed = parse_request(b'{"set":{"enter":0.6}}')
+    assert changed == Request(thresholds={"enter": 0.6})
 
 
 @pytest.mark.parametrize(
@@ -48,5 +50,7 @@ def test_a_request_names_what_is_asked_for() -> None:
     ],
 )
 def test_an_unknown_request_is_an_error_that_names_the_known_ones(data: bytes) -> None:
-    with pytest.raises(ProtocolError, match="records, metrics, state, frame, pixels, input"):
+    with pytest.raises(
+        ProtocolError, match="records, metrics, score_history, state, frame, pixels, input"
+    ):
         parse_request(data)

@@ -4,7 +4,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.edge.mosquitto import wait_until
 
 from vedette_edge.capture.originals import OriginalsFile
 from vedette_edge.errors import ProtocolError, SettingError
+from vedette_edge.files import create_memory_file
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.images.shared_picture import SharedPicture
 from vedette_edge.images.test_pattern import draw_test_pattern
@@ -23,12 +24,14 @@ from vedette_edge.live.cached_packet import FRESH_S
 from vedette_edge.live.client import LiveClient, load_pixels
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.protocol import LARGEST_PACKET, Packet, create_file
+from vedette_edge.live.score_history import create_score_history, decode_score_history
 from vedette_edge.live.server import MOST_RECORDS, MOST_REQUESTS, MOST_VIEWERS, LiveServer
 from vedette_edge.log.records import create_record
 
 HELLO = {"model": "m.tflite", "labels": ["fox", "hen"]}
 SCORES = np.array([0.75, 0.25], np.float32)
 ORIGINALS = OriginalsFile(1)
+RULES = {"enter": 0.5, "leave": 0.3, "dwell": 1.0}
 
 
 @pytest.fixture
@@ -238,6 +241,56 @@ def test_a_flood_of_requests_for_figures_reads_them_seldom(path: Path) -> None:
             viewer.read()
         lasted_s = time.monotonic() - begun_s
     assert next(counts) <= 2 + lasted_s / FRESH_S
+
+
+def test_thresholds_reach_the_watch_and_errors_the_viewer(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    viewer.set_thresholds({"enter": 0.6})
+    assert "no thresholds to set" in str(viewer.read().header["error"])
+    taken: list[Mapping[str, object]] = []
+    server.set_thresholds = taken.append
+    viewer.set_thresholds({"enter": 0.6, "leave": None})
+    assert viewer.read().header == {"type": "set"}
+    assert taken == [{"enter": 0.6, "leave": None}]
+
+    def refuse(changes: Mapping[str, object]) -> None:
+        raise SettingError("enter is 9; expected 0.05 to 1")
+
+    server.set_thresholds = refuse
+    viewer.set_thresholds({"enter": 9})
+    assert viewer.read().header == {"type": "error", "error": "enter is 9; expected 0.05 to 1"}
+
+
+def test_a_viewer_that_does_not_read_is_sent_one_score_history(
+    server: LiveServer, viewer: LiveClient
+) -> None:
+    viewer.request(["score_history"])
+    assert "keeps no scores" in str(viewer.read().header["error"])
+    file = create_memory_file("scores", 16)
+    fields = {"regions": [""], "count": 2, "newest": 1, "step_s": 1, "at": 7.0} | RULES
+    server.create_score_history = lambda: create_score_history(fields, file)
+    for _ in range(20):
+        viewer.request(["score_history"])
+    viewer.request(["metrics"])
+    wait_until(lambda: server.read_counters().dropped == 19)
+    assert decode_score_history(viewer.read()).entries.shape == (1, 2)
+    os.close(file)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"regions": [""], "count": 2, "newest": 0, "step_s": 1, "at": 0},
+        {"regions": [], "count": 0, "newest": 0, "step_s": 1, "at": 0},
+        {"regions": [""], "count": "x", "newest": 0, "step_s": 1, "at": 0},
+        {"regions": 3, "count": 3, "newest": 0, "step_s": 1, "at": 0},
+    ],
+)
+def test_a_score_history_that_is_described_wrongly_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ProtocolError, match="score history"):
+        decode_score_history(Packet(RULES | fields, bytes(24)))
 
 
 def test_figures_that_cannot_be_read_do_not_end_the_socket(path: Path) -> None:

@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 const state = {
   watch: null, reason: "", connected: false, view: null, viewAt: 0,
   lost: null, changes: [], shownChanges: CHANGES_STEP, allLabels: false, rowsAt: 0,
-  metrics: [], region: "",
+  metrics: [], region: "", proposed: null,
 };
 
 function make(tag, fields = {}, ...children) {
@@ -165,7 +165,8 @@ function drawScores(region, many) {
     setText(smoothed, own === undefined ? "" : own.toFixed(2));
     setText(alone, raw === undefined ? "" : raw.toFixed(2));
     const isUnknown = labels[index] === "unknown";
-    const lines = { enter: Math.max(region.enter, thresholds[index]), leave: Math.max(region.leave, thresholds[index]) };
+    const rules = state.proposed || region;
+    const lines = { enter: Math.max(rules.enter, thresholds[index]), leave: Math.max(rules.leave, thresholds[index]) };
     track.dataset.alone = raw === undefined ? "" : "1";
     track.dataset.rules = own === undefined || isUnknown ? "" : "1";
     const values = { smoothed: own ?? raw ?? 0, alone: raw ?? 0, ...lines };
@@ -231,25 +232,27 @@ function makeSnapshot(change) {
 function drawStrips(begin) {
   const now = Date.now() / 1000;
   const regions = [...new Set(state.changes.filter((one) => one.event === "change").map((one) => one.region || ""))];
-  const strips = (regions.length ? regions : [""]).map((name) => {
-    const strip = make("div", { className: "strip" });
-    const spans = listSpans(name, begin, now);
-    for (const span of spans) {
-      const part = make("i", { title: `${span.label}, ${formatTime(new Date(span.from * 1000))}` });
-      Object.assign(part.style, {
-        left: `${100 * (span.from - begin) / DAY_S}%`, width: `${100 * (span.until - span.from) / DAY_S}%`,
-        background: colourOf(span.label), minWidth: "1px",
-      });
-      strip.append(part);
-    }
-    if (name) strip.append(make("b", { textContent: name }));
-    strip.setAttribute("role", "img");
-    strip.setAttribute("aria-label", `${name ? `${name}: ` : ""}labels of today; the list below has the latest`);
-    return strip;
-  });
+  const strips = (regions.length ? regions : [""]).map((name) =>
+    makeStrip(name, listSpans(name, begin, now), begin, "labels of today; the list below has the latest"));
   const hours = make("div", { className: "hours", ariaHidden: "true" },
     ...["0", "6", "12", "18", "24"].map((hour) => make("span", { textContent: `${hour} h` })));
   byId("strips").replaceChildren(...strips, hours);
+}
+
+function makeStrip(name, spans, begin, description) {
+  const strip = make("div", { className: "strip" });
+  for (const span of spans) {
+    const part = make("i", { title: `${span.label}, ${formatTime(new Date(span.from * 1000))}` });
+    Object.assign(part.style, {
+      left: `${100 * (span.from - begin) / DAY_S}%`, width: `${100 * (span.until - span.from) / DAY_S}%`,
+      background: colourOf(span.label), minWidth: "1px",
+    });
+    strip.append(part);
+  }
+  if (name) strip.append(make("b", { textContent: name }));
+  strip.setAttribute("role", "img");
+  strip.setAttribute("aria-label", `${name ? `${name}: ` : ""}${description}`);
+  return strip;
 }
 
 function listSpans(region, begin, now) {
@@ -298,6 +301,109 @@ async function loadHistory(again = true) {
   if (answer?.ok) addRecords((await answer.json()).records);
   if (again) setTimeout(() => loadHistory(false), 8000);
 }
+
+// --- Thresholds -----------------------------------------------------------
+
+const SLIDERS = ["enter", "leave"];
+
+// The sliders follow the watch until somebody moves them.
+function drawThresholds(view) {
+  const region = view.regions.find((one) => one.smoothed);
+  byId("thresholds").hidden = !region;
+  byId("may-not").hidden = state.watch.may_change;
+  byId("configured").disabled = !state.watch.may_change;
+  if (region && !state.proposed) setSliders(region);
+}
+
+function setSliders(values) {
+  const { labels, thresholds } = state.watch;
+  const own = Math.min(...thresholds.filter((_, index) => labels[index] !== "unknown"));
+  for (const name of SLIDERS) {
+    byId(name).value = values[name];
+    const counts = own > values[name] ? `; the model's own, ${own.toFixed(2)}, counts` : "";
+    setText(byId(`${name}-value`), values[name].toFixed(2) + counts);
+  }
+}
+
+// A label cannot be given up above the score at which it takes over: the other slider goes along.
+function onSlide(event) {
+  const values = Object.fromEntries(SLIDERS.map((name) => [name, Number(byId(name).value)]));
+  if (values.leave > values.enter) {
+    const moved = values[event.target.id];
+    Object.assign(values, { enter: Math.max(moved, 0.05), leave: moved });
+  }
+  state.proposed = values;
+  setSliders(values);
+  byId("apply").disabled = !state.watch?.may_change;
+  compare();
+}
+
+let comparing = false;
+
+// One request at a time; the newest values count.
+async function compare() {
+  if (comparing) return;
+  comparing = true;
+  let asked = null;
+  while (state.proposed && state.proposed !== asked) {
+    asked = state.proposed;
+    const query = new URLSearchParams({ ...asked, since: midnight() });
+    const answer = await fetch(`/api/what-if?${query}`).catch(() => null);
+    if (state.proposed === asked) showEffect(answer?.ok ? await answer.json() : { error: await findError(answer) });
+  }
+  comparing = false;
+}
+
+const findError = async (answer) => {
+  if (!answer) return "No connection to the page.";
+  const text = await answer.text();
+  try {
+    return JSON.parse(text).error;
+  } catch {
+    return text.trim();
+  }
+};
+
+function showEffect({ error, regions = [] }) {
+  setText(byId("effect"), error || describeEffect(regions));
+  const strips = regions.map(({ region, proposed }) => {
+    const spans = proposed.spans.filter(([label]) => label).map(([label, from, until]) => ({ label, from, until }));
+    return makeStrip(region, spans, midnight(), "labels of today with these thresholds");
+  });
+  byId("proposed").replaceChildren(...strips);
+}
+
+function describeEffect(regions) {
+  const known = Math.min(...regions.flatMap((one) => one.proposed.spans.slice(0, 1).map(([, from]) => from)));
+  if (!Number.isFinite(known)) return "The watch has no scores of today yet.";
+  const sum = (key, pick) => regions.reduce((total, one) => total + (pick(one[key]) || 0), 0);
+  const changes = ["proposed", "present"].map((key) => sum(key, (one) => one.changes));
+  const labels = new Set(regions.flatMap((one) => [...Object.keys(one.present.seconds), ...Object.keys(one.proposed.seconds)]));
+  const times = [...labels].map((label) => {
+    const [then, now] = ["proposed", "present"].map((key) => sum(key, (one) => one.seconds[label]));
+    return { label, then, now, by: Math.abs(then - now) };
+  }).filter((one) => one.by >= 1).sort((one, other) => other.by - one.by).slice(0, 4);
+  const since = known > midnight() + 60 ? `Since ${formatTime(new Date(1000 * known))}` : "Today";
+  const first = `${since}, with these: ${changes[0]} changes instead of ${changes[1]}`;
+  return [first, ...times.map((one) =>
+    `${one.label} for ${formatDuration(one.then)} instead of ${formatDuration(one.now)}`)].join("; ") + ".";
+}
+
+async function sendThresholds(values) {
+  const body = JSON.stringify(values);
+  const answer = await fetch("/api/thresholds", { method: "POST", body }).catch(() => null);
+  if (answer?.status === 401) return location.assign("/login");
+  if (answer?.ok) {
+    state.proposed = null;
+    byId("apply").disabled = true;
+    byId("proposed").replaceChildren();
+  }
+  setText(byId("effect"), answer?.ok ? "Applied from the next frame on." : await findError(answer));
+}
+
+for (const name of SLIDERS) byId(name).addEventListener("input", onSlide);
+byId("apply").addEventListener("click", () => sendThresholds(state.proposed));
+byId("configured").addEventListener("click", () => sendThresholds({ enter: null, leave: null }));
 
 // --- How the watch does ---------------------------------------------------
 
@@ -399,6 +505,7 @@ function onView(event) {
   drawVerdicts(view);
   drawFrame(view);
   drawWhy(view);
+  drawThresholds(view);
   drawStatus();
 }
 
