@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.edge.page.conftest import Page, start_page
 
+from vedette_edge.capture.originals import OriginalsFile
 from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.server import LiveServer
@@ -41,26 +42,32 @@ class Director:
     label: str
     number: int = 0
     paused: bool = False
+    rules: dict[str, float] = field(default_factory=RULES.copy)
+    _originals: OriginalsFile = field(default_factory=lambda: OriginalsFile(1))
 
     def show(self) -> None:
         """Show the next frame, if somebody looks."""
         self.number += 1
         if self.paused or not self.server.wants_frame:
             return
-        image_rgb, input_rgb = (
-            draw_test_pattern(self.number, 240, 320),
-            draw_test_pattern(1, 96, 96),
-        )
+        height, width, scale = self._originals.write(0, draw_test_pattern(self.number, 240, 320))
+        self._originals.finish(0, self.number)
+        picture = self._originals.lend(0, self.number, (height, width), scale)
+        input_rgb = draw_test_pattern(1, 96, 96)
         regions = [
-            LiveRegion(name, input_rgb, self.scores, self.scores, self.label, 4.2, RULES)
+            LiveRegion(name, input_rgb, self.scores, self.scores, self.label, 4.2, self.rules)
             for name in self.regions
         ]
-        self.server.put_frame(LiveFrame(self.number, time.time(), 12.3, image_rgb, regions))
+        self.server.put_frame(LiveFrame(self.number, time.time(), 12.3, picture, regions))
 
 
 @contextmanager
 def direct(
-    path: Path, labels: Sequence[str], regions: Mapping[str, str], hello: Mapping[str, object]
+    path: Path,
+    labels: Sequence[str],
+    regions: Mapping[str, str],
+    hello: Mapping[str, object],
+    *options: str,
 ) -> Iterator[tuple[Director, Page]]:
     """Open a socket and a page for it. `regions` are their places by name, as --region has them."""
     settings = {"regions": [f"{name}={place}" for name, place in regions.items() if name]}
@@ -77,7 +84,7 @@ def direct(
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            with start_page("--socket", path) as page:
+            with start_page("--socket", path, *options) as page:
                 yield director, page
         finally:
             ended.set()

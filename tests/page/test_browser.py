@@ -1,16 +1,20 @@
 """The page in a real browser: at all widths, light and dark, at rest and in trouble."""
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from tests.browser import find_violations, logged, text
 from tests.edge.mosquitto import wait_until
 from tests.edge.page.conftest import TOKEN, Page, start_page
 from tests.page.conftest import Director, direct
 
+from vedette_edge.files import create_memory_file
+from vedette_edge.live.score_history import ENTRY, create_score_history
 from vedette_edge.log.records import create_record
 
 if TYPE_CHECKING:
@@ -74,6 +78,82 @@ def test_it_says_what_the_camera_sees_and_why(
     size = "const it = document.querySelector('#input'); return [it.naturalWidth, it.naturalHeight]"
     assert chrome.execute_script(size) == [96, 96]
     assert "96 x 96 pixels" in text(chrome, "#input-caption")
+
+
+def slide(chrome: "Chrome", name: str, value: float) -> None:
+    """Move a slider, as a hand does."""
+    chrome.execute_script(
+        "const it = document.getElementById(arguments[0]); it.value = arguments[1];"
+        "it.dispatchEvent(new Event('input', {bubbles: true}))",
+        name,
+        value,
+    )
+
+
+@pytest.fixture
+def adjustable(tmp_path: Path) -> Iterator[tuple[Director, Page]]:
+    """A watch whose thresholds can be set, with a minute of scores, and a page with a token."""
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text(TOKEN)
+    scores = np.zeros((1, 100), ENTRY)
+    scores["labels"][0, 40:] = [[1 + (step // 10) % 2, 0] for step in range(60)]
+    scores["scores"][0, 40:] = [[52_428 if step < 30 else 39_321, 0] for step in range(60)]
+    file = create_memory_file("scores", scores.nbytes)
+    os.pwrite(file, scores.tobytes(), 0)
+    shape = {"regions": [""], "count": 100, "newest": 99, "step_s": 1}
+    options = "--token-file", str(token)
+    with direct(tmp_path / "watch.sock", ["fox", "hen"], {"": ""}, HELLO, *options) as scene:
+        director, _ = scene
+        director.server.create_score_history = lambda: create_score_history(
+            {**director.rules, **shape, "at": time.time()}, file
+        )
+        director.server.set_thresholds = lambda changes: director.rules.update(
+            {name: float(str(value)) for name, value in changes.items()}
+        )
+        yield scene
+    os.close(file)
+
+
+def test_sliders_show_what_they_would_have_changed_and_apply_it(
+    chrome: "Chrome", adjustable: tuple[Director, Page], axe: str
+) -> None:
+    director, page = adjustable
+    chrome.get(f"http://127.0.0.1:{page.port}/login")
+    chrome.find_element("css selector", "input").send_keys(TOKEN)
+    chrome.find_element("css selector", "form").submit()
+    wait_until(lambda: "Watching" in text(chrome, "#status"))
+    assert text(chrome, "#enter-value") == "0.50"
+    assert not chrome.find_element("id", "apply").is_enabled()
+    slide(chrome, "enter", 0.7)
+    wait_until(lambda: "instead" in text(chrome, "#effect"))
+    effect = text(chrome, "#effect").partition(": ")[2]
+    assert effect == (
+        "3 changes instead of 5; unknown for 30 s instead of 0 s; "
+        "hen for 10 s instead of 30 s; fox for 20 s instead of 30 s."
+    )
+    slide(chrome, "leave", 0.75)  # takes the other along
+    assert text(chrome, "#enter-value") == "0.75"
+    assert find_violations(chrome, axe) == []
+    chrome.find_element("id", "apply").click()
+    wait_until(lambda: "Applied" in text(chrome, "#effect"))
+    assert (director.rules["enter"], director.rules["leave"]) == (0.75, 0.75)
+    slide(chrome, "enter", 0.9)
+    director.server.set_thresholds = None
+    chrome.find_element("id", "apply").click()
+    wait_until(lambda: "no thresholds to set" in text(chrome, "#effect"))
+    chrome.delete_all_cookies()
+
+
+def test_a_page_without_a_token_says_why_nothing_can_be_applied(
+    chrome: "Chrome", scene: tuple[Director, Page]
+) -> None:
+    open_page(chrome, scene[1])
+    wait_until(lambda: "--token-file" in text(chrome, "#thresholds"))
+    slide(chrome, "enter", 0.9)
+    wait_until(lambda: "keeps no scores" in text(chrome, "#effect"))
+    assert not chrome.find_element("id", "apply").is_enabled()
+    logged(chrome, "browser")
 
 
 def test_a_change_appears_at_once_and_is_announced(

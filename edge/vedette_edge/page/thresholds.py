@@ -44,16 +44,19 @@ class ThresholdRoutes:
         try:
             since_s = float(query.get("since", "0"))
             changes = {name: float(query[name]) for name in NAMES if name in query}
+            info = await self._hub.wait_for_info(ANSWER_S)
             async with self._reading:  # one at a time: all cores are needed for pictures
-                content = await asyncio.to_thread(self._compare, changes, since_s)
+                content = await asyncio.to_thread(self._compare, info, changes, since_s)
         except (OSError, ProtocolError, EOFError) as error:
             return JSONResponse({"error": f"no answer from the watch: {error}"}, 503)
         except (ValueError, SettingError) as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(content, headers=NO_STORE)
 
-    def _compare(self, changes: Mapping[str, float], since_s: float) -> dict[str, object]:
-        if (info := self._hub.info) is None:
+    def _compare(
+        self, info: WatchInfo | None, changes: Mapping[str, float], since_s: float
+    ) -> dict[str, object]:
+        if info is None:
             raise ProtocolError(self._hub.reason)
         history = self._read_history()
         changed = {name: parse_threshold(name, value) for name, value in changes.items()}
@@ -83,6 +86,9 @@ class ThresholdRoutes:
             changes = json.loads(body)
             if not isinstance(changes, dict) or not changes:
                 raise ValueError("expected a JSON object with enter, leave or both")
+            for name, value in changes.items():
+                if value is not None:  # which stands for the configured one
+                    parse_threshold(name, value)
             await asyncio.to_thread(self._set, changes)
         except (OSError, ProtocolError, EOFError) as error:
             return JSONResponse({"error": f"no answer from the watch: {error}"}, 503)
