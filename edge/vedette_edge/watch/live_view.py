@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 
 from vedette_edge.capture.supervisor import Supervisor
@@ -39,7 +40,8 @@ class LiveView:
             if self._recorder and timings.scores:  # none while the watch is paused
                 self._recorder.add(timings.info.taken_s)
 
-        return replace(watch, on_frame=on_frame)
+        add_frame = partial(self._add_frame, watch)
+        return replace(watch, on_frame=on_frame, on_unclassified=add_frame)
 
     def _add_frame(self, watch: Watch, timings: FrameTimings) -> None:
         wants_picture = self._server.wants_picture

@@ -32,6 +32,9 @@ class Watch:
     heartbeat: Heartbeat
     stats: WatchStats = field(default_factory=WatchStats)
     on_frame: Callable[[FrameTimings], None] = lambda timings: None  # when it is done with
+    on_unclassified: Callable[[FrameTimings], None] = lambda timings: (
+        None
+    )  # if no region has scores
     on_check: Callable[[], None] = lambda: None  # several times a second
     controls: Controls = field(default_factory=Controls)  # while paused, frames are only taken
     on_settings: Callable[[], None] = lambda: None  # when something was set
@@ -85,8 +88,8 @@ def _process_frame(watch: Watch, frame: tuple[FrameInfo, Crops]) -> FrameTimings
         watch.sink.write(create_record("note") | {"text": text})
     timings.logged_s = time.monotonic()
     watch.stats.add(timings)
-    if len(timings.failures) < len(watch.regions):
-        watch.on_frame(timings)
+    is_classified = len(timings.failures) < len(watch.regions)
+    (watch.on_frame if is_classified else watch.on_unclassified)(timings)
     return timings
 
 

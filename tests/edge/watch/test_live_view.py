@@ -63,6 +63,20 @@ def test_the_pixels_are_those_of_the_frame_that_the_packet_names(
             assert np.array_equal(image_rgb, expected)
 
 
+def test_viewers_see_a_frame_without_scores_too(
+    watch: Watch, server: LiveServer, tmp_path: Path
+) -> None:
+    with LiveClient(tmp_path / "watch.sock") as viewer:
+        viewer.request(["state"])
+        wait_until(lambda: server.wants_frame)
+        while not (frame := watch.camera.next_frame(5.0)):
+            pass
+        failed = FrameTimings(frame[0], crops=frame[1], failures=["nan"], scores=[None])
+        watch.on_unclassified(failed)
+        (region,) = cast(Any, viewer.read().header["regions"])
+        assert region["scores"] is None
+
+
 def test_no_originals_are_kept_for_a_viewer_that_has_gone(
     watch: Watch, server: LiveServer, tmp_path: Path
 ) -> None:

@@ -264,7 +264,7 @@ def test_frames_without_scores_are_counted_noted_once_and_feed_no_watchdog(share
     crops = [(red, red), (black, black), (red, black), (black, black)]
     frames = [create_frame(number, number, *one) for number, one in enumerate(crops, 1)]
     regions = [RegionState(name, None, every_frame=True) for name in ("door", "yard")]
-    kept, fed, stats = Kept(), list[int](), WatchStats()
+    kept, fed, left, stats = Kept(), list[int](), list[int](), WatchStats()
     run_watch(
         Watch(
             classifier=Classifier(shares),
@@ -274,6 +274,7 @@ def test_frames_without_scores_are_counted_noted_once_and_feed_no_watchdog(share
             heartbeat=Heartbeat(0),
             stats=stats,
             on_frame=lambda timings: fed.append(timings.info.number),
+            on_unclassified=lambda timings: left.append(timings.info.number),
         )
     )
     assert [(one["frame"], one["region"]) for one in kept.select("frame")] == [
@@ -283,7 +284,7 @@ def test_frames_without_scores_are_counted_noted_once_and_feed_no_watchdog(share
     ]
     (note,) = kept.select("note")
     assert "3 of 3 scores are not finite numbers" in note["text"]
-    assert fed == [1, 3]
+    assert (fed, left) == ([1, 3], [2, 4])
     assert (stats.frames, stats.unclassified, stats.dropped) == (4, 5, 0)
     assert "4 frames, 0 dropped, 5 unclassified, " in stats.summarize()
     (beat,) = Heartbeat(1e-9).create_due(stats, regions, 0.0)
