@@ -125,7 +125,7 @@ class Collector:
 
 
 def _explain(error: BrokerError) -> str:
-    """Explain an error without advice on an id, which this client draws anew each time."""
+    """Explain an error without advice on an id, which this client draws again each time."""
     return str(error).replace(OTHER_DEVICE, "look into the broker's log")
 
 

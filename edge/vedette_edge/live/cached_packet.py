@@ -9,7 +9,7 @@ FRESH_S = 0.2
 
 
 class CachedPacket:
-    """A packet of a type, encoded anew at most every FRESH_S: a flood of requests costs little."""
+    """A packet of a type, encoded again at most every FRESH_S: a flood of requests costs little."""
 
     def __init__(self, kind: str, read_fields: Callable[[], Mapping[str, object]]) -> None:
         self._kind, self._read_fields = kind, read_fields

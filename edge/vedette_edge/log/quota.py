@@ -67,7 +67,7 @@ class Quota:
     def restore(self, saved: Mapping[str, Any], now_s: float, size: int) -> None:
         """Count what `save` returned before a restart, and what the log has grown since.
 
-        The clock starts anew with each boot, and nobody knows how long the machine was off: the
+        The clock starts at 0 with each boot, and nobody knows how long the machine was off: the
         bytes are then as old as when they were saved. Damaged values count as empty.
         """
         with suppress(LookupError, TypeError, ValueError, OverflowError):

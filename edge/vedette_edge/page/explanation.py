@@ -34,8 +34,7 @@ def explain_label(
         return f"Each frame is classified alone; this one is {labels[best]} at {score:.2f}."
     stands = f"{region['label']} for {format_duration(region['stands_s'])}"
     if _is_leaving(region, labels, thresholds):
-        left_s = max(0.0, region["dwell"] - region["stands_s"])
-        return f"{stands}, and below its line: unknown in {left_s:.1f} s."
+        return f"{stands}, and below its line: unknown in {_find_dwell_left(region):.1f} s."
     rival = find_rival(region, labels, thresholds)
     if not rival:
         return f"{stands}."
@@ -88,7 +87,7 @@ def _find_wait(best: float, score: float, enter: float, region: Mapping[str, Any
     As in LabelSmoother: with scores of 1 from now on, after a time t a smoothed score s is
     1 - d * (1 - s) with d = exp(-t / smoothing), and all others are d times what they were.
     """
-    left_s = max(0.0, float(region["dwell"]) - float(region["stands_s"]))
+    left_s = _find_dwell_left(region)
     if not region["smoothing"] or score >= max(enter, best):
         return left_s
     reaches = (1 - enter) / max(1 - score, 1e-6)
@@ -103,13 +102,17 @@ def _find_leave(
     """Find when the label gives way to unknown if its score is 0 from now on, in seconds."""
     if region["label"] == UNKNOWN or region["label"] not in labels:
         return math.inf
-    left_s = max(0.0, float(region["dwell"]) - float(region["stands_s"]))
     current = labels.index(region["label"])
     leave = max(region["leave"], thresholds[current])
     if not leave:
         return math.inf
     ratio = max(1.0, region["smoothed"][current] / leave)
-    return max(left_s, float(region["smoothing"]) * math.log(ratio))
+    return max(_find_dwell_left(region), float(region["smoothing"]) * math.log(ratio))
+
+
+def _find_dwell_left(region: Mapping[str, Any]) -> float:
+    """Find for how long the label stays in any case, in seconds."""
+    return max(0.0, float(region["dwell"]) - float(region["stands_s"]))
 
 
 def _is_leaving(

@@ -1,7 +1,7 @@
 """The memory of rules: the firsts that were sent, and when each rule sent last.
 
 It outlives the watch, in a file, so that a watch that restarts often sends no more than one that
-does not. The file is for this machine alone and may be deleted: the rules begin anew then.
+does not. The file is for this machine alone and may be deleted: the rules start over then.
 """
 
 import json
