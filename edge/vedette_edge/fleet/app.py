@@ -15,9 +15,9 @@ from vedette_edge.fleet.collector import Collector
 from vedette_edge.fleet.events import FleetStream
 from vedette_edge.fleet.hub import FleetHub
 from vedette_edge.mqtt.config import MqttConfig
-from vedette_edge.page.access import Access, AccessMiddleware
-from vedette_edge.page.entry import NO_STORE, Entry
-from vedette_edge.page.server import MOST_VIEWERS, ViewerResponse
+from vedette_edge.web.access import Access, AccessMiddleware
+from vedette_edge.web.entry import NO_STORE, Entry
+from vedette_edge.web.server import MOST_VIEWERS, ViewerResponse
 
 BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 KEEP = {"cache-control": "private, max-age=86400, immutable"}  # of a picture, by its name

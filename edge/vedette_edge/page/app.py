@@ -21,14 +21,14 @@ from starlette.routing import Route
 from vedette_edge.errors import SettingError
 from vedette_edge.log.reader import LATEST_S
 from vedette_edge.log.records import encode_record
-from vedette_edge.page.access import Access, AccessMiddleware
-from vedette_edge.page.entry import NO_STORE, Entry
 from vedette_edge.page.events import EventStream
 from vedette_edge.page.history import History
 from vedette_edge.page.hub import Hub
-from vedette_edge.page.server import MOST_VIEWERS, ViewerResponse
 from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
+from vedette_edge.web.access import Access, AccessMiddleware
+from vedette_edge.web.entry import NO_STORE, Entry
+from vedette_edge.web.server import MOST_VIEWERS, ViewerResponse
 
 VIEW_S = 5.0  # to wait for a frame
 READY_S = 60.0  # without a frame, after which the watch is not ready

@@ -17,9 +17,10 @@ from tests.edge.mosquitto import wait_until
 from tests.edge.page.conftest import Page, StartPage, read_memory, start_page
 from tests.edge.vedette_command import read_events, start_watch
 
-from vedette_edge.page import server
-from vedette_edge.page.config import Address, PageConfig
+from vedette_edge.page.config import PageConfig
 from vedette_edge.page.run import run_page
+from vedette_edge.web import server
+from vedette_edge.web.config import Address, WebConfig
 
 needs_activation = pytest.mark.skipif(
     not shutil.which("systemd-socket-activate"), reason="systemd-socket-activate is not installed"
@@ -32,8 +33,8 @@ def quick_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page
     monkeypatch.setattr(server, "HEAD_S", 0.5)
     monkeypatch.setattr(server, "STALL_S", 0.5)
     monkeypatch.setattr(server, "IDLE_CHECK_S", 0.1)
-    config = PageConfig(tmp_path / "watch.sock", idle_s=1.0)
-    with server.open_sockets([Address("127.0.0.1", 0)]) as sockets:
+    config = PageConfig(tmp_path / "watch.sock", WebConfig(idle_s=1.0))
+    with server.open_sockets([Address("127.0.0.1", 0)], 0) as sockets:
         port = sockets[0].getsockname()[1]
         thread = threading.Thread(target=run_page, args=(config, sockets))
         thread.start()

@@ -10,13 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from vedette_edge.page.access import Access
+from vedette_edge.web.access import Access
 
 MOST_FORM_BYTES = 1000
 FORM_S = 10.0  # to wait for a form
 MEDIA = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 NO_STORE = {"cache-control": "no-store"}
-_STATIC = files("vedette_edge.page") / "static"
+_STATIC = files("vedette_edge.web") / "static"
 SHARED: Mapping[str, Traversable] = {
     "/login": _STATIC / "login.html",
     "/login.js": _STATIC / "login.js",

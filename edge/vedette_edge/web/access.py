@@ -1,4 +1,4 @@
-"""Access to the page: who may see it, and who may change something.
+"""Access to a page: who may see it, and who may change something.
 
 A token is demanded as soon as there is one. Without one, only this machine is served; see
 docs/page.md for the attacks that each rule is there for.
@@ -22,7 +22,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vedette_edge.page.config import is_loopback
+from vedette_edge.web.config import is_loopback
 
 COOKIE = "vedette_session"
 MOST_WRONG = 5  # tokens from one address, until it has to wait
