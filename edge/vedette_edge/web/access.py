@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vedette_edge.web.config import is_loopback
+from vedette_edge.web.config import Address, WebConfig, check_exposure, is_loopback, read_token
 
 COOKIE = "vedette_session"
 MOST_WRONG = 5  # tokens from one address, until it has to wait
@@ -52,6 +52,7 @@ class AccessConfig:
 
     token: str | None = None
     hosts: Collection[str] = ()  # further names under which the page is reached
+    framers: Collection[str] = ()  # origins whose pages may show this one in a frame
     cookie: str = COOKIE  # two pages of one host need two: browsers do not look at the port
 
     @cached_property
@@ -89,6 +90,8 @@ class Access:
         self._config, self._wrong = config, WrongTokens()
         names = {"localhost", socket.gethostname().lower(), *map(str.lower, config.hosts)}
         self._hosts = names | {f"{name}.local" for name in names if "." not in name}
+        policy = " ".join((POLICY, *config.framers))
+        self.headers = HEADERS | {"content-security-policy": policy}  # of all answers
 
     def check(self, request: HTTPConnection) -> Response | None:
         """Return the answer to a request that is refused; None if it may pass."""
@@ -164,12 +167,9 @@ class Access:
 class AccessMiddleware:
     """Asks Access about each request, and adds headers to all answers."""
 
-    def __init__(self, app: ASGIApp, access: Access, framers: Collection[str]) -> None:
-        """`framers` are the origins whose pages may show this one in a frame."""
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
-        policy = " ".join((POLICY, *framers))
-        headers = HEADERS | {"content-security-policy": policy}
-        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._headers = [(name.encode(), text.encode()) for name, text in access.headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse a request."""
@@ -186,6 +186,13 @@ class AccessMiddleware:
             return
         refusal = self._access.check(HTTPConnection(scope))
         await (refusal or self._app)(scope, receive, send_with_headers)
+
+
+def create_access(config: WebConfig, addresses: Sequence[Address], cookie: str = COOKIE) -> Access:
+    """Create the access of a page that is served on addresses. Raises SettingError."""
+    token = read_token(config.token_file) if config.token_file else None
+    check_exposure(addresses, token)
+    return Access(AccessConfig(token, config.hosts, config.framers, cookie))
 
 
 def get_address(request: HTTPConnection) -> str:

@@ -21,6 +21,7 @@ MOST_PER_ADDRESS = 50
 SEND_BUFFER_BYTES = 262_144  # of the kernel, for a connection
 BACKLOG = 500  # connections that wait, and that are accepted at once
 MOST_VIEWERS = 8  # that an application serves events and streams to
+BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 MOST_HEADER_BYTES = 16_384
 HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on
