@@ -93,6 +93,11 @@ class Access:
         policy = " ".join((POLICY, *config.framers))
         self.headers = HEADERS | {"content-security-policy": policy}  # of all answers
 
+    @property
+    def has_token(self) -> bool:
+        """True if viewers need a token; without one, nobody may change anything."""
+        return bool(self._config.token)
+
     def check(self, request: HTTPConnection) -> Response | None:
         """Return the answer to a request that is refused; None if it may pass."""
         if not self._is_known_host(request.headers.get("host", "")):
@@ -136,7 +141,7 @@ class Access:
         path, changes = request.scope["path"], request.scope["method"] == "POST"
         if path in PUBLIC or (path in OPEN_TO_THIS_MACHINE and is_from_here(request)):
             return None
-        if not self._config.token:
+        if not self.has_token:
             text = "Changes need a token; start the page with --token-file\n"
             return PlainTextResponse(text, 403) if changes else None
         return self._check_credentials(request, has_form=path == "/" and not changes)
