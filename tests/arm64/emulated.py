@@ -37,6 +37,7 @@ LEFT_OUT: Mapping[str, str] = {
     "survival/": "processes start within seconds, too fast for this processor",
     "watch/test_loop": "processes start within seconds, too fast for this processor",
     "watch/test_snapshots": "processes start within seconds, too fast for this processor",
+    "web/": "processes start within seconds, too fast for this processor",
 }
 
 

@@ -76,8 +76,8 @@ def test_it_says_what_the_camera_sees_and_why(
     row = text(chrome, "#scores tr").split()
     assert row == ["fox", "0.90", "0.90"]
     size = "const it = document.querySelector('#input'); return [it.naturalWidth, it.naturalHeight]"
-    assert chrome.execute_script(size) == [96, 96]
-    assert "96 x 96 pixels" in text(chrome, "#input-caption")
+    wait_until(lambda: chrome.execute_script(size) == [96, 96])
+    wait_until(lambda: "96 x 96 pixels" in text(chrome, "#input-caption"))
 
 
 def slide(chrome: "Chrome", name: str, value: float) -> None:

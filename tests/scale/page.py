@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.edge.page.conftest import Page, start_page
-from tests.edge.page.test_limits import find_free_port, is_listening, start_by_systemd
+from tests.edge.web.test_server import find_free_port, is_listening, start_by_systemd
 from tests.scale.fleet import open_chrome, wait_for
 from tests.scale.watches import say
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import click
 
-from vedette_edge.cli.options import collect_options, parse_each
-from vedette_edge.click_types import FiniteFloat
+from vedette_edge.cli.options import collect_options
+from vedette_edge.cli.web_options import advise_extras, bind_option, web_options
 from vedette_edge.console import Output, cli_session, show_log
 from vedette_edge.errors import SettingError
-from vedette_edge.page.config import Address, PageConfig, parse_address, parse_origin
+from vedette_edge.page.config import PageConfig
+from vedette_edge.web.config import Address
 
+PORT = 8470
 SERVICE_SOCKET = Path("/run/vedette/watch.sock")
 START_S = 60.0  # for a watch to open its socket
 CHECK_S = 0.05
@@ -31,43 +33,6 @@ Examples:
 """
 
 
-def _parse_bind(
-    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[Address, ...]:
-    return parse_each(parse_address, texts)
-
-
-def _parse_origins(
-    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
-) -> tuple[str, ...]:
-    return parse_each(parse_origin, texts)
-
-
-access_options = (
-    click.option(
-        "--token-file",
-        type=click.Path(path_type=Path),
-        help="File with the token that viewers must give.",
-    ),
-    click.option(
-        "--host", "hosts", multiple=True, metavar="NAME", help="Another name of this machine."
-    ),
-    click.option(
-        "--frame-ancestor",
-        "framers",
-        multiple=True,
-        metavar="ORIGIN",
-        callback=_parse_origins,
-        help="Let pages from there show this one in a frame.",
-    ),
-    click.option(
-        "--idle-exit",
-        "idle_s",
-        type=FiniteFloat(0),
-        default=0.0,
-        help="End after so many seconds without a viewer; 0: never.",
-    ),
-)
 page_options = collect_options(
     "config",
     PageConfig,
@@ -77,20 +42,12 @@ page_options = collect_options(
         default=SERVICE_SOCKET,
         help="Socket of the watch.",
     ),
-    *access_options,
+    web_options,
 )
 
 
 @click.command("page", epilog=EXAMPLES)
-@click.option(
-    "--bind",
-    "addresses",
-    multiple=True,
-    metavar="ADDRESS:PORT",
-    callback=_parse_bind,
-    show_default="8470 on this machine alone",
-    help="Address to serve the page on.",
-)
+@bind_option(PORT)
 @page_options
 @click.option(
     "--open",
@@ -111,13 +68,10 @@ def page(
         raise click.UsageError("--open and --camera belong together: a model, and where to look")
     with cli_session() as terminal, show_log(terminal.err, "vedette_edge", "uvicorn.error"):
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # in order, as Ctrl-C
-        try:
+        with advise_extras("page"):
             from vedette_edge.page.run import run_page  # starlette and uvicorn are an extra
-            from vedette_edge.page.server import list_addresses, open_sockets  # the same
-        except ImportError as error:
-            advice = "pip install 'vedette-edge[page]'"
-            raise SettingError(f"the page needs starlette and uvicorn: {advice}") from error
-        with open_sockets(addresses) as sockets, _open_watch(model, camera, terminal) as own:
+            from vedette_edge.web.server import list_addresses, open_sockets  # the same
+        with open_sockets(addresses, PORT) as sockets, _open_watch(model, camera, terminal) as own:
             for address in list_addresses(sockets):
                 terminal.err.print(f"http://{address}/")
             run_page(replace(config, socket=own) if own else config, sockets)

@@ -1,12 +1,11 @@
 """The addresses of a fleet's page: the page itself, pictures, events, and JSON for programs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -15,11 +14,11 @@ from vedette_edge.fleet.collector import Collector
 from vedette_edge.fleet.events import FleetStream
 from vedette_edge.fleet.hub import FleetHub
 from vedette_edge.mqtt.config import MqttConfig
-from vedette_edge.page.access import Access, AccessMiddleware
-from vedette_edge.page.entry import NO_STORE, Entry
-from vedette_edge.page.server import MOST_VIEWERS, ViewerResponse
+from vedette_edge.web.access import Access
+from vedette_edge.web.application import create_application
+from vedette_edge.web.entry import NO_STORE
+from vedette_edge.web.server import BUSY, MOST_VIEWERS, ViewerResponse
 
-BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 KEEP = {"cache-control": "private, max-age=86400, immutable"}  # of a picture, by its name
 
 
@@ -63,10 +62,8 @@ class FleetPage:
         return PlainTextResponse("ok\n")
 
 
-def create_app(
-    broker: MqttConfig, hub: FleetHub, access: Access, framers: Collection[str]
-) -> Starlette:
-    """Create the application. `framers` are the origins whose pages may show it in a frame."""
+def create_app(broker: MqttConfig, hub: FleetHub, access: Access) -> Starlette:
+    """Create the application."""
 
     @asynccontextmanager
     async def run_collector(app: Starlette) -> AsyncIterator[None]:
@@ -78,16 +75,15 @@ def create_app(
 
     page, folder = FleetPage(hub), files("vedette_edge.fleet") / "static"
     names = {"/": "fleet.html", "/fleet.js": "fleet.js", "/fleet.css": "fleet.css"}
+    own = {path: folder / name for path, name in names.items()}
     routes = [
-        *Entry(access, {path: folder / name for path, name in names.items()}).list_routes(),
         Route("/events", page.stream_events),
         Route("/api/fleet", page.send_fleet),
         Route("/pictures/{device}.jpg", page.send_picture),
         Route("/healthz", page.report_health),
         Route("/readyz", page.report_readiness),
     ]
-    middleware = [Middleware(AccessMiddleware, access=access, framers=framers)]
-    return Starlette(routes=routes, middleware=middleware, lifespan=run_collector)
+    return create_application(access, own, routes, run_collector)
 
 
 class Waker:

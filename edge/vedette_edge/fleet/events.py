@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 
 from vedette_edge.fleet.hub import FleetHub
 
-PING_S = 15.0  # after which a silent stream shows that it lives
-
 
 class FleetStream:
     """The events of one viewer: first everything, then what changes."""
@@ -18,13 +16,9 @@ class FleetStream:
         self._order: list[str] = []
         self._described: dict[str, object] = {}
 
-    async def run(self) -> AsyncIterator[str]:
+    def run(self) -> AsyncIterator[str]:
         """Yield events until the viewer has gone."""
-        while True:
-            while text := self._take():  # again, for what changed while it was sent
-                yield text
-            if not await self._hub.wait(PING_S):
-                yield ": still here\n\n"
+        return self._hub.stream(self._take)
 
     def _take(self) -> str:
         """Take what is new; empty if nothing is."""

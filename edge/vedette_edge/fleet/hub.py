@@ -5,19 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vedette_edge.fleet.roster import Roster
+from vedette_edge.web.changes import Changes
 
 CHECK_S = 1.0  # between two checks while nothing arrives, such as for devices that are silent
 GATHER_S = 0.2  # in which changes are gathered
 
 
-class FleetHub:
+class FleetHub(Changes):
     """Brings the roster up to date while somebody looks. For the event loop's thread."""
 
     def __init__(self, roster: Roster) -> None:
+        super().__init__()
         self.roster = roster
         self.viewers = 0
         self.wake = asyncio.Event()  # something has arrived
-        self._changed = asyncio.Condition()
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -38,18 +39,8 @@ class FleetHub:
                 changed = self.roster.update()
                 before, described = described, self.roster.describe()
                 if changed or before != described:
-                    async with self._changed:
-                        self._changed.notify_all()
+                    await self._notify()
             await asyncio.sleep(GATHER_S)
-
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for the next change. False after the time-out."""
-        try:
-            async with asyncio.timeout(timeout_s), self._changed:
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _wait(self) -> None:
         try:

@@ -5,25 +5,22 @@ from socket import socket
 
 from vedette_edge.fleet.app import create_app
 from vedette_edge.fleet.collector import check_login
-from vedette_edge.fleet.config import FleetConfig
 from vedette_edge.fleet.hub import FleetHub
 from vedette_edge.fleet.roster import Roster
 from vedette_edge.mqtt.config import MqttConfig
-from vedette_edge.page.access import Access, AccessConfig
-from vedette_edge.page.config import check_exposure, read_token
-from vedette_edge.page.server import list_addresses, serve
+from vedette_edge.web.access import create_access
+from vedette_edge.web.config import WebConfig
+from vedette_edge.web.server import list_addresses, serve
 
 COOKIE = "vedette_fleet"
 
 
-def run_fleet(broker: MqttConfig, config: FleetConfig, sockets: Sequence[socket]) -> None:
+def run_fleet(broker: MqttConfig, config: WebConfig, sockets: Sequence[socket]) -> None:
     """Serve the page on sockets that listen, until a signal or idleness.
 
     Raises SettingError, and BrokerError if the broker refuses us now.
     """
-    token = read_token(config.token_file) if config.token_file else None
-    check_exposure(list_addresses(sockets), token)
+    access = create_access(config, list_addresses(sockets), COOKIE)
     check_login(broker)
     hub = FleetHub(Roster(broker))
-    access = Access(AccessConfig(token, config.hosts, COOKIE))
-    serve(create_app(broker, hub, access, config.framers), sockets, hub, config.idle_s)
+    serve(create_app(broker, hub, access), sockets, hub, config.idle_s)

@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from importlib.resources import files
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -21,20 +20,20 @@ from starlette.routing import Route
 from vedette_edge.errors import SettingError
 from vedette_edge.log.reader import LATEST_S
 from vedette_edge.log.records import encode_record
-from vedette_edge.page.access import Access, AccessMiddleware
-from vedette_edge.page.entry import NO_STORE, Entry
 from vedette_edge.page.events import EventStream
 from vedette_edge.page.history import History
 from vedette_edge.page.hub import Hub
-from vedette_edge.page.server import MOST_VIEWERS, ViewerResponse
 from vedette_edge.page.thresholds import ThresholdRoutes
 from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
+from vedette_edge.web.access import Access
+from vedette_edge.web.application import create_application
+from vedette_edge.web.entry import NO_STORE
+from vedette_edge.web.server import BUSY, MOST_VIEWERS, ViewerResponse
 
 VIEW_S = 5.0  # to wait for a frame
 READY_S = 60.0  # without a frame, after which the watch is not ready
 ANSWER_S = 2.0  # to wait for figures of the watch
-BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 
 
 class RecordResponse(JSONResponse):
@@ -156,8 +155,8 @@ def _parse_time(text: str) -> float:
     return min(seconds, LATEST_S)
 
 
-def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[str]) -> Starlette:
-    """Create the application. `framers` are the origins whose pages may show it in a frame."""
+def create_app(hub: Hub, access: Access, link: WatchLink) -> Starlette:
+    """Create the application."""
 
     @asynccontextmanager
     async def run_link(app: Starlette) -> AsyncIterator[None]:
@@ -166,8 +165,8 @@ def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[st
         task.cancel()
 
     page, folder = Page(hub), files("vedette_edge.page") / "static"
+    own = {"/": folder / "page.html", "/page.js": folder / "page.js"}
     routes = [
-        *Entry(access, {"/": folder / "page.html", "/page.js": folder / "page.js"}).list_routes(),
         Route("/frame.jpg", page.send_frame),
         Route("/stream.mjpg", page.stream_frames),
         Route("/events", page.stream_events),
@@ -179,5 +178,4 @@ def create_app(hub: Hub, access: Access, link: WatchLink, framers: Collection[st
         Route("/metrics", page.send_metrics),
         *ThresholdRoutes(hub, link.path).list_routes(),
     ]
-    middleware = [Middleware(AccessMiddleware, access=access, framers=framers)]
-    return Starlette(routes=routes, middleware=middleware, lifespan=run_link)
+    return create_application(access, own, routes, run_link)

@@ -7,8 +7,6 @@ from typing import Any
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import View, WatchInfo
 
-PING_S = 15.0  # after which a silent stream shows that it lives
-
 
 class EventStream:
     """The events of one viewer: views that are replaced by newer ones before it reads are lost."""
@@ -22,13 +20,9 @@ class EventStream:
         self._view: View | None = None
         self._metrics: Mapping[str, Any] | None = None
 
-    async def run(self) -> AsyncIterator[str]:
+    def run(self) -> AsyncIterator[str]:
         """Yield events until the viewer has gone."""
-        while True:
-            while text := self._take():  # what has come while the last was being sent
-                yield text
-            if not await self._hub.wait(PING_S):
-                yield ": still here\n\n"
+        return self._hub.stream(self._take)
 
     def _take(self) -> str:
         """Take what is new."""

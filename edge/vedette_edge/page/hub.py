@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vedette_edge.page.view import View, WatchInfo
+from vedette_edge.web.changes import Changes
 
 CONNECTING = "connecting"
 MOST_RECORDS = 200  # that a viewer who was away can have missed
@@ -23,11 +24,12 @@ class NumberedRecord:
     record: Mapping[str, object]
 
 
-class Hub:
+class Hub(Changes):
     """Holds what the watch shows. For the event loop's thread."""
 
     def __init__(self, *, may_change: bool = False) -> None:
         """`may_change` says that viewers can have a token, so that they may change thresholds."""
+        super().__init__()
         self._may_change = may_change
         self.info: WatchInfo | None = None  # None: no watch
         self.reason = CONNECTING  # why there is none
@@ -38,7 +40,6 @@ class Hub:
         self._records: deque[NumberedRecord] = deque(maxlen=MOST_RECORDS)
         self.viewers = self.pictures_wanted = 0
         self.wake = asyncio.Event()  # there is something to do: somebody begins to look
-        self._changed = asyncio.Condition()
 
     @property
     def last_number(self) -> int:
@@ -116,15 +117,6 @@ class Hub:
         """False if there is no watch."""
         return bool(self.info) or self.reason == CONNECTING
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for the next change. False after the time-out."""
-        try:
-            async with asyncio.timeout(timeout_s), self._changed:
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        return True
-
     async def wait_for_view(self, timeout_s: float, *, pictures: bool) -> View | None:
         """Wait for the next view, with a picture if need be; None if none comes in time."""
         count, until_s = self.view_count, time.monotonic() + timeout_s
@@ -134,7 +126,3 @@ class Hub:
                 if self.view_count > count and self.view and (self.view.jpeg or not pictures):
                     return self.view
         return None
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()

@@ -1,21 +1,23 @@
 """The page as a whole: its parts, put together and served."""
 
+import os
 from collections.abc import Sequence
 from socket import socket
 
-from vedette_edge.page.access import Access, AccessConfig
 from vedette_edge.page.app import create_app
-from vedette_edge.page.config import PageConfig, check_exposure, read_token
+from vedette_edge.page.config import PageConfig
 from vedette_edge.page.hub import Hub
-from vedette_edge.page.server import list_addresses, serve
 from vedette_edge.page.watch_link import WatchLink
+from vedette_edge.web.access import create_access
+from vedette_edge.web.server import list_addresses, serve
+
+NICENESS = 10  # if the processor's time is short, the watch goes first
 
 
 def run_page(config: PageConfig, sockets: Sequence[socket]) -> None:
     """Serve the page on sockets that listen, until a signal or idleness. Raises SettingError."""
-    token = read_token(config.token_file) if config.token_file else None
-    check_exposure(list_addresses(sockets), token)
-    hub = Hub(may_change=bool(token))
-    access = Access(AccessConfig(token, config.hosts))
-    app = create_app(hub, access, WatchLink(config.socket, hub), config.framers)
-    serve(app, sockets, hub, config.idle_s)
+    access = create_access(config.web, list_addresses(sockets))
+    hub = Hub(may_change=access.has_token)
+    app = create_app(hub, access, WatchLink(config.socket, hub))
+    os.nice(NICENESS)
+    serve(app, sockets, hub, config.web.idle_s)

@@ -13,12 +13,12 @@ from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.live.client import LiveClient
 from vedette_edge.live.protocol import Packet
 from vedette_edge.live.score_history import ScoreHistory, decode_score_history
-from vedette_edge.page.entry import NO_STORE, read_body
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import WatchInfo
 from vedette_edge.page.what_if import LabelRules, follow_labels
 from vedette_edge.watch.config import check_hysteresis
 from vedette_edge.watch.thresholds import parse_threshold
+from vedette_edge.web.entry import NO_STORE, read_body
 
 NAMES = ("enter", "leave")
 ANSWER_S = 2.0  # for the watch

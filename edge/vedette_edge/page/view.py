@@ -11,10 +11,10 @@ from vedette_edge.capture.region import parse_region
 from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.images.encoding import encode_jpeg_within, encode_png
 from vedette_edge.live.client import load_pixels
+from vedette_edge.live.frame import FRAME_PX
 from vedette_edge.live.protocol import Packet
 from vedette_edge.page.explanation import explain_label
 
-FRAME_PX = 1280  # of the longer side of a frame's JPEG
 LARGEST_JPEG = 250_000  # bytes
 
 

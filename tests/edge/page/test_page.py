@@ -17,7 +17,7 @@ from vedette_edge import Classifier
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.live.client import LiveClient
 from vedette_edge.live.server import LiveServer
-from vedette_edge.page.server import MOST_VIEWERS
+from vedette_edge.web.server import MOST_VIEWERS
 
 
 def decode(data: bytes) -> Image:

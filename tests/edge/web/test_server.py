@@ -1,8 +1,7 @@
-"""The page under attack, at its end, and started by systemd: the watch never notices."""
+"""The server under attack, at its end, and started by systemd."""
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -14,12 +13,12 @@ from pathlib import Path
 
 import pytest
 from tests.edge.mosquitto import wait_until
-from tests.edge.page.conftest import Page, StartPage, read_memory, start_page
-from tests.edge.vedette_command import read_events, start_watch
+from tests.edge.page.conftest import Page, StartPage, is_running, read_memory
 
-from vedette_edge.page import server
-from vedette_edge.page.config import Address, PageConfig
+from vedette_edge.page.config import PageConfig
 from vedette_edge.page.run import run_page
+from vedette_edge.web import server
+from vedette_edge.web.config import Address, WebConfig
 
 needs_activation = pytest.mark.skipif(
     not shutil.which("systemd-socket-activate"), reason="systemd-socket-activate is not installed"
@@ -32,8 +31,8 @@ def quick_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page
     monkeypatch.setattr(server, "HEAD_S", 0.5)
     monkeypatch.setattr(server, "STALL_S", 0.5)
     monkeypatch.setattr(server, "IDLE_CHECK_S", 0.1)
-    config = PageConfig(tmp_path / "watch.sock", idle_s=1.0)
-    with server.open_sockets([Address("127.0.0.1", 0)]) as sockets:
+    config = PageConfig(tmp_path / "watch.sock", WebConfig(idle_s=1.0))
+    with server.open_sockets([Address("127.0.0.1", 0)], 0) as sockets:
         port = sockets[0].getsockname()[1]
         thread = threading.Thread(target=run_page, args=(config, sockets))
         thread.start()
@@ -166,40 +165,12 @@ def test_ten_thousand_connections_leave_the_page_as_it_was(start: StartPage) -> 
     wait_until(lambda: len(list(descriptors.iterdir())) < 40)
 
 
-def test_a_page_that_is_killed_again_and_again_costs_the_watch_no_frame_or_record(
-    tmp_path: Path, model: Path
-) -> None:
-    config, path = tmp_path / "config.toml", tmp_path / "watch.sock"
-    config.write_text(
-        f'model = "{model}"\ncamera = "synthetic:320x240@5"\njson = true\nheartbeat = 1.0\n'
-        f'socket = "{path}"\nevery-frame = true\n'
-    )
-    with start_watch(config) as watch:
-        read_events(watch, "heartbeat")
-        for _ in range(10):
-            with start_page("--socket", path) as page, ExitStack() as stack:
-                for _ in range(3):
-                    stack.enter_context(page.open("/stream.mjpg"))
-                os.kill(page.pid, signal.SIGKILL)
-        records = [record for _ in range(3) for record in read_events(watch, "heartbeat")]
-    numbers = [one["frame"] for one in records if one["event"] == "frame"]
-    assert numbers == list(range(int(str(numbers[0])), int(str(numbers[0])) + len(numbers)))
-    assert records[-1]["dropped"] == 0
-
-
 def test_it_ends_when_nobody_has_looked_for_a_while(start: StartPage) -> None:
     page = start("--idle-exit", "1.5")
     with page.events():
         time.sleep(4)
         assert page.get("/healthz").status == 200
     wait_until(lambda: not is_running(page.pid))
-
-
-def is_running(pid: int) -> bool:
-    """True if a child runs that nobody has waited for."""
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 @needs_activation
@@ -250,31 +221,3 @@ def test_a_port_that_is_taken_is_an_error() -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert f"127.0.0.1:{port}: Address already in use; choose another one" in done.stderr
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_open_starts_a_watch_and_ends_it_with_the_page(
-    model: Path, number: signal.Signals, code: int
-) -> None:
-    command = [sys.executable, "-m", "vedette_edge", "page", "--bind", "127.0.0.1:0"]
-    command += ["--open", str(model), "--camera", "synthetic:64x48@10"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr
-        line = next(line for line in process.stderr if line.startswith("http://"))
-        page = Page(int(line.strip("/\n").rpartition(":")[2]), process.pid)
-        wait_until(lambda: page.get("/frame.jpg").status == 200)
-        assert page.get("/api/history").status == 200
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        process.send_signal(number)
-        assert process.wait(60) == code
-        assert "Traceback" not in process.stderr.read()
-        assert not any(is_running(int(child)) for child in children)
-
-
-def test_a_watch_that_cannot_begin_ends_the_page(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "vedette_edge", "page", "--bind", "127.0.0.1:0"]
-    command += ["--open", str(tmp_path / "gone.tflite"), "--camera", "synthetic"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert "gone.tflite" in done.stderr
-    assert "Traceback" not in done.stderr

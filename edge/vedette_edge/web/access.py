@@ -1,4 +1,4 @@
-"""Access to the page: who may see it, and who may change something.
+"""Access to a page: who may see it, and who may change something.
 
 A token is demanded as soon as there is one. Without one, only this machine is served; see
 docs/page.md for the attacks that each rule is there for.
@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from vedette_edge.page.config import is_loopback
+from vedette_edge.web.config import Address, WebConfig, check_exposure, is_loopback, read_token
 
 COOKIE = "vedette_session"
 MOST_WRONG = 5  # tokens from one address, until it has to wait
@@ -52,6 +52,7 @@ class AccessConfig:
 
     token: str | None = None
     hosts: Collection[str] = ()  # further names under which the page is reached
+    framers: Collection[str] = ()  # origins whose pages may show this one in a frame
     cookie: str = COOKIE  # two pages of one host need two: browsers do not look at the port
 
     @cached_property
@@ -89,6 +90,13 @@ class Access:
         self._config, self._wrong = config, WrongTokens()
         names = {"localhost", socket.gethostname().lower(), *map(str.lower, config.hosts)}
         self._hosts = names | {f"{name}.local" for name in names if "." not in name}
+        policy = " ".join((POLICY, *config.framers))
+        self.headers = HEADERS | {"content-security-policy": policy}  # of all answers
+
+    @property
+    def has_token(self) -> bool:
+        """True if viewers need a token; without one, nobody may change anything."""
+        return bool(self._config.token)
 
     def check(self, request: HTTPConnection) -> Response | None:
         """Return the answer to a request that is refused; None if it may pass."""
@@ -133,7 +141,7 @@ class Access:
         path, changes = request.scope["path"], request.scope["method"] == "POST"
         if path in PUBLIC or (path in OPEN_TO_THIS_MACHINE and is_from_here(request)):
             return None
-        if not self._config.token:
+        if not self.has_token:
             text = "Changes need a token; start the page with --token-file\n"
             return PlainTextResponse(text, 403) if changes else None
         return self._check_credentials(request, has_form=path == "/" and not changes)
@@ -164,12 +172,9 @@ class Access:
 class AccessMiddleware:
     """Asks Access about each request, and adds headers to all answers."""
 
-    def __init__(self, app: ASGIApp, access: Access, framers: Collection[str]) -> None:
-        """`framers` are the origins whose pages may show this one in a frame."""
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self._app, self._access = app, access
-        policy = " ".join((POLICY, *framers))
-        headers = HEADERS | {"content-security-policy": policy}
-        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._headers = [(name.encode(), text.encode()) for name, text in access.headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse a request."""
@@ -186,6 +191,13 @@ class AccessMiddleware:
             return
         refusal = self._access.check(HTTPConnection(scope))
         await (refusal or self._app)(scope, receive, send_with_headers)
+
+
+def create_access(config: WebConfig, addresses: Sequence[Address], cookie: str = COOKIE) -> Access:
+    """Create the access of a page that is served on addresses. Raises SettingError."""
+    token = read_token(config.token_file) if config.token_file else None
+    check_exposure(addresses, token)
+    return Access(AccessConfig(token, config.hosts, config.framers, cookie))
 
 
 def get_address(request: HTTPConnection) -> str:

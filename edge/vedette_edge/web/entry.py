@@ -10,15 +10,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from vedette_edge.page.access import Access
+from vedette_edge.web.access import Access
 
 MOST_FORM_BYTES = 1000
 FORM_S = 10.0  # to wait for a form
 MEDIA = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 NO_STORE = {"cache-control": "no-store"}
-_STATIC = files("vedette_edge.page") / "static"
+_STATIC = files("vedette_edge.web") / "static"
+FORM = _STATIC / "login.html"
 SHARED: Mapping[str, Traversable] = {
-    "/login": _STATIC / "login.html",
     "/login.js": _STATIC / "login.js",
     "/page.css": _STATIC / "page.css",
 }
@@ -34,16 +34,18 @@ class Entry:
     def list_routes(self) -> list[Route]:
         """List the routes of the files, and of the form."""
         paths = [Route(path, self.show_file) for path in self._files]
-        return [*paths, Route("/login", self.log_in, methods=["POST"])]
+        form = [Route("/login", self.show_form), Route("/login", self.log_in, methods=["POST"])]
+        return [*paths, *form]
 
     async def show_file(self, request: Request) -> Response:
         """Send the page, its style or its program."""
-        file = self._files[request.scope["path"]]
-        media = MEDIA[file.name.rpartition(".")[2]]
-        headers = NO_STORE
-        if file.name == "login.html":  # without a referrer, browsers send a form's Origin as null
-            headers = NO_STORE | {"referrer-policy": "same-origin"}
-        return Response(file.read_text("utf-8"), media_type=media, headers=headers)
+        return _create_answer(self._files[request.scope["path"]])
+
+    async def show_form(self, request: Request) -> Response:
+        """Send the form."""
+        answer = _create_answer(FORM)
+        answer.headers["referrer-policy"] = "same-origin"  # or else a form's Origin is null
+        return answer
 
     async def log_in(self, request: Request) -> Response:
         """Take the token from the form."""
@@ -66,3 +68,8 @@ async def read_body(request: Request) -> bytes | Response:
     except (TimeoutError, ClientDisconnect):
         return PlainTextResponse("Too slow\n", 408)
     return body
+
+
+def _create_answer(file: Traversable) -> Response:
+    media = MEDIA[file.name.rpartition(".")[2]]
+    return Response(file.read_text("utf-8"), media_type=media, headers=NO_STORE)

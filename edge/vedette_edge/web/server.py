@@ -1,4 +1,4 @@
-"""The web server of the page: bounded in connections and time, and gone when nobody looks."""
+"""The web server of a page: bounded in connections and time, and gone when nobody looks."""
 
 import asyncio
 import os
@@ -14,18 +14,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vedette_edge.errors import SettingError
-from vedette_edge.page.config import LOOPBACK, Address
+from vedette_edge.web.config import Address
 
 MOST_CONNECTIONS = 100
 MOST_PER_ADDRESS = 50
 SEND_BUFFER_BYTES = 262_144  # of the kernel, for a connection
 BACKLOG = 500  # connections that wait, and that are accepted at once
 MOST_VIEWERS = 8  # that an application serves events and streams to
+BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 MOST_HEADER_BYTES = 16_384
 HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on
 IDLE_CHECK_S = 1.0
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
+LOOPBACK = ("127.0.0.1", "::1")
 FIRST_DESCRIPTOR = 3  # that systemd passes, see sd_listen_fds(3)
 
 
@@ -142,13 +144,12 @@ async def _end_when_idle(server: uvicorn.Server, hub: Audience, idle_s: float) -
 
 
 @contextmanager
-def open_sockets(
-    addresses: Sequence[Address], usual: Sequence[Address] = LOOPBACK
-) -> Iterator[list[socket.socket]]:
+def open_sockets(addresses: Sequence[Address], port: int) -> Iterator[list[socket.socket]]:
     """Listen on addresses, or take the sockets that systemd passes. Raises SettingError.
 
-    Without addresses, it listens on the `usual` ones, of which only the first must be there.
+    Without addresses, it listens on this machine's at `port`, of which only the first must exist.
     """
+    usual = [Address(host, port) for host in LOOPBACK]
     with ExitStack() as stack:
         sockets = [stack.enter_context(one) for one in _take_passed_sockets()]
         for address in () if sockets else addresses or usual:

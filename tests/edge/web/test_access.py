@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from tests.edge.page.conftest import TOKEN, Page, StartPage, start_page
 from tests.edge.vedette_command import call_vedette
 
-from vedette_edge.page.access import Access, AccessConfig, WrongTokens
+from vedette_edge.web.access import Access, AccessConfig, WrongTokens
 
 ALL = (
     "/", "/page.js", "/frame.jpg", "/stream.mjpg", "/events", "/api/state", "/api/history",
