@@ -18,7 +18,7 @@ class FleetStream:
 
     def run(self) -> AsyncIterator[str]:
         """Yield events until the viewer has gone."""
-        return self._hub.stream(self._take)
+        return self._hub.changes.stream(self._take)
 
     def _take(self) -> str:
         """Take what is new; empty if nothing is."""

@@ -11,12 +11,11 @@ CHECK_S = 1.0  # between two checks while nothing arrives, such as for devices t
 GATHER_S = 0.2  # in which changes are gathered
 
 
-class FleetHub(Changes):
+class FleetHub:
     """Brings the roster up to date while somebody looks. For the event loop's thread."""
 
     def __init__(self, roster: Roster) -> None:
-        super().__init__()
-        self.roster = roster
+        self.roster, self.changes = roster, Changes()
         self.viewers = 0
         self.wake = asyncio.Event()  # something has arrived
 
@@ -39,7 +38,7 @@ class FleetHub(Changes):
                 changed = self.roster.update()
                 before, described = described, self.roster.describe()
                 if changed or before != described:
-                    await self._notify()
+                    await self.changes.notify()
             await asyncio.sleep(GATHER_S)
 
     async def _wait(self) -> None:

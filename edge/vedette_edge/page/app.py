@@ -77,7 +77,7 @@ class Page:
                 sent = view
                 head = f"Content-Type: image/jpeg\r\nContent-Length: {len(view.jpeg)}\r\n\r\n"
                 yield head.encode() + view.jpeg + b"\r\n--frame\r\n"
-            await self._hub.wait(VIEW_S)
+            await self._hub.changes.wait(VIEW_S)
 
     async def stream_events(self, request: Request) -> Response:
         """Send views and records as server-sent events; with `pictures=1`, pictures too."""

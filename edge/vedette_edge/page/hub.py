@@ -24,13 +24,13 @@ class NumberedRecord:
     record: Mapping[str, object]
 
 
-class Hub(Changes):
+class Hub:
     """Holds what the watch shows. For the event loop's thread."""
 
     def __init__(self, *, may_change: bool = False) -> None:
         """`may_change` says that viewers can have a token, so that they may change thresholds."""
-        super().__init__()
         self._may_change = may_change
+        self.changes = Changes()
         self.info: WatchInfo | None = None  # None: no watch
         self.reason = CONNECTING  # why there is none
         self.view: View | None = None
@@ -76,24 +76,24 @@ class Hub(Changes):
         self.info, self.reason = info, reason
         if info is None:
             self.view = self.metrics = None
-        await self._notify()
+        await self.changes.notify()
 
     async def wait_for_info(self, timeout_s: float) -> WatchInfo | None:
         """Wait for a watch while the page connects; None if there is none."""
         until_s = time.monotonic() + timeout_s
         while not self.info and self.may_answer and (left_s := until_s - time.monotonic()) > 0:
-            await self.wait(left_s)
+            await self.changes.wait(left_s)
         return self.info
 
     async def put_view(self, view: View) -> None:
         """Show a view to all who look."""
         self.view, self.view_count = view, self.view_count + 1
-        await self._notify()
+        await self.changes.notify()
 
     async def put_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Note the figures of the watch."""
         self.metrics, self.wants_metrics = metrics, False
-        await self._notify()
+        await self.changes.notify()
 
     async def read_metrics(self, timeout_s: float) -> Mapping[str, Any] | None:
         """Ask the watch for its figures; None if it is not there, or does not answer in time."""
@@ -103,14 +103,14 @@ class Hub(Changes):
         while self.may_answer and (left_s := until_s - time.monotonic()) > 0:
             if self.metrics is not before:
                 return self.metrics
-            await self.wait(left_s)
+            await self.changes.wait(left_s)
         return None
 
     async def put_record(self, record: Mapping[str, object]) -> None:
         """Pass a record on."""
         number = max(self.last_number + 1, time.time_ns() // 1000)
         self._records.append(NumberedRecord(number, record))
-        await self._notify()
+        await self.changes.notify()
 
     @property
     def may_answer(self) -> bool:
@@ -122,7 +122,7 @@ class Hub(Changes):
         count, until_s = self.view_count, time.monotonic() + timeout_s
         with self.watch(pictures=pictures):
             while self.may_answer and (left_s := until_s - time.monotonic()) > 0:
-                await self.wait(left_s)
+                await self.changes.wait(left_s)
                 if self.view_count > count and self.view and (self.view.jpeg or not pictures):
                     return self.view
         return None

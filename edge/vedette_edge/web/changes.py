@@ -29,6 +29,7 @@ class Changes:
             if not await self.wait(PING_S):
                 yield ": still here\n\n"
 
-    async def _notify(self) -> None:
+    async def notify(self) -> None:
+        """Wake them."""
         async with self._changed:
             self._changed.notify_all()
