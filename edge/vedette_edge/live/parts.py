@@ -1,10 +1,6 @@
 """The answers to viewers: the packets of each part of a frame, and their files."""
 
-import array
-import fcntl
 import os
-import socket
-import termios
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -17,13 +13,6 @@ from vedette_edge.live.frame import (
     create_state,
 )
 from vedette_edge.live.protocol import Packet, create_file, encode_packet
-
-
-def has_unread(connection: socket.socket) -> bool:
-    """True if packets wait that the viewer has not read."""
-    waiting = array.array("i", [0])
-    fcntl.ioctl(connection, termios.TIOCOUTQ, waiting)
-    return bool(waiting[0])
 
 
 def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:

@@ -10,14 +10,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.live.cached_packet import CachedPacket
 from vedette_edge.live.frame import LiveFrame
 from vedette_edge.live.listener import listen
-from vedette_edge.live.parts import encode_part, has_unread
+from vedette_edge.live.parts import encode_part
 from vedette_edge.live.protocol import (
     IN_FILES,
     LARGEST_PACKET,
@@ -29,11 +29,12 @@ from vedette_edge.live.protocol import (
     encode_packet,
     parse_request,
 )
+from vedette_edge.live.viewer import Viewer
 from vedette_edge.log.records import Record
 
 MOST_VIEWERS = 16
 MOST_RECORDS = 100  # waiting for the thread; further ones are dropped and counted
-MOST_REQUESTS = 200  # of a viewer, a second: then it is closed
+ACCEPT_S = 0.02  # between two viewers: a flood of connections costs the watch little
 RETRY_S = 0.1  # after a viewer that could not be accepted
 CLOSE_S = 0.3  # to wait for the thread at the end
 NO_HISTORY = "this watch keeps no scores: it classifies each picture alone, or has no page"
@@ -49,18 +50,6 @@ class LiveCounters:
     viewers: int  # now
     sent: int  # packets
     dropped: int  # packets for a viewer that does not read, and records that nobody took in time
-
-
-@dataclass(slots=True)
-class _Viewer:
-    """A connection of a viewer, and what it has asked for."""
-
-    connection: socket.socket
-    records: bool = False
-    parts: frozenset[str] = field(default_factory=frozenset)  # of the next frame
-    dropped: int = 0  # packets, since the last one that it was sent
-    begun_s: float = 0.0  # of the second in which its requests are counted
-    requests: int = 0
 
 
 class LiveServer:
@@ -86,11 +75,12 @@ class LiveServer:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(self._wake, selectors.EVENT_READ)
-        self._viewers: dict[int, _Viewer] = {}
+        self._viewers: dict[int, Viewer] = {}
         self._records: deque[Record] = deque()
         self._frame: LiveFrame | None = None
         self._wants_records = self._wants_frame = self._wants_picture = False
         self._sent = self._dropped = 0
+        self._accepted_s = 0.0
         self.create_score_history: Callable[[], Packet] | None = None  # set where there is one
         self.set_thresholds: Callable[[Mapping[str, object]], None] | None = None  # the same
         self._closing = False
@@ -176,6 +166,9 @@ class LiveServer:
             self._show(frame)
 
     def _accept(self) -> None:
+        if time.monotonic() - self._accepted_s < ACCEPT_S:
+            time.sleep(ACCEPT_S)
+        self._accepted_s = time.monotonic()
         try:
             connection, _ = self._listener.accept()
         except OSError:  # it has gone, or the process has no descriptors left
@@ -183,7 +176,7 @@ class LiveServer:
             return
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST_PACKET)
-        viewer = _Viewer(connection)
+        viewer = Viewer(connection)
         if len(self._viewers) >= MOST_VIEWERS:
             self._refuse(viewer, f"{MOST_VIEWERS} viewers are connected; try again later")
             connection.close()
@@ -192,7 +185,7 @@ class LiveServer:
         self._selector.register(connection, selectors.EVENT_READ)
         self._send(viewer, self._hello)
 
-    def _read(self, viewer: _Viewer) -> None:
+    def _read(self, viewer: Viewer) -> None:
         """Read a request. A viewer that sends none, or too many, is closed."""
         try:
             data = viewer.connection.recv(LARGEST_REQUEST)
@@ -200,7 +193,7 @@ class LiveServer:
             return
         except OSError:
             data = b""
-        if not data or self._is_flooding(viewer):
+        if not data or viewer.is_flooding():
             self._drop(viewer)
             return
         try:
@@ -208,7 +201,7 @@ class LiveServer:
         except ProtocolError as error:
             self._refuse(viewer, str(error))
 
-    def _take(self, viewer: _Viewer, request: Request) -> None:
+    def _take(self, viewer: Viewer, request: Request) -> None:
         viewer.records = viewer.records or request.records
         viewer.parts = request.parts or viewer.parts
         self._update_wants()
@@ -219,7 +212,7 @@ class LiveServer:
         if request.thresholds:
             self._set_thresholds(viewer, request.thresholds)
 
-    def _send_score_history(self, viewer: _Viewer) -> None:
+    def _send_score_history(self, viewer: Viewer) -> None:
         if self.create_score_history is None:
             self._refuse(viewer, NO_HISTORY)
             return
@@ -227,7 +220,7 @@ class LiveServer:
         if packet.file is not None and not self._is_behind(viewer):
             self._send(viewer, encode_packet(packet), [packet.file])
 
-    def _set_thresholds(self, viewer: _Viewer, thresholds: Mapping[str, object]) -> None:
+    def _set_thresholds(self, viewer: Viewer, thresholds: Mapping[str, object]) -> None:
         try:
             if self.set_thresholds is None:
                 raise SettingError(NO_THRESHOLDS)
@@ -235,13 +228,6 @@ class LiveServer:
             self._send(viewer, encode_packet(Packet({"type": "set"})))
         except SettingError as error:
             self._refuse(viewer, str(error))
-
-    def _is_flooding(self, viewer: _Viewer) -> bool:
-        now_s = time.monotonic()
-        if now_s - viewer.begun_s >= 1:
-            viewer.begun_s, viewer.requests = now_s, 0
-        viewer.requests += 1
-        return viewer.requests > MOST_REQUESTS
 
     def _show(self, frame: LiveFrame) -> None:
         """Send a frame to the viewers that wait for one; each part is created once."""
@@ -260,15 +246,15 @@ class LiveServer:
                         self._send(viewer, packet, files)
         self._update_wants()
 
-    def _is_behind(self, viewer: _Viewer) -> bool:
+    def _is_behind(self, viewer: Viewer) -> bool:
         """Leave an answer out for a viewer that has not read the last one: files would gather."""
-        if not has_unread(viewer.connection):
+        if not viewer.has_unread:
             return False
         viewer.dropped += 1
         self._dropped += 1
         return True
 
-    def _send(self, viewer: _Viewer, packet: bytes, files: Sequence[int] = ()) -> None:
+    def _send(self, viewer: Viewer, packet: bytes, files: Sequence[int] = ()) -> None:
         """Send a packet, or drop and count it if the viewer does not read."""
         try:
             if viewer.dropped:
@@ -286,10 +272,10 @@ class LiveServer:
             else:
                 self._drop(viewer)
 
-    def _refuse(self, viewer: _Viewer, reason: str) -> None:
+    def _refuse(self, viewer: Viewer, reason: str) -> None:
         self._send(viewer, encode_packet(Packet({"type": "error", "error": reason})))
 
-    def _drop(self, viewer: _Viewer) -> None:
+    def _drop(self, viewer: Viewer) -> None:
         if self._viewers.pop(viewer.connection.fileno(), None):
             self._selector.unregister(viewer.connection)
         viewer.connection.close()

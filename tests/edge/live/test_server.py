@@ -25,7 +25,8 @@ from vedette_edge.live.client import LiveClient, load_pixels
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.protocol import LARGEST_PACKET, Packet, create_file
 from vedette_edge.live.score_history import create_score_history, decode_score_history
-from vedette_edge.live.server import MOST_RECORDS, MOST_REQUESTS, MOST_VIEWERS, LiveServer
+from vedette_edge.live.server import ACCEPT_S, MOST_RECORDS, MOST_VIEWERS, LiveServer
+from vedette_edge.live.viewer import MOST_REQUESTS
 from vedette_edge.log.records import create_record
 
 HELLO = {"model": "m.tflite", "labels": ["fox", "hen"]}
@@ -380,6 +381,13 @@ def test_a_viewer_that_floods_is_closed(server: LiveServer, path: Path) -> None:
         for _ in range(10_000):
             raw.send(b'{"request":["state"]}')
     wait_until(lambda: not server._viewers)
+
+
+def test_a_flood_of_connections_is_taken_slowly(server: LiveServer, path: Path) -> None:
+    begun_s, count = time.monotonic(), 20
+    for _ in range(count):
+        LiveClient(path).close()
+    assert time.monotonic() - begun_s > (count - 1) * ACCEPT_S / 2
 
 
 def test_more_viewers_than_there_may_be_are_refused(server: LiveServer, path: Path) -> None:
