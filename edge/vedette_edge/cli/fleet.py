@@ -36,8 +36,6 @@ def fleet(mqtt: MqttSettings, addresses: tuple[Address, ...], web: WebConfig) ->
     with cli_session() as terminal, show_log(terminal.err, "vedette_edge", "uvicorn.error"):
         with advise_extras("mqtt,page"):
             from vedette_edge.fleet.run import run_fleet  # starlette and uvicorn are an extra
-            from vedette_edge.web.server import list_addresses, open_sockets  # the same
+            from vedette_edge.web.server import open_sockets  # the same
         with open_sockets(addresses, PORT) as sockets:
-            for address in list_addresses(sockets):
-                terminal.err.print(f"http://{address}/")
             run_fleet(broker, web, sockets)

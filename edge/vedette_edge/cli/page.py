@@ -1,9 +1,11 @@
 """`vedette page`: the live page of a watch, in a process of its own."""
 
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +23,7 @@ from vedette_edge.web.config import Address
 
 PORT = 8470
 SERVICE_SOCKET = Path("/run/vedette/watch.sock")
+SOCKET = "watch.sock"  # of a watch of ours
 START_S = 60.0  # for a watch to open its socket
 CHECK_S = 0.05
 END_S = 5.0  # for a watch to end
@@ -70,10 +73,8 @@ def page(
         signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # in order, as Ctrl-C
         with advise_extras("page"):
             from vedette_edge.page.run import run_page  # starlette and uvicorn are an extra
-            from vedette_edge.web.server import list_addresses, open_sockets  # the same
+            from vedette_edge.web.server import open_sockets  # the same
         with open_sockets(addresses, PORT) as sockets, _open_watch(model, camera, terminal) as own:
-            for address in list_addresses(sockets):
-                terminal.err.print(f"http://{address}/")
             run_page(replace(config, socket=own) if own else config, sockets)
 
 
@@ -87,23 +88,39 @@ def _open_watch(model: Path | None, camera: str | None, terminal: Output) -> Ite
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="vedette-") as name:
-        folder = Path(name)
-        outputs = ["--socket", "watch.sock", "--log", "watch.jsonl", "--snapshots", "snapshots"]
-        places = [text if text.startswith("-") else str(folder / text) for text in outputs]
-        is_recorded = Path(camera).is_file() or Path(camera).is_dir()
-        again = ["--loop"] if is_recorded else []
-        command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", camera]
-        words = terminal.err.file.fileno()
-        with subprocess.Popen(
-            [*command, "--live", *again, *places], stdout=words, stderr=words
-        ) as watch:
+        words, closing = terminal.err.file.fileno(), threading.Event()
+        command = _build_command(model, camera, Path(name))
+        with subprocess.Popen(command, stdout=words, stderr=words) as watch:
             try:
-                yield _wait_for_socket(watch, folder / "watch.sock")
+                socket = _wait_for_socket(watch, Path(name) / SOCKET)
+                threading.Thread(target=_end_with, args=(watch, closing), daemon=True).start()
+                yield socket
             finally:
+                code = watch.poll()
+                closing.set()
                 watch.terminate()
                 with suppress(subprocess.TimeoutExpired):
                     watch.wait(END_S)
                 watch.kill()
+                if code:  # it has ended by itself, and has said why
+                    raise click.exceptions.Exit(code)
+
+
+def _build_command(model: Path, camera: str, folder: Path) -> list[str]:
+    """Build the command of a watch that keeps its log and snapshots in a folder."""
+    outputs = ["--socket", SOCKET, "--log", "watch.jsonl", "--snapshots", "snapshots"]
+    places = [text if text.startswith("-") else str(folder / text) for text in outputs]
+    is_recorded = Path(camera).is_file() or Path(camera).is_dir()
+    again = ["--loop"] if is_recorded else []
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), "--camera", camera]
+    return [*command, "--live", *again, *places]
+
+
+def _end_with(watch: "subprocess.Popen[bytes]", closing: threading.Event) -> None:
+    """End this process when the watch ends by itself."""
+    watch.wait()
+    if not closing.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _wait_for_socket(watch: "subprocess.Popen[bytes]", path: Path) -> Path:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
 from importlib.resources import files
 
 from starlette.applications import Starlette
@@ -18,10 +17,9 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from vedette_edge.errors import SettingError
-from vedette_edge.log.reader import LATEST_S
 from vedette_edge.log.records import encode_record
 from vedette_edge.page.events import EventStream
-from vedette_edge.page.history import History
+from vedette_edge.page.history import History, parse_time
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.thresholds import ThresholdRoutes
 from vedette_edge.page.view import View
@@ -96,7 +94,7 @@ class Page:
     async def send_history(self, request: Request) -> Response:
         """Send records of the log, of today or `since` a time."""
         try:
-            since = _parse_time(request.query_params.get("since", ""))
+            since = parse_time(request.query_params.get("since", ""))
             async with self._reading:  # one at a time: all cores are needed for pictures
                 history = self._find_history()
                 records, is_complete = await asyncio.to_thread(history.read, since)
@@ -140,19 +138,6 @@ class Page:
             return PlainTextResponse(f"{self._hub.reason or 'no answer'}\n", 503)
         text = await asyncio.to_thread(generate_metrics, metrics)
         return Response(text, headers={"content-type": CONTENT_TYPE} | NO_STORE)
-
-
-def _parse_time(text: str) -> float:
-    """Parse seconds since the epoch or ISO 8601; empty for the beginning of today."""
-    if not text:
-        return datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
-    try:
-        is_number = text.replace(".", "", 1).isdecimal()
-        seconds = float(text) if is_number else datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError) as error:
-        expected = "seconds since the epoch, or a time such as 2026-11-22T08:00"
-        raise ValueError(f"since: expected {expected}") from error
-    return min(seconds, LATEST_S)
 
 
 def create_app(hub: Hub, access: Access, link: WatchLink) -> Starlette:

@@ -1,8 +1,7 @@
 """Server-sent events: the watch, its records and its views, for one viewer."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import View, WatchInfo
@@ -18,7 +17,7 @@ class EventStream:
         self._number = min(int(last_id), hub.last_number) if is_number else hub.last_number
         self._watch: WatchInfo | str | None = None  # that it knows; or why there is none
         self._view: View | None = None
-        self._metrics: Mapping[str, Any] | None = None
+        self._metrics = hub.metrics  # of an earlier viewer's time, perhaps
 
     def run(self) -> AsyncIterator[str]:
         """Yield events until the viewer has gone."""

@@ -40,9 +40,12 @@ def explain_label(
         return f"{stands}."
     if not rival.lack:
         return f"{stands}; {rival.label} takes over in {rival.wait_s:.1f} s."
+    if rival.label == UNKNOWN and region["label"] in labels:
+        line = max(region["leave"], thresholds[labels.index(region["label"])])
+        return f"{stands}; below {line:.2f} it is given up."
     best = max(range(len(labels)), key=smoothed.__getitem__)
     is_low = region["label"] == UNKNOWN != labels[best]
-    reason = ": no score is high enough" if is_low else ""
+    reason = ": no smoothed score is high enough" if is_low else ""
     least = f" for {rival.wait_s:.1f} s" if rival.wait_s >= 0.05 else ""
     return f"{stands}{reason}; {rival.label} would need {rival.lack:.2f} more{least}."
 

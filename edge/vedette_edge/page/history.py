@@ -4,10 +4,11 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from vedette_edge.errors import SettingError
-from vedette_edge.log.reader import Damage, Tail, find_log
+from vedette_edge.log.reader import LATEST_S, Damage, Tail, find_log
 from vedette_edge.sinks.snapshot_files import is_snapshot_name
 
 EVENTS = frozenset("start stop camera_opened camera_lost camera_restored change note".split())
@@ -52,3 +53,16 @@ class History:
         if not path or path.is_symlink() or not path.is_file():
             raise SettingError(f"{name}: no such snapshot")
         return path
+
+
+def parse_time(text: str) -> float:
+    """Parse seconds since the epoch or ISO 8601; empty for the beginning of today."""
+    if not text:
+        return datetime.now().replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
+    try:
+        is_number = text.replace(".", "", 1).isdecimal()
+        seconds = float(text) if is_number else datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError) as error:
+        expected = "seconds since the epoch, or a time such as 2026-11-22T08:00"
+        raise ValueError(f"since: expected {expected}") from error
+    return min(seconds, LATEST_S)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from socket import socket
 
 from vedette_edge.page.app import create_app
@@ -19,5 +20,6 @@ def run_page(config: PageConfig, sockets: Sequence[socket]) -> None:
     access = create_access(config.web, list_addresses(sockets))
     hub = Hub(may_change=access.has_token)
     app = create_app(hub, access, WatchLink(config.socket, hub))
-    os.nice(NICENESS)
+    with suppress(PermissionError):  # in the service's sandbox, which has a weight of its own
+        os.nice(NICENESS)
     serve(app, sockets, hub, config.web.idle_s)

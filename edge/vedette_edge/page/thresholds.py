@@ -13,6 +13,7 @@ from vedette_edge.errors import ProtocolError, SettingError
 from vedette_edge.live.client import LiveClient
 from vedette_edge.live.protocol import Packet
 from vedette_edge.live.score_history import ScoreHistory, decode_score_history
+from vedette_edge.page.history import parse_time
 from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import WatchInfo
 from vedette_edge.page.what_if import LabelRules, follow_labels
@@ -42,8 +43,8 @@ class ThresholdRoutes:
         """Send the labels since a time as they were, and as other thresholds would have them."""
         query = request.query_params
         try:
-            since_s = float(query.get("since", "0"))
-            changes = {name: float(query[name]) for name in NAMES if name in query}
+            since_s = parse_time(query.get("since", ""))
+            changes = {name: _parse_number(name, query[name]) for name in NAMES if name in query}
             info = await self._hub.wait_for_info(ANSWER_S)
             async with self._reading:  # one at a time: all cores are needed for pictures
                 content = await asyncio.to_thread(self._compare, info, changes, since_s)
@@ -83,16 +84,10 @@ class ThresholdRoutes:
         if isinstance(body, Response):
             return body
         try:
-            changes = json.loads(body)
-            if not isinstance(changes, dict) or not changes:
-                raise ValueError("expected a JSON object with enter, leave or both")
-            for name, value in changes.items():
-                if value is not None:  # which stands for the configured one
-                    parse_threshold(name, value)
-            await asyncio.to_thread(self._set, changes)
+            await asyncio.to_thread(self._set, _parse_changes(body))
         except (OSError, ProtocolError, EOFError) as error:
             return JSONResponse({"error": f"no answer from the watch: {error}"}, 503)
-        except (ValueError, RecursionError, SettingError) as error:
+        except SettingError as error:
             return JSONResponse({"error": str(error)}, 400)
         return Response(status_code=204)
 
@@ -100,6 +95,27 @@ class ThresholdRoutes:
         with LiveClient(self._socket, ANSWER_S) as client:
             client.set_thresholds(changes)
             _read_answer(client)
+
+
+def _parse_number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SettingError(f"{name} is {text!r:.40}; expected a number, such as 0.6") from error
+
+
+def _parse_changes(body: bytes) -> dict[str, object]:
+    """Parse what is to be set. Raises SettingError."""
+    try:
+        changes = json.loads(body)
+    except (ValueError, RecursionError):
+        changes = None
+    if not isinstance(changes, dict) or not changes:
+        raise SettingError('expected JSON such as {"enter": 0.6, "leave": 0.4}')
+    for name, value in changes.items():
+        if value is not None:  # which stands for the configured one
+            parse_threshold(name, value)
+    return changes
 
 
 def _read_answer(client: LiveClient) -> Packet:

@@ -39,11 +39,17 @@ class WatchLink:
                 with client:
                     await self._follow(client)
             except (OSError, ProtocolError, EOFError) as error:
-                await self._hub.put_info(None, _describe(error, self.path))
+                await self._lose(_describe(error, self.path))
             except Exception as error:  # nonsense from the watch: the page goes on
                 logger.exception("cannot follow the watch")
-                await self._hub.put_info(None, f"{self.path}: {error!r}")
+                await self._lose(f"{self.path}: {error!r}")
             await asyncio.sleep(RETRY_S)
+
+    async def _lose(self, reason: str) -> None:
+        """Show why there is no watch; the terminal says it once."""
+        if self._hub.info or reason != self._hub.reason:
+            logger.info("%s; it appears here as soon as there is one", reason)
+        await self._hub.put_info(None, reason)
 
     async def _follow(self, client: LiveClient) -> None:
         """Follow a watch until it ends. Raises OSError, ProtocolError and EOFError."""
@@ -109,8 +115,10 @@ class WatchLink:
 
 
 def _describe(error: Exception, path: Path) -> str:
+    if path.exists() and not path.is_socket():
+        return f"{path.absolute()} is no socket"
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return f"no watch at {path}"
+        return f"no watch at {path.absolute()}"
     if isinstance(error, EOFError | ConnectionResetError | BrokenPipeError):
         return "the watch has ended"
     if isinstance(error, PermissionError):

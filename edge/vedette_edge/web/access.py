@@ -106,7 +106,8 @@ class Access:
         if method not in ("GET", "HEAD", "POST"):
             return PlainTextResponse("Expected GET or POST\n", 405)
         if method == "POST" and not _is_same_origin(request.headers):
-            return PlainTextResponse("A page of another origin must not send this\n", 403)
+            text = f"Send the header Origin: http://{request.headers['host']}, as this page does\n"
+            return PlainTextResponse(text, 403)
         return self._check_token(request)
 
     def log_in(self, request: HTTPConnection, token: str) -> Response:

@@ -1,6 +1,7 @@
 """The web server of a page: bounded in connections and time, and gone when nobody looks."""
 
 import asyncio
+import logging
 import os
 import socket
 import time
@@ -15,6 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vedette_edge.errors import SettingError
 from vedette_edge.web.config import Address
+
+logger = logging.getLogger(__name__)
 
 MOST_CONNECTIONS = 100
 MOST_PER_ADDRESS = 50
@@ -122,6 +125,8 @@ def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Audience, idle_s:
         h11_max_incomplete_event_size=MOST_HEADER_BYTES,
     )
     server = uvicorn.Server(config)
+    for address in list_addresses(sockets):
+        logger.info("http://%s/", address)
 
     async def run() -> None:
         watcher = asyncio.create_task(_end_when_idle(server, hub, idle_s))

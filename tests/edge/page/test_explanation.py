@@ -83,7 +83,8 @@ def test_a_rival_takes_over_as_soon_as_it_is_said(
             "unknown",
             7,
             (0.4, 0.3, 0.3),
-            "unknown for 7 s: no score is high enough; fox would need 0.10 more for 0.2 s.",
+            "unknown for 7 s: no smoothed score is high enough; "
+            "fox would need 0.10 more for 0.2 s.",
         ),
     ],
 )

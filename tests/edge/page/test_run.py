@@ -60,3 +60,39 @@ def test_a_watch_that_cannot_begin_ends_the_page(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "gone.tflite" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_watch_that_ends_by_itself_ends_the_page(model: Path) -> None:
+    command = [sys.executable, "-m", "vedette_edge", "page", "--bind", "127.0.0.1:0"]
+    command += ["--open", str(model), "--camera", str(model)]  # which is no video
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert model.name in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_terminal_says_that_there_is_no_watch_yet_and_where(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for reason in (f"no watch at {path}; it appears", f"{path} is no socket; it appears"):
+        command = [sys.executable, "-m", "vedette_edge", "page", "--bind", "127.0.0.1:0"]
+        with subprocess.Popen(
+            [*command, "--socket", "file"], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        ) as process:
+            assert process.stderr
+            assert any(line.startswith(reason) for line in process.stderr)
+            process.kill()
+        path.touch()
+
+
+def test_a_viewer_gets_no_figures_of_an_earlier_time(tmp_path: Path, model: Path) -> None:
+    config, path = tmp_path / "config.toml", tmp_path / "watch.sock"
+    config.write_text(f'model = "{model}"\ncamera = "synthetic:64x48@20"\nsocket = "{path}"\n')
+    with start_watch(config), start_page("--socket", path) as page:
+        counts = []
+        for _ in range(2):
+            wait_until(lambda: page.get("/frame.jpg").status == 200)
+            number = page.get("/api/state").json["frame"]["frame"]
+            with page.events() as events:
+                figures = next(data for kind, _, data in events if kind == "metrics")
+                counts.append(figures["frames"]["classified"] >= number)
+    assert counts == [True, True]

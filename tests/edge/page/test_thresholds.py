@@ -81,10 +81,10 @@ def test_with_the_token_they_are_set_and_go_back(watch: Path, token_file: Path) 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        ("", "Expecting value"),
-        ("[]", "expected a JSON object"),
-        ("{}", "expected a JSON object"),
-        ("[" * 900, "RecursionError"),
+        ("", "expected JSON such as"),
+        ("[]", "expected JSON such as"),
+        ("{}", "expected JSON such as"),
+        ("[" * 900, "expected JSON such as"),
         ('{"enter": 2}', "enter is 2; expected 0.05 to 1"),
         ('{"enter": 0.1}', "enter 0.1 is below leave 0.35"),
         ('{"dwell": 1}', "unknown setting"),
@@ -98,7 +98,7 @@ def test_a_change_that_is_not_valid_is_refused(
     with start_page("--socket", watch, "--token-file", token_file) as page:
         answer = page.post("/api/thresholds", body, Authorization=f"Bearer {TOKEN}")
         assert answer.status == 400
-        assert reason in answer.json["error"] or reason == "RecursionError"
+        assert reason in answer.json["error"]
         long = page.post("/api/thresholds", " " * 2000, Authorization=f"Bearer {TOKEN}")
         assert long.status == 413
 

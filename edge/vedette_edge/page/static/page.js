@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 const state = {
   watch: null, reason: "", connected: false, view: null, viewAt: 0,
   lost: null, changes: [], shownChanges: CHANGES_STEP, allLabels: false, rowsAt: 0,
-  metrics: [], region: "", proposed: null,
+  metrics: [], region: "", proposed: null, axis: { from: 0, until: DAY_S },
 };
 
 function make(tag, fields = {}, ...children) {
@@ -33,6 +33,9 @@ function formatDuration(seconds) {
   if (minutes < 60) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+const formatSeconds = (seconds) =>
+  (seconds < 60 || seconds >= 3600 ? formatDuration(seconds) : `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`);
 
 const formatTime = (moment) =>
   moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -129,7 +132,8 @@ function drawWhy(view) {
 
 function drawRules(region) {
   let text = "Dot: the score of this frame alone.";
-  if (region.smoothed) {
+  if (state.proposed) text += " The lines are where the sliders below put them, and are not applied.";
+  else if (region.smoothed) {
     const [enter, leave] = [region.enter, region.leave].map(listLines);
     text = `Bar: score smoothed over ${region.smoothing} s. ${text} Solid line${enter}: here a label `
       + `takes over. Dotted line${leave}: below it, the label is given up. If none reaches its line, `
@@ -228,23 +232,36 @@ function makeSnapshot(change) {
   return image;
 }
 
-// A strip for each region: its labels from midnight to midnight.
+// A strip for each region: its labels of today.
 function drawStrips(begin) {
   const now = Date.now() / 1000;
   const regions = [...new Set(state.changes.filter((one) => one.event === "change").map((one) => one.region || ""))];
-  const strips = (regions.length ? regions : [""]).map((name) =>
-    makeStrip(name, listSpans(name, begin, now), begin, "labels of today; the list below has the latest"));
-  const hours = make("div", { className: "hours", ariaHidden: "true" },
-    ...["0", "6", "12", "18", "24"].map((hour) => make("span", { textContent: `${hour} h` })));
+  const spans = (regions.length ? regions : [""]).map((name) => listSpans(name, begin, now));
+  state.axis = findAxis(Math.min(now, ...spans.flat().map((span) => span.from)), now);
+  const strips = spans.map((one, index) =>
+    makeStrip(regions[index], one, "labels of today; the list below has the latest"));
+  const { from, until } = state.axis;
+  const hours = make("div", { className: "hours", ariaHidden: "true" }, ...[0, 1, 2, 3, 4].map((part) => {
+    const moment = new Date(1000 * (from + part * (until - from) / 4));
+    return make("span", { textContent: moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) });
+  }));
   byId("strips").replaceChildren(...strips, hours);
 }
 
-function makeStrip(name, spans, begin, description) {
+// The whole day, or its latest part if there was nothing before.
+function findAxis(first, now) {
+  const begin = midnight();
+  if (now - first > 3 * 3600) return { from: begin, until: begin + DAY_S };
+  return { from: Math.max(begin, Math.floor(first / 600) * 600), until: Math.ceil(now / 600) * 600 };
+}
+
+function makeStrip(name, spans, description) {
+  const { from, until } = state.axis;
   const strip = make("div", { className: "strip" });
   for (const span of spans) {
     const part = make("i", { title: `${span.label}, ${formatTime(new Date(span.from * 1000))}` });
     Object.assign(part.style, {
-      left: `${100 * (span.from - begin) / DAY_S}%`, width: `${100 * (span.until - span.from) / DAY_S}%`,
+      left: `${100 * (span.from - from) / (until - from)}%`, width: `${100 * (span.until - span.from) / (until - from)}%`,
       background: colourOf(span.label), minWidth: "1px",
     });
     strip.append(part);
@@ -295,11 +312,11 @@ function addRecords(records) {
 
 const keyOf = (record) => `${record.time} ${record.event} ${record.region || ""}`;
 
-// The log lags some seconds behind, so it is read once more.
+// The log lags some seconds behind, so it is read again.
 async function loadHistory(again = true) {
   const answer = await fetch(`/api/history?since=${midnight() - 3600}`).catch(() => null);
   if (answer?.ok) addRecords((await answer.json()).records);
-  if (again) setTimeout(() => loadHistory(false), 8000);
+  if (again) for (const delay of [4000, 10000]) setTimeout(() => loadHistory(false), delay);
 }
 
 // --- Thresholds -----------------------------------------------------------
@@ -320,7 +337,7 @@ function setSliders(values) {
   const own = Math.min(...thresholds.filter((_, index) => labels[index] !== "unknown"));
   for (const name of SLIDERS) {
     byId(name).value = values[name];
-    const counts = own > values[name] ? `; the model's own, ${own.toFixed(2)}, counts` : "";
+    const counts = own > values[name] ? `, but the model asks for ${own.toFixed(2)}` : "";
     setText(byId(`${name}-value`), values[name].toFixed(2) + counts);
   }
 }
@@ -335,6 +352,7 @@ function onSlide(event) {
   state.proposed = values;
   setSliders(values);
   byId("apply").disabled = !state.watch?.may_change;
+  byId("undo").disabled = false;
   compare();
 }
 
@@ -368,7 +386,7 @@ function showEffect({ error, regions = [] }) {
   setText(byId("effect"), error || describeEffect(regions));
   const strips = regions.map(({ region, proposed }) => {
     const spans = proposed.spans.filter(([label]) => label).map(([label, from, until]) => ({ label, from, until }));
-    return makeStrip(region, spans, midnight(), "labels of today with these thresholds");
+    return makeStrip(region, spans, "labels of today with these thresholds");
   });
   byId("proposed").replaceChildren(...strips);
 }
@@ -386,23 +404,30 @@ function describeEffect(regions) {
   const since = known > midnight() + 60 ? `Since ${formatTime(new Date(1000 * known))}` : "Today";
   const first = `${since}, with these: ${changes[0]} changes instead of ${changes[1]}`;
   return [first, ...times.map((one) =>
-    `${one.label} for ${formatDuration(one.then)} instead of ${formatDuration(one.now)}`)].join("; ") + ".";
+    `${one.label} for ${formatSeconds(one.then)} instead of ${formatSeconds(one.now)}`)].join("; ") + ".";
 }
 
 async function sendThresholds(values) {
   const body = JSON.stringify(values);
   const answer = await fetch("/api/thresholds", { method: "POST", body }).catch(() => null);
   if (answer?.status === 401) return location.assign("/login");
-  if (answer?.ok) {
-    state.proposed = null;
-    byId("apply").disabled = true;
-    byId("proposed").replaceChildren();
-  }
-  setText(byId("effect"), answer?.ok ? "Applied from the next frame on." : await findError(answer));
+  if (answer?.ok) undo();
+  setText(byId("effect"), answer?.ok
+    ? "Applied from the next frame on. The service keeps this; a watch of your own forgets it when it ends."
+    : await findError(answer));
+}
+
+// The sliders follow the watch again.
+function undo() {
+  state.proposed = null;
+  byId("apply").disabled = byId("undo").disabled = true;
+  byId("proposed").replaceChildren();
+  setText(byId("effect"), "");
 }
 
 for (const name of SLIDERS) byId(name).addEventListener("input", onSlide);
 byId("apply").addEventListener("click", () => sendThresholds(state.proposed));
+byId("undo").addEventListener("click", undo);
 byId("configured").addEventListener("click", () => sendThresholds({ enter: null, leave: null }));
 
 // --- How the watch does ---------------------------------------------------
@@ -557,4 +582,5 @@ byId("more-changes").addEventListener("click", () => {
   drawToday();
 });
 setInterval(drawStatus, 1000);
+setInterval(() => { if (events) compare(); }, 10_000); // the day goes on
 connect();
