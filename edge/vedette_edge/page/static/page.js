@@ -252,7 +252,8 @@ function drawStrips(begin) {
 function findAxis(first, now) {
   const begin = midnight();
   if (now - first > 3 * 3600) return { from: begin, until: begin + DAY_S };
-  return { from: Math.max(begin, Math.floor(first / 600) * 600), until: Math.ceil(now / 600) * 600 };
+  const from = Math.max(begin, Math.floor(first / 600) * 600);
+  return { from, until: from + Math.ceil((now - from) / 1200) * 1200 };
 }
 
 function makeStrip(name, spans, description) {
