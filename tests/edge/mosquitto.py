@@ -1,5 +1,6 @@
 """Brokers for tests: a real one, and one that is hostile."""
 
+import random
 import shutil
 import socket
 import subprocess
@@ -33,13 +34,22 @@ def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) ->
         time.sleep(0.01)
 
 
+def find_free_port() -> int:
+    """Find a port for a server that is to start later.
+
+    It lies below those that the kernel hands out: no test beside this one takes it meanwhile.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_768)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+
+
 class Mosquitto:
     """A real broker on loopback, which can be stopped and started again."""
 
     def __init__(self, folder: Path, settings: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.folder = folder
+        self.folder, self.port = folder, find_free_port()
         self.file = folder / f"mosquitto-{self.port}.conf"
         text = f"listener {self.port} 127.0.0.1\n{settings}\n"
         self.file.write_text(text if "anonymous" in text else f"{text}allow_anonymous true\n")
@@ -53,12 +63,18 @@ class Mosquitto:
 
     def stop(self) -> None:
         """Stop it as a service manager does."""
-        self.process.terminate()
-        self.process.wait(TIMEOUT_S)
+        wait_until(self._ends)
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(TIMEOUT_S)
+
+    def _ends(self) -> bool:
+        """Ask it to end. It forgets that if it listens already, but has only begun to run."""
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(1)
+        return self.process.poll() is not None
 
     def _listens(self) -> bool:
         assert self.process.poll() is None, self.file.with_suffix(".log").read_text()

@@ -20,8 +20,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.edge.mosquitto import find_free_port
 from tests.edge.page.conftest import Page, start_page
-from tests.edge.web.test_server import find_free_port, is_listening, start_by_systemd
+from tests.edge.web.test_server import is_listening, start_by_systemd
 from tests.scale.fleet import open_chrome, wait_for
 from tests.scale.watches import say
 

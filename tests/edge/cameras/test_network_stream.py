@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.edge.conftest import EventLog, Serve
+from tests.edge.mosquitto import find_free_port
 
 from vedette_edge.cameras import network_stream, open_frames
 from vedette_edge.cameras.config import CameraConfig, CameraEvent, Frames
@@ -220,7 +221,7 @@ def test_no_event_or_error_contains_user_password_or_query(
 @pytest.mark.parametrize("scheme", ["rtsp", "http"])
 def test_an_address_without_a_server_is_an_error_with_its_reason(scheme: str) -> None:
     with pytest.raises(CameraError, match=r": cannot be opened \(Connection refused\); expected"):
-        open_frames(CameraConfig(f"{scheme}://127.0.0.1:{free_port()}/cam"), EventLog().add)
+        open_frames(CameraConfig(f"{scheme}://127.0.0.1:{find_free_port()}/cam"), EventLog().add)
 
 
 @pytest.mark.parametrize("source", ["rtsp://[::1/cam", "rtsp://127.0.0.1:x/cam", "rtsp:///cam"])
@@ -275,16 +276,10 @@ def test_no_option_of_the_user_s_spoils_those_that_are_added(
     assert os.environ.get(name) == options
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_an_rtsp_camera_that_stops_is_an_error_and_can_be_opened_again(
     serve: Serve,
 ) -> None:
-    port = free_port()
+    port = find_free_port()
     config, log = CameraConfig(f"rtsp://admin:{SECRET}@127.0.0.1:{port}/cam"), EventLog()
     server = serve(port)
     frames = open_frames(config, log.add)

@@ -6,14 +6,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from tests.edge.cameras.test_network_stream import SECRET, Webcam, free_port
+from tests.edge.cameras.test_network_stream import SECRET, Webcam
 from tests.edge.conftest import EventLog, Serve, needs_openssl
+from tests.edge.mosquitto import find_free_port
 from tests.edge.video_files import write_video
 
 from vedette_edge.cameras import network_stream, open_frames, tls
@@ -261,13 +262,14 @@ def test_a_server_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPat
 def test_an_encrypted_rtsp_camera_is_a_stream_and_leaves_nothing_behind(
     serve: Serve, keys: Path
 ) -> None:
-    port, context = free_port(), load_context(keys, "own")
+    port, context = find_free_port(), load_context(keys, "own")
     serve(port)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads = threading.active_count()
 
         def encrypt() -> None:
             with (
+                suppress(OSError),  # FFmpeg goes while it sends
                 context.wrap_socket(listener.accept()[0], server_side=True) as client,
                 socket.create_connection(("127.0.0.1", port)) as server,
             ):

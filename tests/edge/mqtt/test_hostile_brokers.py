@@ -106,12 +106,14 @@ def test_nobody_who_may_publish_keeps_the_watch_away_by_a_large_message(
 
 def test_a_broker_that_floods_is_left(caplog: pytest.LogCaptureFixture) -> None:
     packets = make_publish(f"{SET}/enter", b"0.7", qos=1) * 100
+    begin_s = time.monotonic()
     with (
         open_hostile_broker(packets, times=5_000) as hostile,
         open_output(make_config(hostile.port)) as (output, commands),
     ):
-        wait_until(lambda: hostile.connections >= 2)
-        assert len(commands) <= 200
+        wait_until(lambda: hostile.connections >= 2, 90)
+        admitted = len(commands)
+        assert admitted <= 20 + 10 * (time.monotonic() - begin_s) + 1
         assert output.read_counters().refused > 1000
         assert any("packets a second" in one for one in warnings(caplog))
 

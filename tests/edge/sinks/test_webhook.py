@@ -32,14 +32,14 @@ def create_change(frame: int, **fields: object) -> Record:
 
 @pytest.fixture
 def senders() -> Iterator[ExitStack]:
-    """Closes the senders of a test."""
+    """Closes the senders of a test, whose threads end before the next test begins."""
     with ExitStack() as stack:
         yield stack
 
 
 def start(stack: ExitStack, limits: WebhookLimits = FAST, device: str = "door-pi") -> WebhookSender:
     sender = WebhookSender(device, limits)
-    stack.callback(sender.close, 0.0)
+    stack.callback(lambda: sender.close(time.monotonic() + 60))
     return sender
 
 
@@ -115,6 +115,7 @@ def test_what_may_pass_is_tried_four_times_with_the_same_key(
         sender = start(senders)
         sender.send(f"{receiver.address}/{SECRET}", create_change(1))
         wait_for(sender, failed=1)
+        wait_until(lambda: bool(caplog.messages))
     assert read_frames(receiver) == [1, 1, 1, 1]
     keys = {request.headers["Idempotency-Key"] for request in receiver.requests}
     assert keys == {"door-pi/change/2026-11-26T19:33:20.123Z/1/"}

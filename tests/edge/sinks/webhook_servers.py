@@ -74,7 +74,11 @@ def receive(*statuses: int) -> Iterator[Receiver]:
 
 @contextmanager
 def serve_raw(behave: Behave) -> Iterator[str]:
-    """Accept connections, treat each as `behave` does, and close it. Yields the host and port."""
+    """Accept connections, treat each as `behave` does, and close it. Yields the host and port.
+
+    At the end, no connection is left open: who waits for an answer waits no longer.
+    """
+    connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def treat(connection: socket.socket) -> None:
@@ -85,6 +89,7 @@ def serve_raw(behave: Behave) -> Iterator[str]:
             with suppress(OSError):
                 while True:
                     connection = listener.accept()[0]
+                    connections.append(connection)
                     threading.Thread(target=treat, args=[connection], daemon=True).start()
 
         thread = threading.Thread(target=listen)
@@ -94,3 +99,6 @@ def serve_raw(behave: Behave) -> Iterator[str]:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             thread.join()
+            for connection in connections:
+                with suppress(OSError):  # closed already
+                    connection.shutdown(socket.SHUT_RDWR)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.edge.mosquitto import wait_until
+from tests.edge.mosquitto import find_free_port, wait_until
 from tests.edge.page.conftest import Page, StartPage, is_running, read_memory
 
 from vedette_edge.page.config import PageConfig
@@ -207,11 +207,6 @@ def start_by_systemd(address: str, path: Path) -> Iterator["subprocess.Popen[str
 def is_listening(port: int) -> bool:
     hexadecimal = f":{port:04X} 00000000:0000 0A"
     return hexadecimal in Path("/proc/net/tcp").read_text()
-
-
-def find_free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def test_a_port_that_is_taken_is_an_error() -> None:
