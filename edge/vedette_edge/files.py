@@ -108,6 +108,6 @@ def create_memory_file(name: str, size: int) -> int:
 
 
 def reopen_for_reading(file: int) -> int:
-    """Open a file in memory again, to read; nobody can open it for writing any more."""
+    """Open a file in memory again, to read; other users cannot open it for writing any more."""
     os.fchmod(file, 0o400)
     return os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)

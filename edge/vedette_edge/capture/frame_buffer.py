@@ -97,7 +97,7 @@ class FrameBuffer:
         try:
             written, newest, read = self._unpack_state()
             if info.original_height:
-                self._originals.finish(written, info.number)
+                self._originals.finish(written, _create_stamp(info))
             _INFO.pack_into(self._memory, self._offsets[written], *info)
             self._memory[0] = _pack_state(newest, written, read, unread=1)
         finally:
@@ -154,7 +154,7 @@ class FrameBuffer:
         if not info:
             return None
         slot, size = self._unpack_state()[2], (info.original_height, info.original_width)
-        return self._originals.lend(slot, info.number, size, info.original_scale)
+        return self._originals.lend(slot, _create_stamp(info), size, info.original_scale)
 
     def _take_request(self) -> FrameInfo | None:
         """Return the frame that was read last, if its original is here; a request is met then."""
@@ -227,6 +227,11 @@ def _create_shared(total: int) -> tuple[int, int, int]:
     # A reload replaces the program: without EFD_CLOEXEC, it would keep the old descriptors.
     published, taken = os.EFD_NONBLOCK | os.EFD_CLOEXEC, os.EFD_CLOEXEC
     return file, os.eventfd(0, published), os.eventfd(0, taken)
+
+
+def _create_stamp(info: FrameInfo) -> int:
+    """Create the stamp of a frame's original: numbers begin at 1 with each capture process."""
+    return int(info.taken_s * 1e9) + info.number
 
 
 def _pack_state(written: int, newest: int, read: int, *, unread: int) -> int:

@@ -15,11 +15,11 @@ import numpy as np
 from vedette_edge.files import create_memory_file, reopen_for_reading
 from vedette_edge.images.encoding import downscale
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.images.shared_picture import LARGEST_BYTES, NUMBER, SharedPicture
+from vedette_edge.images.shared_picture import LARGEST_BYTES, STAMP, SharedPicture
 
 MAX_SIDE = 2880  # px, to which larger originals are reduced: a square of it just fits
-_ROOM = mmap.PAGESIZE + LARGEST_BYTES  # the number is at the end of the first page
-_INVALID = -1  # number of a picture that is being written
+_ROOM = mmap.PAGESIZE + LARGEST_BYTES  # the stamp is at the end of the first page
+_INVALID = -1  # stamp of a picture that is being written
 
 
 class Originals(IntEnum):
@@ -47,22 +47,26 @@ class OriginalsFile:
         self.descriptor = create_memory_file(name, total) if descriptor is None else descriptor
         self._memory = mmap.mmap(self.descriptor, total)
         self._reading: int | None = None  # a descriptor for viewers
+        if descriptor is None:
+            with suppress(OSError):
+                self._reading = reopen_for_reading(self.descriptor)
 
     def write(self, slot: int, image_rgb: Image) -> tuple[int, int, float]:
-        """Write an original, reduced if it is too large; its number follows with `finish`.
+        """Write an original, reduced if it is too large; its stamp follows with `finish`.
 
         Returns its height and width in px, and its scale.
         """
         width = image_rgb.shape[1]
         if image_rgb.nbytes > LARGEST_BYTES:
             image_rgb = downscale(image_rgb, MAX_SIDE)
-        self.finish(slot, _INVALID)
+        # By a system call, as processors may write to memory in another order than a program.
+        os.pwrite(self.descriptor, STAMP.pack(_INVALID), _find_offset(slot) - STAMP.size)
         np.copyto(self.view(slot, *image_rgb.shape[:2]), image_rgb)
         return image_rgb.shape[0], image_rgb.shape[1], image_rgb.shape[1] / width
 
-    def finish(self, slot: int, number: int) -> None:
-        """Write the number of the frame: its original is whole."""
-        NUMBER.pack_into(self._memory, _find_offset(slot) - NUMBER.size, number)
+    def finish(self, slot: int, stamp: int) -> None:
+        """Write the stamp of an original, which is whole now."""
+        STAMP.pack_into(self._memory, _find_offset(slot) - STAMP.size, stamp)
 
     def view(self, slot: int, height: int, width: int) -> Image:
         """Return the original of a slot, which is valid until the slot is written again."""
@@ -70,11 +74,13 @@ class OriginalsFile:
         pixels = np.frombuffer(self._memory, np.uint8, size, _find_offset(slot))
         return pixels.reshape(height, width, 3)
 
-    def lend(self, slot: int, number: int, size: tuple[int, int], scale: float) -> SharedPicture:
-        """Return the place of an original for viewers, who can only read."""
+    def lend(
+        self, slot: int, stamp: int, size: tuple[int, int], scale: float
+    ) -> SharedPicture | None:
+        """Return the place of an original for viewers, who can only read; None without /proc."""
         if self._reading is None:
-            self._reading = reopen_for_reading(self.descriptor)
-        return SharedPicture(self._reading, _find_offset(slot), number, *size, scale)
+            return None
+        return SharedPicture(self._reading, _find_offset(slot), stamp, *size, scale)
 
     def close(self) -> None:
         """Release the memory; the kernel frees it when no picture is in use any more."""

@@ -22,7 +22,7 @@ from vedette_edge.live.protocol import (
     decode_packet,
     encode_packet,
 )
-from vedette_edge.live.score_history import LARGEST_BYTES as LARGEST_HISTORY
+from vedette_edge.live.score_history import MOST_BYTES
 
 
 class LiveClient:
@@ -113,7 +113,7 @@ def _read_shared(descriptor: int, header: Mapping[str, object]) -> memoryview:
         (height, width, _), offset = _find_shape(header), int(str(header["offset"]))
         if not (height > 0 and width > 0 and height * width * 3 <= LARGEST_BYTES):
             raise ValueError
-        picture = SharedPicture(descriptor, offset, int(str(header["frame"])), height, width)
+        picture = SharedPicture(descriptor, offset, int(str(header["stamp"])), height, width)
         image_rgb = picture.read()
     except (KeyError, ValueError, OverflowError, OSError) as error:
         raise ProtocolError("the picture of a packet cannot be read") from error
@@ -123,7 +123,7 @@ def _read_shared(descriptor: int, header: Mapping[str, object]) -> memoryview:
 def _read_scores(descriptor: int, header: Mapping[str, object]) -> memoryview:
     """Read a score history, which goes on being written. Raises ProtocolError."""
     try:
-        return memoryview(os.pread(descriptor, LARGEST_HISTORY, 0))
+        return memoryview(os.pread(descriptor, MOST_BYTES, 0))
     except OSError as error:
         raise ProtocolError("the scores of a packet cannot be read") from error
 

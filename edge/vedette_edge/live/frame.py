@@ -13,6 +13,7 @@ from vedette_edge.live.protocol import LARGEST_PACKET, Packet
 from vedette_edge.log.records import format_timestamp
 
 LARGEST_BODY = LARGEST_PACKET - 4096  # which leaves room for the header
+MOST_IN_PACKETS = 100_000  # bytes of inputs: the kernel's buffer may take twice as much in all
 FRAME_PX = 1280  # of the longer side of a frame's JPEG
 
 
@@ -69,16 +70,17 @@ def create_pixels(frame: LiveFrame) -> Packet:
     original = frame.original
     assert original is not None
     header = {"type": "pixels", **frame.describe(), "media": "image/x-rgb"}
-    fields = {**_describe_original(original), "offset": original.offset}
-    return Packet({**header, **fields}, file=original.file)
+    place = {"offset": original.offset, "stamp": original.stamp}
+    return Packet({**header, **_describe_original(original), **place}, file=original.file)
 
 
 def create_input_pixels(frame: LiveFrame) -> Iterator[Packet]:
-    """Create a packet for each region's input itself; large ones travel in a file."""
+    """Create a packet for each region's input itself; if all are large, they travel in files."""
+    total = sum(region.input_rgb.nbytes for region in frame.regions)
     for region in frame.regions:
         header = {"type": "input_pixels", **frame.describe(), "media": "image/x-rgb"}
         pixels = region.input_rgb.data
-        yield Packet(header | _describe_input(region), pixels, in_file=pixels.nbytes > LARGEST_BODY)
+        yield Packet(header | _describe_input(region), pixels, in_file=total > MOST_IN_PACKETS)
 
 
 def create_inputs(frame: LiveFrame) -> Iterator[Packet]:

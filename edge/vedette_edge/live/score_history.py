@@ -13,7 +13,7 @@ from vedette_edge.live.protocol import Packet
 DAY_S = 86_400
 LARGEST_SCORE = 65_535  # stands for 1.0
 ENTRY = np.dtype([("labels", "<u2", 2), ("scores", "<u2", 2)])  # best first; labels from 1 on
-LARGEST_BYTES = DAY_S * ENTRY.itemsize
+MOST_BYTES = DAY_S * ENTRY.itemsize
 
 Entries = NDArray[np.void]  # regions x steps, each an ENTRY; label 0 where there is none
 
@@ -27,6 +27,12 @@ class ScoreHistory:
     end_s: float  # of the newest entry, seconds since the epoch
     entries: Entries
     rules: Mapping[str, float]  # at present: enter, leave, dwell
+
+    def find_begin(self) -> float:
+        """Find the time of the oldest scores, in seconds since the epoch; their end if none are."""
+        count = self.entries.shape[1]
+        known = np.flatnonzero(self.entries["labels"][:, :, 0].any(axis=0))
+        return float(self.end_s - self.step_s * (count - (int(known[0]) if len(known) else count)))
 
 
 def create_score_history(fields: Mapping[str, object], file: int) -> Packet:
@@ -46,4 +52,5 @@ def decode_score_history(packet: Packet) -> ScoreHistory:
         raise ProtocolError("the score history does not have the size that it says") from error
     # Step n is at n modulo count, so the oldest one follows the newest.
     ordered = np.roll(entries, -(newest % count + 1), axis=1)
+    ordered[:, 0] = 0  # where a newer one may have been written meanwhile
     return ScoreHistory(regions, step_s, end_s, ordered, rules)

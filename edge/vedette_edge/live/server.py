@@ -37,8 +37,8 @@ MOST_RECORDS = 100  # waiting for the thread; further ones are dropped and count
 ACCEPT_S = 0.02  # between two viewers: a flood of connections costs the watch little
 RETRY_S = 0.1  # after a viewer that could not be accepted
 CLOSE_S = 0.3  # to wait for the thread at the end
-NO_HISTORY = "this watch keeps no scores: it classifies each picture alone, or has no page"
-NO_THRESHOLDS = "this watch has no thresholds to set: it classifies each picture alone"
+NO_HISTORY = "this watch keeps no scores: it begins, classifies each picture alone, or has no page"
+NO_THRESHOLDS = "this watch has no thresholds to set: it begins, or classifies each picture alone"
 
 logger = logging.getLogger(__name__)
 
@@ -244,6 +244,8 @@ class LiveServer:
                         created[part] = list(encode_part(frame, part, stack))
                     for packet, files in created[part]:
                         self._send(viewer, packet, files)
+                    if not created[part]:  # the picture was replaced: one of the next frames has it
+                        viewer.parts |= {part}
         self._update_wants()
 
     def _is_behind(self, viewer: Viewer) -> bool:

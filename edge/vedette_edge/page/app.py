@@ -161,6 +161,6 @@ def create_app(hub: Hub, access: Access, link: WatchLink) -> Starlette:
         Route("/healthz", page.report_health),
         Route("/readyz", page.report_readiness),
         Route("/metrics", page.send_metrics),
-        *ThresholdRoutes(hub, link.path).list_routes(),
+        *ThresholdRoutes(link.path).list_routes(),
     ]
     return create_application(access, own, routes, run_link)

@@ -78,13 +78,6 @@ class Hub:
             self.view = self.metrics = None
         await self.changes.notify()
 
-    async def wait_for_info(self, timeout_s: float) -> WatchInfo | None:
-        """Wait for a watch while the page connects; None if there is none."""
-        until_s = time.monotonic() + timeout_s
-        while not self.info and self.may_answer and (left_s := until_s - time.monotonic()) > 0:
-            await self.changes.wait(left_s)
-        return self.info
-
     async def put_view(self, view: View) -> None:
         """Show a view to all who look."""
         self.view, self.view_count = view, self.view_count + 1

@@ -14,7 +14,6 @@ from vedette_edge.live.client import LiveClient
 from vedette_edge.live.protocol import Packet
 from vedette_edge.live.score_history import ScoreHistory, decode_score_history
 from vedette_edge.page.history import parse_time
-from vedette_edge.page.hub import Hub
 from vedette_edge.page.view import WatchInfo
 from vedette_edge.page.what_if import LabelRules, follow_labels
 from vedette_edge.watch.config import check_hysteresis
@@ -28,9 +27,9 @@ ANSWER_S = 2.0  # for the watch
 class ThresholdRoutes:
     """Answers to requests about thresholds."""
 
-    def __init__(self, hub: Hub, socket: Path) -> None:
+    def __init__(self, socket: Path) -> None:
         """`socket` is the watch's."""
-        self._hub, self._socket, self._reading = hub, socket, asyncio.Lock()
+        self._socket, self._reading = socket, asyncio.Lock()
 
     def list_routes(self) -> list[Route]:
         """List the routes."""
@@ -40,26 +39,23 @@ class ThresholdRoutes:
         ]
 
     async def show_what_if(self, request: Request) -> Response:
-        """Send the labels since a time as they were, and as other thresholds would have them."""
+        """Send the labels since a time by the rules of now, and by other thresholds."""
         query = request.query_params
         try:
             since_s = parse_time(query.get("since", ""))
             changes = {name: _parse_number(name, query[name]) for name in NAMES if name in query}
-            info = await self._hub.wait_for_info(ANSWER_S)
             async with self._reading:  # one at a time: all cores are needed for pictures
-                content = await asyncio.to_thread(self._compare, info, changes, since_s)
+                content = await asyncio.to_thread(self._compare, changes, since_s)
         except (OSError, ProtocolError, EOFError) as error:
             return JSONResponse({"error": f"no answer from the watch: {error}"}, 503)
         except (ValueError, SettingError) as error:
             return JSONResponse({"error": str(error)}, 400)
         return JSONResponse(content, headers=NO_STORE)
 
-    def _compare(
-        self, info: WatchInfo | None, changes: Mapping[str, float], since_s: float
-    ) -> dict[str, object]:
-        if info is None:
-            raise ProtocolError(self._hub.reason)
-        history = self._read_history()
+    def _compare(self, changes: Mapping[str, float], since_s: float) -> dict[str, object]:
+        with LiveClient(self._socket, ANSWER_S) as client:
+            client.request(["score_history"])
+            info, history = WatchInfo(client.hello), decode_score_history(_read_answer(client))
         changed = {name: parse_threshold(name, value) for name, value in changes.items()}
         proposed = {**history.rules, **changed}
         check_hysteresis(proposed["enter"], proposed["leave"])
@@ -71,12 +67,7 @@ class ThresholdRoutes:
             }
             for number, name in enumerate(history.regions)
         ]
-        return {**history.rules, "regions": regions}
-
-    def _read_history(self) -> ScoreHistory:
-        with LiveClient(self._socket, ANSWER_S) as client:
-            client.request(["score_history"])
-            return decode_score_history(_read_answer(client))
+        return {**history.rules, "since": max(since_s, history.find_begin()), "regions": regions}
 
     async def set_thresholds(self, request: Request) -> Response:
         """Set `enter` and `leave` as the JSON in the request says; null is the configured value."""

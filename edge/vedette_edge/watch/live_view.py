@@ -37,11 +37,14 @@ class LiveView:
         def on_frame(timings: FrameTimings) -> None:
             before(timings)
             self._add_frame(watch, timings)
-            if self._recorder and timings.scores:  # none while the watch is paused
-                self._recorder.add(timings.info.taken_s)
+
+        def on_check() -> None:
+            watch.on_check()
+            if self._recorder and not watch.controls.paused and not watch.camera.lost_s:
+                self._recorder.add(time.monotonic())
 
         add_frame = partial(self._add_frame, watch)
-        return replace(watch, on_frame=on_frame, on_unclassified=add_frame)
+        return replace(watch, on_frame=on_frame, on_unclassified=add_frame, on_check=on_check)
 
     def _add_frame(self, watch: Watch, timings: FrameTimings) -> None:
         wants_picture = self._server.wants_picture

@@ -1,10 +1,8 @@
 """The record of the two best scores of each moment, for the page's thresholds."""
 
 import mmap
-import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import numpy as np
 
@@ -38,7 +36,7 @@ class ScoreRecorder:
         self._entries = np.frombuffer(self._memory, ENTRY).reshape(len(regions), self._count)
 
     def add(self, now_s: float) -> None:
-        """Record the scores of a frame that was taken at a time, if it is the first of its step."""
+        """Record the scores that count at a time, if it is the first of its step."""
         step = int(now_s / self._step_s)
         if step <= self._newest:
             return
@@ -53,10 +51,10 @@ class ScoreRecorder:
         smoothed = smoother.smoothed
         if smoothed is None:
             return
-        best = np.argsort(smoothed)[: -3 if len(smoothed) > 1 else -2 : -1]
+        best = np.argsort(-smoothed, kind="stable")[:2]
         entry = self._entries[region, step % self._count]
-        entry["labels"][: len(best)] = best + 1
         entry["scores"][: len(best)] = np.rint(smoothed[best].clip(0, 1) * LARGEST_SCORE)
+        entry["labels"][: len(best)] = best + 1  # last: without a label, a reader ignores the rest
 
     def create_packet(self) -> Packet:
         """Create the packet for viewers, who read the record itself. For any thread."""
@@ -66,10 +64,3 @@ class ScoreRecorder:
         shape = {"regions": self._names, "step_s": self._step_s, "count": self._count}
         place = {"newest": newest, "at": round(time.time() - age_s, 3)}
         return create_score_history({**rules, **shape, **place}, self._reading)
-
-    def close(self) -> None:
-        """Release the memory."""
-        with suppress(BufferError):
-            self._memory.close()
-        for descriptor in (self._file, self._reading):
-            os.close(descriptor)

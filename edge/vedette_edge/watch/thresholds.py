@@ -38,6 +38,11 @@ class Thresholds:
 
         Raises SettingError for values that are not valid, or contradict each other.
         """
+        unknown = [name for name in changes if name not in self.configured]
+        if unknown:
+            raise SettingError(
+                f"unknown setting {unknown[0]!r:.40}; expected {' or '.join(RANGES)}"
+            )
         new = {name: one for name, one in changes.items() if one is not None}
         changed = {name: parse_threshold(name, one) for name, one in new.items()}
         kept = {name: one for name, one in self.overrides.items() if name not in changes}

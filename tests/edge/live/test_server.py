@@ -63,7 +63,9 @@ def share(number: int, image_rgb: Image) -> SharedPicture:
     """Share the picture of a frame, in the place of the one before."""
     height, width, scale = ORIGINALS.write(0, image_rgb)
     ORIGINALS.finish(0, number)
-    return ORIGINALS.lend(0, number, (height, width), scale)
+    picture = ORIGINALS.lend(0, number, (height, width), scale)
+    assert picture
+    return picture
 
 
 def has_pixels(packet: Packet, expected: Image) -> bool:
@@ -162,11 +164,11 @@ def test_a_file_that_may_shrink_is_refused() -> None:
         {"height": 10**6, "width": 10**6},
         {"offset": -9},
         {"offset": 10**30},
-        {"frame": "x"},
+        {"stamp": "x"},
     ],
 )
 def test_a_shared_picture_that_is_described_wrongly_is_refused(fields: dict[str, object]) -> None:
-    right = {"frame": 7, "offset": share(7, draw_test_pattern(7)).offset} if fields else {}
+    right = {"stamp": 7, "offset": share(7, draw_test_pattern(7)).offset} if fields else {}
     header = {**right, **({"height": 48, "width": 64} if fields else {}), **fields}
     with pytest.raises(ProtocolError, match="cannot be read"):
         client._read_shared(share(7, draw_test_pattern(7)).file, header)
@@ -184,10 +186,33 @@ def test_a_picture_that_a_newer_frame_has_replaced_is_not_shown(
     wait_until(lambda: server.wants_picture)
     server.put_frame(late)
     assert viewer.read().header["type"] == "state"
-    viewer.request(["frame"])
-    wait_until(lambda: server.wants_picture)
+    wait_until(lambda: server.wants_picture)  # still, of one of the next frames
     server.put_frame(make_frame(9))
-    assert viewer.read().header["frame"] == 9
+    assert viewer.read().header["type"] == "frame"
+
+
+@pytest.mark.parametrize("size", [96, 224])
+def test_the_inputs_of_many_regions_arrive_at_a_viewer_that_reads_a_moment_later(
+    server: LiveServer, path: Path, size: int
+) -> None:
+    inputs_rgb = [draw_test_pattern(number, size, size) for number in range(6)]
+    regions = [
+        LiveRegion(str(number), input_rgb, SCORES, SCORES, "fox", 1.0, {})
+        for number, input_rgb in enumerate(inputs_rgb)
+    ]
+    with LiveClient(path) as viewer:
+        wait_until(lambda: server._viewers)
+        (connection,) = (one.connection for one in server._viewers.values())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 212_992 // 2)  # Debian's most
+        viewer.request(["state", "pixels", "input_pixels"])
+        wait_until(lambda: server.wants_picture)
+        picture = share(7, draw_test_pattern(7, 1080, 1920))
+        server.put_frame(LiveFrame(7, 1.8e9, 12.3, picture, regions))
+        time.sleep(0.05)
+        packets = [viewer.read() for _ in range(8)]
+    assert [one.header["type"] for one in packets] == ["input_pixels"] * 6 + ["pixels", "state"]
+    for packet, input_rgb in zip(packets, inputs_rgb, strict=False):
+        assert has_pixels(packet, input_rgb)
 
 
 def test_a_viewer_leaves_no_descriptor_open(server: LiveServer, viewer: LiveClient) -> None:

@@ -1,7 +1,9 @@
 """The link between the watch and its viewers, with a real camera."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -17,9 +19,11 @@ from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.live.client import LiveClient, load_pixels
+from vedette_edge.live.score_history import decode_score_history
 from vedette_edge.live.server import LiveServer
 from vedette_edge.watch.live_view import LiveView
 from vedette_edge.watch.loop import Watch
+from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import FrameTimings, RegionState
 
 
@@ -88,3 +92,33 @@ def test_no_originals_are_kept_for_a_viewer_that_has_gone(
     wait_until(lambda: not server.wants_picture)
     kept = [pass_frame(watch)[1] for _ in range(10)]
     assert not any(kept[4:])  # some were on their way
+
+
+def test_scores_are_recorded_each_second_unless_the_watch_is_paused_or_its_camera_lost(
+    server: LiveServer, contract: Contract, tmp_path: Path
+) -> None:
+    smoother = LabelSmoother(contract.labels, contract.confidence, SmoothingConfig())
+    smoother.update(np.eye(len(contract.labels), dtype=np.float32)[0], time.monotonic())
+    camera, other = SimpleNamespace(lost_s=0.0), cast(Any, None)
+    regions = [RegionState("", smoother, every_frame=False)]
+    watch = LiveView(server).attach(Watch(other, cast(Any, camera), regions, other, other))
+
+    def count() -> int:
+        with LiveClient(tmp_path / "watch.sock") as viewer:
+            viewer.request(["score_history"])
+            return int((decode_score_history(viewer.read()).entries["labels"][0, :, 0] > 0).sum())
+
+    def check() -> int:
+        """Check twice, in two seconds."""
+        for _ in range(2):
+            watch.on_check()
+            time.sleep(1.0)
+        return count()
+
+    assert check() == 2  # of one frame
+    watch.controls.paused = True
+    assert check() == 2
+    watch.controls.paused, camera.lost_s = False, 3.0
+    assert check() == 2
+    camera.lost_s = 0.0
+    assert check() == 4

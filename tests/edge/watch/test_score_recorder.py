@@ -1,7 +1,6 @@
 """The record of the two best scores of each moment."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -46,10 +45,8 @@ class Rig:
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    rig = Rig()
-    yield rig
-    rig.recorder.close()
+def rig() -> Rig:
+    return Rig()
 
 
 def scores_of(history: ScoreHistory, region: int = 0) -> list[list[float]]:
@@ -74,12 +71,25 @@ def test_what_was_not_seen_has_no_label(rig: Rig) -> None:
     assert rig.read().entries[0, -6:]["labels"][:, 0].tolist() == [0, 2, 0, 0, 0, 2]
 
 
+def test_of_equal_scores_the_first_label_is_the_best(rig: Rig) -> None:
+    rig.add(1000.0, 0.4, 0.4, 0.2)
+    assert rig.read().entries[0, -1]["labels"].tolist() == [1, 2]
+
+
+def test_the_record_begins_with_its_first_scores(rig: Rig) -> None:
+    assert rig.read().find_begin() == pytest.approx(rig.read().end_s, abs=1)
+    rig.add(1000.0, 0.4, 0.4, 0.2)
+    rig.add(1009.0, 0.4, 0.4, 0.2)
+    history = rig.read()
+    assert history.end_s - history.find_begin() == 10
+
+
 def test_after_a_day_the_oldest_are_replaced(rig: Rig) -> None:
     rig.add(1000.0, 0.2, 0.7, 0.1)
-    rig.add(1000.0 + DAY_S - 1, 0.9, 0.1, 0.0)
-    assert rig.read().entries[0, [0, -1]]["labels"][:, 0].tolist() == [2, 1]
+    rig.add(1000.0 + DAY_S - 2, 0.9, 0.1, 0.0)
+    assert rig.read().entries[0, [1, -1]]["labels"][:, 0].tolist() == [2, 1]
     rig.add(1000.0 + DAY_S, 0.9, 0.1, 0.0)
-    assert rig.read().entries[0, [0, -1]]["labels"][:, 0].tolist() == [0, 1]
+    assert rig.read().entries[0, [0, 1, -1]]["labels"][:, 0].tolist() == [0, 0, 1]
     rig.add(1000.0 + 9 * DAY_S, 0.0, 0.0, 0.4)
     assert (rig.read().entries["labels"] > 0).sum() == 2
 
@@ -95,20 +105,20 @@ def test_several_regions_share_the_memory() -> None:
     assert history.entries.shape == (3, DAY_S // 3)
     # The second region's scores were there one call later, in the middle of the first step.
     assert history.entries[:, -1]["labels"][:, 0].tolist() == [1, 2, 3]
-    rig.recorder.close()
 
 
 def test_a_model_of_one_label_has_no_second(rig: Rig) -> None:
     single = Rig(labels=("fox",))
     single.add(5.0, 0.8)
     assert single.read().entries[0, -1]["labels"].tolist() == [1, 0]
-    single.recorder.close()
 
 
 def test_no_memory_is_taken_before_there_are_scores(rig: Rig) -> None:
-    taken = os.fstat(rig.recorder._file).st_blocks
+    file = rig.recorder.create_packet().file
+    assert file is not None
+    taken = os.fstat(file).st_blocks
     rig.add(1000.0, 0.2, 0.7, 0.1)
-    assert (taken, os.fstat(rig.recorder._file).st_blocks > 0) == (0, True)
+    assert (taken, os.fstat(file).st_blocks > 0) == (0, True)
 
 
 def test_nobody_else_can_write_there(rig: Rig) -> None:

@@ -9,7 +9,7 @@ const byId = (id) => document.getElementById(id);
 const state = {
   watch: null, reason: "", connected: false, view: null, viewAt: 0,
   lost: null, changes: [], shownChanges: CHANGES_STEP, allLabels: false, rowsAt: 0,
-  metrics: [], region: "", proposed: null, axis: { from: 0, until: DAY_S },
+  metrics: [], region: "", proposed: null, moved: null, axis: { from: 0, until: DAY_S },
 };
 
 function make(tag, fields = {}, ...children) {
@@ -345,17 +345,22 @@ function setSliders(values) {
 
 // A label cannot be given up above the score at which it takes over: the other slider goes along.
 function onSlide(event) {
-  const values = Object.fromEntries(SLIDERS.map((name) => [name, Number(byId(name).value)]));
+  const { id } = event.target;
+  const moved = { ...state.moved, [id]: Number(event.target.value) };
+  const values = { ...readSliders(), ...moved };
   if (values.leave > values.enter) {
-    const moved = values[event.target.id];
-    Object.assign(values, { enter: Math.max(moved, 0.05), leave: moved });
+    moved.enter = Math.max(values[id], 0.05);
+    moved.leave = values[id];
   }
-  state.proposed = values;
-  setSliders(values);
+  state.moved = moved; // the other one stays as it is, whatever the step of its slider
+  state.proposed = { ...readSliders(), ...moved };
+  setSliders(state.proposed);
   byId("apply").disabled = !state.watch?.may_change;
   byId("undo").disabled = false;
   compare();
 }
+
+const readSliders = () => Object.fromEntries(SLIDERS.map((name) => [name, Number(byId(name).value)]));
 
 let comparing = false;
 
@@ -364,18 +369,19 @@ async function compare() {
   if (comparing) return;
   comparing = true;
   let asked = null;
-  while (state.proposed && state.proposed !== asked) {
-    asked = state.proposed;
+  while (state.moved && state.moved !== asked) {
+    asked = state.moved;
     const query = new URLSearchParams({ ...asked, since: midnight() });
     const answer = await fetch(`/api/what-if?${query}`).catch(() => null);
-    if (state.proposed === asked) showEffect(answer?.ok ? await answer.json() : { error: await findError(answer) });
+    const effect = answer?.ok ? await answer.json().catch(() => null) : { error: await findError(answer) };
+    if (state.moved === asked) showEffect(effect || { error: "No connection to the page." });
   }
   comparing = false;
 }
 
 const findError = async (answer) => {
   if (!answer) return "No connection to the page.";
-  const text = await answer.text();
+  const text = await answer.text().catch(() => "No connection to the page.");
   try {
     return JSON.parse(text).error;
   } catch {
@@ -383,8 +389,8 @@ const findError = async (answer) => {
   }
 };
 
-function showEffect({ error, regions = [] }) {
-  setText(byId("effect"), error || describeEffect(regions));
+function showEffect({ error, since, regions = [] }) {
+  setText(byId("effect"), error || describeEffect(since, regions));
   const strips = regions.map(({ region, proposed }) => {
     const spans = proposed.spans.filter(([label]) => label).map(([label, from, until]) => ({ label, from, until }));
     return makeStrip(region, spans, "labels of today with these thresholds");
@@ -392,9 +398,8 @@ function showEffect({ error, regions = [] }) {
   byId("proposed").replaceChildren(...strips);
 }
 
-function describeEffect(regions) {
-  const known = Math.min(...regions.flatMap((one) => one.proposed.spans.slice(0, 1).map(([, from]) => from)));
-  if (!Number.isFinite(known)) return "The watch has no scores of today yet.";
+function describeEffect(known, regions) {
+  if (!regions.some((one) => one.proposed.spans.length)) return "The watch has no scores of today yet.";
   const sum = (key, pick) => regions.reduce((total, one) => total + (pick(one[key]) || 0), 0);
   const changes = ["proposed", "present"].map((key) => sum(key, (one) => one.changes));
   const labels = new Set(regions.flatMap((one) => [...Object.keys(one.present.seconds), ...Object.keys(one.proposed.seconds)]));
@@ -403,16 +408,17 @@ function describeEffect(regions) {
     return { label, then, now, by: Math.abs(then - now) };
   }).filter((one) => one.by >= 1).sort((one, other) => other.by - one.by).slice(0, 4);
   const since = known > midnight() + 60 ? `Since ${formatTime(new Date(1000 * known))}` : "Today";
-  const first = `${since}, with these: ${changes[0]} changes instead of ${changes[1]}`;
+  const first = `${since}, looking once a second, with these: ${changes[0]} changes instead of ${changes[1]}`;
   return [first, ...times.map((one) =>
     `${one.label} for ${formatSeconds(one.then)} instead of ${formatSeconds(one.now)}`)].join("; ") + ".";
 }
 
 async function sendThresholds(values) {
+  const { moved } = state;
   const body = JSON.stringify(values);
   const answer = await fetch("/api/thresholds", { method: "POST", body }).catch(() => null);
   if (answer?.status === 401) return location.assign("/login");
-  if (answer?.ok) undo();
+  if (answer?.ok && state.moved === moved) undo(); // but for a slider that was moved meanwhile
   setText(byId("effect"), answer?.ok
     ? "Applied from the next frame on. The service keeps this; a watch of your own forgets it when it ends."
     : await findError(answer));
@@ -420,14 +426,14 @@ async function sendThresholds(values) {
 
 // The sliders follow the watch again.
 function undo() {
-  state.proposed = null;
+  state.proposed = state.moved = null;
   byId("apply").disabled = byId("undo").disabled = true;
   byId("proposed").replaceChildren();
   setText(byId("effect"), "");
 }
 
 for (const name of SLIDERS) byId(name).addEventListener("input", onSlide);
-byId("apply").addEventListener("click", () => sendThresholds(state.proposed));
+byId("apply").addEventListener("click", () => sendThresholds(state.moved));
 byId("undo").addEventListener("click", undo);
 byId("configured").addEventListener("click", () => sendThresholds({ enter: null, leave: null }));
 
