@@ -24,6 +24,8 @@ from vedette_edge.live.protocol import (
 )
 from vedette_edge.live.score_history import MOST_BYTES
 
+LARGEST_FILE = 4 << 20  # bytes of an input
+
 
 class LiveClient:
     """A connection to a watch. Use it with `with`. Methods raise OSError and ProtocolError."""
@@ -132,7 +134,10 @@ def _map_file(descriptor: int, header: Mapping[str, object]) -> memoryview:
     """Map a file that came with a packet. Raises ProtocolError."""
     try:
         is_sealed = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS == SEALS
-        memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        size = os.fstat(descriptor).st_size
+        if size > LARGEST_FILE:
+            raise ValueError
+        memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise ProtocolError("the file of a packet cannot be read") from error
     if not is_sealed:

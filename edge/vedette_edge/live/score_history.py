@@ -48,7 +48,9 @@ def decode_score_history(packet: Packet) -> ScoreHistory:
         entries = np.frombuffer(packet.body, ENTRY).reshape(len(regions), count)
         newest, step_s, end_s = int(header["newest"]), float(header["step_s"]), float(header["at"])
         rules = {name: float(header[name]) for name in ("enter", "leave", "dwell")}
-    except (KeyError, TypeError, ValueError) as error:
+        if not (count > 0 < step_s and np.isfinite([end_s, step_s, *rules.values()]).all()):
+            raise ValueError
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ProtocolError("the score history does not have the size that it says") from error
     # Step n is at n modulo count, so the oldest one follows the newest.
     ordered = np.roll(entries, -(newest % count + 1), axis=1)

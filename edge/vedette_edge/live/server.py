@@ -205,10 +205,10 @@ class LiveServer:
         viewer.records = viewer.records or request.records
         viewer.parts = request.parts or viewer.parts
         self._update_wants()
-        if "metrics" in request.answers:
-            self._send(viewer, self._metrics.encode())
         if "score_history" in request.answers:
             self._send_score_history(viewer)
+        if "metrics" in request.answers:
+            self._send(viewer, self._metrics.encode())
         if request.thresholds:
             self._set_thresholds(viewer, request.thresholds)
 
@@ -250,6 +250,8 @@ class LiveServer:
 
     def _is_behind(self, viewer: Viewer) -> bool:
         """Leave an answer out for a viewer that has not read the last one: files would gather."""
+        if viewer.connection.fileno() < 0:  # it has gone
+            return True
         if not viewer.has_unread:
             return False
         viewer.dropped += 1

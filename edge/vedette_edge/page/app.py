@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
@@ -10,17 +10,16 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
-    JSONResponse,
     PlainTextResponse,
     Response,
 )
 from starlette.routing import Route
 
 from vedette_edge.errors import SettingError
-from vedette_edge.log.records import encode_record
 from vedette_edge.page.events import EventStream
 from vedette_edge.page.history import History, parse_time
 from vedette_edge.page.hub import Hub
+from vedette_edge.page.record_response import RecordResponse
 from vedette_edge.page.thresholds import ThresholdRoutes
 from vedette_edge.page.view import View
 from vedette_edge.page.watch_link import WatchLink
@@ -28,25 +27,18 @@ from vedette_edge.web.access import Access
 from vedette_edge.web.application import create_application
 from vedette_edge.web.entry import NO_STORE
 from vedette_edge.web.server import BUSY, MOST_VIEWERS, ViewerResponse
+from vedette_edge.web.turns import Turns
 
 VIEW_S = 5.0  # to wait for a frame
 READY_S = 60.0  # without a frame, after which the watch is not ready
 ANSWER_S = 2.0  # to wait for figures of the watch
 
 
-class RecordResponse(JSONResponse):
-    """JSON that may have names which are no Unicode, and scores that are no numbers."""
-
-    def render(self, content: Mapping[str, object]) -> bytes:
-        """Encode the content as the log does."""
-        return encode_record(content)
-
-
 class Page:
     """The answers to requests."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub, self._reading = hub, asyncio.Lock()
+        self._hub, self._turns = hub, Turns()
 
     async def send_frame(self, request: Request) -> Response:
         """Send the newest frame."""
@@ -95,7 +87,7 @@ class Page:
         """Send records of the log, of today or `since` a time."""
         try:
             since = parse_time(request.query_params.get("since", ""))
-            async with self._reading:  # one at a time: all cores are needed for pictures
+            async with self._turns.take(request):
                 history = self._find_history()
                 records, is_complete = await asyncio.to_thread(history.read, since)
         except ValueError as error:

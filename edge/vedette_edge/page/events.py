@@ -29,16 +29,16 @@ class EventStream:
         if (watch := hub.info or hub.reason) != self._watch:
             self._watch = watch
             events += _encode_event("watch", json.dumps(hub.describe()))
-        for one in hub.list_records(self._number):
+        if hub.view and hub.view is not self._view and (hub.view.jpeg or not self._pictures):
+            self._view = hub.view
+            data = hub.view.full_message if self._pictures else hub.view.message
+            events += _encode_event("view", data)
+        for one in hub.list_records(self._number):  # after the view: the camera may be lost since
             self._number = one.number
             events += _encode_event("record", json.dumps(one.record), one.number)
         if hub.metrics and hub.metrics is not self._metrics:
             self._metrics = hub.metrics
             events += _encode_event("metrics", json.dumps(hub.metrics))
-        if hub.view and hub.view is not self._view and (hub.view.jpeg or not self._pictures):
-            self._view = hub.view
-            data = hub.view.full_message if self._pictures else hub.view.message
-            events += _encode_event("view", data)
         return events
 
 

@@ -11,7 +11,7 @@ from vedette_edge.errors import SettingError
 from vedette_edge.log.reader import LATEST_S, Damage, Tail, find_log
 from vedette_edge.sinks.snapshot_files import is_snapshot_name
 
-EVENTS = frozenset("start stop camera_opened camera_lost camera_restored change note".split())
+EVENTS = frozenset("start stop camera_opened camera_lost camera_restored change".split())
 MOST_RECORDS = 1000
 READ_S = 3.0  # that a log may take
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from vedette_edge.errors import ProtocolError, SettingError
@@ -14,11 +14,13 @@ from vedette_edge.live.client import LiveClient
 from vedette_edge.live.protocol import Packet
 from vedette_edge.live.score_history import ScoreHistory, decode_score_history
 from vedette_edge.page.history import parse_time
+from vedette_edge.page.record_response import RecordResponse
 from vedette_edge.page.view import WatchInfo
 from vedette_edge.page.what_if import LabelRules, follow_labels
 from vedette_edge.watch.config import check_hysteresis
 from vedette_edge.watch.thresholds import parse_threshold
 from vedette_edge.web.entry import NO_STORE, read_body
+from vedette_edge.web.turns import Turns
 
 NAMES = ("enter", "leave")
 ANSWER_S = 2.0  # for the watch
@@ -29,7 +31,7 @@ class ThresholdRoutes:
 
     def __init__(self, socket: Path) -> None:
         """`socket` is the watch's."""
-        self._socket, self._reading = socket, asyncio.Lock()
+        self._socket, self._turns = socket, Turns()
 
     def list_routes(self) -> list[Route]:
         """List the routes."""
@@ -44,18 +46,20 @@ class ThresholdRoutes:
         try:
             since_s = parse_time(query.get("since", ""))
             changes = {name: _parse_number(name, query[name]) for name in NAMES if name in query}
-            async with self._reading:  # one at a time: all cores are needed for pictures
+            async with self._turns.take(request):
                 content = await asyncio.to_thread(self._compare, changes, since_s)
         except (OSError, ProtocolError, EOFError) as error:
-            return JSONResponse({"error": f"no answer from the watch: {error}"}, 503)
+            return RecordResponse({"error": f"no answer from the watch: {error}"}, 503)
         except (ValueError, SettingError) as error:
-            return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse(content, headers=NO_STORE)
+            return RecordResponse({"error": str(error)}, 400)
+        return RecordResponse(content, headers=NO_STORE)
 
     def _compare(self, changes: Mapping[str, float], since_s: float) -> dict[str, object]:
         with LiveClient(self._socket, ANSWER_S) as client:
             client.request(["score_history"])
             info, history = WatchInfo(client.hello), decode_score_history(_read_answer(client))
+        if history.entries["labels"].max() > len(info.labels):
+            raise ProtocolError("the scores are of labels that the watch does not have")
         changed = {name: parse_threshold(name, value) for name, value in changes.items()}
         proposed = {**history.rules, **changed}
         check_hysteresis(proposed["enter"], proposed["leave"])
@@ -75,11 +79,13 @@ class ThresholdRoutes:
         if isinstance(body, Response):
             return body
         try:
-            await asyncio.to_thread(self._set, _parse_changes(body))
+            changes = _parse_changes(body)
+            async with self._turns.take(request):
+                await asyncio.to_thread(self._set, changes)
         except (OSError, ProtocolError, EOFError) as error:
-            return JSONResponse({"error": f"no answer from the watch: {error}"}, 503)
+            return RecordResponse({"error": f"no answer from the watch: {error}"}, 503)
         except SettingError as error:
-            return JSONResponse({"error": str(error)}, 400)
+            return RecordResponse({"error": str(error)}, 400)
         return Response(status_code=204)
 
     def _set(self, changes: Mapping[str, object]) -> None:

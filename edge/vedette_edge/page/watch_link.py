@@ -104,6 +104,8 @@ class WatchLink:
             return
         if self._packets and packet.header.get("frame") != self._packets[0].header.get("frame"):
             self._packets = []
+        if kind == "pixels" and any(one.header.get("type") == kind for one in self._packets):
+            raise ProtocolError("a second picture of the same frame")  # they would fill the memory
         self._packets.append(packet)
         if len(self._packets) == self._expected:
             packets, self._packets, self._waits = self._packets, [], False

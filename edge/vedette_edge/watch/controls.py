@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from vedette_edge.errors import SettingError
-from vedette_edge.mqtt.commands import Command
+from vedette_edge.mqtt.commands import Command, TokenBucket
 from vedette_edge.sinks.state_file import StateFile
 from vedette_edge.watch.stats import RegionState
 from vedette_edge.watch.thresholds import Thresholds
 
 MOST_CHANGES = 100  # waiting; further ones are refused
+CHANGES_PER_S, CHANGES_AT_ONCE = 0.2, 20  # of thresholds, by viewers: each is a note in the log
 MIN_UP_S = 60.0  # before a restart: a flood of commands must not keep the watch from watching
 
 
@@ -27,6 +28,7 @@ class Controls:
         """Thresholds that are set here, now or by an earlier watch, are written to `kept`."""
         self._thresholds, self._kept = thresholds or Thresholds(), kept or StateFile(None)
         self._restart, self._clock, self._begun_s = restart, clock, clock()
+        self._bucket = TokenBucket(CHANGES_PER_S, CHANGES_AT_ONCE, clock)
         self._changes: deque[Command | Mapping[str, object]] = deque(maxlen=MOST_CHANGES)
         self.paused = False
         self.refused = 0  # changes
@@ -49,8 +51,8 @@ class Controls:
         Raises SettingError if they are not valid.
         """
         self._thresholds.override(changes)
-        if len(self._changes) >= MOST_CHANGES:
-            raise SettingError(f"{MOST_CHANGES} changes are waiting; try again later")
+        if len(self._changes) >= MOST_CHANGES or not self._bucket.take():
+            raise SettingError("too many changes; try again later")
         self._changes.append(changes)
 
     def apply(self, regions: Sequence[RegionState]) -> bool:

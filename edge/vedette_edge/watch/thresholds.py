@@ -57,7 +57,7 @@ def parse_threshold(name: str, value: object) -> float:
         raise SettingError(f"unknown setting {name!r:.40}; expected {' or '.join(RANGES)}")
     low, high = RANGES[name]
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
-        return float(value)
+        return float(value) + 0.0  # no -0
     raise SettingError(f"{name} is {value!r:.40}; expected {low:g} to {high:g}")
 
 

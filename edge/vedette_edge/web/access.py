@@ -234,7 +234,10 @@ def _find_token(authorization: str) -> str:
 
 def _is_same_origin(headers: Headers) -> bool:
     """True if the page that sends a change is this one: Origin must name our own host."""
-    origin = urlsplit(headers.get("origin", ""))
+    try:
+        origin = urlsplit(headers.get("origin", ""))
+    except ValueError:
+        return False
     return bool(origin.netloc) and origin.netloc.lower() == headers.get("host", "").lower()
 
 

@@ -229,6 +229,13 @@ def test_a_viewer_leaves_no_descriptor_open(server: LiveServer, viewer: LiveClie
     assert count() == before
 
 
+def test_a_file_that_is_too_large_is_refused() -> None:
+    large = create_memory_file("large", 1 << 30)
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        client._map_file(large, {})
+    os.close(large)
+
+
 def test_a_file_of_a_packet_cannot_be_changed() -> None:
     descriptor = create_file(b"pixels")
     with pytest.raises(PermissionError):
@@ -312,6 +319,10 @@ def test_a_viewer_that_does_not_read_is_sent_one_score_history(
         {"regions": [], "count": 0, "newest": 0, "step_s": 1, "at": 0},
         {"regions": [""], "count": "x", "newest": 0, "step_s": 1, "at": 0},
         {"regions": 3, "count": 3, "newest": 0, "step_s": 1, "at": 0},
+        {"regions": [""], "count": 3, "newest": 0, "step_s": -1, "at": 0},
+        {"regions": [""], "count": 3, "newest": 0, "step_s": 1, "at": float("inf")},
+        {"regions": [""], "count": 3, "newest": float("inf"), "step_s": 1, "at": 0},
+        {"regions": [""], "count": 3, "newest": 0, "step_s": 1, "at": 0, "enter": float("nan")},
     ],
 )
 def test_a_score_history_that_is_described_wrongly_is_refused(fields: dict[str, object]) -> None:
@@ -406,6 +417,23 @@ def test_a_viewer_that_floods_is_closed(server: LiveServer, path: Path) -> None:
         for _ in range(10_000):
             raw.send(b'{"request":["state"]}')
     wait_until(lambda: not server._viewers)
+
+
+def test_a_viewer_that_asks_and_goes_disturbs_no_other(
+    server: LiveServer, viewer: LiveClient, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = create_memory_file("scores", 16)
+    fields = {"regions": [""], "count": 2, "newest": 1, "step_s": 1, "at": 7.0} | RULES
+    server.create_score_history = lambda: create_score_history(fields, file)
+    for _ in range(10):
+        with open_raw(path) as raw:
+            raw.recv(LARGEST_PACKET)
+            raw.send(b'{"request":["metrics","score_history","state","input_pixels"]}')
+    viewer.request(["metrics"])
+    assert viewer.read().header["type"] == "metrics"
+    wait_until(lambda: len(server._viewers) == 1)
+    assert not caplog.records
+    os.close(file)
 
 
 def test_a_flood_of_connections_is_taken_slowly(server: LiveServer, path: Path) -> None:

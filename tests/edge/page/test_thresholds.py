@@ -1,7 +1,13 @@
 """Thresholds on the page of a real watch: what they would change, and a change by a token."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +123,42 @@ def test_a_watch_without_scores_says_why(tmp_path: Path) -> None:
     ):
         wait_until(lambda: page.get("/api/what-if").status == 400)
         assert "keeps no scores" in page.get("/api/what-if").json["error"]
+
+
+def test_requests_that_are_given_up_do_not_hold_up_others(page: Page) -> None:
+    def is_answered() -> bool:
+        with suppress(ConnectionError):  # while there are too many connections
+            return page.get("/api/what-if").status == 200
+        return False
+
+    wait_until(is_answered)
+    for _ in range(100):
+        with socket.create_connection(("127.0.0.1", page.port)) as connection:
+            connection.sendall(b"GET /api/what-if?enter=0.9 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_until(is_answered)
+
+
+def test_few_requests_wait_and_further_ones_are_told_to_come_later(page: Page) -> None:
+    with ThreadPoolExecutor(30) as pool:
+        answers = [*pool.map(lambda _: page.get("/api/what-if"), range(30))]
+    assert {answer.status for answer in answers} <= {200, 503}
+    assert all("later" in one.json["error"] for one in answers if one.status == 503)
+
+
+def test_names_that_are_no_unicode_are_escaped(tmp_path: Path, model: Path) -> None:
+    path = tmp_path / "watch.sock"
+    flags = ["--camera", "synthetic:80x60@10", "--region", os.fsdecode(b"d\xff=0,0,40,40")]
+    command = [sys.executable, "-m", "vedette_edge", "run", str(model), *flags]
+    with (
+        subprocess.Popen(
+            [*command, "--socket", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as watch,
+        start_page("--socket", path) as page,
+    ):
+        wait_until(lambda: page.get("/api/what-if").status == 200)
+        watch.kill()
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://evil.example", "null", ""])
+def test_an_origin_that_is_not_this_page_is_refused(page: Page, origin: str) -> None:
+    assert page.post("/api/thresholds", "{}", Origin=origin).status == 403

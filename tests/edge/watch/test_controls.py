@@ -10,7 +10,7 @@ from vedette_edge.errors import SettingError
 from vedette_edge.model.contract import Confidence
 from vedette_edge.mqtt.commands import Command
 from vedette_edge.sinks.state_file import StateFile
-from vedette_edge.watch.controls import MOST_CHANGES, Controls
+from vedette_edge.watch.controls import CHANGES_AT_ONCE, CHANGES_PER_S, MOST_CHANGES, Controls
 from vedette_edge.watch.smoothing import LabelSmoother, SmoothingConfig
 from vedette_edge.watch.stats import RegionState
 from vedette_edge.watch.thresholds import Thresholds
@@ -107,6 +107,7 @@ def test_two_thresholds_are_set_together_and_go_back_to_the_configured_ones(
         {"enter": float("nan")},
         {"enter": [0.6]},
         {"dwell": 1},
+        {"dwell": None},
         {"enter": 0.6, "restart": True},
     ],
 )
@@ -119,13 +120,15 @@ def test_thresholds_that_are_not_valid_are_refused_as_a_whole(
     assert controlled.controls.settings == {"enter": 0.5, "leave": 0.3, "paused": False}
 
 
-def test_thresholds_that_come_faster_than_they_are_applied_are_refused(
+def test_thresholds_that_come_too_fast_are_refused(
     controlled: Controlled,
 ) -> None:
-    for _ in range(MOST_CHANGES):
+    for _ in range(CHANGES_AT_ONCE):
         controlled.controls.set_thresholds({"enter": 0.9})
     with pytest.raises(SettingError, match="try again later"):
         controlled.controls.set_thresholds({"enter": 0.9})
+    controlled.now_s += 1 / CHANGES_PER_S
+    controlled.controls.set_thresholds({"enter": 0.9})
 
 
 def test_a_pause_is_not_kept(controlled: Controlled, tmp_path: Path) -> None:
