@@ -32,6 +32,11 @@ def load_parts(run: Path) -> dict[str, str]:
     return {row["sha256"]: row["part"] for row in load_split(run)}
 
 
+def load_weights(run: Path) -> list[np.ndarray]:
+    model = keras.models.load_model(run / "Trained_Weight.h5", compile=False)
+    return list(model.get_weights())
+
+
 def predict_part(run: Path, data: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """The kept model's answers to a part, and the truth."""
     contract = parse_contract((run / "contract.json").read_bytes())

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import vedette_convert
+
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT.parent / "shared" / "photos" / "objects50"
 
@@ -54,7 +56,7 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
 @pytest.mark.parametrize(
     "settings",
     [
-        "--architecture small --size 48 --epochs 10 --batch-size 8",
+        "--architecture small --size 48 --epochs 8 --batch-size 8",
         pytest.param(
             "--size 64",
             marks=pytest.mark.skipif(PHOTOS.is_dir(), reason="the photographs of ../shared do it"),
@@ -136,7 +138,7 @@ def test_on_a_terminal_only_our_own_lines_are_shown(shapes: Path, tmp_path: Path
 def test_a_watch_over_the_test_pictures_logs_their_labels(
     run_folder: Path, shapes: Path, tmp_path: Path
 ) -> None:
-    command("vedette_convert", run_folder, "--out", tmp_path / "model.tflite")
+    vedette_convert.convert(run_folder, out=tmp_path / "model.tflite")
     log = tmp_path / "watch.jsonl"
     camera = shapes / "disc"
     command("vedette_edge", "run", tmp_path / "model.tflite", "--camera", camera, "--log", log)

@@ -102,8 +102,8 @@ def write_large_photographs(folder: Path, noise: Image) -> list[Photograph]:
     """Shapes on ground that no JPEG makes small."""
     photographs = []
     for number in range(8):
-        picture_bgr = np.roll(noise, 100 * number, axis=1).copy()
-        cv2.rectangle(picture_bgr, (500, 500), (1500, 1500), (40, 230, 40), -1)
+        picture_bgr = np.roll(noise, 30 * number, axis=1).copy()
+        cv2.rectangle(picture_bgr, (150, 150), (450, 450), (40, 230, 40), -1)
         file = folder / f"{number}.png"
         cv2.imwrite(str(file), picture_bgr)
         photographs.append(Photograph("test", "square", file, ""))
@@ -113,7 +113,7 @@ def write_large_photographs(folder: Path, noise: Image) -> list[Photograph]:
 def test_large_photographs_are_made_smaller(
     tmp_path: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    noise = np.random.default_rng(0).integers(0, 90, (2000, 3000, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 90, (600, 900, 3), np.uint8)
     monkeypatch.setattr(Photograph, "read", lambda self: decoding.read_image(self.file))
     photographs = write_large_photographs(tmp_path, noise)
     files, samples = select_golden_samples(

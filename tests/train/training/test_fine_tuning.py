@@ -1,4 +1,4 @@
-"""Gradient descent that starts from a head in closed form."""
+"""Gradient descent that starts from a head in closed form, in a run that starts from another."""
 
 import signal
 from collections.abc import Callable
@@ -8,13 +8,18 @@ from pathlib import Path
 import keras
 import pytest
 from click.testing import Result
-from tests.run_files import load_metrics, load_split, predict_part, stop_fit
+from tests.run_files import load_metrics, load_parts, load_split, predict_part, stop_fit
 
 from vedette_train.run import history
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
 TINY = ("--size", "64", "--architecture", "efficientnet_lite0_tiny")  # solves for fewer features
+
+
+def list_flags(finished: tuple[Path, Path]) -> list[str | Path]:
+    run, store = finished
+    return ["--store", store, *TINY, "--fine-tune", "3", "--start", run]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +30,7 @@ def tuned(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     run = tmp_path_factory.mktemp("tuned") / "run"
-    flags = ("--out", run, "--store", finished[1], *TINY, "--fine-tune", "3")
-    result = train("fit", shapes, *flags)
+    result = train("fit", shapes, "--out", run, *list_flags(finished))
     assert result.exit_code == 0, result.stderr
     return run
 
@@ -41,12 +45,20 @@ def test_fine_tuning_has_a_history_and_no_head_to_fit_again(tuned: Path, shapes:
     assert {row["part"] for row in load_split(tuned)} == {"train", "validation", "test"}
 
 
+def test_fine_tuning_may_start_from_a_run_with_a_head_in_closed_form(
+    tuned: Path, finished: tuple[Path, Path]
+) -> None:
+    """That run held nothing back for validation; what it learned may be held back now."""
+    before, now = load_parts(finished[0]), load_parts(tuned)
+    moved = {(before[sha256], part) for sha256, part in now.items()}
+    assert moved == {("train", "train"), ("train", "validation"), ("test", "test")}
+
+
 def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
     tuned: Path, finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    flags = ("--store", finished[1], *TINY, "--fine-tune", "3")
-    command = ("fit", shapes, "--out", run, *flags)
+    command = ("fit", shapes, "--out", run, *list_flags(finished))
     code, _ = stop_fit(command, "epoch   2 of 3", signal.SIGINT)
     assert code == 130
     assert (run / "checkpoint.npz").exists()

@@ -52,19 +52,6 @@ def test_a_run_may_start_from_one_of_another_size_and_kind(
     }
 
 
-def test_fine_tuning_may_start_from_a_head_in_closed_form(
-    finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
-) -> None:
-    """That run held nothing back for validation; what it learned may be held back now."""
-    run, store = finished
-    flags = ("--store", store, *TINY, "--fine-tune", "1", "--start", run)
-    result = train("fit", shapes, "--out", tmp_path / "run", *flags)
-    assert result.exit_code == 0, result.stderr
-    before, now = load_parts(run), load_parts(tmp_path / "run")
-    moved = {(before[sha256], part) for sha256, part in now.items()}
-    assert moved == {("train", "train"), ("train", "validation"), ("test", "test")}
-
-
 def test_a_run_cannot_start_from_weights_of_another_kind(
     run_folder: Path, shapes: Path, train: Train, tmp_path: Path
 ) -> None:
