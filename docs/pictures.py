@@ -109,8 +109,8 @@ def draw_live_page(folder: Path) -> None:
     writer.release()
     command = "page --bind 8479 --open chess.tflite --camera door.avi".split()
     with subprocess.Popen([ROOT / ".venv" / "bin" / "vedette", *command], cwd=folder) as page:
-        time.sleep(40)
-        draw_page("http://127.0.0.1:8479/", "page", 1400, 1190, wait_s=8)
+        time.sleep(43)
+        draw_page("http://127.0.0.1:8479/", "page", 1400, 1170, wait_s=8)
         page.terminate()
 
 
