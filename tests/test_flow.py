@@ -56,7 +56,7 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
 @pytest.mark.parametrize(
     "settings",
     [
-        "--architecture small --size 48 --epochs 8 --batch-size 8",
+        "--architecture small --size 48 --epochs 10 --batch-size 8",
         pytest.param(
             "--size 64",
             marks=pytest.mark.skipif(PHOTOS.is_dir(), reason="the photographs of ../shared do it"),

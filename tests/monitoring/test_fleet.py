@@ -53,7 +53,7 @@ class Fleet:
 
 def start(folder: Path, name: str) -> "subprocess.Popen[bytes]":
     """Start a watch. Every other one has a socket and a file, the others a socket alone."""
-    camera = f"rtsp://127.0.0.1:{find_port()}/" if name == BLIND else "synthetic:64x48@2"
+    camera = f"rtsp://127.0.0.1:{find_port()}/" if name == BLIND else "synthetic:64x48@5"
     flags = ["--camera", camera, "--socket", f"{name}.sock", "--log", f"{name}.jsonl"]
     flags += ["--threads", "1", "--smoothing", "0", "--log-flush", "0.1"]
     flags += ["--snapshots", f"{name}-pictures"]

@@ -29,6 +29,7 @@ from vedette_train.run import history
 
 Train = Callable[..., Result]
 CNN = ("--architecture", "cnn")
+STRANGE = "a$_$b [red]"  # name of a class
 QUICK = (*CNN, "--size", "32", "--epochs", "2", "--batch-size", "16")
 
 
@@ -98,25 +99,27 @@ def test_the_same_seed_gives_the_same_run(shapes: Path, train: Train, tmp_path: 
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_bad_file_is_named_and_left_out(
-    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
-) -> None:
-    data = draw_shapes(tmp_path / "data", 12)
-    (data / "bar" / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+@pytest.fixture(scope="module")
+def odd_run(
+    draw_shapes: Callable[[Path, int], Path],
+    train: Train,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, Result]:
+    """A run on files of every kind, some of them no pictures, and what the command printed."""
+    folder = tmp_path_factory.mktemp("odd")
+    data = draw_shapes(folder / "data", 10)
+    (data / "bar").rename(data / STRANGE)
+    (data / STRANGE / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
     (data / "disc" / "notes.txt").write_text("not a picture", encoding="utf-8")
-    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
-    assert result.exit_code == 0
-    assert "bar/cut.jpg" in result.stderr
-    metrics = load_metrics(tmp_path / "run")
-    assert set(metrics["left_out"]) == {"bar/cut.jpg", "disc/notes.txt"}
-    assert "cut.jpg" not in (tmp_path / "run" / "split.csv").read_text(encoding="utf-8")
+    write_every_kind(data / "disc")
+    result = train("fit", data, "--out", folder / "run", *QUICK)
+    assert result.exit_code == 0, result.stderr
+    return folder / "run", result
 
 
-def test_pictures_of_every_kind_are_trained_on(
-    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
-) -> None:
-    data = draw_shapes(tmp_path / "data", 10)
-    colour = cv2.imread(str(data / "disc" / "000.png"))
+def write_every_kind(folder: Path) -> None:
+    """Write the first picture again, as eight other files."""
+    colour = cv2.imread(str(folder / "000.png"))
     assert colour is not None
     grey = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)
     for name, picture in {
@@ -129,11 +132,18 @@ def test_pictures_of_every_kind_are_trained_on(
         "deep.png": grey.astype(np.uint16) * 257,
         "clear.png": np.dstack([colour, grey]),
     }.items():
-        assert cv2.imwrite(str(data / "disc" / name), picture)
-    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
-    assert result.exit_code == 0
-    assert load_metrics(tmp_path / "run")["left_out"] == {}
-    assert len((tmp_path / "run" / "split.csv").read_text(encoding="utf-8").splitlines()) == 39
+        assert cv2.imwrite(str(folder / name), picture)
+
+
+def test_a_bad_file_is_named_and_left_out(odd_run: tuple[Path, Result]) -> None:
+    run, result = odd_run
+    assert f"{STRANGE}/cut.jpg" in result.stderr
+    assert set(load_metrics(run)["left_out"]) == {f"{STRANGE}/cut.jpg", "disc/notes.txt"}
+    assert "cut.jpg" not in (run / "split.csv").read_text(encoding="utf-8")
+
+
+def test_pictures_of_every_kind_are_trained_on(odd_run: tuple[Path, Result]) -> None:
+    assert len((odd_run[0] / "split.csv").read_text(encoding="utf-8").splitlines()) == 39
 
 
 @pytest.mark.parametrize(
@@ -220,14 +230,9 @@ def test_a_flag_out_of_range_is_an_error(
 
 
 def test_class_names_with_dollars_and_brackets_are_only_names(
-    draw_shapes: Callable[[Path, int], Path], train: Train, tmp_path: Path
+    odd_run: tuple[Path, Result],
 ) -> None:
-    data = draw_shapes(tmp_path / "data", 10)
-    (data / "bar").rename(data / "a$_$b [red]")
-    result = train("fit", data, "--out", tmp_path / "run", *QUICK)
-    assert result.exit_code == 0
-    metrics = load_metrics(tmp_path / "run")
-    assert "a$_$b [red]" in metrics["per_class"]
+    assert STRANGE in load_metrics(odd_run[0])["per_class"]
 
 
 def test_overwrite_replaces_a_run(
@@ -275,7 +280,7 @@ def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
     shapes: Path, train: Train, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = ["fit", str(shapes), "--out", str(run), *CNN, "--size", "48", "--batch-size", "16"]
+    command = ["fit", str(shapes), "--out", str(run), *CNN, "--size", "96", "--batch-size", "16"]
     interrupted = [*command, "--epochs", "500"]
     code, printed = stop_fit(interrupted, "epoch   2 of 500", signal.SIGINT)
     assert code == 130
