@@ -97,13 +97,23 @@ def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+FIXED_SIZE = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+UNCHANGEABLE = FIXED_SIZE | fcntl.F_SEAL_WRITE
+
+
 def create_memory_file(name: str, size: int) -> int:
     """Create a file in memory, of zeros, whose size stays; return its descriptor."""
     file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.truncate(file, size)
-    fcntl.fcntl(
-        file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-    )
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, FIXED_SIZE)
+    return file
+
+
+def create_unchangeable_file(name: str, content: bytes | memoryview) -> int:
+    """Create a file in memory that nobody can change; return its descriptor."""
+    file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(file, content)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, UNCHANGEABLE)
     return file
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.edge.live.frames import share
 from tests.edge.page.conftest import Page, start_page
 
-from vedette_edge.capture.originals import OriginalsFile
 from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.live.frame import LiveFrame, LiveRegion
 from vedette_edge.live.server import LiveServer
@@ -43,16 +43,13 @@ class Director:
     number: int = 0
     paused: bool = False
     rules: dict[str, float] = field(default_factory=RULES.copy)
-    _originals: OriginalsFile = field(default_factory=lambda: OriginalsFile(1))
 
     def show(self) -> None:
         """Show the next frame, if somebody looks."""
         self.number += 1
-        if self.paused or not self.server.wants_frame:
+        if self.paused or not (self.server.wants_scores or self.server.wants_picture):
             return
-        height, width, scale = self._originals.write(0, draw_test_pattern(self.number, 240, 320))
-        self._originals.finish(0, self.number)
-        picture = self._originals.lend(0, self.number, (height, width), scale)
+        picture = share(self.number, draw_test_pattern(self.number, 240, 320))
         input_rgb = draw_test_pattern(1, 96, 96)
         regions = [
             LiveRegion(name, input_rgb, self.scores, self.scores, self.label, 4.2, self.rules)

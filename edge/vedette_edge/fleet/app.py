@@ -51,10 +51,6 @@ class FleetPage:
         headers = KEEP if is_asked_for else NO_STORE
         return Response(picture.jpeg, media_type="image/jpeg", headers=headers)
 
-    async def report_health(self, request: Request) -> Response:
-        """Say that the page works."""
-        return PlainTextResponse("ok\n")
-
     async def report_readiness(self, request: Request) -> Response:
         """Say whether there is a connection to the broker."""
         if problem := self._hub.roster.problem:
@@ -80,7 +76,6 @@ def create_app(broker: MqttConfig, hub: FleetHub, access: Access) -> Starlette:
         Route("/events", page.stream_events),
         Route("/api/fleet", page.send_fleet),
         Route("/pictures/{device}.jpg", page.send_picture),
-        Route("/healthz", page.report_health),
         Route("/readyz", page.report_readiness),
     ]
     return create_application(access, own, routes, run_collector)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from vedette_edge.live.protocol import Packet, encode_packet
+from vedette_edge.live.protocol import EncodedPacket, Packet, encode_packet
 
 FRESH_S = 0.2
 
@@ -13,12 +13,12 @@ class CachedPacket:
 
     def __init__(self, kind: str, read_fields: Callable[[], Mapping[str, object]]) -> None:
         self._kind, self._read_fields = kind, read_fields
-        self._data, self._until_s = b"", 0.0
+        self._encoded, self._until_s = EncodedPacket((), ()), 0.0
 
-    def encode(self) -> bytes:
+    def encode(self) -> EncodedPacket:
         """Encode the packet, or return it as it was a moment ago."""
         now_s = time.monotonic()
         if now_s >= self._until_s:
-            self._data = encode_packet(Packet({"type": self._kind, **self._read_fields()}))
+            self._encoded = encode_packet(Packet({"type": self._kind, **self._read_fields()}))
             self._until_s = now_s + FRESH_S
-        return self._data
+        return self._encoded

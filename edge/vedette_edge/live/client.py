@@ -1,6 +1,7 @@
 """A viewer's side of the watch's socket, for programs of ours."""
 
 import fcntl
+import math
 import mmap
 import os
 import select
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge.errors import ProtocolError
+from vedette_edge.errors import ProtocolError, SettingError
+from vedette_edge.files import UNCHANGEABLE
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.images.shared_picture import LARGEST_BYTES, SharedPicture
 from vedette_edge.live.protocol import (
     LARGEST_PACKET,
-    SEALS,
     VERSION,
     Packet,
     decode_packet,
@@ -64,17 +65,26 @@ class LiveClient:
         """True if there is a packet, or the end, to read without waiting."""
         return bool(select.select([self._socket], [], [], 0)[0])
 
-    def request(self, names: Sequence[str]) -> None:
+    def request(self, names: Sequence[str], interval_s: float = 0.0) -> None:
         """Ask for records from now on, figures, or parts of the next frame.
 
-        Never waits: a watch that does not read is a BlockingIOError.
+        With an interval, parts of further frames follow until the next request for parts; that of
+        no names ends it. Never waits: a watch that does not read is a BlockingIOError.
         """
-        packet = encode_packet(Packet({"request": list(names)}))
-        self._socket.send(packet, socket.MSG_DONTWAIT)
+        self._send({"request": list(names), "interval_s": interval_s})
 
     def set_thresholds(self, changes: Mapping[str, object]) -> None:
-        """Set `enter`, `leave` or both; None for the configured value. Never waits; see `read`."""
-        self._socket.send(encode_packet(Packet({"set": dict(changes)})), socket.MSG_DONTWAIT)
+        """Set `enter`, `leave` or both; None for the configured value. Never waits; see `read`.
+
+        Raises SettingError for values that are no finite numbers: JSON has none.
+        """
+        for name, value in changes.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise SettingError(f"{name} is {value}; expected a number, such as 0.6")
+        self._send({"set": dict(changes)})
+
+    def _send(self, header: Mapping[str, object]) -> None:
+        self._socket.sendmsg(encode_packet(Packet(header)).pieces, [], socket.MSG_DONTWAIT)
 
     def read(self) -> Packet:
         """Read the next packet; waits for it up to the time limit. Raises EOFError at the end."""
@@ -89,7 +99,7 @@ class LiveClient:
         finally:
             for descriptor in files:
                 os.close(descriptor)
-        return replace(packet, body=body, in_file=bool(files))
+        return replace(packet, body=body)
 
 
 def load_pixels(packet: Packet) -> Image | None:
@@ -110,7 +120,10 @@ def _find_shape(header: Mapping[str, object]) -> tuple[int, int, int]:
 
 
 def _read_shared(descriptor: int, header: Mapping[str, object]) -> memoryview:
-    """Read the picture that a packet names, or nothing if it is not there any more."""
+    """Read the picture at the place that a packet names; empty if it was replaced.
+
+    Raises ProtocolError.
+    """
     try:
         (height, width, _), offset = _find_shape(header), int(str(header["offset"]))
         if not (height > 0 and width > 0 and height * width * 3 <= LARGEST_BYTES):
@@ -133,7 +146,7 @@ def _read_scores(descriptor: int, header: Mapping[str, object]) -> memoryview:
 def _map_file(descriptor: int, header: Mapping[str, object]) -> memoryview:
     """Map a file that came with a packet. Raises ProtocolError."""
     try:
-        is_sealed = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS == SEALS
+        is_sealed = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & UNCHANGEABLE == UNCHANGEABLE
         size = os.fstat(descriptor).st_size
         if size > LARGEST_FILE:
             raise ValueError

@@ -1,11 +1,14 @@
 """A frame as viewers see it, and the packets that show it."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_edge.files import create_unchangeable_file
 from vedette_edge.images.encoding import encode_jpeg_within, encode_png
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.images.shared_picture import SharedPicture
@@ -74,13 +77,21 @@ def create_pixels(frame: LiveFrame) -> Packet:
     return Packet({**header, **_describe_original(original), **place}, file=original.file)
 
 
-def create_input_pixels(frame: LiveFrame) -> Iterator[Packet]:
-    """Create a packet for each region's input itself; if all are large, they travel in files."""
+def create_input_pixels(frame: LiveFrame, stack: ExitStack) -> Iterator[Packet]:
+    """Create a packet for each region's input itself.
+
+    If all are large, they travel in files, which the stack closes.
+    """
     total = sum(region.input_rgb.nbytes for region in frame.regions)
     for region in frame.regions:
-        header = {"type": "input_pixels", **frame.describe(), "media": "image/x-rgb"}
-        pixels = region.input_rgb.data
-        yield Packet(header | _describe_input(region), pixels, in_file=total > MOST_IN_PACKETS)
+        named = {"type": "input_pixels", **frame.describe(), "media": "image/x-rgb"}
+        header, pixels = named | _describe_input(region), region.input_rgb.reshape(-1).data
+        if total > MOST_IN_PACKETS:
+            file = create_unchangeable_file("vedette-input", pixels)
+            stack.callback(os.close, file)
+            yield Packet(header, file=file)
+        else:
+            yield Packet(header, pixels)
 
 
 def create_inputs(frame: LiveFrame) -> Iterator[Packet]:

@@ -1,6 +1,5 @@
-"""The answers to viewers: the packets of each part of a frame, and their files."""
+"""The answers to viewers: the packets of each part of a frame."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -12,10 +11,10 @@ from vedette_edge.live.frame import (
     create_pixels,
     create_state,
 )
-from vedette_edge.live.protocol import Packet, create_file, encode_packet
+from vedette_edge.live.protocol import EncodedPacket, Packet, encode_packet
 
 
-def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
+def _create_packets(frame: LiveFrame, part: str, stack: ExitStack) -> Iterator[Packet]:
     if part == "state":
         yield create_state(frame)
     elif part == "frame":
@@ -25,14 +24,9 @@ def _create_packets(frame: LiveFrame, part: str) -> Iterator[Packet]:
     elif part == "input":
         yield from create_inputs(frame)
     else:
-        yield from create_input_pixels(frame)
+        yield from create_input_pixels(frame, stack)
 
 
-def encode_part(frame: LiveFrame, part: str, stack: ExitStack) -> Iterator[tuple[bytes, list[int]]]:
-    """Encode the packets of a part, each with its file; new ones are closed by the stack."""
-    for packet in _create_packets(frame, part):
-        files = [] if packet.file is None else [packet.file]
-        if packet.in_file:
-            files = [create_file(packet.body)]
-            stack.callback(os.close, *files)
-        yield encode_packet(packet), files
+def encode_part(frame: LiveFrame, part: str, stack: ExitStack) -> list[EncodedPacket]:
+    """Encode the packets of a part; the stack closes their files."""
+    return [encode_packet(packet) for packet in _create_packets(frame, part, stack)]

@@ -3,11 +3,10 @@
 docs/socket.md describes it for other programs.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from vedette_edge.errors import ProtocolError
 from vedette_edge.log.records import encode_record
@@ -15,10 +14,10 @@ from vedette_edge.log.records import encode_record
 VERSION = 1
 LARGEST_REQUEST = 4096  # bytes of a packet to the watch
 LARGEST_PACKET = 400_000  # bytes of one from the watch, which fits the kernel's largest buffer
-SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+LONGEST_INTERVAL_S = 60.0
 PARTS = ("state", "frame", "pixels", "input", "input_pixels")  # that a request can ask for
 ANSWERS = ("metrics", "score_history")  # that it can ask for at once
-IN_FILES = frozenset({"pixels", "input_pixels"})  # of these, those that travel in files
+IN_FILES = frozenset({"pixels", "input_pixels"})  # of these, those that may travel in files
 PICTURES = frozenset({"frame", "pixels"})  # of these, those that need the original
 
 
@@ -28,8 +27,14 @@ class Packet:
 
     header: Mapping[str, object]
     body: bytes | memoryview = b""
-    in_file: bool = False  # the body is too large for a packet, and travels in a file beside it
-    file: int | None = None  # a descriptor that goes with it, of a file that is there already
+    file: int | None = None  # a descriptor that goes with it
+
+
+class EncodedPacket(NamedTuple):
+    """A packet as it is sent: bytes in pieces, and descriptors."""
+
+    pieces: Sequence[bytes | memoryview]
+    files: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +47,19 @@ class Request:
     records: bool = False
     answers: frozenset[str] = field(default_factory=frozenset)  # of ANSWERS
     parts: frozenset[str] = field(default_factory=frozenset)  # of PARTS, all of one frame
+    interval_s: float = 0.0  # after which further frames follow; 0 for one frame alone
     thresholds: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """True for a request of nothing, which ends the one before."""
+        return not (self.records or self.answers or self.parts or self.thresholds)
 
-def encode_packet(packet: Packet) -> bytes:
-    """Encode a packet, without a body that is in a file."""
-    return encode_record(packet.header) + b"\n" + (b"" if packet.in_file else bytes(packet.body))
 
-
-def create_file(body: bytes | memoryview) -> int:
-    """Create a file in memory that nobody can change; return its descriptor."""
-    descriptor = os.memfd_create("vedette-packet", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.write(descriptor, body)
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
-    return descriptor
+def encode_packet(packet: Packet) -> EncodedPacket:
+    """Encode a packet. Its body stays as it is, so that nothing large is copied."""
+    files = () if packet.file is None else (packet.file,)
+    return EncodedPacket((encode_record(packet.header) + b"\n", packet.body), files)
 
 
 def decode_packet(data: bytes) -> Packet:
@@ -71,7 +75,7 @@ def decode_packet(data: bytes) -> Packet:
 
 
 def parse_request(data: bytes) -> Request:
-    """Parse `{"request": ["records", "metrics", "state"]}` or `{"set": {"enter": 0.6}}`.
+    """Parse `{"request": ["state"], "interval_s": 0.2}` or `{"set": {"enter": 0.6}}`.
 
     Raises ProtocolError.
     """
@@ -80,8 +84,15 @@ def parse_request(data: bytes) -> Request:
     if isinstance(thresholds, dict) and thresholds:
         return Request(thresholds=thresholds)
     names, known = header.get("request"), ("records", *ANSWERS, *PARTS)
-    if not isinstance(names, list) or not names or not all(name in known for name in names):
+    if not isinstance(names, list) or not all(name in known for name in names):
         expected = f'{{"request": [...]}} with some of {", ".join(known)}'
         raise ProtocolError(f"unknown request; expected {expected}")
-    asked = frozenset(names)
-    return Request("records" in asked, asked & frozenset(ANSWERS), asked & frozenset(PARTS))
+    asked, interval_s = frozenset(names), _parse_interval(header.get("interval_s", 0.0))
+    parts = asked & frozenset(PARTS)
+    return Request("records" in asked, asked & frozenset(ANSWERS), parts, interval_s)
+
+
+def _parse_interval(value: object) -> float:
+    if isinstance(value, int | float) and 0 <= value <= LONGEST_INTERVAL_S:
+        return float(value)
+    raise ProtocolError(f"interval_s is {value!r:.40}; expected 0 to {LONGEST_INTERVAL_S:g}")

@@ -2,13 +2,14 @@
 
 import errno
 import logging
+import math
 import os
 import selectors
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,11 @@ from vedette_edge.live.frame import LiveFrame
 from vedette_edge.live.listener import listen
 from vedette_edge.live.parts import encode_part
 from vedette_edge.live.protocol import (
-    IN_FILES,
     LARGEST_PACKET,
     LARGEST_REQUEST,
     PICTURES,
     VERSION,
+    EncodedPacket,
     Packet,
     Request,
     encode_packet,
@@ -55,7 +56,8 @@ class LiveCounters:
 class LiveServer:
     """Serves records and frames on a Unix socket. Use it with `with`.
 
-    `write`, `wants_frame` and `put_frame` are for the watch's thread, and never wait.
+    `write`, `wants_scores`, `wants_picture` and `put_frame` are for the watch's thread, and never
+    wait.
     """
 
     def __init__(
@@ -78,7 +80,8 @@ class LiveServer:
         self._viewers: dict[int, Viewer] = {}
         self._records: deque[Record] = deque()
         self._frame: LiveFrame | None = None
-        self._wants_records = self._wants_frame = self._wants_picture = False
+        self._wants_records = False
+        self._scores_due_s = self._picture_due_s = math.inf  # by the monotonic clock
         self._sent = self._dropped = 0
         self._accepted_s = 0.0
         self.create_score_history: Callable[[], Packet] | None = None  # set where there is one
@@ -94,14 +97,14 @@ class LiveServer:
         self.close()
 
     @property
-    def wants_frame(self) -> bool:
-        """True if a viewer waits for a frame."""
-        return self._wants_frame
+    def wants_scores(self) -> bool:
+        """True if a viewer waits for a frame, and needs no original."""
+        return self._scores_due_s <= time.monotonic()
 
     @property
     def wants_picture(self) -> bool:
-        """True if one waits for a frame's original."""
-        return self._wants_picture
+        """True if one waits for a frame with its original."""
+        return self._picture_due_s <= time.monotonic()
 
     def write(self, record: Mapping[str, object]) -> None:
         """Pass a record on to the viewers that have asked for records."""
@@ -115,7 +118,9 @@ class LiveServer:
 
     def put_frame(self, frame: LiveFrame) -> None:
         """Pass the newest frame on to the viewers that wait for one."""
-        self._frame, self._wants_frame = frame, False  # until the thread has seen to it
+        self._frame, self._scores_due_s = frame, math.inf  # until the thread has seen to it
+        if frame.original:
+            self._picture_due_s = math.inf
         os.eventfd_write(self._wake, 1)
 
     def read_counters(self) -> LiveCounters:
@@ -202,8 +207,7 @@ class LiveServer:
             self._refuse(viewer, str(error))
 
     def _take(self, viewer: Viewer, request: Request) -> None:
-        viewer.records = viewer.records or request.records
-        viewer.parts = request.parts or viewer.parts
+        viewer.take(request)
         self._update_wants()
         if "score_history" in request.answers:
             self._send_score_history(viewer)
@@ -217,8 +221,8 @@ class LiveServer:
             self._refuse(viewer, NO_HISTORY)
             return
         packet = self.create_score_history()
-        if packet.file is not None and not self._is_behind(viewer):
-            self._send(viewer, encode_packet(packet), [packet.file])
+        if not self._is_behind(viewer):
+            self._send(viewer, encode_packet(packet))
 
     def _set_thresholds(self, viewer: Viewer, thresholds: Mapping[str, object]) -> None:
         try:
@@ -231,21 +235,20 @@ class LiveServer:
 
     def _show(self, frame: LiveFrame) -> None:
         """Send a frame to the viewers that wait for one; each part is created once."""
+        created, now_s = dict[str, list[EncodedPacket]](), time.monotonic()
         with ExitStack() as stack:
-            created: dict[str, list[tuple[bytes, list[int]]]] = {}
-            for viewer in [one for one in self._viewers.values() if one.parts]:
+            for viewer in [one for one in self._viewers.values() if one.due_s <= now_s]:
                 if viewer.parts & PICTURES and frame.original is None:
                     continue  # one of the next frames has it
-                parts, viewer.parts = viewer.parts, frozenset()
-                if parts & IN_FILES and self._is_behind(viewer):
-                    continue
-                for part in sorted(parts):
-                    if part not in created:
-                        created[part] = list(encode_part(frame, part, stack))
-                    for packet, files in created[part]:
-                        self._send(viewer, packet, files)
-                    if not created[part]:  # the picture was replaced: one of the next frames has it
-                        viewer.parts |= {part}
+                if not (viewer.may_be_behind and self._is_behind(viewer)):
+                    for part in viewer.parts - created.keys():
+                        created[part] = encode_part(frame, part, stack)
+                    if not all(created[part] for part in viewer.parts):
+                        continue  # its picture was replaced; the same
+                    for part in sorted(viewer.parts):
+                        for packet in created[part]:
+                            self._send(viewer, packet)
+                viewer.plan(now_s)
         self._update_wants()
 
     def _is_behind(self, viewer: Viewer) -> bool:
@@ -258,21 +261,22 @@ class LiveServer:
         self._dropped += 1
         return True
 
-    def _send(self, viewer: Viewer, packet: bytes, files: Sequence[int] = ()) -> None:
+    def _send(self, viewer: Viewer, packet: EncodedPacket) -> None:
         """Send a packet, or drop and count it if the viewer does not read."""
         try:
             if viewer.dropped:
                 notice = encode_packet(Packet({"type": "dropped", "packets": viewer.dropped}))
-                viewer.connection.send(notice)
+                viewer.connection.sendmsg(notice.pieces)
                 viewer.dropped = 0
-            socket.send_fds(viewer.connection, [packet], files)
+            socket.send_fds(viewer.connection, packet.pieces, packet.files)
             self._sent += 1
         except BlockingIOError:
             viewer.dropped += 1
             self._dropped += 1
         except OSError as error:
             if error.errno == errno.EMSGSIZE:
-                self._refuse(viewer, f"{len(packet):,} bytes are too many for a packet")
+                size = sum(map(len, packet.pieces))
+                self._refuse(viewer, f"{size:,} bytes are too many for a packet")
             else:
                 self._drop(viewer)
 
@@ -287,5 +291,8 @@ class LiveServer:
 
     def _update_wants(self) -> None:
         self._wants_records = any(one.records for one in self._viewers.values())
-        self._wants_picture = any(one.parts & PICTURES for one in self._viewers.values())
-        self._wants_frame = any(one.parts for one in self._viewers.values())
+        due_s = {True: math.inf, False: math.inf}
+        for viewer in self._viewers.values():
+            needs_picture = bool(viewer.parts & PICTURES)
+            due_s[needs_picture] = min(due_s[needs_picture], viewer.due_s)
+        self._scores_due_s, self._picture_due_s = due_s[False], due_s[True]

@@ -108,10 +108,6 @@ class Page:
             return PlainTextResponse("No such snapshot\n", 404)
         return FileResponse(path, media_type="image/jpeg")
 
-    async def report_health(self, request: Request) -> Response:
-        """Say that the page works."""
-        return PlainTextResponse("ok\n")
-
     async def report_readiness(self, request: Request) -> Response:
         """Say whether the watch has had a frame within READY_S."""
         metrics = await self._hub.read_metrics(ANSWER_S)
@@ -150,7 +146,6 @@ def create_app(hub: Hub, access: Access, link: WatchLink) -> Starlette:
         Route("/api/state", page.send_state),
         Route("/api/history", page.send_history),
         Route("/snapshots/{name}", page.send_snapshot),
-        Route("/healthz", page.report_health),
         Route("/readyz", page.report_readiness),
         Route("/metrics", page.send_metrics),
         *ThresholdRoutes(link.path).list_routes(),

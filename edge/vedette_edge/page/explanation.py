@@ -114,7 +114,7 @@ def _find_leave(
 
 
 def _find_dwell_left(region: Mapping[str, Any]) -> float:
-    """Find for how long the label stays in any case, in seconds."""
+    """Find how long the dwell still keeps the label, in seconds."""
     return max(0.0, float(region["dwell"]) - float(region["stands_s"]))
 
 

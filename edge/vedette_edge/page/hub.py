@@ -39,7 +39,7 @@ class Hub:
         self.wants_metrics = False
         self._records: deque[NumberedRecord] = deque(maxlen=MOST_RECORDS)
         self.viewers = self.pictures_wanted = 0
-        self.wake = asyncio.Event()  # there is something to do: somebody begins to look
+        self.wake = asyncio.Event()  # there is something to do: somebody begins to look, or ends
 
     @property
     def last_number(self) -> int:
@@ -70,6 +70,7 @@ class Hub:
             self.pictures_wanted -= pictures
             if not self.viewers:
                 self.view = None  # the next viewer does not take it for a new one
+            self.wake.set()
 
     async def put_info(self, info: WatchInfo | None, reason: str = "") -> None:
         """Note that a watch is there, or why none is."""

@@ -109,9 +109,6 @@ def _parse_changes(body: bytes) -> dict[str, object]:
         changes = None
     if not isinstance(changes, dict) or not changes:
         raise SettingError('expected JSON such as {"enter": 0.6, "leave": 0.4}')
-    for name, value in changes.items():
-        if value is not None:  # which stands for the configured one
-            parse_threshold(name, value)
     return changes
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from vedette_edge.errors import ProtocolError
@@ -16,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S = 0.2  # between two views
 METRICS_S = 2.0  # between two requests for figures
-ANSWER_S = 1.0  # to wait for an answer, which the watch may leave out
 RETRY_S = 1.0  # between two attempts to connect
+PICTURE_PARTS = ("state", "pixels", "input_pixels")
 
 
 class WatchLink:
@@ -26,10 +27,8 @@ class WatchLink:
     def __init__(self, path: Path, hub: Hub) -> None:
         self.path, self._hub = path, hub
         self._packets: list[Packet] = []  # of the frame that arrives
-        self._asked_s = -math.inf  # when a frame was asked for
+        self._parts: Sequence[str] = ()  # of each frame, as the watch was asked for
         self._metrics_s = -math.inf  # when figures were asked for
-        self._waits = False  # for the answer
-        self._expected = 0  # packets of the answer
 
     async def run(self) -> None:
         """Follow the watch, also the next one, until the task is cancelled."""
@@ -56,7 +55,7 @@ class WatchLink:
         loop, info = asyncio.get_running_loop(), WatchInfo(client.hello)
         await self._hub.put_info(info)
         client.request(["records"])
-        self._packets, self._waits = [], False
+        self._packets, self._parts = [], ()
         loop.add_reader(client.fileno(), self._hub.wake.set)
         try:
             while True:
@@ -68,10 +67,9 @@ class WatchLink:
             loop.remove_reader(client.fileno())
 
     async def _wait(self) -> None:
-        """Wait for a packet, for somebody who begins to look, or for the time of the next view."""
-        is_due = self._hub.viewers > 0
-        due_s = self._asked_s + (ANSWER_S if self._waits else INTERVAL_S)
-        wait_s = max(0.0, due_s - time.monotonic()) if is_due else None
+        """Wait for a packet, for somebody who begins to look or ends, or until figures are due."""
+        due_s = self._metrics_s + METRICS_S
+        wait_s = max(0.0, due_s - time.monotonic()) if self._hub.viewers else None
         try:
             async with asyncio.timeout(wait_s):
                 await self._hub.wake.wait()
@@ -80,19 +78,19 @@ class WatchLink:
         self._hub.wake.clear()
 
     def _ask(self, client: LiveClient, info: WatchInfo) -> None:
-        """Ask for figures and for the next frame, if somebody looks and it is time."""
+        """Ask for figures, if it is time, and for frames while somebody looks."""
         now_s = time.monotonic()
         is_due = self._hub.viewers and now_s - self._metrics_s >= METRICS_S
         if self._hub.wants_metrics or is_due:
             client.request(["metrics"])
             self._metrics_s, self._hub.wants_metrics = now_s, False
-        interval_s = ANSWER_S if self._waits else INTERVAL_S
-        if not self._hub.viewers or now_s - self._asked_s < interval_s:
-            return
-        pictures = ["pixels", "input_pixels"] if self._hub.pictures_wanted else []
-        client.request(["state", *pictures])
-        self._expected = 1 + (1 + len(info.regions) if pictures else 0)
-        self._asked_s, self._waits, self._packets = now_s, True, []
+        if self._hub.pictures_wanted:
+            parts: Sequence[str] = PICTURE_PARTS
+        else:
+            parts = ("state",) if self._hub.viewers else ()
+        if parts != self._parts:
+            client.request(parts, INTERVAL_S)
+            self._parts = parts
 
     async def _take(self, packet: Packet, info: WatchInfo) -> None:
         kind = packet.header.get("type")
@@ -104,16 +102,23 @@ class WatchLink:
             return
         if self._packets and packet.header.get("frame") != self._packets[0].header.get("frame"):
             self._packets = []
-        if kind == "pixels" and any(one.header.get("type") == kind for one in self._packets):
-            raise ProtocolError("a second picture of the same frame")  # they would fill the memory
+        has_picture = any(one.header.get("type") == "pixels" for one in self._packets)
+        if len(self._packets) > 1 + len(info.regions) or (has_picture and kind == "pixels"):
+            raise ProtocolError("too many packets of a frame")  # they would fill the memory
         self._packets.append(packet)
-        if len(self._packets) == self._expected:
-            packets, self._packets, self._waits = self._packets, [], False
-            view = await asyncio.to_thread(create_view, info, packets)
-            if view:
-                await self._hub.put_view(view)
-            else:  # the picture was replaced before it was read
-                self._asked_s = -math.inf
+        if kind == "state":  # the last one
+            await self._show(info)
+
+    async def _show(self, info: WatchInfo) -> None:
+        """Show the frame that has arrived, unless a packet of it was left out."""
+        packets, self._packets = self._packets, []
+        if len(packets) < (2 + len(info.regions) if self._parts == PICTURE_PARTS else 1):
+            return
+        view = await asyncio.to_thread(create_view, info, packets)
+        if view:
+            await self._hub.put_view(view)
+        else:  # the picture was replaced before it was read: ask again, at once
+            self._parts = ()
 
 
 def _describe(error: Exception, path: Path) -> str:

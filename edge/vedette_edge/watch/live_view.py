@@ -51,8 +51,8 @@ class LiveView:
         if self._requested and not wants_picture:  # its viewer has gone
             watch.camera.cancel_request()
             self._requested = False
-        if self._server.wants_frame:
-            original = self._find_original(watch.camera) if wants_picture else None
+        original = self._find_original(watch.camera) if wants_picture else None
+        if original or self._server.wants_scores:
             self._server.put_frame(_copy_frame(timings, watch.regions, original))
 
     def _find_original(self, camera: Supervisor) -> SharedPicture | None:

@@ -6,7 +6,7 @@ numpy: `vedette check` reads the file, also where numpy is broken.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,11 +38,8 @@ class Thresholds:
 
         Raises SettingError for values that are not valid, or contradict each other.
         """
-        unknown = [name for name in changes if name not in self.configured]
-        if unknown:
-            raise SettingError(
-                f"unknown setting {unknown[0]!r:.40}; expected {' or '.join(RANGES)}"
-            )
+        for name in changes:
+            _check_name(name, self.configured)
         new = {name: one for name, one in changes.items() if one is not None}
         changed = {name: parse_threshold(name, one) for name, one in new.items()}
         kept = {name: one for name, one in self.overrides.items() if name not in changes}
@@ -53,12 +50,16 @@ class Thresholds:
 
 def parse_threshold(name: str, value: object) -> float:
     """Return a value that was set as a number. Raises SettingError."""
-    if name not in RANGES:
-        raise SettingError(f"unknown setting {name!r:.40}; expected {' or '.join(RANGES)}")
+    _check_name(name, RANGES)
     low, high = RANGES[name]
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return float(value) + 0.0  # no -0
     raise SettingError(f"{name} is {value!r:.40}; expected {low:g} to {high:g}")
+
+
+def _check_name(name: str, known: Container[str]) -> None:
+    if name not in known:
+        raise SettingError(f"unknown setting {name!r:.40}; expected {' or '.join(RANGES)}")
 
 
 def load_thresholds(config: WatchConfig) -> Thresholds:

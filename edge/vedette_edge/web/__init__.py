@@ -1,1 +1,1 @@
-"""What web pages share: a bounded server, access with a token, and the form that asks for it."""
+"""The base of web pages: a bounded server, access with a token, and the form that asks for it."""

@@ -6,6 +6,8 @@ from importlib.resources.abc import Traversable
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from vedette_edge.web.access import Access, AccessMiddleware
@@ -19,5 +21,10 @@ def create_application(
 ) -> Starlette:
     """Create the application. `own` are the files of this page, by path."""
     middleware = [Middleware(AccessMiddleware, access=access)]
-    all_routes = [*Entry(access, own).list_routes(), *routes]
+    all_routes = [*Entry(access, own).list_routes(), Route("/healthz", report_health), *routes]
     return Starlette(routes=all_routes, middleware=middleware, lifespan=lifespan)
+
+
+async def report_health(request: Request) -> Response:
+    """Say that the page works."""
+    return PlainTextResponse("ok\n")

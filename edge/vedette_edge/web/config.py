@@ -43,7 +43,7 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """Settings of a page: who may see it, and for how long it waits for somebody."""
+    """Settings of a page: its token, further names, and its end."""
 
     token_file: Path | None = None
     hosts: Sequence[str] = ()  # further names under which the page is reached

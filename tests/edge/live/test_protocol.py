@@ -15,11 +15,12 @@ from vedette_edge.live.protocol import (
 @pytest.mark.parametrize("body", [b"", b"\n", b"\xff\xd8 a picture \n{}\n"])
 def test_a_packet_comes_back_as_it_was(body: bytes) -> None:
     packet = Packet({"type": "frame", "label": "Füchse\n{}", "frame": 3}, body)
-    assert decode_packet(encode_packet(packet)) == packet
+    assert decode_packet(b"".join(encode_packet(packet).pieces)) == packet
 
 
 def test_a_name_that_is_no_unicode_passes() -> None:
-    assert decode_packet(encode_packet(Packet({"source": "a\udcff"}))).header["source"]
+    packet = Packet({"source": "a\udcff"})
+    assert decode_packet(b"".join(encode_packet(packet).pieces)).header["source"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"{", b"[]", b"null\n", b"\xff\n", b"[" * 4000])
@@ -35,13 +36,15 @@ def test_a_request_names_what_is_asked_for() -> None:
     assert parse_request(b'{"request":["metrics"]}') == Request(answers=frozenset({"metrics"}))
     changed = parse_request(b'{"set":{"enter":0.6}}')
     assert changed == Request(thresholds={"enter": 0.6})
+    repeated = parse_request(b'{"request":["state"],"interval_s":0.2}')
+    assert repeated == Request(parts=frozenset({"state"}), interval_s=0.2)
+    assert parse_request(b'{"request":[]}').is_empty
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"{}",
-        b'{"request":[]}',
         b'{"request":"state"}',
         b'{"request":["stat"]}',
         b'{"request":[["state"]]}',
@@ -54,3 +57,9 @@ def test_an_unknown_request_is_an_error_that_names_the_known_ones(data: bytes) -
         ProtocolError, match="records, metrics, score_history, state, frame, pixels, input"
     ):
         parse_request(data)
+
+
+@pytest.mark.parametrize("value", ["-1", "1e9", "NaN", '"x"', "null", "[0.2]"])
+def test_an_interval_that_is_not_valid_is_an_error(value: str) -> None:
+    with pytest.raises(ProtocolError, match=r"interval_s is .*; expected 0 to 60"):
+        parse_request(f'{{"request":["state"],"interval_s":{value}}}'.encode())

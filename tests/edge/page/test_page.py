@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.edge.live.frames import make_frame
 from tests.edge.mosquitto import wait_until
 from tests.edge.page.conftest import Page, StartPage, start_page
 from tests.edge.vedette_command import call_vedette
@@ -179,9 +180,9 @@ def test_the_watch_is_asked_for_something_only_while_somebody_looks(tmp_path: Pa
         with start_page("--socket", path) as page:
             wait_until(lambda: server._wants_records)
             assert page.get("/").status == 200
-            assert not server.wants_frame
+            assert not server.wants_scores
             with page.open("/events"):
-                wait_until(lambda: server.wants_frame)
+                wait_until(lambda: server.wants_scores)
                 assert not server.wants_picture
                 with page.open("/events?pictures=1"):
                     wait_until(lambda: server.wants_picture)
@@ -210,7 +211,9 @@ def test_a_watch_that_sends_nonsense_is_followed_by_a_good_one(tmp_path: Path) -
     path = tmp_path / "watch.sock"
     with start_page("--socket", path) as page, page.events("?pictures=1") as events:
         infos = (data for kind, _, data in events if kind == "watch")
-        with LiveServer(path, {"regions": 5, "labels": ["fox"]}):
+        with LiveServer(path, {"regions": 5, "labels": ["fox"]}) as server:
+            wait_until(lambda: server.wants_picture)
+            server.put_frame(make_frame())
             assert any("TypeError" in data.get("reason", "") for data in infos)
             assert page.get("/api/state").status == 200
         with LiveServer(path, {"labels": ["hen"], "model": "a\udcff"}):

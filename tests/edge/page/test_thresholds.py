@@ -95,7 +95,7 @@ def test_with_the_token_they_are_set_and_go_back(watch: Path, token_file: Path) 
         ('{"enter": 0.1}', "enter 0.1 is below leave 0.35"),
         ('{"dwell": 1}', "unknown setting"),
         ('{"enter": "0.6"}', "expected 0.05 to 1"),
-        ('{"enter": NaN}', "expected 0.05 to 1"),
+        ('{"enter": NaN}', "enter is nan; expected a number"),
     ],
 )
 def test_a_change_that_is_not_valid_is_refused(

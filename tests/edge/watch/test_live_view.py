@@ -19,6 +19,7 @@ from vedette_edge.capture.supervisor import Supervisor
 from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.live.client import LiveClient, load_pixels
+from vedette_edge.live.frame import LiveFrame
 from vedette_edge.live.score_history import decode_score_history
 from vedette_edge.live.server import LiveServer
 from vedette_edge.watch.live_view import LiveView
@@ -67,12 +68,32 @@ def test_the_pixels_are_those_of_the_frame_that_the_packet_names(
             assert np.array_equal(image_rgb, expected)
 
 
+def test_a_frame_without_its_original_is_not_copied_for_a_viewer_that_needs_it(
+    watch: Watch, server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[LiveFrame] = []
+    put_frame = server.put_frame
+
+    def note(frame: LiveFrame) -> None:
+        shown.append(frame)
+        put_frame(frame)
+
+    monkeypatch.setattr(server, "put_frame", note)
+    with LiveClient(tmp_path / "watch.sock") as viewer:
+        viewer.request(["state", "pixels"])
+        wait_until(lambda: server.wants_picture)
+        while server.wants_picture:
+            pass_frame(watch)
+        assert viewer.read().header["type"] == "pixels"
+    assert [frame.original is not None for frame in shown] == [True]
+
+
 def test_viewers_see_a_frame_without_scores_too(
     watch: Watch, server: LiveServer, tmp_path: Path
 ) -> None:
     with LiveClient(tmp_path / "watch.sock") as viewer:
         viewer.request(["state"])
-        wait_until(lambda: server.wants_frame)
+        wait_until(lambda: server.wants_scores)
         while not (frame := watch.camera.next_frame(5.0)):
             pass
         failed = FrameTimings(frame[0], crops=frame[1], failures=["nan"], scores=[None])
