@@ -2,7 +2,9 @@
 
     .venv/bin/python -m tests.scale.page model.tflite [--size 640x480] [--kills 100]
 
-Windows with and without viewers follow each other in turn, so that a busy machine slows both.
+Windows with and without viewers follow each other in turn, so that a busy machine slows both. What
+a page and its viewers cost the processor's caches is not the watch's: the same is measured while
+they look at another watch, which is there all the time.
 """
 
 import argparse
@@ -16,9 +18,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.edge.mosquitto import find_free_port
 from tests.edge.page.conftest import Page, start_page
@@ -50,10 +52,18 @@ def main(model: str, size: str, kills: int) -> None:
         path = Path(name, "watch.sock")
         with run_watch(model, f"synthetic:{size}@30", path) as watch:
             measure_starts(path)
-            measure_cost(watch, path, f"{size}, 30 frames/s")
             measure_kills(watch, path, kills)
-        with run_watch(model, f"synthetic:{size}", path) as watch:
-            measure_cost(watch, path, f"{size}, full speed")
+        measure_costs(model, size, Path(name))
+
+
+def measure_costs(model: str, size: str, folder: Path) -> None:
+    """Print what viewers cost a watch at 30 frames a second, and at full speed."""
+    other, path = folder / "other.sock", folder / "watch.sock"
+    camera = f"synthetic:{size}@30"
+    with run_watch(model, camera, other), run_watch(model, camera, path) as watch:
+        measure_cost(watch, path, f"{size}, 30 frames/s", other)
+    with run_watch(model, f"synthetic:{size}", path) as watch:
+        measure_cost(watch, path, f"{size}, full speed")
 
 
 @contextmanager
@@ -101,27 +111,49 @@ def activate(path: Path) -> Iterator[Page]:
         yield Page(port, process.pid)
 
 
-def measure_cost(watch: "subprocess.Popen[bytes]", path: Path, title: str) -> None:
-    """Print the rate and the CPU time a frame without viewers and with some."""
-    measured: dict[int, list[tuple[float, float]]] = {0: [], VIEWERS: []}
-    with start_page("--socket", path) as page, LiveClient(path) as client:
-        for viewers in (0, VIEWERS) * TURNS:
-            with look(page, viewers):
-                time.sleep(SETTLE_S)
-                begun, begun_s = measure(watch, client), time.monotonic()
-                time.sleep(SECONDS)
-                ended, took_s = measure(watch, client), time.monotonic() - begun_s
-            frames, cpu_s = ended[0] - begun[0], ended[1] - begun[1]
-            measured[viewers].append((frames / took_s, 1000 * cpu_s / frames))
-    for viewers, windows in measured.items():
+def measure_cost(
+    watch: "subprocess.Popen[bytes]", path: Path, title: str, other: Path | None = None
+) -> None:
+    """Print the rate and the CPU time a frame without viewers, and with some, here or elsewhere."""
+    measured: dict[str, list[Window]] = {}
+    with ExitStack() as pages, LiveClient(path) as client:
+        places = {"here": path} | ({"at another watch": other} if other else {})
+        looks = {
+            name: pages.enter_context(start_page("--socket", place))
+            for name, place in places.items()
+        }
+        for _ in range(TURNS):
+            for name, page in {"nowhere": None, **looks}.items():
+                with look(page, VIEWERS) if page else nullcontext():
+                    measured.setdefault(name, []).append(measure_window(watch, client))
+    for name, windows in measured.items():
         rates, costs = zip(*windows, strict=True)
-        say(f"{title}, {viewers} viewers: {format_range(rates)} frames/s, "
+        say(f"{title}, {VIEWERS} viewers {name}: {format_range(rates)} frames/s, "
             f"{format_range(costs)} ms of CPU a frame")  # fmt: skip
-    pairs = [*zip(measured[0], measured[VIEWERS], strict=True)]
-    changes = [
-        statistics.median(late[it] / early[it] - 1 for early, late in pairs) for it in (0, 1)
-    ]
-    say(f"{title}, median of {TURNS} pairs: rate {changes[0]:+.1%}, CPU a frame {changes[1]:+.1%}")
+    here = measured.pop("here")
+    for name, windows in measured.items():
+        pairs = [*zip(windows, here, strict=True)]
+        rate = statistics.median(late.rate / early.rate - 1 for early, late in pairs)
+        cost = statistics.median(late.cost_ms / early.cost_ms - 1 for early, late in pairs)
+        say(f"{title}, here against {name}, median of {TURNS} pairs: "
+            f"rate {rate:+.1%}, CPU a frame {cost:+.1%}")  # fmt: skip
+
+
+class Window(NamedTuple):
+    """A measurement of some seconds."""
+
+    rate: float  # frames a second
+    cost_ms: float  # of CPU a frame
+
+
+def measure_window(watch: "subprocess.Popen[bytes]", client: LiveClient) -> Window:
+    """Measure a watch for some seconds."""
+    time.sleep(SETTLE_S)
+    begun, begun_s = measure(watch, client), time.monotonic()
+    time.sleep(SECONDS)
+    ended, took_s = measure(watch, client), time.monotonic() - begun_s
+    frames, cpu_s = ended[0] - begun[0], ended[1] - begun[1]
+    return Window(frames / took_s, 1000 * cpu_s / frames)
 
 
 def measure(watch: "subprocess.Popen[bytes]", client: LiveClient) -> tuple[int, float]:
