@@ -1,9 +1,8 @@
 """`vedette predict`: classify pictures in files."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
 
@@ -15,10 +14,15 @@ from rich.text import Text
 from vedette_edge.cli import options
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.console import Output, cli_session, escape_unprintable, format_answer
-from vedette_edge.errors import ImageError, ScoresError
+from vedette_edge.errors import SettingError
 from vedette_edge.images.discovery import expand_paths
+from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
+from vedette_edge.prediction.formats import Csv, Format, JsonLines
+from vedette_edge.prediction.prediction import Prediction, Tally
+from vedette_edge.prediction.results_file import ResultsFile
+from vedette_edge.prediction.workers import classify_files, find_workers
 
 EXAMPLES = """\b
 Examples:
@@ -26,94 +30,144 @@ Examples:
   vedette predict model.tflite photos/ --top-k 3
   vedette predict model.tflite 'photos/**/*.png' --json > labels.jsonl
   vedette predict model.tflite photos/test --evaluate
+  vedette predict model.tflite archive/ --out results.jsonl --summary
   vedette predict foreign.tflite photo.jpg --labels labels.txt --mean 127.5 --std 127.5
 """
+RESULT_SUFFIXES = (".jsonl", ".csv")
+
+Skip = Callable[[Path], bool]  # true for a picture that is not to be classified
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one file, or the error that prevented it."""
+class ResultOptions:
+    """The form of the answers: a table, or what one of these says."""
 
-    path: Path
-    true_label: str  # the name of the file's folder with --evaluate, else ""
-    label: str = ""  # the first of `top`, or `unknown` where its score is below its threshold
-    top: tuple[tuple[str, float], ...] = ()  # label and score 0..1, best first
-    error: str = ""
+    as_json: bool
+    as_csv: bool
+    out: Path | None
+    summary: bool
+
+    def __post_init__(self) -> None:
+        if self.as_json + self.as_csv + bool(self.out) > 1:
+            raise SettingError("--json, --csv and --out exclude each other")
+        if self.out and self.out.suffix not in RESULT_SUFFIXES:
+            raise SettingError(f"--out {self.out}: expected a name ending in .jsonl or .csv")
 
 
-class Tally:
-    """Counts of predictions: all, left out, compared with a true label, and right."""
-
-    def __init__(self) -> None:
-        self.total = self.left_out = self.compared = self.right = 0
-
-    def count(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
-        """Count the predictions, and yield them again."""
-        for prediction in predictions:
-            self.total += 1
-            if prediction.error:
-                self.left_out += 1
-            elif prediction.true_label:
-                self.compared += 1
-                self.right += prediction.top[0][0] == prediction.true_label
-            yield prediction
-
-    def print_right(self, console: Console) -> None:
-        """Print how many answers are right, if any was compared."""
-        if self.compared:
-            share = f"{self.right / self.compared:.1%}"
-            console.print(f"{self.right} of {self.compared} right ({share})", style="bold")
-
-    def print_left_out(self, console: Console) -> None:
-        """Print how many pictures are left out, if any."""
-        if self.left_out:
-            console.print(f"{self.left_out} of {self.total} pictures left out", style="yellow")
+result_options = options.collect_options(
+    "results",
+    ResultOptions,
+    options.json_option,
+    click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets."),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Write to a .jsonl or .csv file. If it is interrupted, the same command goes on.",
+    ),
+    click.option(
+        "--summary", is_flag=True, help="Print how many pictures each label has, at the end."
+    ),
+)
 
 
 @click.command(epilog=EXAMPLES)
 @options.model_argument
 @click.argument("images", nargs=-1, required=True, metavar="PICTURE...")
-@options.json_option
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
+@result_options
 @click.option("--top-k", type=click.IntRange(1), default=1, help="Number of labels to show.")
 @click.option(
     "--evaluate",
     is_flag=True,
     help="Take each picture's folder as its true label: mark wrong answers, count the right ones.",
 )
-@options.threads_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    show_default="one per core",
+    help="Pictures that are classified at once.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Threads of the interpreter, for each picture.",
+)
 @options.no_self_test_option
 @options.model_options
 def predict(
     model: Path,
     images: tuple[str, ...],
-    as_json: bool,
-    as_csv: bool,
+    results: ResultOptions,
     top_k: int,
     evaluate: bool,
-    threads: int | None,
+    workers: int | None,
+    threads: int,
     no_self_test: bool,
     overrides: ModelOverrides,
 ) -> None:
     """Classify pictures: files, folders and patterns."""
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other")
     with cli_session() as terminal:
-        tally, paths = Tally(), expand_paths(images)
+        keep_large_blocks()
         classifier = Classifier(model, threads=threads, overrides=overrides)
-        labels = classifier.contract.labels
-        files = list(label_by_folder(paths, labels) if evaluate else zip(paths, repeat("")))
+        batch = Batch(classifier, images, evaluate, top_k, workers or find_workers(), terminal)
+        total = batch.count()  # which finds what is wrong before anything is classified
         run_self_test(classifier, terminal, skip=no_self_test)
-        predictions = tally.count(classify_files(classifier, files, top_k, terminal))
-        if as_json:
-            print_json(predictions, terminal)
-        elif as_csv:
-            print_csv(predictions, min(top_k, len(labels)), terminal)
-        else:
-            print_table(predictions, len(paths), terminal)
-        tally.print_right(terminal.err if as_json or as_csv else terminal.out)
-        tally.print_left_out(terminal.err)
+        tally = report(batch, results, total, overrides)
     raise click.exceptions.Exit(options.UNREADABLE if tally.left_out else 0)
+
+
+def _skip_none(path: Path) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures to classify, and how."""
+
+    classifier: Classifier
+    images: Sequence[str]  # as on the command line
+    evaluate: bool
+    top_k: int
+    workers: int
+    terminal: Output
+
+    def find_files(self) -> Iterator[tuple[Path, str]]:
+        """Yield each file with its true label, or "". Raises click.UsageError and ImageError."""
+        paths = expand_paths(self.images)
+        if not self.evaluate:
+            return zip(paths, repeat(""))
+        return label_by_folder(paths, self.classifier.contract.labels)
+
+    def count(self, skip: Skip = _skip_none) -> int:
+        """Count the pictures."""
+        return sum(not skip(path) for path, _ in self.find_files())
+
+    def classify(self, skip: Skip = _skip_none) -> Iterator[Prediction]:
+        """Classify the pictures. Prints errors as they come."""
+        files = (file for file in self.find_files() if not skip(file[0]))
+        for prediction in classify_files(self.classifier, files, self.top_k, self.workers):
+            if prediction.error:
+                message = f"left out {escape_unprintable(prediction.error)}"
+                self.terminal.err.print(message, style="yellow")
+            yield prediction
+
+    def describe_origin(self, overrides: ModelOverrides) -> dict[str, object]:
+        """Describe everything that the answers depend on, for JSON."""
+        model = self.classifier.model
+        return {
+            "model": model.path.name,
+            "model_sha256": hashlib.sha256(model.data).hexdigest(),
+            "top_k": self.top_k,
+            "evaluate": self.evaluate,
+            "overrides": asdict(overrides),
+        }
+
+    def create_csv(self) -> Csv:
+        """Create the format of spreadsheets. A terminal gets no control characters."""
+        top_k = min(self.top_k, len(self.classifier.contract.labels))
+        return Csv(top_k, escape_unprintable if self.terminal.out.is_terminal else str)
 
 
 def label_by_folder(paths: Iterable[Path], labels: Iterable[str]) -> Iterator[tuple[Path, str]]:
@@ -131,22 +185,52 @@ def label_by_folder(paths: Iterable[Path], labels: Iterable[str]) -> Iterator[tu
         yield path, folder
 
 
-def classify_files(
-    classifier: Classifier, files: Iterable[tuple[Path, str]], top_k: int, terminal: Output
-) -> Iterator[Prediction]:
-    """Classify files, each with its true label or "". Prints errors as they come."""
-    for path, true_label in files:
+def report(batch: Batch, results: ResultOptions, total: int, overrides: ModelOverrides) -> Tally:
+    """Classify the pictures; print or write the answers, and what is to be said at the end."""
+    if results.out:
+        tally = write_results(batch, results.out, overrides)
+    elif results.as_json or results.as_csv:
+        tally = print_lines(batch, batch.create_csv() if results.as_csv else JsonLines())
+    else:
+        tally = print_table(batch, total)
+    terminal = batch.terminal
+    console = terminal.err if results.as_json or results.as_csv else terminal.out
+    if results.summary:
+        print_summary(tally, console)
+    print_counts(tally, console, terminal.err)
+    return tally
+
+
+def write_results(batch: Batch, out: Path, overrides: ModelOverrides) -> Tally:
+    """Write the answers to a file. Those that it has already are not asked for again."""
+    form: Format = JsonLines() if out.suffix == ".jsonl" else batch.create_csv()
+    err, origin = batch.terminal.err, batch.describe_origin(overrides)
+    with ResultsFile(out, form, origin) as results:
+        left = batch.count(results.has)
+        if results.tally.total:
+            err.print(f"{out} has {results.tally.total:,} answers; {left:,} pictures are left")
         try:
-            result = classifier.classify(path)
-        except (ImageError, ScoresError) as error:
-            message = str(error) if isinstance(error, ImageError) else f"{path}: {error}"
-            terminal.err.print(f"left out {escape_unprintable(message)}", style="yellow")
-            yield Prediction(path, true_label, error=message)
-        else:
-            yield Prediction(path, true_label, result.label, tuple(result.top(top_k)))
+            with batch.terminal.show_progress("classifying", left) as advance:
+                for prediction in batch.classify(results.has):
+                    results.write(prediction)
+                    advance()
+        except KeyboardInterrupt:
+            err.print(f"{out} has {results.tally.total:,} answers; the same command goes on")
+            raise
+    return results.tally
 
 
-def print_table(predictions: Iterable[Prediction], total: int, terminal: Output) -> None:
+def print_lines(batch: Batch, form: Format) -> Tally:
+    """Print the answers as they come."""
+    tally, stream = Tally(), batch.terminal.out.file
+    stream.write(form.header)
+    for prediction in tally.count(batch.classify()):
+        stream.write(form.encode(prediction))
+        stream.flush()
+    return tally
+
+
+def print_table(batch: Batch, total: int) -> Tally:
     """Print all files that were classified as a table, at the end.
 
     An answer below its threshold is dim: `unknown`, and the best label in brackets. A wrong one is
@@ -155,13 +239,15 @@ def print_table(predictions: Iterable[Prediction], total: int, terminal: Output)
     table = Table("picture", "label", "score", "", box=None, header_style="bold", pad_edge=False)
     table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
-    with terminal.show_progress("classifying", total) as advance:
-        for prediction in predictions:
+    tally = Tally()
+    with batch.terminal.show_progress("classifying", total) as advance:
+        for prediction in tally.count(batch.classify()):
             for rank in range(len(prediction.top)):
                 table.add_row(*_render_row(prediction, rank))
             advance()
     if table.row_count:
-        terminal.out.print(table, soft_wrap=False)
+        batch.terminal.out.print(table, soft_wrap=False)
+    return tally
 
 
 def _render_row(prediction: Prediction, rank: int) -> tuple[Text, ...]:
@@ -177,33 +263,21 @@ def _render_row(prediction: Prediction, rank: int) -> tuple[Text, ...]:
     return tuple(Text(cell, style) for cell in cells)
 
 
-def print_json(predictions: Iterable[Prediction], terminal: Output) -> None:
-    """Print lines of JSON: a picture with label, best label, score and top, or with its error."""
-    for prediction in predictions:
-        row: dict[str, object] = {"picture": str(prediction.path)}
-        if prediction.error:
-            row["error"] = prediction.error
-        else:
-            top = [{"label": label, "score": round(score, 4)} for label, score in prediction.top]
-            best, score = top[0].values()
-            row |= {"label": prediction.label, "best": best, "score": score, "top": top}
-        if prediction.true_label:
-            row["true_label"] = prediction.true_label
-        terminal.print_line(json.dumps(row, ensure_ascii=False))
+def print_summary(tally: Tally, console: Console) -> None:
+    """Print how many pictures each label has, most first."""
+    table = Table("label", "pictures", "share", box=None, header_style="bold", pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    counts = [*tally.labels.most_common(), ("left out", tally.left_out)]
+    for label, count in counts[: len(counts) - (not tally.left_out)]:
+        table.add_row(Text(label), f"{count:,}", f"{count / tally.total:.1%}")
+    console.print(table, soft_wrap=False)
 
 
-def print_csv(predictions: Iterable[Prediction], top_k: int, terminal: Output) -> None:
-    """Print lines of CSV with a header: picture, answer, labels and scores, error, true label.
-
-    Only a terminal gets names with escapes in place of what would control it.
-    """
-    quote = escape_unprintable if terminal.out.is_terminal else str
-    writer = csv.writer(terminal.out.file, lineterminator="\n")
-    further = [f"{name}_{rank}" for rank in range(2, top_k + 1) for name in ("label", "score")]
-    writer.writerow(["picture", "label", "best", "score", *further, "error", "true_label"])
-    for prediction in predictions:
-        cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
-        cells += [""] * (2 * top_k - len(cells))
-        path, error = quote(str(prediction.path)), quote(prediction.error)
-        writer.writerow([path, prediction.label, *cells, error, prediction.true_label])
-        terminal.out.file.flush()
+def print_counts(tally: Tally, console: Console, err: Console) -> None:
+    """Print how many answers are right, if any was compared, and how many pictures are left out."""
+    if tally.compared:
+        share = f"{tally.right / tally.compared:.1%}"
+        console.print(f"{tally.right} of {tally.compared} right ({share})", style="bold")
+    if tally.left_out:
+        err.print(f"{tally.left_out} of {tally.total} pictures left out", style="yellow")

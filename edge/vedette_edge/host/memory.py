@@ -1,4 +1,4 @@
-"""Limit the memory of a process, and return what it no longer needs."""
+"""The memory of a process: its limits, and what it returns to the system."""
 
 import ctypes
 import os
@@ -40,6 +40,11 @@ def trim_heap() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim:
         trim(0)
+
+
+def read_available_bytes() -> int:
+    """Read how much memory programs can still have, by the kernel's estimate."""
+    return _read_kilobytes("/proc/meminfo", "MemAvailable:") << 10
 
 
 def _shrink_stacks() -> None:

@@ -2,7 +2,8 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from vedette_edge.errors import ImageError, join_names
@@ -26,50 +27,70 @@ def is_image(path: Path) -> bool:
 
 def find_images(folder: Path, *, strict: bool = False) -> list[Path]:
     """List the images in a folder and its subfolders, sorted by path, as `find_files` does."""
-    return sorted(path for path in find_files(folder, strict=strict) if is_image(path))
+    return list(filter(is_image, find_files(folder, strict=strict)))
 
 
 def find_files(folder: Path, *, strict: bool = False) -> Iterator[Path]:
-    """Yield the files in a folder and its subfolders, in no order, without hidden ones.
+    """Yield the files in a folder and its subfolders, sorted by path, without hidden ones.
 
     Follows links, and enters a circle of links once. Raises OSError if the folder is unreadable.
     Passes over subfolders that may not be read, or have vanished meanwhile, unless `strict`.
     """
 
-    def stop(error: OSError) -> None:
-        passes = isinstance(error, (PermissionError, FileNotFoundError, NotADirectoryError))
-        if strict or not passes or error.filename == os.fspath(folder):
-            raise error
-
-    visited: set[str] = set()
-    for root, folders, names in os.walk(folder, onerror=stop, followlinks=True):
-        if (real := os.path.realpath(root)) in visited:
-            folders.clear()
+    top = os.fspath(folder)
+    visited, open_folders = {os.path.realpath(top)}, [(top, _list_entries(top, strict=True))]
+    while open_folders:
+        outer, entries = open_folders[-1]
+        if not entries:
+            open_folders.pop()
             continue
-        visited.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(root, name) for name in names if not name.startswith("."))
+        name, is_folder = entries.pop()
+        path = os.path.join(outer, name)  # noqa: PTH118  a million of them
+        if not is_folder:
+            yield Path(path)
+        elif (real := os.path.realpath(path)) not in visited:
+            visited.add(real)
+            open_folders.append((path, _list_entries(path, strict=strict)))
 
 
-def expand_paths(arguments: Iterable[str]) -> list[Path]:
-    """List the images that files, folders and glob patterns name, in the order of the arguments.
+def _list_entries(folder: str, *, strict: bool) -> list[tuple[str, bool]]:
+    """List the names in a folder, and whether they are folders, the last one first."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = [one for one in entries if not one.name.startswith(".")]
+            return sorted(((one.name, _is_folder(one)) for one in visible), reverse=True)
+    except (PermissionError, FileNotFoundError, NotADirectoryError):
+        if strict:
+            raise
+        return []
 
-    Takes a file that is named outright whatever its extension. Raises ImageError that names the
-    arguments that match nothing.
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links
+        return False
+
+
+def expand_paths(arguments: Sequence[str]) -> Iterator[Path]:
+    """Yield the images that files, folders and glob patterns name, in the order of the arguments.
+
+    Takes a file that is named outright whatever its extension. Raises ImageError, at once, that
+    names the arguments that match nothing.
     """
-    expanded = [(argument, _expand_path(argument)) for argument in arguments]
-    if missing := [argument for argument, paths in expanded if not paths]:
+    missing = [argument for argument in arguments if not any(map(bool, _expand_path(argument)))]
+    if missing:
         raise ImageError(
             f"{join_names(missing)}: no picture found; expected a picture, a folder of pictures "
             "or a pattern such as 'photos/*.jpg'. Nothing was classified"
         )
-    return [path for _, paths in expanded for path in paths]
+    return chain.from_iterable(map(_expand_path, arguments))
 
 
-def _expand_path(argument: str) -> list[Path]:
+def _expand_path(argument: str) -> Iterator[Path]:
     path = Path(argument)
     if argument and path.exists():
-        return find_images(path) if path.is_dir() else [path]
+        return filter(is_image, find_files(path)) if path.is_dir() else iter([path])
     # Path.glob takes no absolute pattern.
     named = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
-    return [match for match in named if match.is_file()]
+    return (match for match in named if match.is_file())

@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Callable
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -70,10 +71,10 @@ class Classifier:
         A graph can crash the runtime, so it first runs in a process of its own (see probe.py),
         unless this process has `just_converted` and run it: never say so of a file from elsewhere.
         """
-        runtime, threads = interpreter.find_runtime(), _resolve_threads(threads)
-        self.model = read_probed_model(Path(path), threads, skip=just_converted)
+        runtime, self._threads = interpreter.find_runtime(), _resolve_threads(threads)
+        self.model = read_probed_model(Path(path), self._threads, skip=just_converted)
         try:
-            self.network = TFLiteModel(self.model.data, threads, runtime)
+            self.network = TFLiteModel(self.model.data, self._threads, runtime)
             resolved = _resolve_contract(self.model, self.network, overrides)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
@@ -86,6 +87,12 @@ class Classifier:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def duplicate(self) -> Self:
+        """Create another classifier of the same model, to run beside this one."""
+        other = copy(self)
+        other.network = TFLiteModel(self.model.data, self._threads, interpreter.find_runtime())
+        return other
 
     def close(self) -> None:
         """Free the interpreter. Whatever needs it raises ClosedError from then on."""

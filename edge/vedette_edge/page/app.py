@@ -124,8 +124,8 @@ class Page:
         metrics = await self._hub.read_metrics(ANSWER_S)
         if metrics is None:
             return PlainTextResponse(f"{self._hub.reason or 'no answer'}\n", 503)
-        text = await asyncio.to_thread(generate_metrics, metrics)
-        return Response(text, headers={"content-type": CONTENT_TYPE} | NO_STORE)
+        headers = {"content-type": CONTENT_TYPE} | NO_STORE
+        return Response(generate_metrics(metrics), headers=headers)
 
 
 def create_app(hub: Hub, access: Access, link: WatchLink) -> Starlette:

@@ -28,6 +28,7 @@ BUSY = f"{MOST_VIEWERS} viewers are connected; try again later\n"
 MOST_HEADER_BYTES = 16_384
 HEAD_S = 10.0  # for a client to send its request
 STALL_S = 20.0  # for a client to read on
+KEEP_S = 75  # a connection without a request; Prometheus asks each minute, or more often
 IDLE_CHECK_S = 1.0
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 LOOPBACK = ("127.0.0.1", "::1")
@@ -120,7 +121,7 @@ def serve(app: ASGIApp, sockets: Sequence[socket.socket], hub: Audience, idle_s:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        timeout_keep_alive=5,
+        timeout_keep_alive=KEEP_S,
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=MOST_HEADER_BYTES,
     )

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.edge.mosquitto import wait_until
 from tests.edge.vedette_command import call_vedette
 
 from vedette_edge import Contract
@@ -117,8 +119,10 @@ def test_a_folder_that_is_no_label_cannot_be_compared(model: Path, photos: Path)
     assert result.stdout == ""
 
 
-def test_json_and_csv_together_are_a_wrong_command_line(model: Path) -> None:
-    assert call_vedette("predict", model, "x.jpg", "--json", "--csv").exit_code == 2
+def test_two_forms_together_and_unknown_ones_are_a_wrong_command_line(model: Path) -> None:
+    for flags in (("--json", "--csv"), ("--json", "--out", "x.csv"), ("--out", "x.txt")):
+        result = call_vedette("predict", model, "x.jpg", *flags)
+        assert (result.exit_code, "Error: --" in result.stderr) == (2, True)
 
 
 def test_a_bad_picture_is_reported_the_rest_go_on_and_the_exit_code_says_so(
@@ -182,3 +186,75 @@ def test_the_name_of_a_picture_cannot_control_a_terminal(model: Path, photos: Pa
     assert r"b\x1b[2J.png" in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert "a\x1b[2J.jpg" in run_predict(model, photos, "--csv").stdout  # for programs
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A folder of 1,000 pictures, of which one is damaged."""
+    folder = tmp_path / "archive"
+    for number in range(1000):
+        path = folder / f"{number // 100}" / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), np.full((60, 80, 3), number % 256, np.uint8))
+    (folder / "1" / "150.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_a_run_that_is_killed_goes_on_and_classifies_each_picture_once(
+    model: Path, archive: Path, suffix: str
+) -> None:
+    out, whole = archive.with_name(f"out{suffix}"), archive.with_name(f"whole{suffix}")
+    command = [sys.executable, "-m", "vedette_edge", "predict", str(model), str(archive)]
+    for least in (40, 120):
+        with subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.DEVNULL) as process:
+            wait_until(lambda: out.exists() and out.read_bytes().count(b"\n") > least, 30)  # noqa: B023
+            process.kill()
+    killed = out.read_bytes().count(b"\n")
+    assert killed < 1000
+    result = call_vedette("predict", model, archive, "--out", out, "--summary")
+    assert result.exit_code == 4
+    assert f"has {killed - (suffix == '.csv')} answers" in result.stderr
+    assert re.search(r"left out +1 +0\.1%", result.stdout)
+    assert "1 of 1000 pictures left out" in result.stderr
+    call_vedette("predict", model, archive, "--out", whole, "--workers", "1")
+    assert out.read_bytes() == whole.read_bytes()
+    printed = call_vedette("predict", model, archive, {".csv": "--csv"}.get(suffix, "--json"))
+    assert printed.stdout.encode() == whole.read_bytes()
+
+
+def test_answers_of_another_model_are_not_mixed(
+    model: Path, repacked: Callable[..., Path], contract: Contract, archive: Path
+) -> None:
+    out = archive.with_name("out.csv")
+    assert call_vedette("predict", model, archive / "0", "--out", out).exit_code == 0
+    before = out.read_bytes()
+    confidence = Confidence(1.0, 0.0, {"blue": 1.0})
+    other = repacked(serialize_contract(replace(contract, confidence=confidence)))
+    for arguments in ((other, archive), (model, archive, "--top-k", "2")):
+        result = call_vedette("predict", *arguments, "--out", out)
+        assert result.exit_code == 1
+        assert "another model or of other settings" in result.stderr
+    assert out.read_bytes() == before
+
+
+def test_ctrl_c_keeps_the_answers_and_says_how_to_go_on(model: Path, archive: Path) -> None:
+    out = archive.with_name("out.jsonl")
+    command = [sys.executable, "-m", "vedette_edge", "predict", str(model), str(archive)]
+    with subprocess.Popen(
+        [*command, "--out", str(out)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: out.exists() and out.read_bytes().count(b"\n") > 20, 30)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "answers; the same command goes on" in errors
+    assert errors.endswith("Stopped.\n")
+
+
+def test_a_summary_counts_labels(model: Path, photos: Path) -> None:
+    result = call_vedette("predict", model, photos, "--json", "--summary")
+    assert len(result.stdout.splitlines()) == 3
+    rows = [line.split() for line in result.stderr.splitlines()]
+    assert rows[0] == ["label", "pictures", "share"]
+    assert sorted(rows[1:]) == [[label, "1", "33.3%"] for label in ("blue", "green", "red")]

@@ -1,6 +1,5 @@
 """Images in files: every format becomes the same upright RGB, and damage is an error."""
 
-import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vedette_edge.errors import ImageError
-from vedette_edge.images import decoding, discovery
+from vedette_edge.images import decoding
 
 Picture = NDArray[np.uint8]
 READS_GIF = tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 12)
@@ -195,52 +194,3 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     for path in (bad, tmp_path / "gone.jpg", tmp_path):
         with pytest.raises(ImageError, match=path.name):
             decoding.read_image(path)
-
-
-def test_pictures_in_a_folder_are_found_at_any_depth_by_any_case_of_their_ending(
-    tmp_path: Path,
-) -> None:
-    for name in ("b.JPG", "sub/a.JpEg", "c.webp", "notes.txt", ".hidden.jpg", ".trash/d.jpg"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"")
-    names = [path.relative_to(tmp_path).as_posix() for path in discovery.find_images(tmp_path)]
-    assert names == ["b.JPG", "c.webp", "sub/a.JpEg"]
-
-
-def test_linked_folders_are_followed_and_circles_only_once(tmp_path: Path, photos: Path) -> None:
-    inner = tmp_path / "links"
-    inner.mkdir()
-    (inner / "there").symlink_to(photos)
-    (inner / "circle").symlink_to(inner)
-    assert len(discovery.find_images(inner)) == 3
-
-
-@pytest.mark.parametrize("error", [PermissionError, FileNotFoundError])
-def test_a_subfolder_that_may_not_be_read_or_has_vanished_is_passed_over(
-    photos: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
-) -> None:
-    (photos / "lost+found").mkdir()
-    list_folder, unreadable = os.scandir, photos / "lost+found"
-
-    def refuse(path: Path) -> object:
-        if Path(path) == unreadable:
-            raise error(1, "Not now", path)
-        return list_folder(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    assert len(discovery.find_images(photos)) == 3
-    with pytest.raises(error, match=r"lost\+found"):
-        discovery.find_images(photos, strict=True)
-    unreadable = photos
-    with pytest.raises(error, match=photos.name):
-        discovery.find_images(photos)
-
-
-def test_files_folders_and_patterns_are_expanded(photos: Path) -> None:
-    names = ["a-red.jpg", "b-green.png", "c-blue.webp"]
-    assert [path.name for path in discovery.expand_paths([str(photos)])] == names
-    assert [path.name for path in discovery.expand_paths([str(photos / "*.png")])] == names[1:2]
-    assert [path.name for path in discovery.expand_paths([str(photos / "a-red.jpg")])] == names[:1]
-    with pytest.raises(ImageError, match=r"\*\.gif"):
-        discovery.expand_paths([str(photos / "*.gif")])

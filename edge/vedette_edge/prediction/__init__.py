@@ -1,0 +1,1 @@
+"""Prediction: the answers for many pictures in files, in their order."""

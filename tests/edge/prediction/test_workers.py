@@ -1,0 +1,100 @@
+"""Many pictures at once: the answers of one after the other, in their order."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vedette_edge import Classifier
+from vedette_edge.images.test_pattern import draw_test_pattern
+from vedette_edge.prediction.prediction import Prediction
+from vedette_edge.prediction.workers import AHEAD, classify_files, find_workers
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[tuple[Path, str]]:
+    """Pictures of many sizes, some of which are damaged."""
+    random = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / f"{number:02}.png"
+        height, width = random.integers(8, 400, 2)
+        cv2.imwrite(str(path), random.integers(0, 256, (height, width, 3), np.uint8))
+        if number % 7 == 0:
+            path.write_bytes(path.read_bytes()[:40])
+    return [(path, "") for path in sorted(tmp_path.iterdir())]
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_workers_give_the_same_answers_in_the_same_order(
+    model: Path, files: list[tuple[Path, str]], workers: int
+) -> None:
+    with Classifier(model, threads=1) as classifier:
+        alone = list(classify_files(classifier, files, 3, 1))
+        assert list(classify_files(classifier, files, 3, workers)) == alone
+    assert [one.path for one in alone] == [path for path, _ in files]
+    assert sum(bool(one.error) for one in alone) == 9
+
+
+def test_each_worker_has_an_interpreter_and_one_picture_needs_no_second(
+    model: Path, files: list[tuple[Path, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies, threads = list[Classifier](), set[int]()
+    duplicate, classify = Classifier.duplicate, Classifier.classify
+
+    def note_copy(self: Classifier) -> Classifier:
+        copies.append(duplicate(self))
+        return copies[-1]
+
+    def note_thread(self: Classifier, image: Path) -> object:
+        threads.add(threading.get_ident())
+        return classify(self, image)
+
+    monkeypatch.setattr(Classifier, "duplicate", note_copy)
+    monkeypatch.setattr(Classifier, "classify", note_thread)
+    with Classifier(model, threads=1) as classifier:
+        list(classify_files(classifier, files[:1], 1, 4))
+        assert not copies
+        list(classify_files(classifier, files * 5, 1, 4))
+    assert len(copies) <= 3
+    assert 1 < len(threads) <= 5
+    assert threading.get_ident() not in threads
+
+
+def test_files_are_read_only_a_little_ahead(model: Path, files: list[tuple[Path, str]]) -> None:
+    taken = list[Path]()
+
+    def take() -> Iterator[tuple[Path, str]]:
+        for path, true_label in files:
+            taken.append(path)
+            yield path, true_label
+
+    with Classifier(model, threads=1) as classifier:
+        predictions = classify_files(classifier, take(), 1, 2)
+        next(predictions)
+        assert len(taken) == 2 * AHEAD + 1
+        predictions.close()  # type: ignore[attr-defined]
+    assert len(taken) == 2 * AHEAD + 1
+
+
+def test_an_error_of_ours_ends_the_work(model: Path, files: list[tuple[Path, str]]) -> None:
+    class BrokenClassifier(Classifier):
+        def classify(self, image: object) -> Prediction:  # type: ignore[override]
+            raise ZeroDivisionError
+
+    with BrokenClassifier(model, threads=1) as classifier, pytest.raises(ZeroDivisionError):
+        list(classify_files(classifier, files, 1, 2))
+
+
+def test_a_duplicate_outlives_the_first_and_answers_the_same(model: Path) -> None:
+    image_rgb = draw_test_pattern(3)
+    with Classifier(model, threads=1) as classifier:
+        answer, other = classifier.classify(image_rgb), classifier.duplicate()
+    assert np.array_equal(other.classify(image_rgb).scores, answer.scores)
+    assert other.network is not classifier.network
+
+
+def test_there_is_a_worker_at_least() -> None:
+    assert find_workers() >= 1
