@@ -38,6 +38,7 @@ from vedette_edge.capture.skip_limiter import SkipLimiter
 from vedette_edge.errors import SettingError, VedetteError
 from vedette_edge.host.memory import begin_limits, limit_growth
 from vedette_edge.images.image_header import MAX_PIXELS
+from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.images.preprocessing import Image, InputSpec, preprocess
 
 # To decode and turn the largest image; network_stream.py bounds what comes from a network.
@@ -159,8 +160,7 @@ def main() -> None:
     config_pipe, event_pipe, *shared = map(int, sys.argv[1:])
     with suppress(EOFError), open(config_pipe, "rb", closefd=False) as pipe:
         config: CaptureConfig = pickle.load(pipe)
-    begin_limits()
-    limit_growth(IMAGE_BYTES)
+    _plan_memory()
     _die_with_parent(config_pipe)  # also if the parent died before it sent the configuration
 
     def send(event: CameraEvent) -> None:
@@ -181,6 +181,13 @@ def main() -> None:
     else:
         send(CameraEvent("ended"))
     os._exit(0)  # a camera's own threads may never end
+
+
+def _plan_memory() -> None:
+    """Keep what one frame takes for the next, up to a limit."""
+    keep_large_blocks()
+    begin_limits()
+    limit_growth(IMAGE_BYTES)
 
 
 def capture(config: CaptureConfig, buffer: FrameBuffer, on_event: OnCameraEvent) -> None:

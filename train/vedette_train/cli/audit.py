@@ -15,6 +15,7 @@ from rich.text import Text
 from vedette_edge.click_types import usage_errors
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.files import write_text
+from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import TrainConfig
 from vedette_train.data import quarantine
@@ -78,6 +79,7 @@ def audit(
     config = TrainConfig(size=size, resize_mode=resize_mode, test=0.0)
     find_all = _audit_with_labels if label_errors else _audit_files
     with cli_session() as terminal, _open_store(store, data) as folder:
+        keep_large_blocks()
         result = find_all(data, config, folder, terminal)
         if out:
             write_text(out, serialize_audit(result) + "\n", errors="backslashreplace")

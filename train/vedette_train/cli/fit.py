@@ -14,6 +14,7 @@ from rich.console import Console
 
 from vedette_edge.click_types import FiniteFloat, usage_errors
 from vedette_edge.console import cli_session
+from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_train.cli.fit_summary import print_data, print_results
 from vedette_train.cli.fit_usage import create_config
 from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
@@ -152,6 +153,7 @@ def fit(
         cli_session(out / folder.LOG) as output,
         folder.lock_folder(out),
     ):
+        keep_large_blocks()
         folder.check_free(out, config, resume=resume, overwrite=overwrite)
         inputs = prepare_run(data, config, out, output, resume=resume)
         print_data(inputs.data, output.err)
