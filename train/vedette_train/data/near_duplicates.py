@@ -42,18 +42,26 @@ def find_groups(cache: ReducedImages) -> list[list[int]]:
     images of a chain of pairs are in one group.
     """
     rows = [row for row, entry in enumerate(cache.entries) if not entry.error]
-    alike = DisjointSet(rows)
+    alike = DisjointSet()  # of rows that are like another: of a million, most are not
     first_rows: dict[str, int] = {}
     for row in rows:
-        alike.merge(first_rows.setdefault(cache.entries[row].sha256, row), row)
+        first = first_rows.setdefault(cache.entries[row].sha256, row)
+        if first != row:
+            _merge(alike, first, row)
     _merge_alike(alike, list(first_rows.values()), cache)
-    return sorted(sorted(group) for group in alike.subsets() if len(group) > 1)
+    return sorted(map(sorted, alike.subsets()))
+
+
+def _merge(alike: DisjointSet, one: int, other: int) -> None:
+    for row in (one, other):
+        alike.add(row)  # if it is not there
+    alike.merge(one, other)
 
 
 def _merge_alike(alike: DisjointSet, rows: Sequence[int], cache: ReducedImages) -> None:
     """Merge the rows whose images look alike."""
 
-    @lru_cache(maxsize=1024)
+    @lru_cache(maxsize=256)
     def load_detail(row: int) -> Detail:
         return compute_detail(cache.read_reduced(row))
 
@@ -64,10 +72,10 @@ def _merge_alike(alike: DisjointSet, rows: Sequence[int], cache: ReducedImages) 
         one, other = sorted((rows[pair[0]], rows[pair[1]]))
         if max(refusals[one], refusals[other]) >= MOST_REFUSALS or (one, other) in refused:
             continue
-        if alike.connected(one, other):
+        if one in alike and other in alike and alike.connected(one, other):
             continue
         if is_same_photo(load_detail(one), load_detail(other)):
-            alike.merge(one, other)
+            _merge(alike, one, other)
         else:
             refused.add((one, other))
             refusals.update((one, other))
