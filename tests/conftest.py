@@ -1,7 +1,6 @@
 """What the workstation's tests share: a small data set of drawn pictures, and a run on it."""
 
 import fcntl
-import gc
 import os
 import secrets
 import shutil
@@ -11,7 +10,6 @@ import sys
 import zipfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -62,8 +60,6 @@ AXE = "axe-playwright-python==0.1.8"  # of which only axe-core itself is used
 
 def pytest_configure(config: pytest.Config) -> None:
     """Draw a seed, and keep verdicts on models in a folder of this run, and none at home."""
-    if find_spec("tensorflow"):  # a tenth of the time went into looking for garbage in its graphs
-        gc.set_threshold(100_000, 20, 100)
     if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit both
         if config.option.hypothesis_seed is None:
             config.option.hypothesis_seed = str(secrets.randbelow(10**6))
@@ -215,9 +211,11 @@ def environment() -> Callable[..., Path]:
 
 def install(folder: Path, *packages: str) -> None:
     """Make an environment with these packages."""
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    pip = [str(folder / "bin" / "python"), *"-m pip install --quiet --only-binary=:all:".split()]
-    done = subprocess.run([*pip, *packages], capture_output=True, text=True, check=False)
+    # Ours installs into it: it would take as long to install a pip there.
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install"]
+    command = [*pip, "--quiet", "--only-binary=:all:", *packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"{' '.join(packages)} cannot be installed: {done.stderr.strip()[-200:]}")
 

@@ -9,9 +9,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 import vedette_convert
 
@@ -30,7 +32,20 @@ def command(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[
     return done
 
 
-def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, str]]:
+def in_this_process(module: str, *arguments: str | Path) -> Result:
+    """The same without another start of TensorFlow."""
+    main = import_module(f"{module}.__main__").main
+    done = CliRunner().invoke(main, list(map(str, arguments)))
+    assert done.exit_code == 0, done.stderr
+    return done
+
+
+Command = Callable[..., "Result | subprocess.CompletedProcess[str]"]
+
+
+def through_it_all(
+    photos: Path, work: Path, *settings: str, command: Command = command
+) -> list[dict[str, str]]:
     """Train, convert, predict the test part; gives the judgement, a row a picture."""
     run, model = work / "run", work / "model.tflite"
     command("vedette_train", "fit", photos, "--out", run, *settings)
@@ -54,18 +69,21 @@ def through_it_all(photos: Path, work: Path, *settings: str) -> list[dict[str, s
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "command"),
     [
-        "--architecture small --size 48 --epochs 10 --batch-size 8",
+        ("--architecture small --size 48 --epochs 10 --batch-size 8", in_this_process),
         pytest.param(
             "--size 64",
+            command,
             marks=pytest.mark.skipif(PHOTOS.is_dir(), reason="the photographs of ../shared do it"),
         ),
     ],
 )
 @pytest.mark.timeout(600)
-def test_drawn_shapes_go_all_the_way(shapes: Path, tmp_path: Path, settings: str) -> None:
-    judged = through_it_all(shapes, tmp_path, *settings.split())
+def test_drawn_shapes_go_all_the_way(
+    shapes: Path, tmp_path: Path, settings: str, command: Command
+) -> None:
+    judged = through_it_all(shapes, tmp_path, *settings.split(), command=command)
     assert sum(row["tflite_label"] == row["truth"] for row in judged) >= 0.9 * len(judged)
 
 

@@ -152,7 +152,9 @@ class CandidateBuilder:
         if way in self._tried:
             return None
         self._tried.add(way)
-        graph = self._quantize(self._model, fallback.scheme, images, f"quantizing, {fallback.name}")
+        task, graph = f"quantizing, {fallback.name}", self.float_graph
+        if fallback.scheme != FLOAT32:
+            graph = self._quantize(self._model, fallback.scheme, images, task)
         contract = self.run.contract
         if record := self._find_record(fallback):
             graph, contract = self._refit(graph, record, fallback, images)

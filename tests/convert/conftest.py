@@ -24,6 +24,17 @@ def run(run_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(run_folder, tmp_path / "run"))
 
 
+@pytest.fixture(scope="session")
+def recipe_model(run_folder: Path, once: Once) -> Path:
+    """The model file of the run of the recipe. Not to be changed by a test."""
+
+    def fill(folder: Path) -> None:
+        result = convert(run_folder, "--out", folder / "shapes.tflite")
+        assert result.exit_code == 0, result.stderr
+
+    return once("recipe-model", fill) / "shapes.tflite"
+
+
 def fit_tiny(train: Callable[..., Result], photos: Path, run: Path, *flags: str) -> None:
     """Fit a head in closed form to few blocks and small images."""
     settings = ("--architecture", "efficientnet_lite0_tiny", "--size", "64")

@@ -25,12 +25,9 @@ from vedette_edge.images.preprocessing import Image
 from vedette_train.models.architectures import cnn
 
 
-@pytest.fixture(scope="module")
-def model(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("converted") / "shapes.tflite"
-    result = convert(run_folder, "--out", out)
-    assert result.exit_code == 0, result.stderr
-    return out
+@pytest.fixture
+def model(recipe_model: Path) -> Path:
+    return recipe_model
 
 
 def test_raw_bytes_go_in_and_one_delegate_takes_the_whole_graph(model: Path) -> None:

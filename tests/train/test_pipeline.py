@@ -328,7 +328,7 @@ def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None
 
 
 def test_cards_are_drawn_and_can_be_trained_on(train: Train, tmp_path: Path) -> None:
-    result = train("cards", tmp_path, "--train-per-class", "8", "--test-per-class", "1")
+    result = train("cards", tmp_path, "--train-per-class", "5", "--test-per-class", "1")
     assert result.exit_code == 0
     assert "50 cards" in result.stdout
     assert (tmp_path / "cards.pdf").read_bytes().startswith(b"%PDF")

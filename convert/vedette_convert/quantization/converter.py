@@ -103,7 +103,7 @@ def _trace(model: Model) -> Any:
             return model(picture, training=False)
 
     module = tf.Module()
-    module.function, module.weights = classify, [weight.value for weight in model.weights]
+    module.weights = [weight.value for weight in model.weights]
     concrete = [classify.get_concrete_function()]
     return tf.lite.TFLiteConverter.from_concrete_functions(concrete, module)
 

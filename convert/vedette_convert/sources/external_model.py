@@ -1,8 +1,10 @@
 """A classifier that Vedette did not train, loaded as a Keras model and a run."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import keras
 import numpy as np
 
 from vedette_convert.errors import KerasFileError
-from vedette_convert.evaluation.comparison import Scores, check_scores, compute_float_scores
+from vedette_convert.evaluation.comparison import AT_A_TIME, Scores, check_scores
 from vedette_convert.run import (
     TEST,
     TRAIN,
@@ -29,6 +31,7 @@ from vedette_convert.sources.normalisation_check import (
     check_normalisation,
     choose_normalisation,
 )
+from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model.contract import RESIZE_MODES, RESIZE_RULES, Confidence, Contract, Provenance
 from vedette_edge.model.labels import read_labels
 
@@ -93,10 +96,14 @@ def _complete(
     """Add a normalisation and, for logits, a softmax to a model, and try it on photographs."""
     sample = sample_photographs(run.select_part(TRAIN), TRIED)[:TRIED]
     truths = [one.label for one in sample]
+    images = np.stack([preprocess(one.read(), run.contract) for one in sample])
+    batches = np.array_split(images.astype(np.float32), math.ceil(len(images) / AT_A_TIME))
+    plain = _add_normalisation(NONE, model)  # traced once, for all normalisations
 
+    @cache
     def compute_scores(name: str) -> Scores:
-        normalised = _add_normalisation(name, model)
-        return compute_float_scores(normalised, sample, run.contract, lambda: None)
+        normalised = map(create_layer(name), batches)
+        return np.concatenate([plain.predict_on_batch(one) for one in normalised])
 
     def measure_hits(name: str) -> Hits:
         best = compute_scores(name).argmax(axis=1)

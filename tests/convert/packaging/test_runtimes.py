@@ -22,7 +22,6 @@ from tensorflow.lite.python.schema_py_generated import (
     TensorT,
 )
 
-from vedette_convert.cli import main
 from vedette_convert.packaging.bundle import pack_model
 from vedette_convert.quantization.converter import quantize
 from vedette_convert.quantization.scheme import Scheme
@@ -84,12 +83,9 @@ def test_the_old_runtime_has_the_operators_of_the_table_and_no_newer_ones(
     assert set(accepted) == {f"{code}-{version}" for code, version in newest.items() if version}
 
 
-@pytest.fixture(scope="module")
-def model(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runtimes") / "shapes.tflite"
-    result = CliRunner().invoke(main, [str(run_folder), "--out", str(out)])
-    assert result.exit_code == 0, result.stderr
-    return out
+@pytest.fixture
+def model(recipe_model: Path) -> Path:
+    return recipe_model
 
 
 @pytest.mark.timeout(600)

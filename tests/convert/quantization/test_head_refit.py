@@ -21,9 +21,10 @@ from scipy.special import log_softmax, softmax
 from tests.convert.conftest import convert
 from tests.convert.quantization.heads import change_head, read_contract, read_run_contract
 
+from vedette_convert.errors import RunFolderError
 from vedette_convert.quantization.head_refit import refit_head
-from vedette_convert.quantization.integer_features import IntegerFeatures
-from vedette_convert.run import Photograph, Run, sample_photographs
+from vedette_convert.quantization.integer_features import IntegerFeatures, read_features
+from vedette_convert.run import Photograph, Run
 from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier, preprocess
 from vedette_edge.__main__ import main as vedette
@@ -261,16 +262,15 @@ def test_no_layer_of_the_head_has_an_error(untested_model: Path) -> None:
 
 
 def test_a_photograph_that_only_the_head_was_fitted_to_may_not_have_changed(
-    draw_shapes: Callable[[Path, int], Path], run: Path, tmp_path: Path
+    draw_shapes: Callable[[Path, int], Path], head_run: Path, head_model: Path, tmp_path: Path
 ) -> None:
-    data = draw_shapes(tmp_path / "copy", 40)
-    loaded = load_run(run, data)
-    calibrated = sample_photographs(loaded.select_part("train"), 3)
-    changed = next(one.file for one in reversed(loaded.learned) if one not in calibrated)
+    run = load_run(head_run, draw_shapes(tmp_path / "copy", 40))
+    changed = run.learned[-1].file
     changed.write_bytes(changed.read_bytes() + b"\0")
-    result = convert(run, "--data", data, "--calibration", "3")
-    assert result.exit_code == 1
-    assert f"{changed}: has changed" in result.stderr
+    assert run.head
+    graph = Classifier(head_model).model.data
+    with pytest.raises(RunFolderError, match=re.escape(f"{changed}: has changed")):
+        read_features(graph, run, run.head, lambda: None)
 
 
 def test_ctrl_c_while_features_are_read_leaves_the_old_file(

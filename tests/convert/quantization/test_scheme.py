@@ -161,6 +161,22 @@ LOUD = ([(1, 0, 0), (0, 1, 0), (0, 0, 0)], (0, 0, 900))  # it is always large
 HEAVY = ([(1, 0, 0), (0, 1, 0), (0, 0, 900)], (0, 0, 0))  # its weights are large
 
 
+@pytest.mark.parametrize(("weights", "runtime"), [(LOUD, OLD), (HEAVY, NEW)])
+def test_what_calibration_cannot_fix_is_refused(
+    weights: tuple[Sequence[Sequence[float]], Sequence[float]],
+    runtime: str,
+    paint: Paint,
+    tmp_path: Path,
+) -> None:
+    photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
+    out = tmp_path / "model.tflite"
+    refused = run_convert(build_network(*weights), photographs, out, ConvertConfig(runtime=runtime))
+    assert list_names(refused) == ["first attempt"]
+    assert refused.best.objections
+    assert not out.exists()
+    assert (tmp_path / "model.refused.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("weights", "runtime", "allowed", "tried"),
     [
@@ -181,11 +197,7 @@ def test_what_calibration_cannot_fix_another_quantization_may(
 ) -> None:
     photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
     out = tmp_path / "model.tflite"
-    refused = run_convert(build_network(*weights), photographs, out, ConvertConfig(runtime=runtime))
-    assert list_names(refused) == ["first attempt"]
-    assert refused.best.objections
-    assert not out.exists()
-    assert (tmp_path / "model.refused.csv").exists()
+    (tmp_path / "model.refused.csv").touch()  # of a conversion before
     config = ConvertConfig(runtime=runtime, allow=allowed)
     passed = run_convert(build_network(*weights), photographs, out, config)
     assert list_names(passed) == ["first attempt", *tried]

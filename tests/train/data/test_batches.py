@@ -56,4 +56,4 @@ def test_no_batch_is_too_small_to_share_out(rows: int) -> None:
     assert sum(sizes) == rows
     assert len(sizes) == -(-rows // 48)
     assert min(sizes) >= min(rows, 16)
-    assert max(sizes) <= 48
+    assert max(sizes) == batches.largest <= 48

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import keras
@@ -25,11 +25,12 @@ from vedette_train.models.efficientnet_lite0 import lite0
 BYTES = np.array([0, 127, 255], np.float32)
 NORMALISED = {"unit": BYTES / 255, "centred": (BYTES - 127) / 128, "signed": BYTES / 127.5 - 1}
 Build = Callable[[], keras.Model]
+build_lite0 = cache(partial(lite0, 64, 64))
 NETWORKS: dict[str, Build] = {
     **{name: partial(build, 64, 64, 5) for name, build in ARCHITECTURES.items()},
     **dict.fromkeys(
         ("efficientnet_lite0", "efficientnet_lite0_tiny", "efficientnet_lite0_nano"),
-        lambda: lite0(64, 64),
+        build_lite0,
     ),
     "mobilenet_v2": lambda: mobilenet_v2(64, 64, weights=None),
     "mobilenet_v3_small": lambda: mobilenet_v3_small(64, 64, weights=None),
@@ -57,7 +58,7 @@ def test_the_normalisation_in_the_contract_is_the_one_in_the_graph(name: str) ->
 
 
 def test_a_classifier_and_its_head_share_what_is_learned() -> None:
-    backbone = lite0(64, 64)
+    backbone = build_lite0()
     whole, head = build_with_head(backbone, 3)
     assert len(head.trainable_weights) == len(whole.trainable_weights) == 2
     head.layers[-1].set_weights([np.ones((1280, 3)), np.arange(3)])

@@ -1,6 +1,7 @@
 """Features of a backbone's blocks, and the classifier that reads them block by block."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from vedette_train.models.backbones import (
     mobilenet_v3_small,
 )
 from vedette_train.models.block_features import (
+    BlockFeatures,
     Trunk,
     build_block_features,
     build_classifier,
@@ -45,6 +47,17 @@ MOBILENET_V3_SMALL = {
 TINY = {name: LITE0[name] for name in ("5", "6", "7", "8", "9", "10", "11")}
 
 
+@cache
+def build_lite0(height: int, width: int) -> keras.Model:
+    """Build a network once for all tests, none of which changes it."""
+    return lite0(height, width)
+
+
+@cache
+def build_pretrained_features() -> BlockFeatures:
+    return build_block_features(efficientnet_lite0(64, 64), WHOLE)
+
+
 def build_v2(height: int, width: int) -> keras.Model:
     return mobilenet_v2(height, width, weights=None)
 
@@ -56,10 +69,10 @@ def build_v3_small(height: int, width: int) -> keras.Model:
 @pytest.mark.parametrize(
     ("build", "size_px", "trunk", "widths"),
     [
-        (lite0, 64, WHOLE, LITE0),
-        (lite0, 150, WHOLE, LITE0),
-        (lite0, 128, TRUNKS["efficientnet_lite0_tiny"], TINY),
-        (lite0, 128, TRUNKS["efficientnet_lite0_nano"], {"8": GRID * 112}),
+        (build_lite0, 64, WHOLE, LITE0),
+        (build_lite0, 150, WHOLE, LITE0),
+        (build_lite0, 128, TRUNKS["efficientnet_lite0_tiny"], TINY),
+        (build_lite0, 128, TRUNKS["efficientnet_lite0_nano"], {"8": GRID * 112}),
         (build_v2, 64, WHOLE, MOBILENET_V2),
         (build_v3_small, 64, WHOLE, MOBILENET_V3_SMALL),
     ],
@@ -85,7 +98,7 @@ def test_the_size_of_the_input_decides_no_block(
     size_px: int, trunk: Trunk, names: Iterable[str]
 ) -> None:
     """Only the grid is left out where a map has fewer places than windows."""
-    small = build_block_features(lite0(size_px, size_px), trunk)
+    small = build_block_features(build_lite0(size_px, size_px), trunk)
     assert [block.layer for block in small.blocks] == [f"head.{name}" for name in names]
     width = sum(block.width for block in small.blocks)
     assert small.network.predict_on_batch(draw_noise(size_px)).shape == (3, width)
@@ -105,7 +118,7 @@ def select_columns(
 
 @pytest.mark.parametrize("size_px", [64, 96, 150])
 def test_windows_of_the_grid_are_averages_of_parts_of_the_map(size_px: int) -> None:
-    network = build_block_features(lite0(size_px, size_px), WHOLE).network
+    network = build_block_features(build_lite0(size_px, size_px), WHOLE).network
     probe = keras.Model(network.inputs[0], [network.get_layer("grid.10").input, network.output])
     maps, rows = probe.predict_on_batch(draw_noise(size_px))
     side = maps.shape[1]
@@ -121,7 +134,7 @@ def test_windows_of_the_grid_are_averages_of_parts_of_the_map(size_px: int) -> N
 
 
 def test_other_features_are_averages_over_the_whole_map() -> None:
-    network = build_block_features(lite0(64, 64), WHOLE).network
+    network = build_block_features(build_lite0(64, 64), WHOLE).network
     probe = keras.Model(network.inputs[0], [network.get_layer("average.6").input, network.output])
     maps, rows = probe.predict_on_batch(draw_noise(64))
     np.testing.assert_allclose(
@@ -130,7 +143,7 @@ def test_other_features_are_averages_over_the_whole_map() -> None:
 
 
 def test_the_last_features_are_what_the_backbone_gives() -> None:
-    backbone = lite0(64, 64)
+    backbone = build_lite0(64, 64)
     rows = build_block_features(backbone, WHOLE).network.predict_on_batch(draw_noise(64))
     np.testing.assert_allclose(
         select_columns(rows, "last", LITE0),
@@ -141,7 +154,7 @@ def test_the_last_features_are_what_the_backbone_gives() -> None:
 
 
 def test_a_truncated_backbone_has_no_layer_beyond_its_blocks() -> None:
-    network = build_block_features(lite0(128, 128), TRUNKS["efficientnet_lite0_tiny"]).network
+    network = build_block_features(build_lite0(128, 128), TRUNKS["efficientnet_lite0_tiny"]).network
     names = {layer.name for layer in network.layers}
     assert not {name for name in names if name.startswith(("blocks.12", "conv_head"))}
     assert any(name.startswith("blocks.11") for name in names)
@@ -152,7 +165,7 @@ def test_a_truncated_backbone_has_no_layer_beyond_its_blocks() -> None:
 def test_the_classifier_computes_the_scores_of_its_head(
     shapes: Path, *, unknown: bool, with_last: bool
 ) -> None:
-    features = build_block_features(efficientnet_lite0(64, 64), WHOLE)
+    features = build_pretrained_features()
     files = sorted(shapes.rglob("*.png"))[::2]
     batch = np.stack([cv2.resize(decoding.read_image(file), (64, 64)) for file in files])
     truth = np.array([sorted(p.name for p in shapes.iterdir()).index(f.parent.name) for f in files])
@@ -174,7 +187,7 @@ def test_the_classifier_computes_the_scores_of_its_head(
 
 
 def test_a_classifier_is_saved_and_loaded_by_keras_alone(tmp_path: Path) -> None:
-    features = build_block_features(lite0(64, 64), TRUNKS["efficientnet_lite0_tiny"])
+    features = build_block_features(build_lite0(64, 64), TRUNKS["efficientnet_lite0_tiny"])
     model = build_classifier(features, features.blocks, 4, unknown=True)
     model.save(tmp_path / "model.h5")
     loaded = keras.models.load_model(tmp_path / "model.h5", compile=False)
@@ -184,7 +197,7 @@ def test_a_classifier_is_saved_and_loaded_by_keras_alone(tmp_path: Path) -> None
 
 
 def test_only_layers_from_the_block_on_learn() -> None:
-    features = build_block_features(lite0(64, 64), WHOLE)
+    features = build_block_features(build_lite0(64, 64), WHOLE)
     model = build_classifier(features, features.blocks, 3, unknown=False)
     freeze_lower(model, 3)
     learning = {layer.name for layer in model.layers if layer.trainable_weights}

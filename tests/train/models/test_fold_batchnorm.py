@@ -1,6 +1,7 @@
 """A frozen backbone is faster than its network and computes the same."""
 
 from collections.abc import Callable
+from functools import cache
 
 import keras
 import numpy as np
@@ -29,10 +30,11 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
 }
 
 
-def build_trained(build: Callable[[], keras.Model]) -> keras.Model:
-    """A network with biases and normalisations as after training."""
+@cache
+def build_trained(name: str) -> keras.Model:
+    """A network with biases and normalisations as after training. Not to be changed by a test."""
     keras.utils.set_random_seed(0)
-    random, network = np.random.default_rng(0), build()
+    random, network = np.random.default_rng(0), NETWORKS[name]()
     for layer in network.layers:
         weights = [
             random.uniform(0.5, 1.5, one.shape) if one.ndim == 1 else one
@@ -44,7 +46,7 @@ def build_trained(build: Callable[[], keras.Model]) -> keras.Model:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_gives_what_the_network_gives(name: str) -> None:
-    network = build_trained(NETWORKS[name])
+    network = build_trained(name)
     images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
     expected, before = network.predict_on_batch(images), network.get_weights()
     extract = fold_batchnorm(network).predict_on_batch
@@ -58,12 +60,12 @@ def test_it_gives_what_the_network_gives(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "left"), [(name, int(name == "biased")) for name in NETWORKS])
 def test_no_normalisation_is_left_behind_a_convolution(name: str, left: int) -> None:
-    kinds = [type(layer) for layer in fold_batchnorm(NETWORKS[name]()).layers]
+    kinds = [type(layer) for layer in fold_batchnorm(build_trained(name)).layers]
     assert kinds.count(layers.BatchNormalization) == left
 
 
 def test_later_training_of_the_network_does_not_matter() -> None:
-    network = build_trained(build_biased)
+    network = keras.models.clone_model(build_trained("biased"))
     images = np.full((1, 64, 64, 3), 99, np.uint8)
     extract = fold_batchnorm(network).predict_on_batch
     before = extract(images)

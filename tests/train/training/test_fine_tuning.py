@@ -8,9 +8,10 @@ from pathlib import Path
 import keras
 import pytest
 from click.testing import Result
-from tests.run_files import load_metrics, load_parts, load_split, predict_part, stop_fit
+from tests.run_files import load_metrics, load_parts, load_split, predict_part
 
 from vedette_train.run import history
+from vedette_train.training.progress import Progress
 
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
@@ -54,13 +55,28 @@ def test_fine_tuning_may_start_from_a_run_with_a_head_in_closed_form(
     assert moved == {("train", "train"), ("train", "validation"), ("test", "test")}
 
 
+show_epoch = Progress.on_epoch_end
+
+
+def press_ctrl_c_after_two_epochs(progress: Progress, epoch: int, logs: dict[str, float]) -> None:
+    show_epoch(progress, epoch, logs)
+    if epoch == 1:
+        signal.raise_signal(signal.SIGINT)
+
+
 def test_fine_tuning_that_was_interrupted_comes_to_the_same_when_it_is_resumed(
-    tuned: Path, finished: tuple[Path, Path], shapes: Path, train: Train, tmp_path: Path
+    tuned: Path,
+    finished: tuple[Path, Path],
+    shapes: Path,
+    train: Train,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = tmp_path / "run"
     command = ("fit", shapes, "--out", run, *list_flags(finished))
-    code, _ = stop_fit(command, "epoch   2 of 3", signal.SIGINT)
-    assert code == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "on_epoch_end", press_ctrl_c_after_two_epochs)
+        assert train(*command).exit_code == 130
     assert (run / "checkpoint.npz").exists()
     result = train(*command, "--resume")
     assert result.exit_code == 0, result.stderr

@@ -21,7 +21,7 @@ def test_weights_and_measures_are_those_of_the_whole_batch(count: int) -> None:
     whole, parts = build(), build()
     loss = "sparse_categorical_crossentropy"
     whole.compile(keras.optimizers.SGD(0.1), loss, metrics=["accuracy"])
-    stepping = AccumulatingModel(parts, keras.optimizers.SGD(0.1))
+    stepping = AccumulatingModel(parts, keras.optimizers.SGD(0.1), largest=count)
     expected, actual = (
         model.fit(images, labels, batch_size=count, shuffle=False, verbose=0).history
         for model in (whole, stepping)

@@ -47,6 +47,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]  # keras publishes n
         chosen = self._places[self._edges[batch] : self._edges[batch + 1]]
         return self._take(self._rows[chosen], self._epoch), self._labels[chosen]
 
+    @property
+    def largest(self) -> int:
+        """The number of rows of the largest batch."""
+        return int(np.diff(self._edges).max())
+
     def start(self, epoch: int) -> None:
         """Begin an epoch, counted from 0."""
         self._epoch = epoch

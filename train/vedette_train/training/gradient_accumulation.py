@@ -25,10 +25,16 @@ class AccumulatingModel(keras.Model):  # type: ignore[misc]  # keras publishes n
     compute over their whole batch, such as batch normalisation, see a microbatch instead.
     """
 
-    def __init__(self, network: Model, optimizer: Any, *, soft: bool = False) -> None:
-        """With `soft`, labels are rows of target scores; otherwise class indices."""
+    def __init__(
+        self, network: Model, optimizer: Any, *, soft: bool = False, largest: int | None = None
+    ) -> None:
+        """With `soft`, labels are rows of target scores; otherwise class indices.
+
+        `largest` is the size of the largest batch, if it is known. Up to MICROBATCH, TensorFlow
+        need not trace the loop, which takes as long as the rest of the step.
+        """
         super().__init__()
-        self.network = network
+        self.network, self._looping = network, largest is None or largest > MICROBATCH
         loss = "categorical_crossentropy" if soft else "sparse_categorical_crossentropy"
         # A metric by name would create its variables in the first step, and TensorFlow would
         # trace that step once more: 6 seconds for EfficientNet-Lite0.
@@ -54,8 +60,12 @@ class AccumulatingModel(keras.Model):  # type: ignore[misc]  # keras publishes n
             parts = zip(sums, compute(start), strict=True)
             return start + MICROBATCH, [total + part for total, part in parts]
 
-        first = (MICROBATCH, compute(0))
-        _, sums = tf.while_loop(lambda start, _: start < count, add, first, parallel_iterations=1)
+        sums = compute(0)
+        if self._looping:
+            first = (MICROBATCH, sums)
+            _, sums = tf.while_loop(
+                lambda start, _: start < count, add, first, parallel_iterations=1
+            )
         self.optimizer.apply(sums, self.trainable_weights)
         return dict(self.get_metrics_result())
 

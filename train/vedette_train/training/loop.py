@@ -128,7 +128,9 @@ def train_stages(
     for number, stage in enumerate(stages):
         if saved and saved.stage > number:
             continue
-        model = AccumulatingModel(stage.network, stage.optimizer, soft=stage.soft)
+        model = AccumulatingModel(
+            stage.network, stage.optimizer, soft=stage.soft, largest=stage.batches.largest
+        )
         resumed = saved if saved and saved.stage == number else None
         start = resumed or _create_checkpoint(model, number, len(history))
         checkpoints = CheckpointCallback(model, start, history, folder, stage.patience)
