@@ -112,8 +112,12 @@ def create_memory_file(name: str, size: int) -> int:
 def create_unchangeable_file(name: str, content: bytes | memoryview) -> int:
     """Create a file in memory that nobody can change; return its descriptor."""
     file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.write(file, content)
-    fcntl.fcntl(file, fcntl.F_ADD_SEALS, UNCHANGEABLE)
+    try:
+        os.write(file, content)
+        fcntl.fcntl(file, fcntl.F_ADD_SEALS, UNCHANGEABLE)
+    except OSError:
+        os.close(file)
+        raise
     return file
 
 

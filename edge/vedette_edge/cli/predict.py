@@ -1,6 +1,7 @@
 """`vedette predict`: classify pictures in files."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import repeat
@@ -84,7 +85,7 @@ result_options = options.collect_options(
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
-    show_default="one per core",
+    show_default="one per core, if there is memory",
     help="Pictures that are classified at once.",
 )
 @click.option(
@@ -161,13 +162,14 @@ class Batch:
             "model_sha256": hashlib.sha256(model.data).hexdigest(),
             "top_k": self.top_k,
             "evaluate": self.evaluate,
+            "folder": None if all(map(os.path.isabs, self.images)) else str(Path.cwd()),
             "overrides": asdict(overrides),
         }
 
-    def create_csv(self) -> Csv:
-        """Create the format of spreadsheets. A terminal gets no control characters."""
-        top_k = min(self.top_k, len(self.classifier.contract.labels))
-        return Csv(top_k, escape_unprintable if self.terminal.out.is_terminal else str)
+    @property
+    def most_labels(self) -> int:
+        """The number of labels of an answer: `top_k`, or all that there are."""
+        return min(self.top_k, len(self.classifier.contract.labels))
 
 
 def label_by_folder(paths: Iterable[Path], labels: Iterable[str]) -> Iterator[tuple[Path, str]]:
@@ -190,7 +192,9 @@ def report(batch: Batch, results: ResultOptions, total: int, overrides: ModelOve
     if results.out:
         tally = write_results(batch, results.out, overrides)
     elif results.as_json or results.as_csv:
-        tally = print_lines(batch, batch.create_csv() if results.as_csv else JsonLines())
+        escape = escape_unprintable if batch.terminal.out.is_terminal else str
+        form = Csv(batch.most_labels, escape) if results.as_csv else JsonLines()
+        tally = print_lines(batch, form)
     else:
         tally = print_table(batch, total)
     terminal = batch.terminal
@@ -203,19 +207,19 @@ def report(batch: Batch, results: ResultOptions, total: int, overrides: ModelOve
 
 def write_results(batch: Batch, out: Path, overrides: ModelOverrides) -> Tally:
     """Write the answers to a file. Those that it has already are not asked for again."""
-    form: Format = JsonLines() if out.suffix == ".jsonl" else batch.create_csv()
+    form: Format = JsonLines() if out.suffix == ".jsonl" else Csv(batch.most_labels)
     err, origin = batch.terminal.err, batch.describe_origin(overrides)
     with ResultsFile(out, form, origin) as results:
         left = batch.count(results.has)
         if results.tally.total:
-            err.print(f"{out} has {results.tally.total:,} answers; {left:,} pictures are left")
+            err.print(f"{out} has {results.tally.describe()}; {left:,} pictures are left")
         try:
             with batch.terminal.show_progress("classifying", left) as advance:
                 for prediction in batch.classify(results.has):
                     results.write(prediction)
                     advance()
         except KeyboardInterrupt:
-            err.print(f"{out} has {results.tally.total:,} answers; the same command goes on")
+            err.print(f"{out} has {results.tally.describe()}; the same command goes on")
             raise
     return results.tally
 

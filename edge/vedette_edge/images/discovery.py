@@ -36,7 +36,6 @@ def find_files(folder: Path, *, strict: bool = False) -> Iterator[Path]:
     Follows links, and enters a circle of links once. Raises OSError if the folder is unreadable.
     Passes over subfolders that may not be read, or have vanished meanwhile, unless `strict`.
     """
-
     top = os.fspath(folder)
     visited, open_folders = {os.path.realpath(top)}, [(top, _list_entries(top, strict=True))]
     while open_folders:

@@ -12,11 +12,12 @@ from vedette_edge.files import create_unchangeable_file
 from vedette_edge.images.encoding import encode_jpeg_within, encode_png
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.images.shared_picture import SharedPicture
-from vedette_edge.live.protocol import LARGEST_PACKET, Packet
+from vedette_edge.live.protocol import Packet
 from vedette_edge.log.records import format_timestamp
 
-LARGEST_BODY = LARGEST_PACKET - 4096  # which leaves room for the header
-MOST_IN_PACKETS = 100_000  # bytes of inputs: the kernel's buffer may take twice as much in all
+# The kernel's buffer takes 200 kB more, on Debian.
+LARGEST_JPEG = 200_000  # bytes of a frame
+MOST_IN_PACKETS = 100_000  # bytes of inputs
 FRAME_PX = 1280  # of the longer side of a frame's JPEG
 
 
@@ -63,7 +64,7 @@ def create_frame(frame: LiveFrame) -> Iterator[Packet]:
     assert frame.original is not None
     image_rgb = frame.original.read()
     if image_rgb is not None:
-        jpeg = encode_jpeg_within(image_rgb, LARGEST_BODY, FRAME_PX)
+        jpeg = encode_jpeg_within(image_rgb, LARGEST_JPEG, FRAME_PX)
         header = {"type": "frame", **frame.describe(), "media": "image/jpeg"}
         yield Packet({**header, **_describe_original(frame.original)}, jpeg)
 

@@ -52,7 +52,7 @@ class Request:
 
     @property
     def is_empty(self) -> bool:
-        """True for a request of nothing, which ends the one before."""
+        """True for a request of nothing, which ends one for parts."""
         return not (self.records or self.answers or self.parts or self.thresholds)
 
 
@@ -93,6 +93,9 @@ def parse_request(data: bytes) -> Request:
 
 
 def _parse_interval(value: object) -> float:
-    if isinstance(value, int | float) and 0 <= value <= LONGEST_INTERVAL_S:
-        return float(value)
+    match value:
+        case bool():
+            pass
+        case int() | float() if 0 <= value <= LONGEST_INTERVAL_S:
+            return float(value)
     raise ProtocolError(f"interval_s is {value!r:.40}; expected 0 to {LONGEST_INTERVAL_S:g}")

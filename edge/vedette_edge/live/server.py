@@ -237,6 +237,7 @@ class LiveServer:
         """Send a frame to the viewers that wait for one; each part is created once."""
         created, now_s = dict[str, list[EncodedPacket]](), time.monotonic()
         with ExitStack() as stack:
+            stack.callback(self._update_wants)  # also after an error, or nobody would ask again
             for viewer in [one for one in self._viewers.values() if one.due_s <= now_s]:
                 if viewer.parts & PICTURES and frame.original is None:
                     continue  # one of the next frames has it
@@ -249,7 +250,6 @@ class LiveServer:
                         for packet in created[part]:
                             self._send(viewer, packet)
                 viewer.plan(now_s)
-        self._update_wants()
 
     def _is_behind(self, viewer: Viewer) -> bool:
         """Leave an answer out for a viewer that has not read the last one: files would gather."""

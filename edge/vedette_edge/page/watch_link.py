@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 INTERVAL_S = 0.2  # between two views
 METRICS_S = 2.0  # between two requests for figures
+LEAST_METRICS_S = 0.02  # the same, if others ask the page for them
 RETRY_S = 1.0  # between two attempts to connect
 PICTURE_PARTS = ("state", "pixels", "input_pixels")
 
@@ -68,20 +69,24 @@ class WatchLink:
 
     async def _wait(self) -> None:
         """Wait for a packet, for somebody who begins to look or ends, or until figures are due."""
-        due_s = self._metrics_s + METRICS_S
-        wait_s = max(0.0, due_s - time.monotonic()) if self._hub.viewers else None
+        wait_s = max(0.0, self._find_metrics_due() - time.monotonic())
         try:
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(wait_s if wait_s < math.inf else None):
                 await self._hub.wake.wait()
         except TimeoutError:
             return
         self._hub.wake.clear()
 
+    def _find_metrics_due(self) -> float:
+        """Find when figures are to be asked for, by the monotonic clock."""
+        if self._hub.wants_metrics:
+            return self._metrics_s + LEAST_METRICS_S
+        return self._metrics_s + METRICS_S if self._hub.viewers else math.inf
+
     def _ask(self, client: LiveClient, info: WatchInfo) -> None:
         """Ask for figures, if it is time, and for frames while somebody looks."""
         now_s = time.monotonic()
-        is_due = self._hub.viewers and now_s - self._metrics_s >= METRICS_S
-        if self._hub.wants_metrics or is_due:
+        if now_s >= self._find_metrics_due():
             client.request(["metrics"])
             self._metrics_s, self._hub.wants_metrics = now_s, False
         if self._hub.pictures_wanted:
@@ -119,6 +124,7 @@ class WatchLink:
             await self._hub.put_view(view)
         else:  # the picture was replaced before it was read: ask again, at once
             self._parts = ()
+            self._hub.wake.set()
 
 
 def _describe(error: Exception, path: Path) -> str:

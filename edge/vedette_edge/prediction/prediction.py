@@ -38,6 +38,11 @@ class Tally:
             self.compared += 1
             self.right += prediction.top[0][0] == prediction.true_label
 
+    def describe(self) -> str:
+        """Describe how many answers there are."""
+        errors = f", {self.left_out:,} of them errors" if self.left_out else ""
+        return f"{self.total:,} answers{errors}"
+
     def count(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Count the predictions, and yield them again."""
         for prediction in predictions:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Self
@@ -16,7 +17,7 @@ from vedette_edge.prediction.formats import Format
 from vedette_edge.prediction.prediction import Prediction, Tally
 
 DIGEST_BYTES = 8
-LARGEST_ORIGIN = 1 << 20  # bytes
+LARGEST_ORIGIN = 16 << 20  # bytes
 
 
 class ResultsFile:
@@ -31,6 +32,8 @@ class ResultsFile:
         Raises SettingError if it is no such file, has answers of another origin, or is in use.
         """
         self.path, self.tally, self._form = path, Tally(), form
+        if path.exists() and not path.is_file():
+            raise SettingError(f"{path}: a folder, a pipe or a device; choose the name of a file")
         self._file = path.open("ab+")
         try:
             self._lock()
@@ -43,6 +46,7 @@ class ResultsFile:
             self._done: NDArray[np.uint64] = np.unique(digests)
             if not self._file.seek(0, 2):
                 self._file.write(form.header.encode())
+                self._file.flush()
         except BaseException:
             self._file.close()
             raise
@@ -51,18 +55,22 @@ class ResultsFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what could not be written was reported
+            self._file.close()
 
     def has(self, path: Path) -> bool:
         """True if the file had an answer for a picture when it was opened."""
         digest = _digest(path)
         index = int(np.searchsorted(self._done, digest))
-        return index < len(self._done) and int(self._done[index]) == digest
+        return index < len(self._done) and bool(self._done[index] == digest)
 
     def write(self, prediction: Prediction) -> None:
-        """Write an answer."""
-        self._file.write(self._form.encode(prediction).encode("utf-8", "backslashreplace"))
-        self._file.flush()
+        """Write an answer. Raises OSError that names the file."""
+        try:
+            self._file.write(self._form.encode(prediction).encode("utf-8", "backslashreplace"))
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         self.tally.add(prediction)
 
     @property
@@ -77,19 +85,20 @@ class ResultsFile:
 
     def _check_origin(self, origin: Mapping[str, object]) -> None:
         try:
-            before = json.loads(read_bounded(self._origin_path, LARGEST_ORIGIN))
-        except (OSError, ValueError, RecursionError) as error:
+            before = dict(json.loads(read_bounded(self._origin_path, LARGEST_ORIGIN)))
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise SettingError(
                 f"{self.path}: exists, and {self._origin_path.name} does not say of which model "
                 "its answers are; choose another name, or remove it"
             ) from error
-        if before != json.loads(json.dumps(origin)):
+        # A copy of the model may have another name.
+        if {**before, "model": ""} != json.loads(json.dumps({**origin, "model": ""})):
             raise SettingError(
                 f"{self.path}: has answers of another model or of other settings, see "
                 f"{self._origin_path.name}; choose another name, or remove it"
             )
 
-    def _read_digests(self) -> Iterator[int]:
+    def _read_digests(self) -> Iterator[np.uint64]:
         """Count the answers, and yield a digest of each one's picture. Cuts off a torn end."""
         self._file.seek(0)
         end, header = 0, self._form.header.encode()
@@ -112,6 +121,6 @@ class ResultsFile:
             ) from error
 
 
-def _digest(path: Path) -> int:
+def _digest(path: Path) -> np.uint64:
     name = str(path).encode("utf-8", "backslashreplace")
-    return int.from_bytes(blake2b(name, digest_size=DIGEST_BYTES).digest(), "big")
+    return np.uint64(int.from_bytes(blake2b(name, digest_size=DIGEST_BYTES).digest(), "big"))

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -258,3 +260,32 @@ def test_a_summary_counts_labels(model: Path, photos: Path) -> None:
     rows = [line.split() for line in result.stderr.splitlines()]
     assert rows[0] == ["label", "pictures", "share"]
     assert sorted(rows[1:]) == [[label, "1", "33.3%"] for label in ("blue", "green", "red")]
+
+
+def test_a_results_file_has_names_as_they_are_also_from_a_terminal(
+    model: Path, photos: Path
+) -> None:
+    (photos / "a-red.jpg").rename(photos / "a\x1b\n.jpg")
+    command = [sys.executable, "-m", "vedette_edge", "predict", str(model), str(photos)]
+    out = photos.parent / "out.csv"
+    for _ in range(2):
+        terminal, inner = pty.openpty()
+        subprocess.run([*command, "--out", str(out)], stdout=inner, stderr=inner, check=True)
+        os.close(inner)
+        os.close(terminal)
+    with out.open(newline="") as file:
+        names = [row["picture"] for row in csv.DictReader(file)]
+    assert names == [str(path) for path in sorted(photos.iterdir())]
+
+
+def test_the_same_names_in_another_folder_are_other_pictures(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = photos.parent / "out.jsonl"
+    monkeypatch.chdir(photos)
+    assert call_vedette("predict", model, ".", "--out", out).exit_code == 0
+    (photos / "inner").mkdir()
+    (photos / "a-red.jpg").rename(photos / "inner" / "a-red.jpg")
+    monkeypatch.chdir(photos / "inner")
+    result = call_vedette("predict", model, ".", "--out", out)
+    assert (result.exit_code, "other settings" in result.stderr) == (1, True)

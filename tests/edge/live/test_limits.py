@@ -83,10 +83,11 @@ def test_a_request_that_is_not_valid_is_answered_with_an_error(
 
 
 def test_a_viewer_that_floods_is_closed(server: LiveServer, path: Path) -> None:
-    with open_raw(path) as raw, suppress(ConnectionError):
-        for _ in range(10_000):
-            raw.send(b'{"request":["state"]}')
-    wait_until(lambda: not server._viewers)
+    with open_raw(path) as raw:
+        with suppress(ConnectionError):
+            for _ in range(10_000):
+                raw.send(b'{"request":["state"]}')
+        wait_until(lambda: not server._viewers)
 
 
 def test_a_flood_of_requests_for_figures_reads_them_seldom(path: Path) -> None:

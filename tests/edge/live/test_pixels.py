@@ -6,6 +6,7 @@ import socket
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from tests.edge.live.frames import SCORES, has_pixels, make_frame, share
@@ -108,3 +109,37 @@ def test_an_input_that_is_too_large_for_a_packet_is_an_error(
     packet = viewer.read()
     assert packet.header["type"] == "error"
     assert "too many for a packet" in str(packet.header["error"])
+
+
+def test_a_detailed_frame_leaves_room_for_the_other_parts(server: LiveServer, path: Path) -> None:
+    noise_rgb = np.random.default_rng(0).integers(0, 256, (180, 320, 3), np.uint8)
+    frame_rgb = np.asarray(cv2.resize(noise_rgb, (1280, 720)), np.uint8)
+    region = LiveRegion("", noise_rgb[:, :180].copy(), SCORES, SCORES, "fox", 1.0, {})
+    with LiveClient(path) as viewer:
+        wait_until(lambda: server._viewers)
+        (connection,) = (one.connection for one in server._viewers.values())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 212_992)  # Debian's most
+        viewer.request(["frame", "input", "state"])
+        wait_until(lambda: server.wants_picture)
+        server.put_frame(LiveFrame(7, 1.8e9, 12.3, share(7, frame_rgb), [region]))
+        time.sleep(0.1)
+        packets = [viewer.read() for _ in range(3)]
+    assert [one.header["type"] for one in packets] == ["frame", "input", "state"]
+    assert len(packets[0].body) > 150_000
+
+
+def test_an_error_of_ours_costs_one_answer_of_those_at_an_interval(
+    server: LiveServer, viewer: LiveClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vedette_edge.live.server.encode_part", fail)
+        viewer.request(["state"], interval_s=0.01)
+        wait_until(lambda: server.wants_scores)
+        server.put_frame(make_frame())
+        wait_until(lambda: server._frame is None)
+    wait_until(lambda: server.wants_scores)
+    server.put_frame(make_frame(8))
+    assert viewer.read().header["frame"] == 8

@@ -59,7 +59,7 @@ def test_an_unknown_request_is_an_error_that_names_the_known_ones(data: bytes) -
         parse_request(data)
 
 
-@pytest.mark.parametrize("value", ["-1", "1e9", "NaN", '"x"', "null", "[0.2]"])
+@pytest.mark.parametrize("value", ["-1", "1e9", "NaN", '"x"', "null", "true", "[0.2]"])
 def test_an_interval_that_is_not_valid_is_an_error(value: str) -> None:
     with pytest.raises(ProtocolError, match=r"interval_s is .*; expected 0 to 60"):
         parse_request(f'{{"request":["state"],"interval_s":{value}}}'.encode())

@@ -1,6 +1,7 @@
 """A file of answers: an interrupted run goes on with it, and no other file is written to."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -62,13 +63,37 @@ def test_answers_of_another_origin_are_left_alone(path: Path) -> None:
     before = path.read_bytes()
     with pytest.raises(SettingError, match="another model or of other settings"):
         ResultsFile(path, JsonLines(), ORIGIN | {"top_k": 2})
-    path.with_name("results.txt.origin.json").write_text("{")
-    with pytest.raises(SettingError, match="choose another name, or remove it"):
-        ResultsFile(path, JsonLines(), ORIGIN)
+    for text in ("{", "3", "[]"):
+        path.with_name("results.txt.origin.json").write_text(text)
+        with pytest.raises(SettingError, match="choose another name, or remove it"):
+            ResultsFile(path, JsonLines(), ORIGIN)
     path.with_name("results.txt.origin.json").unlink()
     with pytest.raises(SettingError, match="does not say of which model"):
         ResultsFile(path, JsonLines(), ORIGIN)
     assert path.read_bytes() == before
+
+
+def test_a_copy_of_the_model_may_have_another_name(path: Path) -> None:
+    write(path, JsonLines(), PREDICTIONS[:1])
+    with ResultsFile(path, JsonLines(), ORIGIN | {"model": "copy.tflite"}) as results:
+        assert results.tally.describe() == "1 answers"
+
+
+def test_each_of_many_answers_is_known(path: Path) -> None:
+    many = [Prediction(Path(f"{number}.jpg"), error="x") for number in range(5000)]
+    write(path, JsonLines(), many)
+    with ResultsFile(path, JsonLines(), ORIGIN) as results:
+        assert all(results.has(one.path) for one in many)
+        assert not any(results.has(Path(f"{number}.png")) for number in range(5000))
+        assert results.tally.describe() == "5,000 answers, 5,000 of them errors"
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(SettingError, match="choose the name of a file"):
+            ResultsFile(path, JsonLines(), ORIGIN)
 
 
 @pytest.mark.parametrize("text", ["{}\n", "nonsense\n", "[" * 9000 + "\n", "\n"])
@@ -93,7 +118,7 @@ def test_two_runs_do_not_write_to_one_file(path: Path) -> None:
 def test_a_full_disk_is_an_error_and_the_next_run_goes_on(small_disk: Path) -> None:
     path = small_disk / "results.jsonl"
     many = [Prediction(Path(f"{number:06}.jpg"), error="x" * 200) for number in range(20_000)]
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"No space left.*results\.jsonl"):
         write(path, JsonLines(), many)
     kept = path.read_bytes().count(b"\n")
     assert kept > 1000

@@ -1,5 +1,6 @@
 """Many pictures at once: the answers of one after the other, in their order."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 
 from vedette_edge import Classifier
+from vedette_edge.host.memory import read_available_bytes
 from vedette_edge.images.test_pattern import draw_test_pattern
+from vedette_edge.prediction import workers
 from vedette_edge.prediction.prediction import Prediction
-from vedette_edge.prediction.workers import AHEAD, classify_files, find_workers
+from vedette_edge.prediction.workers import AHEAD, classify_files
 
 
 @pytest.fixture
@@ -27,13 +30,13 @@ def files(tmp_path: Path) -> list[tuple[Path, str]]:
     return [(path, "") for path in sorted(tmp_path.iterdir())]
 
 
-@pytest.mark.parametrize("workers", [2, 5])
+@pytest.mark.parametrize("count", [2, 5])
 def test_workers_give_the_same_answers_in_the_same_order(
-    model: Path, files: list[tuple[Path, str]], workers: int
+    model: Path, files: list[tuple[Path, str]], count: int
 ) -> None:
     with Classifier(model, threads=1) as classifier:
         alone = list(classify_files(classifier, files, 3, 1))
-        assert list(classify_files(classifier, files, 3, workers)) == alone
+        assert list(classify_files(classifier, files, 3, count)) == alone
     assert [one.path for one in alone] == [path for path, _ in files]
     assert sum(bool(one.error) for one in alone) == 9
 
@@ -96,5 +99,15 @@ def test_a_duplicate_outlives_the_first_and_answers_the_same(model: Path) -> Non
     assert other.network is not classifier.network
 
 
-def test_there_is_a_worker_at_least() -> None:
-    assert find_workers() >= 1
+@pytest.mark.parametrize(("pictures", "expected"), [(0, 1), (1.5, 1), (3, 3), (1000, 8)])
+def test_there_are_as_many_workers_as_processors_and_memory_allow(
+    pictures: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    available = int(pictures * workers.PICTURE_BYTES)
+    monkeypatch.setattr(workers, "read_available_bytes", lambda: available)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert workers.find_workers() == expected
+
+
+def test_the_kernel_says_how_much_memory_there_is() -> None:
+    assert 1 << 20 < read_available_bytes() < 1 << 44
