@@ -138,8 +138,10 @@ test: test-edge test-workstation ## Run all tests but those of whole systems
 # spin, which slows down other processes.
 workstation_tests = OMP_NUM_THREADS=1 nice $(BIN)/$(1) --ignore tests/edge --ignore tests/install \
   --ignore tests/systemd --ignore tests/home_assistant -n 2 --dist loadfile --no-loadscope-reorder
-test-workstation: $(READY) ## Run all tests but the edge's and those of whole systems
-	@if tests/proved check coverage; then $(call workstation_tests,pytest); \
+test-workstation: $(READY) ## Run all tests but the edge's, and slow ones that passed already
+	@if tests/proved check coverage; then \
+	    echo "without slow tests: tests/coverage.proved shows that they passed on these files"; \
+	    $(call workstation_tests,pytest) -m 'not slow'; \
 	  else tests/proved run coverage $(MAKE) --no-print-directory test-coverage; fi
 
 test-coverage: export COVERAGE_FILE := build/coverage-workstation

@@ -89,6 +89,7 @@ def test_the_manifest_is_the_one_that_the_contract_names(run_folder: Path, shape
         assert row["file"].startswith(row["label"])
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run(shapes: Path, train: Train, tmp_path: Path) -> None:
     one, two = runs = (tmp_path / "one", tmp_path / "two")
     for run in runs:
@@ -276,6 +277,7 @@ def test_too_few_pictures_are_an_error_before_tensorflow_starts(
     assert "starting" not in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
     shapes: Path, train: Train, tmp_path: Path
 ) -> None:
@@ -327,6 +329,7 @@ def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None
     assert (tmp_path / "run" / "train.log").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_cards_are_drawn_and_can_be_trained_on(train: Train, tmp_path: Path) -> None:
     result = train("cards", tmp_path, "--train-per-class", "5", "--test-per-class", "1")
     assert result.exit_code == 0

@@ -62,7 +62,7 @@ def preprocess(image_rgb: Image, contract: InputSpec) -> Image:
     if 0 in image_rgb.shape:
         raise ImageError(f"picture of shape {image_rgb.shape} has no pixels")
     reshape, resize = _MODES[contract.resize_mode], _RULES[contract.resize_rule]
-    return reshape(np.ascontiguousarray(image_rgb), contract.height, contract.width, resize)
+    return reshape(image_rgb, contract.height, contract.width, resize)
 
 
 def _explain_type(image: object) -> str:
@@ -104,7 +104,7 @@ def _scale_within(height: int, width: int, outer_height: int, outer_width: int) 
 
 def _crop_middle(image: Image, height: int, width: int) -> Image:
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    return np.ascontiguousarray(image[top : top + height, left : left + width])
+    return image[top : top + height, left : left + width]
 
 
 def _resize_box_linear_exact_1(image: Image, height: int, width: int) -> Image:

@@ -13,6 +13,8 @@ from tests.convert.quantization.heads import change_head, read_contract, read_ru
 from vedette_convert.sources.run_folder import load_run
 from vedette_edge import Classifier, preprocess
 
+pytestmark = pytest.mark.slow
+
 
 def cut_head(run: Path) -> None:
     text = (run / "head.json").read_text(encoding="utf-8")

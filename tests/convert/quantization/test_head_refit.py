@@ -33,6 +33,8 @@ from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.compatibility import find_objections
 from vedette_edge.model.graph import read_graph
 
+pytestmark = pytest.mark.slow
+
 Numbers = NDArray[np.float64]
 
 

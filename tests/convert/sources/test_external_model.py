@@ -16,6 +16,8 @@ from vedette_edge import Classifier, preprocess
 from vedette_edge.images import decoding
 from vedette_edge.model.contract import Contract
 
+pytestmark = pytest.mark.slow
+
 SIDE = 32
 MEANS, DEVIATIONS = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 AUTHORS: dict[str, Callable[[Any], Any]] = {

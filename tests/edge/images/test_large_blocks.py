@@ -28,7 +28,7 @@ def count_faults(mode: str) -> int:
 
 
 @pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc", reason="this kernel's C library is not glibc"
+    platform.libc_ver()[0] != "glibc", reason="only glibc keeps them"
 )
 def test_a_picture_takes_the_memory_of_the_one_before() -> None:
     assert count_faults("kept") < 100 < count_faults("returned")

@@ -60,7 +60,7 @@ def test_the_inputs_of_many_regions_arrive_at_a_viewer_that_reads_a_moment_later
     with LiveClient(path) as viewer:
         wait_until(lambda: server._viewers)
         (connection,) = (one.connection for one in server._viewers.values())
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 212_992 // 2)  # Debian's most
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 212_992 // 2)  # half of Debian's
         viewer.request(["state", "pixels", "input_pixels"])
         wait_until(lambda: server.wants_picture)
         picture = share(7, draw_test_pattern(7, 1080, 1920))

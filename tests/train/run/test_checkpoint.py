@@ -25,6 +25,7 @@ def kill_in_epoch(number: int, *command: str | Path) -> None:
     assert code == -9
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_mid_epoch_comes_to_the_same_weights(
     shapes: Path, train: Train, tmp_path: Path
 ) -> None:

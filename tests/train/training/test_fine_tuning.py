@@ -13,6 +13,8 @@ from tests.run_files import load_metrics, load_parts, load_split, predict_part
 from vedette_train.run import history
 from vedette_train.training.progress import Progress
 
+pytestmark = pytest.mark.slow
+
 Train = Callable[..., Result]
 Draw = Callable[[Path, int], Path]
 TINY = ("--size", "64", "--architecture", "efficientnet_lite0_tiny")  # solves for fewer features
