@@ -14,6 +14,7 @@ from tests.edge.mosquitto import wait_until
 from tests.edge.vedette_command import call_vedette, read_events, start_watch
 
 from vedette_edge.live.client import LiveClient
+from vedette_edge.log.records import format_timestamp
 from vedette_edge.metrics.exposition import generate_metrics
 
 
@@ -43,8 +44,16 @@ def test_the_figures_are_those_of_the_log(config: Path, tmp_path: Path) -> None:
     with start_watch(config) as watch:
         (first,) = read_events(watch, "change")[-1:]
         begun = [read_events(watch, "heartbeat")[-1] for _ in range(2)][-1]
-        text = read_socket(tmp_path)
-        ended = [read_events(watch, "heartbeat")[-1] for _ in range(2)][-1]
+        classified, frames = (
+            'vedette_frames_total{outcome="classified"}',
+            float(str(begun["frames"])),
+        )
+        # The counters are looked at ten times a second, and so may be a moment old.
+        wait_until(lambda: read_samples(read_socket(tmp_path))[classified] >= frames)
+        text, read_at = read_socket(tmp_path), format_timestamp()
+        ended = begun
+        while str(ended["time"]) <= read_at:  # earlier ones may wait to be read
+            ended = read_events(watch, "heartbeat")[-1]
     check_with_promtool(text)
     samples = read_samples(text)
     for outcome, name in (("classified", "frames"), ("dropped", "dropped"), ("skipped", "skipped")):
