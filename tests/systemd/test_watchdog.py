@@ -25,7 +25,8 @@ def services(machine: Machine) -> Iterator[Services]:
     machine.path("/srv/followed").mkdir()
     services = {state: Service(machine, state) for state in STATES}
     for state, service in services.items():
-        service.change_unit("test", DROP_IN)
+        # Of its own: a directory goes with a service, also while another one is being started.
+        service.change_unit("test", f"{DROP_IN}RuntimeDirectory=\nRuntimeDirectory={state}\n")
         service.configure(**STATES[state])
     machine.require("systemctl", "daemon-reload")
     machine.require("systemctl", "start", *services)
