@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ def convert(*arguments: str | Path) -> Result:
     return result
 
 
+def convert_into(run: Path, folder: Path) -> None:
+    """Convert a run to model.tflite in a folder; beside it, in .json, is the output of --json."""
+    result = convert(run, "--out", folder / "model.tflite", "--json")
+    assert result.exit_code == 0, result.stderr
+    (folder / "model.json").write_text(result.stdout, encoding="utf-8")
+
+
 @pytest.fixture
 def run(run_folder: Path, tmp_path: Path) -> Path:
     """A copy of the finished run that a test may change."""
@@ -28,11 +36,7 @@ def run(run_folder: Path, tmp_path: Path) -> Path:
 def recipe_model(run_folder: Path, once: Once) -> Path:
     """The model file of the run of the recipe. Not to be changed by a test."""
 
-    def fill(folder: Path) -> None:
-        result = convert(run_folder, "--out", folder / "shapes.tflite")
-        assert result.exit_code == 0, result.stderr
-
-    return once("recipe-model", fill) / "shapes.tflite"
+    return once("recipe-model", partial(convert_into, run_folder)) / "model.tflite"
 
 
 def fit_tiny(train: Callable[..., Result], photos: Path, run: Path, *flags: str) -> None:
@@ -62,20 +66,9 @@ def untested_run(
 
 @pytest.fixture(scope="session")
 def head_model(head_run: Path, once: Once) -> Path:
-    def fill(folder: Path) -> None:
-        result = convert(head_run, "--out", folder / "head.tflite")
-        assert result.exit_code == 0, result.stderr
-
-    return once("head-model", fill) / "head.tflite"
+    return once("head-model", partial(convert_into, head_run)) / "model.tflite"
 
 
 @pytest.fixture(scope="session")
 def untested_model(untested_run: Path, once: Once) -> Path:
-    """The model file; beside it, in .json, the output of --json."""
-
-    def fill(folder: Path) -> None:
-        result = convert(untested_run, "--out", folder / "untested.tflite", "--json")
-        assert result.exit_code == 0, result.stderr
-        (folder / "untested.json").write_text(result.stdout, encoding="utf-8")
-
-    return once("untested-model", fill) / "untested.tflite"
+    return once("untested-model", partial(convert_into, untested_run)) / "model.tflite"

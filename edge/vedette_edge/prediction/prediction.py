@@ -41,7 +41,7 @@ class Tally:
     def describe(self) -> str:
         """Describe how many answers there are."""
         errors = f", {self.left_out:,} of them errors" if self.left_out else ""
-        return f"{self.total:,} answers{errors}"
+        return f"{self.total:,} answer{'s' * (self.total != 1)}{errors}"
 
     def count(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Count the predictions, and yield them again."""

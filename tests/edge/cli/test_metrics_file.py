@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,15 @@ def config(write_config: WriteConfig, model: Path, tmp_path: Path, path: Path) -
     )
 
 
+def accepts(path: Path) -> bool:
+    """True if somebody listens at a socket; one that was just made may not be ready yet."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 def read_socket(folder: Path) -> bytes:
     """Read the figures at the socket, as text."""
+    wait_until(lambda: accepts(folder / "watch.sock"))
     with LiveClient(folder / "watch.sock") as viewer:
         viewer.request(["metrics"])
         return generate_metrics(viewer.read().header)
@@ -126,11 +134,11 @@ def test_a_folder_of_images_has_figures_too(model: Path, photos: Path, path: Pat
     with subprocess.Popen(
         [sys.executable, "-m", "vedette_edge", *arguments], stdout=subprocess.DEVNULL
     ) as watch:
-        socket = photos.parent / "watch.sock"
-        wait_until(lambda: socket.exists() or watch.poll() is not None)
-        name = 'vedette_changes_total{label="blue",region=""}'
-        wait_until(lambda: read_samples(read_socket(photos.parent)).get(name, 0) > 1)
-        watch.terminate()
+        try:
+            name = 'vedette_changes_total{label="blue",region=""}'
+            wait_until(lambda: read_samples(read_socket(photos.parent)).get(name, 0) > 1)
+        finally:
+            watch.terminate()
 
 
 def test_another_name_than_node_exporter_reads_is_refused(model: Path, tmp_path: Path) -> None:

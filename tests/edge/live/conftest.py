@@ -1,4 +1,4 @@
-"""What the tests of the watch's socket share: a socket, and a viewer."""
+"""A socket and a viewer, for the tests of the watch's socket."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -123,7 +123,8 @@ def watch(folder: Path, model: Path) -> Iterator[Path]:
         f'log = "{folder}/watch.jsonl"\nlog-flush = 0.1\nsnapshots = "{folder}/snapshots"\n'
         'region = ["door=0,0,40,60", "yard=40,0,40,60"]\n'
     )
-    with start_watch(config) as process:
+    # Thresholds that a test sets are kept in a folder of its own: no other watch takes them over.
+    with start_watch(config, STATE_DIRECTORY=str(folder / "state")) as process:
         read_events(process, "change")
         drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
         yield folder / "watch.sock"

@@ -54,7 +54,7 @@ def find_groups(cache: ReducedImages) -> list[list[int]]:
 
 def _merge(alike: DisjointSet, one: int, other: int) -> None:
     for row in (one, other):
-        alike.add(row)  # if it is not there
+        alike.add(row)  # has no effect if it is there
     alike.merge(one, other)
 
 
