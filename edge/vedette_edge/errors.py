@@ -61,6 +61,14 @@ class ProtocolError(VedetteError, ValueError):
     """A packet on the watch's socket, or a message of a device, that is not valid."""
 
 
+class RemoteError(VedetteError, RuntimeError):
+    """A bucket or a web server that cannot be reached, or that fails."""
+
+
+class ClusterError(VedetteError, RuntimeError):
+    """A cluster that cannot be reached, or that cannot do its work."""
+
+
 class SelfTestError(VedetteError, RuntimeError):
     """A model that gives other results on this machine than at conversion."""
 

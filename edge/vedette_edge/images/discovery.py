@@ -1,12 +1,8 @@
 """Find the image files in folders."""
 
-import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from pathlib import Path
-
-from vedette_edge.errors import ImageError, join_names
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
 
 EXTENSIONS: Mapping[str, str] = {  # in lower case -> format that the file should have
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -20,7 +16,7 @@ EXTENSIONS: Mapping[str, str] = {  # in lower case -> format that the file shoul
 }
 
 
-def is_image(path: Path) -> bool:
+def is_image(path: PurePath) -> bool:
     """True if a file has an image's extension and is not hidden; its content is not read."""
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")
 
@@ -69,27 +65,3 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # a circle of links
         return False
-
-
-def expand_paths(arguments: Sequence[str]) -> Iterator[Path]:
-    """Yield the images that files, folders and glob patterns name, in the order of the arguments.
-
-    Takes a file that is named outright whatever its extension. Raises ImageError, at once, that
-    names the arguments that match nothing.
-    """
-    missing = [argument for argument in arguments if not any(map(bool, _expand_path(argument)))]
-    if missing:
-        raise ImageError(
-            f"{join_names(missing)}: no picture found; expected a picture, a folder of pictures "
-            "or a pattern such as 'photos/*.jpg'. Nothing was classified"
-        )
-    return chain.from_iterable(map(_expand_path, arguments))
-
-
-def _expand_path(argument: str) -> Iterator[Path]:
-    path = Path(argument)
-    if argument and path.exists():
-        return filter(is_image, find_files(path)) if path.is_dir() else iter([path])
-    # Path.glob takes no absolute pattern.
-    named = sorted(map(Path, glob.glob(argument, recursive=True)))  # noqa: PTH207
-    return (match for match in named if match.is_file())

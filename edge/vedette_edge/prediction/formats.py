@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from vedette_edge.prediction.prediction import Prediction
@@ -30,7 +29,7 @@ class JsonLines:
 
     def encode(self, prediction: Prediction) -> str:
         """Encode a prediction."""
-        row: dict[str, object] = {"picture": str(prediction.path)}
+        row: dict[str, object] = {"picture": prediction.picture}
         if prediction.error:
             row["error"] = prediction.error
         else:
@@ -70,7 +69,7 @@ class Csv:
         """Encode a prediction."""
         cells = [cell for label, score in prediction.top for cell in (label, f"{score:.4f}")]
         cells += [""] * (2 * self._top_k - len(cells))
-        path, error = self._escape(str(prediction.path)), self._escape(prediction.error)
+        path, error = self._escape(prediction.picture), self._escape(prediction.error)
         return _encode_row([path, prediction.label, *cells, error, prediction.true_label])
 
     def decode(self, text: str) -> Prediction:
@@ -109,4 +108,4 @@ def _create_prediction(
     true_label, label, error = texts
     if not all(isinstance(text, str) for text in (picture, *texts)) or bool(error) == bool(top):
         raise ValueError("no answer for a picture")
-    return Prediction(Path(picture), true_label, label, top, error)
+    return Prediction(picture, true_label, label, top, error)

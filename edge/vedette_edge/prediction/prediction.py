@@ -3,17 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from vedette_edge.errors import ImageError, ScoresError
+from vedette_edge.images.decoding import decode_image
+from vedette_edge.images.sources import read_source
 from vedette_edge.model.classifier import Classifier
+
+File = tuple[str, str]  # a picture's path or URL, and its true label or ""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer for one file, or the error that prevented it."""
 
-    path: Path
+    picture: str  # its path or URL
     true_label: str = ""  # the name of the file's folder with --evaluate
     label: str = ""  # the first of `top`, or `unknown` where its score is below its threshold
     top: tuple[tuple[str, float], ...] = ()  # label and score 0..1, best first
@@ -50,12 +53,17 @@ class Tally:
             yield prediction
 
 
-def classify_file(classifier: Classifier, path: Path, true_label: str, top_k: int) -> Prediction:
-    """Classify a file. A picture that cannot be read or scored has an error, and no answer."""
+def classify_file(
+    classifier: Classifier, picture: str, true_label: str, top_k: int, folder: str = ""
+) -> Prediction:
+    """Classify a file: a path, which may be relative to a folder, or a URL.
+
+    A picture that cannot be read or scored has an error, and no answer. Raises RemoteError.
+    """
     try:
-        result = classifier.classify(path)
-    except ImageError as error:
-        return Prediction(path, true_label, error=str(error))
-    except ScoresError as error:
-        return Prediction(path, true_label, error=f"{path}: {error}")
-    return Prediction(path, true_label, result.label, tuple(result.top(top_k)))
+        result = classifier.classify(decode_image(read_source(picture, folder)))
+    except OSError as error:
+        return Prediction(picture, true_label, error=f"{picture}: {error.strerror or error}")
+    except (ImageError, ScoresError) as error:
+        return Prediction(picture, true_label, error=f"{picture}: {error}")
+    return Prediction(picture, true_label, result.label, tuple(result.top(top_k)))

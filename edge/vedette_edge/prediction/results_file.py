@@ -58,9 +58,9 @@ class ResultsFile:
         with suppress(OSError):  # what could not be written was reported
             self._file.close()
 
-    def has(self, path: Path) -> bool:
+    def has(self, picture: str) -> bool:
         """True if the file had an answer for a picture when it was opened."""
-        digest = _digest(path)
+        digest = _digest(picture)
         index = int(np.searchsorted(self._done, digest))
         return index < len(self._done) and bool(self._done[index] == digest)
 
@@ -108,7 +108,7 @@ class ResultsFile:
                 continue
             prediction = self._decode(text, number)
             self.tally.add(prediction)
-            yield _digest(prediction.path)
+            yield _digest(prediction.picture)
         self._file.truncate(end)
 
     def _decode(self, text: bytes, number: int) -> Prediction:
@@ -121,6 +121,6 @@ class ResultsFile:
             ) from error
 
 
-def _digest(path: Path) -> np.uint64:
-    name = str(path).encode("utf-8", "backslashreplace")
+def _digest(picture: str) -> np.uint64:
+    name = picture.encode("utf-8", "backslashreplace")
     return np.uint64(int.from_bytes(blake2b(name, digest_size=DIGEST_BYTES).digest(), "big"))

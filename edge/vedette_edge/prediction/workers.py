@@ -4,11 +4,10 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from vedette_edge.host.memory import read_available_bytes
 from vedette_edge.model.classifier import Classifier
-from vedette_edge.prediction.prediction import Prediction, classify_file
+from vedette_edge.prediction.prediction import File, Prediction, classify_file
 
 AHEAD = 4  # files a worker, that are read before the answers of earlier ones are taken
 PICTURE_BYTES = 128 << 20  # of a worker: one of 12 megapixels, as it is decoded and turned
@@ -26,20 +25,20 @@ class ClassifierPool:
     def __init__(self, classifier: Classifier) -> None:
         self._first, self._idle = classifier, [classifier]
 
-    def classify(self, path: Path, true_label: str, top_k: int) -> Prediction:
-        """Classify a file with a classifier that is idle, or else another one."""
+    def classify(self, picture: str, true_label: str, top_k: int, folder: str = "") -> Prediction:
+        """Classify a file, as `classify_file` does, with an idle classifier or another one."""
         try:
             classifier = self._idle.pop()
         except IndexError:
             classifier = self._first.duplicate()
         try:
-            return classify_file(classifier, path, true_label, top_k)
+            return classify_file(classifier, picture, true_label, top_k, folder)
         finally:
             self._idle.append(classifier)
 
 
 def classify_files(
-    classifier: Classifier, files: Iterable[tuple[Path, str]], top_k: int, workers: int
+    classifier: Classifier, files: Iterable[File], top_k: int, workers: int
 ) -> Iterator[Prediction]:
     """Classify files, each with its true label or "", and yield the answers in their order.
 
@@ -49,8 +48,8 @@ def classify_files(
     pool, waiting = ClassifierPool(classifier), deque[Future[Prediction]]()
     with ThreadPoolExecutor(workers, "predict") as executor:
         try:
-            for path, true_label in files:
-                waiting.append(executor.submit(pool.classify, path, true_label, top_k))
+            for picture, true_label in files:
+                waiting.append(executor.submit(pool.classify, picture, true_label, top_k))
                 if len(waiting) > AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:

@@ -36,7 +36,7 @@ def config(write_config: WriteConfig, model: Path, tmp_path: Path, path: Path) -
 
 def accepts(path: Path) -> bool:
     """True if somebody listens at a socket; one that was just made may not be ready yet."""
-    with socket.socket(socket.AF_UNIX) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
         return probe.connect_ex(str(path)) == 0
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedette_edge.errors import ImageError
 from vedette_edge.images import discovery
 
 NAMES = st.text("ab.-/é", min_size=1, max_size=6).map(lambda name: f"{name.strip('./')}x.jpg")
@@ -64,12 +63,3 @@ def test_a_subfolder_that_may_not_be_read_or_has_vanished_is_passed_over(
     unreadable = photos
     with pytest.raises(error, match=photos.name):
         discovery.find_images(photos)
-
-
-def test_files_folders_and_patterns_are_expanded(photos: Path) -> None:
-    names = ["a-red.jpg", "b-green.png", "c-blue.webp"]
-    assert [path.name for path in discovery.expand_paths([str(photos)])] == names
-    assert [path.name for path in discovery.expand_paths([str(photos / "*.png")])] == names[1:2]
-    assert [path.name for path in discovery.expand_paths([str(photos / "a-red.jpg")])] == names[:1]
-    with pytest.raises(ImageError, match=r"\*\.gif"):
-        discovery.expand_paths([str(photos / "*.gif")])

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,8 +14,8 @@ from vedette_edge.prediction.prediction import Prediction
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 SCORES = st.integers(0, 10_000).map(lambda count: count / 10_000)
 TOPS = st.lists(st.tuples(NAMES, SCORES), min_size=1, max_size=3).map(tuple)
-ANSWERS = st.builds(Prediction, NAMES.map(Path), NAMES | st.just(""), NAMES, TOPS)
-ERRORS = st.builds(Prediction, NAMES.map(Path), NAMES | st.just(""), error=NAMES)
+ANSWERS = st.builds(Prediction, NAMES, NAMES | st.just(""), NAMES, TOPS)
+ERRORS = st.builds(Prediction, NAMES, NAMES | st.just(""), error=NAMES)
 FORMATS = pytest.mark.parametrize("form", [JsonLines(), Csv(3)], ids=["json", "csv"])
 
 
@@ -63,7 +62,7 @@ def test_csv_of_something_else_is_an_error(text: str) -> None:
 
 
 def test_programs_read_both() -> None:
-    prediction = Prediction(Path("a, b.jpg"), "", "unknown", (("fox", 0.5), ("hen", 0.25)))
+    prediction = Prediction("a, b.jpg", "", "unknown", (("fox", 0.5), ("hen", 0.25)))
     row = json.loads(JsonLines().encode(prediction))
     assert (row["label"], row["best"], row["score"]) == ("unknown", "fox", 0.5)
     form = Csv(2)

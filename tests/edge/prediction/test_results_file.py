@@ -13,7 +13,7 @@ from vedette_edge.prediction.results_file import ResultsFile
 
 ORIGIN = {"model": "m.tflite", "top_k": 1, "overrides": {"labels": ("fox", "hen")}}
 NAMES = ["a.jpg", "b, c.jpg", "two\nlines.jpg", 'quote".jpg', "\udcff.jpg"]
-PREDICTIONS = [Prediction(Path(name), label="fox", top=(("fox", 0.5),)) for name in NAMES]
+PREDICTIONS = [Prediction(name, label="fox", top=(("fox", 0.5),)) for name in NAMES]
 FORMATS = pytest.mark.parametrize("form", [JsonLines(), Csv(1)], ids=["json", "csv"])
 
 
@@ -32,7 +32,7 @@ def write(path: Path, form: Format, predictions: list[Prediction]) -> None:
 def test_answers_are_known_in_the_next_run(path: Path, form: Format) -> None:
     write(path, form, PREDICTIONS[:3])
     with ResultsFile(path, form, ORIGIN) as results:
-        assert [results.has(one.path) for one in PREDICTIONS] == [True] * 3 + [False] * 2
+        assert [results.has(one.picture) for one in PREDICTIONS] == [True] * 3 + [False] * 2
         assert (results.tally.total, results.tally.labels["fox"]) == (3, 3)
         for prediction in PREDICTIONS[3:]:
             results.write(prediction)
@@ -41,7 +41,7 @@ def test_answers_are_known_in_the_next_run(path: Path, form: Format) -> None:
     write(whole, form, PREDICTIONS)
     assert path.read_bytes() == whole.read_bytes()
     with ResultsFile(path, form, ORIGIN) as results:
-        assert all(results.has(one.path) for one in PREDICTIONS)
+        assert all(results.has(one.picture) for one in PREDICTIONS)
 
 
 @FORMATS
@@ -51,7 +51,7 @@ def test_a_file_that_is_torn_anywhere_loses_its_last_answer_alone(path: Path, fo
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
         with ResultsFile(path, form, ORIGIN) as results:
-            known = [results.has(one.path) for one in PREDICTIONS]
+            known = [results.has(one.picture) for one in PREDICTIONS]
             assert known == sorted(known, reverse=True)  # the first ones
             for prediction in PREDICTIONS[known.count(True) :]:
                 results.write(prediction)
@@ -76,15 +76,15 @@ def test_answers_of_another_origin_are_left_alone(path: Path) -> None:
 def test_a_copy_of_the_model_may_have_another_name(path: Path) -> None:
     write(path, JsonLines(), PREDICTIONS[:1])
     with ResultsFile(path, JsonLines(), ORIGIN | {"model": "copy.tflite"}) as results:
-        assert results.tally.describe() == "1 answers"
+        assert results.tally.describe() == "1 answer"
 
 
 def test_each_of_many_answers_is_known(path: Path) -> None:
-    many = [Prediction(Path(f"{number}.jpg"), error="x") for number in range(5000)]
+    many = [Prediction(f"{number}.jpg", error="x") for number in range(5000)]
     write(path, JsonLines(), many)
     with ResultsFile(path, JsonLines(), ORIGIN) as results:
-        assert all(results.has(one.path) for one in many)
-        assert not any(results.has(Path(f"{number}.png")) for number in range(5000))
+        assert all(results.has(one.picture) for one in many)
+        assert not any(results.has(f"{number}.png") for number in range(5000))
         assert results.tally.describe() == "5,000 answers, 5,000 of them errors"
 
 
@@ -117,15 +117,15 @@ def test_two_runs_do_not_write_to_one_file(path: Path) -> None:
 
 def test_a_full_disk_is_an_error_and_the_next_run_goes_on(small_disk: Path) -> None:
     path = small_disk / "results.jsonl"
-    many = [Prediction(Path(f"{number:06}.jpg"), error="x" * 200) for number in range(20_000)]
+    many = [Prediction(f"{number:06}.jpg", error="x" * 200) for number in range(20_000)]
     with pytest.raises(OSError, match=r"No space left.*results\.jsonl"):
         write(path, JsonLines(), many)
     kept = path.read_bytes().count(b"\n")
     assert kept > 1000
     with ResultsFile(path, JsonLines(), ORIGIN) as results:
         assert results.tally.total == kept
-        assert results.has(many[kept - 1].path)
-        assert not results.has(many[kept].path)
+        assert results.has(many[kept - 1].picture)
+        assert not results.has(many[kept].picture)
 
 
 def test_the_origin_is_for_people_too(path: Path) -> None:

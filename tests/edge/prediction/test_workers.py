@@ -13,12 +13,12 @@ from vedette_edge import Classifier
 from vedette_edge.host.memory import read_available_bytes
 from vedette_edge.images.test_pattern import draw_test_pattern
 from vedette_edge.prediction import workers
-from vedette_edge.prediction.prediction import Prediction
+from vedette_edge.prediction.prediction import File, Prediction
 from vedette_edge.prediction.workers import AHEAD, classify_files
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[tuple[Path, str]]:
+def files(tmp_path: Path) -> list[File]:
     """Pictures of many sizes, some of which are damaged."""
     random = np.random.default_rng(0)
     for number in range(60):
@@ -27,22 +27,22 @@ def files(tmp_path: Path) -> list[tuple[Path, str]]:
         cv2.imwrite(str(path), random.integers(0, 256, (height, width, 3), np.uint8))
         if number % 7 == 0:
             path.write_bytes(path.read_bytes()[:40])
-    return [(path, "") for path in sorted(tmp_path.iterdir())]
+    return [(str(path), "") for path in sorted(tmp_path.iterdir())]
 
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_workers_give_the_same_answers_in_the_same_order(
-    model: Path, files: list[tuple[Path, str]], count: int
+    model: Path, files: list[File], count: int
 ) -> None:
     with Classifier(model, threads=1) as classifier:
         alone = list(classify_files(classifier, files, 3, 1))
         assert list(classify_files(classifier, files, 3, count)) == alone
-    assert [one.path for one in alone] == [path for path, _ in files]
+    assert [one.picture for one in alone] == [path for path, _ in files]
     assert sum(bool(one.error) for one in alone) == 9
 
 
 def test_each_worker_has_an_interpreter_and_one_picture_needs_no_second(
-    model: Path, files: list[tuple[Path, str]], monkeypatch: pytest.MonkeyPatch
+    model: Path, files: list[File], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies, threads = list[Classifier](), set[int]()
     duplicate, classify = Classifier.duplicate, Classifier.classify
@@ -66,13 +66,13 @@ def test_each_worker_has_an_interpreter_and_one_picture_needs_no_second(
     assert threading.get_ident() not in threads
 
 
-def test_files_are_read_only_a_little_ahead(model: Path, files: list[tuple[Path, str]]) -> None:
-    taken = list[Path]()
+def test_files_are_read_only_a_little_ahead(model: Path, files: list[File]) -> None:
+    taken = list[File]()
 
-    def take() -> Iterator[tuple[Path, str]]:
-        for path, true_label in files:
-            taken.append(path)
-            yield path, true_label
+    def take() -> Iterator[File]:
+        for file in files:
+            taken.append(file)
+            yield file
 
     with Classifier(model, threads=1) as classifier:
         predictions = classify_files(classifier, take(), 1, 2)
@@ -82,7 +82,7 @@ def test_files_are_read_only_a_little_ahead(model: Path, files: list[tuple[Path,
     assert len(taken) == 2 * AHEAD + 1
 
 
-def test_an_error_of_ours_ends_the_work(model: Path, files: list[tuple[Path, str]]) -> None:
+def test_an_error_of_ours_ends_the_work(model: Path, files: list[File]) -> None:
     class BrokenClassifier(Classifier):
         def classify(self, image: object) -> Prediction:  # type: ignore[override]
             raise ZeroDivisionError
