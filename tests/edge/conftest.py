@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.edge.dask_cluster import cluster  # noqa: F401
 from tests.edge.mosquitto import broker, certificate, login, start_broker  # noqa: F401
 
 from vedette_edge import Contract

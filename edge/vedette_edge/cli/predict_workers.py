@@ -83,10 +83,13 @@ def open_workers(
         prove_model,
     )
 
-    with open_cluster(workers.cluster, count) as client:
-        conditions = Conditions(find_roots(images), workers.threads, workers.no_self_test)
-        model = ProvedModel(classifier.model.data, overrides, conditions)
-        for refusal in prove_model(client, model):
+    conditions = Conditions(find_roots(images), workers.threads, workers.no_self_test)
+    model = ProvedModel(classifier.model.data, overrides, conditions)
+    with (
+        open_cluster(workers.cluster, count) as client,
+        prove_model(client, model) as refusals,
+    ):
+        for refusal in refusals:
             terminal.err.print(f"left out {escape_unprintable(refusal)}", style="yellow")
         yield partial(classify_on_cluster, client, model)
 

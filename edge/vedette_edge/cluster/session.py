@@ -5,6 +5,7 @@ importing this raises SettingError.
 """
 
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,10 +23,12 @@ except ImportError as error:
         "a cluster needs the packages dask and distributed: pip install 'vedette-edge[cluster]'"
     ) from error
 
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss)://[^/]+:[0-9]+")
 LOCAL = "local"  # the address of a cluster that is started on this machine
 CONNECT_S = 20
 AHEAD = 4  # tasks a thread, whose results wait for those of earlier ones
 RETRIES = 3  # of a task that raises an error
+LOST = "the connection to the scheduler is lost"
 LOOK_S, MOST_IDLE_S = 5, 60  # between looks for workers, and without any
 
 Item = TypeVar("Item")
@@ -37,15 +40,18 @@ Resources = Mapping[str, float]  # of a worker, for each task
 def open_cluster(address: str, workers: int) -> Iterator[Client]:
     """Connect to the scheduler at an address, or start a cluster here: LOCAL.
 
-    The latter has so many workers, each a process of one thread. Raises ClusterError if there is
-    no scheduler, or no worker.
+    The latter has so many workers, each a process of one thread. Raises SettingError if it is no
+    address, and ClusterError if there is no scheduler, or no worker.
     """
+    if address != LOCAL and not _ADDRESS.fullmatch(address):
+        raise SettingError(f"cluster {address!r}: expected tcp://host:8786 or the like, or {LOCAL}")
     with _start_cluster(workers) if address == LOCAL else nullcontext(address) as scheduler:
         try:
             client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, ValueError) as error:  # the latter for an address that is none
-            reason = f"no Dask scheduler answers ({error})"
-            raise ClusterError(f"{address}: {reason}; expected one like tcp://host:8786") from error
+        except OSError as error:
+            raise ClusterError(
+                f"{address}: no Dask scheduler answers; start one with: dask scheduler ({error})"
+            ) from error
         with client:
             try:
                 client.wait_for_workers(1, timeout=CONNECT_S)
@@ -83,12 +89,20 @@ def map_in_order(
             waiting.append(
                 client.submit(function, item, pure=False, retries=RETRIES, resources=resources)
             )
-            if len(waiting) > AHEAD * sum(client.nthreads().values()):
+            if len(waiting) > AHEAD * count_threads(client):
                 yield _wait(client, waiting.popleft(), resources or {})
         while waiting:
             yield _wait(client, waiting.popleft(), resources or {})
     finally:
         client.cancel(list(waiting))
+
+
+def count_threads(client: Client) -> int:
+    """Count the threads of all workers: the tasks that are worked on at once."""
+    try:
+        return sum(client.nthreads().values())
+    except OSError as error:
+        raise ClusterError(LOST) from error
 
 
 def _wait(client: Client, future: "Future[Result]", resources: Resources) -> Result:
@@ -111,9 +125,12 @@ def _wait(client: Client, future: "Future[Result]", resources: Resources) -> Res
                 f"memory; the last is {error.last_worker.address}, whose log says more"
             ) from error
         except FutureCancelledError as error:
-            raise ClusterError("the connection to the scheduler is lost") from error
+            raise ClusterError(LOST) from error
 
 
 def _has_workers(client: Client, resources: Resources) -> bool:
     workers = client.scheduler_info()["workers"].values()
-    return any(resources.keys() <= one["resources"].keys() for one in workers)
+    return any(
+        all(worker["resources"].get(name, 0) >= amount for name, amount in resources.items())
+        for worker in workers
+    )

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from vedette_edge.errors import RemoteError, SettingError
-from vedette_edge.files import MAX_BYTES
+from vedette_edge.files import MAX_BYTES, PIECE_BYTES
 from vedette_edge.images.discovery import is_image
 
 INSTALL = "pip install 'vedette-edge[remote]'"
@@ -67,13 +67,16 @@ def _is_image(name: str) -> bool:
 def _read_bounded(url: str, most_bytes: int) -> bytes:
     with _translate_errors(url):
         system, path = _open_system(url)
-        # A web server is asked once, and its answer read to the limit; others know the size first.
-        options = {"block_size": 0} if url.startswith("http") else {}
+        # With any size, a web server is asked once: not for the size first, whose failure would
+        # always be "not found". The stream is read to its end, or to the limit.
+        options = {"block_size": 0, "size": 1} if url.startswith("http") else {}
         with system.open(path, "rb", **options) as file:
-            content: bytes = file.read(most_bytes + 1)
+            content = bytearray()
+            while len(content) <= most_bytes and (piece := file.read(PIECE_BYTES)):
+                content += piece
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", url)
-    return content
+    return bytes(content)
 
 
 def _open_system(url: str) -> tuple[Any, str]:

@@ -5,15 +5,16 @@ A worker needs no more than the wheel of the edge, an interpreter, and the extra
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from uuid import uuid4
 
 from distributed import Client, Worker, WorkerPlugin, get_worker
 
-from vedette_edge.cluster.session import map_in_order
+from vedette_edge.cluster.session import count_threads, map_in_order
 from vedette_edge.errors import ClusterError, VedetteError, join_names
 from vedette_edge.files import atomic_write
 from vedette_edge.images.large_blocks import keep_large_blocks
@@ -57,15 +58,14 @@ class ProvedModel(WorkerPlugin):
     refusal = ""  # on a worker that does not take part: the reason
 
     def __init__(self, model: bytes, overrides: ModelOverrides, conditions: Conditions) -> None:
-        self.name = f"vedette-{sha256(model).hexdigest()[:16]}"
+        self.name = f"vedette-{uuid4().hex}"  # another run of this model has its own
         self._model, self._overrides, self._conditions = model, overrides, conditions
         self._version = version("vedette-edge")
 
     async def setup(self, worker: Worker) -> None:
         """Prove the model, on a worker, and let it take part."""
-        path = Path(worker.local_directory) / f"{self.name}.tflite"
         try:
-            self.pool = await asyncio.to_thread(self._prove, path)
+            self.pool = await asyncio.to_thread(self._prove, self._find_path(worker))
         except Exception as error:  # whatever it is, only this worker is left out
             self.refusal = str(error) if isinstance(error, VedetteError) else repr(error)
         else:
@@ -74,6 +74,10 @@ class ProvedModel(WorkerPlugin):
     async def teardown(self, worker: Worker) -> None:
         """Take part no longer."""
         await worker.set_resources(**{self.name: 0})
+        self._find_path(worker).unlink(missing_ok=True)
+
+    def _find_path(self, worker: Worker) -> Path:
+        return Path(worker.local_directory) / f"{self.name}.tflite"
 
     def _prove(self, path: Path) -> ClassifierPool:
         if (here := version("vedette-edge")) != self._version:
@@ -97,17 +101,22 @@ def classify_shard(shard: Shard) -> list[Prediction]:
     return [plugin.pool.classify(*file, shard.top_k, shard.folder) for file in shard.files]
 
 
-def prove_model(client: Client, model: ProvedModel) -> list[str]:
-    """Have the workers prove a model; return the refusals, which name the worker and the reason.
+@contextmanager
+def prove_model(client: Client, model: ProvedModel) -> Iterator[list[str]]:
+    """Have the workers prove a model, and keep it for the time of the `with`.
 
-    Raises ClusterError if all refuse.
+    Yields the refusals, which name the worker and the reason. Raises ClusterError if all refuse.
     """
     client.register_plugin(model, name=model.name)
-    answers = client.run(_read_refusal, model.name)
-    refusals = [f"{worker}: {refusal}" for worker, refusal in answers.items() if refusal]
-    if len(refusals) == len(answers):
-        raise ClusterError(f"no worker takes part. {join_names(refusals)}")
-    return refusals
+    try:
+        answers = client.run(_read_refusal, model.name)
+        refusals = [f"{worker}: {refusal}" for worker, refusal in answers.items() if refusal]
+        if len(refusals) == len(answers):
+            raise ClusterError(f"no worker takes part. {join_names(refusals)}")
+        yield refusals
+    finally:
+        with suppress(OSError):  # the scheduler may be lost
+            client.unregister_worker_plugin(model.name)
 
 
 def _read_refusal(name: str, dask_worker: Worker) -> str:
@@ -123,8 +132,7 @@ def classify_on_cluster(
 
     Raises ClusterError as `map_in_order` does.
     """
-    threads = sum(client.nthreads().values())
-    size = max(1, min(MOST_FILES, total // (SHARDS * threads)))
+    size = max(1, min(MOST_FILES, total // (SHARDS * count_threads(client))))
     names, folder = iter(files), str(Path.cwd())
     parts = iter(lambda: list(islice(names, size)), [])
     shards = (Shard(model.name, folder, part, top_k) for part in parts)

@@ -1,0 +1,75 @@
+"""A real Dask cluster: a scheduler and workers, each a process that a test may kill."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.edge.mosquitto import find_free_port, wait_until
+
+# Texts of modules that a worker loads first: nothing, or what makes it see otherwise.
+PLAIN = ""
+SWAPPED_CHANNELS = """
+from vedette_edge.images.preprocessing import preprocess
+from vedette_edge.model import self_test
+self_test.preprocess = lambda image, contract: preprocess(image, contract)[..., ::-1]
+"""
+OTHER_VERSION = """
+from vedette_edge.prediction import cluster
+cluster.version = lambda name: "0.0.9"
+"""
+
+
+class DaskCluster:
+    """A scheduler at `address`, and its workers, which log to files in a folder."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder, self._stack = folder, stack
+        port = find_free_port()
+        self.address = f"tcp://127.0.0.1:{port}"
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+        self.workers: list[subprocess.Popen[bytes]] = []
+        wait_until(lambda: "Scheduler at" in self.read_log("scheduler"))
+
+    def start_workers(self, *preloads: str) -> None:
+        """Start workers of one thread, each of which first loads the text of a module."""
+        names = [f"worker-{number}" for number, _ in enumerate(preloads, len(self.workers))]
+        for name, preload in zip(names, preloads, strict=True):
+            module = self._folder / f"{name}.py"
+            module.write_text(preload)
+            flags = ["--nthreads", "1", "--no-nanny", "--preload", str(module)]
+            self.workers.append(self._start("worker", self.address, *flags, log=name))
+        wait_until(lambda: all("Registered to" in self.read_log(name) for name in names))
+
+    def read_log(self, name: str) -> str:
+        return (self._folder / f"{name}.log").read_text()
+
+    def _start(self, role: str, *flags: str, log: str = "") -> subprocess.Popen[bytes]:
+        with (self._folder / f"{log or role}.log").open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "distributed.cli.dask_" + role, "--no-dashboard", *flags],
+                stdout=file,
+                stderr=file,
+                env=os.environ | {"DASK_TEMPORARY_DIRECTORY": str(self._folder)},
+            )
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        return process
+
+
+@contextmanager
+def start_cluster(folder: Path) -> Iterator[DaskCluster]:
+    """Start a scheduler without workers; kill all that was started at the end."""
+    with ExitStack() as stack:
+        yield DaskCluster(folder, stack)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[DaskCluster]:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    with start_cluster(folder) as cluster:
+        yield cluster

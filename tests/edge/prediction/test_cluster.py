@@ -1,0 +1,184 @@
+"""`vedette predict --cluster`: the answers of one machine, by workers that proved the model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from tests.edge.dask_cluster import (
+    OTHER_VERSION,
+    PLAIN,
+    SWAPPED_CHANNELS,
+    DaskCluster,
+)
+from tests.edge.mosquitto import find_free_port, wait_until
+from tests.edge.vedette_command import call_vedette
+
+from vedette_edge.cli.predict_workers import find_roots
+from vedette_edge.cluster.session import open_cluster
+from vedette_edge.errors import ClusterError
+from vedette_edge.model.overrides import ModelOverrides
+from vedette_edge.prediction.cluster import Conditions, ProvedModel, prove_model
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A relative folder of pictures of many sizes, some of which are damaged."""
+    monkeypatch.chdir(tmp_path)
+    random, folder = np.random.default_rng(0), tmp_path / "archive"
+    folder.mkdir()
+    for number in range(300):
+        path = folder / f"{number:03}.png"
+        height, width = random.integers(8, 200, 2)
+        cv2.imwrite(str(path), random.integers(0, 256, (height, width, 3), np.uint8))
+        if number % 70 == 0:
+            path.write_bytes(path.read_bytes()[:40])
+    return folder.name
+
+
+def test_the_answers_are_the_bytes_of_one_machine(
+    cluster: DaskCluster,
+    model: Path,
+    archive: str,
+) -> None:
+    cluster.start_workers(PLAIN, PLAIN)
+    (Path(archive) / "gone.jpg").symlink_to("nowhere")
+    command = ["predict", str(model), archive, "--top-k", "2", "--json"]
+    here = call_vedette(*command)
+    there = call_vedette(*command, "--cluster", cluster.address)
+    assert there.stdout == here.stdout
+    assert there.stderr == here.stderr
+    assert there.exit_code == here.exit_code == 4
+    assert len(here.stdout.splitlines()) == 301
+
+
+def test_a_worker_that_sees_otherwise_takes_no_part(
+    cluster: DaskCluster,
+    model: Path,
+    archive: str,
+) -> None:
+    cluster.start_workers(PLAIN, SWAPPED_CHANNELS, OTHER_VERSION)
+    command = ["predict", str(model), archive, "--csv", "--cluster", cluster.address]
+    result = call_vedette(*command)
+    assert result.stdout == call_vedette(*command[:-2]).stdout
+    assert "the channels of the input are swapped" in result.stderr
+    assert "is installed, expected 0.0.9" not in result.stderr
+    assert "vedette-edge 0.0.9 is installed, expected 0.1.0" in result.stderr
+    assert result.stderr.count("left out tcp://127.0.0.1:") == 2
+    cluster.workers[0].kill()
+    result = call_vedette(*command)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Error: no worker takes part. tcp://127.0.0.1:" in result.stderr
+
+
+def test_a_worker_that_does_not_see_the_pictures_takes_no_part(
+    cluster: DaskCluster,
+    model: Path,
+    archive: str,
+) -> None:
+    cluster.start_workers(PLAIN)
+    missing = str(Path("elsewhere").absolute())
+    conditions = Conditions((missing,), threads=1, no_self_test=False)
+    proved = ProvedModel(model.read_bytes(), ModelOverrides(), conditions)
+    with (
+        open_cluster(cluster.address, 0) as client,
+        pytest.raises(ClusterError, match=f"{missing}: not there; all machines need the pictures"),
+        prove_model(client, proved),
+    ):
+        pass
+
+
+def test_workers_are_asked_for_what_is_there_of_each_argument(archive: str) -> None:
+    here = Path.cwd()
+    images = [archive, f"{archive}/*/0.jpg", "s3://bucket/folder", f"{here}/new/*.png"]
+    assert find_roots(images) == (str(here / archive), str(here / archive), str(here))
+
+
+def start_predict(model: Path, archive: str, out: str, address: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "vedette_edge", "predict", str(model), archive]
+    return subprocess.Popen(
+        [*command, "--out", out, "--cluster", address], stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_killed_worker_and_a_killed_command_lose_nothing(
+    cluster: DaskCluster,
+    model: Path,
+    archive: str,
+) -> None:
+    whole = call_vedette("predict", model, archive, "--out", "whole.jsonl")
+    cluster.start_workers(PLAIN, PLAIN)
+    out = Path("results.jsonl")
+    with start_predict(model, archive, out.name, cluster.address) as first:
+        wait_until(lambda: out.exists() and out.stat().st_size)
+        first.kill()
+    some = out.read_bytes().count(b"\n")
+    assert some < 301
+    with start_predict(model, archive, out.name, cluster.address) as second:
+        wait_until(lambda: out.read_bytes().count(b"\n") > some)
+        cluster.workers[0].kill()
+        second.wait(60)
+    assert second.returncode == whole.exit_code
+    assert out.read_bytes() == Path("whole.jsonl").read_bytes()
+
+
+def test_a_worker_that_joins_later_proves_the_model_too(
+    cluster: DaskCluster,
+    model: Path,
+    archive: str,
+) -> None:
+    cluster.start_workers(PLAIN)
+    conditions = Conditions((), threads=1, no_self_test=False)
+    proved = ProvedModel(model.read_bytes(), ModelOverrides(), conditions)
+    with open_cluster(cluster.address, 0) as client:
+
+        def list_resources() -> list[float]:
+            workers = client.scheduler_info()["workers"].values()
+            return sorted(one["resources"].get(proved.name, 0) for one in workers)
+
+        with prove_model(client, proved) as refusals:
+            assert refusals == []
+            cluster.start_workers(PLAIN, SWAPPED_CHANNELS)
+            wait_until(lambda: list_resources() == [0, 1, 1])
+        assert list_resources() == [0, 0, 0]
+
+
+def test_a_cluster_of_this_machine_needs_no_address(model: Path, archive: str) -> None:
+    command = [sys.executable, "-m", "vedette_edge", "predict", str(model), archive, "--json"]
+    done = subprocess.run(
+        [*command, "--cluster", "local", "--workers", "2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == call_vedette(*command[3:]).stdout
+    assert all(line.startswith("left out archive/") for line in done.stderr.splitlines()[:-1])
+    assert json.loads(done.stdout.splitlines()[1])["picture"] == "archive/001.png"
+
+
+def test_workers_of_a_cluster_elsewhere_are_not_counted_here(model: Path, archive: str) -> None:
+    address = f"tcp://127.0.0.1:{find_free_port()}"
+    result = call_vedette("predict", model, archive, "--cluster", address, "--workers", "2")
+    assert result.exit_code == 2
+    assert f"the cluster at {address} has its own; omit it" in result.stderr
+
+
+def test_without_dask_the_command_says_what_to_install(
+    model: Path, archive: str, tmp_path: Path
+) -> None:
+    (tmp_path / "distributed.py").write_text("raise ImportError")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-m", "vedette_edge", "predict", str(model), archive]
+    done = subprocess.run(
+        [*command, "--cluster", "local"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.returncode == 1
+    assert "pip install 'vedette-edge[cluster]'" in done.stderr
