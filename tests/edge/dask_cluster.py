@@ -17,6 +17,10 @@ from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model import self_test
 self_test.preprocess = lambda image, contract: preprocess(image, contract)[..., ::-1]
 """
+NOT_INSTALLED = """
+import sys
+sys.modules["vedette_edge.prediction.cluster"] = None
+"""
 OTHER_VERSION = """
 from vedette_edge.prediction import cluster
 cluster.version = lambda name: "0.0.9"
@@ -28,10 +32,16 @@ class DaskCluster:
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder, self._stack = folder, stack
-        port = find_free_port()
-        self.address = f"tcp://127.0.0.1:{port}"
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
         self.workers: list[subprocess.Popen[bytes]] = []
+        self.start_scheduler()
+
+    def start_scheduler(self, preload: str = PLAIN) -> None:
+        """Start the scheduler at `address`, which first loads the text of a module."""
+        port, module = find_free_port(), self._folder / "scheduler.py"
+        module.write_text(preload)
+        self.address = f"tcp://127.0.0.1:{port}"
+        flags = ["--host", "127.0.0.1", "--port", str(port), "--preload", str(module)]
+        self.scheduler = self._start("scheduler", *flags)
         wait_until(lambda: "Scheduler at" in self.read_log("scheduler"))
 
     def start_workers(self, *preloads: str) -> None:

@@ -105,8 +105,10 @@ def classify_shard(shard: Shard) -> list[Prediction]:
 def prove_model(client: Client, model: ProvedModel) -> Iterator[list[str]]:
     """Have the workers prove a model, and keep it for the time of the `with`.
 
-    Yields the refusals, which name the worker and the reason. Raises ClusterError if all refuse.
+    Yields the refusals, which name the worker and the reason. Raises ClusterError if all refuse,
+    or if Vedette is not installed everywhere.
     """
+    _require_vedette(client)
     client.register_plugin(model, name=model.name)
     try:
         answers = client.run(_read_refusal, model.name)
@@ -117,6 +119,24 @@ def prove_model(client: Client, model: ProvedModel) -> Iterator[list[str]]:
     finally:
         with suppress(OSError):  # the scheduler may be lost
             client.unregister_worker_plugin(model.name)
+
+
+def _require_vedette(client: Client) -> None:
+    """Raise ClusterError unless the scheduler and all workers can load this module."""
+    answers = client.run(_find_version, on_error="return")
+    try:
+        answers["the scheduler"] = client.run_on_scheduler(_find_version)
+    except Exception as error:  # whatever it raises there
+        answers["the scheduler"] = error
+    if lacking := [name for name, answer in answers.items() if not isinstance(answer, str)]:
+        raise ClusterError(
+            f"{join_names(lacking)} cannot load Vedette ({answers[lacking[0]]}); there, too: "
+            "pip install 'vedette-edge[cluster,litert]'"
+        )
+
+
+def _find_version() -> str:
+    return version("vedette-edge")
 
 
 def _read_refusal(name: str, dask_worker: Worker) -> str:

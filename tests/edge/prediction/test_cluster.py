@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.edge.dask_cluster import (
+    NOT_INSTALLED,
     OTHER_VERSION,
     PLAIN,
     SWAPPED_CHANNELS,
@@ -73,6 +75,17 @@ def test_a_worker_that_sees_otherwise_takes_no_part(
     result = call_vedette(*command)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Error: no worker takes part. tcp://127.0.0.1:" in result.stderr
+
+
+def test_where_vedette_is_not_installed_is_an_error(
+    cluster: DaskCluster, model: Path, archive: str
+) -> None:
+    cluster.start_scheduler(NOT_INSTALLED)
+    cluster.start_workers(PLAIN, NOT_INSTALLED)
+    result = call_vedette("predict", model, archive, "--cluster", cluster.address)
+    assert result.exit_code == 1
+    assert re.search(r"Error: tcp://127.0.0.1:\d+ and the scheduler cannot load", result.stderr)
+    assert "pip install 'vedette-edge[cluster,litert]'" in result.stderr
 
 
 def test_a_worker_that_does_not_see_the_pictures_takes_no_part(
