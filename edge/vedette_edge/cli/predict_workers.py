@@ -74,24 +74,18 @@ def open_workers(
     if not workers.cluster:
         yield lambda files, _, top_k: classify_files(classifier, files, top_k, count)
         return
-    # dask is an extra
-    from vedette_edge.cluster.session import open_cluster
-    from vedette_edge.prediction.cluster import (
-        Conditions,
-        ProvedModel,
-        classify_on_cluster,
-        prove_model,
-    )
+    from vedette_edge.cluster.session import open_cluster  # dask is an extra
+    from vedette_edge.prediction import cluster  # imports dask, too
 
-    conditions = Conditions(find_roots(images), workers.threads, workers.no_self_test)
-    model = ProvedModel(classifier.model.data, overrides, conditions)
+    conditions = cluster.Conditions(find_roots(images), workers.threads, workers.no_self_test)
+    model = cluster.ProvedModel(classifier.model.data, overrides, conditions)
     with (
         open_cluster(workers.cluster, count) as client,
-        prove_model(client, model) as refusals,
+        cluster.prove_model(client, model) as refusals,
     ):
         for refusal in refusals:
             terminal.err.print(f"left out {escape_unprintable(refusal)}", style="yellow")
-        yield partial(classify_on_cluster, client, model)
+        yield partial(cluster.classify_on_cluster, client, model)
 
 
 def find_roots(images: Sequence[str]) -> tuple[str, ...]:

@@ -34,11 +34,11 @@ def find_pictures(arguments: Sequence[str]) -> Iterator[str]:
     """
     missing = []
     for argument in arguments:
-        found = False
+        is_empty = True
         for picture in _expand(argument):
-            found = True
+            is_empty = False
             yield picture
-        if not found:
+        if is_empty:
             missing.append(argument)
     if missing:
         raise ImageError(
