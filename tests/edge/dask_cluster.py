@@ -1,6 +1,7 @@
 """A real Dask cluster: a scheduler and workers, each a process that a test may kill."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,13 +18,24 @@ from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model import self_test
 self_test.preprocess = lambda image, contract: preprocess(image, contract)[..., ::-1]
 """
+NO_PICTURES = """
+from vedette_edge.prediction import cluster
+def read_source(name):
+    raise FileNotFoundError(2, "No such file or directory", name)
+cluster.read_source = read_source
+"""
 NOT_INSTALLED = """
 import sys
-sys.modules["vedette_edge.prediction.cluster"] = None
+for name in ("cluster.session", "prediction.cluster"):
+    sys.modules[f"vedette_edge.{name}"] = None
+"""
+OTHER_DECODERS = """
+from vedette_edge.prediction import cluster
+cluster.list_optional_formats = lambda: ("GIF", "JPEG XL")
 """
 OTHER_VERSION = """
 from vedette_edge.prediction import cluster
-cluster.version = lambda name: "0.0.9"
+cluster.find_version = lambda: "0.0.9"
 """
 
 
@@ -53,6 +65,12 @@ class DaskCluster:
             flags = ["--nthreads", "1", "--no-nanny", "--preload", str(module)]
             self.workers.append(self._start("worker", self.address, *flags, log=name))
         wait_until(lambda: all("Registered to" in self.read_log(name) for name in names))
+
+    def read_address(self, name: str) -> str:
+        """Read the address of a worker in its log."""
+        match = re.search(r"Start worker at: +(\S+)", self.read_log(name))
+        assert match
+        return match[1]
 
     def read_log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import filterfalse, repeat
 from pathlib import Path
@@ -16,7 +17,7 @@ from vedette_edge.cli.predict_output import (
     report,
     result_options,
 )
-from vedette_edge.cli.predict_workers import WorkerOptions, open_workers, worker_options
+from vedette_edge.cli.predict_workers import Task, WorkerOptions, open_workers, worker_options
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.images.large_blocks import keep_large_blocks
@@ -69,10 +70,13 @@ def predict(
         with open_target(results, batch.top_k, origin, terminal) as target:
             if isinstance(target, ResultsFile):
                 batch = replace(batch, has_answer=target.has)
-            total = batch.count()  # which finds what is wrong before anything is classified
+            total, first = batch.survey()  # which finds what is wrong before anything is classified
             run_self_test(classifier, terminal, skip=workers.no_self_test)
-            with open_workers(classifier, overrides, images, workers, terminal) as classify:
-                predictions = classify(batch.find_files(), total, batch.top_k)
+            task = Task(classifier, overrides, batch.top_k, first)
+            with (
+                open_workers(task, workers, terminal) as classify,
+                closing(classify(batch.find_files(), total)) as predictions,
+            ):
                 tally = report(print_errors(predictions, terminal), total, target, terminal)
         print_end(tally, results, terminal)
     raise click.exceptions.Exit(options.UNREADABLE if tally.left_out else 0)
@@ -96,9 +100,11 @@ class Batch:
         pictures = filterfalse(self.has_answer, find_pictures(self.images))
         return label_by_folder(pictures, self.labels) if self.labels else zip(pictures, repeat(""))
 
-    def count(self) -> int:
-        """Count the files that have no answer."""
-        return sum(1 for _ in self.find_files())
+    def survey(self) -> tuple[int, str]:
+        """Count the files that have no answer, and name the first, or ""."""
+        files = self.find_files()
+        first, _ = next(files, ("", ""))
+        return bool(first) + sum(1 for _ in files), first
 
 
 def describe_origin(

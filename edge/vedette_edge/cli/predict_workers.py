@@ -1,25 +1,26 @@
 """What `vedette predict` classifies with: threads of this machine, or a cluster."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import click
 
 from vedette_edge.cli import options
+from vedette_edge.cluster import LOCAL
 from vedette_edge.console import Output, escape_unprintable
 from vedette_edge.errors import SettingError
-from vedette_edge.images.sources import is_url
+from vedette_edge.images.decoding import list_optional_formats
+from vedette_edge.images.sources import is_url, read_source
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.prediction.prediction import File, Prediction
 from vedette_edge.prediction.workers import classify_files, find_workers
 
-HERE = "local"  # a cluster that is started on this machine
-
-Classify = Callable[[Iterable[File], int, int], Iterator[Prediction]]  # files, total, top_k
+Classify = Callable[[Iterable[File], int], Generator[Prediction, None, None]]  # their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class WorkerOptions:
     no_self_test: bool
 
     def __post_init__(self) -> None:
-        if self.workers and self.cluster not in (None, HERE):
+        if self.workers and self.cluster not in (None, LOCAL):
             raise SettingError(f"--workers: the cluster at {self.cluster} has its own; omit it")
 
 
@@ -61,34 +62,51 @@ worker_options = options.collect_options(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be done: answers of `top_k` labels by a model, as `overrides` describe it."""
+
+    classifier: Classifier
+    overrides: ModelOverrides
+    top_k: int
+    first: str  # of the pictures; "" if there is none
+
+
 @contextmanager
-def open_workers(
-    classifier: Classifier,
-    overrides: ModelOverrides,
-    images: Sequence[str],
-    workers: WorkerOptions,
-    terminal: Output,
-) -> Iterator[Classify]:
-    """Have workers ready for `images`. Yields the function that classifies their files."""
+def open_workers(task: Task, workers: WorkerOptions, terminal: Output) -> Iterator[Classify]:
+    """Have workers ready. Yields the function that classifies files, `total` of them."""
     count = workers.workers or find_workers()
-    if not workers.cluster:
-        yield lambda files, _, top_k: classify_files(classifier, files, top_k, count)
+    if workers.cluster is None:
+        yield lambda files, _: classify_files(task.classifier, files, task.top_k, count)
         return
-    from vedette_edge.cluster.session import open_cluster  # dask is an extra
-    from vedette_edge.prediction import cluster  # imports dask, too
+    from vedette_edge.cluster.session import find_version, open_cluster  # dask is an extra
+    from vedette_edge.cluster.team import Team  # the same
+    from vedette_edge.prediction import cluster  # the same
 
-    conditions = cluster.Conditions(find_roots(images), workers.threads, workers.no_self_test)
-    model = cluster.ProvedModel(classifier.model.data, overrides, conditions)
-    with (
-        open_cluster(workers.cluster, count) as client,
-        cluster.prove_model(client, model) as refusals,
-    ):
-        for refusal in refusals:
+    job = cluster.Job(
+        name=uuid4().hex,
+        model=task.classifier.model.data,
+        overrides=task.overrides,
+        threads=workers.threads,
+        no_self_test=workers.no_self_test,
+        top_k=task.top_k,
+        folder=str(Path.cwd()),
+        picture=find_readable(task.first),
+        version=find_version(),
+        formats=list_optional_formats(),
+    )
+    with open_cluster(workers.cluster, count) as client:
+        team = Team(client, partial(cluster.prove_job, job))
+        team.gather()
+        for refusal in team.list_refusals():
             terminal.err.print(f"left out {escape_unprintable(refusal)}", style="yellow")
-        yield partial(cluster.classify_on_cluster, client, model)
+        yield partial(cluster.classify_on_cluster, team, job)
 
 
-def find_roots(images: Sequence[str]) -> tuple[str, ...]:
-    """Find the absolute paths of arguments that are no URL; of a pattern, a folder around it."""
-    paths = [Path(image).absolute() for image in images if not is_url(image)]
-    return tuple(str(next(one for one in (path, *path.parents) if one.exists())) for path in paths)
+def find_readable(picture: str) -> str:
+    """Find the absolute name of a picture that can be read; "" if it cannot."""
+    name = picture if is_url(picture) or not picture else str(Path(picture).absolute())
+    try:
+        return name if name and read_source(name) else ""
+    except OSError:
+        return ""

@@ -1,5 +1,6 @@
 """Decode image files of every common format to upright RGB."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -55,6 +56,11 @@ def decode_image(data: bytes) -> Image:
     except MemoryError as error:
         width, height = read_size(data)
         raise ImageError(f"{width} x {height} px are too many for the memory here") from error
+
+
+def list_optional_formats() -> tuple[str, ...]:
+    """List the formats that are decoded here, of those that not every installation decodes."""
+    return (*(["GIF"] if not _OLD_OPENCV else []), *(HEIF if find_spec("pillow_heif") else []))
 
 
 def _decode_heif(data: bytes) -> Image:

@@ -3,21 +3,19 @@
 A worker needs no more than the wheel of the edge, an interpreter, and the extra `cluster`.
 """
 
-import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+import tempfile
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from uuid import uuid4
 
-from distributed import Client, Worker, WorkerPlugin, get_worker
-
-from vedette_edge.cluster.session import count_threads, map_in_order
-from vedette_edge.errors import ClusterError, VedetteError, join_names
-from vedette_edge.files import atomic_write
+from vedette_edge.cluster.session import find_version
+from vedette_edge.cluster.team import Team
+from vedette_edge.errors import ClusterError, RemoteError, VedetteError
+from vedette_edge.images.decoding import list_optional_formats
 from vedette_edge.images.large_blocks import keep_large_blocks
+from vedette_edge.images.sources import is_url, read_source
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.model.self_test import replay_samples, require_equal
@@ -26,135 +24,121 @@ from vedette_edge.prediction.workers import ClassifierPool
 
 MOST_FILES = 1000  # of a shard, which a worker classifies and then reports
 SHARDS = 4  # a thread at least, so that all end at about the same time
+MOST_MODELS = 8  # that a worker keeps ready: of the latest runs
+
+_pools: dict[str, ClassifierPool] = {}  # on a worker: of each run's model
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A model, and all that its answers depend on, as a worker gets it."""
+
+    name: str  # of the run
+    model: bytes
+    overrides: ModelOverrides
+    threads: int  # of each interpreter
+    no_self_test: bool  # skip the golden samples
+    top_k: int
+    folder: str  # that relative names are in
+    picture: str  # one that this machine can read, or ""
+    version: str
+    formats: tuple[str, ...]  # that not every installation decodes
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
     """Files that one worker classifies, one after the other."""
 
-    plugin: str
-    folder: str  # that relative names are in
-    files: list[File]
+    job: str  # its name
+    folder: str
+    picture: str
     top_k: int
+    files: list[File]
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
-    """What a worker needs besides the model."""
+class ShardResult:
+    """The answers for the first files of a shard, and the error that prevented further ones."""
 
-    paths: tuple[str, ...]  # absolute ones, that it sees as this machine does
-    threads: int  # of each interpreter
-    no_self_test: bool  # skip the golden samples
-
-
-class ProvedModel(WorkerPlugin):
-    """A model that each worker proves: also one that joins later, before its first shard.
-
-    Shards ask for a resource of this plugin's name, which only a worker gets that has the same
-    version of Vedette and sees the golden samples as at conversion.
-    """
-
-    pool: ClassifierPool  # on a worker that takes part
-    refusal = ""  # on a worker that does not take part: the reason
-
-    def __init__(self, model: bytes, overrides: ModelOverrides, conditions: Conditions) -> None:
-        self.name = f"vedette-{uuid4().hex}"  # another run of this model has its own
-        self._model, self._overrides, self._conditions = model, overrides, conditions
-        self._version = version("vedette-edge")
-
-    async def setup(self, worker: Worker) -> None:
-        """Prove the model, on a worker, and let it take part."""
-        try:
-            self.pool = await asyncio.to_thread(self._prove, self._find_path(worker))
-        except Exception as error:  # whatever it is, only this worker is left out
-            self.refusal = str(error) if isinstance(error, VedetteError) else repr(error)
-        else:
-            await worker.set_resources(**{self.name: worker.state.nthreads})
-
-    async def teardown(self, worker: Worker) -> None:
-        """Take part no longer."""
-        await worker.set_resources(**{self.name: 0})
-        self._find_path(worker).unlink(missing_ok=True)
-
-    def _find_path(self, worker: Worker) -> Path:
-        return Path(worker.local_directory) / f"{self.name}.tflite"
-
-    def _prove(self, path: Path) -> ClassifierPool:
-        if (here := version("vedette-edge")) != self._version:
-            raise ClusterError(f"vedette-edge {here} is installed, expected {self._version}")
-        if missing := [path for path in self._conditions.paths if not Path(path).exists()]:
-            raise ClusterError(f"{join_names(missing)}: not there; all machines need the pictures")
-        keep_large_blocks()
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(self._model)
-        threads, skip = self._conditions.threads, self._conditions.no_self_test
-        classifier = Classifier(path, threads=threads, overrides=self._overrides)
-        if classifier.model.samples and not skip:
-            require_equal(classifier, list(replay_samples(classifier)))
-        return ClassifierPool(classifier)
+    predictions: list[Prediction]
+    error: RemoteError | None = None
 
 
-def classify_shard(shard: Shard) -> list[Prediction]:
-    """Classify the files of a shard, on a worker."""
-    plugin = get_worker().plugins[shard.plugin]
-    assert isinstance(plugin, ProvedModel)
-    return [plugin.pool.classify(*file, shard.top_k, shard.folder) for file in shard.files]
-
-
-@contextmanager
-def prove_model(client: Client, model: ProvedModel) -> Iterator[list[str]]:
-    """Have the workers prove a model, and keep it for the time of the `with`.
-
-    Yields the refusals, which name the worker and the reason. Raises ClusterError if all refuse,
-    or if Vedette is not installed everywhere.
-    """
-    _require_vedette(client)
-    client.register_plugin(model, name=model.name)
+def prove_job(job: Job) -> str:
+    """Get ready for a run, on a worker; return the reason why it takes no part, or ""."""
     try:
-        answers = client.run(_read_refusal, model.name)
-        refusals = [f"{worker}: {refusal}" for worker, refusal in answers.items() if refusal]
-        if len(refusals) == len(answers):
-            raise ClusterError(f"no worker takes part. {join_names(refusals)}")
-        yield refusals
-    finally:
-        with suppress(OSError):  # the scheduler may be lost
-            client.unregister_worker_plugin(model.name)
+        _check_installation(job)
+        if job.picture:
+            read_source(job.picture)
+        pool = ClassifierPool(_load_classifier(job))
+    except VedetteError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename}: {error.strerror or error}; all machines need the pictures"
+    keep_large_blocks()
+    _pools[job.name] = pool
+    for name in list(_pools)[:-MOST_MODELS]:
+        del _pools[name]
+    return ""
 
 
-def _require_vedette(client: Client) -> None:
-    """Raise ClusterError unless the scheduler and all workers can load this module."""
-    answers = client.run(_find_version, on_error="return")
-    try:
-        answers["the scheduler"] = client.run_on_scheduler(_find_version)
-    except Exception as error:  # whatever it raises there
-        answers["the scheduler"] = error
-    if lacking := [name for name, answer in answers.items() if not isinstance(answer, str)]:
+def _check_installation(job: Job) -> None:
+    if (here := find_version()) != job.version:
+        raise ClusterError(f"vedette-edge {here} is installed, expected {job.version}")
+    if (formats := list_optional_formats()) != job.formats:
         raise ClusterError(
-            f"{join_names(lacking)} cannot load Vedette ({answers[lacking[0]]}); there, too: "
-            "pip install 'vedette-edge[cluster,litert]'"
+            f"it decodes {', '.join(formats) or 'no optional format'}, expected "
+            f"{', '.join(job.formats) or 'none'}; install the same packages on all machines"
         )
 
 
-def _find_version() -> str:
-    return version("vedette-edge")
+def _load_classifier(job: Job) -> Classifier:
+    """Load the model and replay its golden samples."""
+    with tempfile.TemporaryDirectory(prefix="vedette-") as folder:
+        path = Path(folder, "model.tflite")
+        path.write_bytes(job.model)
+        classifier = Classifier(path, threads=job.threads, overrides=job.overrides)
+    if classifier.model.samples and not job.no_self_test:
+        require_equal(classifier, list(replay_samples(classifier)))
+    return classifier
 
 
-def _read_refusal(name: str, dask_worker: Worker) -> str:
-    plugin = dask_worker.plugins[name]
-    assert isinstance(plugin, ProvedModel)
-    return plugin.refusal
+def classify_shard(shard: Shard) -> ShardResult:
+    """Classify the files of a shard, on a worker that is ready for its run."""
+    pool = _pools.get(shard.job)
+    if not pool:
+        raise ClusterError(f"more than {MOST_MODELS} runs at once on this cluster; wait for one")
+    predictions = list[Prediction]()
+    for file in shard.files:
+        try:
+            prediction = pool.classify(*file, shard.top_k, shard.folder)
+            if prediction.error:
+                _require_picture(shard.picture)
+            predictions.append(prediction)
+        except RemoteError as error:
+            return ShardResult(predictions, error)
+    return ShardResult(predictions)
+
+
+def _require_picture(picture: str) -> None:
+    """Raise RemoteError if a picture that could be read is gone: a folder is no longer mounted."""
+    if picture and not is_url(picture) and not Path(picture).exists():
+        raise RemoteError(f"{picture}: not there any more; is its folder still mounted?")
 
 
 def classify_on_cluster(
-    client: Client, model: ProvedModel, files: Iterable[File], total: int, top_k: int
-) -> Iterator[Prediction]:
-    """Classify files that all workers see, `total` of them; yield the answers in their order.
+    team: Team, job: Job, files: Iterable[File], total: int
+) -> Generator[Prediction, None, None]:
+    """Classify files, `total` of them; yield the answers in their order.
 
-    Raises ClusterError as `map_in_order` does.
+    Raises RemoteError if a server fails, and ClusterError as `Team.map_in_order` does.
     """
-    size = max(1, min(MOST_FILES, total // (SHARDS * count_threads(client))))
-    names, folder = iter(files), str(Path.cwd())
+    size = max(1, min(MOST_FILES, total // (SHARDS * team.threads)))
+    names = iter(files)
     parts = iter(lambda: list(islice(names, size)), [])
-    shards = (Shard(model.name, folder, part, top_k) for part in parts)
-    for predictions in map_in_order(client, classify_shard, shards, {model.name: 1}):
-        yield from predictions
+    shards = (Shard(job.name, job.folder, job.picture, job.top_k, part) for part in parts)
+    with closing(team.map_in_order(classify_shard, shards)) as results:
+        for result in results:
+            yield from result.predictions
+            if result.error:
+                raise result.error

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
@@ -29,24 +30,19 @@ class ResultsFile:
     def __init__(self, path: Path, form: Format, origin: Mapping[str, object]) -> None:
         """Open or create the file, and count the answers that it has in `tally`.
 
-        Raises SettingError if it is no such file, has answers of another origin, or is in use.
+        A file that is empty at the end is removed. Raises SettingError if it is no such file, has
+        answers of another origin, or is in use.
         """
-        self.path, self.tally, self._form = path, Tally(), form
+        self.path, self.tally, self._form, self._origin = path, Tally(), form, origin
         if path.exists() and not path.is_file():
             raise SettingError(f"{path}: a folder, a pipe or a device; choose the name of a file")
         self._file = path.open("ab+")
         try:
             self._lock()
-            size = self._file.seek(0, 2)
-            if size:
+            if self._file.seek(0, 2):
                 self._check_origin(origin)
-            else:
-                write_text(self._origin_path, f"{json.dumps(origin, indent=2)}\n")
             digests = np.fromiter(self._read_digests(), np.uint64)
             self._done: NDArray[np.uint64] = np.unique(digests)
-            if not self._file.seek(0, 2):
-                self._file.write(form.header.encode())
-                self._file.flush()
         except BaseException:
             self._file.close()
             raise
@@ -56,6 +52,9 @@ class ResultsFile:
 
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):  # what could not be written was reported
+            if not os.fstat(self._file.fileno()).st_size:
+                self.path.unlink()
+        with suppress(OSError):
             self._file.close()
 
     def has(self, picture: str) -> bool:
@@ -65,8 +64,11 @@ class ResultsFile:
         return index < len(self._done) and bool(self._done[index] == digest)
 
     def write(self, prediction: Prediction) -> None:
-        """Write an answer. Raises OSError that names the file."""
+        """Write an answer, before the first also the origin. Raises OSError that names the file."""
         try:
+            if not self._file.seek(0, 2):
+                write_text(self._origin_path, f"{json.dumps(self._origin, indent=2)}\n")
+                self._file.write(self._form.header.encode())
             self._file.write(self._form.encode(prediction).encode("utf-8", "backslashreplace"))
             self._file.flush()
         except OSError as error:

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from vedette_edge.host.memory import read_available_bytes
@@ -39,7 +39,7 @@ class ClassifierPool:
 
 def classify_files(
     classifier: Classifier, files: Iterable[File], top_k: int, workers: int
-) -> Iterator[Prediction]:
+) -> Generator[Prediction, None, None]:
     """Classify files, each with its true label or "", and yield the answers in their order.
 
     Each worker has an interpreter of its own. OpenCV and the interpreter release Python's lock, so

@@ -128,7 +128,18 @@ def test_a_full_disk_is_an_error_and_the_next_run_goes_on(small_disk: Path) -> N
         assert not results.has(many[kept].picture)
 
 
+def test_a_run_that_fails_before_its_first_answer_leaves_nothing(path: Path) -> None:
+    with ResultsFile(path, Csv(1), ORIGIN):
+        pass
+    assert os.listdir(path.parent) == []  # noqa: PTH208
+    write(path, Csv(1), PREDICTIONS[:1])
+    path.write_bytes(b"")
+    with ResultsFile(path, Csv(1), ORIGIN | {"top_k": 2}) as results:
+        results.write(PREDICTIONS[0])
+    assert json.loads(path.with_name("results.txt.origin.json").read_text())["top_k"] == 2
+
+
 def test_the_origin_is_for_people_too(path: Path) -> None:
-    write(path, JsonLines(), [])
+    write(path, JsonLines(), PREDICTIONS[:1])
     origin = json.loads(path.with_name("results.txt.origin.json").read_text())
     assert origin["overrides"] == {"labels": ["fox", "hen"]}

@@ -78,7 +78,7 @@ def test_files_are_read_only_a_little_ahead(model: Path, files: list[File]) -> N
         predictions = classify_files(classifier, take(), 1, 2)
         next(predictions)
         assert len(taken) == 2 * AHEAD + 1
-        predictions.close()  # type: ignore[attr-defined]
+        predictions.close()
     assert len(taken) == 2 * AHEAD + 1
 
 

@@ -1,0 +1,165 @@
+"""Tasks on the workers of a real Dask cluster: their results in order, and what may go wrong."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from distributed import Client, get_worker
+from tests.edge.dask_cluster import PLAIN, DaskCluster
+from tests.edge.mosquitto import wait_until
+
+from vedette_edge.cluster import LOCAL, team
+from vedette_edge.cluster.session import open_cluster
+from vedette_edge.cluster.team import Team
+from vedette_edge.errors import ClusterError, RemoteError
+
+
+def prove() -> str:
+    return ""
+
+
+def refuse() -> str:
+    return "it is Monday"
+
+
+def hang() -> str:
+    time.sleep(3)
+    return ""
+
+
+def wait_and_square(number: int) -> int:
+    time.sleep(0.2 if number % 5 == 0 else 0)
+    return number**2
+
+
+def end_process(_: int) -> int:
+    os._exit(1)
+
+
+def fail(error: Exception) -> None:
+    raise error
+
+
+def name_worker(_: int) -> str:
+    time.sleep(0.01)
+    return str(get_worker().name)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "LOOK_S", 0.2)
+
+
+@pytest.fixture
+def client(cluster: DaskCluster) -> Iterator[Client]:
+    cluster.start_workers(PLAIN, PLAIN)
+    with open_cluster(cluster.address, 0) as client:
+        yield client
+
+
+@pytest.fixture
+def two(client: Client) -> Team:
+    """A team of two workers."""
+    two = Team(client, prove)
+    two.gather()
+    return two
+
+
+def test_results_come_in_the_order_of_the_items_and_few_are_ahead(two: Team) -> None:
+    taken = list[int]()
+
+    def take() -> Iterator[int]:
+        for number in range(60):
+            taken.append(number)
+            yield number
+
+    results = two.map_in_order(wait_and_square, take())
+    assert next(results) == 0
+    assert len(taken) == 2 * team.AHEAD + 1
+    assert list(results) == [number**2 for number in range(1, 60)]
+    assert list(two.map_in_order(wait_and_square, [])) == []
+    assert len(set(two.map_in_order(name_worker, range(40)))) == 2
+
+
+def test_work_of_a_killed_worker_is_done_by_another(two: Team, cluster: DaskCluster) -> None:
+    results = two.map_in_order(wait_and_square, range(100))
+    first = [next(results) for _ in range(10)]
+    cluster.workers[0].kill()
+    assert [*first, *results] == [number**2 for number in range(100)]
+
+
+def test_work_of_all_killed_workers_is_done_by_a_new_one(two: Team, cluster: DaskCluster) -> None:
+    results = two.map_in_order(wait_and_square, range(60))
+    first = [next(results) for _ in range(10)]
+    for worker in cluster.workers:
+        worker.kill()
+    cluster.start_workers(PLAIN)
+    assert [*first, *results] == [number**2 for number in range(60)]
+
+
+def test_a_worker_that_stands_still_delays_its_own_work_alone(
+    two: Team, cluster: DaskCluster
+) -> None:
+    results = two.map_in_order(wait_and_square, range(60))
+    first = [next(results) for _ in range(10)]
+    cluster.workers[0].send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    cluster.workers[0].send_signal(signal.SIGCONT)
+    assert [*first, *results] == [number**2 for number in range(60)]
+
+
+def test_an_item_that_ends_each_worker_ends_the_work() -> None:
+    with open_cluster(LOCAL, 1) as client:
+        alone = Team(client, prove)
+        alone.gather()
+        with pytest.raises(ClusterError, match="perhaps for lack of memory"):
+            list(alone.map_in_order(end_process, [1]))
+
+
+@pytest.mark.parametrize("error", [RemoteError("http://host: 503"), TimeoutError("late")])
+def test_an_error_of_the_function_is_raised_here(two: Team, error: Exception) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        list(two.map_in_order(fail, [error]))
+
+
+def test_a_lost_scheduler_is_an_error(two: Team, cluster: DaskCluster) -> None:
+    results = two.map_in_order(wait_and_square, range(10_000))
+    next(results)
+    cluster.scheduler.kill()
+    with pytest.raises(ClusterError, match="the connection to the scheduler is lost"):
+        list(results)
+
+
+def test_without_workers_there_is_an_error_and_not_for_a_moment(
+    two: Team, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team, "MOST_IDLE_S", 1)
+    for worker in cluster.workers:
+        worker.kill()
+    with pytest.raises(ClusterError, match=r"for 1 s, no worker .* start one with: dask worker"):
+        list(two.map_in_order(wait_and_square, range(10)))
+
+
+def test_workers_that_refuse_or_cannot_prove_anything_take_no_part(client: Client) -> None:
+    with pytest.raises(ClusterError, match=r"no worker takes part\. .*it is Monday.* and "):
+        Team(client, refuse).gather()
+    with pytest.raises(ClusterError, match="cannot load Vedette, or fails: ZeroDivisionError"):
+        Team(client, lambda: str(1 // 0)).gather()
+
+
+def test_a_worker_that_is_late_takes_part_later(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team, "PROVE_S", 0.5)
+    slow = Team(client, hang)
+    with pytest.raises(ClusterError, match=r"no answer for 0\.5 s"):
+        slow.gather()
+
+    def count_members() -> int:
+        slow.look()
+        return len(slow.members)
+
+    wait_until(lambda: count_members() == 2)
+    assert slow.list_refusals() == []
