@@ -6,6 +6,7 @@ Without it, importing this raises SettingError.
 import asyncio
 import logging
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
@@ -47,14 +48,20 @@ def open_cluster(address: str, workers: int) -> Iterator[Client]:
 
 @contextmanager
 def _start_cluster(workers: int) -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        dashboard_address="127.0.0.1:0",  # its web server has any port, and no dashboard
-        scheduler_kwargs={"dashboard": False},
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
-        yield cluster
+    """Start a cluster, whose processes Ctrl-C does not reach: this one ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which they inherit
+    try:
+        with LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",  # its web server has any port, and no dashboard
+            scheduler_kwargs={"dashboard": False},
+            silence_logs=logging.CRITICAL,
+        ) as cluster:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            yield cluster
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _require_scheduler(address: str) -> None:
