@@ -22,7 +22,7 @@ OF_DESCENT = (
     "epochs", "patience", "batch_size", "optimizer", "learning_rate", "schedule", "augment",
     "balance", "validation", "tensorboard",
 )  # fmt: skip
-WITHOUT_EFFECT = ("store", "tensorboard")  # on the result
+WITHOUT_EFFECT = ("store", "tensorboard", "cluster")  # on the result
 LIMITS: Mapping[str, tuple[Any, Any]] = {  # lowest and highest value; None: no limit
     "size": (16, 1024),
     "fine_tune": (0, None),
@@ -67,6 +67,7 @@ class TrainConfig:
     seed: int = 0
     store: StrPath | None = None  # folder for prepared images; None: `.store` beside the run
     tensorboard: bool = False  # write logs for TensorBoard
+    cluster: str | None = None  # address of a Dask scheduler, or `local`; None: this process alone
 
     def __post_init__(self) -> None:
         _check_choice("architecture", self.architecture, ARCHITECTURE_DEFAULTS)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 from tests import heif_files
 from tests.conftest import hidden_heif
+from tests.train.workplaces import work_in
 
 from vedette_edge.images.decoding import HEIF_INSTALL
 from vedette_train.data import discovery, image_cache
@@ -141,7 +142,7 @@ def test_a_damaged_one_is_a_damaged_one_and_not_tried_again(data: Path, tmp_path
     )
     for _ in range(2):
         cache = image_cache.open_cache(
-            dataset, contract, tmp_path / "stores", lambda: counted.append(1)
+            dataset, contract, work_in(tmp_path / "stores"), lambda: counted.append(1)
         )
     (entry,) = (entry for entry in cache.entries if entry.error)
     assert (entry.file, entry.info.format, entry.lacks_decoder) == (name, "HEIC", False)

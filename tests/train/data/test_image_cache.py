@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.train.workplaces import work_in
 
 from vedette_edge import Contract, preprocess
 from vedette_edge.images import decoding
@@ -48,7 +49,11 @@ def open_counted(
     data: Path, contract: Contract, stores: Path
 ) -> tuple[image_cache.ImageCache, Dataset, int]:
     dataset, counter = discovery.scan_dataset(data), Counter()
-    return image_cache.open_cache(dataset, contract, stores, counter), dataset, counter.count
+    return (
+        image_cache.open_cache(dataset, contract, work_in(stores), counter),
+        dataset,
+        counter.count,
+    )
 
 
 def test_a_row_is_the_preprocessed_file(data: Path, contract: Contract, tmp_path: Path) -> None:
@@ -136,10 +141,12 @@ def test_what_was_prepared_before_ctrl_c_is_kept(
 ) -> None:
     dataset = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
     with pytest.raises(KeyboardInterrupt):
-        image_cache.open_cache(dataset, contract, tmp_path / "stores", Interrupts(after=100))
+        image_cache.open_cache(
+            dataset, contract, work_in(tmp_path / "stores"), Interrupts(after=100)
+        )
     for photograph in dataset.photographs[:60]:
         spoil_unnoticed(dataset.folder / photograph.file)
-    cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
+    cache = image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), Counter())
     assert all(entry.sha256 for entry in cache.entries)
     again, _, count = open_counted(dataset.folder, contract, tmp_path / "stores")
     assert (count, again.entries) == (0, cache.entries)
@@ -158,10 +165,12 @@ def test_ctrl_c_never_leaves_less_than_there_was(
     (data / "bar" / "000.png").unlink()
     dataset = discovery.scan_dataset(data)
     with pytest.raises(KeyboardInterrupt):
-        image_cache.open_cache(dataset, contract, tmp_path / "stores", Interrupts(after=50))
+        image_cache.open_cache(
+            dataset, contract, work_in(tmp_path / "stores"), Interrupts(after=50)
+        )
     for path in data.rglob("*.png"):
         spoil_unnoticed(path)
-    cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
+    cache = image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), Counter())
     assert not any(entry.error for entry in cache.entries)
 
 
@@ -184,7 +193,7 @@ def test_ctrl_c_cancels_what_has_not_begun(
     monkeypatch.setattr(f"{image_cache.__name__}.ThreadPoolExecutor", InterruptedPool)
     dataset, slow = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100)), Interrupts(after=0)
     with pytest.raises(KeyboardInterrupt):
-        image_cache.open_cache(dataset, contract, tmp_path / "stores", slow)
+        image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), slow)
     assert slow.count < 80  # of the 160 that were handed out
 
 
@@ -198,10 +207,10 @@ def test_a_second_ctrl_c_keeps_what_was_added(
     dataset = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
     for interrupts in (Interrupts(after=40), Interrupts(after=180)):
         with pytest.raises(KeyboardInterrupt):
-            image_cache.open_cache(dataset, contract, tmp_path / "stores", interrupts)
+            image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), interrupts)
     for photograph in dataset.photographs[:140]:
         spoil_unnoticed(dataset.folder / photograph.file)
-    cache = image_cache.open_cache(dataset, contract, tmp_path / "stores", Counter())
+    cache = image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), Counter())
     assert not any(entry.error for entry in cache.entries)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.train.workplaces import work_in
 
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data import near_duplicates, split
@@ -63,7 +64,7 @@ def draw_scenes(count: int) -> Iterator[Image]:
 def prepare(folder: Path, root: Path, size: int = 150) -> tuple[Dataset, ImageCache]:
     dataset = scan_dataset(folder)
     contract = draft_contract(dataset.labels, size, "squash")
-    return dataset, open_cache(dataset, contract, root, lambda: None)
+    return dataset, open_cache(dataset, contract, work_in(root), lambda: None)
 
 
 def write_image(folder: Path, number: int, image: Image) -> None:
@@ -100,7 +101,10 @@ def test_the_size_of_the_model_s_input_does_not_matter(tmp_path: Path, resize_mo
     dataset = scan_dataset(tmp_path / "data")
     caches = [
         open_cache(
-            dataset, draft_contract(dataset.labels, size, resize_mode), tmp_path, lambda: None
+            dataset,
+            draft_contract(dataset.labels, size, resize_mode),
+            work_in(tmp_path),
+            lambda: None,
         )
         for size in (16, 200)
     ]

@@ -13,6 +13,7 @@ import pytest
 from vedette_edge.console import Output, create_console
 from vedette_train.config import TrainConfig
 from vedette_train.data.training_data import TrainingData, load_training_data
+from vedette_train.data.workplace import Workplace
 from vedette_train.errors import DatasetError
 
 DrawShapes = Callable[[Path, int], Path]
@@ -36,8 +37,8 @@ def load_data(
 ) -> TrainingData:
     console = create_console(sys.stderr)
     config = TrainConfig(architecture=architecture, size=32)
-    output = Output(console, console)
-    return load_training_data(data, config, data.parent / ".store", output, known)
+    place = Workplace(Output(console, console), data.parent / ".store")
+    return load_training_data(data, config, place, known)
 
 
 def count_parts(data: TrainingData) -> dict[str, int]:

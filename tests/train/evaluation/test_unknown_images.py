@@ -12,6 +12,7 @@ import pytest
 from vedette_edge.console import Output, create_console
 from vedette_train.config import TrainConfig
 from vedette_train.data.training_data import load_training_data
+from vedette_train.data.workplace import Workplace
 from vedette_train.evaluation.unknown_images import Selection, UnknownImages, load_unknown_images
 
 
@@ -27,10 +28,9 @@ def draw_scenes(folder: Path, numbers: Iterable[int]) -> Path:
 
 def load_images(shapes: Path, store: Path, architecture: str, *folders: Path) -> UnknownImages:
     console = create_console(sys.stderr)
-    output = Output(console, console)
     config = TrainConfig(architecture=architecture, size=32, unknown=folders)
-    data = load_training_data(shapes, config, store, output, {})
-    return load_unknown_images(data, config, store, output)
+    place = Workplace(Output(console, console), store)
+    return load_unknown_images(load_training_data(shapes, config, place, {}), config, place)
 
 
 def list_names(selections: Iterable[Selection]) -> list[str]:

@@ -1,14 +1,17 @@
 """Features are computed once, and survive being interrupted."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vedette_train.training.feature_cache import (
+    Extractor,
     FeatureCache,
     compute_features,
+    extract_batches,
     sample_passes,
 )
 
@@ -18,8 +21,6 @@ WIDTH = 6
 
 class Backbone:
     """Counts its images; the features tell which image it was."""
-
-    output_shape = (None, WIDTH)
 
     def __init__(self) -> None:
         self.count = 0
@@ -41,7 +42,8 @@ def take(places: list[int]) -> np.ndarray:
 
 
 def compute(path: Path, backbone: Backbone, hashes: Sequence[str] = HASHES) -> FeatureCache:
-    return compute_features(path, hashes, take, backbone, lambda: None)
+    extractor = Extractor(WIDTH, partial(extract_batches, backbone))
+    return compute_features(path, hashes, take, extractor, lambda: None)
 
 
 def test_the_second_time_nothing_is_computed(tmp_path: Path) -> None:

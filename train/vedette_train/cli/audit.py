@@ -23,6 +23,7 @@ from vedette_train.data.audit import FINDING_KINDS, Audit, serialize_audit, sort
 from vedette_train.data.discovery import scan_dataset
 from vedette_train.data.layout import TRAIN, VALIDATION, check_outside, is_within
 from vedette_train.data.training_data import draft_contract, load_training_data, survey_dataset
+from vedette_train.data.workplace import Workplace
 from vedette_train.models.pretrained_weights import check_weights
 
 STORE = Path("runs/.store")  # that fit uses for a run in runs/
@@ -103,18 +104,19 @@ def _open_store(store: Path | None, data: Path) -> Iterator[Path]:
 def _audit_files(folder: Path, config: TrainConfig, store: Path, terminal: Output) -> Audit:
     dataset = scan_dataset(folder)
     contract = draft_contract(dataset.labels, config.size, config.resize_mode)
-    return survey_dataset(dataset, contract, store, terminal).audit
+    return survey_dataset(dataset, contract, Workplace(terminal, store)).audit
 
 
 def _audit_with_labels(folder: Path, config: TrainConfig, store: Path, terminal: Output) -> Audit:
     """Audit the files, then add likely label errors from a head fitted out of fold."""
     check_weights(config.architecture)
-    data = load_training_data(folder, config, store, terminal, {})
+    place = Workplace(terminal, store)
+    data = load_training_data(folder, config, place, {})
     terminal.err.print("starting TensorFlow ...")
     # Both import TensorFlow, which takes seconds; a plain audit does without it.
     closed_form = import_module("vedette_train.training.closed_form")
     label_errors = import_module("vedette_train.evaluation.label_errors")
-    fitted = closed_form.fit_closed_form(data, config, terminal).fitted
+    fitted = closed_form.fit_closed_form(data, config, place).fitted
     files = [photograph.file for photograph in data.list_photographs(TRAIN, VALIDATION)]
     errors = label_errors.find_label_errors(fitted.out_of_fold, files)
     findings = (*data.audit.findings, *(error.finding() for error in errors))

@@ -29,7 +29,12 @@ from vedette_train.config import (
     TrainConfig,
 )
 from vedette_train.errors import RESUME
-from vedette_train.pipeline.train import check_folders, prepare_run, run_training
+from vedette_train.pipeline.train import (
+    check_folders,
+    open_workplace,
+    prepare_run,
+    run_training,
+)
 from vedette_train.run import folder
 from vedette_train.run.history import find_best, read_history
 
@@ -80,6 +85,7 @@ Examples:
   vedette-train fit photos --out runs/more --start runs/hens
   vedette-train fit photos --out runs/recipe --architecture cnn
   vedette-train fit photos --out runs/recipe --architecture cnn --resume
+  vedette-train fit /srv/photos --out runs/hens --cluster tcp://desk:8786
 """
 
 
@@ -128,6 +134,11 @@ Examples:
 )
 @option("--seed", _limit("seed"), 0, "Seed of the split, the weights and the order.")
 @click.option("--store", type=PATH, help="Folder for prepared pictures. [default: RUN/../.store]")
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Dask scheduler, such as tcp://desk:8786, or local: a cluster on this machine.",
+)
 @click.option("--tensorboard", is_flag=True, help="Also write logs for TensorBoard.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in RUN.")
@@ -155,12 +166,13 @@ def fit(
     ):
         keep_large_blocks()
         folder.check_free(out, config, resume=resume, overwrite=overwrite)
-        inputs = prepare_run(data, config, out, output, resume=resume)
-        print_data(inputs.data, output.err)
-        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-        converted = folder.find_converted(out)
-        with _explain_interrupt(config, out, output.err):
-            run = run_training(replace(inputs, command=command))
+        with open_workplace(config, out, output) as place:
+            inputs = prepare_run(data, config, out, place, resume=resume)
+            print_data(inputs.data, output.err)
+            command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+            converted = folder.find_converted(out)
+            with _explain_interrupt(config, out, output.err):
+                run = run_training(replace(inputs, command=command))
         print_results(run, converted, output, as_json=as_json)
 
 

@@ -34,9 +34,11 @@ from vedette_train.data.preparation import (
     create_entry,
     get_row_type,
 )
+from vedette_train.data.workplace import Workplace
 from vedette_train.errors import DatasetError
 
 Advance = Callable[[], None]  # called after each image
+WriteRow = Callable[[int, Entry, Row], Entry]
 
 ROWS_PER_TASK = 16  # prepared by one thread before it takes others
 
@@ -79,13 +81,15 @@ class ImageCache:
         return np.asarray(self.read_rows([self._rows[file]])[0]) if file in self._rows else None
 
 
-def open_cache(dataset: Dataset, contract: Contract, root: Path, advance: Advance) -> ImageCache:
-    """Open the cache of a data set below `root`; create it, or update it if files have changed.
+def open_cache(
+    dataset: Dataset, contract: Contract, place: Workplace, advance: Advance
+) -> ImageCache:
+    """Open the cache of a data set in the store; create it, or update it if files have changed.
 
     A file that is not an image has an error in its entry and an empty row. Raises DatasetError
-    if the disk has no room, OSError if it cannot be written.
+    if the disk has no room, OSError if it cannot be written, ClusterError if a cluster fails.
     """
-    folder = root / _compute_key(dataset, contract)
+    folder = place.store / _compute_key(dataset, contract)
     folder.mkdir(parents=True, exist_ok=True)
     expected = [create_entry(dataset.folder, one.file) for one in dataset.photographs]
     with _lock(folder):
@@ -93,8 +97,8 @@ def open_cache(dataset: Dataset, contract: Contract, root: Path, advance: Advanc
         if [entry.stamp for entry in entries] != [entry.stamp for entry in expected]:
             previous = ImageCache(folder, entries, contract) if entries else None
             with capture_messages() as messages:
-                preparer = Preparer(dataset.folder, contract, messages)
-                entries = _build(_RowSource(preparer, previous), expected, folder, advance)
+                source = _RowSource(Preparer(dataset.folder, contract, messages), previous)
+                entries = _build(source, expected, folder, place, advance)
         return ImageCache(folder, entries, contract)
 
 
@@ -105,6 +109,7 @@ class _RowSource:
         self.row_bytes = preparer.row_type.itemsize
         self.check_entry = preparer.check_entry
         self._preparer, self._previous = preparer, previous
+        self.data, self.contract = preparer.data, preparer.contract
         entries = previous.entries if previous else ()
         self._rows: Mapping[Stamp, int] = {
             entry.stamp: row for row, entry in enumerate(entries) if entry.mtime_ns != UNPREPARED
@@ -113,6 +118,10 @@ class _RowSource:
     def __len__(self) -> int:
         """The number of rows that the previous cache has."""
         return len(self._rows)
+
+    def has(self, entry: Entry) -> bool:
+        """True if the previous cache has the row of a file."""
+        return entry.stamp in self._rows
 
     def load_row(self, entry: Entry) -> tuple[Entry, Row]:
         """A file's complete entry, and its row."""
@@ -123,7 +132,11 @@ class _RowSource:
 
 
 def _build(
-    source: _RowSource, expected: Sequence[Entry], folder: Path, advance: Advance
+    source: _RowSource,
+    expected: Sequence[Entry],
+    folder: Path,
+    place: Workplace,
+    advance: Advance,
 ) -> tuple[Entry, ...]:
     """Write all rows to a new file, and replace the previous cache by it."""
     for rest in folder.glob(f".{Path(_PICTURES).stem}-*"):  # of a run that was killed
@@ -132,13 +145,13 @@ def _build(
     with atomic_write(folder / _PICTURES) as path, path.open("wb") as file:
         file.truncate(source.row_bytes * len(expected))
 
-        def fill_row(row: int) -> Entry:
-            entry, image = source.load_row(expected[row])
+        def write_row(row: int, entry: Entry, image: Row) -> Entry:
             _write_row(file.fileno(), image, row * source.row_bytes, folder)
             advance()
             return entry
 
-        entries, interrupted = _fill_rows(fill_row, expected)
+        fill = _fill_from_cluster if place.cluster else _fill_rows
+        entries, interrupted = fill(source, place, expected, write_row)
         entries = tuple(map(source.check_entry, entries))
         prepared = sum(entry.mtime_ns != UNPREPARED for entry in entries)
         if interrupted and prepared < len(source):
@@ -151,7 +164,7 @@ def _build(
 
 
 def _fill_rows(
-    fill_row: Callable[[int], Entry], expected: Sequence[Entry]
+    source: _RowSource, _place: Workplace, expected: Sequence[Entry], write_row: WriteRow
 ) -> tuple[tuple[Entry, ...], bool]:
     """Fill all rows in parallel; returns the entries, and True if Ctrl-C ended it early.
 
@@ -161,7 +174,7 @@ def _fill_rows(
 
     def fill_some(start: int) -> None:
         for row in range(start, min(start + ROWS_PER_TASK, len(expected))):
-            entries[row] = fill_row(row)
+            entries[row] = write_row(row, *source.load_row(expected[row]))
 
     interrupted = False
     with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
@@ -174,6 +187,30 @@ def _fill_rows(
             if not interrupted:
                 raise
     return tuple(entries), interrupted
+
+
+def _fill_from_cluster(
+    source: _RowSource, place: Workplace, expected: Sequence[Entry], write_row: WriteRow
+) -> tuple[tuple[Entry, ...], bool]:
+    """The same with the workers of a cluster, which prepare what the previous cache lacks."""
+    from vedette_train.data.cluster_preparation import prepare_on_cluster  # dask is an extra
+
+    entries = [replace(entry, mtime_ns=UNPREPARED) for entry in expected]
+    missing = list[int]()
+    for row, entry in enumerate(expected):
+        if source.has(entry):
+            entries[row] = write_row(row, *source.load_row(entry))
+        else:
+            missing.append(row)
+    prepared = prepare_on_cluster(
+        place, source.data, source.contract, [expected[row] for row in missing]
+    )
+    try:
+        for row, one in zip(missing, prepared, strict=True):
+            entries[row] = write_row(row, *one)
+    except KeyboardInterrupt:
+        return tuple(entries), True
+    return tuple(entries), False
 
 
 def _write_row(descriptor: int, row: Row, offset: int, folder: Path) -> None:

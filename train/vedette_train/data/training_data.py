@@ -20,6 +20,7 @@ from vedette_train.data.discovery import Dataset, Photograph, group_alike, scan_
 from vedette_train.data.image_cache import ImageCache, open_cache
 from vedette_train.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from vedette_train.data.near_duplicates import find_groups
+from vedette_train.data.workplace import Workplace
 from vedette_train.errors import DatasetError
 
 VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-headless")
@@ -74,12 +75,12 @@ class Survey:
     audit: Audit
 
 
-def survey_dataset(dataset: Dataset, contract: Contract, stores: Path, terminal: Output) -> Survey:
+def survey_dataset(dataset: Dataset, contract: Contract, place: Workplace) -> Survey:
     """Prepare the images that are not in the cache yet, compare all of them, and audit them."""
-    with terminal.show_progress("preparing pictures", len(dataset.photographs)) as advance:
-        cache = open_cache(dataset, contract, stores, advance)
+    with place.output.show_progress("preparing pictures", len(dataset.photographs)) as advance:
+        cache = open_cache(dataset, contract, place, advance)
     if missing := describe_missing_decoder(cache):
-        terminal.err.print(missing, style="bold red")
+        place.output.err.print(missing, style="bold red")
     first = {row: cache.entries[group[0]].file for group in find_groups(cache) for row in group}
     photographs = tuple(
         replace(one, sha256=cache.entries[row].sha256, group=first.get(row, one.file))
@@ -97,7 +98,7 @@ def describe_missing_decoder(cache: ImageCache) -> str:
 
 
 def load_training_data(
-    folder: Path, config: TrainConfig, stores: Path, terminal: Output, known: Mapping[str, str]
+    folder: Path, config: TrainConfig, place: Workplace, known: Mapping[str, str]
 ) -> TrainingData:
     """Scan, check, prepare, audit and split. Raises DatasetError if training is not possible.
 
@@ -105,10 +106,10 @@ def load_training_data(
     """
     dataset = scan_dataset(folder)
     if not config.validation:
-        dataset = _join_validation(dataset, terminal)
+        dataset = _join_validation(dataset, place.output)
     split.check_enough(dataset, split.Shares(config.test, config.validation))
     draft = draft_contract(dataset.labels, config.size, config.resize_mode)
-    survey = survey_dataset(dataset, draft, stores, terminal)
+    survey = survey_dataset(dataset, draft, place)
     left_out = _leave_out(survey, known)
     parts = _assign_parts(survey, left_out, config, known)
     photographs = [replace(one, part=parts.get(one.file, "")) for one in survey.dataset.photographs]

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.console import Output
 from vedette_edge.head.covariance import Floats
 from vedette_edge.images.discovery import find_images
 from vedette_edge.images.preprocessing import Image
@@ -18,6 +17,7 @@ from vedette_train.data.discovery import Dataset, Photograph
 from vedette_train.data.image_cache import ImageCache, open_cache
 from vedette_train.data.near_duplicates import find_groups
 from vedette_train.data.training_data import TrainingData, describe_missing_decoder
+from vedette_train.data.workplace import Workplace
 from vedette_train.errors import DatasetError
 
 BATCH_SIZE = 16  # images
@@ -44,9 +44,7 @@ class UnknownImages:
         }
 
 
-def load_unknown_images(
-    data: TrainingData, config: TrainConfig, store: Path, output: Output
-) -> UnknownImages:
+def load_unknown_images(data: TrainingData, config: TrainConfig, place: Workplace) -> UnknownImages:
     """Prepare every image in the configured folders and their subfolders.
 
     With a head in closed form, about half of them fit `unknown`. Images of the data set are left
@@ -54,7 +52,7 @@ def load_unknown_images(
     folder without a readable image, and if no image is left.
     """
     folders = list(dict.fromkeys(map(str, config.unknown)))
-    opened = [_open_folder(Path(folder), data.contract, store, output) for folder in folders]
+    opened = [_open_folder(Path(folder), data.contract, place) for folder in folders]
     joined = _JoinedCaches(opened)
     testing, fitting = _split_rows(joined, data.label_by_hash, fits=not config.descends)
     if not testing:
@@ -64,7 +62,7 @@ def load_unknown_images(
         )
     measured = {folders[number]: one for number, one in joined.select_rows(testing).items()}
     if others := [folder for folder in folders if folder not in measured]:
-        output.err.print(
+        place.output.err.print(
             f"{', '.join(others)}: not measured on its own, because each picture is, or looks "
             "like, one of a class or of another folder"
         )
@@ -124,13 +122,13 @@ def _split_rows(
     return testing, fitting
 
 
-def _open_folder(folder: Path, contract: Contract, store: Path, output: Output) -> ImageCache:
+def _open_folder(folder: Path, contract: Contract, place: Workplace) -> ImageCache:
     files = [path.relative_to(folder).as_posix() for path in find_images(folder, strict=True)]
     dataset = Dataset(folder, contract.labels, tuple(Photograph(file, 0) for file in files), {})
-    with output.show_progress("preparing unknown pictures", len(files)) as advance:
-        cache = open_cache(dataset, contract, store, advance) if files else None
+    with place.output.show_progress("preparing unknown pictures", len(files)) as advance:
+        cache = open_cache(dataset, contract, place, advance) if files else None
     if cache and (missing := describe_missing_decoder(cache)):
-        output.err.print(missing, style="bold red")
+        place.output.err.print(missing, style="bold red")
     if not cache or all(entry.error for entry in cache.entries):
         raise DatasetError(f"{folder}: no readable picture; expected some that are of no class")
     return cache

@@ -1,6 +1,10 @@
 """Training as a function, and the steps that it shares with `vedette-train fit`."""
 
+import os
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +13,7 @@ from vedette_edge.errors import SettingError
 from vedette_train.config import StrPath, TrainConfig
 from vedette_train.data.layout import check_outside, resolve_path
 from vedette_train.data.training_data import check_few, load_training_data
+from vedette_train.data.workplace import Workplace
 from vedette_train.evaluation.unknown_images import load_unknown_images
 from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.pipeline.training_run import TrainingRun
@@ -41,7 +46,8 @@ def train(
     output = create_log_output("vedette_train")
     with folder.remove_unused(run), folder.lock_folder(run):
         folder.check_free(run, config, resume=resume, overwrite=overwrite)
-        return run_training(prepare_run(Path(data), config, run, output, resume=resume))
+        with open_workplace(config, run, output) as place:
+            return run_training(prepare_run(Path(data), config, run, place, resume=resume))
 
 
 def check_folders(data: Path, config: TrainConfig, out: Path) -> None:
@@ -60,25 +66,40 @@ def _find_store(config: TrainConfig, out: Path) -> Path:
     return Path(config.store or out.parent / ".store")
 
 
+@contextmanager
+def open_workplace(config: TrainConfig, out: Path, output: Output) -> Iterator[Workplace]:
+    """Connect to the cluster of a run, if it has one. Raises ClusterError and SettingError."""
+    store = _find_store(config, out)
+    if config.cluster is None:
+        yield Workplace(output, store)
+        return
+    from vedette_edge.cluster.session import open_cluster  # dask is an extra
+
+    with warnings.catch_warnings(), open_cluster(config.cluster, os.cpu_count() or 1) as client:
+        warnings.filterwarnings(
+            "ignore", "Sending large graph"
+        )  # of a network, once to each worker
+        yield Workplace(output, store, client)
+
+
 def prepare_run(
-    data: Path, config: TrainConfig, out: Path, output: Output, *, resume: bool
+    data: Path, config: TrainConfig, out: Path, place: Workplace, *, resume: bool
 ) -> RunInputs:
     """Read everything that a run needs: photographs, an earlier run, unknown pictures."""
     began = time.monotonic()
     check_weights(config.architecture)
     before = previous.load_previous_run(Path(config.start)) if config.start else None
-    store = _find_store(config, out)
-    loaded = load_training_data(data, config, store, output, before.parts if before else {})
+    loaded = load_training_data(data, config, place, before.parts if before else {})
     if not config.test:
         check_few(loaded)
     if before and before.weights and config.descends:
         previous.check_compatible(before, config.architecture, loaded.contract)
     if before:
-        output.err.print(str(previous.find_changes(before, loaded.label_by_hash)))
-    unknown = load_unknown_images(loaded, config, store, output) if config.unknown else None
+        place.output.err.print(str(previous.find_changes(before, loaded.label_by_hash)))
+    unknown = load_unknown_images(loaded, config, place) if config.unknown else None
     if resume:
         folder.check_same_photographs(out, loaded.manifest)
-    return RunInputs(config, loaded, out, output, before, unknown, resume, began)
+    return RunInputs(config, loaded, out, place, before, unknown, resume, began)
 
 
 def run_training(inputs: RunInputs) -> TrainingRun:

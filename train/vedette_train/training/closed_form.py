@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vedette_edge.console import Output
 from vedette_edge.head.covariance import Floats
 from vedette_edge.head.record import Head
 from vedette_edge.model.contract import UNKNOWN
@@ -13,6 +12,7 @@ from vedette_train.config import TrainConfig
 from vedette_train.data.layout import TEST, TRAIN, VALIDATION
 from vedette_train.data.split import assign_folds
 from vedette_train.data.training_data import TrainingData
+from vedette_train.data.workplace import Workplace
 from vedette_train.evaluation.predictions import Evaluation
 from vedette_train.evaluation.results import OUT_OF_FOLD, Trained
 from vedette_train.evaluation.unknown_images import UnknownImages
@@ -53,13 +53,13 @@ def build_features(config: TrainConfig) -> BlockFeatures:
 def fit_closed_form(
     data: TrainingData,
     config: TrainConfig,
-    output: Output,
+    place: Workplace,
     parts: tuple[str, ...] = (TRAIN, VALIDATION),
     unknown_images: UnknownImages | None = None,
 ) -> ClosedForm:
     """Compute the features, and fit the head to those of some parts."""
     extractor = build_features(config)
-    caches = extract_block_features(extractor, data, config, output)
+    caches = extract_block_features(extractor, data, config, place)
     rows, labels = data.select_part(*parts)
     training = FeatureSet(
         caches=caches,
@@ -74,12 +74,13 @@ def fit_closed_form(
         width_of_blocks=extractor.width_of_blocks,
         unknown_features=unknown_images.extract_features(extract) if unknown_images else None,
     )
-    return ClosedForm(extractor, training, fit_head(training, extractor.blocks, options, output))
+    fitted = fit_head(training, extractor.blocks, options, place.output)
+    return ClosedForm(extractor, training, fitted)
 
 
 def train_closed_form(run: RunInputs) -> tuple[Trained, ClosedForm]:
     """The finished classifier, and the closed form that it comes from."""
-    form = fit_closed_form(run.data, run.config, run.output, unknown_images=run.unknown_images)
+    form = fit_closed_form(run.data, run.config, run.place, unknown_images=run.unknown_images)
     fitted, head = form.fitted, form.fitted.head
     test, uncalibrated = None, fitted.uncalibrated
     if run.data.list_photographs(TEST):

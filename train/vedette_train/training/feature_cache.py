@@ -5,7 +5,9 @@ import functools
 import os
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,15 @@ from vedette_train.data.image_cache import Advance
 from vedette_train.models.architectures import Model
 
 BATCH_SIZE = 16  # images
+
+
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """A network that gives a row of features for each image, here or on a cluster."""
+
+    width: int  # of a row
+    extract: Callable[[Iterable[Image]], Generator[NDArray[np.float32], None, None]]  # of batches
+
 
 _ENTRY = struct.Struct("<32sI")  # of the index: SHA-256 of the image, CRC-32 of its row
 
@@ -94,29 +105,37 @@ def compute_features(
     path: Path,
     hashes: Sequence[str],
     read: Callable[[list[int]], Image],
-    network: Model,
+    extractor: Extractor,
     advance: Advance,
 ) -> FeatureCache:
     """The features of images, by their hashes; computes those that the file lacks.
 
-    `network` gives a row of features for each image. `read` returns images by their places in
-    `hashes`. `advance` is called for each image. Raises
+    `read` returns images by their places in `hashes`. `advance` is called for each image. Raises
     OSError, naming the file, if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        cache = FeatureCache(path, network.output_shape[-1])
+        cache = FeatureCache(path, extractor.width)
         missing = cache.find_missing(hashes)
         for _ in range(len(hashes) - len(missing)):
             advance()
-        for start in range(0, len(missing), BATCH_SIZE):
-            places = missing[start : start + BATCH_SIZE]
-            features = network.predict_on_batch(read(places))
-            cache.append([hashes[place] for place in places], features)
-            for _ in places:
-                advance()
+        starts = range(0, len(missing), BATCH_SIZE)
+        batches = [missing[start : start + BATCH_SIZE] for start in starts]
+        with closing(extractor.extract(map(read, batches))) as results:
+            for places, features in zip(batches, results, strict=True):
+                cache.append([hashes[place] for place in places], features)
+                for _ in places:
+                    advance()
     return cache
+
+
+def extract_batches(
+    network: Model, batches: Iterable[Image]
+) -> Generator[NDArray[np.float32], None, None]:
+    """Yield the features of batches of images that a network gives here."""
+    for images in batches:
+        yield network.predict_on_batch(images)
 
 
 def _append_bytes(path: Path, size: int, content: bytes) -> None:

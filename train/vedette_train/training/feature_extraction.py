@@ -8,18 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette_edge.console import Output
 from vedette_edge.images.preprocessing import Image
 from vedette_train.config import TrainConfig
 from vedette_train.data import augmentation
 from vedette_train.data.image_cache import ImageCache
 from vedette_train.data.layout import PARTS, TRAIN, VALIDATION
 from vedette_train.data.training_data import TrainingData
+from vedette_train.data.workplace import Workplace
 from vedette_train.models.architectures import Model
 from vedette_train.models.block_features import BlockFeatures
 from vedette_train.models.fold_batchnorm import fold_batchnorm
 from vedette_train.training.devices import convert_to_float32
-from vedette_train.training.feature_cache import FeatureCache, compute_features
+from vedette_train.training.feature_cache import (
+    Extractor,
+    FeatureCache,
+    compute_features,
+    extract_batches,
+)
 from vedette_train.training.run_inputs import RunInputs
 
 AUGMENTED_PASSES = 4  # over the training part
@@ -48,11 +53,11 @@ def extract_augmented(backbone: Model, run: RunInputs) -> list[FeatureCache]:
     for number in range(1, AUGMENTED_PASSES + 1) if config.augment else ():
         transform = functools.partial(_augment, number=number, flip=config.flip)
         views.append(View(f"{name}-{source}-{number}{flip}.f32", learned, transform))
-    return _extract_views(frozen, views, data, run.output)
+    return _extract_views(frozen, views, data, run.place)
 
 
 def extract_block_features(
-    features: BlockFeatures, data: TrainingData, config: TrainConfig, output: Output
+    features: BlockFeatures, data: TrainingData, config: TrainConfig, place: Workplace
 ) -> list[FeatureCache]:
     """Features of every image and, with flip, of the mirrored images to train on."""
     identity = _hash_network(features.network, repr(features.blocks))
@@ -61,27 +66,39 @@ def extract_block_features(
     if config.flip:
         learned = _list_hashes(data, TRAIN, VALIDATION)
         views.append(View(f"{name}-mirrored.f32", learned, mirror))
-    return _extract_views(features.network, views, data, output)
+    return _extract_views(features.network, views, data, place)
 
 
 def _extract_views(
-    network: Model, views: Sequence[View], data: TrainingData, output: Output
+    network: Model, views: Sequence[View], data: TrainingData, place: Workplace
 ) -> list[FeatureCache]:
     """The features of each view; computes those that the cache lacks."""
     rows = {sha256: row for row, sha256 in enumerate(data.hashes)}
     folder = data.cache.folder / "features"
     total = sum(len(view.hashes) for view in views)
-    with output.show_progress("computing features", total) as advance:
+    extractor = _create_extractor(network, place)
+    with place.output.show_progress("computing features", total) as advance:
         return [
             compute_features(
                 folder / view.file,
                 view.hashes,
                 functools.partial(_read_images, view, rows, data.cache),
-                network,
+                extractor,
                 advance,
             )
             for view in views
         ]
+
+
+def _create_extractor(network: Model, place: Workplace) -> Extractor:
+    width = network.output_shape[-1]
+    if not place.cluster:
+        return Extractor(width, functools.partial(extract_batches, network))
+    from vedette_train.training import cluster_extraction  # dask is an extra
+
+    team, name = cluster_extraction.open_team(place.cluster, network)
+    place.print_refusals(team.list_refusals())
+    return Extractor(width, functools.partial(cluster_extraction.extract_on_cluster, team, name))
 
 
 def mirror(images: Image, _: Sequence[str] = ()) -> Image:

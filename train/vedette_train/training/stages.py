@@ -98,7 +98,7 @@ def _plan_transfer(run: RunInputs) -> TrainingPlan:
 def _plan_fine_tuning(run: RunInputs) -> TrainingPlan:
     """A head in closed form, then gradient descent in all but the lowest blocks."""
     config, data = run.config, run.data
-    form = fit_closed_form(data, config, run.output, parts=(TRAIN,))
+    form = fit_closed_form(data, config, run.place, parts=(TRAIN,))
     model = build_head_model(form, replace(form.fitted.head, background=None))
     _load_weights(model, run)
     freeze_lower(model, FROZEN_BLOCKS)
@@ -113,7 +113,7 @@ def _mix_targets(run: RunInputs) -> NDArray[np.float32]:
     targets = (1 - SMOOTHING) * np.eye(classes)[truth] + SMOOTHING / classes
     if teacher := TEACHERS.get(run.config.architecture):
         config = replace(run.config, architecture=teacher)
-        form = fit_closed_form(run.data, config, run.output, parts=(TRAIN,))
+        form = fit_closed_form(run.data, config, run.place, parts=(TRAIN,))
         scores = form.fitted.out_of_fold.scores[:, :classes]
         scores = scores / scores.sum(axis=1, keepdims=True)
         targets = (1 - TEACHER_SHARE) * targets + TEACHER_SHARE * scores
