@@ -8,13 +8,19 @@ import pytest
 from tests.edge.dask_cluster import PLAIN, DaskCluster, cluster  # noqa: F401  a fixture
 from tests.train.workplaces import work_in
 
-from vedette_edge.cluster.session import find_version, open_cluster
+from vedette_edge.cluster.session import open_cluster
 from vedette_edge.errors import ClusterError
-from vedette_edge.images.decoding import list_optional_formats
-from vedette_train.data.cluster_preparation import PreparationJob, prove_preparation
+from vedette_train.data import image_cache
+from vedette_train.data.cluster_preparation import (
+    PreparationJob,
+    prepare_shard,
+    prove_preparation,
+)
 from vedette_train.data.discovery import scan_dataset
 from vedette_train.data.image_cache import open_cache
+from vedette_train.data.preparation import Entry, Row, create_entry
 from vedette_train.data.training_data import draft_contract
+from vedette_train.data.workplace import list_versions
 
 
 @pytest.fixture
@@ -28,7 +34,8 @@ def data(draw_shapes: Callable[[Path, int], Path], tmp_path: Path) -> Path:
 
 
 def read_files(store: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in store.glob("*/[!l.]*")}
+    names = ("pictures.u8", "index.csv")
+    return {name: next(store.glob(f"*/{name}")).read_bytes() for name in names}
 
 
 def test_a_cluster_prepares_the_same_bytes_and_only_what_is_new(
@@ -69,25 +76,74 @@ def test_workers_that_do_not_see_the_photographs_are_an_error(
     contract = draft_contract(dataset.labels, 32, "squash")
     with (
         open_cluster(cluster.address, 0) as client,
-        pytest.raises(ClusterError, match="elsewhere: not there; all machines need the photograph"),
+        pytest.raises(ClusterError, match="elsewhere: folder not found; all machines need"),
     ):
         open_cache(dataset, contract, work_in(tmp_path / "store", client), lambda: None)
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({}, ""),
-        ({"version": "0.0.9"}, "is installed, expected 0.0.9"),
-        ({"formats": ("JPEG XL",)}, "expected JPEG XL"),
-        ({"formats": ()}, "expected none"),
-    ],
-)
-def test_a_worker_proves_that_it_prepares_alike(
-    data: Path, changes: dict[str, object], reason: str
-) -> None:
+def test_a_worker_with_other_versions_takes_no_part(data: Path) -> None:
     contract = draft_contract(("a", "b"), 32, "squash")
-    job = PreparationJob(data, contract, find_version(), list_optional_formats())
-    answer = prove_preparation(replace(job, **changes))  # type: ignore[arg-type]  # of any field
-    assert answer.endswith(reason)
-    assert bool(answer) == bool(reason)
+    versions = list_versions(("numpy", "no-such-package"))
+    assert prove_preparation(PreparationJob(data, contract, versions)) == ""
+    other = {**versions, "numpy": "0.1", "no-such-package": "2"}
+    reason = prove_preparation(PreparationJob(data, contract, other))
+    assert f"numpy {versions['numpy']}, expected 0.1, no-such-package none, expected 2" in reason
+
+
+def test_what_a_worker_sees_otherwise_is_prepared_by_the_command(
+    cluster: DaskCluster,  # noqa: F811
+    data: Path,
+    tmp_path: Path,
+) -> None:
+    """Its folder is empty, or has another copy."""
+    contract = draft_contract(("a", "b"), 32, "squash")
+    entry = create_entry(data, "bar/003.png")
+    job = PreparationJob(data, contract, {})
+    assert prepare_shard(job, [replace(entry, size=1)]) == [None]
+    (tmp_path / "empty").mkdir()
+    assert prepare_shard(replace(job, data=tmp_path / "empty"), [entry]) == [None]
+
+    cluster.start_workers(
+        "from vedette_train.data import cluster_preparation\n"
+        "cluster_preparation._prepare = lambda preparer, entry: None\n"
+    )
+    dataset = scan_dataset(data)
+    with open_cluster(cluster.address, 0) as client:
+        there = open_cache(dataset, contract, work_in(tmp_path / "there", client), lambda: None)
+    here = open_cache(dataset, contract, work_in(tmp_path / "here"), lambda: None)
+    assert there.entries == here.entries
+    assert read_files(tmp_path / "there") == read_files(tmp_path / "here")
+
+
+def test_a_lost_cluster_keeps_what_was_prepared(
+    cluster: DaskCluster,  # noqa: F811
+    draw_shapes: Callable[[Path, int], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dataset = scan_dataset(draw_shapes(tmp_path / "data", 200))
+    contract = draft_contract(dataset.labels, 32, "squash")
+    cluster.start_workers(PLAIN)
+    done, copied = list[None](), list[str]()
+
+    def advance() -> None:
+        done.append(None)
+        if len(done) == 50:
+            cluster.scheduler.kill()
+
+    with (
+        open_cluster(cluster.address, 0) as client,
+        pytest.raises(ClusterError, match="the connection to the scheduler is lost"),
+    ):
+        open_cache(dataset, contract, work_in(tmp_path / "store", client), advance)
+    assert 50 <= len(done) < 600
+    load_row = image_cache._RowSource.load_row
+
+    def note_copy(source: image_cache._RowSource, entry: Entry) -> tuple[Entry, Row]:
+        copied.extend([entry.file] * source.has(entry))
+        return load_row(source, entry)
+
+    monkeypatch.setattr(image_cache._RowSource, "load_row", note_copy)
+    cache = open_cache(dataset, contract, work_in(tmp_path / "store"), lambda: None)
+    assert len(copied) == len(done)
+    assert not any(entry.error for entry in cache.entries)

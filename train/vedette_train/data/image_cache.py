@@ -12,13 +12,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import astuple, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vedette_edge.errors import ClusterError
 from vedette_edge.files import atomic_write
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
@@ -39,6 +41,7 @@ from vedette_train.errors import DatasetError
 
 Advance = Callable[[], None]  # called after each image
 WriteRow = Callable[[int, Entry, Row], Entry]
+Filled = tuple[tuple[Entry, ...], BaseException | None]  # and what ended it early
 
 ROWS_PER_TASK = 16  # prepared by one thread before it takes others
 
@@ -150,23 +153,21 @@ def _build(
             advance()
             return entry
 
-        fill = _fill_from_cluster if place.cluster else _fill_rows
-        entries, interrupted = fill(source, place, expected, write_row)
+        fill = partial(_fill_from_cluster, place) if place.cluster else _fill_rows
+        entries, failure = fill(source, expected, write_row)
         entries = tuple(map(source.check_entry, entries))
         prepared = sum(entry.mtime_ns != UNPREPARED for entry in entries)
-        if interrupted and prepared < len(source):
-            raise KeyboardInterrupt  # the previous cache has more
+        if failure and prepared < len(source):
+            raise failure  # the previous cache has more
         (folder / _INDEX).unlink(missing_ok=True)  # never an index beside other images
     _write_index(folder, entries)
-    if interrupted:
-        raise KeyboardInterrupt
+    if failure:
+        raise failure
     return entries
 
 
-def _fill_rows(
-    source: _RowSource, _place: Workplace, expected: Sequence[Entry], write_row: WriteRow
-) -> tuple[tuple[Entry, ...], bool]:
-    """Fill all rows in parallel; returns the entries, and True if Ctrl-C ended it early.
+def _fill_rows(source: _RowSource, expected: Sequence[Entry], write_row: WriteRow) -> Filled:
+    """Fill all rows in parallel; returns the entries, and what ended it early.
 
     Rows that are missing then have entries that no file matches, so that the next run fills them.
     """
@@ -176,41 +177,42 @@ def _fill_rows(
         for row in range(start, min(start + ROWS_PER_TASK, len(expected))):
             entries[row] = write_row(row, *source.load_row(expected[row]))
 
-    interrupted = False
+    failure = None
     with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
         try:
             for _ in workers.map(fill_some, range(0, len(expected), ROWS_PER_TASK)):
                 pass
         except BaseException as error:
             workers.shutdown(cancel_futures=True)
-            interrupted = isinstance(error, KeyboardInterrupt)
-            if not interrupted:
+            if not isinstance(error, KeyboardInterrupt):
                 raise
-    return tuple(entries), interrupted
+            failure = error
+    return tuple(entries), failure
 
 
 def _fill_from_cluster(
-    source: _RowSource, place: Workplace, expected: Sequence[Entry], write_row: WriteRow
-) -> tuple[tuple[Entry, ...], bool]:
-    """The same with the workers of a cluster, which prepare what the previous cache lacks."""
+    place: Workplace, source: _RowSource, expected: Sequence[Entry], write_row: WriteRow
+) -> Filled:
+    """The same with the workers of a cluster, which prepare what the previous cache lacks.
+
+    A file that a worker sees otherwise is prepared here.
+    """
     from vedette_train.data.cluster_preparation import prepare_on_cluster  # dask is an extra
 
     entries = [replace(entry, mtime_ns=UNPREPARED) for entry in expected]
-    missing = list[int]()
-    for row, entry in enumerate(expected):
-        if source.has(entry):
-            entries[row] = write_row(row, *source.load_row(entry))
-        else:
-            missing.append(row)
-    prepared = prepare_on_cluster(
-        place, source.data, source.contract, [expected[row] for row in missing]
-    )
+    missing = [row for row, entry in enumerate(expected) if not source.has(entry)]
+    for row in sorted(set(range(len(expected))).difference(missing)):
+        entries[row] = write_row(row, *source.load_row(expected[row]))
+    if not missing:
+        return tuple(entries), None
+    some = [expected[row] for row in missing]
     try:
-        for row, one in zip(missing, prepared, strict=True):
-            entries[row] = write_row(row, *one)
-    except KeyboardInterrupt:
-        return tuple(entries), True
-    return tuple(entries), False
+        with closing(prepare_on_cluster(place, source.data, source.contract, some)) as prepared:
+            for row, one in zip(missing, prepared, strict=True):
+                entries[row] = write_row(row, *(one or source.load_row(expected[row])))
+    except (KeyboardInterrupt, ClusterError) as error:
+        return tuple(entries), error
+    return tuple(entries), None
 
 
 def _write_row(descriptor: int, row: Row, offset: int, folder: Path) -> None:

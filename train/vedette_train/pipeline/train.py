@@ -9,11 +9,11 @@ from importlib import import_module
 from pathlib import Path
 
 from vedette_edge.console import Output, create_log_output
-from vedette_edge.errors import SettingError
+from vedette_edge.errors import ClusterError, SettingError
 from vedette_train.config import StrPath, TrainConfig
 from vedette_train.data.layout import check_outside, resolve_path
 from vedette_train.data.training_data import check_few, load_training_data
-from vedette_train.data.workplace import Workplace
+from vedette_train.data.workplace import Cluster, Workplace, list_versions
 from vedette_train.evaluation.unknown_images import load_unknown_images
 from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.pipeline.training_run import TrainingRun
@@ -36,8 +36,10 @@ def train(
     `overwrite`, replaces the run in it. Logs its progress to the logger "vedette_train". Sets
     TensorFlow's random seed, and makes its operations deterministic.
 
-    Raises SettingError, DatasetError, RunError and WeightsError, which are VedetteErrors, and
-    OSError. After KeyboardInterrupt, gradient descent can be resumed.
+    Raises SettingError, DatasetError, RunError, WeightsError and ClusterError, which are
+    VedetteErrors, and OSError. After KeyboardInterrupt, gradient descent can be resumed. With a
+    cluster of this machine, the calling script needs `if __name__ == "__main__":`, since its
+    processes load it.
     """
     if not str(out):
         raise SettingError("out is empty, expected a folder; '.' is the current folder")
@@ -75,11 +77,22 @@ def open_workplace(config: TrainConfig, out: Path, output: Output) -> Iterator[W
         return
     from vedette_edge.cluster.session import open_cluster  # dask is an extra
 
-    with warnings.catch_warnings(), open_cluster(config.cluster, os.cpu_count() or 1) as client:
-        warnings.filterwarnings(
-            "ignore", "Sending large graph"
-        )  # of a network, once to each worker
+    workers = len(os.sched_getaffinity(0))
+    with warnings.catch_warnings(), open_cluster(config.cluster, workers) as client:
+        warnings.filterwarnings("ignore", "Sending large graph")  # a network, once to each worker
+        _require_package(client)
         yield Workplace(output, store, client)
+
+
+def _require_package(client: Cluster) -> None:
+    """Raise ClusterError unless the scheduler can load what the workers are to do."""
+    try:
+        client.run_on_scheduler(list_versions)
+    except Exception as error:  # whatever it raises there
+        raise ClusterError(
+            f"the scheduler cannot load vedette-train ({error}); there, too: "
+            "pip install 'vedette-train[cluster]'"
+        ) from error
 
 
 def prepare_run(

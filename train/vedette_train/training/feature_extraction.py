@@ -2,12 +2,14 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from vedette_edge.head.covariance import Floats
 from vedette_edge.images.preprocessing import Image
 from vedette_train.config import TrainConfig
 from vedette_train.data import augmentation
@@ -96,9 +98,18 @@ def _create_extractor(network: Model, place: Workplace) -> Extractor:
         return Extractor(width, functools.partial(extract_batches, network))
     from vedette_train.training import cluster_extraction  # dask is an extra
 
-    team, name = cluster_extraction.open_team(place.cluster, network)
-    place.print_refusals(team.list_refusals())
-    return Extractor(width, functools.partial(cluster_extraction.extract_on_cluster, team, name))
+    name = _hash_network(network)
+    open_team = functools.cache(
+        functools.partial(cluster_extraction.open_team, place, network, name)
+    )
+
+    def extract(batches: Iterable[Image]) -> Generator[Floats, None, None]:
+        images = iter(batches)
+        for some in images:  # where there are none, the workers need not load the network
+            rest = itertools.chain([some], images)
+            yield from cluster_extraction.extract_on_cluster(open_team(), name, rest)
+
+    return Extractor(width, extract)
 
 
 def mirror(images: Image, _: Sequence[str] = ()) -> Image:
