@@ -78,6 +78,30 @@ def test_a_scheduler_needs_no_tensorflow() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_a_worker_keeps_the_networks_that_were_used_last() -> None:
+    """In a process of its own, where TensorFlow has not begun."""
+    code = """
+import numpy as np
+from vedette_train.data.workplace import list_versions
+from vedette_train.training import cluster_extraction as worker
+layers = (
+    '{"module": "keras", "class_name": "Sequential", "config": {"name": "n", "layers": ['
+    '{"module": "keras.layers", "class_name": "InputLayer",'
+    ' "config": {"batch_shape": [null, 2, 2, 3], "dtype": "float32"}},'
+    '{"module": "keras.layers", "class_name": "Flatten", "config": {"dtype": "float32"}}]}}'
+)
+images = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
+for name in "abcd":
+    job = worker.ExtractionJob(name, layers, (), list_versions(worker.PACKAGES))
+    assert worker.prove_extraction(job) == ""
+(features,) = worker.extract_shard(worker.Shard("a", [images]))
+assert (features == images.reshape(2, 12)).all()
+assert worker.prove_extraction(worker.ExtractionJob("e", layers, (), {})) == ""
+assert list(worker._networks) == ["c", "d", "a", "e"]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_worker_with_other_versions_takes_no_part() -> None:
     job = ExtractionJob("run", "", (), {"vedette-train": "0.0.9"})
     assert "vedette-train 0.1.0, expected 0.0.9" in prove_extraction(job)
