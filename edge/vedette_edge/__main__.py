@@ -3,6 +3,10 @@
 from vedette_edge.interrupt import exit_on_interrupt
 
 with exit_on_interrupt():
+    import atexit
+    import os
+    import threading
+
     import click
 
     from vedette_edge.click_types import LazyGroup
@@ -43,5 +47,27 @@ def main() -> None:
     """
 
 
+def start() -> None:
+    """Run a command and end the process: for the program, not for Python that calls `main`.
+
+    A slow machine or a disk may hold up a daemon thread until after the command. While Python
+    finalizes itself, it unwinds such a thread's stack (until 3.13), and within OpenCV this aborts
+    the process. So beside such a thread, the process ends after the handlers of atexit, with the
+    command's exit code. By then, commands have flushed what they print.
+    """
+    code = 1  # of a bug
+
+    def end_beside_threads() -> None:
+        if any(thread.daemon for thread in threading.enumerate()):
+            os._exit(code)
+
+    atexit.register(end_beside_threads)  # handlers run in reverse order, so this one runs last
+    try:
+        main()
+    except SystemExit as end:
+        code = int(end.code or 0)
+        raise
+
+
 if __name__ == "__main__":
-    main()
+    start()

@@ -90,6 +90,47 @@ def test_a_machine_at_its_limits_is_an_error_with_advice(error: Exception, words
         raise error
 
 
+BUSY = """
+import atexit, sys, threading
+import cv2, numpy
+from vedette_edge import __main__ as program
+
+def call_opencv():
+    while True:
+        cv2.GaussianBlur(picture, (5, 5), 0)
+
+def fail():
+    atexit.register(print, "the end", file=sys.stderr)
+    raise RuntimeError("a bug")
+
+picture = numpy.zeros((480, 640, 3), numpy.uint8)
+threading.Thread(target=call_opencv, daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "last_words"),
+    [
+        ("sys.argv[1:] = ['--help']", 0, "Measure how fast the watch is.\n"),
+        ("sys.argv[1:] = ['predcit']", 2, "No such command 'predcit'.\n"),
+        ("sys.argv[1:] = ['inspect', 'gone']", 1, "gone: No such file or directory\n"),
+        ("program.main = fail", 1, "RuntimeError: a bug\nthe end\n"),
+    ],
+)
+def test_a_thread_that_outlives_a_command_changes_neither_its_output_nor_its_exit_code(
+    statement: str, code: int, last_words: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{BUSY}{statement}; program.start()"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": ""},
+    )
+    assert done.returncode == code, done.stdout
+    assert done.stdout.endswith(last_words)
+
+
 def test_a_bug_is_not_reported_as_a_mistake() -> None:
     with pytest.raises(RuntimeError, match="a bug"), cli_session():
         raise RuntimeError("a bug")

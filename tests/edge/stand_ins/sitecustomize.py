@@ -7,6 +7,7 @@ The files in the folder $STAND_INS are the controls:
     clock       offset of the clock, in seconds
     stuck       a function that hangs, such as `model.self_test.replay_samples`; when it is called,
                 the file `reached` appears
+    busy        the same for a function that calls OpenCV without end
 
 $SILENCE_S sets both time limits for silence of the supervisor.
 """
@@ -90,6 +91,13 @@ def hang(*_: object, **__: object) -> NoReturn:
     sleep_for_ever()
 
 
+def stay_busy(*_: object, **__: object) -> NoReturn:
+    (FOLDER / "reached").touch()
+    picture = fill((0, 0, 200))
+    while True:
+        cv2.GaussianBlur(picture, (5, 5), 0)
+
+
 def install() -> None:
     """Install all stand-ins that have a control."""
     if (FOLDER / "clock").exists():
@@ -99,9 +107,10 @@ def install() -> None:
         silence_s = float(os.environ["SILENCE_S"])
         quick = partial(Timeouts, silence_s=silence_s, first_silence_s=silence_s)
         replace("capture.supervisor", "Timeouts", quick)
-    if (FOLDER / "stuck").exists():
-        module, _, name = (FOLDER / "stuck").read_text("utf-8").rpartition(".")
-        replace(module, name, hang)
+    for control, stand_in in (("stuck", hang), ("busy", stay_busy)):
+        if (FOLDER / control).exists():
+            module, _, name = (FOLDER / control).read_text("utf-8").rpartition(".")
+            replace(module, name, stand_in)
     replace("cameras.v4l2", "find_device", lambda _: str(FOLDER / "camera"))
     cv2.VideoCapture = Capture  # type: ignore[assignment, misc]
 

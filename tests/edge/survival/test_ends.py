@@ -56,6 +56,15 @@ def block(run: Run) -> None:
     time.sleep(0.5)
 
 
+def check_configuration(run: Run) -> None:
+    run.control("busy", "cli.restart_check.find_camera")
+    (run.folder / "config.toml").touch()
+    run.start("--config", str(run.folder / "config.toml"))
+    run.wait("change")
+    run.process.send_signal(signal.SIGHUP)
+    run.wait_until((run.folder / "reached").exists)
+
+
 PHASES: dict[str, Callable[[Run], None]] = {
     # Before it handles signals, SIGTERM kills a process, which systemd takes for a clean end too.
     "importing the runtime": stop_at("model.interpreter.import_module"),
@@ -66,6 +75,8 @@ PHASES: dict[str, Callable[[Run], None]] = {
     "camera absent": lose_device,
     "watching": watch,
     "camera blocked": block,
+    # The check goes on until the process ends, which may not abort it within OpenCV.
+    "checking a configuration": check_configuration,
 }
 
 
