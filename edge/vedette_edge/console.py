@@ -65,6 +65,10 @@ class Output:
         self.out.file.write(f"{text}\n")
         self.out.file.flush()
 
+    def print_left_out(self, reason: str) -> None:
+        """Print that something takes no part: its name, a colon, and the reason."""
+        self.err.print(f"left out {escape_unprintable(reason)}", style="yellow")
+
     @contextmanager
     def show_progress(self, task: str, total: int) -> Iterator[Callable[[], None]]:
         """Show the progress of a task. Yields the function to call after each step."""

@@ -56,13 +56,17 @@ class DaskCluster:
         self.scheduler = self._start("scheduler", *flags)
         wait_until(lambda: "Scheduler at" in self.read_log("scheduler"))
 
-    def start_workers(self, *preloads: str) -> None:
-        """Start workers of one thread, each of which first loads the text of a module."""
+    def start_workers(self, *preloads: str, port: int = 0) -> None:
+        """Start workers of one thread, each of which first loads the text of a module.
+
+        A port is for one worker; 0: any.
+        """
         names = [f"worker-{number}" for number, _ in enumerate(preloads, len(self.workers))]
         for name, preload in zip(names, preloads, strict=True):
             module = self._folder / f"{name}.py"
             module.write_text(preload)
             flags = ["--nthreads", "1", "--no-nanny", "--preload", str(module)]
+            flags += ["--worker-port", str(port)]
             self.workers.append(self._start("worker", self.address, *flags, log=name))
         wait_until(lambda: all("Registered to" in self.read_log(name) for name in names))
 
@@ -83,9 +87,18 @@ class DaskCluster:
                 stderr=file,
                 env=os.environ | {"DASK_TEMPORARY_DIRECTORY": str(self._folder)},
             )
-        self._stack.callback(process.wait)
-        self._stack.callback(process.kill)
+        self._stack.callback(_end, process)
         return process
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process, gently where that works, so that its coverage counts."""
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:  # such as a worker whose scheduler was killed
+        process.kill()
+        process.wait()
 
 
 @contextmanager

@@ -142,6 +142,5 @@ def print_errors(predictions: Iterable[Prediction], terminal: Output) -> Iterato
     """Print the errors of predictions as they come, and yield all again."""
     for prediction in predictions:
         if prediction.error:
-            message = f"left out {escape_unprintable(prediction.error)}"
-            terminal.err.print(message, style="yellow")
+            terminal.print_left_out(prediction.error)
         yield prediction

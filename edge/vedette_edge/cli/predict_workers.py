@@ -1,17 +1,16 @@
-"""What `vedette predict` classifies with: threads of this machine, or a cluster."""
+"""Workers of `vedette predict`: threads of this machine, or a cluster."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import click
 
 from vedette_edge.cli import options
 from vedette_edge.cluster import LOCAL
-from vedette_edge.console import Output, escape_unprintable
+from vedette_edge.console import Output
 from vedette_edge.errors import SettingError
 from vedette_edge.images.decoding import list_optional_formats
 from vedette_edge.images.sources import is_url, read_source
@@ -25,12 +24,12 @@ Classify = Callable[[Iterable[File], int], Generator[Prediction, None, None]]  #
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How many work, where, and whether they prove the model first."""
+    """Workers that classify, and their threads."""
 
     workers: int | None
     threads: int
     cluster: str | None
-    no_self_test: bool
+    no_self_test: bool  # skip the golden samples
 
     def __post_init__(self) -> None:
         if self.workers and self.cluster not in (None, LOCAL):
@@ -64,7 +63,7 @@ worker_options = options.collect_options(
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be done: answers of `top_k` labels by a model, as `overrides` describe it."""
+    """A model, as `overrides` describe it, and the form of its answers: `top_k` labels."""
 
     classifier: Classifier
     overrides: ModelOverrides
@@ -84,7 +83,6 @@ def open_workers(task: Task, workers: WorkerOptions, terminal: Output) -> Iterat
     from vedette_edge.prediction import cluster  # the same
 
     job = cluster.Job(
-        name=uuid4().hex,
         model=task.classifier.model.data,
         overrides=task.overrides,
         threads=workers.threads,
@@ -99,8 +97,8 @@ def open_workers(task: Task, workers: WorkerOptions, terminal: Output) -> Iterat
         team = Team(client, partial(cluster.prove_job, job))
         team.gather()
         for refusal in team.list_refusals():
-            terminal.err.print(f"left out {escape_unprintable(refusal)}", style="yellow")
-        yield partial(cluster.classify_on_cluster, team, job)
+            terminal.print_left_out(refusal)
+        yield partial(cluster.classify_on_cluster, team)
 
 
 def find_readable(picture: str) -> str:

@@ -9,6 +9,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from importlib.metadata import version
 
 from vedette_edge.cluster import LOCAL
@@ -22,16 +23,17 @@ except ImportError as error:
     ) from error
 
 CONNECT_S = 20
+EDGE = "vedette-edge"
 
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}")
 
 
 @contextmanager
-def open_cluster(address: str, workers: int) -> Iterator[Client]:
+def open_cluster(address: str, workers: int, package: str = EDGE) -> Iterator[Client]:
     """Connect to the scheduler at an address, or start a cluster here: LOCAL.
 
     The latter has so many workers, each a process of one thread. Raises SettingError if it is no
-    address, and ClusterError if there is no scheduler, or no worker.
+    address, and ClusterError if there is no scheduler, no worker, or no package on the scheduler.
     """
     with _start_cluster(workers) if address == LOCAL else nullcontext(address) as scheduler:
         if address != LOCAL:
@@ -42,7 +44,7 @@ def open_cluster(address: str, workers: int) -> Iterator[Client]:
             except TimeoutError as error:
                 start = f"start one with: dask worker {address}"
                 raise ClusterError(f"{address}: the scheduler has no workers; {start}") from error
-            _require_vedette(client)
+            _require_package(client, package)
             yield client
 
 
@@ -84,17 +86,18 @@ def _require_scheduler(address: str) -> None:
         raise ClusterError(f"{address}: a {kind.lower()} of Dask, expected its scheduler")
 
 
-def _require_vedette(client: Client) -> None:
+def _require_package(client: Client, package: str) -> None:
     """Raise ClusterError unless the scheduler can load what the workers are to do."""
     try:
-        client.run_on_scheduler(find_version)
+        client.run_on_scheduler(find_version, package)
     except Exception as error:  # whatever it raises there
         raise ClusterError(
-            f"the scheduler cannot load Vedette ({error}); there, too: "
-            "pip install 'vedette-edge[cluster]'"
+            f"the scheduler cannot load {package} ({error}); there, too: "
+            f"pip install '{package}[cluster]'"
         ) from error
 
 
-def find_version() -> str:
-    """Find the version of Vedette."""
-    return version("vedette-edge")
+def find_version(package: str = EDGE) -> str:
+    """Find the version of a package that can be imported."""
+    import_module(package.replace("-", "_"))
+    return version(package)

@@ -1,32 +1,60 @@
 """The workers of a Dask cluster that take part in a task, and results in the order of the items."""
 
+import pickle
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import uuid4
 
 import cloudpickle
-from distributed import Client, Future
+from distributed import Client, Future, get_worker
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
+from zict import LRU
 
 from vedette_edge.errors import ClusterError, VedetteError, join_names
 
 AHEAD = 4  # items a thread, whose results wait for those of earlier ones
 RETRIES = 3  # of an item, after an error that nobody foresaw
 LOOK_S = 2.0  # between looks for new and lost workers
-PROVE_S = 60.0  # for a proof, while others wait
-MOST_IDLE_S = 60.0  # without a worker
+PAUSE_S = 0.1  # before another look, where there is nothing else to do
+PROVE_PAUSES = 600  # for a proof, while others wait
+IDLE_PAUSES = 600  # without a worker
+MOST_TEAMS = 8  # that a worker stays ready for: those that were used last
 DEADLY = (
     "one worker after the other ended at the same pictures, perhaps for lack of memory; their logs "
     "say more"
 )
 LOST = "the connection to the scheduler is lost; is it still running?"
 
+State = TypeVar("State")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_PENDING = object()  # in place of a result, or of a state
+_states: MutableMapping[str, Any] = LRU(MOST_TEAMS, {})  # on a worker, by the name of a team
+
+
+class Worker(NamedTuple):
+    """A process of the cluster."""
+
+    address: str
+    threads: int
+
+
+class NotReadyError(ClusterError):
+    """An item for a worker that has taken another's address, or has too many teams."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"a worker is not ready; are there over {MOST_TEAMS} runs at once?")
+        self.worker = worker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotReadyError, (self.worker,)
 
 
 @dataclass(slots=True)
@@ -36,147 +64,145 @@ class _Work(Generic[Item]):
     item: Item
     future: "Future[Any]"
     workers: frozenset[str]  # that may do it
-    losses: int = 0  # times that all of those were lost
+    losses: int = 0  # times that all of those were lost, or not ready
 
 
-class Team:
-    """Workers that take part: those whose proof succeeded. New workers are asked as they join.
+class Team(Generic[State]):
+    """Workers that take part: those that are ready. New workers are asked as they join.
 
     Methods raise ClusterError if the scheduler is lost.
     """
 
-    def __init__(self, client: Client, prove: Callable[[], str]) -> None:
-        """`prove` runs on each worker: it returns the reason why that takes no part, or ""."""
-        self._client, self._prove = client, _pack(prove)
-        self._threads: dict[str, int] = {}  # of each worker, by address
+    def __init__(self, client: Client, get_ready: Callable[[], State]) -> None:
+        """`get_ready` runs on each worker, and returns what that needs for each item.
+
+        It raises a VedetteError, which says why, for a worker that is to take no part.
+        """
+        self._client, self._name = client, uuid4().hex
+        self._get_ready = _pack(partial(_keep_state, self._name, get_ready))
+        self._workers: dict[str, Worker] = {}  # by an identity that no other worker has
         self._proofs: dict[str, Future[str]] = {}  # that are not finished
         self._answers: dict[str, str] = {}  # of those that are: the reason, or ""
         self._looked_s = 0.0
 
     @property
     def members(self) -> frozenset[str]:
-        """The addresses of the workers that take part."""
-        return frozenset(one for one in self._threads if self._answers.get(one) == "")
+        """The identities of the workers that take part."""
+        return frozenset(one for one, reason in self._answers.items() if not reason)
+
+    @property
+    def threads(self) -> int:
+        """The number of items that the members work on at once, at least 1."""
+        return max(1, sum(self._workers[one].threads for one in self.members))
 
     def gather(self) -> None:
         """Wait for the proofs, but not for long. Raises ClusterError if no worker takes part."""
-        start_s = time.monotonic()
         self.look()
-        while self._proofs and time.monotonic() - start_s < PROVE_S:
-            time.sleep(0.05)
+        for _ in range(PROVE_PAUSES):
+            if not self._proofs:
+                break
+            time.sleep(PAUSE_S)
             self.look()
         if not self.members:
             raise ClusterError(f"no worker takes part. {join_names(self.list_refusals())}")
 
     def list_refusals(self) -> list[str]:
         """List the workers that take no part so far, each with its reason."""
-        late = dict.fromkeys(self._proofs, f"no answer for {PROVE_S:g} s")
-        reasons = sorted((self._answers | late).items())
-        return [f"{worker}: {reason}" for worker, reason in reasons if reason]
+        late = dict.fromkeys(self._proofs, "no answer so far")
+        reasons = (self._answers | late).items()
+        return sorted(f"{self._workers[one].address}: {why}" for one, why in reasons if why)
 
     def look(self) -> None:
         """Find new and lost workers, and answers."""
         self._looked_s = time.monotonic()
         try:
-            self._threads = dict(self._client.nthreads())
+            self._workers = self._client.run_on_scheduler(_list_workers)
         except OSError as error:
             raise ClusterError(LOST) from error
-        for worker in self._threads.keys() - self._answers.keys() - self._proofs.keys():
-            self._proofs[worker] = self._client.submit(self._prove, workers=[worker], pure=False)
-        for worker, proof in list(self._proofs.items()):
-            if worker not in self._threads:
-                del self._proofs[worker]
-            elif proof.done():
-                self._answers[worker] = _read_answer(proof)
-                del self._proofs[worker]
+        self._answers = self._keep_present(self._answers)
+        self._proofs = self._keep_present(self._proofs)
+        for one in self._workers.keys() - self._answers.keys() - self._proofs.keys():
+            address = self._workers[one].address
+            self._proofs[one] = self._client.submit(self._get_ready, workers=[address], pure=False)
+        for one, proof in list(self._proofs.items()):
+            if proof.done():
+                self._answers[one] = _read_answer(self._proofs.pop(one))
 
-    def _look_again(self) -> None:
-        if time.monotonic() - self._looked_s > LOOK_S:
-            self.look()
-
-    @property
-    def threads(self) -> int:
-        """The number of items that the members work on at once, at least 1."""
-        return max(1, sum(self._threads[worker] for worker in self.members))
+    def _keep_present(self, by_worker: dict[str, Result]) -> dict[str, Result]:
+        return {one: value for one, value in by_worker.items() if one in self._workers}
 
     def map_in_order(
-        self, function: Callable[[Item], Result], items: Iterable[Item]
+        self, function: Callable[[State, Item], Result], items: Iterable[Item]
     ) -> Generator[Result, None, None]:
         """Call a function for each item on the members; yield the results.
 
-        What a lost worker was at is done again by another one. Raises ClusterError if there are no
-        workers for long, or if an item ends worker after worker; and the function's error.
+        It gets what `get_ready` has returned there, and the item. What a lost worker was at is done
+        again by another one. Raises ClusterError if there are no workers for long, or if an item
+        ends worker after worker; and the function's error.
         """
         waiting = deque[_Work[Item]]()
+        call = partial(_call, self._name, function)
         try:
             for item in items:
-                self._look_again()
-                waiting.append(self._submit(function, item))
+                if time.monotonic() - self._looked_s > LOOK_S:
+                    self.look()
+                waiting.append(self._submit(call, item))
                 if len(waiting) > AHEAD * self.threads:
-                    yield self._wait(function, waiting.popleft())
+                    yield self._wait(call, waiting.popleft())
             while waiting:
-                yield self._wait(function, waiting.popleft())
+                yield self._wait(call, waiting.popleft())
         finally:
             self._client.cancel([work.future for work in waiting])
 
-    def _submit(self, function: Callable[[Item], Result], item: Item) -> _Work[Item]:
+    def _submit(self, call: Callable[[Item], Any], item: Item) -> _Work[Item]:
         self._await_members()
-        future = self._client.submit(
-            _call, function, item, workers=list(self.members), pure=False, retries=RETRIES
-        )
-        return _Work(item, future, self.members)
-
-    def _submit_again(self, function: Callable[[Item], Result], work: _Work[Item]) -> _Work[Item]:
-        work.future.cancel()
-        if work.losses == RETRIES:
-            raise ClusterError(DEADLY)
-        return replace(self._submit(function, work.item), losses=work.losses + 1)
+        members = self.members
+        addresses = [self._workers[one].address for one in members]
+        future = self._client.submit(call, item, workers=addresses, pure=False, retries=RETRIES)
+        return _Work(item, future, members)
 
     def _await_members(self) -> None:
-        start_s = time.monotonic()
-        while not self.members:
-            if time.monotonic() - start_s > MOST_IDLE_S:
-                raise ClusterError(
-                    f"for {MOST_IDLE_S:g} s, no worker of the cluster took part; start one with: "
-                    "dask worker, and the address of the scheduler"
-                )
-            time.sleep(LOOK_S / 4)
+        """Count the looks: where a machine sleeps meanwhile, time is no measure."""
+        for _ in range(IDLE_PAUSES):
+            if self.members:
+                return
+            time.sleep(PAUSE_S)
             self.look()
+        raise ClusterError(
+            f"for {IDLE_PAUSES * PAUSE_S:g} s, no worker of the cluster took part; start one with: "
+            "dask worker, and the address of the scheduler"
+        )
 
-    def _wait(self, function: Callable[[Item], Result], work: _Work[Item]) -> Result:
-        """Wait for a result. Work whose workers are all lost is given to others."""
-        while True:
-            try:
-                answer: Result | VedetteError = work.future.result(timeout=LOOK_S)
-                break
-            except TimeoutError:
-                if work.future.status == "error":  # the function raised it
-                    raise
-            except KilledWorker as error:
-                raise ClusterError(DEADLY) from error
-            except (FutureCancelledError, CommClosedError) as error:
-                raise ClusterError(LOST) from error
+    def _wait(self, call: Callable[[Item], Any], work: _Work[Item]) -> Any:
+        """Wait for a result. Work whose workers are lost or not ready is given to others."""
+        while (answer := _take_answer(work.future)) is _PENDING or _is_unready(answer):
+            if answer is not _PENDING:
+                self._answers.pop(answer.worker, None)  # it gets ready once more
             self.look()
-            if not work.workers & self._threads.keys():
-                work = self._submit_again(function, work)
-        if isinstance(answer, VedetteError):
+            if answer is not _PENDING or not work.workers & self._workers.keys():
+                if work.losses == RETRIES:
+                    raise ClusterError(DEADLY) if answer is _PENDING else answer
+                work.future.cancel()
+                work = replace(self._submit(call, work.item), losses=work.losses + 1)
+        if isinstance(answer, KilledWorker):
+            raise ClusterError(DEADLY) from answer
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
 
-def _pack(prove: Callable[[], str]) -> Callable[[], str]:
-    """Make a function that a worker can load, even where Vedette is not installed."""
-    content = cloudpickle.dumps(prove)
+def _is_unready(answer: object) -> bool:
+    return isinstance(answer, NotReadyError)
 
-    def unpack() -> str:  # sent by its code, not by its name
-        import pickle  # on the worker
 
-        try:
-            return str(pickle.loads(content)())
-        except Exception as error:  # whatever it is, the worker cannot prove anything
-            return f"cannot load Vedette, or fails: {error!r}"
-
-    return unpack
+def _take_answer(future: "Future[Any]") -> Any:
+    """Take the result of a task, or its error; _PENDING if there is none for a while."""
+    try:
+        return future.exception(timeout=LOOK_S) or future.result(timeout=LOOK_S)
+    except TimeoutError:  # of the wait: one of the task is returned
+        return _PENDING
+    except (FutureCancelledError, CommClosedError) as error:
+        raise ClusterError(LOST) from error
 
 
 def _read_answer(proof: "Future[str]") -> str:
@@ -186,9 +212,39 @@ def _read_answer(proof: "Future[str]") -> str:
         return repr(error)
 
 
-def _call(function: Callable[[Item], Result], item: Item) -> Result | VedetteError:
-    """Call a function, on a worker. An error that it foresees is its result: no retry mends it."""
+def _list_workers(dask_scheduler: Any) -> dict[str, Worker]:
+    """List the workers, on the scheduler. An address may have another one after a restart."""
+    workers = dask_scheduler.workers.values()
+    return {one.server_id: Worker(one.address, one.nthreads) for one in workers}
+
+
+def _pack(function: Callable[[], str]) -> Callable[[], str]:
+    """Make a function that a worker can load, even where Vedette is not installed."""
+    content = cloudpickle.dumps(function)
+
+    def unpack() -> str:  # sent by its code, not by its name
+        try:
+            return str(pickle.loads(content)())
+        except Exception as error:  # whatever it is, the worker cannot prove anything
+            return f"cannot load Vedette, or fails: {error!r}"
+
+    return unpack
+
+
+def _keep_state(team: str, get_ready: Callable[[], Any]) -> str:
+    """Get ready, on a worker; return the reason why it takes no part, or ""."""
     try:
-        return function(item)
+        _states[team] = get_ready()
+    except VedetteError as error:
+        return str(error)
+    return ""
+
+
+def _call(team: str, function: Callable[[Any, Item], Result], item: Item) -> Result | VedetteError:
+    """Call a function, on a worker. An error that it foresees is its result: no retry mends it."""
+    if (state := _states.get(team, _PENDING)) is _PENDING:
+        return NotReadyError(get_worker().id)
+    try:
+        return function(state, item)
     except VedetteError as error:
         return error

@@ -4,7 +4,7 @@ A worker needs no more than the wheel of the edge, an interpreter, and the extra
 """
 
 import tempfile
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vedette_edge.cluster.session import find_version
 from vedette_edge.cluster.team import Team
-from vedette_edge.errors import ClusterError, RemoteError, VedetteError
+from vedette_edge.errors import ClusterError, RemoteError
 from vedette_edge.images.decoding import list_optional_formats
 from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.images.sources import is_url, read_source
@@ -24,16 +24,12 @@ from vedette_edge.prediction.workers import ClassifierPool
 
 MOST_FILES = 1000  # of a shard, which a worker classifies and then reports
 SHARDS = 4  # a thread at least, so that all end at about the same time
-MOST_MODELS = 8  # that a worker keeps ready: of the latest runs
-
-_pools: dict[str, ClassifierPool] = {}  # on a worker: of each run's model
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A model, and all that its answers depend on, as a worker gets it."""
 
-    name: str  # of the run
     model: bytes
     overrides: ModelOverrides
     threads: int  # of each interpreter
@@ -46,17 +42,6 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """Files that one worker classifies, one after the other."""
-
-    job: str  # its name
-    folder: str
-    picture: str
-    top_k: int
-    files: list[File]
-
-
-@dataclass(frozen=True, slots=True)
 class ShardResult:
     """The answers for the first files of a shard, and the error that prevented further ones."""
 
@@ -64,22 +49,26 @@ class ShardResult:
     error: RemoteError | None = None
 
 
-def prove_job(job: Job) -> str:
-    """Get ready for a run, on a worker; return the reason why it takes no part, or ""."""
+@dataclass(frozen=True, slots=True)
+class Prover:
+    """A worker that has proved the model."""
+
+    job: Job
+    pool: ClassifierPool
+
+
+def prove_job(job: Job) -> Prover:
+    """Get ready for a job, on a worker. Raises VedetteError if it sees otherwise."""
+    _check_installation(job)
     try:
-        _check_installation(job)
         if job.picture:
             read_source(job.picture)
-        pool = ClassifierPool(_load_classifier(job))
-    except VedetteError as error:
-        return str(error)
     except OSError as error:
-        return f"{error.filename}: {error.strerror or error}; all machines need the pictures"
+        raise ClusterError(
+            f"{error.filename}: {error.strerror or error}; all machines need the pictures"
+        ) from error
     keep_large_blocks()
-    _pools[job.name] = pool
-    for name in list(_pools)[:-MOST_MODELS]:
-        del _pools[name]
-    return ""
+    return Prover(job, ClassifierPool(_load_classifier(job)))
 
 
 def _check_installation(job: Job) -> None:
@@ -103,17 +92,14 @@ def _load_classifier(job: Job) -> Classifier:
     return classifier
 
 
-def classify_shard(shard: Shard) -> ShardResult:
-    """Classify the files of a shard, on a worker that is ready for its run."""
-    pool = _pools.get(shard.job)
-    if not pool:
-        raise ClusterError(f"more than {MOST_MODELS} runs at once on this cluster; wait for one")
-    predictions = list[Prediction]()
-    for file in shard.files:
+def classify_shard(worker: Prover, files: Sequence[File]) -> ShardResult:
+    """Classify some files, one after the other."""
+    job, predictions = worker.job, list[Prediction]()
+    for file in files:
         try:
-            prediction = pool.classify(*file, shard.top_k, shard.folder)
+            prediction = worker.pool.classify(*file, job.top_k, job.folder)
             if prediction.error:
-                _require_picture(shard.picture)
+                _require_picture(job.picture)
             predictions.append(prediction)
         except RemoteError as error:
             return ShardResult(predictions, error)
@@ -127,7 +113,7 @@ def _require_picture(picture: str) -> None:
 
 
 def classify_on_cluster(
-    team: Team, job: Job, files: Iterable[File], total: int
+    team: Team[Prover], files: Iterable[File], total: int
 ) -> Generator[Prediction, None, None]:
     """Classify files, `total` of them; yield the answers in their order.
 
@@ -135,8 +121,7 @@ def classify_on_cluster(
     """
     size = max(1, min(MOST_FILES, total // (SHARDS * team.threads)))
     names = iter(files)
-    parts = iter(lambda: list(islice(names, size)), [])
-    shards = (Shard(job.name, job.folder, job.picture, job.top_k, part) for part in parts)
+    shards = iter(lambda: list(islice(names, size)), [])
     with closing(team.map_in_order(classify_shard, shards)) as results:
         for result in results:
             yield from result.predictions

@@ -13,36 +13,40 @@ from tests.edge.mosquitto import wait_until
 from vedette_edge.cluster import LOCAL, team
 from vedette_edge.cluster.session import open_cluster
 from vedette_edge.cluster.team import Team
-from vedette_edge.errors import ClusterError, RemoteError
+from vedette_edge.errors import ClusterError, RemoteError, SettingError
 
 
-def prove() -> str:
-    return ""
+def get_ready() -> int:
+    return 2
 
 
-def refuse() -> str:
-    return "it is Monday"
+def refuse() -> int:
+    raise SettingError("it is Monday")
 
 
-def hang() -> str:
+def hang() -> int:
     time.sleep(3)
+    return 2
+
+
+def wait_and_square(power: int, number: int) -> int:
+    time.sleep(0.2 if number % 5 == 0 else 0)
+    return int(number**power)
+
+
+def forget_state(*_: object) -> str:
     return ""
 
 
-def wait_and_square(number: int) -> int:
-    time.sleep(0.2 if number % 5 == 0 else 0)
-    return number**2
-
-
-def end_process(_: int) -> int:
+def end_process(*_: int) -> int:
     os._exit(1)
 
 
-def fail(error: Exception) -> None:
+def fail(_: int, error: Exception) -> None:
     raise error
 
 
-def name_worker(_: int) -> str:
+def name_worker(*_: int) -> str:
     time.sleep(0.01)
     return str(get_worker().name)
 
@@ -60,14 +64,14 @@ def client(cluster: DaskCluster) -> Iterator[Client]:
 
 
 @pytest.fixture
-def two(client: Client) -> Team:
+def two(client: Client) -> Team[int]:
     """A team of two workers."""
-    two = Team(client, prove)
+    two = Team(client, get_ready)
     two.gather()
     return two
 
 
-def test_results_come_in_the_order_of_the_items_and_few_are_ahead(two: Team) -> None:
+def test_results_come_in_the_order_of_the_items_and_few_are_ahead(two: Team[int]) -> None:
     taken = list[int]()
 
     def take() -> Iterator[int]:
@@ -83,14 +87,16 @@ def test_results_come_in_the_order_of_the_items_and_few_are_ahead(two: Team) -> 
     assert len(set(two.map_in_order(name_worker, range(40)))) == 2
 
 
-def test_work_of_a_killed_worker_is_done_by_another(two: Team, cluster: DaskCluster) -> None:
+def test_work_of_a_killed_worker_is_done_by_another(two: Team[int], cluster: DaskCluster) -> None:
     results = two.map_in_order(wait_and_square, range(100))
     first = [next(results) for _ in range(10)]
     cluster.workers[0].kill()
     assert [*first, *results] == [number**2 for number in range(100)]
 
 
-def test_work_of_all_killed_workers_is_done_by_a_new_one(two: Team, cluster: DaskCluster) -> None:
+def test_work_of_all_killed_workers_is_done_by_a_new_one(
+    two: Team[int], cluster: DaskCluster
+) -> None:
     results = two.map_in_order(wait_and_square, range(60))
     first = [next(results) for _ in range(10)]
     for worker in cluster.workers:
@@ -100,7 +106,7 @@ def test_work_of_all_killed_workers_is_done_by_a_new_one(two: Team, cluster: Das
 
 
 def test_a_worker_that_stands_still_delays_its_own_work_alone(
-    two: Team, cluster: DaskCluster
+    two: Team[int], cluster: DaskCluster
 ) -> None:
     results = two.map_in_order(wait_and_square, range(60))
     first = [next(results) for _ in range(10)]
@@ -112,19 +118,19 @@ def test_a_worker_that_stands_still_delays_its_own_work_alone(
 
 def test_an_item_that_ends_each_worker_ends_the_work() -> None:
     with open_cluster(LOCAL, 1) as client:
-        alone = Team(client, prove)
+        alone = Team(client, get_ready)
         alone.gather()
         with pytest.raises(ClusterError, match="perhaps for lack of memory"):
             list(alone.map_in_order(end_process, [1]))
 
 
 @pytest.mark.parametrize("error", [RemoteError("http://host: 503"), TimeoutError("late")])
-def test_an_error_of_the_function_is_raised_here(two: Team, error: Exception) -> None:
+def test_an_error_of_the_function_is_raised_here(two: Team[int], error: Exception) -> None:
     with pytest.raises(type(error), match=str(error)):
         list(two.map_in_order(fail, [error]))
 
 
-def test_a_lost_scheduler_is_an_error(two: Team, cluster: DaskCluster) -> None:
+def test_a_lost_scheduler_is_an_error(two: Team[int], cluster: DaskCluster) -> None:
     results = two.map_in_order(wait_and_square, range(10_000))
     next(results)
     cluster.scheduler.kill()
@@ -133,9 +139,9 @@ def test_a_lost_scheduler_is_an_error(two: Team, cluster: DaskCluster) -> None:
 
 
 def test_without_workers_there_is_an_error_and_not_for_a_moment(
-    two: Team, cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+    two: Team[int], cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(team, "MOST_IDLE_S", 1)
+    monkeypatch.setattr(team, "IDLE_PAUSES", 10)
     for worker in cluster.workers:
         worker.kill()
     with pytest.raises(ClusterError, match=r"for 1 s, no worker .* start one with: dask worker"):
@@ -152,9 +158,9 @@ def test_workers_that_refuse_or_cannot_prove_anything_take_no_part(client: Clien
 def test_a_worker_that_is_late_takes_part_later(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(team, "PROVE_S", 0.5)
+    monkeypatch.setattr(team, "PROVE_PAUSES", 5)
     slow = Team(client, hang)
-    with pytest.raises(ClusterError, match=r"no answer for 0\.5 s"):
+    with pytest.raises(ClusterError, match="no answer so far"):
         slow.gather()
 
     def count_members() -> int:
@@ -163,3 +169,47 @@ def test_a_worker_that_is_late_takes_part_later(
 
     wait_until(lambda: count_members() == 2)
     assert slow.list_refusals() == []
+
+
+def test_a_worker_at_the_address_of_a_lost_one_must_get_ready_first(
+    client: Client, cluster: DaskCluster
+) -> None:
+    """The lost one's tasks may reach it before that is known."""
+    forgetful = Team(client, get_ready)
+    forgetful.gather()
+    results = forgetful.map_in_order(wait_and_square, range(100))
+    first = [next(results) for _ in range(10)]
+    client.run(team._states.clear)
+    assert [*first, *results] == [number**2 for number in range(100)]
+    assert len(forgetful.members) == 2
+
+
+def test_a_worker_with_too_many_teams_at_once_says_so(
+    two: Team[int], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team, "_keep_state", forget_state)
+    thrashing = Team(client, get_ready)
+    thrashing.gather()
+    with pytest.raises(ClusterError, match="are there over 8 runs at once"):
+        list(thrashing.map_in_order(wait_and_square, range(9)))
+    assert list(two.map_in_order(wait_and_square, range(9)))[-1] == 64
+
+
+def test_a_worker_that_takes_an_address_again_is_another_one(
+    client: Client, cluster: DaskCluster
+) -> None:
+    pair = Team(client, get_ready)
+    pair.gather()
+    before = pair.members
+    address = cluster.read_address("worker-0")
+    cluster.workers[0].kill()
+    cluster.workers[0].wait()
+    cluster.start_workers(PLAIN, port=int(address.rpartition(":")[2]))
+
+    def find_new() -> frozenset[str]:
+        pair.look()
+        return pair.members - before
+
+    wait_until(lambda: bool(find_new()))
+    assert [pair._workers[one].address for one in find_new()] == [address]
+    assert len(pair.members) == 2

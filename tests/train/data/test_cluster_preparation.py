@@ -84,10 +84,12 @@ def test_workers_that_do_not_see_the_photographs_are_an_error(
 def test_a_worker_with_other_versions_takes_no_part(data: Path) -> None:
     contract = draft_contract(("a", "b"), 32, "squash")
     versions = list_versions(("numpy", "no-such-package"))
-    assert prove_preparation(PreparationJob(data, contract, versions)) == ""
+    job = PreparationJob(data, contract, versions)
+    assert prove_preparation(job) == job
     other = {**versions, "numpy": "0.1", "no-such-package": "2"}
-    reason = prove_preparation(PreparationJob(data, contract, other))
-    assert f"numpy {versions['numpy']}, expected 0.1, no-such-package none, expected 2" in reason
+    expected = f"numpy {versions['numpy']}, expected 0.1, no-such-package none, expected 2"
+    with pytest.raises(ClusterError, match=expected):
+        prove_preparation(replace(job, versions=other))
 
 
 def test_what_a_worker_sees_otherwise_is_prepared_by_the_command(

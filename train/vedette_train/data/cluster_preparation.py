@@ -1,7 +1,4 @@
-"""Preparation of image files on a Dask cluster: read, checked, hashed and resized by its workers.
-
-Imports dask, which is an extra.
-"""
+"""Preparation of image files on a Dask cluster: its workers read, check, hash and resize them."""
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
@@ -10,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from vedette_edge.cluster.team import Team
+from vedette_edge.errors import ClusterError
 from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.model.contract import Contract
 from vedette_train.data.decoder_messages import capture_messages
@@ -19,8 +16,8 @@ from vedette_train.data.workplace import (
     PACKAGES,
     Versions,
     Workplace,
-    find_differences,
     list_versions,
+    require_versions,
 )
 
 FILES_PER_SHARD = 16  # prepared by one worker before it takes others
@@ -31,7 +28,7 @@ _alone = Lock()  # the messages of decoders are those of the whole process
 
 @dataclass(frozen=True, slots=True)
 class PreparationJob:
-    """What is prepared, and what the result depends on."""
+    """A data folder, and all that its prepared images depend on."""
 
     data: Path  # absolute
     contract: Contract
@@ -46,24 +43,21 @@ def prepare_on_cluster(
     Yields None for a file that a worker sees otherwise than this machine. Raises ClusterError.
     """
     job = PreparationJob(data.absolute(), contract, list_versions(VERSIONS_OF))
-    team = Team(place.cluster, partial(prove_preparation, job))
-    team.gather()
-    place.print_refusals(team.list_refusals())
+    team = place.gather_team(partial(prove_preparation, job))
     starts = range(0, len(entries), FILES_PER_SHARD)
     shards = (entries[start : start + FILES_PER_SHARD] for start in starts)
-    with closing(team.map_in_order(partial(prepare_shard, job), shards)) as results:
+    with closing(team.map_in_order(prepare_shard, shards)) as results:
         for result in results:
             yield from result
 
 
-def prove_preparation(job: PreparationJob) -> str:
-    """Check, on a worker, that it prepares as this machine does; return why not, or ""."""
-    if differences := find_differences(job.versions):
-        return differences
+def prove_preparation(job: PreparationJob) -> PreparationJob:
+    """Get ready, on a worker. Raises ClusterError if it would prepare otherwise."""
+    require_versions(job.versions)
     if not job.data.is_dir():
-        return f"{job.data}: folder not found; all machines need the photographs"
+        raise ClusterError(f"{job.data}: folder not found; all machines need the photographs")
     keep_large_blocks()
-    return ""
+    return job
 
 
 def prepare_shard(job: PreparationJob, entries: Sequence[Entry]) -> list[tuple[Entry, Row] | None]:

@@ -1,17 +1,22 @@
-"""Where a run works: what it prints to, where it keeps what it prepares, and who helps."""
+"""The terminal, the store and the cluster of a run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from vedette_edge.console import Output, escape_unprintable
+from vedette_edge.console import Output
+from vedette_edge.errors import ClusterError
+
+if TYPE_CHECKING:
+    from vedette_edge.cluster.team import Team
 
 # What prepared images depend on.
 PACKAGES = ("vedette-edge", "vedette-train", "numpy", "opencv-python-headless", "pillow")
 
 Cluster = Any  # distributed.Client, of a package that is an extra
+State = TypeVar("State")
 Versions = Mapping[str, str]  # by package; empty: not installed
 
 
@@ -24,13 +29,20 @@ class Workplace:
     cluster: Cluster = None  # None: this process works alone
     _printed: set[str] = field(default_factory=set)
 
-    def print_refusals(self, refusals: Iterable[str]) -> None:
-        """Print the workers of the cluster that take no part, each reason once."""
-        for refusal in refusals:
+    def gather_team(self, get_ready: Callable[[], State]) -> "Team[State]":
+        """Have the workers of the cluster get ready; print each that takes no part, once.
+
+        Raises ClusterError if none takes part.
+        """
+        from vedette_edge.cluster.team import Team  # dask is an extra
+
+        team = Team(self.cluster, get_ready)
+        team.gather()
+        for refusal in team.list_refusals():
             if refusal not in self._printed:
                 self._printed.add(refusal)
-                message = f"left out {escape_unprintable(refusal)}"
-                self.output.err.print(message, style="yellow")
+                self.output.print_left_out(refusal)
+        return team
 
 
 def list_versions(packages: Iterable[str] = PACKAGES) -> Versions:
@@ -38,15 +50,16 @@ def list_versions(packages: Iterable[str] = PACKAGES) -> Versions:
     return {package: _find_version(package) for package in packages}
 
 
-def find_differences(expected: Versions) -> str:
-    """Describe the packages whose versions differ here; an empty string if none do."""
+def require_versions(expected: Versions) -> None:
+    """Raise ClusterError if the versions of some packages differ here."""
     here = list_versions(expected)
     differing = [
         f"{package} {here[package] or 'none'}, expected {one or 'none'}"
         for package, one in expected.items()
         if here[package] != one
     ]
-    return f"{', '.join(differing)}; install the same versions" if differing else ""
+    if differing:
+        raise ClusterError(f"{', '.join(differing)}; install the same versions")
 
 
 def _find_version(package: str) -> str:

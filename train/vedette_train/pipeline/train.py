@@ -9,11 +9,11 @@ from importlib import import_module
 from pathlib import Path
 
 from vedette_edge.console import Output, create_log_output
-from vedette_edge.errors import ClusterError, SettingError
+from vedette_edge.errors import SettingError
 from vedette_train.config import StrPath, TrainConfig
 from vedette_train.data.layout import check_outside, resolve_path
 from vedette_train.data.training_data import check_few, load_training_data
-from vedette_train.data.workplace import Cluster, Workplace, list_versions
+from vedette_train.data.workplace import Workplace
 from vedette_train.evaluation.unknown_images import load_unknown_images
 from vedette_train.models.pretrained_weights import check_weights
 from vedette_train.pipeline.training_run import TrainingRun
@@ -78,21 +78,12 @@ def open_workplace(config: TrainConfig, out: Path, output: Output) -> Iterator[W
     from vedette_edge.cluster.session import open_cluster  # dask is an extra
 
     workers = len(os.sched_getaffinity(0))
-    with warnings.catch_warnings(), open_cluster(config.cluster, workers) as client:
+    with (
+        warnings.catch_warnings(),
+        open_cluster(config.cluster, workers, "vedette-train") as client,
+    ):
         warnings.filterwarnings("ignore", "Sending large graph")  # a network, once to each worker
-        _require_package(client)
         yield Workplace(output, store, client)
-
-
-def _require_package(client: Cluster) -> None:
-    """Raise ClusterError unless the scheduler can load what the workers are to do."""
-    try:
-        client.run_on_scheduler(list_versions)
-    except Exception as error:  # whatever it raises there
-        raise ClusterError(
-            f"the scheduler cannot load vedette-train ({error}); there, too: "
-            "pip install 'vedette-train[cluster]'"
-        ) from error
 
 
 def prepare_run(

@@ -1,66 +1,69 @@
 """Features of images by the workers of a Dask cluster, each with one thread.
 
-Imports dask, which is an extra, but not TensorFlow: the scheduler loads this module, too.
+The scheduler loads this module, too, and so it does not import TensorFlow.
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.cluster.team import Team
 from vedette_edge.errors import ClusterError
 from vedette_edge.head.covariance import Floats
 from vedette_edge.images.preprocessing import Image
-from vedette_train.data.workplace import Versions, Workplace, find_differences, list_versions
+from vedette_train.data.workplace import Versions, Workplace, list_versions, require_versions
+
+if TYPE_CHECKING:
+    from vedette_edge.cluster.team import Team
 
 PACKAGES = ("vedette-train", "tensorflow", "keras", "numpy")
 SHARD_BYTES = 4 << 20  # of images, for one worker
-MOST_NETWORKS = 4  # that a worker keeps ready: those that were used last
+PROBED = 16  # images
 
 Network = Any  # a Keras model
-
-_networks: dict[str, Network] = {}  # on a worker, by name
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractionJob:
-    """A network, as a worker gets it, and the versions that its features depend on."""
+    """A network, as a worker gets it, and all that its features depend on."""
 
-    name: str  # of its content
     layers: str  # JSON
     weights: Sequence[NDArray[np.float32]]
     versions: Versions
+    probe: Image  # a batch of images
+    features: Floats | None  # of the probe; None: of a GPU, which rounds otherwise
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Batches of images for one worker."""
-
-    network: str  # its name
-    batches: Sequence[Image]
-
-
-def open_team(place: Workplace, network: Network, name: str) -> Team:
+def open_team(place: Workplace, network: Network) -> "Team[Network]":
     """Have the workers load a network. Raises ClusterError if none takes part."""
-    versions = list_versions(PACKAGES)
-    job = ExtractionJob(name, network.to_json(), network.get_weights(), versions)
-    team = Team(place.cluster, partial(prove_extraction, job))
-    team.gather()
-    place.print_refusals(team.list_refusals())
-    return team
+    return place.gather_team(partial(prove_extraction, create_job(network)))
+
+
+def create_job(network: Network) -> ExtractionJob:
+    """Describe a network, and what it makes of a probe here."""
+    import tensorflow as tf  # which the scheduler has not
+
+    shape = (PROBED, *network.input_shape[1:])
+    probe = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    on_gpu = tf.config.list_logical_devices("GPU")
+    return ExtractionJob(
+        layers=network.to_json(),
+        weights=network.get_weights(),
+        versions=list_versions(PACKAGES),
+        probe=probe,
+        features=None if on_gpu else network.predict_on_batch(probe),
+    )
 
 
 def extract_on_cluster(
-    team: Team, network: str, batches: Iterable[Image]
+    team: "Team[Network]", batches: Iterable[Image]
 ) -> Generator[Floats, None, None]:
     """Yield the features of batches of images, a row each, in their order. Raises ClusterError."""
-    shards = (Shard(network, some) for some in _group_batches(batches))
-    with closing(team.map_in_order(extract_shard, shards)) as results:
+    with closing(team.map_in_order(extract_shard, _group_batches(batches))) as results:
         for features in results:
             yield from features
 
@@ -76,26 +79,22 @@ def _group_batches(batches: Iterable[Image]) -> Iterator[list[Image]]:
         yield group
 
 
-def prove_extraction(job: ExtractionJob) -> str:
-    """Load a network, on a worker; return the reason why it takes no part, or ""."""
-    if differences := find_differences(job.versions):
-        return differences
-    _networks[job.name] = _networks.pop(job.name, None) or _load_network(job)
-    for name in list(_networks)[:-MOST_NETWORKS]:
-        del _networks[name]
-    return ""
-
-
-def extract_shard(shard: Shard) -> list[Floats]:
-    """Compute the features of some batches, on a worker that has loaded the network."""
-    network = _networks.pop(shard.network, None)
-    if not network:
+def prove_extraction(job: ExtractionJob) -> Network:
+    """Load a network, on a worker. Raises ClusterError if it gives other features there."""
+    require_versions(job.versions)
+    network = _load_network(job)
+    features = network.predict_on_batch(job.probe)
+    if job.features is not None and not np.array_equal(features, job.features):
         raise ClusterError(
-            "a worker has lost the network: it was restarted, or has more than "
-            f"{MOST_NETWORKS} runs at once; repeat the command"
+            "it computes other features than the machine of the command; is its processor of "
+            "another kind? Use machines of one kind"
         )
-    _networks[shard.network] = network  # now the last that was used
-    return [network.predict_on_batch(images) for images in shard.batches]
+    return network
+
+
+def extract_shard(network: Network, batches: Sequence[Image]) -> list[Floats]:
+    """Compute the features of some batches."""
+    return [network.predict_on_batch(images) for images in batches]
 
 
 def _load_network(job: ExtractionJob) -> Network:

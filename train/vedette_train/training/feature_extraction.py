@@ -98,16 +98,13 @@ def _create_extractor(network: Model, place: Workplace) -> Extractor:
         return Extractor(width, functools.partial(extract_batches, network))
     from vedette_train.training import cluster_extraction  # dask is an extra
 
-    name = _hash_network(network)
-    open_team = functools.cache(
-        functools.partial(cluster_extraction.open_team, place, network, name)
-    )
+    open_team = functools.cache(functools.partial(cluster_extraction.open_team, place, network))
 
     def extract(batches: Iterable[Image]) -> Generator[Floats, None, None]:
         images = iter(batches)
         for some in images:  # where there are none, the workers need not load the network
             rest = itertools.chain([some], images)
-            yield from cluster_extraction.extract_on_cluster(open_team(), name, rest)
+            yield from cluster_extraction.extract_on_cluster(open_team(), rest)
 
     return Extractor(width, extract)
 
