@@ -5,6 +5,7 @@ The shrinkage towards a multiple of the identity is Friedman's, Regularized Disc
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,12 @@ class Moments:
         self.counts[:] += members.sum(axis=1)
         self.sums[:] += members @ centred
         self.products[:] += centred.T @ centred
+
+    def __iadd__(self, some: "Moments") -> Self:
+        self.counts[:] += some.counts
+        self.sums[:] += some.sums
+        self.products[:] += some.products
+        return self
 
     def __sub__(self, some: "Moments") -> "Moments":
         products = self.products - some.products

@@ -1,6 +1,7 @@
 """Compute logits of images by heads that were not fitted to them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 from vedette_edge.head.covariance import FewRows, Floats, Labels, Moments
 from vedette_edge.head.discriminant import fit_discriminant
 
-AT_A_TIME = 2048  # rows of features in memory
+AT_A_TIME = 2048  # images whose features are in memory
+GROUP = 8 * AT_A_TIME  # images that are summed up apart
 
+Places = NDArray[np.intp]
 Way = tuple[Sequence[int], float]  # the widths of the blocks that a head reads, and its shrinkage
 
 
@@ -25,12 +28,20 @@ class FeatureRows(Protocol):
     def folds(self) -> NDArray[np.intp]:
         """The fold 0, 1, ... of each image."""
 
-    def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
+    def views(self, places: Places) -> Iterator[Floats]:
         """Yield the features of some images, a row each: plain first, then mirrored."""
 
 
+# Yields the moments of each group of images, relative to an origin: groups, classes, origin.
+SumGroups = Callable[[Iterable[Places], int, Floats], Iterable[Moments]]
+
+
 def read_rows(
-    rows: FeatureRows, places: NDArray[np.intp], classes: int, width: int
+    rows: FeatureRows,
+    places: Places,
+    classes: int,
+    width: int,
+    sum_groups: SumGroups | None = None,
 ) -> Moments | FewRows:
     """Read the first `width` features of all views of some images, to fit a head to them.
 
@@ -42,27 +53,44 @@ def read_rows(
             origin = views[0].mean(axis=0)
             labels, images = (np.tile(one, len(views)) for one in (rows.labels[places], places))
             return FewRows(np.concatenate(views) - origin, labels, images, classes, origin)
-    return sum_moments(rows, places, classes, width)
+    some = places[:: -(-len(places) // AT_A_TIME)]
+    origin = next(rows.views(some))[:, :width].mean(axis=0)
+    return sum_moments(rows, places, classes, origin, sum_groups)
 
 
 def sum_moments(
     rows: FeatureRows,
-    places: NDArray[np.intp],
+    places: Places,
     classes: int,
-    width: int,
-    origin: Floats | None = None,
+    origin: Floats,
+    sum_groups: SumGroups | None = None,
 ) -> Moments:
-    """Sum the moments of the first `width` features over all views of some images.
+    """Sum the moments of all views of some images; of as many features as the origin has.
 
-    By default, the origin is the mean of some of the images.
+    Floating-point sums depend on their order. Groups are summed up one by one, and then together,
+    so that it changes no bit where and by how many that is done: `sum_groups`, by default here.
     """
-    if origin is None:
-        some = places[:: -(-len(places) // AT_A_TIME)]
-        origin = next(rows.views(some))[:, :width].mean(axis=0)
+    total, groups = Moments.zeros(classes, origin), split_batches(places, GROUP)
+    for sums in (sum_groups or partial(_sum_groups, rows))(groups, classes, origin):
+        total += sums
+    return total
+
+
+def _sum_groups(
+    rows: FeatureRows, groups: Iterable[Places], classes: int, origin: Floats
+) -> Iterator[Moments]:
+    for group in groups:
+        total = Moments.zeros(classes, origin)
+        for places in split_batches(group):
+            total += sum_views(rows.views(places), rows.labels[places], classes, origin)
+        yield total
+
+
+def sum_views(views: Iterable[Floats], labels: Labels, classes: int, origin: Floats) -> Moments:
+    """Sum the moments of the views of a batch of images."""
     sums = Moments.zeros(classes, origin)
-    for some in split_batches(places):
-        for features in rows.views(some):
-            sums.add(features[:, :width], rows.labels[some])
+    for features in views:
+        sums.add(features[:, : len(origin)], labels)
     return sums
 
 
@@ -71,19 +99,20 @@ def score_out_of_fold(
     total: Moments | FewRows,
     ways: Sequence[Way],
     advance: Callable[[], None] = lambda: None,
+    sum_groups: SumGroups | None = None,
 ) -> Floats:
     """Compute the logits of each fold by heads fitted to the rest: ways x images x classes.
 
     `total` is read from all images. Calls `advance` after each fit: for each fold and way.
     """
-    classes, width = total.means.shape
+    classes, _ = total.means.shape
     logits = np.empty((len(ways), len(rows.labels), classes), np.float32)
     for fold in np.unique(rows.folds):
         held_out = np.flatnonzero(rows.folds == fold)
         if isinstance(total, FewRows):
             rest: Moments | FewRows = total.without(held_out)
         else:
-            rest = total - sum_moments(rows, held_out, classes, width, total.origin)
+            rest = total - sum_moments(rows, held_out, classes, total.origin, sum_groups)
         heads = []
         for widths, share in ways:
             heads.append(fit_discriminant(rest.first(sum(widths)), widths, share))
@@ -95,7 +124,7 @@ def score_out_of_fold(
     return logits
 
 
-def split_batches(places: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Yield the places, AT_A_TIME at a time."""
-    for start in range(0, len(places), AT_A_TIME):
-        yield places[start : start + AT_A_TIME]
+def split_batches(places: Places, size: int = AT_A_TIME) -> Iterator[Places]:
+    """Yield the places, so many at a time."""
+    for start in range(0, len(places), size):
+        yield places[start : start + size]

@@ -1,12 +1,13 @@
 """Logits out of fold come from heads that never saw the picture."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vedette_edge.head import cross_validation
 from vedette_edge.head.covariance import FewRows, Floats, Labels, Moments
 from vedette_edge.head.cross_validation import (
     AT_A_TIME,
@@ -47,8 +48,13 @@ def draw(count: int = 200) -> Rows:
     return Rows(labels, np.arange(count) % FOLDS, plain, mirrored)
 
 
+def sum_all(rows: Rows, places: NDArray[np.intp], classes: int, width: int) -> Moments:
+    origin = rows.plain[places, :width].mean(axis=0)
+    return sum_moments(rows, places, classes, origin)
+
+
 def summed(rows: Rows) -> Moments:
-    return sum_moments(rows, np.arange(len(rows.labels)), CLASSES, sum(WIDTHS))
+    return sum_all(rows, np.arange(len(rows.labels)), CLASSES, sum(WIDTHS))
 
 
 def refitted_without(rows: Rows, fold: int, widths: tuple[int, ...], shrinkage: float) -> Floats:
@@ -93,7 +99,7 @@ def test_images_with_half_as_many_rows_as_features_stay_rows(count: int, few: bo
     plain, mirrored = (np.tile(view, 12) for view in (rows.plain, rows.mirrored))
     wide = Rows(rows.labels, rows.folds, plain, mirrored)
     places = np.arange(60)[-count:]
-    actual, expected = (read(wide, places, CLASSES, 160) for read in (read_rows, sum_moments))
+    actual, expected = (read(wide, places, CLASSES, 160) for read in (read_rows, sum_all))
     assert isinstance(actual, FewRows) == few
     assert actual.counts.tolist() == expected.counts.tolist()
     for name in ("origin", "means", "squares"):
@@ -109,7 +115,7 @@ def test_few_rows_are_scored_by_heads_without_their_fold_as_many_are() -> None:
         np.hstack(one) for one in zip((rows.plain, rows.mirrored), noise, strict=True)
     )
     wide, ways = Rows(rows.labels, rows.folds, plain, mirrored), [((14,), 0.2), ((14, 200), 0.6)]
-    few, many = (read(wide, np.arange(40), CLASSES, 214) for read in (read_rows, sum_moments))
+    few, many = (read(wide, np.arange(40), CLASSES, 214) for read in (read_rows, sum_all))
     assert isinstance(few, FewRows)
     actual, expected = (score_out_of_fold(wide, total, ways) for total in (few, many))
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
@@ -120,7 +126,7 @@ def test_labels_that_mean_nothing_are_guessed_no_better_than_by_chance() -> None
     labels = np.arange(400) % 2
     noise = random.normal(0, 1, (400, sum(WIDTHS))).astype(np.float32)
     rows = Rows(labels, random.permutation(400) % FOLDS, noise, noise)
-    total = sum_moments(rows, np.arange(400), 2, sum(WIDTHS))
+    total = sum_all(rows, np.arange(400), 2, sum(WIDTHS))
     (logits,) = score_out_of_fold(rows, total, [(WIDTHS, 0.06)])
     assert (logits.argmax(axis=1) == labels).mean() < 0.6
 
@@ -128,7 +134,7 @@ def test_labels_that_mean_nothing_are_guessed_no_better_than_by_chance() -> None
 def test_sums_count_every_view_of_the_places_and_no_other() -> None:
     rows = draw()
     places = np.array([3, 5, 80])
-    moments = sum_moments(rows, places, CLASSES, 8)
+    moments = sum_all(rows, places, CLASSES, 8)
     expected = np.zeros((CLASSES, 8))
     for place in places:
         expected[rows.labels[place]] += rows.plain[place, :8] + rows.mirrored[place, :8]
@@ -163,3 +169,26 @@ def test_many_rows_are_summed_batch_by_batch_to_the_same() -> None:
     for view in (rows.plain, rows.mirrored):
         whole.add(view, rows.labels)
     np.testing.assert_allclose(moments.products, whole.products, rtol=1e-3, atol=0.1)
+
+
+def test_groups_are_summed_apart_and_then_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cross_validation, "GROUP", 70)
+    rows, sizes = draw(), list[int]()
+
+    def sum_groups(
+        groups: Iterable[NDArray[np.intp]], classes: int, origin: Floats
+    ) -> Iterator[Moments]:
+        for group in groups:
+            sizes.append(len(group))
+            yield sum_moments(rows, group, classes, origin)
+
+    places = np.arange(len(rows.labels))
+    here = read_rows(rows, places, CLASSES, 14)
+    elsewhere = read_rows(rows, places, CLASSES, 14, sum_groups)
+    assert isinstance(here, Moments)
+    assert isinstance(elsewhere, Moments)
+    np.testing.assert_array_equal(here.products, elsewhere.products)
+    np.testing.assert_array_equal(here.sums, elsewhere.sums)
+    assert sizes == [70, 70, 60]
+    logits = score_out_of_fold(rows, elsewhere, WAYS, sum_groups=sum_groups)
+    np.testing.assert_array_equal(logits, score_out_of_fold(rows, here, WAYS))

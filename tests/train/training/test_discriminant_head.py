@@ -16,13 +16,13 @@ from vedette_train.training.discriminant_head import (
     UNKNOWN_COST,
     UNKNOWN_COSTS,
     Candidate,
-    FeatureSet,
     FittedHead,
     HeadOptions,
     choose_candidate,
     fit_head,
 )
 from vedette_train.training.feature_cache import FeatureCache
+from vedette_train.training.feature_set import FeatureSet
 
 BLOCKS = (Block("head.5", 12), Block("head.6", 20), Block("head.last", 16))
 ALONE = BLOCKS[:-1]

@@ -10,8 +10,9 @@ from vedette_edge import console
 from vedette_edge.console import create_log_output
 from vedette_edge.head.record import Block
 from vedette_train.data.split import assign_folds
-from vedette_train.training.discriminant_head import FeatureSet, HeadOptions, fit_head
+from vedette_train.training.discriminant_head import HeadOptions, fit_head
 from vedette_train.training.feature_cache import FeatureCache
+from vedette_train.training.feature_set import FeatureSet
 from vedette_train.training.learning_curve import CurvePoint, measure_learning_curve
 
 CLASSES, WIDTH = 4, 24

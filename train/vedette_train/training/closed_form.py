@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 
 import numpy as np
 
@@ -24,9 +25,11 @@ from vedette_train.models.block_features import (
     build_block_features,
     build_classifier,
 )
+from vedette_train.training.cluster_sums import open_team
 from vedette_train.training.devices import use_float32
-from vedette_train.training.discriminant_head import FeatureSet, FittedHead, HeadOptions, fit_head
+from vedette_train.training.discriminant_head import FittedHead, HeadOptions, fit_head
 from vedette_train.training.feature_extraction import extract_block_features
+from vedette_train.training.feature_set import FeatureSet
 from vedette_train.training.run_inputs import RunInputs
 
 
@@ -66,6 +69,7 @@ def fit_closed_form(
         hashes=[photograph.sha256 for photograph in data.list_photographs(*parts)],
         labels=labels,
         folds=assign_folds(labels, data.groups[rows], config.seed),
+        open_team=cache(partial(open_team, place)),
     )
     extract: Callable[..., Floats] = extractor.network.predict_on_batch
     options = HeadOptions(

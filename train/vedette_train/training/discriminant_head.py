@@ -1,7 +1,7 @@
 """The head in closed form: its features, shrinkage and calibration are selected out of fold."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,28 +15,13 @@ from vedette_edge.head.discriminant import Discriminant, fit_discriminant
 from vedette_edge.head.record import Block, Head, HeadRecord, calibrate_head
 from vedette_edge.model.contract import UNKNOWN
 from vedette_train.evaluation.predictions import Evaluation
-from vedette_train.training.feature_cache import FeatureCache
+from vedette_train.training.feature_set import FeatureSet
 
 SHRINKAGES = (0.06, 0.2, 0.6)  # with the blocks alone
 SHRINKAGES_WITH_LAST = (0.2, 0.6)  # more features need more
 SHRINKAGES_OF_FEW = (0.6, 0.9)  # with fewer rows than features: less makes scores too low
 UNKNOWN_COST = 0.01  # share of the correct answers that become unknown
 UNKNOWN_COSTS = (0.003, 0.01, 0.02, 0.05)  # to choose from, given images of no class
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSet:
-    """Features, labels and folds of the images to train on."""
-
-    caches: Sequence[FeatureCache]  # of plain images, then of mirrored ones
-    hashes: Sequence[str]  # SHA-256 of each image
-    labels: Labels  # class index of each image
-    folds: NDArray[np.intp]  # of each image
-
-    def views(self, places: NDArray[np.intp]) -> Iterator[Floats]:
-        """The features of some images, a row each, view by view."""
-        hashes = [self.hashes[place] for place in places]
-        return (features.take(hashes) for features in self.caches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +66,7 @@ def fit_head(
     classes, truth = len(options.labels), training.labels
     width = sum(block.width for block in blocks)
     with output.show_progress("summing up features", 1):
-        total = read_rows(training, np.arange(len(truth)), classes, width)
+        total = read_rows(training, np.arange(len(truth)), classes, width, training.sum_groups)
     candidates = evaluate_candidates(training, total, blocks, options.width_of_blocks, output)
     best = choose_candidate(candidates)
     widths = [block.width for block in best.blocks]
@@ -144,7 +129,7 @@ def evaluate_candidates(
     widths = [([block.width for block in some], shrinkage) for some, shrinkage in ways]
     fits = len(widths) * len(np.unique(training.folds))
     with output.show_progress("cross-validating heads", fits) as advance:
-        every = score_out_of_fold(training, total, widths, advance)
+        every = score_out_of_fold(training, total, widths, advance, training.sum_groups)
     scored = zip(ways, every, strict=True)
     return [_measure_candidate(*way, logits, training.labels) for way, logits in scored]
 

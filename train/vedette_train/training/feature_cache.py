@@ -40,7 +40,7 @@ class FeatureCache:
     """
 
     def __init__(self, path: Path, width: int) -> None:
-        self._path, self._width = path, width
+        self.path, self.width = path, width
         path.parent.mkdir(parents=True, exist_ok=True)
         entries = self._read_index()
         self._rows = len(entries)
@@ -60,7 +60,7 @@ class FeatureCache:
             _ENTRY.pack(bytes.fromhex(sha256), crc32)
             for sha256, crc32 in zip(hashes, sums, strict=True)
         )
-        _append_bytes(self._path, self._rows * self._row_bytes, b"".join(rows))
+        _append_bytes(self.path, self._rows * self._row_bytes, b"".join(rows))
         _append_bytes(self._index, self._rows * _ENTRY.size, index)
         places = enumerate(zip(hashes, sums, strict=True), self._rows)
         self._places |= {sha256: (row, crc32) for row, (sha256, crc32) in places}
@@ -70,19 +70,24 @@ class FeatureCache:
         """The features of some images: float32, a row each."""
         return np.array(self._map_rows()[[self._places[sha256][0] for sha256 in hashes]])
 
+    def locate(self, hashes: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+        """The rows of some images in the file, and the CRC-32 of each."""
+        rows, crc32s = zip(*(self._places[sha256] for sha256 in hashes), strict=True)
+        return np.array(rows, np.int64), np.array(crc32s, np.uint32)
+
     @property
     def _index(self) -> Path:
-        return self._path.with_suffix(".sums")
+        return self.path.with_suffix(".sums")
 
     @property
     def _row_bytes(self) -> int:
-        return 4 * self._width
+        return 4 * self.width
 
     def _map_rows(self) -> NDArray[np.float32]:
-        shape = (self._rows, self._width)
+        shape = (self._rows, self.width)
         if not self._rows:  # an empty file cannot be mapped
             return np.empty(shape, np.float32)
-        return np.memmap(self._path, np.float32, "r", shape=shape)
+        return np.memmap(self.path, np.float32, "r", shape=shape)
 
     def _verify_row(self, sha256: str, rows: NDArray[np.float32]) -> bool:
         """True if the file has the features of an image, undamaged."""
@@ -93,10 +98,10 @@ class FeatureCache:
 
     def _read_index(self) -> list[tuple[str, int]]:
         """SHA-256 and CRC-32 of each complete row."""
-        for path in (self._path, self._index):
+        for path in (self.path, self._index):
             path.open("ab").close()  # creates the file if needed
         index = self._index.read_bytes()
-        complete = min(len(index) // _ENTRY.size, self._path.stat().st_size // self._row_bytes)
+        complete = min(len(index) // _ENTRY.size, self.path.stat().st_size // self._row_bytes)
         entries = _ENTRY.iter_unpack(index[: complete * _ENTRY.size])
         return [(sha256.hex(), crc32) for sha256, crc32 in entries]
 

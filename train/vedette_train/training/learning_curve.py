@@ -12,7 +12,8 @@ from vedette_edge.head.cross_validation import read_rows, split_batches
 from vedette_edge.head.discriminant import fit_discriminant
 from vedette_edge.head.record import HeadRecord
 from vedette_train.evaluation.predictions import compute_wilson_interval
-from vedette_train.training.discriminant_head import SHRINKAGES_OF_FEW, FeatureSet, FittedHead
+from vedette_train.training.discriminant_head import SHRINKAGES_OF_FEW, FittedHead
+from vedette_train.training.feature_set import FeatureSet
 
 SHARES = (1 / 8, 1 / 4, 1 / 2)  # of the images that are not held out
 LEAST_HELD_OUT = 400  # images to test with, if there are as many
@@ -85,7 +86,7 @@ def _test_subset(
 ) -> NDArray[np.bool_]:
     """Fit a head to a subset. Returns True for each correct answer to the images held out."""
     width, classes = sum(record.widths), int(training.labels.max()) + 1
-    rows = read_rows(training, subset, classes, width)
+    rows = read_rows(training, subset, classes, width, training.sum_groups)
     few = rows.counts.sum() < width
     shrinkage = max(record.shrinkage, SHRINKAGES_OF_FEW[0]) if few else record.shrinkage
     fitted = fit_discriminant(rows, record.widths, shrinkage)
