@@ -5,13 +5,16 @@ Without it, importing this raises SettingError. A picture is read as a stream in
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
+from functools import cache, partial
 from html.parser import HTMLParser
 from pathlib import PurePosixPath
-from typing import Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
 from vedette_edge.errors import RemoteError, SettingError
 from vedette_edge.files import MAX_BYTES, PIECE_BYTES
@@ -21,6 +24,7 @@ INSTALL = "pip install 'vedette-edge[remote]'"
 try:
     import aiohttp
     import fsspec
+    import fsspec.asyn
 except ImportError as error:
     raise SettingError(f"a picture's URL needs the package fsspec: {INSTALL}") from error
 
@@ -29,9 +33,20 @@ PAUSES_S = (1.0, 4.0)  # before further tries to read a picture
 TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=20, sock_read=30)  # of a web server, in s
 LARGEST_PAGE = 64 << 20  # bytes of a web server's list of a folder
 DEEPEST = 32  # folders in folders: a web server's may have a circle
+QUESTIONS = 16  # to a web server at once
 MISSING = (404, 410)
+Answer = TypeVar("Answer")
 # Answers of a server that works, but not for this picture.
 BROKEN = (aiohttp.ClientPayloadError, aiohttp.TooManyRedirects, aiohttp.InvalidURL)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in a folder on a server, or a folder, with what changes when its content does."""
+
+    name: str  # in the folder, as people read it: without %20; that of a folder ends in /
+    size: int = 0  # bytes; 0 if the server does not say
+    changed_ns: int = 0  # since the epoch; 0 if the server does not say
 
 
 def check_url(url: str) -> None:
@@ -49,12 +64,16 @@ def read_file(url: str) -> bytes:
 
     Tries a few times before it takes a server's failure for one.
     """
+    return _persist(lambda: _read_bounded(url, MAX_BYTES))
+
+
+def _persist(ask: Callable[[], Answer]) -> Answer:
     for pause_s in PAUSES_S:
         try:
-            return _read_bounded(url, MAX_BYTES)
+            return ask()
         except RemoteError:
             time.sleep(pause_s)
-    return _read_bounded(url, MAX_BYTES)
+    return ask()
 
 
 def find_images(url: str) -> Iterator[str]:
@@ -68,38 +87,108 @@ def find_images(url: str) -> Iterator[str]:
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not url.endswith("/") and (prefix or not url.startswith("s3://")):
         return iter([url])
-    keys = _list_bucket(bucket, prefix) if url.startswith("s3://") else _walk(url, DEEPEST)
-    return (name for name in keys if _is_visible(name.removeprefix(url)))
+    names: Iterator[str] = _walk(url, DEEPEST)
+    if url.startswith("s3://"):
+        names = (f"s3://{bucket}/{one['Key']}" for one in _list_bucket(bucket, prefix))
+    return (name for name in names if _is_visible_image(name.removeprefix(url)))
 
 
-def _is_visible(name: str) -> bool:
+def list_files(folder: str) -> Iterator[RemoteFile]:
+    """Yield all that lies in a folder, whose URL ends in /, and in its subfolders.
+
+    Names hidden folders of a web server, without what is in them. Reads no file: a bucket states
+    sizes and times in its list, and a web server is asked for those of images that are not hidden.
+    Raises OSError if there is no such folder, and RemoteError.
+    """
+    check_url(folder)
+    if not folder.startswith("s3://"):
+        yield from _describe_all(folder)
+        return
+    bucket, _, prefix = folder.removeprefix("s3://").partition("/")
+    for one in _list_bucket(bucket, prefix):
+        changed_ns = round(one["LastModified"].timestamp() * 1000) * 1_000_000
+        if name := one["Key"].removeprefix(prefix):
+            yield RemoteFile(name, one["Size"], changed_ns)
+
+
+def join_url(folder: str, name: str) -> str:
+    """Make the URL of a file of `list_files`."""
+    if folder.startswith("s3://"):
+        return folder + name
+    return folder + quote(name, errors="surrogateescape")
+
+
+def _is_visible_image(name: str) -> bool:
     path = PurePosixPath(name)
-    return is_image(path) and not any(part.startswith(".") for part in path.parts)
+    hidden = any(part.startswith(".") for part in path.parts)
+    return is_image(path) and not hidden and not name.endswith("/")
 
 
-def _list_bucket(bucket: str, prefix: str) -> Iterator[str]:
-    """Yield the URLs of all keys with a prefix, a page of a thousand at a time."""
+def _list_bucket(bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
+    """Yield what a bucket says of all keys with a prefix, a page of a thousand at a time."""
     more = dict[str, str]()
     while True:
         with _translate_errors(f"s3://{bucket}/{prefix}"):
             call = _open_system("s3").call_s3
             page = call("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
-        yield from (f"s3://{bucket}/{one['Key']}" for one in page.get("Contents", ()))
+        yield from page.get("Contents", ())
         if not page.get("IsTruncated"):
             return
         more = {"ContinuationToken": page["NextContinuationToken"]}
 
 
 def _walk(folder: str, depth: int) -> Iterator[str]:
+    """Yield the URLs of the files and folders in a web server's folder, and in its subfolders."""
     if not depth:
         raise RemoteError(f"{folder}: more than {DEEPEST} folders in folders, perhaps a circle")
     parser = _LinkParser(folder)
     parser.feed(_read_bounded(folder, LARGEST_PAGE).decode(errors="replace"))
-    for name in sorted(parser.entries, key=lambda name: name.rstrip("/")):
-        if name.endswith("/"):
-            yield from _walk(name, depth - 1)
-        else:
-            yield name
+    for url in sorted(parser.entries, key=lambda url: url.rstrip("/")):
+        yield url
+        if url.endswith("/") and not url.removeprefix(folder).startswith("."):
+            yield from _walk(url, depth - 1)
+
+
+def _describe_all(folder: str) -> Iterator[RemoteFile]:
+    names = (
+        unquote(url.removeprefix(folder), errors="surrogateescape")
+        for url in _walk(folder, DEEPEST)
+    )
+    with ThreadPoolExecutor(QUESTIONS) as threads:
+        yield from threads.map(partial(_describe, folder), names)
+
+
+def _describe(folder: str, name: str) -> RemoteFile:
+    """Describe a file by the headers of a web server, if it gives them: reading it says why not."""
+    if not _is_visible_image(name):
+        return RemoteFile(name)
+    try:
+        headers = _persist(partial(_read_headers, join_url(folder, name)))
+    except OSError:
+        return RemoteFile(name)
+    size = _parse(int, headers.get("Content-Length"))
+    changed_s = _parse(lambda text: mktime_tz(parsedate_tz(text)), headers.get("Last-Modified"))
+    return RemoteFile(name, size, changed_s * 1_000_000_000)
+
+
+def _parse(read: Callable[[Any], int], text: str | None) -> int:
+    """Parse what a server says; 0 if that is nothing, or nonsense."""
+    try:
+        return read(text)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _read_headers(url: str) -> Mapping[str, str]:
+    system = _open_system(urlsplit(url).scheme)
+
+    async def ask() -> Mapping[str, str]:
+        session = await system.set_session()
+        async with session.head(system.encode_url(url), allow_redirects=True) as answer:
+            return answer.headers if answer.ok else {}
+
+    with _translate_errors(url):
+        return dict(fsspec.asyn.sync(system.loop, ask))
 
 
 class _LinkParser(HTMLParser):
@@ -117,7 +206,8 @@ class _LinkParser(HTMLParser):
         except ValueError:  # no URL
             return
         name = url.removeprefix(self.folder) if url.startswith(self.folder) else ""
-        if name and "?" not in name and "/" not in name[:-1]:
+        path = unquote(name.removesuffix("/"))
+        if path not in ("", ".", "..") and "?" not in name and "/" not in path:
             self.entries.add(url)
 
 
