@@ -26,7 +26,7 @@ LEFT_OUT: Mapping[str, str] = {
     "fleet/": "there is no MQTT broker and no browser here, and processes start within seconds",
     "host/test_service": "there is no systemd here",
     "host/test_systemd": "processes start within seconds, too fast for this processor",
-    "images/test_remote": "there is no fsspec here",
+    "images/remote": "there is no fsspec here",
     "live/test_server": "threads answer within seconds, too fast for this processor",
     "log/": "takes minutes here, and does not depend on the processor",
     "metrics/": "takes minutes here, and does not depend on the processor",

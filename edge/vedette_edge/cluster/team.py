@@ -241,7 +241,7 @@ def _keep_state(team: str, get_ready: Callable[[], Any]) -> str:
 
 
 def _call(team: str, function: Callable[[Any, Item], Result], item: Item) -> Result | VedetteError:
-    """Call a function, on a worker. An error that it foresees is its result: no retry mends it."""
+    """Call a function, on a worker. A VedetteError is returned: to try again would not help."""
     if (state := _states.get(team, _PENDING)) is _PENDING:
         return NotReadyError(get_worker().id)
     try:

@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from tests.edge.dask_cluster import (
     NO_PICTURES,
@@ -21,21 +19,17 @@ from tests.edge.dask_cluster import (
     DaskCluster,
 )
 from tests.edge.mosquitto import find_free_port, wait_until
+from tests.edge.prediction.conftest import DrawPictures
 from tests.edge.vedette_command import call_vedette
 
 
 @pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A relative folder of pictures of many sizes, some of which are damaged."""
+def archive(draw_pictures: DrawPictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A relative folder of 300 pictures."""
     monkeypatch.chdir(tmp_path)
-    random, folder = np.random.default_rng(0), tmp_path / "archive"
+    folder = tmp_path / "archive"
     folder.mkdir()
-    for number in range(300):
-        path = folder / f"{number:03}.png"
-        height, width = random.integers(8, 200, 2)
-        cv2.imwrite(str(path), random.integers(0, 256, (height, width, 3), np.uint8))
-        if number % 70 == 0:
-            path.write_bytes(path.read_bytes()[:40])
+    draw_pictures(folder, 300)
     return folder.name
 
 

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from tests.edge.prediction.conftest import DrawPictures
 
 from vedette_edge import Classifier
 from vedette_edge.host.memory import read_available_bytes
@@ -18,15 +18,8 @@ from vedette_edge.prediction.workers import AHEAD, classify_files
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[File]:
-    """Pictures of many sizes, some of which are damaged."""
-    random = np.random.default_rng(0)
-    for number in range(60):
-        path = tmp_path / f"{number:02}.png"
-        height, width = random.integers(8, 400, 2)
-        cv2.imwrite(str(path), random.integers(0, 256, (height, width, 3), np.uint8))
-        if number % 7 == 0:
-            path.write_bytes(path.read_bytes()[:40])
+def files(draw_pictures: DrawPictures, tmp_path: Path) -> list[File]:
+    draw_pictures(tmp_path, 60)
     return [(str(path), "") for path in sorted(tmp_path.iterdir())]
 
 
