@@ -51,7 +51,7 @@ def start() -> None:
     """Run a command and end the process: for the program, not for Python that calls `main`.
 
     A slow machine or a disk may hold up a daemon thread until after the command. While Python
-    finalizes itself, it unwinds such a thread's stack (until 3.13), and within OpenCV this aborts
+    finalizes itself, it unwinds such a thread's stack (up to 3.13), and within OpenCV this aborts
     the process. So beside such a thread, the process ends after the handlers of atexit, with the
     command's exit code. By then, commands have flushed what they print.
     """
@@ -61,11 +61,11 @@ def start() -> None:
         if any(thread.daemon for thread in threading.enumerate()):
             os._exit(code)
 
-    atexit.register(end_beside_threads)  # handlers run in reverse order, so this one runs last
+    atexit.register(end_beside_threads)  # it runs after those that commands register
     try:
         main()
     except SystemExit as end:
-        code = int(end.code or 0)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
         raise
 
 

@@ -103,7 +103,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 @contextmanager
 def start_cluster(folder: Path) -> Iterator[DaskCluster]:
-    """Start a scheduler without workers; kill all that was started at the end."""
+    """Start a scheduler without workers; end all that was started at the end."""
     with ExitStack() as stack:
         yield DaskCluster(folder, stack)
 

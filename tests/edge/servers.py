@@ -48,7 +48,7 @@ def accepts(port: int) -> bool:
 def bucket_server(
     environment: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[FileSystem]:
-    """A server without buckets, which those who ask for s3:// reach; gives its file system."""
+    """A server for buckets, without any, to which s3:// leads; gives its file system."""
     python, port = environment("moto", *MOTO), find_free_port()
     url = f"http://127.0.0.1:{port}"
     for name, value in {

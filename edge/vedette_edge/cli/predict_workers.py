@@ -94,10 +94,8 @@ def open_workers(task: Task, workers: WorkerOptions, terminal: Output) -> Iterat
         formats=list_optional_formats(),
     )
     with open_cluster(workers.cluster, count) as client:
-        team = Team(client, partial(cluster.prove_job, job))
+        team = Team(client, partial(cluster.prove_job, job), terminal.print_left_out)
         team.gather()
-        for refusal in team.list_refusals():
-            terminal.print_left_out(refusal)
         yield partial(cluster.classify_on_cluster, team)
 
 

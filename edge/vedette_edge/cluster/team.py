@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
 import cloudpickle
-from distributed import Client, Future, get_worker
+from distributed import Client, Future
 from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
@@ -22,9 +22,10 @@ AHEAD = 4  # items a thread, whose results wait for those of earlier ones
 RETRIES = 3  # of an item, after an error that nobody foresaw
 LOOK_S = 2.0  # between looks for new and lost workers
 PAUSE_S = 0.1  # before another look, where there is nothing else to do
-PROVE_PAUSES = 600  # for a proof, while others wait
-IDLE_PAUSES = 600  # without a worker
-MOST_TEAMS = 8  # that a worker stays ready for: those that were used last
+PROVE_PAUSES = 600  # of PAUSE_S, for a proof, while others wait
+IDLE_PAUSES = 600  # of PAUSE_S, without a worker
+FETCH_S = 300.0  # for a result, which may be 60 MB, over a slow network
+MOST_TEAMS = 4  # that a worker stays ready for: those that were used last
 DEADLY = (
     "one worker after the other ended at the same pictures, perhaps for lack of memory; their logs "
     "say more"
@@ -49,12 +50,11 @@ class Worker(NamedTuple):
 class NotReadyError(ClusterError):
     """An item for a worker that has taken another's address, or has too many teams."""
 
-    def __init__(self, worker: str) -> None:
-        super().__init__(f"a worker is not ready; are there over {MOST_TEAMS} runs at once?")
-        self.worker = worker
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return NotReadyError, (self.worker,)
+    def __str__(self) -> str:
+        return (
+            f"workers have dropped this run, since each keeps at most {MOST_TEAMS}; wait until "
+            "others end, and repeat the command"
+        )
 
 
 @dataclass(slots=True)
@@ -73,17 +73,20 @@ class Team(Generic[State]):
     Methods raise ClusterError if the scheduler is lost.
     """
 
-    def __init__(self, client: Client, get_ready: Callable[[], State]) -> None:
+    def __init__(
+        self, client: Client, get_ready: Callable[[], State], report: Callable[[str], None]
+    ) -> None:
         """`get_ready` runs on each worker, and returns what that needs for each item.
 
-        It raises a VedetteError, which says why, for a worker that is to take no part.
+        It raises a VedetteError, which says why, for a worker that is to take no part. `report` is
+        called for each of these, if others take part.
         """
-        self._client, self._name = client, uuid4().hex
+        self._client, self._name, self._report = client, uuid4().hex, report
         self._get_ready = _pack(partial(_keep_state, self._name, get_ready))
         self._workers: dict[str, Worker] = {}  # by an identity that no other worker has
         self._proofs: dict[str, Future[str]] = {}  # that are not finished
         self._answers: dict[str, str] = {}  # of those that are: the reason, or ""
-        self._looked_s = 0.0
+        self._looked_s, self._gathered = 0.0, False
 
     @property
     def members(self) -> frozenset[str]:
@@ -99,21 +102,29 @@ class Team(Generic[State]):
         """Wait for the proofs, but not for long. Raises ClusterError if no worker takes part."""
         self.look()
         for _ in range(PROVE_PAUSES):
-            if not self._proofs:
+            if self._answers and not self._proofs:
                 break
             time.sleep(PAUSE_S)
             self.look()
         if not self.members:
-            raise ClusterError(f"no worker takes part. {join_names(self.list_refusals())}")
+            raise ClusterError(f"no worker takes part. {self._describe_refusals()}")
+        self._gathered = True
+        for refusal in self._list_refusals():
+            self._report(refusal)
 
-    def list_refusals(self) -> list[str]:
+    def _list_refusals(self) -> list[str]:
         """List the workers that take no part so far, each with its reason."""
         late = dict.fromkeys(self._proofs, "no answer so far")
         reasons = (self._answers | late).items()
         return sorted(f"{self._workers[one].address}: {why}" for one, why in reasons if why)
 
+    def _describe_refusals(self) -> str:
+        if refusals := self._list_refusals():
+            return join_names(refusals)
+        return "All are lost, perhaps as they ended while they got ready: see their logs"
+
     def look(self) -> None:
-        """Find new and lost workers, and answers."""
+        """Find new and lost workers, and answers. Reports new refusals."""
         self._looked_s = time.monotonic()
         try:
             self._workers = self._client.run_on_scheduler(_list_workers)
@@ -126,19 +137,22 @@ class Team(Generic[State]):
             self._proofs[one] = self._client.submit(self._get_ready, workers=[address], pure=False)
         for one, proof in list(self._proofs.items()):
             if proof.done():
-                self._answers[one] = _read_answer(self._proofs.pop(one))
+                self._answers[one] = reason = _read_answer(self._proofs.pop(one))
+                if reason and self._gathered:
+                    self._report(f"{self._workers[one].address}: {reason}")
 
     def _keep_present(self, by_worker: dict[str, Result]) -> dict[str, Result]:
         return {one: value for one, value in by_worker.items() if one in self._workers}
 
     def map_in_order(
-        self, function: Callable[[State, Item], Result], items: Iterable[Item]
+        self, function: Callable[[State, Item], Result], items: Iterable[Item], ahead: int = AHEAD
     ) -> Generator[Result, None, None]:
         """Call a function for each item on the members; yield the results.
 
-        It gets what `get_ready` has returned there, and the item. What a lost worker was at is done
-        again by another one. Raises ClusterError if there are no workers for long, or if an item
-        ends worker after worker; and the function's error.
+        It gets what `get_ready` has returned there, and the item. So many items a thread wait for
+        earlier ones. What a lost worker was at is done again by another one. Raises ClusterError if
+        there are no workers for long, or if an item ends worker after worker; and the function's
+        error.
         """
         waiting = deque[_Work[Item]]()
         call = partial(_call, self._name, function)
@@ -147,10 +161,10 @@ class Team(Generic[State]):
                 if time.monotonic() - self._looked_s > LOOK_S:
                     self.look()
                 waiting.append(self._submit(call, item))
-                if len(waiting) > AHEAD * self.threads:
-                    yield self._wait(call, waiting.popleft())
+                if len(waiting) > ahead * self.threads:
+                    yield self._wait(call, waiting)
             while waiting:
-                yield self._wait(call, waiting.popleft())
+                yield self._wait(call, waiting)
         finally:
             self._client.cancel([work.future for work in waiting])
 
@@ -170,25 +184,33 @@ class Team(Generic[State]):
             self.look()
         raise ClusterError(
             f"for {IDLE_PAUSES * PAUSE_S:g} s, no worker of the cluster took part; start one with: "
-            "dask worker, and the address of the scheduler"
+            f"dask worker, and the address of the scheduler. {self._describe_refusals()}"
         )
 
-    def _wait(self, call: Callable[[Item], Any], work: _Work[Item]) -> Any:
-        """Wait for a result. Work whose workers are lost or not ready is given to others."""
-        while (answer := _take_answer(work.future)) is _PENDING or _is_unready(answer):
-            if answer is not _PENDING:
-                self._answers.pop(answer.worker, None)  # it gets ready once more
+    def _wait(self, call: Callable[[Item], Any], waiting: deque[_Work[Item]]) -> Any:
+        """Wait for the first result. Others do the work of workers that are lost or not ready."""
+        while (answer := _take_answer(waiting[0].future)) is _PENDING or _is_unready(answer):
+            if answer is not _PENDING:  # others may not be ready, either: all are asked again
+                self._answers = {one: reason for one, reason in self._answers.items() if reason}
             self.look()
-            if answer is not _PENDING or not work.workers & self._workers.keys():
-                if work.losses == RETRIES:
-                    raise ClusterError(DEADLY) if answer is _PENDING else answer
-                work.future.cancel()
-                work = replace(self._submit(call, work.item), losses=work.losses + 1)
+            for place, work in enumerate(waiting):
+                unready = answer is not _PENDING and place == 0
+                if unready or not work.workers & self._workers.keys():
+                    waiting[place] = self._submit_again(call, work, answer if unready else None)
+        waiting.popleft()
         if isinstance(answer, KilledWorker):
             raise ClusterError(DEADLY) from answer
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    def _submit_again(
+        self, call: Callable[[Item], Any], work: _Work[Item], error: ClusterError | None
+    ) -> _Work[Item]:
+        if work.losses == RETRIES:
+            raise error or ClusterError(DEADLY)
+        work.future.cancel()
+        return replace(self._submit(call, work.item), losses=work.losses + 1)
 
 
 def _is_unready(answer: object) -> bool:
@@ -198,9 +220,11 @@ def _is_unready(answer: object) -> bool:
 def _take_answer(future: "Future[Any]") -> Any:
     """Take the result of a task, or its error; _PENDING if there is none for a while."""
     try:
-        return future.exception(timeout=LOOK_S) or future.result(timeout=LOOK_S)
+        return future.exception(timeout=LOOK_S) or future.result(timeout=FETCH_S)
     except TimeoutError:  # of the wait: one of the task is returned
         return _PENDING
+    except KilledWorker as error:  # so was a worker that had the result
+        return error
     except (FutureCancelledError, CommClosedError) as error:
         raise ClusterError(LOST) from error
 
@@ -234,7 +258,8 @@ def _pack(function: Callable[[], str]) -> Callable[[], str]:
 def _keep_state(team: str, get_ready: Callable[[], Any]) -> str:
     """Get ready, on a worker; return the reason why it takes no part, or ""."""
     try:
-        _states[team] = get_ready()
+        if _states.get(team, _PENDING) is _PENDING:
+            _states[team] = get_ready()
     except VedetteError as error:
         return str(error)
     return ""
@@ -243,7 +268,7 @@ def _keep_state(team: str, get_ready: Callable[[], Any]) -> str:
 def _call(team: str, function: Callable[[Any, Item], Result], item: Item) -> Result | VedetteError:
     """Call a function, on a worker. A VedetteError is returned: to try again would not help."""
     if (state := _states.get(team, _PENDING)) is _PENDING:
-        return NotReadyError(get_worker().id)
+        return NotReadyError()
     try:
         return function(state, item)
     except VedetteError as error:

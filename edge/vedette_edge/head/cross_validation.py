@@ -68,22 +68,30 @@ def sum_moments(
     """Sum the moments of all views of some images; of as many features as the origin has.
 
     Floating-point sums depend on their order. Groups are summed up one by one, and then together,
-    so that it changes no bit where and by how many that is done: `sum_groups`, by default here.
+    so that `sum_groups` may do that elsewhere.
     """
-    total, groups = Moments.zeros(classes, origin), split_batches(places, GROUP)
-    for sums in (sum_groups or partial(_sum_groups, rows))(groups, classes, origin):
-        total += sums
-    return total
+    groups = split_batches(places, GROUP)
+    sums = (sum_groups or partial(_sum_groups, rows))(groups, classes, origin)
+    return add_up(sums, classes, origin)
 
 
 def _sum_groups(
     rows: FeatureRows, groups: Iterable[Places], classes: int, origin: Floats
 ) -> Iterator[Moments]:
     for group in groups:
-        total = Moments.zeros(classes, origin)
-        for places in split_batches(group):
-            total += sum_views(rows.views(places), rows.labels[places], classes, origin)
-        yield total
+        sums = (
+            sum_views(rows.views(places), rows.labels[places], classes, origin)
+            for places in split_batches(group)
+        )
+        yield add_up(sums, classes, origin)
+
+
+def add_up(sums: Iterable[Moments], classes: int, origin: Floats) -> Moments:
+    """Add up moments in their order."""
+    total = Moments.zeros(classes, origin)
+    for some in sums:
+        total += some
+    return total
 
 
 def sum_views(views: Iterable[Floats], labels: Labels, classes: int, origin: Floats) -> Moments:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 from functools import cache, partial
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
@@ -33,7 +34,7 @@ PAUSES_S = (1.0, 4.0)  # before further tries to read a picture
 TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=20, sock_read=30)  # of a web server, in s
 LARGEST_PAGE = 64 << 20  # bytes of a web server's list of a folder
 DEEPEST = 32  # folders in folders: a web server's may have a circle
-QUESTIONS = 16  # to a web server at once
+REQUESTS = 16  # to a web server at once
 MISSING = (404, 410)
 Answer = TypeVar("Answer")
 # Answers of a server that works, but not for this picture.
@@ -64,10 +65,10 @@ def read_file(url: str) -> bytes:
 
     Tries a few times before it takes a server's failure for one.
     """
-    return _persist(lambda: _read_bounded(url, MAX_BYTES))
+    return _retry(lambda: _read_bounded(url, MAX_BYTES))
 
 
-def _persist(ask: Callable[[], Answer]) -> Answer:
+def _retry(ask: Callable[[], Answer]) -> Answer:
     for pause_s in PAUSES_S:
         try:
             return ask()
@@ -87,10 +88,11 @@ def find_images(url: str) -> Iterator[str]:
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not url.endswith("/") and (prefix or not url.startswith("s3://")):
         return iter([url])
-    names: Iterator[str] = _walk(url, DEEPEST)
-    if url.startswith("s3://"):
-        names = (f"s3://{bucket}/{one['Key']}" for one in _list_bucket(bucket, prefix))
-    return (name for name in names if _is_visible_image(name.removeprefix(url)))
+    if not url.startswith("s3://"):
+        names = _walk(url, DEEPEST)
+        return (name for name in names if _is_visible_image(unquote(name.removeprefix(url))))
+    keys = (f"s3://{bucket}/{one['Key']}" for one in _list_bucket(bucket, prefix))
+    return (key for key in keys if _is_visible_image(key.removeprefix(url)))
 
 
 def list_files(folder: str) -> Iterator[RemoteFile]:
@@ -106,9 +108,9 @@ def list_files(folder: str) -> Iterator[RemoteFile]:
         return
     bucket, _, prefix = folder.removeprefix("s3://").partition("/")
     for one in _list_bucket(bucket, prefix):
-        changed_ns = round(one["LastModified"].timestamp() * 1000) * 1_000_000
+        changed_ms = round(one["LastModified"].timestamp() * 1000) if "LastModified" in one else 0
         if name := one["Key"].removeprefix(prefix):
-            yield RemoteFile(name, one["Size"], changed_ns)
+            yield RemoteFile(name, one.get("Size", 0), _bound(changed_ms * 1_000_000))
 
 
 def join_url(folder: str, name: str) -> str:
@@ -132,9 +134,12 @@ def _list_bucket(bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
             call = _open_system("s3").call_s3
             page = call("list_objects_v2", Bucket=bucket, Prefix=prefix, **more)
         yield from page.get("Contents", ())
+        before, token = more, page.get("NextContinuationToken")
         if not page.get("IsTruncated"):
             return
-        more = {"ContinuationToken": page["NextContinuationToken"]}
+        more = {"ContinuationToken": token}
+        if not token or more == before:
+            raise RemoteError(f"s3://{bucket}/{prefix}: its list begins again and again")
 
 
 def _walk(folder: str, depth: int) -> Iterator[str]:
@@ -142,10 +147,11 @@ def _walk(folder: str, depth: int) -> Iterator[str]:
     if not depth:
         raise RemoteError(f"{folder}: more than {DEEPEST} folders in folders, perhaps a circle")
     parser = _LinkParser(folder)
-    parser.feed(_read_bounded(folder, LARGEST_PAGE).decode(errors="replace"))
+    page = _retry(lambda: _read_bounded(folder, LARGEST_PAGE))
+    parser.feed(page.decode(errors="replace"))
     for url in sorted(parser.entries, key=lambda url: url.rstrip("/")):
         yield url
-        if url.endswith("/") and not url.removeprefix(folder).startswith("."):
+        if url.endswith("/") and not unquote(url.removeprefix(folder)).startswith("."):
             yield from _walk(url, depth - 1)
 
 
@@ -154,21 +160,27 @@ def _describe_all(folder: str) -> Iterator[RemoteFile]:
         unquote(url.removeprefix(folder), errors="surrogateescape")
         for url in _walk(folder, DEEPEST)
     )
-    with ThreadPoolExecutor(QUESTIONS) as threads:
-        yield from threads.map(partial(_describe, folder), names)
+    with ThreadPoolExecutor(REQUESTS) as threads:
+        while some := list(islice(names, 16 * REQUESTS)):  # `map` takes all at once
+            yield from threads.map(partial(_describe, folder), some)
 
 
 def _describe(folder: str, name: str) -> RemoteFile:
-    """Describe a file by the headers of a web server, if it gives them: reading it says why not."""
+    """Describe a file by its headers. Without them, size and time are 0; reading it says why."""
     if not _is_visible_image(name):
         return RemoteFile(name)
     try:
-        headers = _persist(partial(_read_headers, join_url(folder, name)))
+        headers = _retry(partial(_read_headers, join_url(folder, name)))
     except OSError:
         return RemoteFile(name)
     size = _parse(int, headers.get("Content-Length"))
     changed_s = _parse(lambda text: mktime_tz(parsedate_tz(text)), headers.get("Last-Modified"))
-    return RemoteFile(name, size, changed_s * 1_000_000_000)
+    return RemoteFile(name, _bound(size), _bound(changed_s * 1_000_000_000))
+
+
+def _bound(number: int) -> int:
+    """The number if it has 63 bits, else 0: a server may say anything."""
+    return number if 0 <= number < 1 << 63 else 0
 
 
 def _parse(read: Callable[[Any], int], text: str | None) -> int:
@@ -188,7 +200,8 @@ def _read_headers(url: str) -> Mapping[str, str]:
             return answer.headers if answer.ok else {}
 
     with _translate_errors(url):
-        return dict(fsspec.asyn.sync(system.loop, ask))
+        headers: Mapping[str, str] = fsspec.asyn.sync(system.loop, ask)
+    return headers
 
 
 class _LinkParser(HTMLParser):

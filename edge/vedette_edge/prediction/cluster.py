@@ -50,14 +50,14 @@ class ShardResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Prover:
+class ReadyWorker:
     """A worker that has proved the model."""
 
     job: Job
     pool: ClassifierPool
 
 
-def prove_job(job: Job) -> Prover:
+def prove_job(job: Job) -> ReadyWorker:
     """Get ready for a job, on a worker. Raises VedetteError if it sees otherwise."""
     _check_installation(job)
     try:
@@ -68,7 +68,7 @@ def prove_job(job: Job) -> Prover:
             f"{error.filename}: {error.strerror or error}; all machines need the pictures"
         ) from error
     keep_large_blocks()
-    return Prover(job, ClassifierPool(_load_classifier(job)))
+    return ReadyWorker(job, ClassifierPool(_load_classifier(job)))
 
 
 def _check_installation(job: Job) -> None:
@@ -92,7 +92,7 @@ def _load_classifier(job: Job) -> Classifier:
     return classifier
 
 
-def classify_shard(worker: Prover, files: Sequence[File]) -> ShardResult:
+def classify_shard(worker: ReadyWorker, files: Sequence[File]) -> ShardResult:
     """Classify some files, one after the other."""
     job, predictions = worker.job, list[Prediction]()
     for file in files:
@@ -113,7 +113,7 @@ def _require_picture(picture: str) -> None:
 
 
 def classify_on_cluster(
-    team: Team[Prover], files: Iterable[File], total: int
+    team: Team[ReadyWorker], files: Iterable[File], total: int
 ) -> Generator[Prediction, None, None]:
     """Classify files, `total` of them; yield the answers in their order.
 

@@ -4,9 +4,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from distributed import Client, get_worker
+from distributed import Client, Future, get_worker
 from tests.edge.dask_cluster import PLAIN, DaskCluster
 from tests.edge.mosquitto import wait_until
 
@@ -34,8 +35,30 @@ def wait_and_square(power: int, number: int) -> int:
     return int(number**power)
 
 
+def forget_states() -> None:
+    team._states.clear()
+
+
+def count_states() -> int:
+    return len(team._states)
+
+
+def make_bytes(_: int, size: int) -> bytes:
+    return bytes(size)
+
+
 def forget_state(*_: object) -> str:
     return ""
+
+
+def refuse_third() -> int:
+    if refusal := os.environ.get("THIRD"):
+        raise SettingError(refusal)
+    return 2
+
+
+def become_third() -> None:
+    os.environ["THIRD"] = "now it is Monday"
 
 
 def end_process(*_: int) -> int:
@@ -66,7 +89,7 @@ def client(cluster: DaskCluster) -> Iterator[Client]:
 @pytest.fixture
 def two(client: Client) -> Team[int]:
     """A team of two workers."""
-    two = Team(client, get_ready)
+    two = Team(client, get_ready, print)
     two.gather()
     return two
 
@@ -118,7 +141,7 @@ def test_a_worker_that_stands_still_delays_its_own_work_alone(
 
 def test_an_item_that_ends_each_worker_ends_the_work() -> None:
     with open_cluster(LOCAL, 1) as client:
-        alone = Team(client, get_ready)
+        alone = Team(client, get_ready, print)
         alone.gather()
         with pytest.raises(ClusterError, match="perhaps for lack of memory"):
             list(alone.map_in_order(end_process, [1]))
@@ -150,16 +173,16 @@ def test_without_workers_there_is_an_error_and_not_for_a_moment(
 
 def test_workers_that_refuse_or_cannot_prove_anything_take_no_part(client: Client) -> None:
     with pytest.raises(ClusterError, match=r"no worker takes part\. .*it is Monday.* and "):
-        Team(client, refuse).gather()
+        Team(client, refuse, print).gather()
     with pytest.raises(ClusterError, match="cannot load Vedette, or fails: ZeroDivisionError"):
-        Team(client, lambda: str(1 // 0)).gather()
+        Team(client, lambda: 1 // 0, print).gather()
 
 
 def test_a_worker_that_is_late_takes_part_later(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(team, "PROVE_PAUSES", 5)
-    slow = Team(client, hang)
+    slow = Team(client, hang, print)
     with pytest.raises(ClusterError, match="no answer so far"):
         slow.gather()
 
@@ -168,29 +191,44 @@ def test_a_worker_that_is_late_takes_part_later(
         return len(slow.members)
 
     wait_until(lambda: count_members() == 2)
-    assert slow.list_refusals() == []
 
 
 def test_a_worker_at_the_address_of_a_lost_one_must_get_ready_first(
     client: Client, cluster: DaskCluster
 ) -> None:
     """The lost one's tasks may reach it before that is known."""
-    forgetful = Team(client, get_ready)
+    forgetful = Team(client, get_ready, print)
     forgetful.gather()
     results = forgetful.map_in_order(wait_and_square, range(100))
     first = [next(results) for _ in range(10)]
-    client.run(team._states.clear)
+    client.run(forget_states)
+    assert set(client.run(count_states).values()) == {0}
     assert [*first, *results] == [number**2 for number in range(100)]
     assert len(forgetful.members) == 2
+
+
+def test_more_workers_that_are_not_ready_than_tries_get_ready_again() -> None:
+    with open_cluster(LOCAL, 5) as client:
+        many = Team(client, hang, print)
+        many.gather()
+        client.run(forget_states)
+        assert list(many.map_in_order(wait_and_square, range(5))) == [0, 1, 4, 9, 16]
+
+
+def test_a_result_may_take_longer_than_a_look(
+    two: Team[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team, "LOOK_S", 0.01)
+    assert [len(one) for one in two.map_in_order(make_bytes, [60 << 20])] == [60 << 20]
 
 
 def test_a_worker_with_too_many_teams_at_once_says_so(
     two: Team[int], client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(team, "_keep_state", forget_state)
-    thrashing = Team(client, get_ready)
+    thrashing = Team(client, get_ready, print)
     thrashing.gather()
-    with pytest.raises(ClusterError, match="are there over 8 runs at once"):
+    with pytest.raises(ClusterError, match="workers have dropped this run"):
         list(thrashing.map_in_order(wait_and_square, range(9)))
     assert list(two.map_in_order(wait_and_square, range(9)))[-1] == 64
 
@@ -198,7 +236,7 @@ def test_a_worker_with_too_many_teams_at_once_says_so(
 def test_a_worker_that_takes_an_address_again_is_another_one(
     client: Client, cluster: DaskCluster
 ) -> None:
-    pair = Team(client, get_ready)
+    pair = Team(client, get_ready, print)
     pair.gather()
     before = pair.members
     address = cluster.read_address("worker-0")
@@ -213,3 +251,62 @@ def test_a_worker_that_takes_an_address_again_is_another_one(
     wait_until(lambda: bool(find_new()))
     assert [pair._workers[one].address for one in find_new()] == [address]
     assert len(pair.members) == 2
+
+
+def test_workers_that_end_while_they_get_ready_are_waited_for_and_then_an_error(
+    monkeypatch: pytest.MonkeyPatch, cluster: DaskCluster
+) -> None:
+    monkeypatch.setattr(team, "PROVE_PAUSES", 20)
+    cluster.start_workers(PLAIN)
+    with (
+        open_cluster(cluster.address, 0) as client,
+        pytest.raises(ClusterError, match=r"no worker takes part\. All are lost, perhaps as"),
+    ):
+        Team(client, end_process, print).gather()
+
+
+def test_a_worker_that_refuses_later_is_reported(cluster: DaskCluster, client: Client) -> None:
+    refusals = list[str]()
+    late = Team(client, refuse_third, refusals.append)
+    late.gather()
+    results = late.map_in_order(wait_and_square, range(100))
+    first = [next(results) for _ in range(10)]
+    cluster.start_workers("import os; os.environ['THIRD'] = 'it is Monday'")
+    assert [*first, *results] == [number**2 for number in range(100)]
+    assert refusals == [f"{cluster.read_address('worker-2')}: it is Monday"]
+
+
+def test_without_ready_workers_the_error_has_their_reasons(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team, "IDLE_PAUSES", 10)
+    forgetful = Team(client, refuse_third, print)
+    forgetful.gather()
+    results = forgetful.map_in_order(wait_and_square, range(100))
+    next(results)
+    client.run(become_third)
+    client.run(forget_states)
+    with pytest.raises(ClusterError, match=r"start one with: dask worker, .*: now it is Monday"):
+        list(results)
+
+
+def test_all_work_of_lost_workers_is_given_out_again_at_once(
+    two: Team[int], cluster: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = two.map_in_order(name_worker, range(30))
+    next(results)
+    for worker in cluster.workers:
+        worker.kill()
+    cluster.start_workers(PLAIN)
+    waits = list[bool]()
+    take = team._take_answer
+
+    def note_wait(future: Future[Any]) -> Any:
+        answer = take(future)
+        waits.append(answer is team._PENDING)
+        return answer
+
+    monkeypatch.setattr(team, "_take_answer", note_wait)
+    monkeypatch.setattr(team, "LOOK_S", 1.0)
+    assert len(list(results)) == 29
+    assert sum(waits) < 2 * team.AHEAD  # one each, if only the first were looked at

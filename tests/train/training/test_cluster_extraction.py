@@ -4,10 +4,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 from tests.edge.dask_cluster import PLAIN, DaskCluster, cluster  # noqa: F401  a fixture
+
+from vedette_train.training.cluster_sums import SumTeam
+from vedette_train.training.discriminant_head import FittedHead, fit_head
+from vedette_train.training.feature_set import FeatureSet
 
 FILES = ("run/Trained_Weight.h5", "run/head.json", "run/contract.json", "run/split.csv")
 HASH_FEATURES = """
@@ -31,7 +36,15 @@ def test_the_run_of_one_or_two_workers_is_that_of_this_process(
     shapes: Path,
     train: Callable[..., Result],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    summing = list[SumTeam | None]()
+
+    def fit_and_note(training: FeatureSet, *rest: Any) -> FittedHead:
+        summing.append(training.open_team(training))  # as for many photographs
+        return fit_head(training, *rest)
+
+    monkeypatch.setattr("vedette_train.training.closed_form.fit_head", fit_and_note)
     for count in (1, 2):
         cluster.start_workers(PLAIN)
         folder = tmp_path / str(count)
@@ -42,6 +55,7 @@ def test_the_run_of_one_or_two_workers_is_that_of_this_process(
         assert len(features) == 2
         for file in (*map(Path, FILES), *features):
             assert (folder / file).read_bytes() == (default_run / file).read_bytes(), file
+    assert [type(one) for one in summing] == [SumTeam, SumTeam]
 
 
 @pytest.mark.slow
@@ -63,7 +77,7 @@ def test_the_number_of_threads_changes_no_byte(architecture: str) -> None:
 def test_a_scheduler_needs_no_tensorflow() -> None:
     code = (
         "import sys, vedette_train.training.cluster_extraction\n"
-        "import vedette_train.data.cluster_preparation\n"
+        "import vedette_train.data.cluster_preparation, vedette_train.training.cluster_sums\n"
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

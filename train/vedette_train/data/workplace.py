@@ -36,13 +36,14 @@ class Workplace:
         """
         from vedette_edge.cluster.team import Team  # dask is an extra
 
-        team = Team(self.cluster, get_ready)
+        team = Team(self.cluster, get_ready, self._print_refusal)
         team.gather()
-        for refusal in team.list_refusals():
-            if refusal not in self._printed:
-                self._printed.add(refusal)
-                self.output.print_left_out(refusal)
         return team
+
+    def _print_refusal(self, refusal: str) -> None:
+        if refusal not in self._printed:
+            self._printed.add(refusal)
+            self.output.print_left_out(refusal)
 
 
 def list_versions(packages: Iterable[str] = PACKAGES) -> Versions:

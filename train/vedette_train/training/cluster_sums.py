@@ -15,7 +15,13 @@ from threadpoolctl import threadpool_limits
 
 from vedette_edge.errors import ClusterError
 from vedette_edge.head.covariance import Floats, Labels, Moments
-from vedette_edge.head.cross_validation import Places, split_batches, sum_views
+from vedette_edge.head.cross_validation import (
+    AT_A_TIME,
+    Places,
+    add_up,
+    split_batches,
+    sum_views,
+)
 from vedette_train.data.workplace import Versions, Workplace, list_versions, require_versions
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
     from vedette_train.training.feature_set import FeatureSet
 
 PACKAGES = ("vedette-edge", "vedette-train", "numpy")
-PROBED = 256  # images
+PROBED = AT_A_TIME  # images: a whole batch, since BLAS cuts up long sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class SumTeam:
     ) -> Iterator[Moments]:
         """Yield the moments of each group of images."""
         tasks = (describe_group(features, group, classes, origin) for group in groups)
-        with closing(self.team.map_in_order(sum_on_worker, tasks)) as results:
+        with closing(self.team.map_in_order(sum_on_worker, tasks, ahead=1)) as results:
             yield from results
 
 
@@ -87,16 +93,18 @@ def open_team(place: Workplace, features: "FeatureSet") -> SumTeam | None:
 
     None if there is no cluster, or if no worker sees them.
     """
-    if not place.cluster:
+    if place.cluster is None:
         return None
     origin = np.zeros(features.caches[0].width, np.float32)
     places = np.arange(min(PROBED, len(features.hashes)))
     probe = describe_group(features, places, int(features.labels.max()) + 1, origin)
-    job = SumJob(probe, _hash_moments(sum_group(probe)), list_versions(PACKAGES))
+    with threadpool_limits(1, "blas"):
+        digest = _hash_moments(sum_group(probe))
+    job = SumJob(probe, digest, list_versions(PACKAGES))
     try:
         return SumTeam(place.gather_team(partial(prove_sums, job)))
     except ClusterError as error:
-        place.output.print_left_out(f"the cluster: {error}. This machine sums up the features")
+        place.output.err.print(f"this machine sums up the features: {error}")
         return None
 
 
@@ -115,6 +123,7 @@ def prove_sums(job: SumJob) -> None:
     Raises ClusterError.
     """
     require_versions(job.versions)
+    threadpool_limits(1, "blas")  # for good: other threads of the worker sum up meanwhile
     if _hash_moments(sum_group(job.probe)) != job.digest:
         raise ClusterError(
             "it computes other sums than the machine of the command; is its processor of another "
@@ -128,13 +137,17 @@ def sum_on_worker(_: None, group: Group) -> Moments:
 
 
 def sum_group(group: Group) -> Moments:
-    """Sum up a group, batch by batch, with one thread: BLAS rounds by their number."""
-    total = Moments.zeros(group.classes, group.origin)
-    with threadpool_limits(1, "blas"):
-        for places in split_batches(np.arange(len(group.labels))):
-            views = (view.read(places) for view in group.views)
-            total += sum_views(views, group.labels[places], group.classes, group.origin)
-    return total
+    """Sum up a group, batch by batch. BLAS rounds by its threads: it has one here."""
+    sums = (
+        sum_views(
+            (view.read(places) for view in group.views),
+            group.labels[places],
+            group.classes,
+            group.origin,
+        )
+        for places in split_batches(np.arange(len(group.labels)))
+    )
+    return add_up(sums, group.classes, group.origin)
 
 
 def _hash_moments(moments: Moments) -> str:

@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from vedette_edge.head.covariance import Floats, Labels, Moments
-from vedette_edge.head.cross_validation import Places, split_batches, sum_views
+from vedette_edge.head.cross_validation import (
+    AT_A_TIME,
+    Places,
+    add_up,
+    split_batches,
+    sum_views,
+)
 from vedette_train.training.feature_cache import FeatureCache
 
 if TYPE_CHECKING:
     from vedette_train.training.cluster_sums import SumTeam
 
-THREADS = 4  # that sum up at most: each needs 150 MB for 3,840 features
+THREADS = 4  # that sum up at most: each needs 220 MB for 3,840 features
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # arrays have no single answer to ==
@@ -51,9 +57,11 @@ class FeatureSet:
         def sum_batch(places: Places) -> Moments:
             return sum_views(self.views(places), self.labels[places], classes, origin)
 
-        total = Moments.zeros(classes, origin)
         threads = min(THREADS, len(os.sched_getaffinity(0)))
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads, "sum") as executor:
-            for sums in executor.map(sum_batch, split_batches(group)):
-                total += sums
-        return total
+            sums = (  # no more at once than there are threads, as each is large
+                one
+                for places in split_batches(group, threads * AT_A_TIME)
+                for one in executor.map(sum_batch, split_batches(places))
+            )
+            return add_up(sums, classes, origin)
