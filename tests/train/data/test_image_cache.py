@@ -139,21 +139,20 @@ def spoil_unnoticed(path: Path) -> None:
 def test_what_was_prepared_before_ctrl_c_is_kept(
     draw_shapes: Callable[[Path, int], Path], contract: Contract, tmp_path: Path
 ) -> None:
-    dataset = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
+    data = draw_shapes(tmp_path / "data", 100)
+    dataset = discovery.scan_dataset(data)
     with pytest.raises(KeyboardInterrupt):
         image_cache.open_cache(
             dataset, contract, work_in(tmp_path / "stores"), Interrupts(after=100)
         )
     for photograph in dataset.photographs[:60]:
-        spoil_unnoticed(dataset.folder / photograph.file)
+        spoil_unnoticed(data / photograph.file)
     cache = image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), Counter())
     assert all(entry.sha256 for entry in cache.entries)
-    again, _, count = open_counted(dataset.folder, contract, tmp_path / "stores")
+    again, _, count = open_counted(data, contract, tmp_path / "stores")
     assert (count, again.entries) == (0, cache.entries)
     for row in (150, 299):
-        expected = preprocess(
-            decoding.read_image(dataset.folder / cache.entries[row].file), contract
-        )
+        expected = preprocess(decoding.read_image(data / cache.entries[row].file), contract)
         assert np.array_equal(cache.read_rows([row])[0], expected)
 
 
@@ -204,12 +203,13 @@ def test_a_second_ctrl_c_keeps_what_was_added(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    dataset = discovery.scan_dataset(draw_shapes(tmp_path / "data", 100))
+    data = draw_shapes(tmp_path / "data", 100)
+    dataset = discovery.scan_dataset(data)
     for interrupts in (Interrupts(after=40), Interrupts(after=180)):
         with pytest.raises(KeyboardInterrupt):
             image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), interrupts)
     for photograph in dataset.photographs[:140]:
-        spoil_unnoticed(dataset.folder / photograph.file)
+        spoil_unnoticed(data / photograph.file)
     cache = image_cache.open_cache(dataset, contract, work_in(tmp_path / "stores"), Counter())
     assert not any(entry.error for entry in cache.entries)
 

@@ -131,7 +131,7 @@ def test_a_folder_with_a_file_that_no_run_has_written_is_refused(tmp_path: Path,
 
 
 def test_a_folder_in_which_a_run_began_is_free(tmp_path: Path, config: TrainConfig) -> None:
-    folder.write_settings(tmp_path, tmp_path, config)
+    folder.write_settings(tmp_path, str(tmp_path), config)
     (tmp_path / folder.SAMPLES).touch()
     folder.check_own(tmp_path)
     folder.check_free(tmp_path, config, resume=False, overwrite=False)

@@ -17,7 +17,7 @@ from vedette_edge.console import cli_session
 from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_train.cli.fit_summary import print_data, print_results
 from vedette_train.cli.fit_usage import create_config
-from vedette_train.cli.options import FOLDER, PATH, option, resize_mode_option
+from vedette_train.cli.options import DATA_FOLDER, FOLDER, PATH, option, resize_mode_option
 from vedette_train.config import (
     ARCHITECTURE_DEFAULTS,
     DEFAULT_ARCHITECTURE,
@@ -28,6 +28,7 @@ from vedette_train.config import (
     VALIDATION_LIMITS,
     TrainConfig,
 )
+from vedette_train.data.remote_folder import DataFolder
 from vedette_train.errors import RESUME
 from vedette_train.pipeline.train import (
     check_folders,
@@ -86,11 +87,12 @@ Examples:
   vedette-train fit photos --out runs/recipe --architecture cnn
   vedette-train fit photos --out runs/recipe --architecture cnn --resume
   vedette-train fit /srv/photos --out runs/hens --cluster tcp://desk:8786
+  vedette-train fit s3://season/photos/ --out runs/hens
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("data", type=FOLDER)
+@click.argument("data", type=DATA_FOLDER)
 @click.option("--out", type=PATH, required=True, metavar="RUN", help="Run folder to create.")
 @option("--architecture", ARCHITECTURES, DEFAULT_ARCHITECTURE, "Network.")
 @option("--head", click.Choice(HEADS), None, "Solved directly, or by gradient descent.", HEADS[0])
@@ -146,11 +148,12 @@ Examples:
 @click.pass_context
 @_build_config
 def fit(
-    config: TrainConfig, data: Path, out: Path, resume: bool, overwrite: bool, as_json: bool
+    config: TrainConfig, data: DataFolder, out: Path, resume: bool, overwrite: bool, as_json: bool
 ) -> None:
     """Train on DATA/<class>/*, or on DATA/train/<class>/* and DATA/test/<class>/*.
 
-    There may be a DATA/validation/, too, which joins training where the head needs none.
+    There may be a DATA/validation/, too, which joins training where the head needs none. DATA is a
+    folder, or the URL of one: in a bucket, s3://, or on a web server.
 
     \b
     RUN/ then holds report.html (open it), Trained_Weight.h5 (the Keras model),

@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
+from vedette_edge.click_types import usage_errors
+from vedette_edge.images.sources import is_url
 from vedette_edge.model.contract import RESIZE_MODES
+from vedette_train.data.remote_folder import open_folder
 
 
 class NamedPath(click.Path):
@@ -20,8 +23,34 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class LocalFolder(click.Path):
+    """A folder of this machine, which exists."""
+
+    name = "directory"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, exists=True, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert a value. Raises click.BadParameter."""
+        if is_url(os.fspath(value)):
+            self.fail(f"{value} is a URL, expected a folder of this machine.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class AnyFolder(LocalFolder):
+    """A folder of this machine, which exists, or one on a server by its URL."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert a value. Raises click.BadParameter, and click.UsageError."""
+        if not is_url(os.fspath(value)):
+            return super().convert(value, param, ctx)
+        with usage_errors():
+            return open_folder(value)
+
+
 PATH = NamedPath(path_type=Path)
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+FOLDER, DATA_FOLDER = LocalFolder(), AnyFolder()
 
 
 def option(

@@ -12,6 +12,7 @@ from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.model.contract import Contract
 from vedette_train.data.decoder_messages import capture_messages
 from vedette_train.data.preparation import Entry, Preparer, Row, create_entry
+from vedette_train.data.remote_folder import DataFolder, read_file
 from vedette_train.data.workplace import (
     PACKAGES,
     Versions,
@@ -30,19 +31,22 @@ _alone = Lock()  # the messages of decoders are those of the whole process
 class PreparationJob:
     """A data folder, and all that its prepared images depend on."""
 
-    data: Path  # absolute
+    data: DataFolder  # absolute
     contract: Contract
     versions: Versions
+    picture: str = ""  # of a remote folder, one that the command can read
 
 
 def prepare_on_cluster(
-    place: Workplace, data: Path, contract: Contract, entries: Sequence[Entry]
+    place: Workplace, data: DataFolder, contract: Contract, entries: Sequence[Entry]
 ) -> Generator[tuple[Entry, Row] | None, None, None]:
     """Prepare the files of some entries; yield what `Preparer` makes of each, in their order.
 
-    Yields None for a file that a worker sees otherwise than this machine. Raises ClusterError.
+    Yields None for a file that a worker sees otherwise than this machine. Raises ClusterError, and
+    RemoteError.
     """
-    job = PreparationJob(data.absolute(), contract, list_versions(VERSIONS_OF))
+    versions, picture = list_versions(VERSIONS_OF), _find_readable(data, entries[0].file)
+    job = PreparationJob(data.absolute(), contract, versions, picture)
     team = place.gather_team(partial(prove_preparation, job))
     starts = range(0, len(entries), FILES_PER_SHARD)
     shards = (entries[start : start + FILES_PER_SHARD] for start in starts)
@@ -51,11 +55,26 @@ def prepare_on_cluster(
             yield from result
 
 
+def _find_readable(data: DataFolder, file: str) -> str:
+    """Find out if a file of a remote folder can be read; an empty string if not."""
+    try:
+        return file if not isinstance(data, Path) and read_file(data, file) else ""
+    except OSError:
+        return ""
+
+
 def prove_preparation(job: PreparationJob) -> PreparationJob:
-    """Get ready, on a worker. Raises ClusterError if it would prepare otherwise."""
+    """Get ready, on a worker. Raises VedetteError if it would prepare otherwise."""
     require_versions(job.versions)
-    if not job.data.is_dir():
+    if isinstance(job.data, Path) and not job.data.is_dir():
         raise ClusterError(f"{job.data}: folder not found; all machines need the photographs")
+    try:
+        if job.picture:
+            read_file(job.data, job.picture)
+    except OSError as error:
+        raise ClusterError(
+            f"{error.filename}: {error.strerror or error}; all machines need the photographs"
+        ) from error
     keep_large_blocks()
     return job
 
@@ -68,7 +87,8 @@ def prepare_shard(job: PreparationJob, entries: Sequence[Entry]) -> list[tuple[E
 
 
 def _prepare(preparer: Preparer, entry: Entry) -> tuple[Entry, Row] | None:
-    if create_entry(preparer.data, entry.file).stamp != entry.stamp:
+    data = preparer.data
+    if isinstance(data, Path) and create_entry(data, entry.file).stamp != entry.stamp:
         return None
     prepared, row = preparer.prepare(entry)
     return None if prepared.unopened else (preparer.check_entry(prepared), row)

@@ -4,15 +4,26 @@ import itertools
 import os
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vedette_edge.errors import join_names
-from vedette_edge.images.discovery import is_image
 from vedette_edge.model.contract import LONGEST_LABEL, UNKNOWN
-from vedette_train.data.layout import find_roots, is_circle, list_folders
+from vedette_train.data.layout import find_roots, has_image_name, is_circle, list_folders
+from vedette_train.data.remote_folder import (
+    DataFolder,
+    DataPath,
+    RemoteFolder,
+    RemotePath,
+    build_tree,
+)
 from vedette_train.errors import DatasetError
 
+if TYPE_CHECKING:
+    from vedette_edge.images.remote import RemoteFile
+
+NO_FOLDER = "not a folder; expected one folder of photographs a class"
 OUTSIDE_CLASSES = "not in a class folder"
 FOLDER_LINK = "a link to a folder, which is not followed; put the pictures themselves there"
 BROKEN_LINK = "a link to a file or folder that does not exist"
@@ -35,12 +46,13 @@ class Photograph:
 class Dataset:
     """The content of a data folder."""
 
-    folder: Path
+    folder: DataFolder
     labels: tuple[str, ...]  # the classes' names, sorted
     photographs: tuple[Photograph, ...]  # by class, then by name
     ignored: dict[str, str]  # files that are not photographs of a class -> reason
     empty: tuple[str, ...] = ()  # folders without images, which are not classes
     hidden: tuple[str, ...] = ()  # folders that are skipped
+    listed: "Mapping[str, RemoteFile]" = field(default_factory=dict)  # all files of a remote folder
 
 
 def group_alike(photographs: Iterable[Photograph]) -> list[list[Photograph]]:
@@ -51,15 +63,34 @@ def group_alike(photographs: Iterable[Photograph]) -> list[list[Photograph]]:
     return list(groups.values())
 
 
-def scan_dataset(folder: Path) -> Dataset:
+def scan_dataset(folder: DataFolder) -> Dataset:
     """List `folder/<class>/*`, or `folder/<part>/<class>/*`; find_roots names the parts.
 
     Includes subfolders of a class. Hidden and empty folders are not classes. Lists the files that
     belong to no class, with a reason. Raises DatasetError if there are fewer than two classes, if
-    one has a name that no label can have, or if the parts do not have the same ones.
+    one has a name that no label can have, or if the parts do not have the same ones; and
+    RemoteError if the server of a remote folder fails.
     """
+    if isinstance(folder, RemoteFolder):
+        return _scan_remote(folder)
     if not folder.is_dir():
-        raise DatasetError(f"{folder}: not a folder; expected one folder of photographs a class")
+        raise DatasetError(f"{folder}: {NO_FOLDER}")
+    return _sort_files(folder, folder)
+
+
+def _scan_remote(folder: RemoteFolder) -> Dataset:
+    try:
+        listed = {file.name: file for file in folder.list_files()}
+    except FileNotFoundError:
+        listed = {}
+    if not listed:
+        raise DatasetError(f"{folder}: {NO_FOLDER}")
+    dataset = _sort_files(folder, build_tree(folder, listed))
+    return replace(dataset, listed=listed)
+
+
+def _sort_files(place: DataFolder, folder: DataPath) -> Dataset:
+    """Sort the files of a folder, and its folders, into those of a class and others."""
     roots = find_roots(folder)
     parts = {part: _list_classes(root) for part, root in roots.items()}
     labels = _collect_labels(folder, roots, parts)
@@ -74,33 +105,44 @@ def scan_dataset(folder: Path) -> Dataset:
     folders = ((part, child) for part, root in roots.items() for child in list_folders(root))
     empty = [child for part, child in folders if child.name not in parts[part]]
     loose = _list_outside_classes(folder, roots.values())
-    others = [file for child in empty for file in sorted(_find_files(child))]
+    others = [file for child in empty for file in _sort_paths(_find_files(child))]
     others += [file for file, _ in files if not _is_usable(file)]
     reasons = dict.fromkeys(loose, OUTSIDE_CLASSES) | dict.fromkeys(others, NOT_AN_IMAGE)
     reasons = {file: _explain_link(file) or reason for file, reason in reasons.items()}
     ignored = {_make_relative(file, folder): reason for file, reason in reasons.items()}
     no_classes = _sort_relative(empty, folder), _sort_relative(_find_hidden(folder), folder)
-    return Dataset(folder, labels, tuple(photographs), ignored, *no_classes)
+    return Dataset(place, labels, tuple(photographs), ignored, *no_classes)
 
 
-def _find_hidden(folder: Path) -> Iterator[Path]:
+def _find_hidden(folder: DataPath) -> Iterator[DataPath]:
     """Hidden folders at any depth."""
+    if isinstance(folder, RemotePath):
+        for child in filter(RemotePath.is_dir, folder.iterdir()):
+            if child.name.startswith("."):
+                yield child
+            yield from _find_hidden(child)
+        return
     for root, names, _ in os.walk(folder):
         yield from (Path(root, name) for name in names if name.startswith("."))
 
 
-def _list_classes(folder: Path) -> dict[str, list[Path]]:
+def _list_classes(folder: DataPath) -> dict[str, list[DataPath]]:
     """The folders that hold images, each with everything in it."""
     classes = {}
     for child in list_folders(folder):
-        files = sorted(_find_files(child))
+        files = _sort_paths(_find_files(child))
         if any(map(_is_usable, files)):
             classes[child.name] = files
     return classes
 
 
-def _find_files(folder: Path) -> Iterator[Path]:
+def _find_files(folder: DataPath) -> Iterator[DataPath]:
     """Files in a folder and its subfolders, and links to folders; none that are hidden."""
+    if isinstance(folder, RemotePath):
+        for child in folder.iterdir():
+            if not child.name.startswith("."):
+                yield from _find_files(child) if child.is_dir() else (child,)
+        return
 
     def stop(error: OSError) -> None:
         raise error
@@ -111,44 +153,48 @@ def _find_files(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in (*names, *links) if name[0] != ".")
 
 
-def _explain_link(path: Path) -> str:
+def _explain_link(path: DataPath) -> str:
     """The reason why a link is not used; empty for anything else."""
     if path.is_dir():
         return FOLDER_LINK
     return "" if path.exists() else BROKEN_LINK
 
 
-def _is_usable(file: Path) -> bool:
+def _is_usable(file: DataPath) -> bool:
     """True for an image by its extension, but for a folder of such a name."""
-    return is_image(file) and not file.is_dir()
+    return has_image_name(file) and not file.is_dir()
 
 
-def _list_loose(folder: Path) -> list[Path]:
+def _list_loose(folder: DataPath) -> list[DataPath]:
     """Files in a folder itself, and links in it that lead nowhere or in a circle."""
-    children = (child for child in folder.iterdir() if child.name[0] != ".")
+    children = (child for child in folder.iterdir() if not child.name.startswith("."))
     return [child for child in children if not child.is_dir() or is_circle(child)]
 
 
-def _list_outside_classes(folder: Path, roots: Collection[Path]) -> list[Path]:
+def _list_outside_classes(folder: DataPath, roots: Collection[DataPath]) -> list[DataPath]:
     """Files and links beside the class folders, and those outside of the parts' folders."""
     loose = [child for root in roots for child in _list_loose(root)]
     if folder in roots:
-        return sorted(loose)
+        return _sort_paths(loose)
     others = (child for child in list_folders(folder) if child not in roots)
     files = (file for child in others for file in _find_files(child))
-    return sorted((*loose, *files, *_list_loose(folder)))
+    return _sort_paths((*loose, *files, *_list_loose(folder)))
 
 
-def _make_relative(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).as_posix()
+def _make_relative(file: DataPath, folder: DataPath) -> str:
+    return "/".join(file.parts[len(folder.parts) :])
 
 
-def _sort_relative(paths: Iterable[Path], folder: Path) -> tuple[str, ...]:
+def _sort_paths(paths: Iterable[DataPath]) -> list[DataPath]:
+    return sorted(paths, key=lambda path: path.parts)
+
+
+def _sort_relative(paths: Iterable[DataPath], folder: DataPath) -> tuple[str, ...]:
     return tuple(sorted(_make_relative(path, folder) for path in paths))
 
 
 def _collect_labels(
-    folder: Path, roots: Mapping[str, Path], parts: Mapping[str, Iterable[str]]
+    folder: DataPath, roots: Mapping[str, DataPath], parts: Mapping[str, Iterable[str]]
 ) -> tuple[str, ...]:
     """The names of the classes, sorted. Raises DatasetError."""
     _check_same_classes(folder, roots, parts)
@@ -165,27 +211,27 @@ def _collect_labels(
     )
 
 
-def _describe_links(folder: Path) -> str:
+def _describe_links(folder: DataPath) -> str:
     """A sentence on a link that is not followed, or an empty string."""
     files = (file for child in list_folders(folder) for file in _find_files(child))
     link = next((file for file in files if _explain_link(file)), None)
     return f" {link} is {_explain_link(link)}." if link else ""
 
 
-def _suggest_folder(folder: Path) -> str:
+def _suggest_folder(folder: DataPath) -> str:
     """The end of a message: the only folder within a folder that has class folders itself."""
     likely = [child for child in list_folders(folder) if _has_classes(child)]
     return f" Did you mean {likely[0]}?" if len(likely) == 1 else ""
 
 
-def _has_classes(folder: Path) -> bool:
+def _has_classes(folder: DataPath) -> bool:
     try:
         return find_roots(folder) != {"": folder} or len(_list_classes(folder)) >= 2
     except DatasetError:
         return False
 
 
-def _check_name(folder: Path, name: str) -> None:
+def _check_name(folder: DataPath, name: str) -> None:
     if _simplify(name).casefold() == UNKNOWN:
         raise DatasetError(
             f"{folder}: a class folder is called {name.strip()}, which is the answer for "
@@ -204,7 +250,7 @@ def _check_name(folder: Path, name: str) -> None:
         )
 
 
-def _check_distinct(folder: Path, labels: Iterable[str]) -> None:
+def _check_distinct(folder: DataPath, labels: Iterable[str]) -> None:
     """Refuse two names that nobody can tell apart."""
     simple: dict[str, str] = {}
     for name in labels:
@@ -221,7 +267,7 @@ def _simplify(name: str) -> str:
 
 
 def _check_same_classes(
-    folder: Path, roots: Mapping[str, Path], parts: Mapping[str, Iterable[str]]
+    folder: DataPath, roots: Mapping[str, DataPath], parts: Mapping[str, Iterable[str]]
 ) -> None:
     """Refuse a part without class folders, and one that lacks a class or has one of its own."""
     for part, root in roots.items():

@@ -10,6 +10,7 @@ import hashlib
 import mmap
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -20,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import ClusterError
+from vedette_edge.errors import ClusterError, RemoteError
 from vedette_edge.files import atomic_write
 from vedette_edge.images.preprocessing import Image
 from vedette_edge.model.contract import Contract
@@ -30,9 +31,11 @@ from vedette_train.data.image_info import parse_info
 from vedette_train.data.preparation import (
     UNPREPARED,
     Entry,
+    Filled,
     Preparer,
     Row,
     Stamp,
+    check_entries,
     create_entry,
     get_row_type,
 )
@@ -41,8 +44,8 @@ from vedette_train.errors import DatasetError
 
 Advance = Callable[[], None]  # called after each image
 WriteRow = Callable[[int, Entry, Row], Entry]
-Filled = tuple[tuple[Entry, ...], BaseException | None]  # and what ended it early
 
+KEPT = "What is prepared is kept: repeat the command when the server answers"
 ROWS_PER_TASK = 16  # prepared by one thread before it takes others
 
 _PICTURES, _INDEX = "pictures.u8", "index.csv"
@@ -90,19 +93,31 @@ def open_cache(
     """Open the cache of a data set in the store; create it, or update it if files have changed.
 
     A file that is not an image has an error in its entry and an empty row. Raises DatasetError
-    if the disk has no room, OSError if it cannot be written, ClusterError if a cluster fails.
+    if the disk has no room, OSError if it cannot be written, ClusterError if a cluster fails, and
+    RemoteError if a server does: what is prepared until then is kept.
     """
     folder = place.store / _compute_key(dataset, contract)
     folder.mkdir(parents=True, exist_ok=True)
-    expected = [create_entry(dataset.folder, one.file) for one in dataset.photographs]
+    expected = [_expect(dataset, one.file) for one in dataset.photographs]
     with _lock(folder):
         entries = _read_index(folder, contract)
         if [entry.stamp for entry in entries] != [entry.stamp for entry in expected]:
             previous = ImageCache(folder, entries, contract) if entries else None
             with capture_messages() as messages:
                 source = _RowSource(Preparer(dataset.folder, contract, messages), previous)
-                entries = _build(source, expected, folder, place, advance)
+                try:
+                    entries = _build(source, expected, folder, place, advance)
+                except RemoteError as error:
+                    raise RemoteError(f"{error}. {KEPT}") from error
         return ImageCache(folder, entries, contract)
+
+
+def _expect(dataset: Dataset, file: str) -> Entry:
+    """The entry of a file before it is read. One of unknown age counts as changed just now."""
+    if isinstance(dataset.folder, Path):
+        return create_entry(dataset.folder, file)
+    listed = dataset.listed[file]
+    return Entry(file, listed.size, listed.changed_ns or time.time_ns())
 
 
 class _RowSource:
@@ -110,9 +125,7 @@ class _RowSource:
 
     def __init__(self, preparer: Preparer, previous: ImageCache | None) -> None:
         self.row_bytes = preparer.row_type.itemsize
-        self.check_entry = preparer.check_entry
-        self._preparer, self._previous = preparer, previous
-        self.data, self.contract = preparer.data, preparer.contract
+        self.preparer, self._previous = preparer, previous
         entries = previous.entries if previous else ()
         self._rows: Mapping[Stamp, int] = {
             entry.stamp: row for row, entry in enumerate(entries) if entry.mtime_ns != UNPREPARED
@@ -131,7 +144,7 @@ class _RowSource:
         row = self._rows.get(entry.stamp)
         if self._previous and row is not None:
             return self._previous.entries[row], self._previous.copy_row(row)
-        return self._preparer.prepare(entry)
+        return self.preparer.prepare(entry)
 
 
 def _build(
@@ -155,7 +168,7 @@ def _build(
 
         fill = partial(_fill_from_cluster, place) if place.cluster else _fill_rows
         entries, failure = fill(source, expected, write_row)
-        entries = tuple(map(source.check_entry, entries))
+        entries, failure = check_entries(source.preparer, entries, failure)
         prepared = sum(entry.mtime_ns != UNPREPARED for entry in entries)
         if failure and prepared < len(source):
             raise failure  # the previous cache has more
@@ -184,7 +197,7 @@ def _fill_rows(source: _RowSource, expected: Sequence[Entry], write_row: WriteRo
                 pass
         except BaseException as error:
             workers.shutdown(cancel_futures=True)
-            if not isinstance(error, KeyboardInterrupt):
+            if not isinstance(error, (KeyboardInterrupt, RemoteError)):
                 raise
             failure = error
     return tuple(entries), failure
@@ -206,11 +219,12 @@ def _fill_from_cluster(
     if not missing:
         return tuple(entries), None
     some = [expected[row] for row in missing]
+    data, contract = source.preparer.data, source.preparer.contract
     try:
-        with closing(prepare_on_cluster(place, source.data, source.contract, some)) as prepared:
+        with closing(prepare_on_cluster(place, data, contract, some)) as prepared:
             for row, one in zip(missing, prepared, strict=True):
                 entries[row] = write_row(row, *(one or source.load_row(expected[row])))
-    except (KeyboardInterrupt, ClusterError) as error:
+    except (KeyboardInterrupt, ClusterError, RemoteError) as error:
         return tuple(entries), error
     return tuple(entries), None
 

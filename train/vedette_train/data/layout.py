@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from vedette_edge.errors import SettingError, join_names
 from vedette_edge.images.discovery import is_image
+from vedette_train.data.remote_folder import DataPath
 from vedette_train.errors import DatasetError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -17,14 +18,14 @@ _PART = re.compile(rf"{_NAMES}(?:[-_ ]?(?:set|data|images))?", re.IGNORECASE)
 _LIKE_PART = re.compile(rf"(?<![a-z]){_NAMES}(?![a-z])", re.IGNORECASE)
 
 
-def find_roots(folder: Path) -> dict[str, Path]:
+def find_roots(folder: DataPath) -> dict[str, DataPath]:
     """The folders that hold the class folders, by part, or `folder` alone, without a part.
 
     The folder of a part is called train, training or training_set; val, valid or validation;
     test, testing or test_set, in any case. Raises DatasetError if two folders are of one part,
     or if there are parts that cannot be told from classes.
     """
-    by_part: dict[str, list[Path]] = {}
+    by_part: dict[str, list[DataPath]] = {}
     for child in list_folders(folder):
         if match := _PART.fullmatch(child.name):
             by_part.setdefault(match.lastgroup or "", []).append(child)
@@ -72,18 +73,26 @@ def resolve_path(path: Path) -> Path:
         ) from error
 
 
-def list_folders(folder: Path) -> list[Path]:
+def list_folders(folder: DataPath) -> list[DataPath]:
     """The folders in a folder, sorted, but for hidden ones and links that lead in a circle."""
-    children = (child for child in sorted(folder.iterdir()) if child.name[0] != ".")
-    return [child for child in children if child.is_dir() and not is_circle(child)]
+    children = (child for child in folder.iterdir() if not child.name.startswith("."))
+    folders = (child for child in children if child.is_dir() and not is_circle(child))
+    return sorted(folders, key=lambda child: child.name)
 
 
-def is_circle(path: Path) -> bool:
+def is_circle(path: DataPath) -> bool:
     """True for a link to a folder that holds the link."""
-    return path.is_symlink() and path.parent.resolve().is_relative_to(path.resolve())
+    if not isinstance(path, Path) or not path.is_symlink():
+        return False
+    return path.parent.resolve().is_relative_to(path.resolve())
 
 
-def _check_no_other_parts(folder: Path, parts: Sequence[Path]) -> None:
+def has_image_name(path: DataPath) -> bool:
+    """True if a path has an image's extension and is not hidden."""
+    return is_image(path if isinstance(path, Path) else PurePosixPath(path.name))
+
+
+def _check_no_other_parts(folder: DataPath, parts: Sequence[DataPath]) -> None:
     """Refuse a folder that is called like a part, and holds folders, beside those of the parts."""
     others = [child for child in list_folders(folder) if child not in parts]
     like = [child for child in others if _LIKE_PART.search(child.name)]
@@ -94,11 +103,11 @@ def _check_no_other_parts(folder: Path, parts: Sequence[Path]) -> None:
         )
 
 
-def _name_folders(folders: Iterable[Path]) -> str:
+def _name_folders(folders: Iterable[DataPath]) -> str:
     return join_names(f"{child.name}/" for child in folders)
 
 
-def _check_no_parts(folder: Path) -> None:
+def _check_no_parts(folder: DataPath) -> None:
     """Refuse folders of parts that would be taken for classes, or that lie within classes."""
     nested = [child for child in list_folders(folder) if _holds_only_folders(child)]
     for child in nested:
@@ -120,30 +129,30 @@ def _check_no_parts(folder: Path) -> None:
         )
 
 
-def _holds_only_folders(folder: Path) -> bool:
+def _holds_only_folders(folder: DataPath) -> bool:
     """True for a folder of folders without images beside them."""
-    return bool(list_folders(folder)) and not any(map(is_image, folder.iterdir()))
+    return bool(list_folders(folder)) and not any(map(has_image_name, folder.iterdir()))
 
 
-def _find_like(folders: Sequence[Path]) -> Iterator[Path]:
+def _find_like(folders: Sequence[DataPath]) -> Iterator[DataPath]:
     """Folders that are called after two parts or more, among other words: seg_train, seg_test."""
     matches = {child: _LIKE_PART.search(child.name) for child in folders}
     parts = {match.lastgroup for match in matches.values() if match}
     yield from (child for child, match in matches.items() if match and len(parts) > 1)
 
 
-def _find_same(folder: Path, nested: list[Path]) -> list[Path]:
+def _find_same(folder: DataPath, nested: list[DataPath]) -> list[DataPath]:
     """All folders if they hold no images, but the same folders: trn/hen, trn/fox, tst/hen, tst/fox.
 
     A single folder in each is none of a split, which has two classes or more.
     """
     inner = {tuple(one.name for one in list_folders(child)) for child in nested}
     others = (child for child in list_folders(folder) if child not in nested)
-    classes = any(is_image(file) for child in others for file in child.iterdir())
+    classes = any(has_image_name(file) for child in others for file in child.iterdir())
     same = len(nested) > 1 and len(inner) == 1 and len(inner.pop()) > 1
     return nested if same and not classes else []
 
 
-def _is_like_train(folder: Path) -> bool:
+def _is_like_train(folder: DataPath) -> bool:
     match = _LIKE_PART.search(folder.name)
     return match is not None and match.lastgroup == TRAIN

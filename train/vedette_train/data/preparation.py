@@ -1,20 +1,21 @@
 """One image file, prepared for the cache: decoded, described and resized."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import DecoderMissingError, ImageError
-from vedette_edge.files import read_bounded
+from vedette_edge.errors import DecoderMissingError, ImageError, RemoteError
 from vedette_edge.images.decoding import decode_image
 from vedette_edge.images.image_header import detect_format
 from vedette_edge.images.preprocessing import preprocess
 from vedette_edge.model.contract import Contract
 from vedette_train.data.decoder_messages import DecoderMessages, count_unused, find_damage
 from vedette_train.data.image_info import ImageInfo, read_info
+from vedette_train.data.remote_folder import DataFolder, read_file
 from vedette_train.data.similarity import SIDE_PX, reduce_image
 
 Stamp = tuple[str, int, int]  # file, size, mtime_ns
@@ -70,11 +71,14 @@ def get_row_type(contract: Contract) -> np.dtype[np.void]:
     )
 
 
+Filled = tuple[tuple[Entry, ...], BaseException | None]  # entries, and what ended them early
+
+
 @dataclass(frozen=True, slots=True)
 class Preparer:
-    """Prepares the files of a data folder, in several threads."""
+    """Prepares the files of a data folder, in several threads. Methods may raise RemoteError."""
 
-    data: Path
+    data: DataFolder
     contract: Contract
     messages: DecoderMessages
 
@@ -87,7 +91,7 @@ class Preparer:
         """Complete a file's entry, up to check_entry, and make its row: empty after an error."""
         nothing, start = np.empty(0, self.row_type), self.messages.count_bytes()
         try:
-            content = read_bounded(self.data / entry.file)
+            content = read_file(self.data, entry.file)
             image = decode_image(content)
         except OSError as error:  # perhaps a passing one
             reason = error.strerror or str(error)
@@ -115,7 +119,7 @@ class Preparer:
             return entry
         kind, start = entry.info.format, self.messages.count_bytes()
         try:
-            decode_image(read_bounded(self.data / entry.file))
+            decode_image(read_file(self.data, entry.file))
         except (OSError, ImageError) as error:  # it has changed meanwhile
             return replace(entry, mtime_ns=UNPREPARED, error=str(error), info=ImageInfo())
         text = self.messages.read(start)
@@ -123,3 +127,18 @@ class Preparer:
             return replace(entry, info=replace(entry.info, unused=count_unused(text)))
         why = f"a {kind} file that is damaged ({reason}); copy it again from its source"
         return replace(entry, sha256="", error=why, info=ImageInfo(format=kind))
+
+
+def check_entries(
+    preparer: Preparer, entries: Iterable[Entry], failure: BaseException | None
+) -> Filled:
+    """Complete all entries. Once a server has failed, the rest is left to the next run."""
+    checked = list(entries)
+    for row, entry in enumerate(checked):
+        try:
+            if entry.info.unused == UNCHECKED and isinstance(failure, RemoteError):
+                raise failure
+            checked[row] = preparer.check_entry(entry)
+        except RemoteError as error:
+            failure, checked[row] = error, replace(entry, mtime_ns=UNPREPARED)
+    return tuple(checked), failure

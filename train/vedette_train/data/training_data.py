@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from vedette_train.data.discovery import Dataset, Photograph, group_alike, scan_
 from vedette_train.data.image_cache import ImageCache, open_cache
 from vedette_train.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from vedette_train.data.near_duplicates import find_groups
+from vedette_train.data.remote_folder import DataFolder
 from vedette_train.data.workplace import Workplace
 from vedette_train.errors import DatasetError
 
@@ -30,7 +30,7 @@ VERSIONS = ("vedette-train", "tensorflow", "keras", "numpy", "opencv-python-head
 class TrainingData:
     """Prepared photographs with their labels and parts, and the model's contract."""
 
-    folder: Path
+    folder: DataFolder
     contract: Contract
     cache: ImageCache
     photographs: tuple[Photograph, ...]  # one a row of the cache; without a part: left out
@@ -98,7 +98,7 @@ def describe_missing_decoder(cache: ImageCache) -> str:
 
 
 def load_training_data(
-    folder: Path, config: TrainConfig, place: Workplace, known: Mapping[str, str]
+    folder: DataFolder, config: TrainConfig, place: Workplace, known: Mapping[str, str]
 ) -> TrainingData:
     """Scan, check, prepare, audit and split. Raises DatasetError if training is not possible.
 

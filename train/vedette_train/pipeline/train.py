@@ -12,6 +12,7 @@ from vedette_edge.console import Output, create_log_output
 from vedette_edge.errors import SettingError
 from vedette_train.config import StrPath, TrainConfig
 from vedette_train.data.layout import check_outside, resolve_path
+from vedette_train.data.remote_folder import DataFolder, open_folder
 from vedette_train.data.training_data import check_few, load_training_data
 from vedette_train.data.workplace import Workplace
 from vedette_train.evaluation.unknown_images import load_unknown_images
@@ -31,34 +32,36 @@ def train(
 ) -> TrainingRun:
     """Train a classifier on the photographs in `data`, and write the run folder `out`.
 
-    `data` has one folder for each class, or the folders train and test with those. `config`
-    defaults to TrainConfig(). With `resume`, continues an interrupted run in `out`; with
-    `overwrite`, replaces the run in it. Logs its progress to the logger "vedette_train". Sets
+    `data` has one folder for each class, or the folders train and test with those; it is a path or
+    a URL. `config` defaults to TrainConfig(). With `resume`, continues an interrupted run in `out`;
+    with `overwrite`, replaces the run in it. Logs its progress to the logger "vedette_train". Sets
     TensorFlow's random seed, and makes its operations deterministic.
 
-    Raises SettingError, DatasetError, RunError, WeightsError and ClusterError, which are
-    VedetteErrors, and OSError. After KeyboardInterrupt, gradient descent can be resumed. With a
+    Raises SettingError, DatasetError, RunError, WeightsError, ClusterError and RemoteError, which
+    are VedetteErrors, and OSError. After KeyboardInterrupt, gradient descent can be resumed. With a
     cluster of this machine, the calling script needs `if __name__ == "__main__":`, since its
     processes load it.
     """
     if not str(out):
         raise SettingError("out is empty, expected a folder; '.' is the current folder")
     config, run = config or TrainConfig(), Path(out)
-    check_folders(Path(data), config, run)
+    photographs = open_folder(data)
+    check_folders(photographs, config, run)
     output = create_log_output("vedette_train")
     with folder.remove_unused(run), folder.lock_folder(run):
         folder.check_free(run, config, resume=resume, overwrite=overwrite)
         with open_workplace(config, run, output) as place:
-            return run_training(prepare_run(Path(data), config, run, place, resume=resume))
+            return run_training(prepare_run(photographs, config, run, place, resume=resume))
 
 
-def check_folders(data: Path, config: TrainConfig, out: Path) -> None:
+def check_folders(data: DataFolder, config: TrainConfig, out: Path) -> None:
     """Raise SettingError or RunError for a run folder that can be none; writes nothing.
 
     The run folder and the store are outside of all photographs, and no file would be lost.
     """
-    for photographs in (data, *config.unknown):
-        check_outside(Path(photographs), out, _find_store(config, out))
+    for photographs in (data, *map(Path, config.unknown)):
+        if isinstance(photographs, Path):
+            check_outside(photographs, out, _find_store(config, out))
     if config.start and resolve_path(Path(config.start)) == resolve_path(out):
         raise SettingError(f"--start {config.start} is also --out; choose another folder")
     folder.check_own(out)
@@ -87,7 +90,7 @@ def open_workplace(config: TrainConfig, out: Path, output: Output) -> Iterator[W
 
 
 def prepare_run(
-    data: Path, config: TrainConfig, out: Path, place: Workplace, *, resume: bool
+    data: DataFolder, config: TrainConfig, out: Path, place: Workplace, *, resume: bool
 ) -> RunInputs:
     """Read everything that a run needs: photographs, an earlier run, unknown pictures."""
     began = time.monotonic()

@@ -72,7 +72,7 @@ def write_inputs(run: RunInputs) -> None:
     """Write the files that are known before training. Clears the folder unless it is resumed."""
     if not run.resume:
         folder.clear_folder(run.folder)
-    folder.write_settings(run.folder, run.data.folder, run.config)
+    folder.write_settings(run.folder, str(run.data.folder.resolve()), run.config)
     write_text(run.folder / folder.MANIFEST, run.data.manifest)
     if run.previous:
         earlier = format_earlier(run.previous, run.data.label_by_hash)
@@ -122,7 +122,7 @@ def check_disk_space(model: Model, run: Path) -> None:
 
 def _build_report(finished: FinishedRun) -> html.Report:
     run, results, config = finished.run, finished.results, finished.run.config
-    settings = folder.list_settings(run.data.folder, config)
+    settings = folder.list_settings(str(run.data.folder.resolve()), config)
     parts = (TEST,) if results.trained.test else (TRAIN, VALIDATION)
     unused = () if config.descends else OF_DESCENT
     return html.Report(

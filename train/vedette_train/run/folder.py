@@ -130,12 +130,12 @@ def remove_converted(run: Path) -> None:
         (run / name).unlink(missing_ok=True)
 
 
-def list_settings(data: Path, config: TrainConfig) -> dict[str, object]:
+def list_settings(data: str, config: TrainConfig) -> dict[str, object]:
     """The folder of the photographs, and the settings with an effect on the result."""
-    return {"data": str(data.resolve()), **config.to_dict()}
+    return {"data": data, **config.to_dict()}
 
 
-def write_settings(run: Path, data: Path, config: TrainConfig) -> None:
+def write_settings(run: Path, data: str, config: TrainConfig) -> None:
     """Write RUN/settings.json."""
     write_text(run / SETTINGS, json.dumps(list_settings(data, config), indent=2) + "\n")
 
