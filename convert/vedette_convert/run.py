@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from vedette_convert.errors import RunFolderError
-from vedette_edge import files
 from vedette_edge.errors import ImageError, SettingError
 from vedette_edge.head.record import HeadRecord
 from vedette_edge.images import decoding
 from vedette_edge.images.preprocessing import Image
+from vedette_edge.images.sources import read_source
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES, Contract
 
 StrPath = str | os.PathLike[str]
@@ -32,18 +32,22 @@ class Photograph:
 
     part: str  # train, validation or test
     label: str
-    file: Path
+    file: str  # its path, or its URL
     sha256: str
 
-    def read(self) -> Image:
-        """Read the image, R G B. Raises RunFolderError if the file has changed since training."""
+    def read_content(self) -> bytes:
+        """Read the file. Raises RunFolderError, and RemoteError."""
         try:
-            content = files.read_bounded(self.file)
+            return read_source(self.file)
         except OSError as error:
             raise RunFolderError(
                 f"{self.file}: {error.strerror}. "
                 "If the photographs have moved, use --data to name their folder"
             ) from error
+
+    def read(self) -> Image:
+        """Read the image, R G B. Raises RunFolderError if the file has changed since training."""
+        content = self.read_content()
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise RunFolderError(f"{self.file}: has changed since training. Train again")
         try:

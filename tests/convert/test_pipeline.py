@@ -225,7 +225,7 @@ def test_an_output_that_cannot_be_written_is_an_error(run: Path) -> None:
 
 def test_the_sample_takes_from_every_class_alike() -> None:
     photographs = [
-        Photograph("train", label, Path(f"{label}{number}"), "")
+        Photograph("train", label, f"{label}{number}", "")
         for label, count in (("a", 9), ("b", 2), ("c", 9))
         for number in range(count)
     ]

@@ -77,7 +77,7 @@ def compare_answers(
         result = classifier.score(prepared)
         seconds.append((decoded - started, ready - decoded, perf_counter() - ready))
         float_label, float_score = result.labels[scores.argmax()], float(scores.max())
-        asked = (str(photograph.file), photograph.label)
+        asked = (photograph.file, photograph.label)
         answers.append(Answer(*asked, float_label, float_score, result.best, result.score))
         advance()
     return tuple(answers), Latency(*(1000 * np.median(seconds, axis=0)).tolist())

@@ -1,13 +1,11 @@
 """The golden samples: images in a model file for the self-test, and their expected results."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from vedette_convert.evaluation.kernel_check import load_with_other_kernels
 from vedette_convert.run import Photograph, sample_photographs
-from vedette_edge.files import read_bounded
 from vedette_edge.images import decoding
 from vedette_edge.images.encoding import downscale, encode_jpeg
 from vedette_edge.images.image_header import count_pixels, detect_format
@@ -45,7 +43,7 @@ def select_golden_samples(
     an EXIF orientation that turns it upright. A drawn camera frame is the last sample. None has
     an answer that another runtime's rounding could change. `scores` are of the best labels, 0..1.
     """
-    others, chosen = load_with_other_kernels(classifier.model.data), dict[Path, bytes]()
+    others, chosen = load_with_other_kernels(classifier.model.data), dict[str, bytes]()
     for full, candidates in _rank(photographs, scores):
         for one in candidates[:TRIED]:
             if len(chosen) < full and one.file not in chosen:
@@ -108,7 +106,7 @@ def _compute_sample(name: str, image_rgb: Image, classifier: Classifier) -> Samp
 
 def _encode(photograph: Photograph, classifier: Classifier, *, turned: bool) -> bytes:
     """Return the file's bytes, or a JPEG if the file is large or must be turned."""
-    data = read_bounded(photograph.file)
+    data = photograph.read_content()
     if not turned and _is_small(data):
         return data
     image_rgb = downscale(photograph.read(), classifier.contract.height * LONGEST_SIDE)

@@ -47,7 +47,8 @@ def convert(
 
     `source` is a run folder, the TrainingRun of vedette_train.train, or an ExternalModel. `out`
     defaults to model.tflite in the run folder, or to MODEL.tflite beside the external model.
-    `data` is the folder of the run's photographs, if they have moved. Logs to "vedette_convert".
+    `data` is the folder of the run's photographs, or its URL, if they have moved. Logs to
+    "vedette_convert".
 
     Raises RefusedError if every attempt is worse than the float model; `out` then stays as it
     was. Raises other VedetteErrors for what cannot be converted, and OSError.
@@ -89,10 +90,10 @@ def check_arguments(
 def load_source(source: StrPath | ExternalModel, data: StrPath | None) -> Source:
     """Read a run, or check the files of an external model, without TensorFlow.
 
-    Raises RunFolderError, KerasFileError or LabelsError.
+    Raises RunFolderError, KerasFileError, LabelsError or SettingError.
     """
     if not isinstance(source, ExternalModel):
-        return load_run(Path(source), Path(data) if data else None)
+        return load_run(Path(source), data)
     check_external_model(source)
     return source
 

@@ -82,7 +82,7 @@ def _load_template() -> jinja2.Template:
 
 def _list_disputed(answers: Sequence[Answer], run: Run) -> Iterator[tuple[Answer, str]]:
     """List disputed pictures, those with the highest scores first, with data: URIs."""
-    photographs = {str(photograph.file): photograph for photograph in run.photographs}
+    photographs = {photograph.file: photograph for photograph in run.photographs}
     surest = sorted(answers, key=lambda one: -max(one.float_score, one.tflite_score))
     for answer in surest[:MOST_DISPUTED]:
         image_rgb = photographs[answer.file].read()

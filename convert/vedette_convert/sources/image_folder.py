@@ -86,4 +86,4 @@ def _group_by_label(
 def _split_halves(by_label: dict[str, FilesByHash]) -> Iterator[Photograph]:
     for label, files in sorted(by_label.items()):
         for number, (sha256, path) in enumerate(sorted(files.items())):
-            yield Photograph((TRAIN, TEST)[number % 2], label, path.absolute(), sha256)
+            yield Photograph((TRAIN, TEST)[number % 2], label, str(path.absolute()), sha256)

@@ -5,17 +5,19 @@ import fcntl
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vedette_convert.errors import RunFolderError
-from vedette_convert.run import Photograph, Run
+from vedette_convert.run import Photograph, Run, StrPath
 from vedette_edge import files
 from vedette_edge.errors import VedetteError
 from vedette_edge.head.record import HeadRecord, parse_head
+from vedette_edge.images.sources import is_url
 from vedette_edge.model.contract import parse_contract
 
 WEIGHTS, CONTRACT = "Trained_Weight.h5", "contract.json"
@@ -26,11 +28,11 @@ LOCK = "train.lock"  # locked during training
 FILES = (WEIGHTS, CONTRACT, MANIFEST, SETTINGS, HEAD, "train.log")
 
 
-def load_run(folder: Path, data: Path | None = None) -> Run:
-    """Read a run folder; `data` is the folder of the photographs, if they have moved.
+def load_run(folder: Path, data: StrPath | None = None) -> Run:
+    """Read a run folder; `data` is the folder of the photographs, or its URL, if they have moved.
 
     Raises RunFolderError for a run that is not finished, and for files that are missing, damaged
-    or not of one run.
+    or not of one run; and SettingError for a URL that is not read.
     """
     _check_idle(folder)
     _check_complete(folder)
@@ -42,7 +44,7 @@ def load_run(folder: Path, data: Path | None = None) -> Run:
     if hashlib.sha256(manifest).hexdigest() != contract.provenance.manifest_sha256:
         raise RunFolderError(f"{folder}: {MANIFEST} does not belong to {CONTRACT}. Train again")
     settings = _read_settings(folder / SETTINGS)
-    root = data or _find_data(folder / SETTINGS, settings)
+    root = os.fspath(data) if data else _find_data(folder / SETTINGS, settings)
     run = Run(folder / WEIGHTS, contract, _parse_manifest(manifest, root))
     if (folder / HEAD).exists():
         return replace(run, head=_read_head(folder / HEAD, run))
@@ -118,15 +120,27 @@ def _read_settings(path: Path) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _find_data(path: Path, settings: Mapping[str, Any]) -> Path:
+def _find_data(path: Path, settings: Mapping[str, Any]) -> str:
     if not isinstance(settings.get("data"), str):
         raise RunFolderError(f"{path}: does not name the folder of the photographs. Use --data")
-    return Path(settings["data"])
+    return str(settings["data"])
 
 
-def _parse_manifest(manifest: bytes, root: Path) -> tuple[Photograph, ...]:
+def _parse_manifest(manifest: bytes, root: str) -> tuple[Photograph, ...]:
     lines = io.StringIO(manifest.decode(errors="surrogateescape"), newline="")
+    locate = _create_locator(root)
     return tuple(
-        Photograph(row["part"], row["label"], root / row["file"], row["sha256"])
+        Photograph(row["part"], row["label"], locate(row["file"]), row["sha256"])
         for row in csv.DictReader(lines)
     )
+
+
+def _create_locator(root: str) -> Callable[[str], str]:
+    """Create a function that makes a path or a URL of a name in a folder."""
+    if not is_url(root):
+        return lambda name: str(Path(root, name))
+    from vedette_edge.images import remote  # imports an optional package
+
+    remote.check_url(root)
+    folder = root if root.endswith("/") else f"{root}/"
+    return lambda name: remote.join_url(folder, name)

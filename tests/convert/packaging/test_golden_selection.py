@@ -69,7 +69,7 @@ def test_hard_ones_are_among_them_but_none_that_rounding_could_turn(
         photographs, compute_best_scores(photographs, classifier), classifier
     )
     leads = [
-        (measure_lead(classifier.classify(one.read()).scores), str(one.file)) for one in photographs
+        (measure_lead(classifier.classify(one.read()).scores), one.file) for one in photographs
     ]
     decided = sorted(one for one in leads if one[0] >= LEAST_LEAD * STEP)
     stored = set(files.values())
@@ -106,7 +106,7 @@ def write_large_photographs(folder: Path, noise: Image) -> list[Photograph]:
         cv2.rectangle(picture_bgr, (150, 150), (450, 450), (40, 230, 40), -1)
         file = folder / f"{number}.png"
         cv2.imwrite(str(file), picture_bgr)
-        photographs.append(Photograph("test", "square", file, ""))
+        photographs.append(Photograph("test", "square", str(file), ""))
     return photographs
 
 
@@ -114,7 +114,7 @@ def test_large_photographs_are_made_smaller(
     tmp_path: Path, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 90, (600, 900, 3), np.uint8)
-    monkeypatch.setattr(Photograph, "read", lambda self: decoding.read_image(self.file))
+    monkeypatch.setattr(Photograph, "read", lambda self: decoding.read_image(Path(self.file)))
     photographs = write_large_photographs(tmp_path, noise)
     files, samples = select_golden_samples(
         photographs, compute_best_scores(photographs, classifier), classifier
@@ -138,7 +138,7 @@ def test_a_heic_or_avif_is_stored_as_a_jpeg(
         file = tmp_path / str(number)
         file.write_bytes(encode(one.read()))
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-        rewritten.append(Photograph(one.part, one.label, file, sha256))
+        rewritten.append(Photograph(one.part, one.label, str(file), sha256))
     files, samples = select_golden_samples(
         rewritten, compute_best_scores(rewritten, classifier), classifier
     )

@@ -235,7 +235,7 @@ def test_without_a_test_part_agreement_on_the_learned_pictures_is_judged(
 def test_without_a_test_part_samples_are_of_every_class(
     untested_run: Path, untested_model: Path
 ) -> None:
-    learned = {one.file.read_bytes(): one.label for one in load_run(untested_run).learned}
+    learned = {Path(one.file).read_bytes(): one.label for one in load_run(untested_run).learned}
     with zipfile.ZipFile(untested_model) as archive:
         stored = [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
     assert len(stored) >= 8
@@ -267,7 +267,7 @@ def test_a_photograph_that_only_the_head_was_fitted_to_may_not_have_changed(
     draw_shapes: Callable[[Path, int], Path], head_run: Path, head_model: Path, tmp_path: Path
 ) -> None:
     run = load_run(head_run, draw_shapes(tmp_path / "copy", 40))
-    changed = run.learned[-1].file
+    changed = Path(run.learned[-1].file)
     changed.write_bytes(changed.read_bytes() + b"\0")
     assert run.head
     graph = Classifier(head_model).model.data

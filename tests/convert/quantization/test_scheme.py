@@ -68,7 +68,7 @@ def paint(tmp_path: Path) -> Paint:
             cv2.imwrite(str(file), np.full((SIDE, SIDE, 3), (blue, green, red), np.uint8))
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             label = "red" if red > green else "green"
-            photographs.append(Photograph(part, label, file, digest))
+            photographs.append(Photograph(part, label, str(file), digest))
         return photographs
 
     return write_images
@@ -289,7 +289,7 @@ def loud_run(paint: Paint, tmp_path: Path) -> Path:
     photographs = [*paint("train", list_pairs([60, 90, 160] * 8)), *paint("test", TEST)]
     folder = tmp_path / "run"
     folder.mkdir()
-    lines = [f"{one.part},{one.label},{one.file.name},{one.sha256}\n" for one in photographs]
+    lines = [f"{one.part},{one.label},{Path(one.file).name},{one.sha256}\n" for one in photographs]
     manifest = "part,label,file,sha256\n" + "".join(lines)
     (folder / "split.csv").write_text(manifest, "utf-8")
     (folder / "settings.json").write_text(json.dumps({"data": str(tmp_path)}), "utf-8")

@@ -38,7 +38,7 @@ def create_run(folder: Path, classes: int) -> Run:
         file = folder / f"{number:04}.png"
         cv2.imwrite(str(file), np.full((30, 40, 3), number % 256, np.uint8))
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        photographs.append(Photograph("test", named[number % classes], file, digest))
+        photographs.append(Photograph("test", named[number % classes], str(file), digest))
     contract = Contract(
         named, 150, 150, "rgb", "squash", "box-linear-exact-1", "unit",
         Confidence(1.0, 0.0), Provenance("5eed" * 16, {}, 0, {"vedette-train": "0.1.0"}, {}),
@@ -55,7 +55,7 @@ def create_answers(run: Run, disputed: int) -> tuple[Answer, ...]:
         label, other = named[place % len(named)], named[(place + 1) % len(named)]
         second = other if number < disputed else label
         score = 0.9 - number / 1000
-        answers.append(Answer(str(one.file), one.label, label, score, second, score / 2))
+        answers.append(Answer(one.file, one.label, label, score, second, score / 2))
     return tuple(answers)
 
 

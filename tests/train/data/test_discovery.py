@@ -1,10 +1,15 @@
-"""Folders of photographs become classes, and other files are named."""
+"""Folders of photographs become classes, and other files are named: on a disk and on a server."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.edge.servers import QuietHandler, get_url, serve
 
 from vedette_train.data import discovery
+from vedette_train.data.discovery import Dataset
+from vedette_train.data.remote_folder import open_folder
 from vedette_train.errors import DatasetError
 
 
@@ -16,10 +21,28 @@ def write_files(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_classes_are_sorted_by_name_and_files_within(tmp_path: Path) -> None:
-    dataset = discovery.scan_dataset(
-        write_files(tmp_path, "hen/2.jpg", "hen/1.JPG", "fox/a.png", "Cat/z.webp")
-    )
+Scan = Callable[[Path], Dataset]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A web server, by the folder and the URL that all folders of these tests are in."""
+    base = tmp_path_factory.getbasetemp()
+    with serve(partial(QuietHandler, directory=base)) as server:
+        yield base, get_url(server)
+
+
+@pytest.fixture(params=["disk", "server"])
+def scan(request: pytest.FixtureRequest, server: tuple[Path, str]) -> Scan:
+    """Scans a folder, by its path or by its URL."""
+    if request.param == "disk":
+        return discovery.scan_dataset
+    base, url = server
+    return lambda folder: discovery.scan_dataset(open_folder(f"{url}/{folder.relative_to(base)}"))
+
+
+def test_classes_are_sorted_by_name_and_files_within(scan: Scan, tmp_path: Path) -> None:
+    dataset = scan(write_files(tmp_path, "hen/2.jpg", "hen/1.JPG", "fox/a.png", "Cat/z.webp"))
     assert dataset.labels == ("Cat", "fox", "hen")
     assert [(one.file, one.label) for one in dataset.photographs] == [
         ("Cat/z.webp", 0),
@@ -29,9 +52,9 @@ def test_classes_are_sorted_by_name_and_files_within(tmp_path: Path) -> None:
     ]
 
 
-def test_hidden_and_empty_folders_are_no_classes(tmp_path: Path) -> None:
+def test_hidden_and_empty_folders_are_no_classes(scan: Scan, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    dataset = discovery.scan_dataset(
+    dataset = scan(
         write_files(
             tmp_path, "hen/1.jpg", "fox/1.jpg", ".git/x.jpg", "__pycache__/m.pyc", "hen/.t/2.jpg"
         )
@@ -40,8 +63,8 @@ def test_hidden_and_empty_folders_are_no_classes(tmp_path: Path) -> None:
     assert len(dataset.photographs) == 2
 
 
-def test_strays_are_named(tmp_path: Path) -> None:
-    dataset = discovery.scan_dataset(
+def test_strays_are_named(scan: Scan, tmp_path: Path) -> None:
+    dataset = scan(
         write_files(
             tmp_path,
             "hen/1.jpg",
@@ -57,15 +80,13 @@ def test_strays_are_named(tmp_path: Path) -> None:
     }
 
 
-def test_pictures_in_folders_within_a_class_belong_to_it(tmp_path: Path) -> None:
-    dataset = discovery.scan_dataset(
-        write_files(tmp_path, "hen/day1/1.jpg", "hen/2.jpg", "fox/1.jpg")
-    )
+def test_pictures_in_folders_within_a_class_belong_to_it(scan: Scan, tmp_path: Path) -> None:
+    dataset = scan(write_files(tmp_path, "hen/day1/1.jpg", "hen/2.jpg", "fox/1.jpg"))
     assert [one.file for one in dataset.photographs] == ["fox/1.jpg", "hen/2.jpg", "hen/day1/1.jpg"]
 
 
-def test_a_train_and_a_test_folder_are_the_split(tmp_path: Path) -> None:
-    dataset = discovery.scan_dataset(
+def test_a_train_and_a_test_folder_are_the_split(scan: Scan, tmp_path: Path) -> None:
+    dataset = scan(
         write_files(
             tmp_path,
             "train/hen/1.jpg",
@@ -94,27 +115,25 @@ def test_a_train_and_a_test_folder_are_the_split(tmp_path: Path) -> None:
     ],
 )
 def test_the_folders_of_parts_have_many_names(
-    tmp_path: Path, train: str, validation: str, test: str
+    scan: Scan, tmp_path: Path, train: str, validation: str, test: str
 ) -> None:
     files = [f"{part}/{name}/1.jpg" for part in (train, validation, test) for name in ("a", "b")]
-    dataset = discovery.scan_dataset(write_files(tmp_path, *files))
+    dataset = scan(write_files(tmp_path, *files))
     assert dataset.labels == ("a", "b")
     parts = {one.file.partition("/")[0]: one.part for one in dataset.photographs}
     assert parts == {train: "train", validation: "validation", test: "test"}
 
 
-def test_files_beside_the_folders_of_parts_are_named(tmp_path: Path) -> None:
+def test_files_beside_the_folders_of_parts_are_named(scan: Scan, tmp_path: Path) -> None:
     files = [f"{part}/{name}/1.jpg" for part in ("train", "val") for name in ("a", "b")]
-    dataset = discovery.scan_dataset(write_files(tmp_path, *files, "pred/1.jpg", "labels.csv"))
+    dataset = scan(write_files(tmp_path, *files, "pred/1.jpg", "labels.csv"))
     assert dataset.ignored == dict.fromkeys(("pred/1.jpg", "labels.csv"), discovery.OUTSIDE_CLASSES)
 
 
 @pytest.mark.parametrize("name", ["test", "valid", "freight_train"])
-def test_a_class_may_be_called_as_a_part(tmp_path: Path, name: str) -> None:
+def test_a_class_may_be_called_as_a_part(scan: Scan, tmp_path: Path, name: str) -> None:
     names = (f"{name}/1.jpg", f"{name}/day/1.jpg", "car/1.jpg")
-    assert discovery.scan_dataset(write_files(tmp_path, *names)).labels == tuple(
-        sorted(("car", name))
-    )
+    assert scan(write_files(tmp_path, *names)).labels == tuple(sorted(("car", name)))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +149,6 @@ def test_a_class_may_be_called_as_a_part(tmp_path: Path, name: str) -> None:
         (("hen/1.jpg", "Unknown/1.jpg"), "called Unknown, .* train with --unknown FOLDER"),
         (("hen/1.jpg", "unknown /1.jpg"), "called unknown, .* train with --unknown FOLDER"),
         (("hen/1.jpg", "hen /1.jpg"), "'hen' and 'hen ' have names that look the same"),
-        (("hen/1.jpg", "\udce9/1.jpg"), r"'\\udce9' .*expected printable text"),
         (("f\u00fcr/1.jpg", "fu\u0308r/1.jpg"), "have names that look the same"),
         (("hen/1.jpg", f"{201 * 'a'}/1.jpg"), "has 201 characters, expected at most 200"),
         (("train/hen/1.jpg", "train/fox/1.jpg", "cards.pdf"), "train/ holds folders"),
@@ -161,20 +179,25 @@ def test_a_class_may_be_called_as_a_part(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_a_folder_that_cannot_be_trained_on_is_an_error(
-    tmp_path: Path, names: tuple[str, ...], message: str
+    scan: Scan, tmp_path: Path, names: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(DatasetError, match=message):
-        discovery.scan_dataset(write_files(tmp_path, *names))
+        scan(write_files(tmp_path, *names))
 
 
-def test_classes_may_each_hold_a_folder_of_one_name(tmp_path: Path) -> None:
+def test_a_class_whose_name_is_no_text_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"'\\udce9' .*expected printable text"):
+        discovery.scan_dataset(write_files(tmp_path, "hen/1.jpg", "\udce9/1.jpg"))
+
+
+def test_classes_may_each_hold_a_folder_of_one_name(scan: Scan, tmp_path: Path) -> None:
     names = ("hen/photos/1.jpg", "fox/photos/1.jpg")
-    assert discovery.scan_dataset(write_files(tmp_path, *names)).labels == ("fox", "hen")
+    assert scan(write_files(tmp_path, *names)).labels == ("fox", "hen")
 
 
-def test_classes_with_pictures_may_hold_the_same_folders(tmp_path: Path) -> None:
+def test_classes_with_pictures_may_hold_the_same_folders(scan: Scan, tmp_path: Path) -> None:
     inner = [f"{name}/{day}/1.jpg" for name in ("hen", "fox") for day in ("day1", "day2")]
-    dataset = discovery.scan_dataset(write_files(tmp_path, *inner, "hen/1.jpg", "fox/1.jpg"))
+    dataset = scan(write_files(tmp_path, *inner, "hen/1.jpg", "fox/1.jpg"))
     assert dataset.labels == ("fox", "hen")
 
 
@@ -212,3 +235,8 @@ def test_a_class_of_nothing_but_a_link_is_explained(tmp_path: Path) -> None:
 def test_a_file_is_not_a_data_folder(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"a\.jpg"):
         discovery.scan_dataset(write_files(tmp_path, "a.jpg") / "a.jpg")
+
+
+def test_a_folder_that_the_server_does_not_have_is_an_error(server: tuple[Path, str]) -> None:
+    with pytest.raises(DatasetError, match=r"/nowhere/: not a folder; expected one folder"):
+        discovery.scan_dataset(open_folder(f"{server[1]}/nowhere"))

@@ -81,10 +81,8 @@ def scan_dataset(folder: DataFolder) -> Dataset:
 def _scan_remote(folder: RemoteFolder) -> Dataset:
     try:
         listed = {file.name: file for file in folder.list_files()}
-    except FileNotFoundError:
-        listed = {}
-    if not listed:
-        raise DatasetError(f"{folder}: {NO_FOLDER}")
+    except FileNotFoundError as error:
+        raise DatasetError(f"{folder}: {NO_FOLDER}") from error
     dataset = _sort_files(folder, build_tree(folder, listed))
     return replace(dataset, listed=listed)
 
