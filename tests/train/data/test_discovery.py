@@ -61,6 +61,8 @@ def test_hidden_and_empty_folders_are_no_classes(scan: Scan, tmp_path: Path) -> 
     )
     assert dataset.labels == ("fox", "hen")
     assert len(dataset.photographs) == 2
+    assert dataset.empty == ("__pycache__", "empty")
+    assert dataset.hidden == (".git", "hen/.t")
 
 
 def test_strays_are_named(scan: Scan, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ Advance = Callable[[], None]  # called after each image
 WriteRow = Callable[[int, Entry, Row], Entry]
 
 KEPT = "What is prepared is kept: repeat the command when the server answers"
+READERS = 4  # threads a core for files on a server, which mostly wait
 ROWS_PER_TASK = 16  # prepared by one thread before it takes others
 
 _PICTURES, _INDEX = "pictures.u8", "index.csv"
@@ -190,8 +191,10 @@ def _fill_rows(source: _RowSource, expected: Sequence[Entry], write_row: WriteRo
         for row in range(start, min(start + ROWS_PER_TASK, len(expected))):
             entries[row] = write_row(row, *source.load_row(expected[row]))
 
-    failure = None
-    with ThreadPoolExecutor(os.cpu_count()) as workers:  # OpenCV releases the GIL
+    failure, threads = None, os.cpu_count() or 1  # OpenCV releases the GIL
+    if not isinstance(source.preparer.data, Path):
+        threads *= READERS
+    with ThreadPoolExecutor(threads) as workers:
         try:
             for _ in workers.map(fill_some, range(0, len(expected), ROWS_PER_TASK)):
                 pass

@@ -1,9 +1,11 @@
 """One image file, prepared for the cache: decoded, described and resized."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Semaphore
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +83,7 @@ class Preparer:
     data: DataFolder
     contract: Contract
     messages: DecoderMessages
+    turns: Semaphore = field(default_factory=lambda: Semaphore(os.cpu_count() or 1))  # to decode
 
     @property
     def row_type(self) -> np.dtype[np.void]:
@@ -89,13 +92,19 @@ class Preparer:
 
     def prepare(self, entry: Entry) -> tuple[Entry, Row]:
         """Complete a file's entry, up to check_entry, and make its row: empty after an error."""
-        nothing, start = np.empty(0, self.row_type), self.messages.count_bytes()
         try:
             content = read_file(self.data, entry.file)
-            image = decode_image(content)
         except OSError as error:  # perhaps a passing one
             reason = error.strerror or str(error)
-            return replace(entry, mtime_ns=UNPREPARED, error=reason), nothing
+            unopened = replace(entry, mtime_ns=UNPREPARED, error=reason)
+            return unopened, np.empty(0, self.row_type)
+        with self.turns:
+            return self._prepare_content(entry, content)
+
+    def _prepare_content(self, entry: Entry, content: bytes) -> tuple[Entry, Row]:
+        nothing, start = np.empty(0, self.row_type), self.messages.count_bytes()
+        try:
+            image = decode_image(content)
         except ImageError as error:
             # A missing decoder may be installed by the next run.
             mtime_ns = UNPREPARED if isinstance(error, DecoderMissingError) else entry.mtime_ns
