@@ -9,6 +9,7 @@ import pytest
 
 from vedette_convert.errors import RunFolderError
 from vedette_convert.sources.run_folder import load_run
+from vedette_edge.errors import SettingError
 
 
 @pytest.mark.parametrize(
@@ -48,3 +49,19 @@ def test_a_run_that_is_being_trained_is_refused_until_the_training_has_ended(
         with pytest.raises(RunFolderError, match=re.escape(f"{run}: process 4711 is training")):
             load_run(run)
     assert load_run(run).photographs  # a killed training leaves the file, but no lock
+
+
+@pytest.mark.parametrize("url", ["s3://season/2026", "s3://season/2026/"])
+def test_photographs_may_have_moved_to_a_server(run_folder: Path, url: str) -> None:
+    here, there = load_run(run_folder).photographs, load_run(run_folder, url).photographs
+    names = [Path(one.file).relative_to(Path(here[0].file).parents[1]) for one in here]
+    assert [one.file for one in there] == [f"s3://season/2026/{name}" for name in names]
+
+
+def test_a_run_whose_settings_name_a_url_of_another_kind_is_refused(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(run_folder, tmp_path / "run"))
+    (run / "settings.json").write_text('{"data": "file:///etc/"}', encoding="utf-8")
+    with pytest.raises(SettingError, match=r"^file:///etc/: expected a path, or a URL that"):
+        load_run(run)

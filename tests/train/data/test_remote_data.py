@@ -25,6 +25,7 @@ from vedette_edge.cluster.session import open_cluster
 from vedette_edge.errors import ClusterError, RemoteError
 from vedette_edge.images import remote
 from vedette_train.config import TrainConfig
+from vedette_train.data import image_cache
 from vedette_train.data.discovery import scan_dataset
 from vedette_train.data.image_cache import open_cache
 from vedette_train.data.preparation import Entry
@@ -231,6 +232,7 @@ def test_a_server_that_fails_ends_with_an_error_and_the_next_run_goes_on(
     web: Traffic, data: Path, tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle; or at the end, when a picture with unused bytes is decoded once more."""
+    monkeypatch.setattr(image_cache, "READERS", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     web.most = most
     with pytest.raises(RemoteError, match=r"503.* is kept: repeat the command"):

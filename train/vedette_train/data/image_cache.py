@@ -46,7 +46,7 @@ Advance = Callable[[], None]  # called after each image
 WriteRow = Callable[[int, Entry, Row], Entry]
 
 KEPT = "What is prepared is kept: repeat the command when the server answers"
-READERS = 4  # threads a core for files on a server, which mostly wait
+READERS = 16  # threads at least for files on a server, which mostly wait
 ROWS_PER_TASK = 16  # prepared by one thread before it takes others
 
 _PICTURES, _INDEX = "pictures.u8", "index.csv"
@@ -193,7 +193,7 @@ def _fill_rows(source: _RowSource, expected: Sequence[Entry], write_row: WriteRo
 
     failure, threads = None, os.cpu_count() or 1  # OpenCV releases the GIL
     if not isinstance(source.preparer.data, Path):
-        threads *= READERS
+        threads = max(threads, READERS)
     with ThreadPoolExecutor(threads) as workers:
         try:
             for _ in workers.map(fill_some, range(0, len(expected), ROWS_PER_TASK)):
