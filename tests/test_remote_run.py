@@ -18,6 +18,7 @@ def test_a_run_is_that_of_a_folder_and_is_converted(
         url = get_url(server)
         trained = train("fit", url, "--out", there, "--size", "64")
         assert trained.exit_code == 0, trained.stderr
+        assert f"listing {url}/ ...\n" in trained.stderr
         assert f"{url}/: 3 classes" in trained.stderr
         for name in ("split.csv", "head.json", "audit.json"):
             assert (here / name).read_bytes() == (there / name).read_bytes()

@@ -29,9 +29,11 @@ def serve(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[ThreadingH
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def get_url(server: ThreadingHTTPServer) -> str:

@@ -125,6 +125,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "PAUSES_S", (0.0,))
 
 
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The URLs that this process reads."""
+    read, urls = remote.read_file, list[str]()
+
+    def note(url: str) -> bytes:
+        urls.append(url)
+        return read(url)
+
+    monkeypatch.setattr(remote, "read_file", note)
+    return urls
+
+
 def load(data: Path | str, store: Path, client: object = None) -> TrainingData:
     return load_training_data(open_folder(data), CONFIG, work_in(store, client), {})
 
@@ -176,23 +189,18 @@ def test_of_a_bucket_only_what_has_changed_is_read_again(
     bucket_server: FileSystem,  # noqa: F811
     data: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    reads: list[str],
 ) -> None:
-    read, urls = remote.read_file, list[str]()
-
-    def note(url: str) -> bytes:
-        urls.append(url)
-        return read(url)
-
     load(bucket, tmp_path / "store")
-    monkeypatch.setattr(remote, "read_file", note)
+    assert len(set(reads)) == 37
+    reads.clear()
     load(bucket, tmp_path / "store")
-    assert urls == []
+    assert reads == []
     shutil.copy(data / "disc" / "003.png", data / "disc" / "000.png")
     upload_one = partial(bucket_server.call_s3, "put_object", Bucket="season")
     upload_one(Key="2026/disc/000.png", Body=(data / "disc" / "000.png").read_bytes())
     require_same(load(data, tmp_path / "here"), load(bucket, tmp_path / "store"))
-    assert urls == [f"{bucket}/disc/000.png"]
+    assert reads == [f"{bucket}/disc/000.png"]
 
 
 def test_of_a_web_server_only_what_has_changed_is_read_again(
@@ -263,12 +271,13 @@ def test_a_cluster_prepares_the_same_bytes(
     cluster: DaskCluster,  # noqa: F811
     data: Path,
     tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+    reads: list[str],
 ) -> None:
     cluster.start_workers(PLAIN, NO_FSSPEC, PLAIN)
     with open_cluster(cluster.address, 0) as client:
         there = load(bucket, tmp_path / "there", client)
         assert prepare(bucket, tmp_path / "there", client) == 0
+    assert reads == [f"{bucket}/bar/000.png"]  # to know that workers have to read it
     require_same(load(data, tmp_path / "here"), there)
     assert read_pictures(tmp_path / "here") == read_pictures(tmp_path / "there")
 
@@ -301,7 +310,7 @@ def test_a_server_that_fails_a_worker_ends_with_an_error_and_keeps_what_is_prepa
     data: Path,
     tmp_path: Path,
 ) -> None:
-    cluster.start_workers(PLAIN)
+    cluster.start_workers("from vedette_edge.images import remote\nremote.PAUSES_S = ()\n")
     web.most = 25
     with (
         open_cluster(cluster.address, 0) as client,

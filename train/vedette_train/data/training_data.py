@@ -19,7 +19,7 @@ from vedette_train.data.discovery import Dataset, Photograph, group_alike, scan_
 from vedette_train.data.image_cache import ImageCache, open_cache
 from vedette_train.data.layout import PARTS, TEST, TRAIN, VALIDATION
 from vedette_train.data.near_duplicates import find_groups
-from vedette_train.data.remote_folder import DataFolder
+from vedette_train.data.remote_folder import DataFolder, RemoteFolder
 from vedette_train.data.workplace import Workplace
 from vedette_train.errors import DatasetError
 
@@ -104,6 +104,8 @@ def load_training_data(
 
     `known` maps SHA-256 to the part that a photograph had in an earlier run.
     """
+    if isinstance(folder, RemoteFolder):
+        place.output.err.print(f"listing {folder} ...")
     dataset = scan_dataset(folder)
     if not config.validation:
         dataset = _join_validation(dataset, place.output)
