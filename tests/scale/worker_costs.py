@@ -22,9 +22,11 @@ from vedette_edge.prediction.formats import JsonLines
 from vedette_edge.prediction.prediction import Prediction, classify_file
 from vedette_edge.prediction.results_file import ResultsFile
 from vedette_train.data.cluster_preparation import FILES_PER_SHARD, PreparationJob, prepare_shard
+from vedette_train.data.discovery import scan_dataset
+from vedette_train.data.image_cache import open_cache
 from vedette_train.data.layout import PARTS, TRAIN
 from vedette_train.data.preparation import Entry, Row
-from vedette_train.data.training_data import TrainingData, load_training_data
+from vedette_train.data.training_data import TrainingData, draft_contract, load_training_data
 from vedette_train.training import closed_form, cluster_extraction, feature_extraction
 
 BATCH = 16  # images, for the network
@@ -54,6 +56,7 @@ def measure_training(data: Path, store: Path) -> Iterator[Cost]:
     yield measure_preparation(data, entries)
     loaded = load_training_data(data, CONFIG, work_in(store), {})
     yield from measure_extraction(loaded, store)
+    yield measure_addition(data, store)
 
 
 def measure_preparation(data: Path, entries: Sequence[Entry]) -> Cost:
@@ -70,6 +73,15 @@ def measure_preparation(data: Path, entries: Sequence[Entry]) -> Cost:
     disk = sum(one[1].nbytes for some in results for one in some if one)
     sent, received = (sum(map(measure_bytes, parts)) for parts in (shards, results))
     return replace(cost, disk=disk, sent=sent, received=received)
+
+
+def measure_addition(data: Path, store: Path) -> Cost:
+    """A file more, in a store that has all others: each row is copied. It is no picture."""
+    (data / scan_dataset(data).labels[0] / "more.jpg").write_bytes(b"x")
+    dataset = scan_dataset(data)
+    contract = draft_contract(dataset.labels, CONFIG.size, CONFIG.resize_mode)
+    update = partial(open_cache, dataset, contract, work_in(store), lambda: None)
+    return measure("adding a file to the store", len(dataset.photographs), update)[0]
 
 
 def measure_extraction(data: TrainingData, store: Path) -> Iterator[Cost]:
