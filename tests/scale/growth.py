@@ -83,7 +83,7 @@ def measure_images(count: int, folder: Path, _: int) -> Iterator[Cost]:
 
     def read() -> None:
         for start in range(0, BATCHES * BATCH, BATCH):
-            cache.read_rows(np.arange(start, start + BATCH))
+            cache.read_rows(np.arange(start, start + BATCH) % count)
 
     read()
     cost = costs.measure("images read", count, read)[0]
