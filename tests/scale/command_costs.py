@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.scale.costs import Cost, measure
 from tests.scale.growth import CONFIG, CONTRACT, LABELS, draw_entries
+from tests.scale.watches import say
 from tests.train.workplaces import work_in
 
 from vedette_edge.cluster import LOCAL
@@ -22,9 +23,9 @@ from vedette_edge.cluster.team import Team
 from vedette_edge.head.covariance import Floats, Moments
 from vedette_edge.head.cross_validation import read_rows
 from vedette_edge.images.preprocessing import Image
-from vedette_edge.prediction.cluster import MOST_FILES, Shard, ShardResult
+from vedette_edge.prediction.cluster import MOST_FILES, ShardResult
 from vedette_edge.prediction.formats import JsonLines
-from vedette_edge.prediction.prediction import Prediction
+from vedette_edge.prediction.prediction import File, Prediction
 from vedette_edge.prediction.results_file import ResultsFile
 from vedette_train.data.cluster_preparation import FILES_PER_SHARD
 from vedette_train.data.image_cache import _write_row
@@ -34,12 +35,12 @@ from vedette_train.models.block_features import BlockFeatures
 from vedette_train.training import cluster_extraction
 from vedette_train.training.closed_form import build_features
 from vedette_train.training.discriminant_head import (
-    FeatureSet,
     HeadOptions,
     evaluate_candidates,
     fit_head,
 )
 from vedette_train.training.feature_cache import FeatureCache
+from vedette_train.training.feature_set import FeatureSet
 from vedette_train.training.learning_curve import measure_learning_curve
 
 SOME, MORE = 10_240, 20_480  # images of a head: the difference is what a picture costs
@@ -83,7 +84,7 @@ def measure_fit(training: FeatureSet, features: BlockFeatures) -> Iterator[Cost]
     """The parts of a head's fit. The memory of the first is the size of a sum."""
     output, count = work_in(Path()).output, len(training.labels)
     width = sum(block.width for block in features.blocks)
-    read = partial(read_rows, training, np.arange(count), len(LABELS), width)
+    read = partial(read_rows, training, np.arange(count), len(LABELS), width, training.sum_groups)
     cost, total = measure("summing up features", count, read)
     assert isinstance(total, Moments)
     arrays: tuple[NDArray[np.float64] | Floats, ...] = (total.counts, total.sums, total.products)
@@ -109,14 +110,14 @@ def trace(work: Callable[[], object]) -> int:
 def measure_client(folder: Path) -> Iterator[Cost]:
     """What the command and the scheduler do for pictures that workers prepare and classify."""
     with open_cluster(LOCAL, 1) as client:
-        team = Team(client, str)  # a proof that finds nothing
+        team = Team(client, str, say)  # any state will do
         team.gather()
         yield measure_prepared(team, folder)
         yield measure_extracted(team, folder)
         yield measure_predicted(team, folder)
 
 
-def measure_prepared(team: Team, folder: Path) -> Cost:
+def measure_prepared(team: Team[str], folder: Path) -> Cost:
     """Entries to the workers, and rows from them into the file."""
     entries = draw_entries(PICTURES)
     starts = range(0, PICTURES, FILES_PER_SHARD)
@@ -133,12 +134,12 @@ def measure_prepared(team: Team, folder: Path) -> Cost:
         return measure("preparing, with a cluster", PICTURES, write)[0]
 
 
-def return_rows(entries: Iterable[Entry]) -> list[tuple[Entry, Row]]:
+def return_rows(_: str, entries: Iterable[Entry]) -> list[tuple[Entry, Row]]:
     """Return a row for each entry."""
     return [(entry, np.zeros(1, get_row_type(CONTRACT))) for entry in entries]
 
 
-def measure_extracted(team: Team, folder: Path) -> Cost:
+def measure_extracted(team: Team[str], folder: Path) -> Cost:
     """Images to the workers, and features from them into the file."""
     width = sum(block.width for block in build_features(CONFIG).blocks)
     images = np.zeros((BATCH, CONFIG.size, CONFIG.size, 3), np.uint8)
@@ -156,19 +157,16 @@ def measure_extracted(team: Team, folder: Path) -> Cost:
     return measure("extraction, with a cluster", total * batches * BATCH, write)[0]
 
 
-def return_features(width: int, batches: Iterable[Image]) -> list[Floats]:
+def return_features(width: int, _: str, batches: Iterable[Image]) -> list[Floats]:
     """Return a row of features for each image."""
     return [np.zeros((len(images), width), np.float32) for images in batches]
 
 
-def measure_predicted(team: Team, folder: Path) -> Cost:
+def measure_predicted(team: Team[str], folder: Path) -> Cost:
     """Names to the workers, and answers from them into the file of results."""
     names = [f"archive/season/IMG_{row:07}.jpg" for row in range(FILES)]
     starts = range(0, FILES, MOST_FILES)
-    shards = (
-        Shard("", "", "", 1, [(name, "") for name in names[start : start + MOST_FILES]])
-        for start in starts
-    )
+    shards = ([(name, "") for name in names[start : start + MOST_FILES]] for start in starts)
 
     def write() -> None:
         with ResultsFile(folder / "results.jsonl", JsonLines(), {}) as results:
@@ -179,6 +177,6 @@ def measure_predicted(team: Team, folder: Path) -> Cost:
     return measure("predicting, with a cluster", FILES, write)[0]
 
 
-def return_answers(shard: Shard) -> ShardResult:
+def return_answers(_: str, files: Iterable[File]) -> ShardResult:
     """Return an answer for each file."""
-    return ShardResult([Prediction(name, label=LABELS[3], top=ANSWERS) for name, _ in shard.files])
+    return ShardResult([Prediction(name, label=LABELS[3], top=ANSWERS) for name, _ in files])

@@ -17,7 +17,7 @@ from tests.train.workplaces import work_in
 from vedette_edge.images.discovery import find_images
 from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.model.classifier import Classifier
-from vedette_edge.prediction.cluster import MOST_FILES, Shard, ShardResult
+from vedette_edge.prediction.cluster import MOST_FILES, ShardResult
 from vedette_edge.prediction.formats import JsonLines
 from vedette_edge.prediction.prediction import Prediction, classify_file
 from vedette_edge.prediction.results_file import ResultsFile
@@ -92,7 +92,7 @@ def measure_extraction(data: TrainingData, store: Path) -> Iterator[Cost]:
         features.network.predict_on_batch(np.zeros((rows, CONFIG.size, CONFIG.size, 3), np.uint8))
     images = data.cache.read_rows(np.zeros(BATCH, np.intp))
     batches = -(-cluster_extraction.SHARD_BYTES // images.nbytes)
-    shard = cluster_extraction.Shard("0" * 16, [images.copy() for _ in range(batches)])
+    shard = [images.copy() for _ in range(batches)]
     rows_of = [features.network.predict_on_batch(images) for _ in range(batches)]
     sent, received = (measure_bytes(one) / (BATCH * batches) for one in (shard, rows_of))
     for title, some, flip in zip(("plain", "mirrored"), hashes, (False, True), strict=True):
@@ -123,8 +123,7 @@ def measure_prediction(data: Path, model: Path, out: Path) -> Iterator[Cost]:
         for answer in answers:
             results.write(answer)
     repeat = MOST_FILES // len(names) + 1  # of a shard, so that it is a full one
-    files = [(name, "") for name in names * repeat][:MOST_FILES]
-    shard = Shard("0" * 32, str(data), names[0], 1, files)
+    shard = [(name, "") for name in names * repeat][:MOST_FILES]
     result = ShardResult((answers * repeat)[:MOST_FILES])
     sent, received = (measure_bytes(one) * len(names) // MOST_FILES for one in (shard, result))
     yield replace(cost, disk=out.stat().st_size, sent=sent, received=received)
