@@ -141,6 +141,5 @@ def _create_locator(root: str) -> Callable[[str], str]:
         return lambda name: str(Path(root, name))
     from vedette_edge.images import remote  # imports an optional package
 
-    remote.check_url(root)
-    folder = root if root.endswith("/") else f"{root}/"
+    folder = remote.check_folder_url(root)
     return lambda name: remote.join_url(folder, name)

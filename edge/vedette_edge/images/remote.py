@@ -36,6 +36,7 @@ LARGEST_PAGE = 64 << 20  # bytes of a web server's list of a folder
 DEEPEST = 32  # folders in folders: a web server's may have a circle
 REQUESTS = 16  # to a web server at once
 MISSING = (404, 410)
+BUSY = (429, *range(500, 600))  # answers of a server that may work later
 Answer = TypeVar("Answer")
 # Answers of a server that works, but not for this picture.
 BROKEN = (aiohttp.ClientPayloadError, aiohttp.TooManyRedirects, aiohttp.InvalidURL)
@@ -51,13 +52,29 @@ class RemoteFile:
 
 
 def check_url(url: str) -> None:
-    """Raise SettingError for a URL of a scheme that is not read, or with a password."""
-    parts = urlsplit(url)
-    if parts.scheme not in SCHEMES:
+    """Raise SettingError for a URL that is not read, or with a name or a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SettingError(
+            f"{url}: no URL ({error}); expected s3://bucket/folder/ or the like"
+        ) from error
+    if not url.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
         raise SettingError(f"{url}: expected a path, or a URL that begins with s3:// or https://")
-    if parts.password:
+    if not parts.hostname:
+        raise SettingError(f"{url}: expected a bucket or a server after {parts.scheme}://")
+    if "@" in parts.netloc:
         host = f"{parts.scheme}://{parts.hostname}"
-        raise SettingError(f"{host}: a password in a URL shows in the results; omit it")
+        raise SettingError(f"{host}: a name or a password in a URL shows in the results; omit it")
+
+
+def check_folder_url(url: str) -> str:
+    """Check the URL of a folder; return it with its final slash. Raises SettingError."""
+    check_url(url)
+    place = url if url.startswith("s3://") else url.partition("?")[0].partition("#")[0]
+    if place != url:  # of a signed URL, perhaps
+        raise SettingError(f"{place}: a folder's URL has no ? and no #; omit what follows them")
+    return url if url.endswith("/") else f"{url}/"
 
 
 def read_file(url: str) -> bytes:
@@ -197,6 +214,8 @@ def _read_headers(url: str) -> Mapping[str, str]:
     async def ask() -> Mapping[str, str]:
         session = await system.set_session()
         async with session.head(system.encode_url(url), allow_redirects=True) as answer:
+            if answer.status in BUSY:
+                answer.raise_for_status()
             return answer.headers if answer.ok else {}
 
     with _translate_errors(url):

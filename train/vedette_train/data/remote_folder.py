@@ -54,8 +54,7 @@ def open_folder(data: str | os.PathLike[str]) -> DataFolder:
         return Path(name)
     from vedette_edge.images import remote  # imports an optional package
 
-    remote.check_url(name)
-    return RemoteFolder(name if name.endswith("/") else f"{name}/")
+    return RemoteFolder(remote.check_folder_url(name))
 
 
 def read_file(data: DataFolder, file: str) -> bytes:

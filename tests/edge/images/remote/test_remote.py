@@ -96,12 +96,25 @@ def test_a_server_that_fails_once_is_asked_again(web: str, monkeypatch: pytest.M
         ("gs://a/b.jpg", "begins with s3:// or https://"),
         ("file:///etc/passwd", "begins with s3:// or https://"),
         ("simplecache::s3://a/b.jpg", "begins with s3:// or https://"),
-        ("https://me:secret@host/a.jpg", "^https://host: a password in a URL"),
+        ("https://me:secret@host/a.jpg", "^https://host: a name or a password in a URL"),
+        ("https://token@host/a.jpg", "^https://host: a name or a password in a URL"),
+        ("https://[x/a.jpg", "no URL \\(Invalid IPv6 URL\\)"),
+        ("S3://bucket/a.jpg", "begins with s3:// or https://"),
+        ("s3://", "expected a bucket or a server after s3://"),
+        ("https:///a.jpg", "expected a bucket or a server after https://"),
     ],
 )
 def test_other_urls_are_refused(url: str, reason: str) -> None:
     with pytest.raises(SettingError, match=reason):
         list(find_pictures([url]))
+
+
+def test_the_url_of_a_folder_ends_in_a_slash_and_has_no_signature() -> None:
+    assert remote.check_folder_url("https://host/a b") == "https://host/a b/"
+    assert remote.check_folder_url("s3://bucket/what?#1/") == "s3://bucket/what?#1/"
+    for end in ("?sig=secret", "#part", "?"):
+        with pytest.raises(SettingError, match=r"^https://host/a: a folder's URL"):
+            remote.check_folder_url(f"https://host/a{end}")
 
 
 @pytest.mark.parametrize("path", ["a.jpg", "folder/"])

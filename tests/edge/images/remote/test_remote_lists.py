@@ -66,13 +66,21 @@ def test_what_a_web_server_does_not_say_of_a_file_is_0() -> None:
     ]
 
 
-@pytest.mark.parametrize("path", ["404/a.jpg", "503/a.jpg", "round/a.jpg"])
+@pytest.mark.parametrize("path", ["404/a.jpg", "405/a.jpg", "round/a.jpg"])
 def test_a_file_whose_headers_are_refused_is_listed_all_the_same(
     odd: ThreadingHTTPServer, path: str
 ) -> None:
     folder, name = path.split("/")
     url = f"{get_url(odd)}/{folder}/"
     assert remote._describe(url, name) == remote.RemoteFile(name)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_too_busy_for_headers_is_an_error(
+    odd: ThreadingHTTPServer, status: int
+) -> None:
+    with pytest.raises(RemoteError, match=f"{status}, message="):
+        remote._describe(f"{get_url(odd)}/{status}/", "a.jpg")
 
 
 def test_a_web_server_that_is_gone_before_all_is_listed_is_an_error(
