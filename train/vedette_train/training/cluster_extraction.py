@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vedette_edge.errors import ClusterError
 from vedette_edge.head.covariance import Floats
+from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.images.preprocessing import Image
 from vedette_train.data.workplace import Versions, Workplace, list_versions, require_versions
 
@@ -82,6 +83,7 @@ def _group_batches(batches: Iterable[Image]) -> Iterator[list[Image]]:
 def prove_extraction(job: ExtractionJob) -> Network:
     """Load a network, on a worker. Raises ClusterError if it gives other features there."""
     require_versions(job.versions)
+    keep_large_blocks()
     network = _load_network(job)
     features = network.predict_on_batch(job.probe)
     if job.features is not None and not np.array_equal(features, job.features):
