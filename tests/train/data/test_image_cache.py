@@ -247,3 +247,15 @@ def test_a_disk_that_fills_up_is_an_error_and_leaves_no_half_store(
         open_counted(data, contract, small_disk)
     assert error.value.errno == errno.ENOSPC
     assert {path.name for path in small_disk.glob("*/*")} <= {"lock"}
+
+
+def test_a_file_of_images_that_is_cut_off_is_an_error(
+    data: Path, contract: Contract, tmp_path: Path
+) -> None:
+    dataset = discovery.scan_dataset(data)
+    cache = image_cache.open_cache(dataset, contract, work_in(tmp_path / "store"), lambda: None)
+    pictures = cache.folder / "pictures.u8"
+    os.truncate(pictures, pictures.stat().st_size - 1)
+    assert len(cache.read_rows([0, 1])) == 2
+    with pytest.raises(OSError, match="cut off; remove it"):
+        cache.read_reduced(len(cache.entries) - 1)

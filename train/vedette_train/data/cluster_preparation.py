@@ -12,7 +12,7 @@ from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.model.contract import Contract
 from vedette_train.data.decoder_messages import capture_messages
 from vedette_train.data.preparation import Entry, Preparer, Row, create_entry
-from vedette_train.data.remote_folder import DataFolder, read_file
+from vedette_train.data.remote_folder import DataFolder, RemoteFolder, open_folder, read_file
 from vedette_train.data.workplace import (
     PACKAGES,
     Versions,
@@ -22,6 +22,7 @@ from vedette_train.data.workplace import (
 )
 
 FILES_PER_SHARD = 16  # prepared by one worker before it takes others
+TRIED = 16  # files of a server, to find one that can be read
 VERSIONS_OF = (*PACKAGES, "pillow-heif")
 
 _alone = Lock()  # the messages of decoders are those of the whole process
@@ -45,8 +46,9 @@ def prepare_on_cluster(
     Yields None for a file that a worker sees otherwise than this machine. Raises ClusterError, and
     RemoteError.
     """
-    versions, picture = list_versions(VERSIONS_OF), _find_readable(data, entries[0].file)
-    job = PreparationJob(data.absolute(), contract, versions, picture)
+    files = (entry.file for entry in entries[:TRIED])
+    picture = next((file for file in files if _is_readable(data, file)), "")
+    job = PreparationJob(data.absolute(), contract, list_versions(VERSIONS_OF), picture)
     team = place.gather_team(partial(prove_preparation, job))
     starts = range(0, len(entries), FILES_PER_SHARD)
     shards = (entries[start : start + FILES_PER_SHARD] for start in starts)
@@ -55,28 +57,37 @@ def prepare_on_cluster(
             yield from result
 
 
-def _find_readable(data: DataFolder, file: str) -> str:
-    """Find out if a file of a remote folder can be read; an empty string if not."""
+def _is_readable(data: DataFolder, file: str) -> bool:
+    """True for a file of a remote folder that can be read."""
     try:
-        return file if not isinstance(data, Path) and read_file(data, file) else ""
+        return not isinstance(data, Path) and bool(read_file(data, file))
     except OSError:
-        return ""
+        return False
 
 
 def prove_preparation(job: PreparationJob) -> PreparationJob:
     """Get ready, on a worker. Raises VedetteError if it would prepare otherwise."""
     require_versions(job.versions)
-    if isinstance(job.data, Path) and not job.data.is_dir():
-        raise ClusterError(f"{job.data}: folder not found; all machines need the photographs")
-    try:
-        if job.picture:
-            read_file(job.data, job.picture)
-    except OSError as error:
-        raise ClusterError(
-            f"{error.filename}: {error.strerror or error}; all machines need the photographs"
-        ) from error
+    if isinstance(job.data, Path):
+        if not job.data.is_dir():
+            raise ClusterError(f"{job.data}: folder not found; all machines need the photographs")
+    else:
+        _require_server(job.data, job.picture)
     keep_large_blocks()
     return job
+
+
+def _require_server(folder: RemoteFolder, picture: str) -> None:
+    """Raise VedetteError if this worker cannot read a picture that the command can read."""
+    try:
+        open_folder(folder.url)  # needs an optional package
+        if picture:
+            read_file(folder, picture)
+    except OSError as error:
+        raise ClusterError(
+            f"{error.filename}: {error.strerror or error}; the command can read it, so check this "
+            "worker's network and credentials"
+        ) from error
 
 
 def prepare_shard(job: PreparationJob, entries: Sequence[Entry]) -> list[tuple[Entry, Row] | None]:

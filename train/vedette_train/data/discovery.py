@@ -82,7 +82,11 @@ def _scan_remote(folder: RemoteFolder) -> Dataset:
     try:
         listed = {file.name: file for file in folder.list_files()}
     except FileNotFoundError as error:
-        raise DatasetError(f"{folder}: {NO_FOLDER}") from error
+        raise DatasetError(f"{error.filename or folder}: {NO_FOLDER}") from error
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename or folder}: {error.strerror or error}; expected the list of a folder"
+        ) from error
     dataset = _sort_files(folder, build_tree(folder, listed))
     return replace(dataset, listed=listed)
 

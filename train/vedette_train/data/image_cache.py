@@ -1,4 +1,4 @@
-"""Prepared images on disk: decoded and resized once, in parallel, and read through a mapping.
+"""Prepared images on disk: decoded and resized once, in parallel.
 
 A cache folder holds pictures.u8 (all rows, uint8) and index.csv (an entry for each row).
 """
@@ -7,16 +7,17 @@ import csv
 import errno
 import fcntl
 import hashlib
-import mmap
 import os
 import shutil
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,34 +58,43 @@ class ImageCache:
 
     def __init__(self, folder: Path, entries: tuple[Entry, ...], contract: Contract) -> None:
         self.folder, self.entries = folder, entries
-        with (folder / _PICTURES).open("rb") as file:
-            self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self._pictures: Row = np.frombuffer(self._mapped, get_row_type(contract))
+        self._row_type = get_row_type(contract)
+        self._descriptor = os.open(folder / _PICTURES, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._descriptor)
         self._rows = {entry.file: row for row, entry in enumerate(entries) if not entry.error}
 
     def read_rows(self, rows: Sequence[int] | NDArray[np.intp]) -> Image:
-        """A copy of some images: uint8, rows x height x width x 3.
-
-        Releases the pages at once, so that memory does not grow with the cache.
-        """
-        return np.asarray(self._copy("prepared", rows), np.uint8)
+        """Some images: uint8, rows x height x width x 3. Raises OSError."""
+        return self._read(self._row_type["prepared"], 0, rows)
 
     def read_reduced(self, row: int) -> Image:
-        """A copy of one image at the size for comparisons: uint8, SIDE_PX x SIDE_PX x 3."""
-        return np.asarray(self._copy("reduced", [row])[0], np.uint8)
+        """One image at the size for comparisons: uint8, SIDE_PX x SIDE_PX x 3. Raises OSError."""
+        offset = self._row_type["prepared"].itemsize
+        return np.asarray(self._read(self._row_type["reduced"], offset, [row])[0])
 
     def copy_row(self, row: int) -> Row:
-        """A copy of one row, as it is in the cache."""
-        return self._pictures[[row]]
+        """One row, as it is in the cache. Raises OSError."""
+        image = np.empty(1, self._row_type)
+        self._fill(image.view(np.uint8), row, 0)
+        return image
 
-    def _copy(self, name: str, rows: Sequence[int] | NDArray[np.intp]) -> NDArray[np.uint8]:
-        images = self._pictures[name][rows]
-        if hasattr(self._mapped, "madvise"):
-            self._mapped.madvise(mmap.MADV_DONTNEED)
+    def _read(
+        self, kind: np.dtype[Any], offset: int, rows: Sequence[int] | NDArray[np.intp]
+    ) -> Image:
+        """Read the part of some rows that is of a type and begins at an offset."""
+        images = np.empty((len(rows), *kind.shape), np.uint8)
+        for image, row in zip(images, rows, strict=True):
+            self._fill(image, row, offset)
         return images
 
+    def _fill(self, part: NDArray[np.uint8], row: int | np.intp, offset: int) -> None:
+        """Read a part of a row. A mapping would be slower, and keep what it has read in memory."""
+        start = int(row) * self._row_type.itemsize + offset
+        if os.preadv(self._descriptor, [part.data], start) < part.nbytes:
+            raise OSError(errno.EIO, "cut off; remove it", str(self.folder / _PICTURES))
+
     def read_file(self, file: str) -> Image | None:
-        """A copy of one file's prepared image. None if the file could not be read."""
+        """The prepared image of a file. None if the file could not be read. Raises OSError."""
         return np.asarray(self.read_rows([self._rows[file]])[0]) if file in self._rows else None
 
 
@@ -132,10 +142,6 @@ class _RowSource:
             entry.stamp: row for row, entry in enumerate(entries) if entry.mtime_ns != UNPREPARED
         }
 
-    def __len__(self) -> int:
-        """The number of rows that the previous cache has."""
-        return len(self._rows)
-
     def has(self, entry: Entry) -> bool:
         """True if the previous cache has the row of a file."""
         return entry.stamp in self._rows
@@ -171,8 +177,8 @@ def _build(
         entries, failure = fill(source, expected, write_row)
         entries, failure = check_entries(source.preparer, entries, failure)
         prepared = sum(entry.mtime_ns != UNPREPARED for entry in entries)
-        if failure and prepared < len(source):
-            raise failure  # the previous cache has more
+        if failure and prepared < sum(map(source.has, expected)):
+            raise failure  # the previous cache has more of what is there now
         (folder / _INDEX).unlink(missing_ok=True)  # never an index beside other images
     _write_index(folder, entries)
     if failure:

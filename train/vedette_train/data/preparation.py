@@ -73,9 +73,6 @@ def get_row_type(contract: Contract) -> np.dtype[np.void]:
     )
 
 
-Filled = tuple[tuple[Entry, ...], BaseException | None]  # entries, and what ended them early
-
-
 @dataclass(frozen=True, slots=True)
 class Preparer:
     """Prepares the files of a data folder, in several threads. Methods may raise RemoteError."""
@@ -138,15 +135,19 @@ class Preparer:
         return replace(entry, sha256="", error=why, info=ImageInfo(format=kind))
 
 
+Filled = tuple[tuple[Entry, ...], BaseException | None]  # entries, and what ended them early
+
+
 def check_entries(
     preparer: Preparer, entries: Iterable[Entry], failure: BaseException | None
 ) -> Filled:
-    """Complete all entries. Once a server has failed, the rest is left to the next run."""
+    """Complete all entries. After a failure, what a server has is left to the next run."""
     checked = list(entries)
     for row, entry in enumerate(checked):
+        if failure and entry.info.unused == UNCHECKED and not isinstance(preparer.data, Path):
+            checked[row] = replace(entry, mtime_ns=UNPREPARED)
+            continue
         try:
-            if entry.info.unused == UNCHECKED and isinstance(failure, RemoteError):
-                raise failure
             checked[row] = preparer.check_entry(entry)
         except RemoteError as error:
             failure, checked[row] = error, replace(entry, mtime_ns=UNPREPARED)

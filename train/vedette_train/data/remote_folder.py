@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from vedette_edge.files import read_bounded
 from vedette_edge.images.sources import is_url, read_source
+from vedette_train.errors import DatasetError
 
 if TYPE_CHECKING:
     from vedette_edge.images.remote import RemoteFile
+
+DEEPEST = 32  # folders in folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +98,26 @@ DataPath = Path | RemotePath
 
 
 def build_tree(folder: RemoteFolder, names: Iterable[str]) -> RemotePath:
-    """The list of a folder as paths, from the names of its files; a folder's name ends in /."""
+    """The list of a folder as paths, from the names of its files; a folder's name ends in /.
+
+    Raises DatasetError if files lie too deep.
+    """
     inside: dict[tuple[str, ...], list[RemotePath]] = {(): []}
 
-    def open_folder(parts: tuple[str, ...]) -> list[RemotePath]:
+    def list_children(parts: tuple[str, ...]) -> list[RemotePath]:
         if parts not in inside:
             inside[parts] = []
-            open_folder(parts[:-1]).append(RemotePath(folder, parts, inside[parts]))
+            list_children(parts[:-1]).append(RemotePath(folder, parts, inside[parts]))
         return inside[parts]
 
     for name in names:
         *outer, last = name.split("/")
-        children = open_folder(tuple(outer))
+        if len(outer) > DEEPEST:
+            raise DatasetError(
+                f"{folder}: {name[:60]}... lies in {len(outer)} folders, expected at most "
+                f"{DEEPEST}. Move it, or name a folder further down"
+            )
+        children = list_children(tuple(outer))
         if last:
             children.append(RemotePath(folder, (*outer, last)))
     return RemotePath(folder, (), inside[()])
