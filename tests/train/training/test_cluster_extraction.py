@@ -17,15 +17,21 @@ from vedette_train.training.feature_set import FeatureSet
 FILES = ("run/Trained_Weight.h5", "run/head.json", "run/contract.json", "run/split.csv")
 HASH_FEATURES = """
 import hashlib, sys
+from functools import partial
+from pathlib import Path
 import numpy as np, tensorflow as tf
 if threads := int(sys.argv[1]):  # else all that there are
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 from vedette_train.config import TrainConfig
 from vedette_train.training.closed_form import build_features
+from vedette_train.training.feature_cache import Extractor, compute_features, extract_batches
 network = build_features(TrainConfig(architecture=sys.argv[2])).network
-images = np.random.default_rng(0).integers(0, 256, (16, *network.input_shape[1:])).astype(np.uint8)
-print(hashlib.sha256(network.predict_on_batch(images).tobytes()).hexdigest())
+images = np.random.default_rng(0).integers(0, 256, (17, *network.input_shape[1:])).astype(np.uint8)
+extractor = Extractor(network.output_shape[-1], partial(extract_batches, network))
+path, hashes = Path(sys.argv[3], f"{threads}.f32"), [f"{number:064x}" for number in range(17)]
+compute_features(path, hashes, lambda places: images[places], extractor, lambda: None)
+print(hashlib.sha256(path.read_bytes()).hexdigest())
 """
 
 
@@ -60,11 +66,14 @@ def test_the_run_of_one_or_two_workers_is_that_of_this_process(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["efficientnet_lite0", "efficientnet_lite0_tiny"])
-def test_the_number_of_threads_changes_no_byte(architecture: str) -> None:
-    """A machine that works alone uses all its processors, a worker of a cluster one."""
+def test_the_number_of_threads_changes_no_byte(architecture: str, tmp_path: Path) -> None:
+    """A machine that works alone uses all its processors, a worker of a cluster one.
+
+    TensorFlow computes a batch of one image otherwise with several threads.
+    """
     hashes = [
         subprocess.run(
-            [sys.executable, "-c", HASH_FEATURES, threads, architecture],
+            [sys.executable, "-c", HASH_FEATURES, threads, architecture, str(tmp_path)],
             capture_output=True,
             text=True,
             check=True,

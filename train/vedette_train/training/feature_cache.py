@@ -127,12 +127,20 @@ def compute_features(
             advance()
         starts = range(0, len(missing), BATCH_SIZE)
         batches = [missing[start : start + BATCH_SIZE] for start in starts]
-        with closing(extractor.extract(map(read, batches))) as results:
+        with closing(extractor.extract(read(_fill_batch(batch)) for batch in batches)) as results:
             for places, features in zip(batches, results, strict=True):
-                cache.append([hashes[place] for place in places], features)
+                cache.append([hashes[place] for place in places], features[: len(places)])
                 for _ in places:
                     advance()
     return cache
+
+
+def _fill_batch(places: list[int]) -> list[int]:
+    """Repeat the last image in a small batch: networks round by the size of a batch.
+
+    TensorFlow computes one image alone otherwise with one thread than with several.
+    """
+    return places + places[-1:] * (BATCH_SIZE - len(places))
 
 
 def extract_batches(
