@@ -139,6 +139,7 @@ def test_sliders_show_what_they_would_have_changed_and_apply_it(
     wait_until(lambda: "Applied" in text(chrome, "#effect"))
     assert (director.rules["enter"], director.rules["leave"]) == (0.75, 0.75)
     slide(chrome, "enter", 0.9)
+    wait_until(lambda: "instead" in text(chrome, "#effect"))  # else it may come after the answer
     director.server.set_thresholds = None
     chrome.find_element("id", "apply").click()
     wait_until(lambda: "no thresholds to set" in text(chrome, "#effect"))
@@ -222,7 +223,7 @@ def test_the_token_is_asked_for(tmp_path: Path, chrome: "Chrome", axe: str) -> N
     path.write_text(TOKEN)
     with start_page("--socket", tmp_path / "watch.sock", "--token-file", path) as page:
         chrome.get(f"http://127.0.0.1:{page.port}/")
-        assert chrome.current_url.endswith("/login")
+        wait_until(lambda: chrome.current_url.endswith("/login"))
         assert find_violations(chrome, axe) == []
         submit = "document.querySelector('#token').value = arguments[0]; document.forms[0].submit()"
         chrome.execute_script(submit, "wrong" * 5)

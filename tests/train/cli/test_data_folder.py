@@ -18,7 +18,7 @@ Train = Callable[..., Result]
     [
         ("gs://bucket/photos", "begins with s3:// or https://"),
         ("file:///etc", "begins with s3:// or https://"),
-        ("https://me:secret@server/photos/", "https://server: a password in a URL shows"),
+        ("https://me:secret@server/photos/", "https://server: a name or a password in a URL shows"),
     ],
 )
 def test_urls_that_are_not_read_are_refused(
