@@ -131,7 +131,8 @@ def substitute(query: str) -> str:
 def test_all_are_scraped(fleet: Fleet) -> None:
     assert fleet.prometheus.count("sum(up)") == WATCHES
     assert fleet.prometheus.count("count(vedette_start_time_seconds)") == WATCHES
-    assert fleet.prometheus.count("sum(vedette_camera_up)") >= WATCHES / 2  # files come later
+    # Files come later.
+    wait_until(lambda: fleet.prometheus.count("sum(vedette_camera_up)") >= WATCHES / 2)
     assert fleet.prometheus.count("max(scrape_samples_scraped)") < 400
 
 
