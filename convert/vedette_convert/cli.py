@@ -79,7 +79,9 @@ def _split_names(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Model file to write. [default: RUN/model.tflite, or MODEL.tflite]",
 )
-@click.option("--data", type=ANY_FOLDER, help="Folder of the photographs, or its URL, if they have moved.")
+@click.option(
+    "--data", type=ANY_FOLDER, help="Folder of the photographs, or its URL, if they have moved."
+)
 @click.option(
     "--quantization",
     type=click.Choice(QUANTIZATIONS),
