@@ -108,7 +108,7 @@ def trace(work: Callable[[], object]) -> int:
 
 
 def measure_client(folder: Path) -> Iterator[Cost]:
-    """What the command and the scheduler do for pictures that workers prepare and classify."""
+    """Measure the command and the scheduler, while workers prepare and classify pictures."""
     with open_cluster(LOCAL, 1) as client:
         team = Team(client, str, say)  # any state will do
         team.gather()

@@ -1,4 +1,4 @@
-"""What a stage costs: measured in a process of its own, and printed for a thousand pictures."""
+"""The cost of a stage, measured in a process of its own and printed for a thousand pictures."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def keep_lowest(turns: Sequence[Sequence[Cost]]) -> list[Cost]:
 
 
 def separate(some: Cost, more: Cost) -> tuple[Cost, Cost]:
-    """What further pictures cost, and what a stage costs whatever their number."""
+    """Split the cost of a stage into that of each further picture and a fixed one."""
     names = ("wall_s", "cpu_s", "memory")
     added = {name: getattr(more, name) - getattr(some, name) for name in names}
     further = Cost(some.stage, more.pictures - some.pictures, **added)

@@ -1,4 +1,4 @@
-"""What measured costs come to for many pictures and workers: computed, and linear in the pictures.
+"""Costs of many pictures and workers, computed from measured ones in proportion to the pictures.
 
 The seconds are those of one core. A phase takes as long as its workers, and no less than what the
 network of the command, or the command itself, needs for it.
