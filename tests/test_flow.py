@@ -71,7 +71,11 @@ def through_it_all(
 @pytest.mark.parametrize(
     ("settings", "command"),
     [
-        ("--architecture small --size 48 --epochs 10 --batch-size 8", in_this_process),
+        pytest.param(
+            "--architecture small --size 48 --epochs 10 --batch-size 8",
+            in_this_process,
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "--size 64",
             command,
@@ -135,6 +139,7 @@ def on_a_terminal(*command: str | Path) -> str:
     return shown.decode()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_only_our_own_lines_are_shown(shapes: Path, tmp_path: Path) -> None:
     run, settings = tmp_path / "run", "--architecture cnn --size 32 --epochs 2 --batch-size 16"
     shown = on_a_terminal("vedette_train", "fit", shapes, "--out", run, *settings.split())

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from tests.convert.conftest import convert
 from tests.edge.servers import QuietHandler, get_url, serve
 
 
+@pytest.mark.slow
 def test_a_run_is_that_of_a_folder_and_is_converted(
     default_run: Path, shapes: Path, train: Callable[..., Result], tmp_path: Path
 ) -> None:

@@ -1,9 +1,7 @@
 """The command line: `vedette-convert RUN --out model.tflite`, or MODEL with --labels."""
 
-import os
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,26 +19,14 @@ from vedette_convert.quantization.scheme import (
     ConvertConfig,
 )
 from vedette_convert.run import ExternalModel, Source
-from vedette_edge.click_types import usage_errors
+from vedette_edge.click_types import AnyFolder, usage_errors
 from vedette_edge.console import Output, cli_session
-from vedette_edge.images.sources import is_url
 from vedette_edge.model.contract import NORMALISATIONS, RESIZE_MODES
 
 REFUSED = 3  # exit code: the gate let no graph pass
 
 
-class AnyFolder(click.Path):
-    """A folder of this machine, which exists, or the URL of one on a server."""
-
-    name = "directory"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert a value. Raises click.BadParameter."""
-        return value if is_url(os.fspath(value)) else super().convert(value, param, ctx)
-
-
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-ANY_FOLDER = AnyFolder(path_type=Path, exists=True, file_okay=False)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 HELP = """Turn a run folder into one quantized .tflite file that carries its contract.
 
@@ -80,7 +66,7 @@ def _split_names(
     help="Model file to write. [default: RUN/model.tflite, or MODEL.tflite]",
 )
 @click.option(
-    "--data", type=ANY_FOLDER, help="Folder of the photographs, or its URL, if they have moved."
+    "--data", type=AnyFolder(), help="Folder of the photographs, or its URL, if they have moved."
 )
 @click.option(
     "--quantization",

@@ -1,14 +1,17 @@
-"""Extensions of click: a group that imports commands late, a finite number, usage errors."""
+"""Extensions of click: a group that imports commands late, parameters, usage errors."""
 
 import math
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from vedette_edge.errors import VedetteError
+from vedette_edge.images.sources import is_url
 from vedette_edge.interrupt import exit_on_interrupt
 
 Commands = Mapping[str, tuple[str, str]]  # name -> `module:attribute` and a line of help
@@ -67,6 +70,23 @@ class FiniteFloat(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+class AnyFolder(click.Path):
+    """A folder of this machine, which exists, or one on a server by its URL."""
+
+    name = "directory"
+
+    def __init__(self, parse_url: Callable[[str], Any] = str) -> None:
+        super().__init__(path_type=Path, exists=True, file_okay=False)
+        self._parse_url = parse_url
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert a value. Raises click.BadParameter, and click.UsageError."""
+        if not is_url(os.fspath(value)):
+            return super().convert(value, param, ctx)
+        with usage_errors():
+            return self._parse_url(value)
 
 
 @contextmanager

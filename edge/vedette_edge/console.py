@@ -9,17 +9,19 @@ import io
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -32,6 +34,7 @@ from vedette_edge.errors import VedetteError
 from vedette_edge.interrupt import INTERRUPTED, raise_on_interrupt
 
 LINE_EVERY_S = 10  # of progress where there is no terminal
+SPEED_S = 120.0  # of the last work, for the time that is left
 TASK_COLUMNS, BAR_COLUMNS = 44, 24  # at most: with the times, a bar has 80
 READER_S = 0.5  # to wait for the reader of the last words
 RAISE_LIMIT = "end other programs, or raise the limit"
@@ -80,6 +83,10 @@ class Output:
 class ProgressBar(Progress):
     """A bar on a terminal; elsewhere, while work goes on, a line now and then."""
 
+    def __init__(self, *columns: str | ProgressColumn, **options: Any) -> None:
+        self._steps = defaultdict[TaskID, float](float)  # that are not drawn yet
+        super().__init__(*columns, **options)
+
     def start(self) -> None:
         """Start the bar, or the time until the first line."""
         self._printed = self.get_time()
@@ -87,13 +94,29 @@ class ProgressBar(Progress):
 
     def advance(self, task_id: TaskID, advance: float = 1) -> None:
         """Count a step. Several threads may call this."""
-        super().advance(task_id, advance)
         with self._lock:
-            task = self._tasks[task_id]
-            if self.console.is_terminal or task.finished:
-                return
-            if self.get_time() - self._printed < LINE_EVERY_S:
-                return
+            self._steps[task_id] += advance
+            if not self.console.is_terminal and self.get_time() - self._printed >= LINE_EVERY_S:
+                self._print_line(task_id)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Take the steps since the last refresh as one, and return what is drawn.
+
+        A thousand may come at once; one by one, they would look like a high speed.
+        """
+        self._take_steps()
+        return super().get_renderables()
+
+    def _take_steps(self) -> None:
+        with self._lock:
+            for task_id, steps in self._steps.items():
+                super().advance(task_id, steps)
+            self._steps.clear()
+
+    def _print_line(self, task_id: TaskID) -> None:
+        self._take_steps()
+        task = self._tasks[task_id]
+        if not task.finished:
             self._printed = self.get_time()
             done = f"{task.completed:.0f} of {task.total:.0f} done"
             self.console.print(f"{task.description}: {done}")
@@ -113,6 +136,7 @@ def create_progress_bar(console: Console) -> ProgressBar:
         "left",
         console=console,
         transient=True,
+        speed_estimate_period=SPEED_S,
         disable=not console.is_terminal,
         redirect_stdout=False,
         redirect_stderr=False,
@@ -155,30 +179,6 @@ def cli_session(log: Path | None = None) -> Iterator[Output]:
             if _is_read(err):
                 terminal.err.print("Stopped.")
             raise click.exceptions.Exit(INTERRUPTED) from None
-
-
-@contextmanager
-def show_log(console: Console, *names: str) -> Iterator[None]:
-    """Show the messages of loggers from INFO on, warnings in yellow, while the context lasts."""
-    import logging  # a command that shows none starts faster without it
-
-    class ConsoleHandler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            style = "yellow" if record.levelno >= logging.WARNING else None
-            with suppress(OSError):  # the terminal may be closed
-                console.print(escape_lines(self.format(record)), style=style)
-
-    handler, loggers = ConsoleHandler(), [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.INFO)
-        logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(level)
 
 
 def _is_read(stream: TextIO) -> bool:

@@ -84,6 +84,7 @@ def test_the_judgement_has_the_edges_answer_to_each_picture(run_folder: Path, mo
     assert accuracies["float_test"] == metrics["test_accuracy"]
 
 
+@pytest.mark.slow
 def test_the_same_run_converts_to_the_same_bytes(
     run_folder: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_the_same_run_converts_to_the_same_bytes(
     assert (tmp_path / "again.tflite").read_bytes() == model.read_bytes()
 
 
+@pytest.mark.slow
 def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
     result = convert(run)
     lines = [line.split() for line in result.stdout.splitlines()]
@@ -126,6 +128,7 @@ def test_float_against_int8_is_printed_class_by_class(run: Path) -> None:
     assert set(data["per_class"]) == {"bar", "disc", "square"}
 
 
+@pytest.mark.slow
 def test_a_refused_model_is_code_3_or_an_error_and_the_old_file_stands(
     run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_refused_model_is_code_3_or_an_error_and_the_old_file_stands(
     assert not (run / "model.judgement.csv").exists()
 
 
+@pytest.mark.slow
 def test_data_names_photographs_that_have_moved(run: Path, shapes: Path, tmp_path: Path) -> None:
     settings = json.loads((run / "settings.json").read_bytes())
     (run / "settings.json").write_text(json.dumps(settings | {"data": "/nowhere"}), "utf-8")
@@ -206,6 +210,7 @@ def test_a_damaged_run_is_an_error_that_names_the_file(
     assert not (run / "model.tflite").exists()
 
 
+@pytest.mark.slow
 def test_a_changed_photograph_is_an_error(
     draw_shapes: Callable[[Path, int], Path], run: Path, tmp_path: Path
 ) -> None:

@@ -64,7 +64,7 @@ def bucket_server(
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
             wait_until(lambda: accepts(port), timeout_s=60)
-            remote._open_system.cache_clear()
+            remote.open_system.cache_clear()
             fsspec.get_filesystem_class("s3").clear_instance_cache()  # of an earlier server
             yield fsspec.filesystem("s3", use_listings_cache=False)
         finally:

@@ -75,6 +75,21 @@ def test_a_bar_shows_that_time_passes_before_the_first_step_is_done(task: str) -
     assert "-:--:-- left" in line
 
 
+def test_steps_that_come_at_once_do_not_look_like_a_high_speed() -> None:
+    now = 0.0
+    console = Console(file=Terminal(), color_system=None, get_time=lambda: now, width=80)
+    bar = create_progress_bar(console)
+    task = bar.add_task("classifying", total=10_000)
+    for shard in (1, 2, 3):
+        for number in range(1000):
+            now = 10 * shard + number / 1_000_000
+            bar.advance(task)
+        bar.get_renderable()
+    with console.capture() as capture:
+        console.print(bar.get_renderable())
+    assert "0:01:10 left" in capture.get()
+
+
 class Terminal(io.StringIO):
     """A text file that says that it is a terminal."""
 

@@ -182,6 +182,7 @@ def test_overwrite_loses_nothing_when_the_photographs_are_bad(
             assert (tmp_path / "run" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_and_never_a_half_file(
     shapes: Path, train: Train, tmp_path: Path, small_disk: Path
 ) -> None:
@@ -236,6 +237,7 @@ def test_class_names_with_dollars_and_brackets_are_only_names(
     assert STRANGE in load_metrics(odd_run[0])["per_class"]
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_a_run(
     run_folder: Path, shapes: Path, train: Train, tmp_path: Path
 ) -> None:
@@ -312,6 +314,7 @@ def test_ctrl_c_keeps_what_there_is_and_the_run_can_be_resumed(
         assert astuple(one) == pytest.approx(astuple(other), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_only_our_lines_reach_the_terminal(shapes: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "vedette_train", "fit", shapes, "--out", tmp_path / "run", *QUICK],

@@ -3,9 +3,10 @@
 import click
 
 from vedette_edge.cli.mqtt_options import listener_options
+from vedette_edge.cli.show_log import show_log
 from vedette_edge.cli.web_options import advise_extras, bind_option, web_options
 from vedette_edge.click_types import usage_errors
-from vedette_edge.console import cli_session, show_log
+from vedette_edge.console import cli_session
 from vedette_edge.mqtt.config import MqttSettings, build_config
 from vedette_edge.web.config import Address, WebConfig
 

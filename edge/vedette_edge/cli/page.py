@@ -15,8 +15,9 @@ from pathlib import Path
 import click
 
 from vedette_edge.cli.options import collect_options
+from vedette_edge.cli.show_log import show_log
 from vedette_edge.cli.web_options import advise_extras, bind_option, web_options
-from vedette_edge.console import Output, cli_session, show_log
+from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError
 from vedette_edge.page.config import PageConfig
 from vedette_edge.web.config import Address

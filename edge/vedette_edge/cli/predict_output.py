@@ -94,7 +94,8 @@ def write_results(
                 results.write(prediction)
                 advance()
     except (KeyboardInterrupt, VedetteError):
-        err.print(f"{out} has {tally.describe()}; the same command goes on")
+        if tally.total:
+            err.print(f"{out} has {tally.describe()}; the same command goes on")
         raise
     return tally
 

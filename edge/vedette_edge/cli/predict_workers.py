@@ -95,7 +95,8 @@ def open_workers(task: Task, workers: WorkerOptions, terminal: Output) -> Iterat
     )
     with open_cluster(workers.cluster, count) as client:
         team = Team(client, partial(cluster.prove_job, job), terminal.print_left_out)
-        team.gather()
+        with terminal.show_progress("waiting for the workers", 1):
+            team.gather()
         yield partial(cluster.classify_on_cluster, team)
 
 

@@ -17,13 +17,14 @@ from vedette_edge.capture.worker import CaptureConfig
 from vedette_edge.cli.options import UNREADABLE
 from vedette_edge.cli.restart_check import check_restart
 from vedette_edge.cli.self_test import run_self_test
+from vedette_edge.cli.show_log import show_log
 from vedette_edge.cli.watch_options import (
     SOURCES,
     OutputOptions,
     run_options,
 )
 from vedette_edge.cli.watch_plan import WatchPlan, build_plan
-from vedette_edge.console import Output, cli_session, show_log
+from vedette_edge.console import Output, cli_session
 from vedette_edge.errors import SettingError
 from vedette_edge.files import find_socket, find_state_directory
 from vedette_edge.host import systemd

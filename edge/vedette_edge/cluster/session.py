@@ -24,6 +24,7 @@ except ImportError as error:
 
 CONNECT_S = 20
 EDGE = "vedette-edge"
+WORKER_FLAGS = "--nworkers -1 --nthreads 1"  # a process of one thread for each core
 
 _ADDRESS = re.compile(r"(tcp|tls)://[^/\s]+:[0-9]{1,5}")
 
@@ -42,7 +43,7 @@ def open_cluster(address: str, workers: int, package: str = EDGE) -> Iterator[Cl
             try:
                 client.wait_for_workers(1, timeout=CONNECT_S)
             except TimeoutError as error:
-                start = f"start one with: dask worker {address}"
+                start = f"start some with: dask worker {address} {WORKER_FLAGS}"
                 raise ClusterError(f"{address}: the scheduler has no workers; {start}") from error
             _require_package(client, package)
             yield client

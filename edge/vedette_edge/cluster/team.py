@@ -2,8 +2,8 @@
 
 import pickle
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, MutableMapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -16,6 +16,7 @@ from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from zict import LRU
 
+from vedette_edge.cluster.session import WORKER_FLAGS
 from vedette_edge.errors import ClusterError, VedetteError, join_names
 
 AHEAD = 4  # items a thread, whose results wait for those of earlier ones
@@ -113,10 +114,18 @@ class Team(Generic[State]):
             self._report(refusal)
 
     def _list_refusals(self) -> list[str]:
-        """List the workers that take no part so far, each with its reason."""
+        """List the workers that take no part so far, with the reasons."""
         late = dict.fromkeys(self._proofs, "no answer so far")
-        reasons = (self._answers | late).items()
-        return sorted(f"{self._workers[one].address}: {why}" for one, why in reasons if why)
+        return self._group_by_reason(self._answers | late)
+
+    def _group_by_reason(self, reasons: Mapping[str, str]) -> list[str]:
+        """List workers, each with its reason: those with the same one together."""
+        groups = defaultdict[str, list[str]](list)
+        for one, reason in reasons.items():
+            groups[reason].append(self._workers[one].address)
+        return sorted(
+            f"{join_names(sorted(group))}: {reason}" for reason, group in groups.items() if reason
+        )
 
     def _describe_refusals(self) -> str:
         if refusals := self._list_refusals():
@@ -135,11 +144,11 @@ class Team(Generic[State]):
         for one in self._workers.keys() - self._answers.keys() - self._proofs.keys():
             address = self._workers[one].address
             self._proofs[one] = self._client.submit(self._get_ready, workers=[address], pure=False)
-        for one, proof in list(self._proofs.items()):
-            if proof.done():
-                self._answers[one] = reason = _read_answer(self._proofs.pop(one))
-                if reason and self._gathered:
-                    self._report(f"{self._workers[one].address}: {reason}")
+        finished = [one for one, proof in self._proofs.items() if proof.done()]
+        answers = {one: _read_answer(self._proofs.pop(one)) for one in finished}
+        self._answers |= answers
+        for refusal in self._group_by_reason(answers) if self._gathered else ():
+            self._report(refusal)
 
     def _keep_present(self, by_worker: dict[str, Result]) -> dict[str, Result]:
         return {one: value for one, value in by_worker.items() if one in self._workers}
@@ -183,8 +192,8 @@ class Team(Generic[State]):
             time.sleep(PAUSE_S)
             self.look()
         raise ClusterError(
-            f"for {IDLE_PAUSES * PAUSE_S:g} s, no worker of the cluster took part; start one with: "
-            f"dask worker, and the address of the scheduler. {self._describe_refusals()}"
+            f"for {IDLE_PAUSES * PAUSE_S:g} s, no worker of the cluster took part; start some "
+            f"with: dask worker ADDRESS {WORKER_FLAGS}. {self._describe_refusals()}"
         )
 
     def _wait(self, call: Callable[[Item], Any], waiting: deque[_Work[Item]]) -> Any:

@@ -50,9 +50,9 @@ def find_pictures(arguments: Sequence[str]) -> Iterator[str]:
 def _expand(argument: str) -> Iterator[str]:
     if not is_url(argument):
         return map(str, _expand_path(argument))
-    from vedette_edge.images import remote  # imports an optional package
+    from vedette_edge.images import remote_lists  # imports an optional package
 
-    return remote.find_images(argument)
+    return remote_lists.find_images(argument)
 
 
 def _expand_path(argument: str) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from vedette_edge.cluster import CHECK_WORKER
 from vedette_edge.cluster.session import find_version
 from vedette_edge.cluster.team import Team
 from vedette_edge.errors import ClusterError, RemoteError
@@ -67,13 +68,18 @@ def prove_job(job: Job) -> ReadyWorker:
         raise ClusterError(
             f"{error.filename}: {error.strerror or error}; all machines need the pictures"
         ) from error
+    except RemoteError as error:
+        raise ClusterError(f"{error}; {CHECK_WORKER}") from error
     keep_large_blocks()
     return ReadyWorker(job, ClassifierPool(_load_classifier(job)))
 
 
 def _check_installation(job: Job) -> None:
     if (here := find_version()) != job.version:
-        raise ClusterError(f"vedette-edge {here} is installed, expected {job.version}")
+        raise ClusterError(
+            f"vedette-edge {here} is installed, expected {job.version}; install the same version "
+            "on all machines"
+        )
     if (formats := list_optional_formats()) != job.formats:
         raise ClusterError(
             f"it decodes {', '.join(formats) or 'no optional format'}, expected "

@@ -42,9 +42,10 @@ class Tally:
             self.right += prediction.top[0][0] == prediction.true_label
 
     def describe(self) -> str:
-        """Describe how many answers there are."""
-        errors = f", {self.left_out:,} of them errors" if self.left_out else ""
-        return f"{self.total:,} answer{'s' * (self.total != 1)}{errors}"
+        """Describe how many answers and errors there are."""
+        counts = {"answer": self.total - self.left_out, "error": self.left_out}
+        texts = [f"{count:,} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+        return " and ".join(texts if self.left_out else texts[:1])
 
     def count(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Count the predictions, and yield them again."""

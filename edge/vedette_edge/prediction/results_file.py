@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette_edge.errors import SettingError
+from vedette_edge.errors import SettingError, join_names
 from vedette_edge.files import read_bounded, write_text
 from vedette_edge.prediction.formats import Format
 from vedette_edge.prediction.prediction import Prediction, Tally
@@ -93,10 +93,11 @@ class ResultsFile:
                 f"{self.path}: exists, and {self._origin_path.name} does not say of which model "
                 "its answers are; choose another name, or remove it"
             ) from error
-        # A copy of the model may have another name.
-        if {**before, "model": ""} != json.loads(json.dumps({**origin, "model": ""})):
+        now = json.loads(json.dumps(origin))
+        names = (now | before).keys() - {"model"}  # a copy of the model may have another name
+        if changed := sorted(name for name in names if now.get(name) != before.get(name)):
             raise SettingError(
-                f"{self.path}: has answers of another model or of other settings, see "
+                f"{self.path}: its answers have another {join_names(changed)}, see "
                 f"{self._origin_path.name}; choose another name, or remove it"
             )
 

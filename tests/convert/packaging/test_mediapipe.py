@@ -26,6 +26,8 @@ SCRIPT = Path(__file__).parents[1] / "mediapipe_scores.py"
 STEP = 1 / 256  # of an output of one byte
 THRESHOLD = 0.75
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def python(environment: Callable[..., Path]) -> Path:

@@ -215,7 +215,9 @@ def test_a_run_that_is_killed_goes_on_and_classifies_each_picture_once(
     assert killed < 1000
     result = call_vedette("predict", model, archive, "--out", out, "--summary")
     assert result.exit_code == 4
-    assert f"has {killed - (suffix == '.csv')} answers" in result.stderr
+    match = re.search(r"has (\d+) answers(?: and (\d) error)?; ", result.stderr)
+    assert match
+    assert sum(int(count or 0) for count in match.groups()) == killed - (suffix == ".csv")
     assert re.search(r"left out +1 +0\.1%", result.stdout)
     assert "1 of 1000 pictures left out" in result.stderr
     call_vedette("predict", model, archive, "--out", whole, "--workers", "1")
@@ -232,10 +234,13 @@ def test_answers_of_another_model_are_not_mixed(
     before = out.read_bytes()
     confidence = Confidence(1.0, 0.0, {"blue": 1.0})
     other = repacked(serialize_contract(replace(contract, confidence=confidence)))
-    for arguments in ((other, archive), (model, archive, "--top-k", "2")):
+    for arguments, names in (
+        ((other, archive), "model_sha256"),
+        ((model, archive, "--top-k", "2"), "top_k"),
+    ):
         result = call_vedette("predict", *arguments, "--out", out)
         assert result.exit_code == 1
-        assert "another model or of other settings" in result.stderr
+        assert f"its answers have another {names}, see out.csv.origin.json" in result.stderr
     assert out.read_bytes() == before
 
 
@@ -287,4 +292,4 @@ def test_the_same_names_in_another_folder_are_other_pictures(
     (photos / "a-red.jpg").rename(photos / "inner" / "a-red.jpg")
     monkeypatch.chdir(photos / "inner")
     result = call_vedette("predict", model, ".", "--out", out)
-    assert (result.exit_code, "other settings" in result.stderr) == (1, True)
+    assert (result.exit_code, "have another folder" in result.stderr) == (1, True)

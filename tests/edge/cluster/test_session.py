@@ -61,7 +61,7 @@ def test_a_scheduler_without_workers_is_an_error(
 ) -> None:
     monkeypatch.setattr(session, "CONNECT_S", 3)
     with (
-        pytest.raises(ClusterError, match=f"start one with: dask worker {cluster.address}"),
+        pytest.raises(ClusterError, match=f"start some with: dask worker {cluster.address} --nw"),
         open_cluster(cluster.address, 1),
     ):
         pass

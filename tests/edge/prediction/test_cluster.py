@@ -60,7 +60,7 @@ def test_a_worker_that_sees_otherwise_takes_no_part(
     assert result.stdout == call_vedette(*command[:-2]).stdout
     assert "the channels of the input are swapped" in result.stderr
     assert "is installed, expected 0.0.9" not in result.stderr
-    assert "vedette-edge 0.0.9 is installed, expected 0.1.0" in result.stderr
+    assert "vedette-edge 0.0.9 is installed, expected 0.1.0; install the same" in result.stderr
     assert "it decodes GIF, JPEG XL, expected " in result.stderr
     assert "cannot load Vedette, or fails: ModuleNotFoundError" in result.stderr
     assert result.stderr.count("left out tcp://127.0.0.1:") == 4

@@ -61,7 +61,7 @@ def test_a_file_that_is_torn_anywhere_loses_its_last_answer_alone(path: Path, fo
 def test_answers_of_another_origin_are_left_alone(path: Path) -> None:
     write(path, JsonLines(), PREDICTIONS[:1])
     before = path.read_bytes()
-    with pytest.raises(SettingError, match="another model or of other settings"):
+    with pytest.raises(SettingError, match="its answers have another top_k, see results"):
         ResultsFile(path, JsonLines(), ORIGIN | {"top_k": 2})
     for text in ("{", "3", "[]"):
         path.with_name("results.txt.origin.json").write_text(text)
@@ -85,7 +85,7 @@ def test_each_of_many_answers_is_known(path: Path) -> None:
     with ResultsFile(path, JsonLines(), ORIGIN) as results:
         assert all(results.has(one.picture) for one in many)
         assert not any(results.has(f"{number}.png") for number in range(5000))
-        assert results.tally.describe() == "5,000 answers, 5,000 of them errors"
+        assert results.tally.describe() == "0 answers and 5,000 errors"
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

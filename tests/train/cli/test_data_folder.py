@@ -16,8 +16,8 @@ Train = Callable[..., Result]
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("gs://bucket/photos", "begins with s3:// or https://"),
-        ("file:///etc", "begins with s3:// or https://"),
+        ("gs://bucket/photos", "begins with s3://, https:// or http://"),
+        ("file:///etc", "begins with s3://, https:// or http://"),
         ("https://me:secret@server/photos/", "https://server: a name or a password in a URL shows"),
     ],
 )

@@ -100,6 +100,7 @@ MIRRORED = """
 """
 
 
+@pytest.mark.slow
 def test_two_devices_learn_what_one_learns() -> None:
     """Two CPUs of TensorFlow's stand for two GPUs; the devices must be made before it starts."""
     done = subprocess.run(

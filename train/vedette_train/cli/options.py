@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vedette_edge.click_types import usage_errors
+from vedette_edge.click_types import AnyFolder
 from vedette_edge.images.sources import is_url
 from vedette_edge.model.contract import RESIZE_MODES
 from vedette_train.data.remote_folder import open_folder
@@ -38,19 +38,8 @@ class LocalFolder(click.Path):
         return super().convert(value, param, ctx)
 
 
-class AnyFolder(LocalFolder):
-    """A folder of this machine, which exists, or one on a server by its URL."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert a value. Raises click.BadParameter, and click.UsageError."""
-        if not is_url(os.fspath(value)):
-            return super().convert(value, param, ctx)
-        with usage_errors():
-            return open_folder(value)
-
-
 PATH = NamedPath(path_type=Path)
-FOLDER, DATA_FOLDER = LocalFolder(), AnyFolder()
+FOLDER, DATA_FOLDER = LocalFolder(), AnyFolder(open_folder)
 
 
 def option(

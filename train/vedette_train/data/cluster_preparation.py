@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from vedette_edge.errors import ClusterError
+from vedette_edge.cluster import CHECK_WORKER
+from vedette_edge.errors import ClusterError, RemoteError
 from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.model.contract import Contract
 from vedette_train.data.decoder_messages import capture_messages
@@ -83,10 +84,11 @@ def _require_server(folder: RemoteFolder, picture: str) -> None:
         open_folder(folder.url)  # needs an optional package
         if picture:
             read_file(folder, picture)
+    except RemoteError as error:
+        raise ClusterError(f"{error}; {CHECK_WORKER}") from error
     except OSError as error:
         raise ClusterError(
-            f"{error.filename}: {error.strerror or error}; the command can read it, so check this "
-            "worker's network and credentials"
+            f"{error.filename}: {error.strerror or error}; {CHECK_WORKER}"
         ) from error
 
 

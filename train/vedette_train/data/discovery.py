@@ -21,7 +21,7 @@ from vedette_train.data.remote_folder import (
 from vedette_train.errors import DatasetError
 
 if TYPE_CHECKING:
-    from vedette_edge.images.remote import RemoteFile
+    from vedette_edge.images.remote_lists import RemoteFile
 
 NO_FOLDER = "not a folder; expected one folder of photographs a class"
 OUTSIDE_CLASSES = "not in a class folder"

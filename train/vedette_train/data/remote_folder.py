@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING
 
 from vedette_edge.files import read_bounded
 from vedette_edge.images.sources import is_url, read_source
-from vedette_train.errors import DatasetError
 
 if TYPE_CHECKING:
-    from vedette_edge.images.remote import RemoteFile
-
-DEEPEST = 32  # folders in folders
+    from vedette_edge.images.remote_lists import RemoteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +30,9 @@ class RemoteFolder:
 
     def list_files(self) -> "Iterator[RemoteFile]":
         """List all files. Raises OSError if there is no such folder, and RemoteError."""
-        from vedette_edge.images import remote  # imports an optional package
+        from vedette_edge.images import remote_lists  # imports an optional package
 
-        return remote.list_files(self.url)
+        return remote_lists.list_files(self.url)
 
     def join(self, file: str) -> str:
         """The URL of a file."""
@@ -98,10 +95,7 @@ DataPath = Path | RemotePath
 
 
 def build_tree(folder: RemoteFolder, names: Iterable[str]) -> RemotePath:
-    """The list of a folder as paths, from the names of its files; a folder's name ends in /.
-
-    Raises DatasetError if files lie too deep.
-    """
+    """The list of a folder as paths, from the names of its files; a folder's name ends in /."""
     inside: dict[tuple[str, ...], list[RemotePath]] = {(): []}
 
     def list_children(parts: tuple[str, ...]) -> list[RemotePath]:
@@ -112,11 +106,6 @@ def build_tree(folder: RemoteFolder, names: Iterable[str]) -> RemotePath:
 
     for name in names:
         *outer, last = name.split("/")
-        if len(outer) > DEEPEST:
-            raise DatasetError(
-                f"{folder}: {name[:60]}... lies in {len(outer)} folders, expected at most "
-                f"{DEEPEST}. Move it, or name a folder further down"
-            )
         children = list_children(tuple(outer))
         if last:
             children.append(RemotePath(folder, (*outer, last)))

@@ -363,6 +363,7 @@ function onSlide(event) {
 const readSliders = () => Object.fromEntries(SLIDERS.map((name) => [name, Number(byId(name).value)]));
 
 let comparing = false;
+let sent = null; // the values of the last answer, which no preview of them overwrites
 
 // One request at a time; the newest values count.
 async function compare() {
@@ -374,7 +375,7 @@ async function compare() {
     const query = new URLSearchParams({ ...asked, since: midnight() });
     const answer = await fetch(`/api/what-if?${query}`).catch(() => null);
     const effect = answer?.ok ? await answer.json().catch(() => null) : { error: await findError(answer) };
-    if (state.moved === asked) showEffect(effect || { error: "No connection to the page." });
+    if (state.moved === asked && sent !== asked) showEffect(effect || { error: "No connection to the page." });
   }
   comparing = false;
 }
@@ -415,6 +416,7 @@ function describeEffect(known, regions) {
 
 async function sendThresholds(values) {
   const { moved } = state;
+  sent = moved;
   const body = JSON.stringify(values);
   const answer = await fetch("/api/thresholds", { method: "POST", body }).catch(() => null);
   if (answer?.status === 401) return location.assign("/login");

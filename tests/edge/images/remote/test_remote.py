@@ -15,7 +15,7 @@ from tests.edge.servers import QuietHandler, get_url, serve
 from tests.edge.vedette_command import call_vedette
 
 from vedette_edge.errors import RemoteError, SettingError
-from vedette_edge.images import remote
+from vedette_edge.images import remote, remote_lists
 from vedette_edge.images.sources import find_pictures, read_source
 
 
@@ -86,20 +86,20 @@ def test_a_server_that_fails_once_is_asked_again(web: str, monkeypatch: pytest.M
             raise RemoteError("503")
         return b"picture"
 
-    monkeypatch.setattr(remote, "_read_bounded", answer)
+    monkeypatch.setattr(remote, "read_bounded", answer)
     assert read_source(f"{web}/a.jpg") == b"picture"
 
 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("gs://a/b.jpg", "begins with s3:// or https://"),
-        ("file:///etc/passwd", "begins with s3:// or https://"),
-        ("simplecache::s3://a/b.jpg", "begins with s3:// or https://"),
+        ("gs://a/b.jpg", "begins with s3://, https:// or http://"),
+        ("file:///etc/passwd", "begins with s3://, https:// or http://"),
+        ("simplecache::s3://a/b.jpg", "begins with s3://, https:// or http://"),
         ("https://me:secret@host/a.jpg", "^https://host: a name or a password in a URL"),
         ("https://token@host/a.jpg", "^https://host: a name or a password in a URL"),
         ("https://[x/a.jpg", "no URL \\(Invalid IPv6 URL\\)"),
-        ("S3://bucket/a.jpg", "begins with s3:// or https://"),
+        ("S3://bucket/a.jpg", "begins with s3://, https:// or http://"),
         ("s3://", "expected a bucket or a server after s3://"),
         ("https:///a.jpg", "expected a bucket or a server after https://"),
     ],
@@ -122,7 +122,7 @@ def test_an_endless_answer_is_read_to_the_limit(
     odd: ThreadingHTTPServer, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "MAX_BYTES", 1 << 20)
-    monkeypatch.setattr(remote, "LARGEST_PAGE", 1 << 20)
+    monkeypatch.setattr(remote_lists, "LARGEST_PAGE", 1 << 20)
     url = f"{get_url(odd)}/endless/{path}"
     with pytest.raises((OSError, RemoteError), match="larger than 1 MiB"):
         list(map(read_source, find_pictures([url])))
@@ -130,7 +130,7 @@ def test_an_endless_answer_is_read_to_the_limit(
 
 
 def test_a_circle_of_folders_ends(odd: ThreadingHTTPServer) -> None:
-    with pytest.raises(RemoteError, match="perhaps a circle"):
+    with pytest.raises(RemoteError, match="perhaps in a circle"):
         list(find_pictures([f"{get_url(odd)}/circle/"]))
 
 
@@ -142,15 +142,43 @@ def test_a_server_that_is_not_there_is_an_error() -> None:
 def test_a_folder_that_is_not_there_is_an_error(web: str, model: Path) -> None:
     result = call_vedette("predict", model, f"{web}/nowhere/")
     assert result.exit_code == 1
-    assert f"{web}/nowhere/" in result.stderr
+    assert result.stderr == f"Error: {web}/nowhere/: there is no such folder\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("/again", "this is no picture; the URL of a folder ends in /"),
+        ("/nowhere", "there is no such picture; the URL of a folder ends in /"),
+        ("/again/*.jpg", "patterns are for paths; name a folder, whose URL ends in /"),
+    ],
+)
+def test_a_url_that_is_neither_a_folder_s_nor_a_picture_s_is_an_error(
+    web: str, model: Path, photos: Path, end: str, reason: str
+) -> None:
+    out = photos / "results.jsonl"
+    result = call_vedette("predict", model, f"{web}{end}", "--out", out)
+    assert (result.exit_code, out.exists()) == (1, False)
+    assert result.stderr == f"Error: {web}{end}: {reason}\n"
+
+
+def test_a_picture_s_url_needs_no_extension(web: str, photos: Path) -> None:
+    (photos / NAMES[0]).rename(photos / "snapshot")
+    assert list(find_pictures([f"{web}/snapshot?of=now"])) == [f"{web}/snapshot?of=now"]
+
+
+def test_a_server_without_https_is_named(web: str) -> None:
+    with pytest.raises(RemoteError, match=r"is it http://\?$"):
+        read_source(f"{web.replace('http://', 'https://')}/{NAMES[0]}")
 
 
 def test_without_the_package_the_command_says_what_to_install(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
-    monkeypatch.delitem(sys.modules, "vedette_edge.images.remote")
-    monkeypatch.delattr("vedette_edge.images.remote")
+    for name in ("vedette_edge.images.remote", "vedette_edge.images.remote_lists"):
+        monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delattr(name)
     result = call_vedette("predict", model, "https://example.org/a.jpg")
     assert result.exit_code == 1
     assert "pip install 'vedette-edge[remote]'" in result.stderr
@@ -188,3 +216,5 @@ def test_a_bucket_s_pictures(bucket: str, photos: Path, model: Path) -> None:
         [f"{bucket}/no.jpg", ""],
     ]
     assert "there is no such picture" in result.stderr
+    result = call_vedette("predict", model, "s3://summer")
+    assert result.stderr == "Error: s3://summer/: there is no such bucket\n"

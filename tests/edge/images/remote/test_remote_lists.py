@@ -11,7 +11,9 @@ from tests.edge.mosquitto import find_free_port
 from tests.edge.servers import FileSystem, get_url, serve
 
 from vedette_edge.errors import RemoteError
-from vedette_edge.images import remote
+from vedette_edge.images import remote_lists
+from vedette_edge.images.remote import join_url
+from vedette_edge.images.remote_lists import RemoteFile, list_files
 from vedette_edge.images.sources import find_pictures, read_source
 
 ODD_HEADERS: dict[str, dict[str, str]] = {
@@ -45,24 +47,24 @@ def test_a_web_server_s_folder_is_listed_with_sizes_and_times_of_change(
     (photos / ".git" / "d.jpg").touch()
     (photos / "empty").mkdir()
     os.utime(photos / name, ns=(0, 1_000_000_000_000_000_000))
-    files = {one.name: one for one in remote.list_files(f"{web}/")}
+    files = {one.name: one for one in list_files(f"{web}/")}
     others = (".git/", ".hidden.jpg", "again/", "again/d.jpg", "empty/", "notes.txt", "été 2026/")
     assert sorted(files) == sorted([*NAMES, *others, name])
-    assert files[name] == remote.RemoteFile(name, 7, 1_000_000_000_000_000_000)
-    assert read_source(remote.join_url(f"{web}/", name)) == b"content"
+    assert files[name] == RemoteFile(name, 7, 1_000_000_000_000_000_000)
+    assert read_source(join_url(f"{web}/", name)) == b"content"
     assert files[NAMES[0]].size == (photos / NAMES[0]).stat().st_size
     assert files[NAMES[0]].changed_ns == int((photos / NAMES[0]).stat().st_mtime) * 1_000_000_000
-    assert files["notes.txt"] == remote.RemoteFile("notes.txt")
+    assert files["notes.txt"] == RemoteFile("notes.txt")
 
 
 def test_what_a_web_server_does_not_say_of_a_file_is_0() -> None:
     with serve(HeadersHandler) as server:
-        files = list(remote.list_files(f"{get_url(server)}/"))
+        files = list(list_files(f"{get_url(server)}/"))
     assert files == [
-        remote.RemoteFile("a.jpg"),
-        remote.RemoteFile("b.jpg"),
-        remote.RemoteFile("c.jpg"),
-        remote.RemoteFile("d.jpg", 7, 1_795_773_600_000_000_000),
+        RemoteFile("a.jpg"),
+        RemoteFile("b.jpg"),
+        RemoteFile("c.jpg"),
+        RemoteFile("d.jpg", 7, 1_795_773_600_000_000_000),
     ]
 
 
@@ -72,7 +74,7 @@ def test_a_file_whose_headers_are_refused_is_listed_all_the_same(
 ) -> None:
     folder, name = path.split("/")
     url = f"{get_url(odd)}/{folder}/"
-    assert remote._describe(url, name) == remote.RemoteFile(name)
+    assert remote_lists._describe(url, name) == RemoteFile(name)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -80,16 +82,16 @@ def test_a_server_that_is_too_busy_for_headers_is_an_error(
     odd: ThreadingHTTPServer, status: int
 ) -> None:
     with pytest.raises(RemoteError, match=f"{status}, message="):
-        remote._describe(f"{get_url(odd)}/{status}/", "a.jpg")
+        remote_lists._describe(f"{get_url(odd)}/{status}/", "a.jpg")
 
 
 def test_a_web_server_that_is_gone_before_all_is_listed_is_an_error(
     web: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = f"http://127.0.0.1:{find_free_port()}/"
-    monkeypatch.setattr(remote, "join_url", lambda _, name: gone + name)
+    monkeypatch.setattr(remote_lists, "join_url", lambda _, name: gone + name)
     with pytest.raises(RemoteError, match="Cannot connect"):
-        list(remote.list_files(f"{web}/"))
+        list(list_files(f"{web}/"))
 
 
 def test_a_bucket_s_folder_is_listed_with_sizes_and_times_of_change(
@@ -100,13 +102,19 @@ def test_a_bucket_s_folder_is_listed_with_sizes_and_times_of_change(
     keys = ("more/", "more/a b+c#%20?.jpg", "more/.hidden/a.jpg", "more//a.jpg", "most/a.jpg")
     for key in keys:
         bucket_server.call_s3("put_object", Bucket="season", Key=key, Body=b"content")
-    files = {one.name: one for one in remote.list_files(f"{bucket}/more/")}
+    files = {one.name: one for one in list_files(f"{bucket}/more/")}
     assert sorted(files) == [".hidden/a.jpg", "/a.jpg", "a b+c#%20?.jpg"]
     for name, file in files.items():
         assert file.size == 7
         assert began_ns < file.changed_ns < time.time_ns()
-        assert read_source(remote.join_url(f"{bucket}/more/", name)) == b"content"
-    assert len(list(remote.list_files(f"{bucket}/"))) == len(NAMES) + len(keys)
+        assert read_source(join_url(f"{bucket}/more/", name)) == b"content"
+    assert len(list(list_files(f"{bucket}/"))) == len(NAMES) + len(keys)
+    deep = f"most/{'a/' * 33}a.jpg"
+    bucket_server.call_s3("put_object", Bucket="season", Key=deep, Body=b"content")
+    with pytest.raises(
+        RemoteError, match=r"^s3://season/most/: more than 32 folders in each other"
+    ):
+        list(list_files(f"{bucket}/most/"))
     assert list(find_pictures([f"{bucket}/more/"])) == [
         f"{bucket}/more//a.jpg",
         f"{bucket}/more/a b+c#%20?.jpg",

@@ -23,7 +23,7 @@ from tests.train.workplaces import work_in
 
 from vedette_train.data.discovery import scan_dataset
 from vedette_train.data.image_cache import open_cache
-from vedette_train.data.remote_folder import RemoteFolder, build_tree, open_folder
+from vedette_train.data.remote_folder import open_folder
 from vedette_train.data.training_data import draft_contract
 from vedette_train.errors import DatasetError
 
@@ -96,11 +96,6 @@ def test_a_picture_that_is_gone_meanwhile_is_left_out(
     errors = {entry.file: entry.error for entry in cache.entries if entry.error}
     assert errors["disc/003.png"] == "there is no such picture"
     assert len(errors) == 3
-
-
-def test_files_that_lie_too_deep_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"lies in 481 folders, expected at most 32\. Move it"):
-        build_tree(RemoteFolder("s3://season/"), [f"hen/{'a/' * 480}2.jpg"])
 
 
 def test_a_bucket_without_classes_and_a_missing_one_are_errors(bucket: str, tmp_path: Path) -> None:
