@@ -34,7 +34,7 @@ from vedette_edge.errors import VedetteError
 from vedette_edge.interrupt import INTERRUPTED, raise_on_interrupt
 
 LINE_EVERY_S = 10  # of progress where there is no terminal
-SPEED_S = 120.0  # of the last work, for the time that is left
+SPEED_S = 1800.0  # of the last work, for the time that is left: steps may take minutes
 TASK_COLUMNS, BAR_COLUMNS = 44, 24  # at most: with the times, a bar has 80
 READER_S = 0.5  # to wait for the reader of the last words
 RAISE_LIMIT = "end other programs, or raise the limit"

@@ -24,6 +24,13 @@ def read_source(name):
     raise FileNotFoundError(2, "No such file or directory", name)
 cluster.read_source = read_source
 """
+NO_CREDENTIALS = """
+from vedette_edge.errors import RemoteError
+from vedette_edge.prediction import cluster
+def read_source(name):
+    raise RemoteError(f"{name}: Unable to locate credentials")
+cluster.read_source = read_source
+"""
 NOT_INSTALLED = """
 import sys
 for name in ("cluster.session", "prediction.cluster"):

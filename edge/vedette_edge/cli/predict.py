@@ -21,7 +21,7 @@ from vedette_edge.cli.predict_workers import Task, WorkerOptions, open_workers, 
 from vedette_edge.cli.self_test import run_self_test
 from vedette_edge.console import Output, cli_session, escape_unprintable
 from vedette_edge.images.large_blocks import keep_large_blocks
-from vedette_edge.images.sources import find_pictures, is_url
+from vedette_edge.images.sources import find_pictures, is_url, require_picture
 from vedette_edge.model.classifier import Classifier
 from vedette_edge.model.overrides import ModelOverrides
 from vedette_edge.prediction.prediction import File, Prediction
@@ -101,8 +101,13 @@ class Batch:
         return label_by_folder(pictures, self.labels) if self.labels else zip(pictures, repeat(""))
 
     def survey(self) -> tuple[int, str]:
-        """Count the files that have no answer, and name the first, or ""."""
+        """Count the files that have no answer, and name the first, or "".
+
+        Raises ImageError for URLs that are none of pictures, and as `find_files` does.
+        """
         files = self.find_files()
+        for image in filterfalse(self.has_answer, self.images):
+            require_picture(image)
         first, _ = next(files, ("", ""))
         return bool(first) + sum(1 for _ in files), first
 

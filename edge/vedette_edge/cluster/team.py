@@ -193,7 +193,7 @@ class Team(Generic[State]):
             self.look()
         raise ClusterError(
             f"for {IDLE_PAUSES * PAUSE_S:g} s, no worker of the cluster took part; start some "
-            f"with: dask worker ADDRESS {WORKER_FLAGS}. {self._describe_refusals()}"
+            f"with: dask worker ADDRESS {WORKER_FLAGS} ({self._describe_refusals()})"
         )
 
     def _wait(self, call: Callable[[Item], Any], waiting: deque[_Work[Item]]) -> Any:

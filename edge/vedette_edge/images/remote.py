@@ -5,8 +5,8 @@ Without it, importing this raises SettingError. A picture is read as a stream in
 
 import errno
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -87,17 +87,29 @@ def retry(ask: Callable[[], Answer]) -> Answer:
 
 def read_bounded(url: str, most_bytes: int, kind: str = "picture") -> bytes:
     """Read what is at a URL, of a kind that errors name, once. Raises OSError and RemoteError."""
+    content = bytearray()
+    with closing(_read_pieces(url, kind)) as pieces:
+        for piece in pieces:
+            content += piece
+            if len(content) > most_bytes:
+                raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", url)
+    return bytes(content)
+
+
+def read_beginning(url: str) -> bytes:
+    """Read the first bytes of a picture. Raises OSError and RemoteError."""
+    with closing(_read_pieces(url, "picture")) as pieces:
+        return next(pieces, b"")
+
+
+def _read_pieces(url: str, kind: str) -> Generator[bytes, None, None]:
     scheme = urlsplit(url).scheme
     # With any size, a web server is asked once: not for the size first, whose failure would
-    # always be "not found". The stream is read to its end, or to the limit.
+    # always be "not found". The stream is read to its end.
     options = {} if scheme == "s3" else {"block_size": 0, "size": 1}
-    content = bytearray()
     with translate_errors(url, kind), open_system(scheme).open(url, "rb", **options) as file:
-        while len(content) <= most_bytes and (piece := file.read(PIECE_BYTES)):
-            content += piece
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"larger than {most_bytes >> 20} MiB", url)
-    return bytes(content)
+        while piece := file.read(PIECE_BYTES):
+            yield piece
 
 
 def read_headers(url: str) -> Mapping[str, str]:

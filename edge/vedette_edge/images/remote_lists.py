@@ -14,15 +14,15 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from vedette_edge.errors import ImageError, RemoteError, SettingError
+from vedette_edge.errors import ImageError, RemoteError
 from vedette_edge.images.discovery import is_image
 from vedette_edge.images.image_header import detect_format
 from vedette_edge.images.remote import (
     check_url,
     join_url,
     open_system,
+    read_beginning,
     read_bounded,
-    read_file,
     read_headers,
     retry,
     translate_errors,
@@ -30,6 +30,7 @@ from vedette_edge.images.remote import (
 
 LARGEST_PAGE = 64 << 20  # bytes of a web server's list of a folder
 DEEPEST = 32  # folders in folders: a web server's may have a circle
+MOST_SHOWN = 200  # characters of a URL that is too deep
 REQUESTS = 16  # to a web server at once
 
 
@@ -46,14 +47,13 @@ def find_images(url: str) -> Iterator[str]:
     """Yield the images of a folder and its subfolders: its URL ends in /, or is a bucket's.
 
     The URL of anything else is that of an image. Those of a folder are sorted by their names, those
-    of a bucket by their whole keys, without hidden ones. Raises OSError if there is no such folder,
-    ImageError if such a URL is not that of an image, and RemoteError.
+    of a bucket by their whole keys, without hidden ones. Raises SettingError for a URL that is not
+    read, OSError if there is no such folder, and RemoteError.
     """
     check_url(url)
-    bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    if not url.endswith("/") and (prefix or not url.startswith("s3://")):
-        _require_image(url)
+    if not _is_folder(url):
         return iter([url])
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not url.startswith("s3://"):
         names = _walk(url)
         return (name for name in names if _is_visible_image(unquote(name.removeprefix(url))))
@@ -61,18 +61,25 @@ def find_images(url: str) -> Iterator[str]:
     return (key for key in keys if _is_visible_image(key.removeprefix(url)))
 
 
-def _require_image(url: str) -> None:
-    """Raise for a pattern, and for what neither has an image's extension nor is an image."""
-    if "*" in url:
-        raise SettingError(f"{url}: patterns are for paths; name a folder, whose URL ends in /")
-    if is_image(PurePosixPath(urlsplit(url).path)):
+def require_image(url: str) -> None:
+    """Raise ImageError for the URL of a picture that is none, if it looks like a folder or pattern.
+
+    Raises SettingError, OSError and RemoteError as `find_images` does.
+    """
+    check_url(url)
+    if _is_folder(url) or (is_image(PurePosixPath(urlsplit(url).path)) and "*" not in url):
         return
     try:
-        reason = "" if detect_format(read_file(url)) else "this is no picture"
-    except OSError as error:
-        reason = error.strerror or str(error)
+        reason = "" if detect_format(read_beginning(url)) else "this is no picture"
+    except FileNotFoundError:
+        reason = "there is no such picture"
     if reason:
-        raise ImageError(f"{url}: {reason}; the URL of a folder ends in /")
+        hint = "patterns are for paths" if "*" in url else "the URL of a folder ends in /"
+        raise ImageError(f"{url}: {reason}; {hint}")
+
+
+def _is_folder(url: str) -> bool:
+    return url.endswith("/") or (url.startswith("s3://") and url.count("/") == 2)
 
 
 def list_files(folder: str) -> Iterator[RemoteFile]:
@@ -91,7 +98,7 @@ def list_files(folder: str) -> Iterator[RemoteFile]:
     for one in _list_bucket(bucket, prefix):
         changed_ms = round(one["LastModified"].timestamp() * 1000) if "LastModified" in one else 0
         if name := one["Key"].removeprefix(prefix):
-            _require_shallow(folder, name.count("/"))
+            _require_shallow(folder + name, name.count("/"))
             yield RemoteFile(name, one.get("Size", 0), _bound(changed_ms * 1_000_000))
 
 
@@ -117,11 +124,10 @@ def _list_bucket(bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
             raise RemoteError(f"s3://{bucket}/{prefix}: its list begins again and again")
 
 
-def _require_shallow(folder: str, depth: int) -> None:
+def _require_shallow(url: str, depth: int) -> None:
     if depth > DEEPEST:
         raise RemoteError(
-            f"{folder}: more than {DEEPEST} folders in each other, perhaps in a circle; name a "
-            "folder further down"
+            f"{url[:MOST_SHOWN]}: in more than {DEEPEST} folders; name one further down, or move it"
         )
 
 

@@ -26,6 +26,17 @@ def read_source(name: str, folder: str = "") -> bytes:
     return remote.read_file(name)
 
 
+def require_picture(name: str) -> None:
+    """Raise ImageError for a URL that looks like a folder or a pattern, and is no picture.
+
+    Raises OSError and RemoteError if it cannot be read.
+    """
+    if is_url(name):
+        from vedette_edge.images import remote_lists  # imports an optional package
+
+        remote_lists.require_image(name)
+
+
 def find_pictures(arguments: Sequence[str]) -> Iterator[str]:
     """Yield the pictures that arguments name, in their order, those of a folder by their paths.
 

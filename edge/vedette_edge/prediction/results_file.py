@@ -87,18 +87,19 @@ class ResultsFile:
 
     def _check_origin(self, origin: Mapping[str, object]) -> None:
         try:
-            before = dict(json.loads(read_bounded(self._origin_path, LARGEST_ORIGIN)))
+            before = json.loads(read_bounded(self._origin_path, LARGEST_ORIGIN))
+            names = (origin | before).keys() - {"model"}  # a copy may have another name
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise SettingError(
                 f"{self.path}: exists, and {self._origin_path.name} does not say of which model "
                 "its answers are; choose another name, or remove it"
             ) from error
         now = json.loads(json.dumps(origin))
-        names = (now | before).keys() - {"model"}  # a copy of the model may have another name
         if changed := sorted(name for name in names if now.get(name) != before.get(name)):
             raise SettingError(
-                f"{self.path}: its answers have another {join_names(changed)}, see "
-                f"{self._origin_path.name}; choose another name, or remove it"
+                f"{self.path}: has answers of another model or of other settings "
+                f"({join_names(changed)}), see {self._origin_path.name}; choose another name, or "
+                "remove it"
             )
 
     def _read_digests(self) -> Iterator[np.uint64]:

@@ -240,7 +240,7 @@ def test_answers_of_another_model_are_not_mixed(
     ):
         result = call_vedette("predict", *arguments, "--out", out)
         assert result.exit_code == 1
-        assert f"its answers have another {names}, see out.csv.origin.json" in result.stderr
+        assert f"or of other settings ({names}), see out.csv.origin.json" in result.stderr
     assert out.read_bytes() == before
 
 
@@ -292,4 +292,4 @@ def test_the_same_names_in_another_folder_are_other_pictures(
     (photos / "a-red.jpg").rename(photos / "inner" / "a-red.jpg")
     monkeypatch.chdir(photos / "inner")
     result = call_vedette("predict", model, ".", "--out", out)
-    assert (result.exit_code, "have another folder" in result.stderr) == (1, True)
+    assert (result.exit_code, "other settings (folder)" in result.stderr) == (1, True)

@@ -156,7 +156,5 @@ def test_without_ready_workers_the_error_has_their_reasons(
     next(results)
     client.run(become_third)
     client.run(forget_states)
-    with pytest.raises(
-        ClusterError, match=r"start some with: dask worker A.* and tcp\S+: now it is Monday"
-    ):
+    with pytest.raises(ClusterError, match=r"start some with: dask worker A.*: now it is Monday"):
         list(results)

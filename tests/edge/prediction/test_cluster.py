@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.edge.dask_cluster import (
+    NO_CREDENTIALS,
     NO_PICTURES,
     NOT_INSTALLED,
     OTHER_DECODERS,
@@ -73,9 +74,10 @@ def test_a_worker_that_sees_otherwise_takes_no_part(
 def test_a_worker_that_does_not_see_the_pictures_takes_no_part(
     cluster: DaskCluster, model: Path, archive: str
 ) -> None:
-    cluster.start_workers(PLAIN, NO_PICTURES)
+    cluster.start_workers(PLAIN, NO_PICTURES, NO_CREDENTIALS)
     result = call_vedette("predict", model, archive, "--csv", "--cluster", cluster.address)
     assert re.search(r"left out tcp:\S+ .*/archive/000.png: No such file", result.stderr)
+    assert "locate credentials; the command can read it, so check this worker's" in result.stderr
     assert result.stdout == call_vedette("predict", model, archive, "--csv").stdout
 
 

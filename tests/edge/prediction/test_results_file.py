@@ -61,9 +61,9 @@ def test_a_file_that_is_torn_anywhere_loses_its_last_answer_alone(path: Path, fo
 def test_answers_of_another_origin_are_left_alone(path: Path) -> None:
     write(path, JsonLines(), PREDICTIONS[:1])
     before = path.read_bytes()
-    with pytest.raises(SettingError, match="its answers have another top_k, see results"):
+    with pytest.raises(SettingError, match=r"of other settings \(top_k\), see results"):
         ResultsFile(path, JsonLines(), ORIGIN | {"top_k": 2})
-    for text in ("{", "3", "[]"):
+    for text in ("{", "3", "[]", "[[1, 2]]"):
         path.with_name("results.txt.origin.json").write_text(text)
         with pytest.raises(SettingError, match="choose another name, or remove it"):
             ResultsFile(path, JsonLines(), ORIGIN)

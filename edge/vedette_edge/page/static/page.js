@@ -363,7 +363,7 @@ function onSlide(event) {
 const readSliders = () => Object.fromEntries(SLIDERS.map((name) => [name, Number(byId(name).value)]));
 
 let comparing = false;
-let sent = null; // the values of the last answer, which no preview of them overwrites
+let sent = null; // the sliders' values at the last request, whose answer stays in place of a preview
 
 // One request at a time; the newest values count.
 async function compare() {
@@ -375,7 +375,7 @@ async function compare() {
     const query = new URLSearchParams({ ...asked, since: midnight() });
     const answer = await fetch(`/api/what-if?${query}`).catch(() => null);
     const effect = answer?.ok ? await answer.json().catch(() => null) : { error: await findError(answer) };
-    if (state.moved === asked && sent !== asked) showEffect(effect || { error: "No connection to the page." });
+    if (state.moved === asked) showEffect(effect || { error: "No connection to the page." }, sent !== asked);
   }
   comparing = false;
 }
@@ -390,8 +390,8 @@ const findError = async (answer) => {
   }
 };
 
-function showEffect({ error, since, regions = [] }) {
-  setText(byId("effect"), error || describeEffect(since, regions));
+function showEffect({ error, since, regions = [] }, withText) {
+  if (withText) setText(byId("effect"), error || describeEffect(since, regions));
   const strips = regions.map(({ region, proposed }) => {
     const spans = proposed.spans.filter(([label]) => label).map(([label, from, until]) => ({ label, from, until }));
     return makeStrip(region, spans, "labels of today with these thresholds");

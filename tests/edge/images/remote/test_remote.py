@@ -1,5 +1,6 @@
 """Pictures on a web server and in a bucket: real servers, the latter's is moto."""
 
+import json
 import os
 import subprocess
 import sys
@@ -75,6 +76,8 @@ def test_a_server_that_fails_ends_the_run_and_the_next_one_goes_on(
     assert "has 1 answer; the same command goes on" in result.stderr
     assert f"Error: {url}: {status}" in result.stderr
     assert len(out.read_text().splitlines()) == 1
+    alone = call_vedette("predict", model, url, "--out", out.with_name("none.jsonl"))
+    assert (alone.exit_code, "goes on" in alone.stderr) == (1, False)
 
 
 def test_a_server_that_fails_once_is_asked_again(web: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +133,7 @@ def test_an_endless_answer_is_read_to_the_limit(
 
 
 def test_a_circle_of_folders_ends(odd: ThreadingHTTPServer) -> None:
-    with pytest.raises(RemoteError, match="perhaps in a circle"):
+    with pytest.raises(RemoteError, match="in more than 32 folders"):
         list(find_pictures([f"{get_url(odd)}/circle/"]))
 
 
@@ -150,7 +153,7 @@ def test_a_folder_that_is_not_there_is_an_error(web: str, model: Path) -> None:
     [
         ("/again", "this is no picture; the URL of a folder ends in /"),
         ("/nowhere", "there is no such picture; the URL of a folder ends in /"),
-        ("/again/*.jpg", "patterns are for paths; name a folder, whose URL ends in /"),
+        ("/again/*.jpg", "there is no such picture; patterns are for paths"),
     ],
 )
 def test_a_url_that_is_neither_a_folder_s_nor_a_picture_s_is_an_error(
@@ -162,9 +165,25 @@ def test_a_url_that_is_neither_a_folder_s_nor_a_picture_s_is_an_error(
     assert result.stderr == f"Error: {web}{end}: {reason}\n"
 
 
-def test_a_picture_s_url_needs_no_extension(web: str, photos: Path) -> None:
+def test_a_picture_s_url_needs_no_extension_and_may_look_like_a_pattern(
+    web: str, photos: Path, model: Path
+) -> None:
     (photos / NAMES[0]).rename(photos / "snapshot")
-    assert list(find_pictures([f"{web}/snapshot?of=now"])) == [f"{web}/snapshot?of=now"]
+    (photos / NAMES[1]).rename(photos / "*.png")
+    out = photos / "results.jsonl"
+    command = "predict", model, f"{web}/snapshot?of=now", f"{web}/*.png", "--out", out
+    assert call_vedette(*command).exit_code == 0
+    assert [json.loads(line)["label"] for line in out.read_text().splitlines()] == ["red", "green"]
+    (photos / "snapshot").unlink()  # it is not asked for again
+    assert call_vedette(*command).exit_code == 0
+
+
+def test_of_an_endless_stream_the_beginning_tells_that_it_is_no_picture(
+    odd: ThreadingHTTPServer, model: Path
+) -> None:
+    result = call_vedette("predict", model, f"{get_url(odd)}/endless/stream")
+    assert "this is no picture" in result.stderr
+    assert odd.ended.wait(10)  # type: ignore[attr-defined]
 
 
 def test_a_server_without_https_is_named(web: str) -> None:

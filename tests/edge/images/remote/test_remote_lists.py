@@ -111,9 +111,7 @@ def test_a_bucket_s_folder_is_listed_with_sizes_and_times_of_change(
     assert len(list(list_files(f"{bucket}/"))) == len(NAMES) + len(keys)
     deep = f"most/{'a/' * 33}a.jpg"
     bucket_server.call_s3("put_object", Bucket="season", Key=deep, Body=b"content")
-    with pytest.raises(
-        RemoteError, match=r"^s3://season/most/: more than 32 folders in each other"
-    ):
+    with pytest.raises(RemoteError, match=r"^s3://season/most/a/.*: in more than 32 folders"):
         list(list_files(f"{bucket}/most/"))
     assert list(find_pictures([f"{bucket}/more/"])) == [
         f"{bucket}/more//a.jpg",
