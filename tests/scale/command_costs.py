@@ -39,12 +39,11 @@ from vedette_train.training.discriminant_head import (
     evaluate_candidates,
     fit_head,
 )
-from vedette_train.training.feature_cache import FeatureCache
+from vedette_train.training.feature_cache import BATCH_SIZE, FeatureCache
 from vedette_train.training.feature_set import FeatureSet
 from vedette_train.training.learning_curve import measure_learning_curve
 
 SOME, MORE = 10_240, 20_480  # images of a head: the difference is what a picture costs
-BATCH = 16  # images, for the network
 PICTURES = 8192  # that pass through the command
 FILES = 100_000  # that are predicted
 ANSWERS = ((LABELS[3], 0.9414),)
@@ -142,9 +141,9 @@ def return_rows(_: str, entries: Iterable[Entry]) -> list[tuple[Entry, Row]]:
 def measure_extracted(team: Team[str], folder: Path) -> Cost:
     """Images to the workers, and features from them into the file."""
     width = sum(block.width for block in build_features(CONFIG).blocks)
-    images = np.zeros((BATCH, CONFIG.size, CONFIG.size, 3), np.uint8)
+    images = np.zeros((BATCH_SIZE, CONFIG.size, CONFIG.size, 3), np.uint8)
     batches = -(-cluster_extraction.SHARD_BYTES // images.nbytes)
-    total = PICTURES // (BATCH * batches)
+    total = PICTURES // (BATCH_SIZE * batches)
     shards = ([images.copy() for _ in range(batches)] for _ in range(total))
     hashes = iter(range(PICTURES))
     cache = FeatureCache(folder / "through.f32", width)
@@ -154,7 +153,7 @@ def measure_extracted(team: Team[str], folder: Path) -> Cost:
             for rows in results:
                 cache.append([f"{next(hashes):064x}" for _ in rows], rows)
 
-    return measure("extraction, with a cluster", total * batches * BATCH, write)[0]
+    return measure("extraction, with a cluster", total * batches * BATCH_SIZE, write)[0]
 
 
 def return_features(width: int, _: str, batches: Iterable[Image]) -> list[Floats]:

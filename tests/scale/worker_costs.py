@@ -28,8 +28,7 @@ from vedette_train.data.layout import PARTS, TRAIN
 from vedette_train.data.preparation import Entry, Row
 from vedette_train.data.training_data import TrainingData, draft_contract, load_training_data
 from vedette_train.training import closed_form, cluster_extraction, feature_extraction
-
-BATCH = 16  # images, for the network
+from vedette_train.training.feature_cache import BATCH_SIZE
 
 
 def link_photographs(photos: Path, folder: Path, copies: int) -> Path:
@@ -88,13 +87,16 @@ def measure_extraction(data: TrainingData, store: Path) -> Iterator[Cost]:
     """Features of each view, then those of a run that finds all of them. Files count once."""
     features, place = closed_form.build_features(CONFIG), work_in(store)
     hashes = [{one.sha256 for one in data.list_photographs(*of)} for of in (PARTS, (TRAIN,))]
-    for rows in (BATCH, *(len(some) % BATCH or BATCH for some in hashes)):  # traces the network
+    for rows in (
+        BATCH_SIZE,
+        *(len(some) % BATCH_SIZE or BATCH_SIZE for some in hashes),
+    ):  # traces the network
         features.network.predict_on_batch(np.zeros((rows, CONFIG.size, CONFIG.size, 3), np.uint8))
-    images = data.cache.read_rows(np.zeros(BATCH, np.intp))
+    images = data.cache.read_rows(np.zeros(BATCH_SIZE, np.intp))
     batches = -(-cluster_extraction.SHARD_BYTES // images.nbytes)
     shard = [images.copy() for _ in range(batches)]
     rows_of = [features.network.predict_on_batch(images) for _ in range(batches)]
-    sent, received = (measure_bytes(one) / (BATCH * batches) for one in (shard, rows_of))
+    sent, received = (measure_bytes(one) / (BATCH_SIZE * batches) for one in (shard, rows_of))
     for title, some, flip in zip(("plain", "mirrored"), hashes, (False, True), strict=True):
         extract = partial(
             feature_extraction.extract_block_features,

@@ -1,4 +1,4 @@
-"""Sums over features are the same bytes, whoever adds them up."""
+"""The cluster and the command compute the same sums, byte for byte."""
 
 import io
 import os
