@@ -10,9 +10,10 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tests.scale.watches import say
@@ -21,6 +22,7 @@ from vedette_edge.cluster import LOCAL
 from vedette_edge.cluster.session import open_cluster
 from vedette_edge.console import create_log_output
 from vedette_edge.head.covariance import Floats
+from vedette_edge.images.large_blocks import keep_large_blocks
 from vedette_edge.images.preprocessing import Image
 from vedette_train.config import TrainConfig
 from vedette_train.data.workplace import Workplace
@@ -33,27 +35,40 @@ Extract = Callable[[Iterator[Image]], Iterator[Floats]]
 
 def main(images: int, turns: int) -> None:
     """Print the measurements."""
+    keep_large_blocks()  # as the command does
     network = build_features(TrainConfig()).network
     shape = (images, *network.input_shape[1:])
     pictures = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    ways: dict[str, Extract] = {"this process": partial(extract_batches, network)}
-    with ExitStack() as stack:
-        for workers in (1, 2):
-            client = stack.enter_context(open_cluster(LOCAL, workers))
-            place = Workplace(create_log_output("vedette_train"), Path(), client)
-            ways[f"workers: {workers}"] = partial(extract_on_cluster, open_team(place, network))
-        times: dict[str, list[float]] = {title: [] for title in ways}
-        expected = b""
-        for _ in range(turns):
-            for title, extract in ways.items():
+    times: dict[int, list[float]] = {workers: [] for workers in (0, 1, 2)}
+    expected = b""
+    for _ in range(turns):
+        for workers, measured in times.items():
+            with open_extraction(network, workers) as extract:
                 begun_s = time.monotonic()
                 features = b"".join(rows.tobytes() for rows in extract(split(pictures)))
-                times[title].append(time.monotonic() - begun_s)
-                assert features == (expected := expected or features), title
+                measured.append(time.monotonic() - begun_s)
+            assert features == (expected := expected or features), workers
     say(f"{images:,} images, {turns} turns, {len(os.sched_getaffinity(0))} processors")
-    for title, measured in times.items():
-        median_s = statistics.median(measured)
+    for workers, measured in times.items():
+        title, median_s = f"workers: {workers or 'none'}", statistics.median(measured)
         say(f"{title:14} {median_s:6.2f} s, {1000 * median_s / images:5.2f} ms an image")
+
+
+@contextmanager
+def open_extraction(network: Any, workers: int) -> Iterator[Extract]:
+    """Have workers ready, that have computed a few features, or this process alone: 0.
+
+    No others wait meanwhile, since a worker that waits takes time, too.
+    """
+    some = np.zeros((8 * workers * BATCH_SIZE, *network.input_shape[1:]), np.uint8)
+    if not workers:
+        yield partial(extract_batches, network)
+        return
+    with open_cluster(LOCAL, workers) as client:
+        place = Workplace(create_log_output("vedette_train"), Path(), client)
+        extract = partial(extract_on_cluster, open_team(place, network))
+        list(extract(split(some)))
+        yield extract
 
 
 def split(pictures: Image) -> Iterator[Image]:

@@ -144,8 +144,10 @@ class Team(Generic[State]):
         for one in self._workers.keys() - self._answers.keys() - self._proofs.keys():
             address = self._workers[one].address
             self._proofs[one] = self._client.submit(self._get_ready, workers=[address], pure=False)
-        finished = [one for one, proof in self._proofs.items() if proof.done()]
-        answers = {one: _read_answer(self._proofs.pop(one)) for one in finished}
+        reasons = {one: _read_reason(proof) for one, proof in self._proofs.items() if proof.done()}
+        answers = {one: reason for one, reason in reasons.items() if reason is not None}
+        for one in answers:
+            del self._proofs[one]
         self._answers |= answers
         for refusal in self._group_by_reason(answers) if self._gathered else ():
             self._report(refusal)
@@ -238,9 +240,12 @@ def _take_answer(future: "Future[Any]") -> Any:
         raise ClusterError(LOST) from error
 
 
-def _read_answer(proof: "Future[str]") -> str:
+def _read_reason(proof: "Future[str]") -> str | None:
+    """Read why a worker takes no part, or ""; None if the answer is still on its way."""
     try:
         return str(proof.result(timeout=LOOK_S))
+    except TimeoutError:  # of the wait: a proof returns its errors
+        return None
     except Exception as error:  # such as a proof that ended worker after worker
         return repr(error)
 

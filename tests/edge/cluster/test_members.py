@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from distributed import Client
+from distributed import Client, Future
 from tests.edge.cluster.conftest import end_process, get_ready, wait_and_square
 from tests.edge.dask_cluster import PLAIN, DaskCluster
 from tests.edge.mosquitto import wait_until
@@ -53,6 +53,24 @@ def test_workers_that_refuse_or_cannot_prove_anything_take_no_part(client: Clien
         Team(client, refuse, print).gather()
     with pytest.raises(ClusterError, match="cannot load Vedette, or fails: ZeroDivisionError"):
         Team(client, lambda: 1 // 0, print).gather()
+
+
+def test_an_answer_that_is_slow_to_come_is_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, late = Future.result, [True, True, True]
+
+    def read_late(future: "Future[str]", timeout: float | None = None) -> str:
+        if late:
+            late.pop()
+            raise TimeoutError("timed out after 0.2 s.")
+        return str(read(future, timeout))
+
+    monkeypatch.setattr(Future, "result", read_late)
+    pair = Team(client, get_ready, print)
+    pair.gather()
+    assert len(pair.members) == 2
+    assert not late
 
 
 def test_a_worker_that_is_late_takes_part_later(

@@ -74,7 +74,8 @@ def test_a_worker_that_stands_still_delays_its_own_work_alone(
     assert [*first, *results] == [number**2 for number in range(60)]
 
 
-def test_an_item_that_ends_each_worker_ends_the_work() -> None:
+def test_an_item_that_ends_each_worker_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "IDLE_PAUSES", 2400)  # a busy machine starts workers slowly
     with open_cluster(LOCAL, 1) as client:
         alone = Team(client, get_ready, print)
         alone.gather()
