@@ -52,7 +52,8 @@ def pytest_configure() -> None:
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     if not collection_path.is_relative_to(EDGE):
         return None
-    return str(collection_path.relative_to(EDGE)).startswith(tuple(LEFT_OUT)) or None
+    name = f"{collection_path.relative_to(EDGE)}{'/' * collection_path.is_dir()}"
+    return name.startswith(tuple(LEFT_OUT)) or None  # with a folder, also its conftest.py
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
